@@ -1,0 +1,63 @@
+/**
+ * The history: every operation, fault event, phase and side effect of one arm, on one monotonic clock.
+ * Times are integer microseconds since the arm's origin. Stored as NDJSON, one record a line.
+ */
+
+/** `fail`: did not happen. `unknown`: may have happened (timeout, reset after a byte was sent, 5xx). */
+export type Outcome = 'ok' | 'fail' | 'unknown';
+
+export interface OperationRecord {
+  readonly kind: 'op';
+  /** Unique in the arm, in order of `scheduledUs`. */
+  readonly id: number;
+  readonly phase: string;
+  readonly name: string;
+  /** Account id as the platform knows it; empty for an anonymous request. */
+  readonly user: string;
+  readonly requestId: string;
+  readonly scheduledUs: number;
+  /** When the request was handed to the socket layer; -1 when it never was. */
+  readonly sentUs: number;
+  /** When the whole answer had arrived, or when we gave up. */
+  readonly doneUs: number;
+  readonly outcome: Outcome;
+  /** HTTP status, 0 when there was none. */
+  readonly status: number;
+  /** Short cause for anything but ok: `timeout`, `ECONNRESET`, `http 503`, `never sent`. */
+  readonly error?: string;
+  /** Response body, when the template asked for it. */
+  readonly body?: string;
+}
+
+/** A named stretch of the run. `judged` phases enter the SLOs; the others are shown only. */
+export interface PhaseRecord {
+  readonly kind: 'phase';
+  readonly name: string;
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly judged: boolean;
+}
+
+/** Something done to the system under test, or seen to have taken effect. */
+export interface FaultRecord {
+  readonly kind: 'fault';
+  readonly name: string;
+  readonly event: 'apply' | 'landed' | 'undo' | 'healed';
+  readonly atUs: number;
+  readonly detail?: string;
+}
+
+/** A fact read from the system's own stores after the load, for instance one audit row. */
+export interface EffectRecord {
+  readonly kind: 'effect';
+  readonly name: string;
+  /** The operation that caused it, as the system recorded it. */
+  readonly requestId: string;
+  readonly user: string;
+  /** The system's own time of the effect, Unix microseconds. */
+  readonly occurredAtUs: number;
+  /** The system's own id of the fact. */
+  readonly id: string;
+}
+
+export type HistoryRecord = OperationRecord | PhaseRecord | FaultRecord | EffectRecord;

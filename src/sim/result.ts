@@ -1,0 +1,251 @@
+/**
+ * result.json: the one document every report is made from. Versioned; result.schema.json is its JSON Schema.
+ * Times are integer microseconds with the unit last in the name; ratios are 0 to 1 unless named percent.
+ */
+
+export type Verdict = 'pass' | 'fail' | 'unknown';
+export type ArmName = 'before' | 'sample' | 'after';
+
+export interface LatencySummary {
+  readonly meanUs: number;
+  readonly p50Us: number;
+  readonly p95Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+  readonly count: number;
+}
+
+export interface SloResult {
+  readonly id: string;
+  /** k6's grammar: `latency.p99 < 500ms`. */
+  readonly objective: string;
+  /** In `unit`; null when there was no data. */
+  readonly measured: number | null;
+  readonly limit: number;
+  readonly unit: 'us' | 'ratio' | 'per_second' | 'percent' | 'count';
+  readonly samples: number;
+  readonly verdict: Verdict;
+  /** Why unknown, in one sentence. */
+  readonly reason?: string;
+}
+
+/** A checker's answer. `witness`: at most 10 operations or effects that show the violation. */
+export interface InvariantResult {
+  readonly id: string;
+  readonly statement: string;
+  readonly verdict: Verdict;
+  readonly checked: number;
+  readonly violations: number;
+  readonly witness: readonly Readonly<Record<string, unknown>>[];
+  readonly reason?: string;
+}
+
+/** A condition the run itself must meet before its numbers mean anything. */
+export interface ValidityCheck {
+  readonly id: string;
+  readonly statement: string;
+  /** What was seen, ready to print: `p99 0.8 ms`. */
+  readonly measured: string;
+  readonly limit: string;
+  readonly ok: boolean;
+  /** A failed `unknown` check turns the verdict; a failed `warn` is only shown. */
+  readonly severity: 'unknown' | 'warn';
+}
+
+/** The documented figure beside the one this run produced. */
+export interface DocumentedFigure {
+  readonly id: string;
+  readonly label: string;
+  readonly documented: number;
+  readonly reproduced: number | null;
+  readonly unit: 'us' | 'percent';
+  readonly low: number;
+  readonly high: number;
+  readonly verdict: Verdict;
+}
+
+/** One second (or `bucketUs`) of an arm. Percentiles are null where the second has no answer. */
+export interface TimelinePoint {
+  readonly atUs: number;
+  readonly offeredPerSecond: number;
+  readonly completedPerSecond: number;
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+  readonly inFlight: number;
+  readonly errors: number;
+}
+
+export interface PhaseSummary {
+  readonly name: string;
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly judged: boolean;
+  /** What the phase is for, in one short sentence. */
+  readonly note: string;
+}
+
+export interface LoadStep {
+  readonly offeredPerSecond: number;
+  readonly achievedPerSecond: number;
+  readonly latency: LatencySummary;
+  readonly errorRatio: number;
+  readonly lagP99Us: number;
+  /** Did every SLO hold at this step? `unknown` when the generator, not the platform, was the limit. */
+  readonly verdict: Verdict;
+  readonly reason?: string;
+}
+
+/** How much traffic the arm holds within its SLO. */
+export interface Capacity {
+  readonly steps: readonly LoadStep[];
+  /** Highest step whose SLOs all held; null when none did. */
+  readonly holdsPerSecond: number | null;
+  /** First step that broke; null when the search ended before one did. */
+  readonly breaksPerSecond: number | null;
+  /** Holds divided by a rate at which `before` already broke its SLO: a lower bound on the true factor. */
+  readonly timesBefore: number | null;
+  readonly note: string;
+}
+
+/** Latency heat map: row-major counts; row r spans edgesUs[r] to edgesUs[r + 1], column c is one bucket of time. */
+export interface HeatMap {
+  readonly startUs: number;
+  readonly bucketUs: number;
+  readonly columns: number;
+  readonly edgesUs: readonly number[];
+  readonly counts: readonly (readonly number[])[];
+}
+
+export interface QueryShare {
+  readonly query: string;
+  readonly calls: number;
+  readonly totalMs: number;
+  readonly meanMs: number;
+  readonly rowsPerCall: number;
+  /** Of all time spent in statements, 0 to 1. */
+  readonly share: number;
+  readonly culprit: boolean;
+}
+
+/** Why the arm is slow, from the system's own instruments. */
+export interface Diagnosis {
+  /** One sentence a reader can act on. */
+  readonly finding: string;
+  readonly queries: readonly QueryShare[];
+  /** EXPLAIN (ANALYZE, BUFFERS) of the top statement. */
+  readonly plan: { readonly query: string; readonly node: string; readonly rowsRemoved: number; readonly text: string } | null;
+  /** Share of samples of busy backends by wait event, largest first; `CPU` = running, not waiting. */
+  readonly waits: readonly { readonly event: string; readonly share: number; readonly samples: number }[];
+  /** What was considered and excluded, with the evidence. */
+  readonly ruledOut: readonly { readonly cause: string; readonly evidence: string }[];
+  readonly poolWaitP99Us: number | null;
+  readonly eventLoopDelayP99Us: number | null;
+}
+
+/** How one process spent the judged phase. `cpuPercent` is of one core: 100 = one core full. */
+export interface ProcessResources {
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  /** CPU per completed operation of the judged phase; null when nothing completed. */
+  readonly cpuUsPerOperation: number | null;
+  /** Cores it was pinned to, `any` when it was not. */
+  readonly cores: string;
+}
+
+export interface RecoveryResult {
+  readonly fault: string;
+  readonly detectUs: number | null;
+  readonly recoverUs: number | null;
+}
+
+export interface ArmResult {
+  readonly design: string;
+  readonly description: string;
+  readonly expected: Verdict;
+  readonly verdict: Verdict;
+  /** One sentence. */
+  readonly reason: string;
+  /** Response time from the scheduled instant, over the judged phases. */
+  readonly latency: LatencySummary;
+  /** From the actual send: what a tool that forgets waiting would print. */
+  readonly serviceTime: LatencySummary;
+  readonly lag: { readonly p99Us: number };
+  readonly offeredPerSecond: number;
+  readonly achievedPerSecond: number;
+  readonly planned: number;
+  readonly outcomes: { readonly ok: number; readonly fail: number; readonly unknown: number };
+  readonly operations: Readonly<Record<string, LatencySummary>>;
+  readonly errors: readonly { readonly cause: string; readonly count: number }[];
+  /** First half against second half of the judged phase: the noise floor of this arm's own mean. */
+  readonly noise: { readonly halfMeanRatio: number | null };
+  readonly slos: readonly SloResult[];
+  readonly invariants: readonly InvariantResult[];
+  readonly validity: readonly ValidityCheck[];
+  readonly documented: readonly DocumentedFigure[];
+  readonly resources: Readonly<Record<string, ProcessResources>>;
+  readonly recovery: readonly RecoveryResult[];
+  readonly phases: readonly PhaseSummary[];
+  readonly faults: readonly { readonly name: string; readonly startUs: number; readonly endUs: number }[];
+  readonly timeline: { readonly bucketUs: number; readonly points: readonly TimelinePoint[] };
+  /** Judged phase: percentile (0 to 1) and latency, for the spectrum. */
+  readonly spectrum: readonly { readonly quantile: number; readonly valueUs: number }[];
+  readonly heatMap: HeatMap | null;
+  /** Error count per timeline bucket and cause. */
+  readonly errorTimeline: readonly { readonly cause: string; readonly counts: readonly number[] }[];
+  readonly resourceTimeline: {
+    readonly bucketUs: number;
+    readonly processes: Readonly<Record<string, readonly (number | null)[]>>;
+  };
+  readonly capacity: Capacity | null;
+  readonly diagnosis: Diagnosis | null;
+  /** Steps of the search for the documented load; empty when the workload was not calibrated. */
+  readonly calibration: readonly {
+    readonly users: number;
+    readonly cpuPercent: number | null;
+    readonly meanUs: number;
+    readonly note: string;
+  }[];
+}
+
+export interface Environment {
+  readonly platform: string;
+  readonly node: string;
+  readonly postgres: string;
+  readonly redis: string;
+  readonly cpuModel: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly loadAverage: number;
+  readonly timerJitterP99Us: number;
+  readonly fsyncP50Us: number | null;
+  readonly pinned: boolean;
+  readonly version: string;
+  /** Commit of the checkout, when there is one. */
+  readonly commit: string | null;
+}
+
+export interface Result {
+  readonly schema: 'platform-sim/result@1';
+  readonly scenario: string;
+  readonly title: string;
+  readonly question: string;
+  readonly situation: string;
+  readonly runId: string;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  readonly verdict: Verdict;
+  readonly exitCode: number;
+  /** The verdict in one sentence, the first line of every report. */
+  readonly sentence: string;
+  readonly aborted: boolean;
+  readonly seed: number;
+  readonly quick: boolean;
+  /** What the reduced scale of --quick changes; empty otherwise. */
+  readonly scaleNote: string;
+  readonly command: string;
+  readonly environment: Environment;
+  /** Ids of everything that failed against expectation: `after.slo.p99`, `after.invariant.audit-once`. */
+  readonly failed: readonly string[];
+  readonly arms: Readonly<Partial<Record<ArmName, ArmResult>>>;
+}

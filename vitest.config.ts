@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config';
+
+// Three layers: unit (pure, in process), integration (real PostgreSQL, Redis, sockets, Chromium; one file
+// at a time, because they share two cores), scenario (whole runs through the CLI).
+const project = (name: string, include: string[], extra: Record<string, unknown> = {}) => ({
+  test: { name, include, ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', ['src/**/*.test.{ts,tsx}'], {
+        exclude: ['src/**/*.integration.test.ts', 'src/**/*.scenario.test.ts'],
+      }),
+      project('integration', ['src/**/*.integration.test.ts'], {
+        fileParallelism: false,
+        testTimeout: 60_000,
+        hookTimeout: 120_000,
+      }),
+      project('scenario', ['src/**/*.scenario.test.ts'], {
+        fileParallelism: false,
+        testTimeout: 240_000,
+        hookTimeout: 240_000,
+      }),
+    ],
+  },
+});
