@@ -1,0 +1,371 @@
+/**
+ * The walls of the house, as tests. Every rule is a pure function from a tree of files to complaints, so that
+ * each one can also be shown a planted violation: a rule that cannot fail proves nothing.
+ * Moving a wall means changing this file and adding a decision to design.md.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+/** Path from the repository's root, with `/`, to the file's text. */
+type Tree = ReadonlyMap<string, string>;
+type Rule = (tree: Tree) => string[];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+function readTree(): Tree {
+  const tree = new Map<string, string>();
+  for (const folder of ['src', 'bench', 'bin']) {
+    if (!existsSync(path.join(root, folder))) continue;
+    for (const entry of readdirSync(path.join(root, folder), {
+      recursive: true,
+      withFileTypes: true,
+    })) {
+      if (!entry.isFile()) continue;
+      const absolute = path.join(entry.parentPath, entry.name);
+      tree.set(
+        path.relative(root, absolute).split(path.sep).join('/'),
+        readFileSync(absolute, 'utf8'),
+      );
+    }
+  }
+  tree.set('package.json', readFileSync(path.join(root, 'package.json'), 'utf8'));
+  return tree;
+}
+
+const isCode = (file: string) => /\.tsx?$/.test(file);
+const isTest = (file: string) => /\.test\.tsx?$/.test(file);
+const sources = (tree: Tree) =>
+  [...tree].filter(([file]) => file.startsWith('src/') && isCode(file) && !isTest(file));
+
+/** Text without comments, so that prose about a banned thing is not the thing. */
+const withoutComments = (text: string) =>
+  text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[^:'"`\\])\/\/.*$/gm, '$1');
+
+interface Import {
+  readonly target: string;
+  readonly typeOnly: boolean;
+}
+
+/** Imports of one file: local ones as paths from the root, packages by name, builtins as `node:`. */
+function importsOf(file: string, text: string): Import[] {
+  const code = withoutComments(text);
+  const found: Import[] = [];
+  const add = (specifier: string, typeOnly: boolean) => {
+    const local = specifier.startsWith('.');
+    const target = local ? path.posix.join(path.posix.dirname(file), specifier) : specifier;
+    found.push({ target: target.replace(/^dist\/(.*)\.js$/, 'src/$1.ts'), typeOnly });
+  };
+  for (const m of code.matchAll(/^\s*(?:import|export)\s([^;'"]*?)from\s+['"]([^'"]+)['"]/gm))
+    add(m[2]!, m[1]!.startsWith('type '));
+  for (const m of code.matchAll(/^\s*import\s+['"]([^'"]+)['"]/gm)) add(m[1]!, false);
+  for (const m of code.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) add(m[1]!, false);
+  return found;
+}
+
+/** `from` may import `to`; anything a file of `from` imports that no pattern allows is a complaint. */
+interface Wall {
+  readonly name: string;
+  readonly from: RegExp;
+  readonly allowed: readonly RegExp[];
+  /** Local imports that must be `import type`. */
+  readonly typesOnly?: RegExp;
+}
+
+const npmOrNode = /^(?!src\/|bin\/|bench\/)/;
+const exactly = (name: string) => new RegExp(`^${name}(/|$)`);
+
+const walls: readonly Wall[] = [
+  {
+    name: 'a service knows itself, the design and what lies directly in src/services',
+    from: /^src\/services\/(?!gateway\/)[^/]+\/|^src\/services\/[^/]+\.ts$/,
+    allowed: [npmOrNode, /^src\/services\/[^/]+\.ts$/, /^<own folder>/],
+  },
+  {
+    name: 'the gateway composes services and knows nothing else',
+    from: /^src\/services\/gateway\//,
+    allowed: [npmOrNode, /^src\/services\//],
+  },
+  {
+    name: 'the engine knows no service, scenario, report or command line',
+    from: /^src\/sim\/(?!pure\/)/,
+    allowed: [npmOrNode, /^src\/sim\//],
+  },
+  {
+    name: 'the pure ring imports only the pure ring and the shape of facts',
+    from: /^src\/sim\/pure\//,
+    allowed: [/^src\/sim\/pure\//, /^src\/sim\/(history|result)\.ts$/, exactly('hdr-histogram-js')],
+  },
+  {
+    name: 'a report reads result types and draws',
+    from: /^src\/report\//,
+    allowed: [/^src\/report\//, /^src\/sim\/result\.ts$/, exactly('echarts')],
+    typesOnly: /^src\/sim\//,
+  },
+  {
+    name: 'a scenario knows the design, policies and the engine',
+    from: /^src\/scenarios\//,
+    allowed: [
+      npmOrNode,
+      /^src\/scenarios\//,
+      /^src\/sim\//,
+      /^src\/services\/design\.ts$/,
+      /^src\/services\/[^/]+\/[^/]*policy\.ts$/,
+    ],
+  },
+  {
+    name: 'the command line sees services only through their entry points',
+    from: /^src\/cli\//,
+    allowed: [
+      npmOrNode,
+      /^src\/(cli|sim|scenarios|report)\//,
+      /^src\/services\/design\.ts$/,
+      /^src\/services\/[^/]+\/main\.ts$/,
+    ],
+  },
+];
+
+const arrows =
+  (wall: Wall): Rule =>
+  (tree) =>
+    sources(tree)
+      .filter(([file]) => wall.from.test(file))
+      .flatMap(([file, text]) => {
+        const own = `${file.split('/').slice(0, 3).join('/')}/`;
+        return importsOf(file, text).flatMap(({ target, typeOnly }) => {
+          const seen = target.startsWith(own) ? `<own folder>/${target}` : target;
+          if (!wall.allowed.some((pattern) => pattern.test(seen) || pattern.test(target)))
+            return [`${file} imports ${target}`];
+          if (wall.typesOnly?.test(target) && !typeOnly)
+            return [`${file} imports ${target} for more than its types`];
+          return [];
+        });
+      });
+
+const scenariosStandAlone: Rule = (tree) =>
+  sources(tree)
+    .filter(([file]) => /^src\/scenarios\/turn\d+/.test(file))
+    .flatMap(([file, text]) => {
+      const own = /turn\d+/.exec(file)![0];
+      return importsOf(file, text)
+        .filter(({ target }) => /^src\/scenarios\/turn\d+/.test(target))
+        .filter(({ target }) => /turn\d+/.exec(target)![0] !== own)
+        .map(({ target }) => `${file} imports ${target}`);
+    });
+
+const hardStopLines = 400;
+const sizes: Rule = (tree) =>
+  sources(tree)
+    .map(([file, text]) => ({ file, lines: text.split('\n').length - 1 }))
+    .filter(({ lines }) => lines > hardStopLines)
+    .map(({ file, lines }) => `${file} has ${lines} lines, more than ${hardStopLines}`);
+
+const noDefaultExports: Rule = (tree) =>
+  sources(tree)
+    .filter(([, text]) => /^\s*export\s+default\b|\bas\s+default\b/m.test(withoutComments(text)))
+    .map(([file]) => `${file} has a default export`);
+
+const names: Rule = (tree) =>
+  [...tree.keys()]
+    .filter((file) => file.startsWith('src/'))
+    .flatMap((file) => {
+      const name = path.posix.basename(file).split('.')[0]!;
+      if (/(^|-)(utils?|helpers?|common|misc|manager)$/.test(name))
+        return [`${file} names no concept`];
+      if (name === 'index' && !file.startsWith('src/scenarios/')) return [`${file} is a barrel`];
+      if (isCode(file) && !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
+        return [`${file} is not kebab-case`];
+      return [];
+    });
+
+/** Paths of modules named in strings: `'services/gateway/main.js'` from dist/, or relative to the file. */
+function namedModules(file: string, text: string): string[] {
+  return [...withoutComments(text).matchAll(/['"`]([\w./-]+\.[jt]sx?)['"`]/g)].flatMap((m) => {
+    const named = m[1]!.replace(/\.js(x?)$/, '.ts$1').replace(/\.tsx?$/, '');
+    const base = m[1]!.startsWith('.')
+      ? path.posix.join(path.posix.dirname(file), named)
+      : path.posix.join('src', named);
+    const resolved = base.replace(/^dist\//, 'src/');
+    return [`${resolved}.ts`, `${resolved}.tsx`];
+  });
+}
+
+/** Everything must be reachable from the bin, a package export, a bench, a test or a named process entry. */
+const deadFiles: Rule = (tree) => {
+  const alive = new Set<string>();
+  const visit = (file: string): void => {
+    const text = tree.get(file);
+    if (text === undefined || alive.has(file)) return;
+    alive.add(file);
+    for (const { target } of importsOf(file, text)) visit(target);
+    for (const named of namedModules(file, text)) visit(named);
+  };
+  for (const file of tree.keys()) if (isTest(file) || /^(bin|bench)\//.test(file)) visit(file);
+  for (const m of (tree.get('package.json') ?? '').matchAll(/"\.\/dist\/([^"]+)\.js"/g))
+    visit(`src/${m[1]!}.ts`);
+  const aliveText = [...alive, 'package.json'].map((file) => tree.get(file) ?? '').join('\n');
+  return [...tree.keys()]
+    .filter((file) => file.startsWith('src/'))
+    .filter((file) =>
+      isCode(file) ? !alive.has(file) : !aliveText.includes(path.posix.basename(file)),
+    )
+    .map((file) => `${file} is reached by nothing`);
+};
+
+const pureHasNoClock: Rule = (tree) =>
+  sources(tree)
+    .filter(([file]) => file.startsWith('src/sim/pure/'))
+    .flatMap(([file, text]) =>
+      [
+        ...withoutComments(text).matchAll(
+          /\b(Math\.random|Date\.now|new Date\(\)|performance\.now|process\.\w+|set(?:Timeout|Interval|Immediate))\b/g,
+        ),
+      ].map((m) => `${file} uses ${m[1]}`),
+    );
+
+const noConsole: Rule = (tree) =>
+  sources(tree)
+    .filter(([file]) => !file.startsWith('src/cli/'))
+    .filter(([, text]) => /\bconsole\.(log|info|debug|error|warn)\b/.test(withoutComments(text)))
+    .map(([file]) => `${file} writes to the console`);
+
+interface Planted {
+  readonly rule: string;
+  readonly check: Rule;
+  /** Each a small tree that breaks the rule once. */
+  readonly violations: readonly Readonly<Record<string, string>>[];
+}
+
+const plantedArrows: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> = {
+  'a service knows itself, the design and what lies directly in src/services': [
+    { 'src/services/audit/store.ts': "import { lua } from '../sessions/store.ts';" },
+    { 'src/services/audit/store.ts': "import type { Verdict } from '../../sim/result.ts';" },
+    { 'src/services/design.ts': "import { turn4 } from '../scenarios/turn4.ts';" },
+  ],
+  'the gateway composes services and knows nothing else': [
+    { 'src/services/gateway/main.ts': "const r = await import('../../report/html.ts');" },
+  ],
+  'the engine knows no service, scenario, report or command line': [
+    { 'src/sim/run.ts': "import {\n  design,\n} from '../services/design.ts';" },
+    { 'src/sim/effects/load/sender.ts': "export { list } from '../../../scenarios/index.ts';" },
+  ],
+  'the pure ring imports only the pure ring and the shape of facts': [
+    { 'src/sim/pure/slo.ts': "import { readFileSync } from 'node:fs';" },
+    { 'src/sim/pure/slo.ts': "import { Pool } from 'pg';" },
+    { 'src/sim/pure/slo.ts': "import { run } from '../run.ts';" },
+  ],
+  'a report reads result types and draws': [
+    { 'src/report/html.ts': "import { UsageError } from '../sim/errors.ts';" },
+    { 'src/report/html.ts': "import { parse } from '../sim/result.ts';" },
+    { 'src/report/html.ts': "import { Redis } from 'ioredis';" },
+  ],
+  'a scenario knows the design, policies and the engine': [
+    { 'src/scenarios/turn4.ts': "import { store } from '../services/audit/store.ts';" },
+    { 'src/scenarios/turn4.ts': "import { html } from '../report/html.ts';" },
+  ],
+  'the command line sees services only through their entry points': [
+    { 'src/cli/serve.ts': "import { append } from '../services/audit/store.ts';" },
+  ],
+};
+
+const rules: readonly Planted[] = [
+  ...walls.map((wall) => ({
+    rule: wall.name,
+    check: arrows(wall),
+    violations: plantedArrows[wall.name] ?? [],
+  })),
+  {
+    rule: 'a scenario never imports another scenario',
+    check: scenariosStandAlone,
+    violations: [{ 'src/scenarios/turn5.ts': "import { turn4 } from './turn4.ts';" }],
+  },
+  {
+    rule: `no source file is longer than ${hardStopLines} lines`,
+    check: sizes,
+    violations: [{ 'src/sim/run.ts': 'const a = 1;\n'.repeat(hardStopLines + 1) }],
+  },
+  {
+    rule: 'nothing has a default export',
+    check: noDefaultExports,
+    violations: [
+      { 'src/sim/run.ts': 'export default function run() {}' },
+      { 'src/sim/run.ts': 'const run = 1;\nexport { run as default };' },
+    ],
+  },
+  {
+    rule: 'file names are concepts, in kebab-case, and never barrels',
+    check: names,
+    violations: [
+      { 'src/sim/utils.ts': '' },
+      { 'src/sim/redis-helpers.ts': '' },
+      { 'src/sim/index.ts': '' },
+      { 'src/sim/RunScenario.ts': '' },
+    ],
+  },
+  {
+    rule: 'no file is dead',
+    check: deadFiles,
+    violations: [
+      {
+        'bin/platform.js': "import '../dist/cli/main.js';",
+        'src/cli/main.ts': '',
+        'src/cli/old.ts': '',
+      },
+      { 'src/services/audit/old.sql': 'SELECT 1;' },
+    ],
+  },
+  {
+    rule: 'the pure ring has no clock, no timers and no randomness of its own',
+    check: pureHasNoClock,
+    violations: [
+      { 'src/sim/pure/schedule.ts': 'const at = Math.random();' },
+      { 'src/sim/pure/schedule.ts': 'const at = Date.now();' },
+      { 'src/sim/pure/schedule.ts': 'const at = performance.now();' },
+    ],
+  },
+  {
+    rule: 'only the command line writes to the console',
+    check: noConsole,
+    violations: [{ 'src/sim/run.ts': "console.log('here');" }],
+  },
+];
+
+describe('the walls', () => {
+  const tree = readTree();
+  for (const { rule, check } of rules) it(rule, () => expect(check(tree)).toEqual([]));
+
+  it('are checked against a tree that is really there', () =>
+    expect(sources(tree).length).toBeGreaterThan(5));
+});
+
+describe('the rules that guard the walls', () => {
+  for (const { rule, check, violations } of rules) {
+    it(`catch a planted violation: ${rule}`, () => {
+      expect(violations.length).toBeGreaterThan(0);
+      for (const planted of violations)
+        expect(check(new Map(Object.entries(planted)))).toHaveLength(1);
+    });
+  }
+
+  it('do not mistake a comment for code', () => {
+    const tree = new Map([
+      [
+        'src/sim/pure/slo.ts',
+        "// Math.random is banned\n/* import x from 'pg'; */\nconst url = 'http://a';",
+      ],
+    ]);
+    expect(pureHasNoClock(tree)).toEqual([]);
+    expect(walls.flatMap((wall) => arrows(wall)(tree))).toEqual([]);
+  });
+
+  it('follow process entries named in strings, from dist/ and relative to the file', () => {
+    const tree = new Map([
+      ['bin/platform.js', "import { main } from '../dist/cli/main.js';"],
+      ['src/cli/main.ts', "const spec = { module: 'services/gateway/main.js' };"],
+      ['src/services/gateway/main.ts', "new Worker(new URL('./hasher.js', import.meta.url));"],
+      ['src/services/gateway/hasher.ts', ''],
+    ]);
+    expect(deadFiles(tree)).toEqual([]);
+  });
+});
