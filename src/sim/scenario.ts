@@ -33,6 +33,8 @@ export interface Arm {
   readonly description: string;
   /** `fail` for a design that is expected to break its SLOs. */
   readonly expected: Verdict;
+  /** SLO and invariant ids that must fail, and the only ones that may. Empty where `pass` is expected. */
+  readonly mustFail: readonly string[];
   readonly testbed: TestbedSpec;
 }
 
@@ -105,8 +107,10 @@ export interface Scenario {
   scale(quick: boolean): Scale;
   readonly slos: readonly Slo[];
   readonly invariants: readonly Invariant[];
-  /** Substring of the statement the diagnosis is expected to name in `before`. */
+  /** Substring of the statement the documented failure is about: the diagnosis looks for it, and a `before` that never ran it reproduced nothing. */
   readonly culprit: string;
+  /** Names of the service's own metrics that the diagnosis reads (histogram in seconds; gauge in seconds). */
+  readonly metrics: { readonly poolWait: string; readonly eventLoopDelay: string };
   /** Reads the platform's own record of what happened, after the load, as effects. */
   readonly effects: ProcessSpec;
 }

@@ -1,0 +1,39 @@
+/**
+ * The package's entry point: what a scenario of your own is written with.
+ *
+ *     import { defineScenario } from 'platform-sim';
+ *     export const scenario = defineScenario({ id: 'mine', ... });
+ */
+import { parseSlo } from '../sim/pure/slo.ts';
+import type { Scenario } from '../sim/scenario.ts';
+
+export type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+export { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
+export { checkRecentView } from '../sim/pure/check-recent-view.ts';
+export type { OperationTemplate } from '../sim/pure/workload.ts';
+export type { Result } from '../sim/result.ts';
+export type { Arm, Invariant, Scale, Scenario, TestbedSpec } from '../sim/scenario.ts';
+
+/**
+ * Checks a scenario before anything is started.
+ * @throws RangeError naming the first thing wrong: an SLO outside the grammar, an id used twice, no operations.
+ */
+export function defineScenario(scenario: Scenario): Scenario {
+  if (!/^[a-z][a-z0-9-]*$/.test(scenario.id)) {
+    throw new RangeError(`scenario id "${scenario.id}": lower-case letters, digits and hyphens`);
+  }
+  if (scenario.operations.length === 0) throw new RangeError(`${scenario.id}: no operations`);
+  const ids = [...scenario.slos, ...scenario.invariants].map(({ id }) => id);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined) throw new RangeError(`${scenario.id}: id "${twice}" is used twice`);
+  for (const { objective } of scenario.slos) parseSlo(objective);
+  for (const [name, arm] of Object.entries(scenario.arms({ quick: false, seed: 1 }))) {
+    const unknown = arm.mustFail.find((id) => !ids.includes(id));
+    if (unknown !== undefined) {
+      throw new RangeError(
+        `${scenario.id}: arm ${name} must fail "${unknown}", which is not declared`,
+      );
+    }
+  }
+  return scenario;
+}

@@ -1,0 +1,5 @@
+/** Every scenario that `platform sim` knows by name. Adding one is a new file and a line here. */
+import type { Scenario } from '../sim/scenario.ts';
+import { turn4 } from './turn4.ts';
+
+export const scenarios: readonly Scenario[] = [turn4];

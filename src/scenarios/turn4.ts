@@ -1,0 +1,155 @@
+/**
+ * Turn 4. "The system is live": mean response 850 ms (target 200 ms), p99 4.2 s, database CPU 92 %, and
+ * `SELECT * FROM audit_logs WHERE user_id = ?` runs on every request to show recent activity.
+ *
+ * The three documented figures are one saturated server: at 92 % utilisation and a service time near 68 ms a
+ * queue's mean is about 850 ms and its p99 about 4 s. So the scenario does not script a slowdown. It gives
+ * PostgreSQL one core and a million audit rows, and calibrates a population of users until that core is busy
+ * as documented; the latencies then have to follow by themselves.
+ */
+import { designs } from '../services/design.ts';
+import type { ProcessSpec, Scale, TestbedSpec } from '../sim/scenario.ts';
+import { activityCorrect, auditOnce } from './audit-invariants.ts';
+import { defineScenario } from './define.ts';
+
+const FULL = { rows: 1_000_000, heavyRows: 60_000 };
+/** --quick: every time of the incident divided by this. */
+const QUICK_DIVISOR = 3;
+const USERS = 5_000;
+/** A few integration accounts own a large share of the history: they bring the documented tail. */
+const HEAVY_USERS = 4;
+
+const POSTGRES_SETTINGS = {
+  // The whole table stays in memory: the incident is CPU, not storage.
+  shared_buffers: '512MB',
+  max_wal_size: '2GB',
+} as const;
+
+function testbed(design: keyof typeof designs, quick: boolean): TestbedSpec {
+  const divisor = quick ? QUICK_DIVISOR : 1;
+  const template: ProcessSpec = {
+    name: 'template',
+    module: 'services/gateway/template.js',
+    params: {
+      design,
+      rows: Math.round(FULL.rows / divisor),
+      users: USERS,
+      heavyUsers: HEAVY_USERS,
+      heavyRows: Math.round(FULL.heavyRows / divisor),
+    },
+  };
+  return {
+    postgres: { settings: POSTGRES_SETTINGS, template: [template] },
+    accounts: {
+      name: 'accounts',
+      module: 'services/gateway/accounts.js',
+      params: { count: USERS, heavyCount: HEAVY_USERS },
+    },
+    service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
+  };
+}
+
+function scale(quick: boolean): Scale {
+  const divisor = quick ? QUICK_DIVISOR : 1;
+  const ms = (full: number) => Math.round(full / divisor);
+  const us = (fullMs: number) => Math.round((fullMs * 1_000) / divisor);
+  return {
+    users: {
+      think: { meanMs: ms(10_000), shape: 4 },
+      cpuPercent: { target: 92.5, low: 87, high: 97 },
+      expectedMeanMs: ms(850),
+      minUsers: 20,
+      maxUsers: 600,
+      warmupMs: ms(16_000),
+      measureMs: ms(42_000),
+      sameLoadMs: ms(22_000),
+    },
+    rising: {
+      arms: ['after'],
+      startPerSecond: quick ? 900 : 500,
+      factor: quick ? 1.5 : 1.35,
+      maxPerSecond: 8_000,
+      stepMs: quick ? 1_500 : 3_000,
+    },
+    documented: [
+      {
+        id: 'cpu',
+        label: 'database CPU',
+        indicator: 'cpu.postgres',
+        value: 92,
+        unit: 'percent',
+        low: 87,
+        high: 97,
+      },
+      {
+        id: 'mean',
+        label: 'mean response',
+        indicator: 'latency.mean',
+        value: us(850),
+        unit: 'us',
+        low: us(425),
+        high: us(1_700),
+      },
+      {
+        id: 'p99',
+        label: 'p99 response',
+        indicator: 'latency.p99',
+        value: us(4_200),
+        unit: 'us',
+        low: us(2_100),
+        high: us(8_400),
+      },
+    ],
+    note: quick
+      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
+      : '',
+  };
+}
+
+export const turn4 = defineScenario({
+  id: 'turn4',
+  turn: 4,
+  title: 'The audit query on the hot path',
+  question: 'Which query saturates the database, and does moving it off the hot path hold the SLO?',
+  situation:
+    'Live system: mean response 850 ms (target 200 ms), p99 4.2 s, database CPU 92 %. SELECT * FROM audit_logs WHERE user_id = ? runs on every request to show recent activity.',
+  operations: [
+    { name: 'list projects', weight: 40, method: 'GET', path: '/projects' },
+    { name: 'read project', weight: 35, method: 'GET', path: '/projects/{project}' },
+    { name: 'who am I', weight: 10, method: 'GET', path: '/me' },
+    { name: 'recent activity', weight: 10, method: 'GET', path: '/activity', capture: true },
+    {
+      name: 'create project',
+      weight: 5,
+      method: 'POST',
+      path: '/projects',
+      body: { name: 'Project {op}' },
+    },
+  ],
+  arms: ({ quick }) => ({
+    before: {
+      design: 'turn4.before',
+      description: designs['turn4.before'].summary,
+      expected: 'fail',
+      mustFail: ['mean', 'p99'],
+      testbed: testbed('turn4.before', quick),
+    },
+    after: {
+      design: 'turn4.after',
+      description: designs['turn4.after'].summary,
+      expected: 'pass',
+      mustFail: [],
+      testbed: testbed('turn4.after', quick),
+    },
+  }),
+  scale,
+  slos: [
+    { id: 'mean', objective: 'latency.mean <= 200ms' },
+    { id: 'p99', objective: 'latency.p99 < 500ms' },
+    { id: 'errors', objective: 'errors < 0.1%' },
+  ],
+  invariants: [auditOnce, activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 })],
+  culprit: 'SELECT * FROM audit_logs WHERE user_id',
+  metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
+  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+});

@@ -1,0 +1,115 @@
+/**
+ * CPU time and memory of groups of processes, sampled at a fixed interval. A group is a function, because
+ * PostgreSQL's backends come and go; the time of one that has gone stays in the group's total.
+ * Linux reads /proc; elsewhere one `ps` per sample.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** Linux reports times in ticks of 1/100 s on every architecture Node supports (USER_HZ). */
+const TICK_US = 10_000;
+
+export interface ProcessUsage {
+  readonly cpuUs: number;
+  readonly rssBytes: number;
+}
+
+export interface CpuSample {
+  readonly atUs: number;
+  /** Total since the sampler's start, by group. */
+  readonly groups: Readonly<Record<string, ProcessUsage>>;
+}
+
+export interface CpuSampler {
+  readonly samples: readonly CpuSample[];
+  /** Takes one sample now and returns it. */
+  sample(): CpuSample;
+  stop(): void;
+}
+
+export interface CpuSamplerOptions {
+  readonly groups: Readonly<Record<string, () => readonly number[]>>;
+  /** Clock of the history, microseconds. */
+  readonly nowUs: () => number;
+  readonly intervalMs: number;
+}
+
+export function startCpuSampler({ groups, nowUs, intervalMs }: CpuSamplerOptions): CpuSampler {
+  const samples: CpuSample[] = [];
+  const lastByPid = new Map<number, number>();
+  const totals = new Map<string, number>();
+
+  const sample = (): CpuSample => {
+    const atUs = nowUs();
+    const usage: Record<string, ProcessUsage> = {};
+    for (const [name, pids] of Object.entries(groups)) {
+      let rssBytes = 0;
+      for (const [pid, process] of readUsage(pids())) {
+        // A process first seen after the start counts from its birth: its whole time belongs to the run.
+        const previous = lastByPid.get(pid) ?? (samples.length === 0 ? process.cpuUs : 0);
+        totals.set(name, (totals.get(name) ?? 0) + Math.max(0, process.cpuUs - previous));
+        lastByPid.set(pid, process.cpuUs);
+        rssBytes += process.rssBytes;
+      }
+      usage[name] = { cpuUs: totals.get(name) ?? 0, rssBytes };
+    }
+    const taken = { atUs, groups: usage };
+    samples.push(taken);
+    return taken;
+  };
+
+  sample();
+  const timer = setInterval(sample, intervalMs);
+  timer.unref();
+  return { samples, sample, stop: () => clearInterval(timer) };
+}
+
+/** Percent of one core between two samples; null when the group is missing from either. */
+export function cpuPercentBetween(from: CpuSample, to: CpuSample, group: string): number | null {
+  const a = from.groups[group];
+  const b = to.groups[group];
+  if (a === undefined || b === undefined || to.atUs <= from.atUs) return null;
+  return ((b.cpuUs - a.cpuUs) / (to.atUs - from.atUs)) * 100;
+}
+
+function readUsage(pids: readonly number[]): Map<number, ProcessUsage> {
+  return process.platform === 'linux' ? readProc(pids) : readPs(pids);
+}
+
+function readProc(pids: readonly number[]): Map<number, ProcessUsage> {
+  const usage = new Map<number, ProcessUsage>();
+  for (const pid of pids) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      // The command name may hold spaces and brackets; fields are counted after its closing bracket.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      usage.set(pid, {
+        cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US,
+        rssBytes: Number(fields[21]) * 4_096,
+      });
+    } catch {
+      // The process ended between listing and reading; its last total is kept.
+    }
+  }
+  return usage;
+}
+
+function readPs(pids: readonly number[]): Map<number, ProcessUsage> {
+  const usage = new Map<number, ProcessUsage>();
+  if (pids.length === 0) return usage;
+  try {
+    const out = execFileSync('ps', ['-o', 'pid=,rss=,time=', '-p', pids.join(',')], {
+      encoding: 'utf8',
+      timeout: 2_000,
+    });
+    for (const line of out.trim().split('\n')) {
+      const [pid, rss, time] = line.trim().split(/\s+/);
+      const parts = (time ?? '0').split(/[:-]/).map(Number);
+      const seconds = parts.reduce((total, part) => total * 60 + part, 0);
+      usage.set(Number(pid), { cpuUs: seconds * 1_000_000, rssBytes: Number(rss) * 1_024 });
+    }
+  } catch {
+    // ps exits non-zero when every pid has gone.
+  }
+  return usage;
+}

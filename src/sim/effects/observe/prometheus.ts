@@ -1,0 +1,69 @@
+/** Reads a service's own /metrics (Prometheus text format) for the few figures a diagnosis needs. */
+
+export interface MetricsSnapshot {
+  /** Cumulative buckets of a histogram summed over labels: upper bound (seconds) to count. */
+  histogram(name: string): ReadonlyMap<number, number>;
+  /** Value of a gauge or counter summed over labels; null when absent. */
+  value(name: string): number | null;
+}
+
+const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
+
+export async function scrape(serviceUrl: string, timeoutMs = 2_000): Promise<MetricsSnapshot> {
+  const response = await fetch(new URL('/metrics', serviceUrl), {
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  return parseMetrics(await response.text());
+}
+
+export function parseMetrics(text: string): MetricsSnapshot {
+  const values = new Map<string, number>();
+  const histograms = new Map<string, Map<number, number>>();
+  for (const line of text.split('\n')) {
+    const match = LINE.exec(line);
+    if (match === null) continue;
+    const [, name = '', labels = '', raw] = match;
+    const value = Number(raw);
+    values.set(name, (values.get(name) ?? 0) + value);
+    const bound = /(?:^|,)le="([^"]+)"/.exec(labels)?.[1];
+    if (bound === undefined || !name.endsWith('_bucket')) continue;
+    const base = name.slice(0, -'_bucket'.length);
+    const buckets = histograms.get(base) ?? new Map<number, number>();
+    const upper = bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound);
+    buckets.set(upper, (buckets.get(upper) ?? 0) + value);
+    histograms.set(base, buckets);
+  }
+  return {
+    histogram: (name) => histograms.get(name) ?? new Map(),
+    value: (name) => values.get(name) ?? null,
+  };
+}
+
+/**
+ * Quantile of what a histogram gained between two snapshots, microseconds: linear inside its bucket, as
+ * Prometheus' histogram_quantile. Null when it gained nothing.
+ */
+export function quantileBetween(
+  from: ReadonlyMap<number, number>,
+  to: ReadonlyMap<number, number>,
+  quantile: number,
+): number | null {
+  const bounds = [...to.keys()].sort((a, b) => a - b);
+  const gained = (bound: number) => (to.get(bound) ?? 0) - (from.get(bound) ?? 0);
+  const total = bounds.length === 0 ? 0 : gained(bounds.at(-1)!);
+  if (total <= 0) return null;
+  const rank = quantile * total;
+  let lower = 0;
+  let below = 0;
+  for (const bound of bounds) {
+    const count = gained(bound);
+    if (count >= rank) {
+      if (!Number.isFinite(bound)) return Math.round(lower * 1e6);
+      const inside = count === below ? 1 : (rank - below) / (count - below);
+      return Math.round((lower + (bound - lower) * inside) * 1e6);
+    }
+    lower = bound;
+    below = count;
+  }
+  return null;
+}

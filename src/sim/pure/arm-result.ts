@@ -1,0 +1,294 @@
+/**
+ * One arm's result as a pure function of its history and of what was observed beside it.
+ * Judged phases make the SLOs; every phase is drawn.
+ */
+import type { HistoryRecord, OperationRecord, PhaseRecord } from '../history.ts';
+import type {
+  ArmResult,
+  Capacity,
+  Diagnosis,
+  DocumentedFigure,
+  InvariantResult,
+  PhaseSummary,
+  ProcessResources,
+  SloResult,
+  ValidityCheck,
+} from '../result.ts';
+import type { Documented, Invariant, Slo } from '../scenario.ts';
+import { lags } from './capacity.ts';
+import { LatencyHistogram, summarize } from './histogram.ts';
+import { errorTimeline, heatMap, responseUs, type Span, timeline } from './series.ts';
+import { evaluateSlo } from './slo.ts';
+import { type ArmJudgement, judgeArm } from './verdict.ts';
+
+const TIMELINE_BUCKET_US = 1_000_000;
+const HEAT_MAP_COLUMNS = 60;
+
+export interface ArmObservations {
+  readonly design: string;
+  readonly description: string;
+  readonly expected: ArmResult['expected'];
+  readonly mustFail: readonly string[];
+  readonly phaseNotes: Readonly<Record<string, string>>;
+  readonly capacity: Capacity | null;
+  readonly diagnosis: Diagnosis | null;
+  readonly calibration: ArmResult['calibration'];
+  /** Judged phase only. */
+  readonly resources: Readonly<Record<string, Omit<ProcessResources, 'cpuUsPerOperation'>>>;
+  readonly resourceTimeline: ArmResult['resourceTimeline'];
+  /** PostgreSQL's CPU over the judged phase, percent of the cores it was given. */
+  readonly databaseCpuPercent: number | null;
+  /** Conditions seen while running; the checks that follow from the history are added here. */
+  readonly validity: readonly ValidityCheck[];
+  /** Operations the sender says it planned. */
+  readonly planned: number;
+}
+
+export interface ArmInput {
+  readonly history: readonly HistoryRecord[];
+  readonly slos: readonly Slo[];
+  readonly invariants: readonly Invariant[];
+  readonly documented: readonly Documented[];
+  readonly lagLimitUs: number;
+  readonly observed: ArmObservations;
+}
+
+export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJudgement } {
+  const { history, observed } = input;
+  const operations = history.filter((record) => record.kind === 'op');
+  const phases = history.filter((record) => record.kind === 'phase');
+  const judgedPhases = phases.filter((phase) => phase.judged);
+  const names = new Set(judgedPhases.map((phase) => phase.name));
+  const judged = operations.filter((operation) => names.has(operation.phase));
+  const span = spanOf(judgedPhases) ?? spanOf(phases) ?? { startUs: 0, endUs: 1 };
+
+  const latency = summarize(judged.map(responseUs));
+  const slos = judgeSlos(input, judged, operations);
+  const invariants: InvariantResult[] = input.invariants.map((invariant) => ({
+    id: invariant.id,
+    statement: invariant.statement,
+    ...invariant.check(history),
+  }));
+  const validity = [...historyChecks(input, judged, operations), ...observed.validity];
+  const documented = input.documented.map((figure) => reproduce(figure, latency, observed));
+  const judgement = judgeArm({
+    expected: observed.expected,
+    mustFail: observed.mustFail,
+    slos,
+    invariants,
+    validity,
+    documented,
+  });
+
+  const result: ArmResult = {
+    design: observed.design,
+    description: observed.description,
+    expected: observed.expected,
+    verdict: judgement.verdict,
+    reason: judgement.reason,
+    latency,
+    serviceTime: summarize(
+      judged.filter(({ sentUs }) => sentUs >= 0).map(({ doneUs, sentUs }) => doneUs - sentUs),
+    ),
+    lag: { p99Us: summarize(lags(judged)).p99Us },
+    offeredPerSecond: perSecond(judged.length, span),
+    achievedPerSecond: perSecond(judged.filter(({ outcome }) => outcome === 'ok').length, span),
+    planned: observed.planned,
+    outcomes: countOutcomes(judged),
+    operations: byOperation(judged),
+    errors: errorCauses(operations),
+    noise: { halfMeanRatio: halfMeanRatio(judged, span) },
+    slos,
+    invariants,
+    validity,
+    documented,
+    resources: withCpuPerOperation(observed, judged.length, span),
+    recovery: [],
+    phases: phases.map((phase) => summaryOf(phase, observed.phaseNotes)),
+    faults: [],
+    ...charts(operations, phases, judged, span),
+    resourceTimeline: observed.resourceTimeline,
+    capacity: observed.capacity,
+    diagnosis: observed.diagnosis,
+    calibration: observed.calibration,
+  };
+  return { result, judgement };
+}
+
+/** Latency over the judged phases; errors over those and every held step, since a ratio needs the numbers. */
+function judgeSlos(
+  input: ArmInput,
+  judged: readonly OperationRecord[],
+  operations: readonly OperationRecord[],
+): SloResult[] {
+  const held = new Set(
+    (input.observed.capacity?.steps ?? [])
+      .map((step, index) => (step.verdict === 'pass' ? stepPhase(index) : ''))
+      .filter((name) => name !== ''),
+  );
+  const counted = [...judged, ...operations.filter((operation) => held.has(operation.phase))];
+  const latency = summarize(judged.map(responseUs));
+  const failed = counted.filter((operation) => operation.outcome !== 'ok').length;
+  const data = { latency, errors: { failed, total: counted.length } };
+  return input.slos.map(({ id, objective }) => evaluateSlo(id, objective, data));
+}
+
+/** Name of the n-th step of rising load, as it stands in the history. */
+export function stepPhase(index: number): string {
+  return `step-${index + 1}`;
+}
+
+function historyChecks(
+  { lagLimitUs, observed }: ArmInput,
+  judged: readonly OperationRecord[],
+  operations: readonly OperationRecord[],
+): ValidityCheck[] {
+  const lag = summarize(lags(judged)).p99Us;
+  const disordered = operations.filter(
+    ({ scheduledUs, sentUs, doneUs }) =>
+      doneUs < scheduledUs || (sentUs >= 0 && (sentUs < scheduledUs || doneUs < sentUs)),
+  ).length;
+  return [
+    {
+      id: 'send-lag',
+      statement: 'the load generator sent on time',
+      measured: `p99 ${(lag / 1_000).toFixed(1)} ms`,
+      limit: `p99 <= ${(lagLimitUs / 1_000).toFixed(0)} ms`,
+      ok: judged.length > 0 && lag <= lagLimitUs,
+      severity: 'unknown',
+    },
+    {
+      id: 'all-arrivals',
+      statement: 'every planned arrival is in the history',
+      measured: `${operations.length} of ${observed.planned}`,
+      limit: 'all',
+      ok: operations.length === observed.planned && operations.length > 0,
+      severity: 'unknown',
+    },
+    {
+      id: 'clock',
+      statement: 'scheduled <= sent <= done in every operation',
+      measured: `${disordered} out of order`,
+      limit: '0',
+      ok: disordered === 0,
+      severity: 'unknown',
+    },
+  ];
+}
+
+function reproduce(
+  figure: Documented,
+  latency: ArmResult['latency'],
+  observed: ArmObservations,
+): DocumentedFigure {
+  const { indicator, value, ...rest } = figure;
+  const reproduced =
+    indicator === 'cpu.postgres'
+      ? observed.databaseCpuPercent
+      : latency.count === 0
+        ? null
+        : indicator === 'latency.mean'
+          ? latency.meanUs
+          : latency.p99Us;
+  const verdict =
+    reproduced === null
+      ? 'unknown'
+      : reproduced >= figure.low && reproduced <= figure.high
+        ? 'pass'
+        : 'fail';
+  return { ...rest, documented: value, reproduced, verdict };
+}
+
+function charts(
+  operations: readonly OperationRecord[],
+  phases: readonly PhaseRecord[],
+  judged: readonly OperationRecord[],
+  span: Span,
+): Pick<ArmResult, 'timeline' | 'spectrum' | 'heatMap' | 'errorTimeline'> {
+  const whole = spanOf(phases) ?? span;
+  return {
+    timeline: {
+      bucketUs: TIMELINE_BUCKET_US,
+      points: timeline(operations, whole, TIMELINE_BUCKET_US),
+    },
+    spectrum: spectrumOf(judged),
+    heatMap: judged.length === 0 ? null : heatMap(judged, span, HEAT_MAP_COLUMNS),
+    errorTimeline: errorTimeline(operations, whole, TIMELINE_BUCKET_US),
+  };
+}
+
+function spectrumOf(operations: readonly OperationRecord[]): ArmResult['spectrum'] {
+  const histogram = new LatencyHistogram();
+  for (const operation of operations) histogram.record(responseUs(operation));
+  return histogram.spectrum();
+}
+
+function spanOf(phases: readonly PhaseRecord[]): Span | undefined {
+  if (phases.length === 0) return undefined;
+  return {
+    startUs: Math.min(...phases.map((phase) => phase.startUs)),
+    endUs: Math.max(...phases.map((phase) => phase.endUs)),
+  };
+}
+
+function perSecond(count: number, span: Span): number {
+  return count / ((span.endUs - span.startUs) / 1e6);
+}
+
+function countOutcomes(operations: readonly OperationRecord[]): ArmResult['outcomes'] {
+  const counts = { ok: 0, fail: 0, unknown: 0 };
+  for (const { outcome } of operations) counts[outcome] += 1;
+  return counts;
+}
+
+function byOperation(operations: readonly OperationRecord[]): ArmResult['operations'] {
+  const names = [...new Set(operations.map(({ name }) => name))].sort();
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      summarize(operations.filter((operation) => operation.name === name).map(responseUs)),
+    ]),
+  );
+}
+
+function errorCauses(operations: readonly OperationRecord[]): ArmResult['errors'] {
+  const counts = new Map<string, number>();
+  for (const { outcome, error, status } of operations) {
+    if (outcome === 'ok') continue;
+    const cause = error ?? `http ${status}`;
+    counts.set(cause, (counts.get(cause) ?? 0) + 1);
+  }
+  return [...counts].map(([cause, count]) => ({ cause, count })).sort((a, b) => b.count - a.count);
+}
+
+function halfMeanRatio(operations: readonly OperationRecord[], span: Span): number | null {
+  const middleUs = (span.startUs + span.endUs) / 2;
+  const first = summarize(operations.filter((o) => o.scheduledUs < middleUs).map(responseUs));
+  const second = summarize(operations.filter((o) => o.scheduledUs >= middleUs).map(responseUs));
+  return first.count === 0 || second.count === 0 || first.meanUs === 0
+    ? null
+    : second.meanUs / first.meanUs;
+}
+
+function withCpuPerOperation(
+  { resources }: ArmObservations,
+  operations: number,
+  span: Span,
+): ArmResult['resources'] {
+  const seconds = (span.endUs - span.startUs) / 1e6;
+  return Object.fromEntries(
+    Object.entries(resources).map(([name, usage]) => [
+      name,
+      {
+        ...usage,
+        cpuUsPerOperation:
+          operations === 0 ? null : Math.round((usage.cpuPercent * 1e4 * seconds) / operations),
+      },
+    ]),
+  );
+}
+
+function summaryOf(phase: PhaseRecord, notes: Readonly<Record<string, string>>): PhaseSummary {
+  const { name, startUs, endUs, judged } = phase;
+  return { name, startUs, endUs, judged, note: notes[name] ?? '' };
+}

@@ -1,0 +1,148 @@
+/**
+ * Verdicts. An arm: its SLOs and invariants against what it must show, on a run that was valid. A run: the arms
+ * together, mapped to an exit code. A `before` that does not show the documented failure proves nothing, so the
+ * run is void (97) and `after` is not judged against it.
+ */
+import type {
+  ArmName,
+  ArmResult,
+  DocumentedFigure,
+  InvariantResult,
+  SloResult,
+  ValidityCheck,
+  Verdict,
+} from '../result.ts';
+
+export const EXIT = { pass: 0, unknown: 97, invariant: 98, slo: 99, interrupted: 130 } as const;
+
+export interface ArmEvidence {
+  readonly expected: Verdict;
+  /** Ids that must fail; see Arm.mustFail. */
+  readonly mustFail: readonly string[];
+  readonly slos: readonly SloResult[];
+  readonly invariants: readonly InvariantResult[];
+  readonly validity: readonly ValidityCheck[];
+  readonly documented: readonly DocumentedFigure[];
+}
+
+/** `failed`: ids that failed against expectation. `verdict`: what the arm itself did, expected or not. */
+export interface ArmJudgement {
+  readonly verdict: Verdict;
+  readonly asExpected: boolean;
+  readonly reason: string;
+  readonly failed: readonly string[];
+}
+
+export function judgeArm(evidence: ArmEvidence): ArmJudgement {
+  const { slos, invariants, mustFail } = evidence;
+  const judged = [
+    ...slos.map((slo) => ({ id: slo.id, verdict: slo.verdict, prefix: 'slo' })),
+    ...invariants.map((invariant) => ({ ...invariant, prefix: 'invariant' })),
+  ];
+  const unexpected = judged.filter(
+    ({ id, verdict }) => verdict === 'fail' && !mustFail.includes(id),
+  );
+  const failed = unexpected.map(({ id, prefix }) => `${prefix}.${id}`);
+  const invalid = evidence.validity.filter((check) => !check.ok && check.severity === 'unknown');
+  const anyFail = judged.some(({ verdict }) => verdict === 'fail');
+
+  // A violated invariant is a fact whatever else was wrong with the run; a latency is not.
+  const violated = unexpected.find(({ prefix }) => prefix === 'invariant');
+  if (violated !== undefined) {
+    return {
+      verdict: 'fail',
+      asExpected: false,
+      failed,
+      reason: `invariant ${violated.id} is violated`,
+    };
+  }
+  if (invalid.length > 0) {
+    const [first] = invalid;
+    const reason = `the run is not valid: ${first!.statement} (${first!.measured}, limit ${first!.limit})`;
+    return { verdict: 'unknown', asExpected: false, failed: [], reason };
+  }
+  if (unexpected.length > 0) {
+    return {
+      verdict: 'fail',
+      asExpected: false,
+      failed,
+      reason: `${unexpected.map(({ id }) => id).join(', ')} missed`,
+    };
+  }
+  return evidence.expected === 'fail' ? judgeReproduction(evidence, anyFail) : judgeHolding(judged);
+}
+
+function judgeReproduction(evidence: ArmEvidence, anyFail: boolean): ArmJudgement {
+  const byId = new Map<string, Verdict>(
+    [...evidence.slos, ...evidence.invariants].map(({ id, verdict }) => [id, verdict]),
+  );
+  const missing = evidence.mustFail.filter((id) => byId.get(id) !== 'fail');
+  const verdict: Verdict = anyFail
+    ? 'fail'
+    : missing.some((id) => byId.get(id) === 'unknown')
+      ? 'unknown'
+      : 'pass';
+  if (missing.length > 0) {
+    const reason = `the documented failure did not show: ${missing.join(', ')} did not fail`;
+    return { verdict, asExpected: false, failed: [], reason };
+  }
+  const off = evidence.documented.filter((figure) => figure.verdict !== 'pass');
+  if (off.length > 0) {
+    const reason = `it failed, but not as documented: ${off.map(({ label }) => label).join(', ')} outside the band`;
+    return { verdict: 'unknown', asExpected: false, failed: [], reason };
+  }
+  const reason = `breaks ${evidence.mustFail.join(' and ')}, as documented`;
+  return { verdict: 'fail', asExpected: true, failed: [], reason };
+}
+
+function judgeHolding(judged: readonly { id: string; verdict: Verdict }[]): ArmJudgement {
+  const open = judged.filter(({ verdict }) => verdict === 'unknown').map(({ id }) => id);
+  if (open.length > 0 || judged.length === 0) {
+    const reason =
+      judged.length === 0 ? 'nothing was judged' : `not enough data for ${open.join(', ')}`;
+    return { verdict: 'unknown', asExpected: false, failed: [], reason };
+  }
+  return { verdict: 'pass', asExpected: true, failed: [], reason: 'holds every SLO and invariant' };
+}
+
+export interface RunJudgement {
+  readonly verdict: Verdict;
+  readonly exitCode: number;
+  readonly failed: readonly string[];
+}
+
+/** Precedence of exit codes: 98 invariant, 99 SLO, 97 unknown. */
+export function judgeRun(
+  arms: readonly (ArmJudgement & { readonly name: ArmName; readonly expected: Verdict })[],
+): RunJudgement {
+  const failed = arms.flatMap((arm) => arm.failed.map((id) => `${arm.name}.${id}`));
+  if (failed.some((id) => id.includes('.invariant.'))) {
+    return { verdict: 'fail', exitCode: EXIT.invariant, failed };
+  }
+  const isVoid = arms.some((arm) => arm.expected === 'fail' && !arm.asExpected);
+  if (failed.length > 0 && !isVoid) return { verdict: 'fail', exitCode: EXIT.slo, failed };
+  if (arms.length === 0 || arms.some((arm) => !arm.asExpected)) {
+    const unproven = arms.filter((arm) => !arm.asExpected).map((arm) => `${arm.name}.verdict`);
+    return {
+      verdict: 'unknown',
+      exitCode: EXIT.unknown,
+      failed: [...new Set([...failed, ...unproven])],
+    };
+  }
+  return { verdict: 'pass', exitCode: EXIT.pass, failed };
+}
+
+/** The verdict in one sentence, the first line of every report. */
+export function sentenceOf(
+  scenario: string,
+  run: RunJudgement,
+  arms: Readonly<Partial<Record<ArmName, Pick<ArmResult, 'reason' | 'capacity' | 'verdict'>>>>,
+): string {
+  const parts = Object.entries(arms).map(([name, arm]) => `${name} ${arm.reason}`);
+  const times = arms.after?.capacity?.timesBefore;
+  const capacity =
+    times === null || times === undefined
+      ? ''
+      : `; after holds at least ${Math.floor(times)} times the traffic`;
+  return `${scenario} ${run.verdict}: ${parts.join('; ')}${capacity}.`;
+}
