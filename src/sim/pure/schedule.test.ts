@@ -1,0 +1,185 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { accountOrder, expectedArrivals, openSchedule, plannedMs, userPlan } from './schedule.ts';
+import type { OpenWorkload, OperationTemplate, UsersWorkload } from './workload.ts';
+
+const operation = (name: string, weight = 1): OperationTemplate => ({
+  name,
+  weight,
+  method: 'GET',
+  path: '/',
+});
+const open = (
+  arrivals: OpenWorkload['arrivals'],
+  stages: OpenWorkload['stages'],
+  operations = [operation('read')],
+): OpenWorkload => ({ kind: 'open', arrivals, stages, operations });
+const users = (part: Partial<UsersWorkload>): UsersWorkload => ({
+  kind: 'users',
+  users: 10,
+  think: { meanMs: 1000, shape: 1 },
+  startBusy: 0,
+  durationMs: 1000,
+  operations: [operation('read')],
+  ...part,
+});
+const times = (workload: OpenWorkload, seed = 1) =>
+  [...openSchedule(workload, seed, 1)].map((p) => p.atUs);
+
+const stage = fc.record({
+  ratePerSecond: fc.integer({ min: 0, max: 200 }),
+  endRatePerSecond: fc.integer({ min: 0, max: 200 }),
+  durationMs: fc.integer({ min: 1, max: 5000 }),
+});
+
+describe('openSchedule', () => {
+  it('places constant arrivals evenly, the first at 0', () => {
+    // 10 a second for 1 s: one each 100 ms.
+    expect(times(open('constant', [{ ratePerSecond: 10, durationMs: 1000 }]))).toEqual([
+      0, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000, 700_000, 800_000, 900_000,
+    ]);
+  });
+
+  it('solves a ramp exactly', () => {
+    // 0 to 10 a second over 2 s: L(t) = 2.5 t^2, so arrival k is at sqrt(k / 2.5) s; L(2) = 10 arrivals.
+    const ramp = times(
+      open('constant', [{ ratePerSecond: 0, endRatePerSecond: 10, durationMs: 2000 }]),
+    );
+    expect(ramp).toEqual(
+      Array.from({ length: 10 }, (_, k) => Math.floor(Math.sqrt(k / 2.5) * 1e6)),
+    );
+    // 10 down to 0 over 2 s: L(t) = 10 t - 2.5 t^2; L = 5 at t = 2 - sqrt(2) = 0.585786 s.
+    const fall = times(
+      open('constant', [{ ratePerSecond: 10, endRatePerSecond: 0, durationMs: 2000 }]),
+    );
+    expect(fall).toHaveLength(10);
+    expect(fall[5]).toBe(585_786);
+  });
+
+  it('carries the remainder across stages', () => {
+    // 5/s for 300 ms expects 1.5 arrivals, then 10/s: L = 2 falls 0.5 / 10 s = 50 ms into the second stage.
+    const stages = [
+      { ratePerSecond: 5, durationMs: 300 },
+      { ratePerSecond: 10, durationMs: 200 },
+    ];
+    expect(times(open('constant', stages))).toEqual([0, 200_000, 350_000, 450_000]);
+  });
+
+  it('is silent in a stage of rate zero', () => {
+    const stages = [0, 10, 0, 10].map((ratePerSecond) => ({ ratePerSecond, durationMs: 200 }));
+    expect(times(open('constant', stages))).toEqual([200_000, 300_000, 600_000, 700_000]);
+  });
+
+  it('has whole, ordered microseconds inside the plan, and exactly the expected count when constant', () => {
+    fc.assert(
+      fc.property(
+        fc.array(stage, { minLength: 1, maxLength: 4 }),
+        fc.constantFrom('constant' as const, 'poisson' as const),
+        fc.integer(),
+        (stages, arrivals, seed) => {
+          const workload = open(arrivals, stages);
+          const at = times(workload, seed);
+          expect(at.every(Number.isSafeInteger)).toBe(true);
+          expect(at.every((us, index) => us >= (at[index - 1] ?? 0))).toBe(true);
+          expect(at.at(-1) ?? 0).toBeLessThanOrEqual(plannedMs(workload) * 1000);
+          if (arrivals === 'constant') {
+            expect(at).toHaveLength(Math.ceil(expectedArrivals(workload) - 1e-9));
+          }
+        },
+      ),
+    );
+  });
+
+  it('draws Poisson counts and gaps', () => {
+    // 100/s for 100 s expects 10,000 arrivals, standard deviation sqrt(10,000) = 100; five of them is 500.
+    const at = times(open('poisson', [{ ratePerSecond: 100, durationMs: 100_000 }]), 3);
+    expect(Math.abs(at.length - 10_000)).toBeLessThan(500);
+    // Exponential gaps: P(gap > mean) = 1/e = 0.368, standard error 0.005.
+    const long = at.filter((us, index) => us - (at[index - 1] ?? 0) > 10_000).length / at.length;
+    expect(Math.abs(long - Math.exp(-1))).toBeLessThan(0.025);
+  });
+
+  it('puts three quarters of a Poisson ramp from zero in its second half', () => {
+    // L(t) grows with t^2, so the first half of the time holds 1/4 of 5,000; standard deviation 31.
+    const stages = [{ ratePerSecond: 0, endRatePerSecond: 100, durationMs: 100_000 }];
+    const at = times(open('poisson', stages), 9);
+    expect(Math.abs(at.filter((us) => us < 50_000_000).length - 1250)).toBeLessThan(180);
+  });
+
+  it('repeats itself for a seed; arrivals do not depend on the mix or the accounts', () => {
+    const stages = [{ ratePerSecond: 50, durationMs: 2000 }];
+    const one = open('poisson', stages, [operation('a'), operation('b', 3)]);
+    expect([...openSchedule(one, 4, 7)]).toEqual([...openSchedule(one, 4, 7)]);
+    expect(times(one, 4)).not.toEqual(times(one, 5));
+    expect([...openSchedule(one, 4, 90)].map((p) => p.atUs)).toEqual(
+      times(open('poisson', stages), 4),
+    );
+  });
+
+  it('mixes operations by weight and uses accounts evenly', () => {
+    const stages = [{ ratePerSecond: 1000, durationMs: 10_000 }];
+    const plan = [
+      ...openSchedule(open('constant', stages, [operation('a'), operation('b', 3)]), 1, 30),
+    ];
+    // 10,000 picks at 1/4: standard deviation sqrt(10,000 x 3/16) = 43.
+    expect(Math.abs(plan.filter((p) => p.template === 0).length - 2500)).toBeLessThan(220);
+    const perAccount = Array.from(
+      { length: 30 },
+      (_, a) => plan.filter((p) => p.account === a).length,
+    );
+    expect(Math.max(...perAccount) - Math.min(...perAccount)).toBeLessThanOrEqual(1);
+    expect(plan.slice(0, 30).map((p) => p.account)).toEqual([...accountOrder(1, 30)]);
+  });
+
+  it('plans without accounts for anonymous operations', () => {
+    expect([
+      ...openSchedule(open('constant', [{ ratePerSecond: 2, durationMs: 1000 }]), 1, 0),
+    ]).toEqual([
+      { atUs: 0, account: -1, template: 0 },
+      { atUs: 500_000, account: -1, template: 0 },
+    ]);
+  });
+
+  it('names the number that is wrong', () => {
+    const bad = [{ ratePerSecond: -1, durationMs: 1000 }];
+    expect(() => times(open('constant', bad))).toThrow(/ratePerSecond .* got -1/);
+    expect(() => times(open('constant', []))).toThrow(/needs a stage/);
+    expect(() => userPlan(users({ think: { meanMs: 1, shape: 1.5 } }), 1, 0).next()).toThrow(
+      /shape/,
+    );
+  });
+});
+
+describe('userPlan', () => {
+  const firstSteps = (workload: UsersWorkload, count: number) =>
+    Array.from({ length: count }, (_, user) => userPlan(workload, 2, user).next().value.thinkUs);
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  it('starts the busy users at once and the others in mid-thought', () => {
+    const starts = firstSteps(users({ startBusy: 3 }), 10);
+    expect(starts.slice(0, 3)).toEqual([0, 0, 0]);
+    expect(starts.slice(3).every((us) => us > 0)).toBe(true);
+  });
+
+  it('has the residual mean of an Erlang think time', () => {
+    // Mean residual life is E[X^2] / 2 E[X] = mean (1 + 1/shape) / 2: 1,000 ms for shape 1, 625 ms for 4.
+    // 20,000 users, standard deviation at most the mean: standard error 7 ms.
+    for (const [shape, expectedMs] of [
+      [1, 1000],
+      [4, 625],
+    ] as const) {
+      const starts = firstSteps(users({ think: { meanMs: 1000, shape } }), 20_000);
+      expect(Math.abs(mean(starts) / 1000 - expectedMs)).toBeLessThan(36);
+    }
+  });
+
+  it('thinks with the given mean, repeatably, each user differently', () => {
+    const take = (user: number) => {
+      const plan = userPlan(users({ think: { meanMs: 50, shape: 3 } }), 2, user);
+      return Array.from({ length: 5000 }, () => plan.next().value.thinkUs);
+    };
+    expect(take(4)).toEqual(take(4));
+    expect(take(4)).not.toEqual(take(5));
+    expect(Math.abs(mean(take(4)) - 50_000)).toBeLessThan(2_500);
+  });
+});

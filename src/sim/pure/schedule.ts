@@ -1,0 +1,157 @@
+/**
+ * Workload to schedule: who asks for what, when. A pure function of workload, seed and number of accounts,
+ * so every arm of a run meets the same arrivals, operations and accounts.
+ *
+ * Open arrivals are a process of rate 1 seen through the inverse of the expected count L(t), the integral of
+ * the rate: the k-th arrival of a constant workload is where L(t) = k, a Poisson one adds exponential gaps of
+ * mean 1 to L. Ramps and stages are exact that way, with no steps and no drift.
+ */
+import {
+  createRandom,
+  erlang,
+  exponential,
+  type Random,
+  shuffled,
+  weightedPick,
+} from './random.ts';
+import type { OpenWorkload, PlannedOperation, UsersWorkload, Workload } from './workload.ts';
+
+/** A user's next step: think, then send. The first `thinkUs` is the wait before the first request. */
+export interface UserStep {
+  readonly thinkUs: number;
+  readonly template: number;
+}
+
+/** Accounts in the order they are used: a seeded shuffle, walked round and round, so each is used equally often. */
+export function accountOrder(seed: number, accounts: number): Uint32Array {
+  return shuffled(createRandom(seed).fork('accounts'), accounts);
+}
+
+export function* openSchedule(
+  workload: OpenWorkload,
+  seed: number,
+  accounts: number,
+): Generator<PlannedOperation> {
+  validate(workload);
+  const random = createRandom(seed);
+  const gaps = random.fork('arrivals');
+  const mix = random.fork('mix');
+  const pick = weightedPick(workload.operations.map((operation) => operation.weight));
+  const order = accountOrder(seed, accounts);
+  const inverse = inverseExpectedCount(workload);
+  const end = expectedArrivals(workload) - 1e-9;
+  const poisson = workload.arrivals === 'poisson';
+  let position = poisson ? exponential(gaps, 1) : 0;
+  let atUs = 0;
+  for (let index = 0; position < end; index += 1) {
+    atUs = Math.max(atUs, Math.floor(inverse(position)));
+    const account = accounts === 0 ? -1 : order[index % accounts]!;
+    yield { atUs, account, template: pick(mix) };
+    position = poisson ? position + exponential(gaps, 1) : index + 1;
+  }
+}
+
+/** The endless plan of one user. Users below `startBusy` send at once, the others are found in mid-thought. */
+export function* userPlan(
+  workload: UsersWorkload,
+  seed: number,
+  user: number,
+): Generator<UserStep, never> {
+  validate(workload);
+  const random = createRandom(seed).fork('user').fork(user);
+  const pick = weightedPick(workload.operations.map((operation) => operation.weight));
+  const { meanMs, shape } = workload.think;
+  const residualUs = residualThinkMs(random, meanMs, shape) * 1000;
+  let thinkUs = user < workload.startBusy ? 0 : residualUs;
+  for (;;) {
+    yield { thinkUs: Math.round(thinkUs), template: pick(random) };
+    thinkUs = erlang(random, meanMs, shape) * 1000;
+  }
+}
+
+/** Expected number of arrivals; for constant arrivals, rounded up, the exact number. */
+export function expectedArrivals(workload: OpenWorkload): number {
+  return workload.stages.reduce((sum, stage) => sum + stageArrivals(stage), 0);
+}
+
+/** Planned length of a workload. */
+export function plannedMs(workload: Workload): number {
+  if (workload.kind === 'users') return workload.durationMs;
+  return workload.stages.reduce((sum, stage) => sum + stage.durationMs, 0);
+}
+
+/**
+ * What is left of an Erlang think time seen at a random instant: a uniformly chosen number of its
+ * exponential stages. Starting everyone with a whole think time would send them as one wave.
+ */
+function residualThinkMs(random: Random, meanMs: number, shape: number): number {
+  const stages = 1 + Math.floor(random.next() * shape);
+  return erlang(random, (meanMs * stages) / shape, stages);
+}
+
+type Stage = OpenWorkload['stages'][number];
+
+function stageArrivals(stage: Stage): number {
+  const endRate = stage.endRatePerSecond ?? stage.ratePerSecond;
+  return (((stage.ratePerSecond + endRate) / 2) * stage.durationMs) / 1000;
+}
+
+/** Microsecond at which the expected count reaches `position`; called with non-decreasing positions. */
+function inverseExpectedCount(workload: OpenWorkload): (position: number) => number {
+  const { stages } = workload;
+  let index = 0;
+  let countBefore = 0;
+  let usBefore = 0;
+  return (position) => {
+    let stage = stages[index]!;
+    while (index < stages.length - 1 && position >= countBefore + stageArrivals(stage)) {
+      countBefore += stageArrivals(stage);
+      usBefore += stage.durationMs * 1000;
+      index += 1;
+      stage = stages[index]!;
+    }
+    return (
+      usBefore + Math.min(stage.durationMs * 1000, timeInStageUs(stage, position - countBefore))
+    );
+  };
+}
+
+/** Solves r t + a t^2 / 2 = count for t, in the form that stays exact for a = 0. */
+function timeInStageUs(stage: Stage, count: number): number {
+  if (count <= 0) return 0;
+  const rate = stage.ratePerSecond;
+  const slope = ((stage.endRatePerSecond ?? rate) - rate) / (stage.durationMs / 1000);
+  const root = Math.sqrt(Math.max(0, rate * rate + 2 * slope * count));
+  return ((2 * count) / (rate + root)) * 1e6;
+}
+
+/** A workload comes from a declaration or a flag; say which number is wrong before anything is started. */
+export function validate(workload: Workload): void {
+  if (workload.operations.length === 0) throw new RangeError('a workload needs an operation');
+  if (workload.kind === 'users') {
+    wholeAtLeast('users', workload.users, 0);
+    wholeAtLeast('startBusy', workload.startBusy, 0);
+    wholeAtLeast('think.shape', workload.think.shape, 1);
+    finiteAtLeast('think.meanMs', workload.think.meanMs, 0);
+    finiteAtLeast('durationMs', workload.durationMs, 0);
+    return;
+  }
+  if (workload.stages.length === 0) throw new RangeError('an open workload needs a stage');
+  for (const stage of workload.stages) {
+    finiteAtLeast('ratePerSecond', stage.ratePerSecond, 0);
+    finiteAtLeast('endRatePerSecond', stage.endRatePerSecond ?? 0, 0);
+    finiteAtLeast('durationMs', stage.durationMs, Number.MIN_VALUE);
+  }
+}
+
+function wholeAtLeast(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`${name} must be a whole number of at least ${least}, got ${value}`);
+  }
+}
+
+function finiteAtLeast(name: string, value: number, least: number): void {
+  if (!Number.isFinite(value) || value < least) {
+    throw new RangeError(`${name} must be a number of at least ${least}, got ${value}`);
+  }
+}
