@@ -1,0 +1,69 @@
+/**
+ * The cache: one folder per machine (or user) that holds PostgreSQL's binaries, the data templates and the folder
+ * of every live run. It is on a real disk, not in /tmp, which is memory on many systems: a copied template must
+ * neither eat the machine's memory nor make fsync look free. The account PostgreSQL runs as must reach it.
+ */
+import { chmod, chown, mkdir, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { EnvironmentError } from '../../errors.ts';
+import type { RunUser } from './run-user.ts';
+
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  if (env.PLATFORM_CACHE) return path.resolve(env.PLATFORM_CACHE);
+  if (process.getuid?.() === 0) return '/var/cache/platform-sim';
+  if (env.XDG_CACHE_HOME) return path.join(path.resolve(env.XDG_CACHE_HOME), 'platform-sim');
+  const home = env.HOME || homedir();
+  if (process.platform === 'darwin') return path.join(home, 'Library', 'Caches', 'platform-sim');
+  return path.join(home, '.cache', 'platform-sim');
+}
+
+/** Makes a folder below the cache that `user` may pass through but not list the secrets of. */
+export async function makePassable(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o755);
+}
+
+/** Makes a folder that only `user` (or the caller, when null) may enter. */
+export async function makePrivate(folder: string, user: RunUser | null): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (user) await chown(folder, user.uid, user.gid);
+}
+
+/** Creates the cache and proves that `user` can reach it, or says which parent is in the way. */
+export async function openCache(
+  user: RunUser | null,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
+  const folder = cacheFolder(env);
+  try {
+    await mkdir(folder, { recursive: true });
+    if (user) await chmod(folder, 0o755);
+  } catch (cause) {
+    throw new EnvironmentError(
+      {
+        what: `cannot create the cache folder ${folder}`,
+        why: (cause as Error).message,
+        next: 'PLATFORM_CACHE=<a writable folder> platform doctor',
+      },
+      { cause },
+    );
+  }
+  if (user) await assertReachable(folder, user);
+  return folder;
+}
+
+async function assertReachable(folder: string, user: RunUser): Promise<void> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const { mode, uid, gid } = await stat(at);
+    const bit = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
+    if ((mode & bit) === 0) {
+      throw new EnvironmentError({
+        what: `the cache folder ${folder} is closed to the account PostgreSQL runs as (uid ${user.uid})`,
+        why: `${at} has mode ${(mode & 0o777).toString(8)}`,
+        next: 'PLATFORM_CACHE=/var/cache/platform-sim platform doctor',
+      });
+    }
+    if (at === path.dirname(at)) return;
+  }
+}

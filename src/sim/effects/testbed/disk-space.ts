@@ -1,0 +1,57 @@
+/** Free space is checked before a copy starts: a disk that fills halfway leaves a broken database behind. */
+import { lstat, readdir, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { EnvironmentError } from '../../errors.ts';
+
+const MB = 1024 * 1024;
+
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+export async function requireFreeSpace(
+  folder: string,
+  neededBytes: number,
+  purpose: string,
+): Promise<void> {
+  const free = await freeBytes(folder);
+  if (free >= neededBytes) return;
+  throw new EnvironmentError({
+    what: `not enough disk space ${purpose}`,
+    why: `${folder} has ${Math.floor(free / MB)} MB free, ${Math.ceil(neededBytes / MB)} MB are needed`,
+    next: 'PLATFORM_CACHE=<a folder on a larger disk> platform doctor',
+  });
+}
+
+/** Bytes of all regular files below a folder. */
+export async function folderBytes(folder: string): Promise<number> {
+  let total = 0;
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    if (entry.isFile()) total += (await lstat(path.join(entry.parentPath, entry.name))).size;
+  }
+  return total;
+}
+
+/** True for a full disk, whether Node or a child process noticed it. */
+export function isDiskFull(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ((at as NodeJS.ErrnoException).code === 'ENOSPC') return true;
+    if (/No space left on device|ENOSPC/.test(at.message)) return true;
+  }
+  return false;
+}
+
+/** Any failure that a full disk explains, as the operator's three lines; everything else unchanged. */
+export async function explainDiskFull(error: unknown, folder: string): Promise<unknown> {
+  if (error instanceof EnvironmentError || !isDiskFull(error)) return error;
+  const free = await freeBytes(folder).catch(() => 0);
+  return new EnvironmentError(
+    {
+      what: 'the disk is full',
+      why: `${folder} has ${Math.floor(free / MB)} MB free: ${(error as Error).message.split('\n')[0]}`,
+      next: 'PLATFORM_CACHE=<a folder on a larger disk> platform doctor',
+    },
+    { cause: error },
+  );
+}

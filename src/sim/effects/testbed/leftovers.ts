@@ -1,0 +1,100 @@
+/**
+ * Finds and removes what dead runs left: first the processes, proven by their start time, then folders, then the
+ * schema and keys in external stores. Everything is bounded, nothing outside the cache is deleted, and doing it
+ * twice at once (a reaper and the next run) is harmless.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dropKeys, dropSchema } from './external-cleanup.ts';
+import { type LeaseData, readLease, removeLeased, runsFolder } from './lease.ts';
+import { descendantsOf, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
+
+export interface Leftover {
+  readonly runId: string;
+  readonly folder: string;
+  /** Null when the folder has no readable lease: only files are left. */
+  readonly lease: LeaseData | null;
+  readonly runningChildren: readonly string[];
+}
+
+async function inspect(folder: string): Promise<Leftover | null> {
+  const info = await stat(folder).catch(() => null);
+  if (!info?.isDirectory()) return null;
+  if (process.getuid && info.uid !== process.getuid()) return null; // Not ours to judge or to delete.
+  const lease = await readLease(folder);
+  // A folder without a lease is being made or removed right now, unless it is old.
+  if (!lease && Date.now() - info.mtimeMs < 60_000) return null;
+  // Another container may share the folder but not the process table.
+  if (lease && (lease.host !== hostname() || isRunning(lease.owner))) return null;
+  return {
+    runId: path.basename(folder).replace(/^\.new-/, ''),
+    folder,
+    lease,
+    runningChildren: (lease?.children ?? []).filter(isRunning).map((child) => child.name),
+  };
+}
+
+/** Runs whose owner is dead. */
+export async function findLeftovers(cache: string): Promise<Leftover[]> {
+  const names = await readdir(runsFolder(cache)).catch(() => []);
+  const found = await Promise.all(names.map((name) => inspect(path.join(runsFolder(cache), name))));
+  return found.filter((leftover) => leftover !== null);
+}
+
+/** SIGTERM, then SIGKILL after `graceMs`; PostgreSQL gets SIGQUIT, its order to drop everything. */
+async function killAll(lease: LeaseData, graceMs: number): Promise<void> {
+  const heads = lease.children.filter(isRunning);
+  // Descendants are noted first: backends leave their parent's process group and lose the parent.
+  const all: ProcessStamp[] = heads.flatMap((child) => [child, ...descendantsOf(child.pid)]);
+  for (const child of heads) {
+    sendSignal(child.pid, child.name.startsWith('postgres') ? 'SIGQUIT' : 'SIGTERM');
+  }
+  await untilGone(all, graceMs);
+  for (const head of heads.filter(isRunning)) sendSignal(-head.pid, 'SIGKILL');
+  for (const one of all.filter(isRunning)) sendSignal(one.pid, 'SIGKILL');
+  await untilGone(all, 2_000);
+}
+
+async function untilGone(stamps: readonly ProcessStamp[], limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (stamps.some(isRunning) && performance.now() < deadline) await sleep(20);
+}
+
+function isInside(folder: string, parent: string): boolean {
+  const relative = path.relative(parent, folder);
+  return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative);
+}
+
+/** Removes everything a dead run left. At most about 12 s, then it throws what it could not do. */
+export async function cleanLeftover(cache: string, leftover: Leftover): Promise<void> {
+  const { folder, lease } = leftover;
+  if (lease) await killAll(lease, 3_000);
+  const results = await Promise.allSettled([
+    lease?.external.postgres ? dropSchema(lease.external.postgres) : null,
+    lease?.external.redis ? dropKeys(lease.external.redis) : null,
+  ]);
+  const directories = (lease?.directories ?? []).filter((one) => isInside(one, cache));
+  const failures = results.filter((result) => result.status === 'rejected');
+  // An unreachable external store keeps its lease, so that the next run tries again.
+  if (failures.length > 0) {
+    throw new AggregateError(
+      failures.map((failure) => failure.reason),
+      `run ${leftover.runId} left data in an external store that cannot be removed now`,
+    );
+  }
+  await removeLeased(folder, lease && { ...lease, directories });
+}
+
+/** Cleans after every dead run; a failure is told, never fatal. */
+export async function cleanStale(cache: string, onNote: (text: string) => void): Promise<void> {
+  for (const leftover of await findLeftovers(cache)) {
+    try {
+      await cleanLeftover(cache, leftover);
+      onNote(`removed what the killed run ${leftover.runId} left behind`);
+    } catch (error) {
+      onNote((error as Error).message);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Facts about running processes. A pid alone names nothing, because the system reuses it: together with the
+ * start time it does, and only then may a later process be killed on a lease's word. A zombie counts as gone.
+ */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface ProcessStamp {
+  readonly pid: number;
+  /** Opaque; comparable only on one machine between two boots. */
+  readonly startTime: string;
+}
+
+interface Stat {
+  readonly state: string;
+  readonly parent: number;
+  readonly startTime: string;
+}
+
+const isLinux = process.platform === 'linux';
+
+function readStat(pid: number): Stat | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold spaces and parentheses itself; fields count from behind it.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0]!, parent: Number(fields[1]), startTime: fields[19]! };
+  } catch {
+    return null; // Not running.
+  }
+}
+
+function ps(args: readonly string[]): string {
+  try {
+    return execFileSync('ps', args, {
+      encoding: 'utf8',
+      timeout: 5_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch {
+    return ''; // ps exits 1 when no process matches.
+  }
+}
+
+/** Null when the process is gone. */
+export function startTimeOf(pid: number): string | null {
+  if (isLinux) {
+    const stat = readStat(pid);
+    return stat && stat.state !== 'Z' && stat.state !== 'X' ? stat.startTime : null;
+  }
+  const line = ps(['-o', 'stat=,lstart=', '-p', String(pid)]).trim();
+  return line === '' || line.startsWith('Z') ? null : line.replace(/^\S+\s+/, '');
+}
+
+export function isRunning(stamp: ProcessStamp): boolean {
+  return startTimeOf(stamp.pid) === stamp.startTime;
+}
+
+export function parentOf(pid: number): number | null {
+  if (isLinux) return readStat(pid)?.parent ?? null;
+  const text = ps(['-o', 'ppid=', '-p', String(pid)]).trim();
+  return text === '' ? null : Number(text);
+}
+
+/** Name of the program, `postgres`; null when the process is gone or the system does not tell. */
+export function commandOf(pid: number): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return null; // Gone, or no /proc.
+  }
+}
+
+export function childrenOf(pid: number): number[] {
+  if (!isLinux) {
+    return ps(['-A', '-o', 'pid=,ppid='])
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/).map(Number))
+      .filter(([, parent]) => parent === pid)
+      .map(([child]) => child!);
+  }
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    // A kernel without CONFIG_PROC_CHILDREN, or the process is gone.
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && readStat(Number(name))?.parent === pid)
+      .map(Number);
+  }
+}
+
+/** The process's descendants with their start times, nearest first. */
+export function descendantsOf(pid: number): ProcessStamp[] {
+  const found: ProcessStamp[] = [];
+  let level = childrenOf(pid);
+  while (level.length > 0) {
+    for (const child of level) {
+      const startTime = startTimeOf(child);
+      if (startTime !== null) found.push({ pid: child, startTime });
+    }
+    level = level.flatMap(childrenOf);
+  }
+  return found;
+}
+
+/** Sends a signal; false when there was nothing to send it to. A negative pid names a process group. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false; // ESRCH: already gone, which is what the caller wants.
+  }
+}

@@ -1,0 +1,125 @@
+/** A Redis (or Valkey) server of our own: from PATH, on 127.0.0.1, nothing written to disk. */
+import { Redis } from 'ioredis';
+import { EnvironmentError } from '../../errors.ts';
+import { type Child, ChildFailure, startChild, untilReady } from './child-process.ts';
+import { findProgram } from './find-program.ts';
+import { onFreePort } from './free-port.ts';
+import type { Lease } from './lease.ts';
+import type { RunUser } from './run-user.ts';
+
+const READY_LIMIT_MS = 10_000;
+
+export interface RedisOptions {
+  readonly lease: Lease;
+  readonly cores: string | null;
+  readonly user: RunUser | null;
+  readonly logFile: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal | undefined;
+  readonly findPort?: () => Promise<number>;
+}
+
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** `redis 8.0.2`, `valkey 8.1.1`. */
+  readonly version: string;
+  readonly child: Child;
+  stop(): Promise<void>;
+}
+
+export function findRedis(env: NodeJS.ProcessEnv = process.env): string | null {
+  return findProgram('redis-server', env) ?? findProgram('valkey-server', env);
+}
+
+/** What INFO says of the server: version and process id. */
+export async function redisInfo(
+  url: string,
+  limitMs: number,
+): Promise<{ version: string; pid: number }> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: limitMs,
+    commandTimeout: limitMs,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  });
+  let cause: unknown;
+  redis.on('error', (error) => {
+    cause = error; // connect() only says that the connection is closed.
+  });
+  try {
+    await redis.connect();
+    const info = await redis.info('server');
+    const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+    const valkey = field('valkey_version');
+    const version = valkey ? `valkey ${valkey}` : `redis ${field('redis_version') ?? 'unknown'}`;
+    return { version, pid: Number(field('process_id')) };
+  } catch (error) {
+    throw cause ?? error;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function startOn(port: number, program: string, options: RedisOptions): Promise<RedisServer> {
+  const child = await startChild({
+    name: 'redis',
+    command: program,
+    args: ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+    cwd: '/',
+    logFile: options.logFile,
+    user: options.user,
+    cores: options.cores,
+    lease: options.lease,
+    stopSignals: ['SIGTERM'],
+  });
+  const url = `redis://127.0.0.1:${port}`;
+  const probe = async (): Promise<string> => {
+    const { version, pid } = await redisInfo(url, 1_000);
+    if (pid !== child.pid) throw new Error(`another Redis (pid ${pid}) answers on port ${port}`);
+    return version;
+  };
+  try {
+    const limits = { limitMs: READY_LIMIT_MS, signal: options.signal };
+    const version = await untilReady(child, probe, limits);
+    return { url, port, pid: child.pid, version, child, stop: () => child.stop() };
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof ChildFailure && /in use|Failed listening/i.test(error.message);
+}
+
+export async function startRedis(options: RedisOptions): Promise<RedisServer> {
+  const program = findRedis(options.env);
+  if (program === null) {
+    throw new EnvironmentError({
+      what: 'Redis is not installed',
+      why: 'neither redis-server nor valkey-server is on PATH, and REDIS_URL is not set',
+      next: 'platform setup',
+    });
+  }
+  try {
+    return await onFreePort(
+      (port) => startOn(port, program, options),
+      isPortTaken,
+      options.findPort,
+    );
+  } catch (error) {
+    if (!(error instanceof ChildFailure)) throw error;
+    throw new EnvironmentError(
+      {
+        what: `Redis did not start (${error.notice.status})`,
+        why: `${error.notice.lastLines.at(-1) ?? 'no output'}; log: ${error.notice.logFile}`,
+        next: 'platform doctor',
+      },
+      { cause: error },
+    );
+  }
+}

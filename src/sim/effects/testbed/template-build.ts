@@ -1,0 +1,146 @@
+/**
+ * Builds one data template: initdb, start, the scenario's one-shot steps in order, a clean stop, everything synced.
+ * While building, fsync is off: nothing here is worth keeping after a crash, and the sync at the end makes it durable.
+ */
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import type { ProcessSpec } from '../../scenario.ts';
+import { makePrivate } from './cache.ts';
+import type { Lease } from './lease.ts';
+import { postgresEnvironment, startPostgres } from './postgres.ts';
+import type { PostgresBinaries } from './postgres-binaries.ts';
+import { ensureTemplate, type Template } from './postgres-template.ts';
+import type { RunUser } from './run-user.ts';
+import { runOneShot } from './service-process.ts';
+import { templateKey } from './template-key.ts';
+
+/** Schema of the platform's tables in a database of our own. */
+export const TEMPLATE_SCHEMA = 'platform';
+
+const STEP_LIMIT_MS = 180_000;
+
+const BUILD_SETTINGS: Readonly<Record<string, string>> = {
+  fsync: 'off',
+  full_page_writes: 'off',
+  synchronous_commit: 'off',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  shared_buffers: '256MB',
+  maintenance_work_mem: '256MB',
+  max_wal_size: '1GB',
+  // Unused WAL files would be copied into every run.
+  min_wal_size: '32MB',
+  wal_recycle: 'off',
+  autovacuum: 'off',
+};
+
+/** A connection string whose sessions find unqualified names in `schema`, then in public. */
+export function withSearchPath(databaseUrl: string, schema: string): string {
+  const url = new URL(databaseUrl);
+  const options = url.searchParams.get('options');
+  const searchPath = `-csearch_path=${schema},public`;
+  url.searchParams.set('options', options ? `${options} ${searchPath}` : searchPath);
+  return url.toString();
+}
+
+export interface TemplateInput {
+  readonly cache: string;
+  readonly binaries: PostgresBinaries;
+  readonly user: RunUser | null;
+  readonly lease: Lease;
+  readonly steps: readonly ProcessSpec[];
+  readonly seed: number;
+  readonly logsFolder: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly onNote: (text: string) => void;
+}
+
+async function runInitdb(input: TemplateInput, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(input.binaries.initdb, args, {
+    cwd: '/',
+    env: postgresEnvironment(),
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+    ...(input.user ?? {}),
+  });
+}
+
+async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
+  const { lease, signal, logsFolder } = input;
+  await makePrivate(dataDir, input.user);
+  await runInitdb(input, [
+    ...['-D', dataDir, '-U', 'postgres', '-A', 'trust'],
+    ...['--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'],
+  ]);
+  const server = await startPostgres({
+    binaries: input.binaries,
+    dataDir,
+    settings: BUILD_SETTINGS,
+    cores: null,
+    user: input.user,
+    lease,
+    logFile: path.join(logsFolder, 'template-postgres.log'),
+    name: 'postgres (template)',
+    signal,
+  });
+  try {
+    await onServer(server.url, [
+      'CREATE EXTENSION pg_stat_statements SCHEMA public',
+      `CREATE SCHEMA ${TEMPLATE_SCHEMA}`,
+    ]);
+    for (const spec of input.steps) {
+      await runOneShot({
+        spec,
+        config: {
+          databaseUrl: withSearchPath(server.url, TEMPLATE_SCHEMA),
+          databaseSchema: TEMPLATE_SCHEMA,
+          redisUrl: '',
+          redisPrefix: '',
+          seed: input.seed,
+        },
+        cores: null,
+        lease,
+        logFile: path.join(logsFolder, `template-${spec.name}.log`),
+        signal,
+        limitMs: STEP_LIMIT_MS,
+      });
+    }
+    // Otherwise autovacuum would do this at the start of every run, on the core that is being measured.
+    await onServer(server.url, ['VACUUM (FREEZE, ANALYZE)']);
+    // The second one removes the WAL files that the first made superfluous.
+    await onServer(server.url, ['CHECKPOINT', 'SELECT pg_switch_wal()', 'CHECKPOINT']);
+  } finally {
+    await server.stop();
+  }
+  await runInitdb(input, ['--sync-only', '-D', dataDir]);
+}
+
+async function onServer(url: string, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => {}); // The running query rejects as well.
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The template of these steps, built now if this machine does not have it. */
+export async function provideTemplate(input: TemplateInput): Promise<Template> {
+  const key = await templateKey({
+    steps: input.steps,
+    seed: input.seed,
+    postgresVersion: input.binaries.version,
+  });
+  return await ensureTemplate({
+    cache: input.cache,
+    key,
+    lease: input.lease,
+    signal: input.signal,
+    onNote: input.onNote,
+    build: (dataDir) => buildData(input, dataDir),
+  });
+}

@@ -1,0 +1,42 @@
+/**
+ * The key of a data template: equal keys hold equal data. It covers what builds the data (the steps, their seed,
+ * the bytes of their modules, every SQL file of the services) and what must read it (PostgreSQL's version).
+ * It leaves the rest of the platform out on purpose: editing a route must not rebuild a million rows.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { ProcessSpec } from '../../scenario.ts';
+import { distModule, packageRoot } from './package-root.ts';
+
+/** Raise when the way a template is built changes. */
+const FORMAT = 1;
+
+async function sqlFiles(folder: string): Promise<string[]> {
+  if (!existsSync(folder)) return [];
+  const entries = await readdir(folder, { recursive: true });
+  return entries.filter((entry) => entry.endsWith('.sql')).sort();
+}
+
+export async function templateKey(options: {
+  steps: readonly ProcessSpec[];
+  seed: number;
+  postgresVersion: string;
+  servicesFolder?: string;
+}): Promise<string> {
+  const { steps, seed, postgresVersion } = options;
+  const services = options.servicesFolder ?? path.join(packageRoot, 'src', 'services');
+  const hash = createHash('sha256');
+  // Every part carries its length, so that no two different lists of parts feed the same bytes.
+  const add = (part: string | Buffer): void => {
+    hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  };
+  add(JSON.stringify([FORMAT, process.arch, postgresVersion, seed, steps]));
+  for (const step of steps) add(await readFile(distModule(step.module)));
+  for (const file of await sqlFiles(services)) {
+    add(file);
+    add(await readFile(path.join(services, file)));
+  }
+  return `pg${postgresVersion.split('.')[0]}-${hash.digest('hex').slice(0, 16)}`;
+}

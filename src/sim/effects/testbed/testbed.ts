@@ -1,0 +1,178 @@
+/**
+ * The testbed: the real PostgreSQL, Redis and service process of one arm, and the promise that all of it is gone
+ * afterwards. Everything started is pushed on a stack of undo steps in the same breath; a failure or an abort
+ * anywhere unwinds the stack.
+ */
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import type { ProcessSpec, TestbedSpec } from '../../scenario.ts';
+import { makePassable, makePrivate, openCache } from './cache.ts';
+import type { Child, DeathNotice } from './child-process.ts';
+import { explainDiskFull } from './disk-space.ts';
+import { createLease, type Lease } from './lease.ts';
+import { cleanStale } from './leftovers.ts';
+import type { PinPlan } from './pin-plan.ts';
+import { type RunUser, runUser } from './run-user.ts';
+import { runOneShot, startService } from './service-process.ts';
+import { openPostgres, openRedis, type PostgresPart, type RedisPart } from './testbed-stores.ts';
+import { Undo } from './undo.ts';
+
+const ONE_SHOT_LIMIT_MS = 120_000;
+
+export interface TestbedOptions {
+  /** Unique per arm and run: names the lease, the schema and the key prefix. */
+  readonly runId: string;
+  /** The run's report folder; logs go to its logs/. */
+  readonly runFolder: string;
+  readonly spec: TestbedSpec;
+  readonly seed: number;
+  readonly cores: PinPlan | null;
+  readonly onNote: (text: string) => void;
+  /** Called when a process of the testbed ends that nobody stopped. */
+  readonly onDeath?: (notice: DeathNotice) => void;
+  readonly signal?: AbortSignal;
+  /** PATH, DATABASE_URL, REDIS_URL, PLATFORM_CACHE. Default: process.env. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface Testbed {
+  readonly databaseUrl: string;
+  readonly databaseSchema: string;
+  readonly redisUrl: string;
+  readonly redisPrefix: string;
+  readonly postgresVersion: string;
+  readonly redisVersion: string;
+  readonly service: { readonly url: string; readonly pid: number };
+  readonly accountsFile: string;
+  /** Process ids by name, read anew at each call. External servers that we cannot see are absent. */
+  readonly pids: Readonly<Record<string, () => number[]>>;
+  /** `taskset -c` list by name, `any` when not pinned. */
+  readonly cores: Readonly<Record<string, string>>;
+  /** How many cores PostgreSQL may fill: what 100 % of it means. */
+  readonly databaseCores: number;
+  /** For further children of this arm, such as the sender. They must be stopped before the testbed. */
+  readonly lease: Lease;
+  /** Path of a log in the run's folder. */
+  logFile(name: string): string;
+  /** Runs a module to its end against this testbed; `params` are added to the spec's. */
+  runOneShot(spec: ProcessSpec, params?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Stops everything and proves it: processes gone, ports closed, folders and schema removed. Idempotent. */
+  stop(): Promise<void>;
+}
+
+interface Context extends TestbedOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly cache: string;
+  readonly user: RunUser | null;
+  readonly lease: Lease;
+  readonly undo: Undo;
+  readonly logs: string;
+}
+
+/** Removes what killed runs left on this machine. Call it before a run. */
+export async function cleanBefore(
+  onNote: (text: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
+  await cleanStale(await openCache(runUser(), env), onNote);
+}
+
+export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
+  const env = options.env ?? process.env;
+  options.signal?.throwIfAborted();
+  const user = runUser();
+  const cache = await openCache(user, env);
+  const logs = path.join(options.runFolder, 'logs');
+  await mkdir(logs, { recursive: true });
+  const lease = createLease({ runId: options.runId, cache });
+  const undo = new Undo();
+  undo.add('the lease', () => lease.release());
+  const context: Context = { ...options, env, cache, user, lease, undo, logs };
+  try {
+    return await assemble(context);
+  } catch (error) {
+    const explained = await explainDiskFull(error, cache);
+    await undo.run().catch((failure) => {
+      options.onNote(`after the failed start: ${(failure as Error).message}`);
+    });
+    throw explained;
+  }
+}
+
+async function assemble(context: Context): Promise<Testbed> {
+  const { lease, undo, spec, signal } = context;
+  const workFolder = path.join(lease.folder, 'work');
+  await makePassable(lease.folder);
+  await makePrivate(workFolder, null);
+  let stopping = false;
+  const watch = (child: Child): void => {
+    void child.exited.then((notice) => {
+      if (!stopping) context.onDeath?.(notice);
+    });
+  };
+  const logFile = (name: string): string => path.join(context.logs, `${name}.log`);
+  const redis = await openRedis(context);
+  const postgres = await openPostgres(context, spec.postgres);
+  const config = configOf(context, postgres, redis);
+  const restCores = context.cores?.rest ?? null;
+  const once = (one: ProcessSpec, params: Readonly<Record<string, unknown>> = {}): Promise<void> =>
+    runOneShot({
+      spec: { ...one, params: { ...one.params, ...params } },
+      config,
+      cores: restCores,
+      lease,
+      logFile: logFile(one.name),
+      signal,
+      limitMs: ONE_SHOT_LIMIT_MS,
+    });
+  if (postgres.isEmpty) for (const step of spec.postgres.template) await once(step);
+  const accountsFile = path.join(workFolder, 'accounts.json');
+  await once(spec.accounts, { outFile: accountsFile });
+  const service = await startService({
+    spec: spec.service,
+    config,
+    cores: restCores,
+    lease,
+    logFile: logFile(spec.service.name),
+    signal,
+  });
+  undo.addServer(spec.service.name, service.child, Number(new URL(service.url).port));
+  for (const child of [redis.child, postgres.child, service.child]) if (child) watch(child);
+  const { name } = spec.service;
+  return {
+    ...config,
+    postgresVersion: postgres.version,
+    redisVersion: redis.version,
+    service: { url: service.url, pid: service.pid },
+    accountsFile,
+    pids: {
+      ...(postgres.pids && { postgres: postgres.pids }),
+      ...(redis.child && { redis: () => [redis.child!.pid] }),
+      [name]: () => [service.pid],
+    },
+    cores: {
+      postgres: postgres.child ? (context.cores?.postgres ?? 'any') : 'any',
+      redis: redis.child ? (restCores ?? 'any') : 'any',
+      [name]: restCores ?? 'any',
+    },
+    databaseCores: postgres.child && context.cores ? 1 : availableParallelism(),
+    lease,
+    logFile,
+    runOneShot: once,
+    stop() {
+      stopping = true;
+      return undo.run();
+    },
+  };
+}
+
+function configOf(context: Context, postgres: PostgresPart, redis: RedisPart) {
+  return {
+    databaseUrl: postgres.url,
+    databaseSchema: postgres.schema,
+    redisUrl: redis.url,
+    redisPrefix: redis.prefix,
+    seed: context.seed,
+  };
+}
