@@ -3,6 +3,7 @@ import {
   bytesText,
   countText,
   durationText,
+  instantOffsetText,
   instantText,
   measureText,
   minimumSamples,
@@ -64,6 +65,8 @@ describe('counts, rates and percentages', () => {
     [bytesText(512), '512 B'],
     [bytesText(1_536), '1.5 KiB'],
     [bytesText(196_083_712), '187 MiB'],
+    [instantOffsetText(0), '0 s'],
+    [instantOffsetText(7_480_000), '7.5 s'],
     [timesText(1.44), '1.4 times'],
     [timesText(275.4), '275 times'],
   ])('%s', (text, expected) => {

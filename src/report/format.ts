@@ -19,6 +19,11 @@ export function durationText(us: number | null): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
 }
 
+/** A point on the time axis: `0 s`, `15 s`, `7.5 s`. */
+export function instantOffsetText(us: number): string {
+  return `${trimmed(us / 1_000_000, 1)} s`;
+}
+
 /** Thousands in groups: `1,234,567`. */
 export function countText(value: number): string {
   if (!Number.isFinite(value)) return NO_VALUE;

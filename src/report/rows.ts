@@ -13,7 +13,7 @@ import type {
   ValidityCheck,
   Verdict,
 } from '../sim/result.ts';
-import { countText, durationText, percentileText, ratioText } from './format.ts';
+import { durationText, percentileText } from './format.ts';
 
 export interface NamedArm {
   readonly name: ArmName;
@@ -67,70 +67,27 @@ export function latencyRows(latency: ArmResult['latency']): { label: string; tex
   ];
 }
 
-export function errorText(arm: ArmResult): string {
-  const { ok, fail, unknown } = arm.outcomes;
-  const total = ok + fail + unknown;
-  if (total === 0) return 'no data';
-  const errors = fail + unknown;
-  return errors === 0
-    ? `0 of ${countText(total)}`
-    : `${countText(errors)} of ${countText(total)} (${ratioText(errors / total)})`;
-}
-
-/** What the scenario promised of the arm, and whether it came true. */
-export function expectationText(arm: ArmResult): string {
-  const promised = `expected to ${arm.expected === 'unknown' ? 'be undecided' : arm.expected}`;
-  if (arm.verdict === arm.expected)
-    return `${promised}: it did`.replace('undecided: it did', 'undecided: it was');
-  switch (arm.verdict) {
-    case 'pass':
-      return `${promised}, but it passed`;
-    case 'fail':
-      return `${promised}, but it failed`;
-    case 'unknown':
-      return `${promised}, but the run does not tell`;
-    default:
-      return arm.verdict satisfies never;
-  }
-}
-
 export type ItemKind = 'slo' | 'invariant' | 'documented' | 'validity';
 
-/** A failure of a design that was expected to fail, and that the result does not hold against the run. */
-export function isExpectedFailure(
+/**
+ * A failure, or an SLO without enough samples, of a design that was expected to fail and did: shown, but not
+ * held against the run.
+ */
+export function isExcused(
   result: Result,
   named: NamedArm,
   item: { readonly kind: ItemKind; readonly id: string; readonly verdict: Verdict },
 ): boolean {
-  return (
-    item.verdict === 'fail' &&
-    named.arm.expected === 'fail' &&
-    (item.kind === 'slo' || item.kind === 'invariant') &&
-    !result.failed.includes(`${named.name}.${item.kind}.${item.id}`)
-  );
+  if (named.arm.expected !== 'fail' || item.verdict === 'pass') return false;
+  if (item.kind !== 'slo' && item.kind !== 'invariant') return false;
+  if (item.verdict === 'unknown' && named.arm.verdict !== 'fail') return false;
+  return !result.failed.includes(`${named.name}.${item.kind}.${item.id}`);
 }
 
 /** Quantile that an objective such as `latency.p99 < 500ms` speaks of; null for a mean or a ratio. */
 export function objectiveQuantile(objective: string): number | null {
   const match = /^\s*latency\.p(\d{2})\.?(\d*)\s*</.exec(objective);
   return match ? Number(`0.${match[1]}${match[2]}`) : null;
-}
-
-export function verdictMark(verdict: Verdict): string {
-  return verdict === 'pass' ? '✓' : verdict === 'fail' ? '✗' : '?';
-}
-
-export function exitText(exitCode: number): string {
-  const meaning: Readonly<Record<number, string>> = {
-    0: 'pass',
-    97: 'verdict unknown',
-    98: 'invariant violated',
-    99: 'SLO missed',
-    130: 'interrupted',
-    143: 'terminated',
-  };
-  const words = meaning[exitCode];
-  return words === undefined ? `exit ${exitCode}` : `exit ${exitCode}, ${words}`;
 }
 
 /** Length of the arm as its phases and timeline tell it. */

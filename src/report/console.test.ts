@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { renderConsole } from './console.ts';
+import {
+  abortedResult,
+  brokenResult,
+  emptyResult,
+  hostileResult,
+} from './fixtures/edge-results.ts';
+import { turn4Result } from './fixtures/turn4-result.ts';
+import { cut, displayWidth, wrap } from './terminal-text.ts';
+
+const plain = { color: false, width: 100, folder: 'reports/turn4/20260504-091233-4f1c' };
+const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
+
+describe('renderConsole', () => {
+  const all = { turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
+
+  it.each(Object.entries(all))('never passes the width: %s', (_name, result) => {
+    for (const width of [20, 40, 72, 80, 100, 200]) {
+      for (const color of [false, true]) {
+        const text = renderConsole(result, { ...plain, width, color });
+        for (const line of text.replace(ESCAPES, '').split('\n')) {
+          expect(displayWidth(line), line).toBeLessThanOrEqual(width);
+        }
+      }
+    }
+  });
+
+  it.each(Object.entries(all))('writes no escape code without colour: %s', (_name, result) => {
+    const text = renderConsole(result, plain);
+    expect([...text].every((char) => char >= ' ' || char === '\n')).toBe(true);
+    expect(text.split('\n').every((line) => line === line.trimEnd())).toBe(true);
+  });
+
+  it('says the same with colour as without', () => {
+    const painted = renderConsole(turn4Result, { ...plain, color: true });
+    expect(painted).not.toBe(painted.replace(ESCAPES, ''));
+    const trimmed = painted
+      .replace(ESCAPES, '')
+      .split('\n')
+      .map((line) => line.trimEnd());
+    expect(trimmed.join('\n')).toBe(renderConsole(turn4Result, plain));
+  });
+
+  it('fits one screen and ends with the report and the command', () => {
+    const lines = renderConsole(turn4Result, plain).trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(30);
+    expect(lines.at(-2)).toContain('reports/turn4/20260504-091233-4f1c/report.html');
+    expect(lines.at(-1)).toContain('npx platform sim turn4 --seed 42');
+  });
+
+  it('spells out what went wrong', () => {
+    const text = renderConsole(brokenResult, plain).replace(/\s+/g, ' ');
+    expect(text).toContain('✗ against expectation: after.slo.p99, after.invariant.audit-once');
+    expect(text).toContain('2 violations in 3,180 checked');
+    expect(text).toContain('expected to pass, but it failed');
+  });
+
+  it('matches the golden file', async () => {
+    await expect(renderConsole(turn4Result, plain)).toMatchFileSnapshot('golden/turn4.console.txt');
+  });
+});
+
+describe('terminal text', () => {
+  it('never cuts or wraps past the width, and wrapping loses nothing', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme' }),
+        fc.integer({ min: 4, max: 60 }),
+        (text, width) => {
+          expect(displayWidth(cut(text, width))).toBeLessThanOrEqual(width);
+          const lines = wrap(text, width);
+          expect(lines.every((line) => displayWidth(line) <= width)).toBe(true);
+        },
+      ),
+    );
+    fc.assert(
+      fc.property(fc.lorem(), fc.integer({ min: 4, max: 60 }), (text, width) => {
+        expect(wrap(text, width).join('').replace(/ /g, '')).toBe(text.replace(/ /g, ''));
+      }),
+    );
+  });
+});

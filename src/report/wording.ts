@@ -1,0 +1,160 @@
+/**
+ * The sentences all formats share, so that the same fact reads the same in a terminal, a pull request, a CI
+ * page and the report.
+ */
+import type {
+  ArmResult,
+  DocumentedFigure,
+  Result,
+  SloResult,
+  ValidityCheck,
+  Verdict,
+} from '../sim/result.ts';
+import {
+  bytesText,
+  countText,
+  durationText,
+  instantText,
+  measureText,
+  percentText,
+  rateText,
+  ratioText,
+  timesText,
+} from './format.ts';
+import type { NamedArm } from './rows.ts';
+
+export function verdictMark(verdict: Verdict): string {
+  return verdict === 'pass' ? '✓' : verdict === 'fail' ? '✗' : '?';
+}
+
+export function exitText(exitCode: number): string {
+  const meaning: Readonly<Record<number, string>> = {
+    0: 'pass',
+    97: 'verdict unknown',
+    98: 'invariant violated',
+    99: 'SLO missed',
+    130: 'interrupted',
+    143: 'terminated',
+  };
+  const words = meaning[exitCode];
+  return words === undefined ? `exit ${exitCode}` : `exit ${exitCode}, ${words}`;
+}
+
+export function verdictWord(verdict: Verdict): string {
+  return verdict === 'pass' ? 'held' : verdict === 'fail' ? 'broke' : 'unknown';
+}
+
+/** What the scenario promised of the arm, and whether it came true. */
+export function expectationText(arm: ArmResult): string {
+  const promised = `expected to ${arm.expected === 'unknown' ? 'be undecided' : arm.expected}`;
+  if (arm.verdict === arm.expected)
+    return `${promised}: it did`.replace('undecided: it did', 'undecided: it was');
+  switch (arm.verdict) {
+    case 'pass':
+      return `${promised}, but it passed`;
+    case 'fail':
+      return `${promised}, but it failed`;
+    case 'unknown':
+      return `${promised}, but the run does not tell`;
+    default:
+      return arm.verdict satisfies never;
+  }
+}
+
+export function errorText(arm: ArmResult): string {
+  const { ok, fail, unknown } = arm.outcomes;
+  const total = ok + fail + unknown;
+  if (total === 0) return 'no data';
+  const errors = fail + unknown;
+  return errors === 0
+    ? `0 of ${countText(total)}`
+    : `${countText(errors)} of ${countText(total)} (${ratioText(errors / total)})`;
+}
+
+/** The measured value in the unit of its SLO. */
+export function measured(slo: SloResult): string {
+  return measureText(slo.measured, slo.unit);
+}
+
+/** `measured 3.9 s, limit 500 ms, n = 560`. */
+export function sloText(slo: SloResult): string {
+  const parts = [
+    `measured ${measured(slo)}`,
+    `limit ${measureText(slo.limit, slo.unit)}`,
+    `n = ${countText(slo.samples)}`,
+  ];
+  return slo.reason === undefined ? parts.join(', ') : `${parts.join(', ')}; ${slo.reason}`;
+}
+
+export function figureText(figure: DocumentedFigure, value: number | null): string {
+  return figure.unit === 'us' ? durationText(value) : percentText(value);
+}
+
+export function bandText(figure: DocumentedFigure): string {
+  return `${figureText(figure, figure.low)} to ${figureText(figure, figure.high)}`;
+}
+
+/** `after holds 2,600/s, 276 times before; breaks at 4,160/s`. */
+export function capacityText({ name, arm }: NamedArm): string | null {
+  const { capacity } = arm;
+  if (capacity === null) return null;
+  const times = capacity.timesBefore === null ? '' : `, ${timesText(capacity.timesBefore)} before`;
+  const held =
+    capacity.holdsPerSecond === null
+      ? `${name} held no step`
+      : `${name} holds ${rateText(capacity.holdsPerSecond)}${times}`;
+  const broke =
+    capacity.breaksPerSecond === null
+      ? 'the search ended before it broke'
+      : `breaks at ${rateText(capacity.breaksPerSecond)}`;
+  return `${held}; ${broke}`;
+}
+
+export function validityMark(check: ValidityCheck): string {
+  return check.ok ? '✓' : check.severity === 'warn' ? '!' : '?';
+}
+
+export function noiseText(arm: ArmResult): string {
+  const ratio = arm.noise.halfMeanRatio;
+  return ratio === null
+    ? 'not measured'
+    : `mean of the second half is ${ratio.toFixed(2)} of the first`;
+}
+
+/** The words a reader may not know, for every format that has room. */
+export const DEFINITIONS: readonly (readonly [term: string, meaning: string])[] = [
+  [
+    'response time',
+    'from the instant the operation was scheduled to its whole answer; waiting counts.',
+  ],
+  ['service time', 'from the actual send; what a tool that forgets waiting would print.'],
+  ['send lag', 'how late the load generator sent; above its limit the run proves nothing.'],
+  [
+    'p99',
+    '99 of 100 operations were at most this slow. Shown from 299 samples on; p99.9 from 2,995.',
+  ],
+  ['judged phase', 'the part of a run that enters SLOs and tables; the rest is shown only.'],
+  [
+    'unknown',
+    'the run does not tell: too few samples, a late generator, or no incident to compare with.',
+  ],
+  ['noise floor', 'how far two halves of the same arm differ; a smaller difference means nothing.'],
+];
+
+export function environmentRows(result: Result): [label: string, text: string][] {
+  const { environment: env } = result;
+  return [
+    ['machine', `${env.cpuModel}, ${countText(env.cores)} cores, ${bytesText(env.memoryBytes)}`],
+    ['system', env.platform],
+    ['software', `Node ${env.node}, PostgreSQL ${env.postgres}, Redis ${env.redis}`],
+    ['platform-sim', env.commit === null ? env.version : `${env.version} at ${env.commit}`],
+    ['processes pinned', env.pinned ? 'yes' : 'no'],
+    ['load before the run', env.loadAverage.toFixed(2)],
+    ['timer jitter p99', durationText(env.timerJitterP99Us)],
+    ['fsync p50', durationText(env.fsyncP50Us)],
+    ['seed', String(result.seed)],
+    ['started', instantText(result.startedAt)],
+    ['took', durationText(result.durationMs * 1_000)],
+    ['run', result.runId],
+  ];
+}
