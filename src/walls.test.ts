@@ -95,7 +95,12 @@ const walls: readonly Wall[] = [
   {
     name: 'the pure ring imports only the pure ring and the shape of facts',
     from: /^src\/sim\/pure\//,
-    allowed: [/^src\/sim\/pure\//, /^src\/sim\/(history|result)\.ts$/, exactly('hdr-histogram-js')],
+    typesOnly: /^src\/sim\/(history|result|scenario)\.ts$/,
+    allowed: [
+      /^src\/sim\/pure\//,
+      /^src\/sim\/(history|result|scenario)\.ts$/,
+      exactly('hdr-histogram-js'),
+    ],
   },
   {
     name: 'a report reads result types and draws',
@@ -155,8 +160,10 @@ const scenariosStandAlone: Rule = (tree) =>
     });
 
 const hardStopLines = 400;
+/** Fixtures are data: one literal may be long. */
 const sizes: Rule = (tree) =>
   sources(tree)
+    .filter(([file]) => !file.includes('/fixtures/'))
     .map(([file, text]) => ({ file, lines: text.split('\n').length - 1 }))
     .filter(({ lines }) => lines > hardStopLines)
     .map(({ file, lines }) => `${file} has ${lines} lines, more than ${hardStopLines}`);
@@ -208,7 +215,7 @@ const deadFiles: Rule = (tree) => {
     visit(`src/${m[1]!}.ts`);
   const aliveText = [...alive, 'package.json'].map((file) => tree.get(file) ?? '').join('\n');
   return [...tree.keys()]
-    .filter((file) => file.startsWith('src/'))
+    .filter((file) => file.startsWith('src/') && !isTest(file))
     .filter((file) =>
       isCode(file) ? !alive.has(file) : !aliveText.includes(path.posix.basename(file)),
     )
@@ -256,6 +263,7 @@ const plantedArrows: Readonly<Record<string, readonly Readonly<Record<string, st
     { 'src/sim/pure/slo.ts': "import { readFileSync } from 'node:fs';" },
     { 'src/sim/pure/slo.ts': "import { Pool } from 'pg';" },
     { 'src/sim/pure/slo.ts': "import { run } from '../run.ts';" },
+    { 'src/sim/pure/slo.ts': "import { parse } from '../result.ts';" },
   ],
   'a report reads result types and draws': [
     { 'src/report/html.ts': "import { UsageError } from '../sim/errors.ts';" },
