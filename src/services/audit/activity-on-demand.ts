@@ -1,0 +1,80 @@
+/**
+ * Recent activity of turn 4's after: only when asked for, one page at a time, over the index (user_id, occurred_at
+ * DESC, id DESC) of the live months. The first page is cached in Redis for `cacheTtlMs`; that is how stale it may be.
+ * Concurrent misses of one page share one load. A cache that fails is a miss: the truth is in PostgreSQL.
+ */
+import type { Redis } from 'ioredis';
+import type { ActivityDesign } from '../design.ts';
+import type { Database } from '../ports.ts';
+import type { Activity, ActivityItem, ActivityPage, AuditObserver } from './contract.ts';
+import { requirePosition } from './cursor.ts';
+import { pageOf } from './policy.ts';
+
+type OnDemandDesign = Extract<ActivityDesign, { kind: 'on-demand' }>;
+
+const columns = `id, user_id AS "userId", action, resource_type AS "resourceType", resource_id AS "resourceId", outcome,
+  to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "occurredAt", request_id AS "requestId"`;
+const order = 'ORDER BY occurred_at DESC, id DESC';
+
+export function createOnDemandActivity(given: {
+  db: Database;
+  redis: Redis;
+  keyPrefix: string;
+  design: OnDemandDesign;
+  observer: AuditObserver;
+}): Activity {
+  const { db, redis, design, observer } = given;
+  const loads = new Map<string, Promise<ActivityPage>>();
+
+  const firstPage = async (userId: string, limit: number): Promise<ActivityPage> => {
+    const items = await db.query<ActivityItem>({
+      name: 'activity-first',
+      text: `SELECT ${columns} FROM audit_logs WHERE user_id = $1 ${order} LIMIT $2`,
+      values: [userId, limit + 1],
+    });
+    return pageOf(items, limit);
+  };
+
+  const laterPage = async (userId: string, cursor: string, limit: number) => {
+    const { occurredAt, id } = requirePosition(cursor);
+    // The first comparison lets the planner skip whole months; the second is the exact position.
+    const items = await db.query<ActivityItem>({
+      name: 'activity-later',
+      text: `SELECT ${columns} FROM audit_logs WHERE user_id = $1 AND occurred_at <= $2 AND (occurred_at, id) < ($2, $3)
+             ${order} LIMIT $4`,
+      values: [userId, occurredAt, id, limit + 1],
+    });
+    return pageOf(items, limit);
+  };
+
+  const loadAndCache = async (key: string, userId: string, limit: number) => {
+    const page = await firstPage(userId, limit);
+    // A cache that cannot be written costs the next reader a query and nothing else.
+    await redis.set(key, JSON.stringify(page), 'PX', design.cacheTtlMs).catch(() => null);
+    return page;
+  };
+
+  const cachedFirstPage = async (userId: string, limit: number): Promise<ActivityPage> => {
+    const key = `${given.keyPrefix}activity:${userId}:${limit}`;
+    // Looked up before the cache: whoever comes while a load runs waits for that one.
+    const running = loads.get(key);
+    if (running !== undefined) return running;
+    const cached = await redis.get(key).catch(() => null);
+    observer.cache(cached !== null);
+    if (cached !== null) return JSON.parse(cached) as ActivityPage;
+
+    const started = loads.get(key);
+    if (started !== undefined) return started;
+    const load = loadAndCache(key, userId, limit);
+    if (loads.size >= design.maxSharedLoads) return load;
+    loads.set(key, load);
+    return load.finally(() => loads.delete(key));
+  };
+
+  return {
+    recent(userId, { cursor, limit }) {
+      if (cursor !== null) return laterPage(userId, cursor, limit);
+      return design.cacheTtlMs > 0 ? cachedFirstPage(userId, limit) : firstPage(userId, limit);
+    },
+  };
+}

@@ -1,0 +1,13 @@
+/** A cursor from outside, or the problem that names it. */
+import { ServiceError } from '../ports.ts';
+import { decodeCursor, type Position } from './policy.ts';
+
+export function requirePosition(cursor: string): Position {
+  const position = decodeCursor(cursor);
+  if (position) return position;
+  throw new ServiceError({
+    status: 400,
+    code: 'invalid-cursor',
+    detail: 'The cursor is not one that an earlier page returned.',
+  });
+}

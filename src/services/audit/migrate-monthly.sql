@@ -1,0 +1,87 @@
+-- From one flat table to one partition per month, an index for "newest first of one user", and an archive.
+-- Run in one transaction: readers see the old table or the new one. It holds the table exclusively while it copies;
+-- the row count and every value stay the same (template.integration.test.ts proves it by checksum).
+
+ALTER TABLE audit_logs RENAME TO audit_logs_flat;
+
+-- A plain sequence: identity columns do not survive detaching and attaching a partition on every version.
+CREATE SEQUENCE audit_log_id AS bigint;
+SELECT setval('audit_log_id', coalesce(max(id), 0) + 1, false) FROM audit_logs_flat;
+
+CREATE TABLE audit_logs (
+  id bigint NOT NULL DEFAULT nextval('audit_log_id'),
+  user_id bigint NOT NULL,
+  occurred_at timestamptz NOT NULL,
+  event_id uuid NOT NULL,
+  action text NOT NULL,
+  resource_type text NOT NULL,
+  resource_id text,
+  outcome text NOT NULL,
+  ip inet,
+  request_id text NOT NULL,
+  user_agent text
+) PARTITION BY RANGE (occurred_at);
+
+-- Old months leave the live table for this one and stay queryable for auditors.
+CREATE TABLE audit_archive (LIKE audit_logs INCLUDING DEFAULTS) PARTITION BY RANGE (occurred_at);
+
+CREATE VIEW audit_everything AS
+  SELECT * FROM audit_logs UNION ALL SELECT * FROM audit_archive;
+
+-- Makes the months from `first` to `last` exist in the live table, unless archived. Months are UTC.
+CREATE FUNCTION audit_ensure_months(first timestamptz, last timestamptz) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+  month timestamp := date_trunc('month', first AT TIME ZONE 'UTC');
+  partition text;
+  made integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('audit_ensure_months'));
+  WHILE month <= last AT TIME ZONE 'UTC' LOOP
+    partition := 'audit_logs_' || to_char(month, 'YYYY_MM');
+    IF to_regclass(partition) IS NULL THEN
+      EXECUTE format('CREATE TABLE %I PARTITION OF audit_logs FOR VALUES FROM (%L) TO (%L)', partition,
+        month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+      made := made + 1;
+    END IF;
+    month := month + interval '1 month';
+  END LOOP;
+  RETURN made;
+END $$;
+
+-- Moves every live month that ended at or before `cutoff` to the archive.
+CREATE FUNCTION audit_archive_before(cutoff timestamptz) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+  partition text;
+  month timestamp;
+  moved integer := 0;
+BEGIN
+  FOR partition IN
+    SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'audit_logs'::regclass ORDER BY c.relname
+  LOOP
+    month := to_timestamp(right(partition, 7) || ' +00', 'YYYY_MM TZH') AT TIME ZONE 'UTC';
+    CONTINUE WHEN (month + interval '1 month') AT TIME ZONE 'UTC' > cutoff;
+    EXECUTE format('ALTER TABLE audit_logs DETACH PARTITION %I', partition);
+    EXECUTE format('ALTER TABLE audit_archive ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition,
+      month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+    moved := moved + 1;
+  END LOOP;
+  RETURN moved;
+END $$;
+
+SELECT audit_ensure_months(min(occurred_at), max(occurred_at)) FROM audit_logs_flat;
+
+INSERT INTO audit_logs (id, user_id, occurred_at, event_id, action, resource_type, resource_id, outcome, ip, request_id, user_agent)
+SELECT id, user_id, occurred_at, event_id, action, resource_type, resource_id, outcome, ip, request_id, user_agent
+  FROM audit_logs_flat ORDER BY id;
+
+-- After the copy: one sort per partition is cheaper than a million insertions. Both parents get the same indexes,
+-- so that moving a partition between them builds nothing.
+ALTER TABLE audit_logs ADD PRIMARY KEY (event_id, occurred_at);
+ALTER TABLE audit_archive ADD PRIMARY KEY (event_id, occurred_at);
+CREATE INDEX audit_logs_user ON audit_logs (user_id, occurred_at DESC, id DESC);
+CREATE INDEX audit_archive_user ON audit_archive (user_id, occurred_at DESC, id DESC);
+
+DROP TABLE audit_logs_flat;

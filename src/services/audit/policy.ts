@@ -1,0 +1,72 @@
+/**
+ * Pure decisions of the audit log: what outcome a status means, what may be stored, where a page starts, and
+ * whether a failed write may be tried again.
+ */
+import type { ActivityItem, AuditOutcome } from './contract.ts';
+
+export function outcomeOf(status: number): AuditOutcome {
+  if (status < 400) return 'success';
+  return status === 401 || status === 403 || status === 404 || status === 429
+    ? 'denied'
+    : 'failure';
+}
+
+/** Text from outside, cut to a size, without the one character PostgreSQL's text cannot hold. */
+export function storable(text: string | null | undefined, maxLength: number): string | null {
+  if (text === null || text === undefined) return null;
+  return text.slice(0, maxLength).replaceAll('\u0000', '');
+}
+
+export interface Position {
+  readonly occurredAt: string;
+  readonly id: string;
+}
+
+export const encodeCursor = ({ occurredAt, id }: Position): string =>
+  Buffer.from(`${occurredAt}/${id}`).toString('base64url');
+
+/** Null for anything `encodeCursor` did not write. */
+export function decodeCursor(cursor: string): Position | null {
+  if (!/^[A-Za-z0-9_-]{1,80}$/.test(cursor)) return null;
+  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  const match = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z)\/(\d{1,19})$/.exec(text);
+  if (!match || encodeCursor({ occurredAt: match[1]!, id: match[2]! }) !== cursor) return null;
+  const occurredAt = match[1]!;
+  const atMs = Date.parse(`${occurredAt.slice(0, 23)}Z`);
+  // Date.parse takes 30 February for 2 March; PostgreSQL does not. Ids are bigint.
+  const real =
+    !Number.isNaN(atMs) && new Date(atMs).toISOString().startsWith(occurredAt.slice(0, 23));
+  return real && BigInt(match[2]!) < 2n ** 63n ? { occurredAt, id: match[2]! } : null;
+}
+
+/** PostgreSQL's `2026-11-21 03:23:15.1234+00` (session in UTC) as `2026-11-21T03:23:15.123400Z`. */
+export function isoFromPostgres(text: string): string {
+  const match = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?\+00$/.exec(text);
+  if (!match) throw new Error(`not a timestamp of a UTC session: ${text}`);
+  return `${match[1]}T${match[2]}.${(match[3] ?? '').padEnd(6, '0')}Z`;
+}
+
+/** Newest first: by time, then by id as a number. */
+export function newestFirst(a: Position, b: Position): number {
+  if (a.occurredAt !== b.occurredAt) return a.occurredAt < b.occurredAt ? 1 : -1;
+  if (a.id.length !== b.id.length) return b.id.length - a.id.length;
+  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
+}
+
+/** A page and the cursor behind it, from `limit + 1` or more items in order. */
+export function pageOf(items: readonly ActivityItem[], limit: number) {
+  const page = items.slice(0, limit);
+  return { items: page, next: items.length > limit ? encodeCursor(page.at(-1)!) : null };
+}
+
+/** The write may or may not have happened, or the server is on its way: the same event may be sent again. */
+export function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  if (/^(08|57P0)/.test(code ?? '')) return true;
+  if (/^(ECONN|EPIPE|ETIMEDOUT)/.test(code ?? '')) return true;
+  return /connection terminated|connection ended|not queryable/i.test(message ?? '');
+}
+
+/** The statement was refused for what was in it; another event may still pass. */
+export const isBadData = (error: unknown): boolean =>
+  /^2[23]/.test((error as { code?: string }).code ?? '');

@@ -1,0 +1,43 @@
+/**
+ * The audit tables over time: made, moved to months, kept ahead of the calendar, archived. Maintenance of the live
+ * service is `prepareStorage`; `migrateToMonthly` runs once, in a transaction the caller holds.
+ */
+import { readFileSync } from 'node:fs';
+import type { AuditStorageDesign } from '../design.ts';
+import { type Clock, type Database, isoFromUs } from '../ports.ts';
+
+// Same depth from src/ and from dist/.
+const sql = (name: string) =>
+  readFileSync(new URL(`../../../src/services/audit/${name}`, import.meta.url), 'utf8');
+
+const dayUs = 86_400_000_000;
+const monthsAheadUs = 62 * dayUs;
+
+export async function createStorage(db: Database): Promise<void> {
+  await db.query({ text: sql('schema.sql') });
+}
+
+export async function migrateToMonthly(
+  db: Database,
+  given: { nowUs: number; liveDays: number },
+): Promise<void> {
+  await db.query({ text: sql('migrate-monthly.sql') });
+  await ensureMonths(db, given.nowUs);
+  const cutoff = isoFromUs(given.nowUs - given.liveDays * dayUs);
+  await db.query({ text: 'SELECT audit_archive_before($1)', values: [cutoff] });
+}
+
+/** Before the first request and once a day: the months that events will fall into exist. */
+export async function prepareStorage(
+  db: Database,
+  given: { clock: Clock; storage: AuditStorageDesign },
+): Promise<void> {
+  if (given.storage.kind === 'monthly') await ensureMonths(db, given.clock.nowUs());
+}
+
+async function ensureMonths(db: Database, nowUs: number): Promise<void> {
+  await db.query({
+    text: 'SELECT audit_ensure_months($1, $2)',
+    values: [isoFromUs(nowUs), isoFromUs(nowUs + monthsAheadUs)],
+  });
+}

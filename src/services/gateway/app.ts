@@ -1,0 +1,151 @@
+/**
+ * The gateway: one HTTP process that composes the services of a design. Everything it needs is an argument, so a
+ * test builds it on real stores without a process, and main.ts builds it inside one.
+ *
+ *   request -> request id -> session -> limit -> handler -> audit (committed) -> answer
+ */
+import { randomUUID } from 'node:crypto';
+import { fastifyCookie } from '@fastify/cookie';
+import { fastifySwagger } from '@fastify/swagger';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { activityRoutes } from '../audit/routes.ts';
+import type { Design } from '../design.ts';
+import { projectRoutes } from '../projects/routes.ts';
+import { sessionRoutes } from '../sessions/routes.ts';
+import { createAuditTrail } from './audit-trail.ts';
+import { cookieName, createGuard } from './guard.ts';
+import { registerHealth } from './health.ts';
+import type { Metrics } from './metrics.ts';
+import { createErrorHandler, problemOf, problemSchema, problemType } from './problems.ts';
+import { registerRoute } from './registration.ts';
+import type { Resources, Services } from './services.ts';
+import { createUnknownRouteHandler } from './unknown-route.ts';
+
+const requestIdShape = /^[A-Za-z0-9_.:-]{1,64}$/;
+const bodyLimitBytes = 64 * 1024;
+
+export interface Gateway {
+  readonly app: FastifyInstance;
+  /** From now on /readyz says no; requests are still answered. */
+  drain(): void;
+}
+
+export async function createGateway(given: {
+  design: Design;
+  resources: Resources;
+  services: Services;
+  metrics: Metrics;
+  /** Receives unforeseen errors; the client sees only the request id. */
+  report: (requestId: string, error: Error) => void;
+  logLevel?: string;
+}): Promise<Gateway> {
+  const { design, resources, services, metrics, report } = given;
+  let draining = false;
+  const app = fastify({
+    logger: given.logLevel ? { level: given.logLevel } : false,
+    bodyLimit: bodyLimitBytes,
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const presented = request.headers['x-request-id'];
+      return typeof presented === 'string' && requestIdShape.test(presented)
+        ? presented
+        : randomUUID();
+    },
+    // Requests on open connections are still served while closing; readiness is what turns new ones away.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: 30_000,
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    frameworkErrors(error, request, reply) {
+      const body = problemOf(error, request.id);
+      const plain = reply as unknown as FastifyReply;
+      plain.code(body.status).type(problemType).send(JSON.stringify(body));
+    },
+  });
+
+  app.addSchema(problemSchema);
+  app.setErrorHandler(createErrorHandler(report));
+  await app.register(fastifyCookie);
+  await registerOpenApi(app);
+  app.setNotFoundHandler(createUnknownRouteHandler(app));
+  app.decorateRequest('passage', null);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    metrics.answered(route, reply.statusCode, reply.elapsedTime / 1_000);
+  });
+
+  registerHealth(app, { ...resources, isDraining: () => draining });
+  registerMetrics(app, metrics);
+  const wiring = {
+    guard: createGuard({ services, limits: design.rateLimit, metrics }),
+    auditTrail: createAuditTrail({ ...resources, audit: services.audit, report }),
+    forEveryAnswer: services.activity.forEveryAnswer,
+  };
+  const routes = [
+    ...sessionRoutes(services),
+    ...projectRoutes(services.projects),
+    ...activityRoutes(services.activity),
+  ];
+  for (const route of routes) registerRoute(app, route, wiring);
+  await app.ready();
+  return {
+    app,
+    drain: () => {
+      draining = true;
+    },
+  };
+}
+
+async function registerOpenApi(app: FastifyInstance): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.0.3',
+      info: {
+        title: 'platform',
+        version: '1',
+        description: 'Errors are RFC 9457 problem documents.',
+      },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          cookie: { type: 'apiKey', in: 'cookie', name: cookieName },
+        },
+      },
+    },
+    refResolver: { buildLocalReference: (json) => String(json.$id) },
+  });
+  let document: string | undefined;
+  app.route({
+    method: 'GET',
+    url: '/openapi.json',
+    schema: {
+      operationId: 'openapi',
+      summary: 'This description',
+      response: { 200: { type: 'object', additionalProperties: true } },
+    },
+    handler: async (_request, reply) => {
+      document ??= JSON.stringify(app.swagger());
+      return reply.type('application/json').serializer(String).send(document);
+    },
+  });
+}
+
+function registerMetrics(app: FastifyInstance, metrics: Metrics): void {
+  app.route({
+    method: 'GET',
+    url: '/metrics',
+    schema: {
+      operationId: 'metrics',
+      summary: 'Prometheus metrics',
+      response: { 200: { content: { 'text/plain': { schema: { type: 'string' } } } } },
+    },
+    handler: async (_request, reply) =>
+      reply
+        .type(metrics.registry.contentType)
+        .serializer(String)
+        .send(await metrics.registry.metrics()),
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * The database a design starts from: schema, seeded people and history, and for a later design the real migration
+ * of what the earlier one left behind. Set-based SQL, so a million rows take seconds; the same for the same seed
+ * and anchor.
+ */
+import { readFileSync } from 'node:fs';
+import { type HistorySize, seedHistory } from '../audit/seed.ts';
+import { createStorage, migrateToMonthly } from '../audit/storage.ts';
+import type { Design } from '../design.ts';
+import { type Database, isoFromUs } from '../ports.ts';
+import { seedProjects } from '../projects/seed.ts';
+import { seedUsers } from '../sessions/seed.ts';
+
+// Same depth from src/ and from dist/.
+const sql = (file: string) =>
+  readFileSync(new URL(`../../../src/services/${file}`, import.meta.url), 'utf8');
+
+export interface TemplateSize extends HistorySize {
+  readonly seed: number;
+  /** The end of the seeded history. */
+  readonly anchorUs: number;
+}
+
+export async function createBase(
+  db: Database,
+  given: TemplateSize & { schema: string; design: Design },
+): Promise<void> {
+  const anchor = isoFromUs(given.anchorUs);
+  await inTransaction(db, async () => {
+    await db.query({ text: `CREATE SCHEMA IF NOT EXISTS "${given.schema.replaceAll('"', '""')}"` });
+    await db.query({ text: sql('sessions/schema.sql') });
+    await db.query({ text: sql('projects/schema.sql') });
+    await createStorage(db);
+    await seedUsers(db, { ...given, anchor, password: given.design.sessions.password });
+    await seedProjects(db, { ...given, anchor });
+    await seedHistory(db, { ...given, anchor });
+  });
+}
+
+/** From the base to what the design needs; nothing for a design that uses the base as it is. */
+export async function migrate(
+  db: Database,
+  given: { design: Design; anchorUs: number },
+): Promise<void> {
+  const { storage } = given.design.audit;
+  if (storage.kind !== 'monthly') return;
+  await inTransaction(db, () =>
+    migrateToMonthly(db, { nowUs: given.anchorUs, liveDays: storage.liveDays }),
+  );
+}
+
+/** Statistics and visibility as after a night of autovacuum, so that no run pays for them. Our schema only. */
+export async function settle(db: Database): Promise<void> {
+  const tables = await db.query<{ name: string }>({
+    text: `SELECT oid::regclass::text AS name FROM pg_class
+            WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`,
+  });
+  await db.query({ text: `VACUUM (ANALYZE) ${tables.map(({ name }) => name).join(', ')}` });
+}
+
+async function inTransaction(db: Database, work: () => Promise<void>): Promise<void> {
+  await db.query({ text: 'BEGIN' });
+  try {
+    await work();
+    await db.query({ text: 'COMMIT' });
+  } catch (error) {
+    // The error that matters is the first; a broken connection rolls back by itself.
+    await db.query({ text: 'ROLLBACK' }).catch(() => null);
+    throw error;
+  }
+}

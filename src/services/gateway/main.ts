@@ -1,0 +1,113 @@
+/**
+ * The gateway as a process. Configuration in PLATFORM_PROCESS; params: design, host, port, logLevel, drainMs.
+ * Says {type:'ready', url} over IPC, or prints the url when there is no parent. SIGTERM: readiness off, listener
+ * closed after `drainMs`, requests in flight finished (5 s at most), audit flushed, exit 0. Goes when its parent goes.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { prepareStorage } from '../audit/storage.ts';
+import { findDesign } from '../design.ts';
+import { createGateway, type Gateway } from './app.ts';
+import { openDatabase, openRedis } from './clients.ts';
+import { createMetrics } from './metrics.ts';
+import { parseProcessConfig, readParams } from './process-config.ts';
+import { createServices, type Services } from './services.ts';
+import { systemClock, systemRandom } from './system.ts';
+
+const finishLimitMs = 5_000;
+const maintenanceIntervalMs = 86_400_000;
+
+const report = (where: string, error: Error) => {
+  const cause = error.cause instanceof Error ? ` <- ${error.cause.message}` : '';
+  process.stderr.write(`${where} ${error.stack ?? error.message}${cause}\n`);
+};
+
+async function start() {
+  const config = parseProcessConfig(process.env.PLATFORM_PROCESS);
+  const params = readParams(config.params, 'params');
+  const design = findDesign(params.string('design'));
+  const logLevel = params.string('logLevel', 'off');
+
+  const redis = openRedis(config.redisUrl, (error) => report('redis', error));
+  const db = openDatabase({
+    databaseUrl: config.databaseUrl,
+    design: design.database,
+    applicationName: config.name,
+    observeWaitSeconds: (seconds) => metrics.poolWaited(seconds),
+    onIdleError: (error) => report('postgres', error),
+  });
+  const metrics = createMetrics({
+    auditDepth: (): number => services.audit.depth(),
+    poolWaiting: db.waiting,
+  });
+  const resources = {
+    db,
+    redis,
+    keyPrefix: config.redisPrefix,
+    clock: systemClock,
+    random: systemRandom,
+  };
+  const services: Services = createServices(design, resources, {
+    flushed: metrics.auditFlushed,
+    cache: metrics.activityCache,
+  });
+
+  const storage = { clock: systemClock, storage: design.audit.storage };
+  await Promise.all([prepareStorage(db, storage), redis.ping()]);
+  const maintenance = setInterval(() => {
+    prepareStorage(db, storage).catch((error) => report('maintenance', error));
+  }, maintenanceIntervalMs);
+  maintenance.unref();
+
+  const gateway = await createGateway({
+    design,
+    resources,
+    services,
+    metrics,
+    report,
+    ...(logLevel === 'off' ? {} : { logLevel }),
+  });
+  const url = await gateway.app.listen({
+    host: params.string('host', '127.0.0.1'),
+    port: params.integer('port', 0),
+  });
+
+  const stop = async () => {
+    gateway.drain();
+    await delay(params.integer('drainMs', 200));
+    await finishRequests(gateway);
+    await services.audit.close();
+    metrics.close();
+    await Promise.allSettled([db.close(), redis.quit()]);
+    process.exit(0);
+  };
+  return { url, stop };
+}
+
+async function finishRequests({ app }: Gateway): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), finishLimitMs);
+  await app.close();
+  clearTimeout(cut);
+}
+
+try {
+  const { url, stop } = await start();
+  let stopping = false;
+  const stopOnce = () => {
+    if (stopping) return;
+    stopping = true;
+    // Whatever hangs, the process ends.
+    setTimeout(() => process.exit(1), finishLimitMs + 3_000).unref();
+    stop().catch((error) => {
+      report('shutdown', error);
+      process.exit(1);
+    });
+  };
+  process.once('SIGTERM', stopOnce);
+  process.once('SIGINT', stopOnce);
+  process.once('disconnect', stopOnce);
+  if (process.send) process.send({ type: 'ready', url });
+  else process.stdout.write(`${url}\n`);
+} catch (error) {
+  report('start', error as Error);
+  process.exit(1);
+}

@@ -1,0 +1,138 @@
+/**
+ * What the runbook reads, under its names, in Prometheus text. Gauges that describe a window (hit rates, event-loop
+ * delay) cover the time since the previous scrape, so that an old hour cannot hide the present minute.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const latencyBuckets = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.85, 1, 2, 3, 4, 5, 7.5, 10, 15,
+  30,
+];
+const shortBuckets = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10,
+];
+const loopResolutionMs = 10;
+
+export interface Metrics {
+  readonly registry: Registry;
+  answered(route: string, status: number, seconds: number): void;
+  limiterTook(seconds: number): void;
+  poolWaited(seconds: number): void;
+  sessionChecked(hit: boolean): void;
+  activityCache(hit: boolean): void;
+  auditFlushed(events: number, seconds: number): void;
+  close(): void;
+}
+
+/** Hits and misses as counters, and the rate since the last scrape (1 when there were none). */
+function hitRate(registers: Registry[], names: { counters: string; gauge: string; what: string }) {
+  const { counters, gauge, what } = names;
+  const hits = new Counter({ name: `${counters}_hits_total`, help: `${what}: found`, registers });
+  const misses = new Counter({
+    name: `${counters}_misses_total`,
+    help: `${what}: not found`,
+    registers,
+  });
+  let hit = 0;
+  let missed = 0;
+  new Gauge({
+    name: gauge,
+    help: `${what}: share found since the last scrape`,
+    registers,
+    collect() {
+      this.set(hit + missed === 0 ? 1 : hit / (hit + missed));
+      hit = 0;
+      missed = 0;
+    },
+  });
+  return (found: boolean) => {
+    if (found) hit += 1;
+    else missed += 1;
+    (found ? hits : misses).inc();
+  };
+}
+
+function eventLoopDelay(registers: Registry[]) {
+  const delay = monitorEventLoopDelay({ resolution: loopResolutionMs });
+  delay.enable();
+  new Gauge({
+    name: 'event_loop_delay_p99_seconds',
+    help: 'p99 of how late the event loop was, since the last scrape',
+    registers,
+    collect() {
+      // The histogram holds the interval between ticks, which is the resolution when nothing is late.
+      this.set(
+        delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / 1e9 - loopResolutionMs / 1e3),
+      );
+      delay.reset();
+    },
+  });
+  return () => delay.disable();
+}
+
+export function createMetrics(read: { auditDepth(): number; poolWaiting(): number }): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const stopDelay = eventLoopDelay(registers);
+
+  const answers = new Histogram({
+    name: 'api_gateway_response_time_seconds',
+    help: 'From the request read to the answer written',
+    labelNames: ['route', 'status'] as const,
+    buckets: latencyBuckets,
+    registers,
+  });
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, buckets, registers });
+  const limiter = histogram(
+    'rate_limiter_redis_latency_seconds',
+    'One limiter decision',
+    shortBuckets,
+  );
+  const poolWait = histogram(
+    'pg_pool_wait_seconds',
+    'Wait for a connection of the pool',
+    shortBuckets,
+  );
+  const flushTime = histogram('audit_flush_seconds', 'One audit write, to commit', shortBuckets);
+  const flushSize = histogram(
+    'audit_flush_events',
+    'Events in one audit write',
+    [1, 2, 5, 10, 20, 50, 100, 200, 500],
+  );
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  gauge('audit_service_queue_depth', 'Audit events not yet committed', () => read.auditDepth());
+  gauge('pg_pool_waiting', 'Statements waiting for a connection', () => read.poolWaiting());
+
+  return {
+    registry,
+    answered: (route, status, seconds) => answers.observe({ route, status }, seconds),
+    limiterTook: (seconds) => limiter.observe(seconds),
+    poolWaited: (seconds) => poolWait.observe(seconds),
+    sessionChecked: hitRate(registers, {
+      counters: 'auth_service_cache',
+      gauge: 'auth_service_cache_hit_rate',
+      what: 'Session checks',
+    }),
+    activityCache: hitRate(registers, {
+      counters: 'activity_cache',
+      gauge: 'activity_cache_hit_rate',
+      what: 'First activity pages',
+    }),
+    auditFlushed(events, seconds) {
+      flushSize.observe(events);
+      flushTime.observe(seconds);
+    },
+    close: stopDelay,
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * The configuration a parent hands to a process of the platform: JSON in the environment variable
+ * PLATFORM_PROCESS. Anything missing or of the wrong type is named before the process touches a store.
+ */
+export interface ProcessConfig {
+  readonly name: string;
+  readonly databaseUrl: string;
+  /** Schema that holds the tables; already the search_path in `databaseUrl`. */
+  readonly databaseSchema: string;
+  readonly redisUrl: string;
+  /** Prefix of every key, with its separator. */
+  readonly redisPrefix: string;
+  readonly seed: number;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+export class ConfigError extends Error {}
+
+export function parseProcessConfig(text: string | undefined): ProcessConfig {
+  if (!text)
+    throw new ConfigError('PLATFORM_PROCESS is not set; it holds the configuration as JSON');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigError('PLATFORM_PROCESS is not JSON', { cause });
+  }
+  const config = readParams(value, 'PLATFORM_PROCESS');
+  return {
+    name: config.string('name'),
+    databaseUrl: config.string('databaseUrl'),
+    databaseSchema: config.string('databaseSchema'),
+    redisUrl: config.string('redisUrl'),
+    redisPrefix: config.string('redisPrefix'),
+    seed: config.integer('seed'),
+    params: config.object('params', {}),
+  };
+}
+
+/** Reads typed values; the error names the key, what was expected and what was there. */
+export interface ParamReader {
+  string(key: string, fallback?: string): string;
+  integer(key: string, fallback?: number): number;
+  object(key: string, fallback?: Record<string, unknown>): Readonly<Record<string, unknown>>;
+}
+
+export function readParams(value: unknown, where: string): ParamReader {
+  const isObject = (v: unknown): v is Record<string, unknown> =>
+    typeof v === 'object' && v !== null && !Array.isArray(v);
+  if (!isObject(value)) throw new ConfigError(`${where} is not an object`);
+  const read = <T>(
+    key: string,
+    expected: string,
+    valid: (v: unknown) => v is T,
+    fallback?: T,
+  ): T => {
+    const found = value[key] ?? fallback;
+    if (valid(found)) return found;
+    throw new ConfigError(`${where}.${key} must be ${expected}, not ${JSON.stringify(found)}`);
+  };
+  return {
+    string: (key, fallback) => {
+      // Empty only where the caller offers a default.
+      const isText = (v: unknown): v is string =>
+        typeof v === 'string' && (v !== '' || fallback !== undefined);
+      return read(key, 'a string', isText, fallback);
+    },
+    integer: (key, fallback) =>
+      read(
+        key,
+        'a whole number >= 0',
+        (v): v is number => Number.isSafeInteger(v) && Number(v) >= 0,
+        fallback,
+      ),
+    object: (key, fallback) => read(key, 'an object', isObject, fallback),
+  };
+}

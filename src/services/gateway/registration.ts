@@ -1,0 +1,96 @@
+/**
+ * Puts a service's routes (data) into Fastify: schemas in and out, guard before, audit trail after, session cookie.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Activity } from '../audit/contract.ts';
+import { activityItem } from '../audit/routes.ts';
+import type { Answer, Call, JsonSchema, Route } from '../route.ts';
+import type { createAuditTrail } from './audit-trail.ts';
+import { cookieName, type createGuard } from './guard.ts';
+import { problemType } from './problems.ts';
+
+const commonProblems = [400, 413, 429, 500, 503];
+
+const operationId = ({ action, method }: Route) =>
+  `${action.replace('.', '-')}-${method.toLowerCase()}`;
+
+/** Schemas of every status a route can answer with; compiled by Fastify into serialisers. */
+function responsesOf(route: Route, withActivity: boolean): JsonSchema {
+  const responses: Record<string, unknown> = {};
+  for (const [status, schema] of Object.entries(route.answers)) {
+    const properties = schema?.properties as Record<string, unknown> | undefined;
+    const recentActivity = { type: 'array', items: activityItem };
+    responses[status] =
+      schema === null
+        ? { type: 'null', description: 'No body' }
+        : withActivity
+          ? { description: 'Done', ...schema, properties: { ...properties, recentActivity } }
+          : { description: 'Done', ...schema };
+  }
+  const own = route.access === 'session' ? [401, ...commonProblems] : commonProblems;
+  for (const status of new Set([...own, ...(route.problems ?? [])])) {
+    const content = { [problemType]: { schema: { $ref: 'problem#' } } };
+    responses[status] = { description: 'Problem', content };
+  }
+  return responses;
+}
+
+function send(reply: FastifyReply, answer: Answer, body: Answer['body']) {
+  if (answer.sessionCookie !== undefined) {
+    const options = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const;
+    if (answer.sessionCookie === null) reply.clearCookie(cookieName, options);
+    else reply.setCookie(cookieName, answer.sessionCookie, options);
+  }
+  return reply.code(answer.status).send(body);
+}
+
+const callOf = (request: FastifyRequest): Call => {
+  const { userId, token, trail } = request.passage!;
+  return {
+    userId,
+    token,
+    trail,
+    params: request.params as Call['params'],
+    query: request.query as Call['query'],
+    body: (request.body ?? {}) as Call['body'],
+  };
+};
+
+export function registerRoute(
+  app: FastifyInstance,
+  route: Route,
+  given: {
+    guard: ReturnType<typeof createGuard>;
+    auditTrail: ReturnType<typeof createAuditTrail>;
+    forEveryAnswer: Activity['forEveryAnswer'];
+  },
+): void {
+  // The activity page is recent activity; reading the history twice for it would overstate the defect.
+  const showsActivity = route.access === 'session' && route.resourceType !== 'activity';
+  const forEveryAnswer = showsActivity ? given.forEveryAnswer : undefined;
+  app.route({
+    method: route.method,
+    url: route.url,
+    schema: {
+      operationId: operationId(route),
+      summary: route.summary,
+      ...(route.access === 'session' ? { security: [{ bearer: [] }, { cookie: [] }] } : {}),
+      ...(route.params ? { params: route.params } : {}),
+      ...(route.query ? { querystring: route.query } : {}),
+      ...(route.body ? { body: route.body } : {}),
+      response: responsesOf(route, forEveryAnswer !== undefined),
+    },
+    onRequest: given.guard(route.access),
+    onSend: given.auditTrail(route),
+    async handler(request, reply) {
+      const call = callOf(request);
+      if (!forEveryAnswer) {
+        const answer = await route.handle(call);
+        return send(reply, answer, answer.body);
+      }
+      const recentActivity = await forEveryAnswer(call.userId);
+      const answer = await route.handle(call);
+      return send(reply, answer, answer.body && { ...answer.body, recentActivity });
+    },
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Builds the services a design asks for: the one place where design data becomes a choice of strategy.
+ */
+import type { Redis } from 'ioredis';
+import { createEveryResponseActivity } from '../audit/activity-every-response.ts';
+import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
+import type { Activity, AuditObserver, AuditWriter } from '../audit/contract.ts';
+import { createGroupCommit } from '../audit/group-commit.ts';
+import { createInsertPerRequest } from '../audit/insert-per-request.ts';
+import type { Design } from '../design.ts';
+import type { Clock, Database, Random } from '../ports.ts';
+import type { Projects } from '../projects/contract.ts';
+import { createProjects } from '../projects/store.ts';
+import type { RateLimiter } from '../rate-limit/contract.ts';
+import { createRateLimiter } from '../rate-limit/store.ts';
+import type { Passwords, SessionStore, UserStore } from '../sessions/contract.ts';
+import { createPasswords } from '../sessions/password.ts';
+import { createSessionStore } from '../sessions/session-store.ts';
+import { createUserStore } from '../sessions/user-store.ts';
+
+/** What a process brings: its stores, its time, its randomness. */
+export interface Resources {
+  readonly db: Database;
+  readonly redis: Redis;
+  readonly keyPrefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Services {
+  readonly sessions: SessionStore;
+  readonly users: UserStore;
+  readonly passwords: Passwords;
+  readonly limiter: RateLimiter;
+  readonly projects: Projects;
+  readonly audit: AuditWriter;
+  readonly activity: Activity;
+}
+
+export function createServices(
+  design: Design,
+  resources: Resources,
+  observer: AuditObserver,
+): Services {
+  return {
+    sessions: createSessionStore({ ...resources, design: design.sessions }),
+    users: createUserStore(resources),
+    passwords: createPasswords({ ...resources, design: design.sessions.password }),
+    limiter: createRateLimiter(resources),
+    projects: createProjects(resources),
+    audit: createWriter(design, resources, observer),
+    activity: createActivity(design, resources, observer),
+  };
+}
+
+function createWriter(design: Design, resources: Resources, observer: AuditObserver): AuditWriter {
+  const { writer } = design.audit;
+  switch (writer.kind) {
+    case 'insert-per-request':
+      return createInsertPerRequest({ ...resources, observer });
+    case 'group-commit':
+      return createGroupCommit({ ...resources, design: writer, observer });
+    default:
+      return writer satisfies never;
+  }
+}
+
+function createActivity(design: Design, resources: Resources, observer: AuditObserver): Activity {
+  const { activity } = design;
+  switch (activity.kind) {
+    case 'every-response':
+      return createEveryResponseActivity({ ...resources, items: activity.items });
+    case 'on-demand':
+      return createOnDemandActivity({ ...resources, design: activity, observer });
+    default:
+      return activity satisfies never;
+  }
+}

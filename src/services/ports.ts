@@ -1,0 +1,64 @@
+/**
+ * What a service is given from outside: clock, randomness, database. And the one error type a service throws
+ * for an answer other than success; the gateway turns it into a problem body (RFC 9457).
+ */
+
+export interface Clock {
+  /** Unix time in microseconds. */
+  nowUs(): number;
+}
+
+export interface Random {
+  /** A random UUID, version 4. */
+  uuid(): string;
+  bytes(count: number): Buffer;
+}
+
+export interface Statement {
+  /** Prepared once per connection under this name; leave out for statements that run rarely. */
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+export interface Database {
+  query<Row>(statement: Statement): Promise<readonly Row[]>;
+}
+
+/** `code` is the problem's stable name, `rate-limited`; `detail` may be shown to anybody. */
+export class ServiceError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    problem: {
+      status: number;
+      code: string;
+      detail: string;
+      headers?: Readonly<Record<string, string>>;
+    },
+    options?: { cause?: unknown },
+  ) {
+    super(problem.detail, options);
+    this.name = 'ServiceError';
+    this.status = problem.status;
+    this.code = problem.code;
+    this.headers = problem.headers ?? {};
+  }
+}
+
+/** `2026-11-21T03:23:15.123456Z`: microseconds survive, and text order is time order. */
+export function isoFromUs(us: number): string {
+  const ms = Math.floor(us / 1_000);
+  const rest = String(us - ms * 1_000).padStart(3, '0');
+  return `${new Date(ms).toISOString().slice(0, -1)}${rest}Z`;
+}
+
+/** A UUID of version 7: ordered by time, so that a unique index grows at one end. */
+export function timeOrderedId(nowUs: number, randomUuid: string): string {
+  const time = Math.floor(nowUs / 1_000)
+    .toString(16)
+    .padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUuid.slice(15)}`;
+}

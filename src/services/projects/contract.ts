@@ -1,0 +1,24 @@
+/**
+ * Projects: the small product the platform exists for. Promise: an owner sees every project of their own and
+ * nobody else's; another's project is indistinguishable from one that does not exist.
+ */
+
+export interface Project {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: string;
+}
+
+export interface ProjectPage {
+  readonly items: readonly Project[];
+  /** Pass as `cursor` to read on; null on the last page. */
+  readonly next: string | null;
+}
+
+export interface Projects {
+  create(ownerId: string, name: string): Promise<Project>;
+  /** Null when the owner has no such project. */
+  find(ownerId: string, id: string): Promise<Project | null>;
+  /** Newest first. `cursor`: the id of the last project already seen. */
+  list(ownerId: string, page: { cursor: string | null; limit: number }): Promise<ProjectPage>;
+}

@@ -1,0 +1,43 @@
+/**
+ * A route as data: what a service offers over HTTP, without the HTTP framework. The gateway registers it, checks
+ * the session and the limit before `handle`, and writes the audit event after it and before the answer.
+ */
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+export interface Call {
+  /** Empty on routes without a session. */
+  readonly userId: string;
+  /** The presented session token; empty on routes without a session. */
+  readonly token: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | number | undefined>>;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** What the audit event will say. A route without a session names the user as soon as it knows. */
+  readonly trail: { userId: string; resourceId: string | null };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** Set or, with null, clear the session cookie. */
+  readonly sessionCookie?: string | null;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly summary: string;
+  /** `session`: needs one, limited per user. Otherwise anonymous, under the named limit per address. */
+  readonly access: 'session' | 'login' | 'register';
+  readonly action: string;
+  readonly resourceType: string;
+  readonly params?: JsonSchema;
+  readonly query?: JsonSchema;
+  readonly body?: JsonSchema;
+  /** Schema of each successful answer by status; null for an answer without a body. */
+  readonly answers: Readonly<Record<number, JsonSchema | null>>;
+  /** Problem statuses a caller should expect beside those every route has. */
+  readonly problems?: readonly number[];
+  handle(call: Call): Promise<Answer>;
+}

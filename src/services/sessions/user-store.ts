@@ -1,0 +1,37 @@
+/** Users in PostgreSQL. */
+import { type Clock, type Database, isoFromUs } from '../ports.ts';
+import type { User, UserStore } from './contract.ts';
+
+const columns = `id, email, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
+
+export function createUserStore(given: { db: Database; clock: Clock }): UserStore {
+  const { db, clock } = given;
+  return {
+    async create(email, passwordHash) {
+      const rows = await db.query<User>({
+        text: `INSERT INTO users (email, password_hash, created_at) VALUES ($1, $2, $3)
+               ON CONFLICT (email) DO NOTHING RETURNING ${columns}`,
+        values: [email, passwordHash, isoFromUs(clock.nowUs())],
+      });
+      return rows[0] ?? null;
+    },
+
+    async findByEmail(email) {
+      const rows = await db.query<{ id: string; passwordHash: string }>({
+        name: 'user-by-email',
+        text: 'SELECT id, password_hash AS "passwordHash" FROM users WHERE email = $1',
+        values: [email],
+      });
+      return rows[0] ?? null;
+    },
+
+    async find(id) {
+      const rows = await db.query<User>({
+        name: 'user-by-id',
+        text: `SELECT ${columns} FROM users WHERE id = $1`,
+        values: [id],
+      });
+      return rows[0] ?? null;
+    },
+  };
+}
