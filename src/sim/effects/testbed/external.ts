@@ -8,7 +8,7 @@ import { dropKeys, dropSchema } from './external-cleanup.ts';
 import type { Lease } from './lease.ts';
 import { commandOf, parentOf } from './process-table.ts';
 import { redisInfo } from './redis.ts';
-import { withSearchPath } from './template-build.ts';
+import { withSearchPath } from './search-path.ts';
 
 const CONNECT_LIMIT_MS = 5_000;
 

@@ -2,7 +2,7 @@
  * A lock between processes of one machine. The file names its owner, so a lock whose owner died is taken over
  * at once instead of after a guess.
  */
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRunning, type ProcessStamp, startTimeOf } from './process-table.ts';
 
@@ -30,6 +30,20 @@ function tryLock(file: string): boolean {
   }
 }
 
+/** Removes a dead owner's lock, unless another waiter has replaced it by its own in the meantime. */
+function bury(file: string): void {
+  const grave = `${file}.${process.pid}.dead`;
+  try {
+    renameSync(file, grave);
+    const owner = ownerOf(grave);
+    if (owner && isRunning(owner)) linkSync(grave, file);
+  } catch {
+    // Somebody else buried it, or took the lock: either way the next attempt decides.
+  } finally {
+    rmSync(grave, { force: true });
+  }
+}
+
 /** Runs `work` while holding the lock; throws `onTimeout()` when it cannot be had within `limitMs`. */
 export async function withLock<T>(
   file: string,
@@ -47,7 +61,7 @@ export async function withLock<T>(
     if (performance.now() > deadline) throw options.onTimeout();
     const owner = ownerOf(file);
     if (owner && !isRunning(owner)) {
-      rmSync(file, { force: true });
+      bury(file);
       continue;
     }
     if (!waited) options.onWait();

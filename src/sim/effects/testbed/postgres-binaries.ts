@@ -82,6 +82,8 @@ async function copyBinaries(native: string, target: string): Promise<void> {
     );
     await cp(native, temporary, { recursive: true, verbatimSymlinks: true });
     await makeLinks(temporary);
+    // An install under umask 077 leaves files that only root can read.
+    await promisify(execFile)('chmod', ['-R', 'a+rX', temporary], { timeout: 30_000 });
     await rename(temporary, target);
   } catch (error) {
     // Another run may have finished the same copy first: then its copy is as good as ours.

@@ -2,17 +2,16 @@
  * Builds one data template: initdb, start, the scenario's one-shot steps in order, a clean stop, everything synced.
  * While building, fsync is off: nothing here is worth keeping after a crash, and the sync at the end makes it durable.
  */
-import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import type { ProcessSpec } from '../../scenario.ts';
-import { makePrivate } from './cache.ts';
+import { createDataDirectory, syncDataDirectory } from './data-directory.ts';
 import type { Lease } from './lease.ts';
-import { postgresEnvironment, startPostgres } from './postgres.ts';
+import { startPostgres } from './postgres.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { ensureTemplate, type Template } from './postgres-template.ts';
 import type { RunUser } from './run-user.ts';
+import { withSearchPath } from './search-path.ts';
 import { runOneShot } from './service-process.ts';
 import { templateKey } from './template-key.ts';
 
@@ -36,15 +35,6 @@ const BUILD_SETTINGS: Readonly<Record<string, string>> = {
   autovacuum: 'off',
 };
 
-/** A connection string whose sessions find unqualified names in `schema`, then in public. */
-export function withSearchPath(databaseUrl: string, schema: string): string {
-  const url = new URL(databaseUrl);
-  const options = url.searchParams.get('options');
-  const searchPath = `-csearch_path=${schema},public`;
-  url.searchParams.set('options', options ? `${options} ${searchPath}` : searchPath);
-  return url.toString();
-}
-
 export interface TemplateInput {
   readonly cache: string;
   readonly binaries: PostgresBinaries;
@@ -57,23 +47,10 @@ export interface TemplateInput {
   readonly onNote: (text: string) => void;
 }
 
-async function runInitdb(input: TemplateInput, args: readonly string[]): Promise<void> {
-  await promisify(execFile)(input.binaries.initdb, args, {
-    cwd: '/',
-    env: postgresEnvironment(),
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-    ...(input.user ?? {}),
-  });
-}
-
 async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
   const { lease, signal, logsFolder } = input;
-  await makePrivate(dataDir, input.user);
-  await runInitdb(input, [
-    ...['-D', dataDir, '-U', 'postgres', '-A', 'trust'],
-    ...['--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'],
-  ]);
+  const target = { binaries: input.binaries, user: input.user, dataDir };
+  await createDataDirectory(target);
   const server = await startPostgres({
     binaries: input.binaries,
     dataDir,
@@ -114,7 +91,7 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
   } finally {
     await server.stop();
   }
-  await runInitdb(input, ['--sync-only', '-D', dataDir]);
+  await syncDataDirectory(target);
 }
 
 async function onServer(url: string, statements: readonly string[]): Promise<void> {

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { TestbedSpec } from '../../scenario.ts';
 import type { Child } from './child-process.ts';
+import { syncDataDirectory } from './data-directory.ts';
 import { claimPostgres, claimRedis, prefixOf } from './external.ts';
 import type { Lease } from './lease.ts';
 import type { PinPlan } from './pin-plan.ts';
@@ -11,7 +12,8 @@ import { copyTemplate } from './postgres-template.ts';
 import { childrenOf } from './process-table.ts';
 import { startRedis } from './redis.ts';
 import type { RunUser } from './run-user.ts';
-import { provideTemplate, TEMPLATE_SCHEMA, withSearchPath } from './template-build.ts';
+import { withSearchPath } from './search-path.ts';
+import { provideTemplate, TEMPLATE_SCHEMA } from './template-build.ts';
 import type { Undo } from './undo.ts';
 
 export interface StoreContext {
@@ -122,6 +124,8 @@ async function openOwn(
   signal?.throwIfAborted();
   const dataDir = path.join(lease.folder, 'data');
   await copyTemplate(template, dataDir);
+  // Otherwise the kernel writes the copy back during the first seconds of the measurement.
+  await syncDataDirectory({ binaries, user, dataDir });
   const server = await startPostgres({
     binaries,
     dataDir,

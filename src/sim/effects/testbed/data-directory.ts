@@ -1,0 +1,38 @@
+/** Making a PostgreSQL data directory, and forcing one to disk. Both are initdb's work. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { makePrivate } from './cache.ts';
+import { postgresEnvironment } from './postgres.ts';
+import type { PostgresBinaries } from './postgres-binaries.ts';
+import type { RunUser } from './run-user.ts';
+
+const LIMIT_MS = 60_000;
+
+interface Target {
+  readonly binaries: PostgresBinaries;
+  readonly user: RunUser | null;
+  readonly dataDir: string;
+}
+
+async function initdb(target: Target, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(target.binaries.initdb, ['-D', target.dataDir, ...args], {
+    cwd: '/',
+    env: postgresEnvironment(),
+    timeout: LIMIT_MS,
+    killSignal: 'SIGKILL',
+    ...(target.user ?? {}),
+  });
+}
+
+/** An empty cluster: superuser postgres, UTF8, C locale, loopback trusted; not yet synced. */
+export async function createDataDirectory(target: Target): Promise<void> {
+  await makePrivate(target.dataDir, target.user);
+  await initdb(target, [
+    ...['-U', 'postgres', '-A', 'trust', '--encoding=UTF8', '--locale=C'],
+    ...['--no-sync', '--no-instructions'],
+  ]);
+}
+
+export async function syncDataDirectory(target: Target): Promise<void> {
+  await initdb(target, ['--sync-only']);
+}
