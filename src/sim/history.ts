@@ -60,4 +60,14 @@ export interface EffectRecord {
   readonly id: string;
 }
 
-export type HistoryRecord = OperationRecord | PhaseRecord | FaultRecord | EffectRecord;
+/** Opens an arm's part of the file: every record up to the next one of these is on this arm's clock. */
+export interface ArmRecord {
+  readonly kind: 'arm';
+  readonly arm: string;
+  readonly design: string;
+  readonly seed: number;
+  /** Wall clock of the arm's origin, for reading beside logs. */
+  readonly originAt: string;
+}
+
+export type HistoryRecord = ArmRecord | OperationRecord | PhaseRecord | FaultRecord | EffectRecord;

@@ -134,9 +134,18 @@ export interface Diagnosis {
   readonly finding: string;
   readonly queries: readonly QueryShare[];
   /** EXPLAIN (ANALYZE, BUFFERS) of the top statement. */
-  readonly plan: { readonly query: string; readonly node: string; readonly rowsRemoved: number; readonly text: string } | null;
+  readonly plan: {
+    readonly query: string;
+    readonly node: string;
+    readonly rowsRemoved: number;
+    readonly text: string;
+  } | null;
   /** Share of samples of busy backends by wait event, largest first; `CPU` = running, not waiting. */
-  readonly waits: readonly { readonly event: string; readonly share: number; readonly samples: number }[];
+  readonly waits: readonly {
+    readonly event: string;
+    readonly share: number;
+    readonly samples: number;
+  }[];
   /** What was considered and excluded, with the evidence. */
   readonly ruledOut: readonly { readonly cause: string; readonly evidence: string }[];
   readonly poolWaitP99Us: number | null;
@@ -186,7 +195,11 @@ export interface ArmResult {
   readonly resources: Readonly<Record<string, ProcessResources>>;
   readonly recovery: readonly RecoveryResult[];
   readonly phases: readonly PhaseSummary[];
-  readonly faults: readonly { readonly name: string; readonly startUs: number; readonly endUs: number }[];
+  readonly faults: readonly {
+    readonly name: string;
+    readonly startUs: number;
+    readonly endUs: number;
+  }[];
   readonly timeline: { readonly bucketUs: number; readonly points: readonly TimelinePoint[] };
   /** Judged phase: percentile (0 to 1) and latency, for the spectrum. */
   readonly spectrum: readonly { readonly quantile: number; readonly valueUs: number }[];

@@ -70,6 +70,10 @@ export interface CalibratedUsers {
   readonly cpuPercent: { readonly target: number; readonly low: number; readonly high: number };
   /** Documented mean response, used to size the population from the probed service time. */
   readonly expectedMeanMs: number;
+  /** Service time the documented figures imply; sizes the population where nothing can be probed. */
+  readonly nominalServiceMs: number;
+  /** Open arrivals that measure the service time of this machine, far below saturation. */
+  readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
   readonly minUsers: number;
   readonly maxUsers: number;
   readonly warmupMs: number;

@@ -6,19 +6,19 @@ import type { HistoryRecord, OperationRecord, PhaseRecord } from '../history.ts'
 import type {
   ArmResult,
   Capacity,
-  Diagnosis,
   DocumentedFigure,
   InvariantResult,
   PhaseSummary,
   ProcessResources,
   SloResult,
-  ValidityCheck,
 } from '../result.ts';
 import type { Documented, Invariant, Slo } from '../scenario.ts';
 import { lags } from './capacity.ts';
+import { type DiagnosisEvidence, diagnose } from './diagnose.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
-import { errorTimeline, heatMap, responseUs, type Span, timeline } from './series.ts';
+import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { evaluateSlo } from './slo.ts';
+import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
 const TIMELINE_BUCKET_US = 1_000_000;
@@ -31,15 +31,14 @@ export interface ArmObservations {
   readonly mustFail: readonly string[];
   readonly phaseNotes: Readonly<Record<string, string>>;
   readonly capacity: Capacity | null;
-  readonly diagnosis: Diagnosis | null;
+  /** What the instruments showed over the judged phase. */
+  readonly evidence: DiagnosisEvidence;
   readonly calibration: ArmResult['calibration'];
   /** Judged phase only. */
   readonly resources: Readonly<Record<string, Omit<ProcessResources, 'cpuUsPerOperation'>>>;
   readonly resourceTimeline: ArmResult['resourceTimeline'];
   /** PostgreSQL's CPU over the judged phase, percent of the cores it was given. */
   readonly databaseCpuPercent: number | null;
-  /** Conditions seen while running; the checks that follow from the history are added here. */
-  readonly validity: readonly ValidityCheck[];
   /** Operations the sender says it planned. */
   readonly planned: number;
 }
@@ -50,6 +49,8 @@ export interface ArmInput {
   readonly invariants: readonly Invariant[];
   readonly documented: readonly Documented[];
   readonly lagLimitUs: number;
+  /** Substring of the statement the documented failure is about. */
+  readonly culprit: string;
   readonly observed: ArmObservations;
 }
 
@@ -69,7 +70,7 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     statement: invariant.statement,
     ...invariant.check(history),
   }));
-  const validity = [...historyChecks(input, judged, operations), ...observed.validity];
+  const validity = validityChecks(input, judged, operations);
   const documented = input.documented.map((figure) => reproduce(figure, latency, observed));
   const judgement = judgeArm({
     expected: observed.expected,
@@ -109,7 +110,13 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     ...charts(operations, phases, judged, span),
     resourceTimeline: observed.resourceTimeline,
     capacity: observed.capacity,
-    diagnosis: observed.diagnosis,
+    diagnosis: diagnose({
+      ...observed.evidence,
+      culprit: input.culprit,
+      operations: judged.length,
+      databaseCpuPercent: observed.databaseCpuPercent,
+      latencyP99Us: latency.p99Us,
+    }),
     calibration: observed.calibration,
   };
   return { result, judgement };
@@ -136,44 +143,6 @@ function judgeSlos(
 /** Name of the n-th step of rising load, as it stands in the history. */
 export function stepPhase(index: number): string {
   return `step-${index + 1}`;
-}
-
-function historyChecks(
-  { lagLimitUs, observed }: ArmInput,
-  judged: readonly OperationRecord[],
-  operations: readonly OperationRecord[],
-): ValidityCheck[] {
-  const lag = summarize(lags(judged)).p99Us;
-  const disordered = operations.filter(
-    ({ scheduledUs, sentUs, doneUs }) =>
-      doneUs < scheduledUs || (sentUs >= 0 && (sentUs < scheduledUs || doneUs < sentUs)),
-  ).length;
-  return [
-    {
-      id: 'send-lag',
-      statement: 'the load generator sent on time',
-      measured: `p99 ${(lag / 1_000).toFixed(1)} ms`,
-      limit: `p99 <= ${(lagLimitUs / 1_000).toFixed(0)} ms`,
-      ok: judged.length > 0 && lag <= lagLimitUs,
-      severity: 'unknown',
-    },
-    {
-      id: 'all-arrivals',
-      statement: 'every planned arrival is in the history',
-      measured: `${operations.length} of ${observed.planned}`,
-      limit: 'all',
-      ok: operations.length === observed.planned && operations.length > 0,
-      severity: 'unknown',
-    },
-    {
-      id: 'clock',
-      statement: 'scheduled <= sent <= done in every operation',
-      measured: `${disordered} out of order`,
-      limit: '0',
-      ok: disordered === 0,
-      severity: 'unknown',
-    },
-  ];
 }
 
 function reproduce(
@@ -221,14 +190,6 @@ function spectrumOf(operations: readonly OperationRecord[]): ArmResult['spectrum
   const histogram = new LatencyHistogram();
   for (const operation of operations) histogram.record(responseUs(operation));
   return histogram.spectrum();
-}
-
-function spanOf(phases: readonly PhaseRecord[]): Span | undefined {
-  if (phases.length === 0) return undefined;
-  return {
-    startUs: Math.min(...phases.map((phase) => phase.startUs)),
-    endUs: Math.max(...phases.map((phase) => phase.endUs)),
-  };
 }
 
 function perSecond(count: number, span: Span): number {

@@ -4,12 +4,8 @@
  */
 import type { Diagnosis, QueryShare } from '../result.ts';
 
-export interface DiagnosisInput {
-  /** Substring that identifies the statement the incident report blames. */
-  readonly culprit: string;
-  readonly operations: number;
-  /** PostgreSQL's CPU over the phase, percent of the cores it was given; null when not measured. */
-  readonly databaseCpuPercent: number | null;
+/** What the instruments showed over a phase. */
+export interface DiagnosisEvidence {
   /** Largest first; null when the server keeps no statement statistics. */
   readonly statements:
     | readonly { query: string; calls: number; totalMs: number; rows: number }[]
@@ -21,6 +17,15 @@ export interface DiagnosisInput {
   readonly plan: { readonly query: string; readonly text: string } | null;
   readonly poolWaitP99Us: number | null;
   readonly eventLoopDelayP99Us: number | null;
+}
+
+export interface DiagnosisInput extends DiagnosisEvidence {
+  /** Substring that identifies the statement the incident report blames. */
+  readonly culprit: string;
+  /** Completed in the phase. */
+  readonly operations: number;
+  /** PostgreSQL's CPU over the phase, percent of the cores it was given; null when not measured. */
+  readonly databaseCpuPercent: number | null;
   readonly latencyP99Us: number;
 }
 

@@ -11,6 +11,15 @@ export interface Span {
   readonly endUs: number;
 }
 
+/** From the first start to the last end; undefined for none. */
+export function spanOf(phases: readonly Span[]): Span | undefined {
+  if (phases.length === 0) return undefined;
+  return {
+    startUs: Math.min(...phases.map((phase) => phase.startUs)),
+    endUs: Math.max(...phases.map((phase) => phase.endUs)),
+  };
+}
+
 /** Response time from the scheduled instant; an operation that never left counts with the age it had when given up. */
 export function responseUs(operation: OperationRecord): number {
   return operation.doneUs - operation.scheduledUs;

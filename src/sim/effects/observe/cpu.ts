@@ -5,20 +5,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import type { CpuSample } from '../../pure/resources.ts';
 
 /** Linux reports times in ticks of 1/100 s on every architecture Node supports (USER_HZ). */
 const TICK_US = 10_000;
 
-export interface ProcessUsage {
-  readonly cpuUs: number;
-  readonly rssBytes: number;
-}
-
-export interface CpuSample {
-  readonly atUs: number;
-  /** Total since the sampler's start, by group. */
-  readonly groups: Readonly<Record<string, ProcessUsage>>;
-}
+type ProcessUsage = CpuSample['groups'][string];
 
 export interface CpuSampler {
   readonly samples: readonly CpuSample[];
@@ -62,14 +54,6 @@ export function startCpuSampler({ groups, nowUs, intervalMs }: CpuSamplerOptions
   const timer = setInterval(sample, intervalMs);
   timer.unref();
   return { samples, sample, stop: () => clearInterval(timer) };
-}
-
-/** Percent of one core between two samples; null when the group is missing from either. */
-export function cpuPercentBetween(from: CpuSample, to: CpuSample, group: string): number | null {
-  const a = from.groups[group];
-  const b = to.groups[group];
-  if (a === undefined || b === undefined || to.atUs <= from.atUs) return null;
-  return ((b.cpuUs - a.cpuUs) / (to.atUs - from.atUs)) * 100;
 }
 
 function readUsage(pids: readonly number[]): Map<number, ProcessUsage> {

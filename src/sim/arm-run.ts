@@ -1,0 +1,140 @@
+/**
+ * One arm while it runs: its testbed, its load, its instruments, and the phases they go through. Everything
+ * that happens lands in the history; judging it is not done here (pure/arm-result.ts).
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicUs } from './effects/load/monotonic-clock.ts';
+import { startSender } from './effects/load/sender.ts';
+import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
+import type { Testbed } from './effects/testbed/testbed.ts';
+import type { PhaseRecord } from './history.ts';
+import { LoadControl } from './load-control.ts';
+import { type CpuSample, cpuPercentBetween } from './pure/resources.ts';
+import type { OperationTemplate } from './pure/workload.ts';
+import type { ArmName } from './result.ts';
+import type { RunEvent } from './run-events.ts';
+import type { CalibratedUsers } from './scenario.ts';
+
+const CPU_INTERVAL_MS = 500;
+/** Longer than any documented latency; what takes longer is an unknown outcome. */
+const OPERATION_TIMEOUT_MS = 20_000;
+const MAX_IN_FLIGHT = 10_000;
+const MAX_CONNECTIONS = 512;
+
+export interface ArmRunOptions {
+  readonly name: ArmName;
+  readonly testbed: Testbed;
+  /** Plain NDJSON of the operations, written by the sender. */
+  readonly operationsFile: string;
+  readonly requestIdPrefix: string;
+  readonly seed: number;
+  readonly operations: readonly OperationTemplate[];
+  readonly think: CalibratedUsers['think'];
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** What one stretch of load showed. */
+export interface Window {
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly completedPerSecond: number;
+  readonly meanUs: number;
+  /** PostgreSQL's CPU as a share of the cores it was given; null when it cannot be read. */
+  readonly utilisation: number | null;
+  readonly from: CpuSample;
+  readonly to: CpuSample;
+}
+
+export interface PhaseOptions {
+  readonly name: string;
+  readonly note: string;
+  readonly plannedMs: number | null;
+  readonly judged?: boolean;
+}
+
+export class ArmRun {
+  readonly testbed: Testbed;
+  readonly cpu: CpuSampler;
+  readonly load: LoadControl;
+  readonly phases: PhaseRecord[] = [];
+  readonly notes: Record<string, string> = {};
+  readonly #options: ArmRunOptions;
+  readonly #close: () => Promise<void>;
+
+  private constructor(
+    options: ArmRunOptions,
+    parts: { cpu: CpuSampler; load: LoadControl; close: () => Promise<void> },
+  ) {
+    this.#options = options;
+    this.testbed = options.testbed;
+    this.cpu = parts.cpu;
+    this.load = parts.load;
+    this.#close = parts.close;
+  }
+
+  static async start(options: ArmRunOptions): Promise<ArmRun> {
+    const { testbed, signal, onEvent, name: arm, seed, operations, think } = options;
+    const originUs = monotonicUs();
+    const sender = await startSender({
+      baseUrl: testbed.service.url,
+      accountsFile: testbed.accountsFile,
+      historyFile: options.operationsFile,
+      requestIdPrefix: options.requestIdPrefix,
+      originUs,
+      timeoutMs: OPERATION_TIMEOUT_MS,
+      maxInFlight: MAX_IN_FLIGHT,
+      maxConnections: MAX_CONNECTIONS,
+      lease: testbed.lease,
+      logFile: testbed.logFile('sender'),
+    });
+    const cpu = startCpuSampler({
+      groups: { ...testbed.pids, sender: () => [sender.pid] },
+      nowUs: () => monotonicUs() - originUs,
+      intervalMs: CPU_INTERVAL_MS,
+    });
+    const load = new LoadControl({ arm, sender, cpu, seed, operations, think, signal, onEvent });
+    return new ArmRun(options, { cpu, load, close: () => sender.close() });
+  }
+
+  /** Names a phase, does the work in it, and measures what happened. */
+  async phase(options: PhaseOptions, work: () => Promise<void>): Promise<Window> {
+    const { name, note, plannedMs, judged = false } = options;
+    const { signal, onEvent, name: arm } = this.#options;
+    signal.throwIfAborted();
+    this.notes[name] = note;
+    onEvent({ type: 'phase', arm, phase: name, note, plannedMs });
+    await this.load.enter(name);
+    const before = await this.load.totals();
+    const from = this.cpu.sample();
+    await work();
+    const to = this.cpu.sample();
+    const after = await this.load.totals();
+    this.phases.push({ kind: 'phase', name, startUs: from.atUs, endUs: to.atUs, judged });
+    const completed = after.completed - before.completed;
+    const percent = cpuPercentBetween(from, to, 'postgres');
+    return {
+      startUs: from.atUs,
+      endUs: to.atUs,
+      from,
+      to,
+      completedPerSecond: completed / ((to.atUs - from.atUs) / 1e6),
+      meanUs: completed === 0 ? 0 : (after.responseSumUs - before.responseSumUs) / completed,
+      utilisation: percent === null ? null : percent / 100 / this.testbed.databaseCores,
+    };
+  }
+
+  async pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#options.signal });
+  }
+
+  async planned(): Promise<number> {
+    return (await this.load.totals()).planned;
+  }
+
+  async close(): Promise<void> {
+    this.cpu.stop();
+    await this.load.stopUsers(0);
+    await this.#close();
+  }
+}

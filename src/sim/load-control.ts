@@ -1,0 +1,123 @@
+/**
+ * Drives the sender through an arm's phases: one load at a time, a population that can be resized while it
+ * runs, and the counters that windows are measured from.
+ */
+import type { RunSummary, Sender, SenderProgress, SenderTotals } from './effects/load/sender.ts';
+import type { CpuSampler } from './effects/observe/cpu.ts';
+import { cpuPercentBetween } from './pure/resources.ts';
+import type { OpenWorkload, OperationTemplate, UsersWorkload } from './pure/workload.ts';
+import type { ArmName } from './result.ts';
+import type { RunEvent } from './run-events.ts';
+import type { CalibratedUsers } from './scenario.ts';
+
+/** Bound of a population's load, far beyond any phase: phases end it. */
+const USERS_LIMIT_MS = 15 * 60_000;
+/** What is in flight when a load ends gets this long; then it is an unknown outcome. */
+const GRACE_MS = 5_000;
+
+export interface LoadControlOptions {
+  readonly arm: ArmName;
+  readonly sender: Sender;
+  readonly cpu: CpuSampler;
+  readonly seed: number;
+  readonly operations: readonly OperationTemplate[];
+  readonly think: CalibratedUsers['think'];
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+export class LoadControl {
+  readonly #options: LoadControlOptions;
+  #phase = '';
+  #population: Promise<RunSummary> | null = null;
+
+  constructor(options: LoadControlOptions) {
+    this.#options = options;
+    options.sender.onProgress((progress) => this.#report(progress));
+  }
+
+  /** Names what follows; operations scheduled from now on carry the name. */
+  async enter(phase: string): Promise<void> {
+    this.#phase = phase;
+    if (this.#population !== null) await this.#options.sender.phase(phase);
+  }
+
+  totals(): Promise<SenderTotals> {
+    return this.#options.sender.totals();
+  }
+
+  /** Open Poisson arrivals at a constant rate, until all have been answered or given up. */
+  async runOpen(ratePerSecond: number, durationMs: number): Promise<void> {
+    const { sender, seed, operations, signal } = this.#options;
+    const workload: OpenWorkload = {
+      kind: 'open',
+      arrivals: 'poisson',
+      stages: [{ ratePerSecond, durationMs }],
+      operations,
+    };
+    await abortable(sender.run(this.#phase, workload, seed), signal, () => sender.stop(0));
+  }
+
+  async startUsers(users: number, startBusy: number): Promise<void> {
+    const { sender, seed, operations, think } = this.#options;
+    const workload: UsersWorkload = {
+      kind: 'users',
+      users,
+      think,
+      startBusy,
+      durationMs: USERS_LIMIT_MS,
+      operations,
+    };
+    this.#population = sender.run(this.#phase, workload, seed);
+    this.#population.catch(() => {}); // the sender's death is reported by whoever waits for it next
+  }
+
+  async setUsers(users: number): Promise<void> {
+    await this.#options.sender.users(users);
+  }
+
+  /** Ends the population's load. Idempotent. */
+  async stopUsers(graceMs = GRACE_MS): Promise<void> {
+    const population = this.#population;
+    if (population === null) return;
+    this.#population = null;
+    await this.#options.sender.stop(graceMs);
+    await population;
+  }
+
+  #report(progress: SenderProgress): void {
+    const { arm, cpu, onEvent } = this.#options;
+    const to = cpu.samples.at(-1);
+    const from = cpu.samples.at(-3) ?? cpu.samples[0];
+    const cpuPercent: Record<string, number> = {};
+    if (from !== undefined && to !== undefined && from !== to) {
+      for (const group of Object.keys(to.groups)) {
+        cpuPercent[group] = cpuPercentBetween(from, to, group) ?? 0;
+      }
+    }
+    const { offeredPerSecond, achievedPerSecond, p50Us, p99Us, errors, inFlight } = progress;
+    onEvent({
+      ...{ type: 'progress', arm, phase: this.#phase, offeredPerSecond, achievedPerSecond },
+      ...{ p50Us, p99Us, errors, inFlight, cpuPercent },
+    });
+  }
+}
+
+/** Waits for the work; when the run is aborted, ends it first and then throws the reason. */
+async function abortable<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  end: () => Promise<unknown>,
+): Promise<T> {
+  const onAbort = () => {
+    end().catch(() => {}); // the awaited work fails with the cause
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const result = await work;
+    signal.throwIfAborted();
+    return result;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,73 @@
+/** A judged phase under instruments: PostgreSQL's own statistics and the service's metrics, before and after. */
+import { readFile } from 'node:fs/promises';
+import type { ArmRun, PhaseOptions, Window } from './arm-run.ts';
+import { connectPostgresObserver } from './effects/observe/postgres.ts';
+import { type MetricsSnapshot, quantileBetween, scrape } from './effects/observe/prometheus.ts';
+import type { DiagnosisEvidence } from './pure/diagnose.ts';
+import type { Account } from './pure/workload.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface ObservedPhase {
+  readonly judged: Window;
+  readonly evidence: DiagnosisEvidence;
+}
+
+export async function observePhase(
+  run: ArmRun,
+  phase: PhaseOptions,
+  { culprit, metrics }: Pick<Scenario, 'culprit' | 'metrics'>,
+  work: () => Promise<void>,
+): Promise<ObservedPhase> {
+  const { databaseUrl, service, accountsFile } = run.testbed;
+  const observer = await connectPostgresObserver(databaseUrl);
+  try {
+    await observer.begin();
+    const metricsBefore = await scrapeOrNull(service.url);
+    const judged = await run.phase(phase, work);
+    const metricsAfter = await scrapeOrNull(service.url);
+    const database = await observer.end();
+    const dearest = database.statements?.find(({ query }) => /^\s*select\b/i.test(query));
+    const explained =
+      database.statements?.find(({ query }) => query.includes(culprit)) ?? dearest ?? null;
+    const plan =
+      explained === null
+        ? null
+        : await observer.explain(explained.query, await ordinaryAccount(accountsFile));
+    return {
+      judged,
+      evidence: { ...database, plan, ...serviceEvidence(metricsBefore, metricsAfter, metrics) },
+    };
+  } finally {
+    await observer.close();
+  }
+}
+
+function serviceEvidence(
+  before: MetricsSnapshot | null,
+  after: MetricsSnapshot | null,
+  names: Scenario['metrics'],
+): Pick<DiagnosisEvidence, 'poolWaitP99Us' | 'eventLoopDelayP99Us'> {
+  const delaySeconds = after?.value(names.eventLoopDelay) ?? null;
+  return {
+    poolWaitP99Us:
+      before === null || after === null
+        ? null
+        : quantileBetween(before.histogram(names.poolWait), after.histogram(names.poolWait), 0.99),
+    eventLoopDelayP99Us: delaySeconds === null ? null : Math.round(delaySeconds * 1e6),
+  };
+}
+
+/** A service too busy to answer its own metrics leaves a gap in the diagnosis, not a failed run. */
+async function scrapeOrNull(url: string): Promise<MetricsSnapshot | null> {
+  try {
+    return await scrape(url);
+  } catch {
+    return null;
+  }
+}
+
+/** The last account: the first ones are the unusual ones. */
+async function ordinaryAccount(accountsFile: string): Promise<string> {
+  const { accounts } = JSON.parse(await readFile(accountsFile, 'utf8')) as { accounts: Account[] };
+  return accounts.at(-1)?.id ?? '0';
+}

@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { LatencySummary } from '../result.ts';
+import { evaluateSlo, parseSlo, samplesNeeded } from './slo.ts';
+
+const latency = (fields: Partial<LatencySummary>): LatencySummary => ({
+  ...{ meanUs: 0, p50Us: 0, p95Us: 0, p99Us: 0, p999Us: 0, maxUs: 0, count: 1_000 },
+  ...fields,
+});
+const evaluate = (
+  objective: string,
+  fields: Partial<LatencySummary>,
+  errors = { failed: 0, total: 10_000 },
+) => evaluateSlo('id', objective, { latency: latency(fields), errors });
+
+describe('parseSlo', () => {
+  it('reads the grammar k6 users know', () => {
+    expect(parseSlo('latency.p99 < 500ms')).toEqual({
+      indicator: 'p99',
+      comparison: '<',
+      limit: 500_000,
+    });
+    expect(parseSlo('latency.mean<=0.2s').limit).toBe(200_000);
+    expect(parseSlo('errors < 0.1%')).toEqual({
+      indicator: 'errors',
+      comparison: '<',
+      limit: 0.001,
+    });
+  });
+
+  it.each(['latency.p98 < 5ms', 'latency.p99 < 500', 'errors < 1', 'p99 < 5ms', ''])(
+    'refuses %j before a run',
+    (objective) => {
+      expect(() => parseSlo(objective)).toThrow(/SLO not understood/);
+    },
+  );
+});
+
+describe('evaluateSlo', () => {
+  it('separates < from <= at the limit', () => {
+    expect(evaluate('latency.p99 < 500ms', { p99Us: 500_000 }).verdict).toBe('fail');
+    expect(evaluate('latency.p99 <= 500ms', { p99Us: 500_000 }).verdict).toBe('pass');
+  });
+
+  it('needs ln 0.05 / ln q samples: 299 for p99, 2,995 for p99.9 and for errors below 0.1 %', () => {
+    expect(samplesNeeded(parseSlo('latency.p99 < 1ms'))).toBe(299);
+    expect(samplesNeeded(parseSlo('latency.p999 < 1ms'))).toBe(2_995);
+    expect(samplesNeeded(parseSlo('errors < 0.1%'))).toBe(2_995);
+    const few = evaluate('latency.p99 < 500ms', { p99Us: 1, count: 298 });
+    expect(few).toMatchObject({ verdict: 'unknown', reason: '298 samples, 299 needed' });
+  });
+
+  it('never passes on no data', () => {
+    const objectives = ['latency.mean < 1s', 'latency.p99 < 1s', 'latency.max < 1s', 'errors < 1%'];
+    for (const objective of objectives) {
+      const none = evaluate(objective, { count: 0 }, { failed: 0, total: 0 });
+      expect(none).toMatchObject({ verdict: 'unknown', measured: null });
+    }
+  });
+
+  it('fails an error SLO early when no further sample could save it', () => {
+    expect(evaluate('errors < 0.1%', {}, { failed: 4, total: 100 }).verdict).toBe('fail');
+    expect(evaluate('errors < 0.1%', {}, { failed: 0, total: 100 }).verdict).toBe('unknown');
+    expect(evaluate('errors < 0.1%', {}, { failed: 2, total: 3_000 }).verdict).toBe('pass');
+    expect(evaluate('errors < 0.1%', {}, { failed: 3, total: 3_000 }).verdict).toBe('fail');
+  });
+
+  it('passes exactly when the measured value is below the limit', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e7 }),
+        fc.integer({ min: 1, max: 10_000 }),
+        (us, ms) => {
+          const { verdict } = evaluate(`latency.p99 < ${ms}ms`, { p99Us: us });
+          expect(verdict === 'pass').toBe(us < ms * 1_000);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,80 @@
+/**
+ * Conditions a run must meet before its numbers mean anything. Each is computed from the history or from what
+ * the instruments showed; a failed one turns the arm's verdict to unknown.
+ */
+import type { OperationRecord } from '../history.ts';
+import type { ValidityCheck } from '../result.ts';
+import type { ArmInput } from './arm-result.ts';
+import { lags } from './capacity.ts';
+import { culpritCalls } from './diagnose.ts';
+import { summarize } from './histogram.ts';
+
+export function validityChecks(
+  input: ArmInput,
+  judged: readonly OperationRecord[],
+  operations: readonly OperationRecord[],
+): ValidityCheck[] {
+  return [
+    sendLag(judged, input.lagLimitUs),
+    allArrivals(operations, input.observed.planned),
+    clock(operations),
+    ...faultLanded(input),
+  ];
+}
+
+function sendLag(judged: readonly OperationRecord[], limitUs: number): ValidityCheck {
+  const lagUs = summarize(lags(judged)).p99Us;
+  return {
+    id: 'send-lag',
+    statement: 'the load generator sent on time',
+    measured: `p99 ${(lagUs / 1_000).toFixed(1)} ms`,
+    limit: `p99 <= ${(limitUs / 1_000).toFixed(0)} ms`,
+    ok: judged.length > 0 && lagUs <= limitUs,
+    severity: 'unknown',
+  };
+}
+
+function allArrivals(operations: readonly OperationRecord[], planned: number): ValidityCheck {
+  return {
+    id: 'all-arrivals',
+    statement: 'every planned arrival is in the history',
+    measured: `${operations.length} of ${planned}`,
+    limit: 'all',
+    ok: operations.length === planned && operations.length > 0,
+    severity: 'unknown',
+  };
+}
+
+function clock(operations: readonly OperationRecord[]): ValidityCheck {
+  const disordered = operations.filter(
+    ({ scheduledUs, sentUs, doneUs }) =>
+      doneUs < scheduledUs || (sentUs >= 0 && (sentUs < scheduledUs || doneUs < sentUs)),
+  ).length;
+  return {
+    id: 'clock',
+    statement: 'scheduled <= sent <= done in every operation',
+    measured: `${disordered} out of order`,
+    limit: '0',
+    ok: disordered === 0,
+    severity: 'unknown',
+  };
+}
+
+/** The documented failure is a statement: it must have run where a failure is expected, and only there. */
+function faultLanded({ observed, culprit }: ArmInput): ValidityCheck[] {
+  const calls = culpritCalls({ culprit, statements: observed.evidence.statements });
+  if (calls === null) return [];
+  const expected = observed.expected === 'fail';
+  return [
+    {
+      id: 'fault-landed',
+      statement: expected
+        ? 'the documented query ran on the hot path'
+        : 'the documented query is gone from the hot path',
+      measured: `${calls} calls`,
+      limit: expected ? '> 0' : '0',
+      ok: expected ? calls > 0 : calls === 0,
+      severity: expected ? 'unknown' : 'warn',
+    },
+  ];
+}

@@ -1,0 +1,156 @@
+/**
+ * One run, from scenario to result: arms one after another on the same seed, then the verdict. The shell of the
+ * engine; what is decided is decided by pure functions, what touches the machine lives in effects.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { armInRun } from './arm-in-run.ts';
+import { HistoryFile } from './effects/history-file.ts';
+import { describeMachine } from './effects/observe/machine.ts';
+import { machinePinPlan } from './effects/testbed/pin-machine.ts';
+import { cleanBefore } from './effects/testbed/testbed.ts';
+import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
+import type { ArmName, ArmResult, Environment, Result } from './result.ts';
+import type { RunOptions, RunOutcome } from './run-events.ts';
+import type { Arm } from './scenario.ts';
+
+/** Arms in the order they run: the failure first, since the load of the others is calibrated on it. */
+const ORDER: readonly ArmName[] = ['before', 'sample', 'after'];
+
+interface Finished {
+  readonly name: ArmName;
+  readonly result: ArmResult;
+  readonly judgement: ArmJudgement;
+}
+
+export async function runScenario(options: RunOptions): Promise<RunOutcome> {
+  const { scenario, signal, onEvent } = options;
+  const startedAt = new Date();
+  const runId = newRunId(startedAt);
+  const folder = path.join(options.outDir, scenario.id, runId);
+  await mkdir(path.join(folder, 'logs'), { recursive: true });
+  onEvent({ type: 'run', runId, folder });
+  const note = (text: string) => onEvent({ type: 'note', text });
+  await cleanBefore(note);
+  const machine = await describeMachine();
+  const cores = machinePinPlan();
+  const history = new HistoryFile(path.join(folder, 'history.ndjson.gz'));
+
+  const arms = chosenArms(options);
+  const finished: Finished[] = [];
+  let versions = { postgres: 'unknown', redis: 'unknown' };
+  let calibratedUsers: number | null = null;
+  let failure: unknown;
+  try {
+    for (const [name, arm] of arms) {
+      const done = await armInRun({
+        ...{ name, arm, runId, folder, cores, history, options },
+        calibratedUsers,
+        brokenPerSecond: brokenRate(finished),
+      });
+      calibratedUsers = done.users;
+      versions = done.versions;
+      finished.push({ name, result: done.result, judgement: done.judgement });
+      if (arm.expected === 'fail' && !done.judgement.asExpected) {
+        note(`${name} did not show the documented failure; nothing can be judged against it`);
+        break;
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) failure = error;
+  } finally {
+    await history.close();
+  }
+  // Without a finished arm there is nothing to report; with one, a later failure must not lose it.
+  if (failure !== undefined && finished.length === 0) throw failure;
+  if (failure !== undefined) note(`stopped: ${(failure as Error).message}`);
+
+  const result = resultOf(options, {
+    runId,
+    startedAt,
+    aborted: signal.aborted || failure !== undefined,
+    finished,
+    environment: {
+      ...machine,
+      postgres: versions.postgres,
+      redis: versions.redis,
+      pinned: cores !== null,
+    },
+  });
+  await writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
+  if (failure !== undefined) throw failure;
+  return { result, folder };
+}
+
+/** `--swap-arms` runs each design under the other's name and expectations. */
+function chosenArms(options: RunOptions): [ArmName, Arm][] {
+  const arms = options.scenario.arms({ quick: options.quick, seed: options.seed });
+  const swapped: Partial<Record<ArmName, ArmName>> = options.swapArms
+    ? { before: 'after', after: 'before' }
+    : {};
+  return ORDER.filter((name) => options.arms.includes(name) && arms[name] !== undefined).map(
+    (name) => {
+      const expectations = arms[name]!;
+      const { design, description, testbed } = arms[swapped[name] ?? name] ?? expectations;
+      return [name, { ...expectations, design, description, testbed }];
+    },
+  );
+}
+
+/** A rate at which `before` was seen outside its SLO; null when it was not measured or held. */
+function brokenRate(finished: readonly Finished[]): number | null {
+  const before = finished.find(({ name }) => name === 'before');
+  return before?.judgement.verdict === 'fail' ? before.result.offeredPerSecond : null;
+}
+
+function resultOf(
+  options: RunOptions,
+  run: {
+    runId: string;
+    startedAt: Date;
+    aborted: boolean;
+    finished: readonly Finished[];
+    environment: Environment;
+  },
+): Result {
+  const { scenario } = options;
+  const arms = Object.fromEntries(run.finished.map(({ name, result }) => [name, result]));
+  const judged = judgeRun(
+    run.finished.map(({ name, result, judgement }) => ({
+      ...judgement,
+      name,
+      expected: result.expected,
+    })),
+  );
+  const verdict = run.aborted ? 'unknown' : judged.verdict;
+  return {
+    schema: 'platform-sim/result@1',
+    scenario: scenario.id,
+    title: scenario.title,
+    question: scenario.question,
+    situation: scenario.situation,
+    runId: run.runId,
+    startedAt: run.startedAt.toISOString(),
+    durationMs: Date.now() - run.startedAt.getTime(),
+    verdict,
+    exitCode: run.aborted ? EXIT.interrupted : judged.exitCode,
+    sentence: run.aborted
+      ? `${scenario.id} aborted: ${run.finished.length} of ${options.arms.length} arms finished, nothing is proven.`
+      : sentenceOf(scenario.id, judged, arms),
+    aborted: run.aborted,
+    seed: options.seed,
+    quick: options.quick,
+    scaleNote: scenario.scale(options.quick).note,
+    command: options.command,
+    environment: run.environment,
+    failed: judged.failed,
+    arms,
+  };
+}
+
+/** Sortable by time, unique on a machine, valid as a folder, a schema and a key prefix. */
+function newRunId(now: Date): string {
+  const stamp = now.toISOString().replace(/[-:]/g, '').replace(/\..*/, '').replace('T', '-');
+  return `${stamp}-${randomBytes(3).toString('hex')}`;
+}
