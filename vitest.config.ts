@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { CountReporter } from './vitest.reporter.ts';
 
 // Three layers: unit (pure, in process), integration (real PostgreSQL, Redis, sockets, Chromium; one file
 // at a time, because they share two cores), scenario (whole runs through the CLI).
@@ -8,6 +9,7 @@ const project = (name: string, include: string[], extra: Record<string, unknown>
 
 export default defineConfig({
   test: {
+    reporters: ['default', new CountReporter()],
     projects: [
       project('unit', ['src/**/*.test.{ts,tsx}'], {
         exclude: ['src/**/*.integration.test.ts', 'src/**/*.scenario.test.ts'],
