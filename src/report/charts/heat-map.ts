@@ -1,0 +1,123 @@
+/**
+ * Latency heat maps: modes and stalls that percentile lines hide. All arms share one log latency axis and one
+ * colour scale, which has steps so that it can be stated. Cells of one colour and row are one path, so a map
+ * stays a few kilobytes.
+ */
+import type { HeatMap } from '../../sim/result.ts';
+import { countText } from '../format.ts';
+import type { Markup } from '../page/markup.ts';
+import type { NamedArm } from '../rows.ts';
+import { axis, grid, latencyScale, log10, type Scale, timeScale } from './axes.ts';
+import { color, HEAT_LEVELS, heatRole } from './palette.ts';
+import { type ChartText, responsiveChart } from './svg.ts';
+import { thinHeatMap } from './thin.ts';
+
+/** What all maps of a run share. `levels[i]` is the smallest count of colour i + 1. */
+export interface HeatScale {
+  readonly latency: Scale;
+  readonly levels: readonly number[];
+  readonly largest: number;
+}
+
+export function heatScale(arms: readonly NamedArm[]): HeatScale | null {
+  const maps = arms.flatMap(({ arm }) => (arm.heatMap === null ? [] : [thinHeatMap(arm.heatMap)]));
+  const edges: number[] = [];
+  let largest = 0;
+  for (const map of maps) {
+    for (const [row, counts] of map.counts.entries()) {
+      const most = Math.max(0, ...counts);
+      if (most === 0) continue;
+      largest = Math.max(largest, most);
+      edges.push(map.edgesUs[row]!, map.edgesUs[row + 1]!);
+    }
+  }
+  if (largest === 0) return null;
+  const steps = Array.from({ length: HEAT_LEVELS }, (_, index) =>
+    Math.ceil(largest ** (index / HEAT_LEVELS) - 1e-9),
+  );
+  return { latency: latencyScale(edges), levels: [...new Set(steps)], largest };
+}
+
+/** `1`, `2 to 4`, `5 to 11` ...: one text per colour in use. */
+export function heatLegend(scale: HeatScale): string[] {
+  return scale.levels.map((low, index) => {
+    const high = (scale.levels[index + 1] ?? scale.largest + 1) - 1;
+    return high <= low ? countText(low) : `${countText(low)} to ${countText(high)}`;
+  });
+}
+
+export function heatMapChart({ name, arm }: NamedArm, scale: HeatScale): Markup | null {
+  if (arm.heatMap === null) return null;
+  const map = thinHeatMap(arm.heatMap);
+  const text: ChartText = {
+    id: `heat-${name}`,
+    title: `Latency heat map of ${name}`,
+    description: `Operations per ${map.bucketUs / 1_000_000} s and latency band; the darkest of ${scale.levels.length} steps starts at ${countText(scale.levels.at(-1)!)} operations.`,
+  };
+  return responsiveChart(text, 540, (width) => drawing(map, scale, width));
+}
+
+function drawing(map: HeatMap, scale: HeatScale, width: number) {
+  const height = 300;
+  const box = { left: 52, top: 10, width: width - 52 - 12, height: height - 10 - 30 };
+  const startSeconds = map.startUs / 1_000_000;
+  const endSeconds = startSeconds + (map.columns * map.bucketUs) / 1_000_000;
+  const time = timeScale(endSeconds, box.width);
+  const { min, max } = scale.latency;
+  const x = (column: number) =>
+    box.left + ((startSeconds + (column * map.bucketUs) / 1_000_000) / time.max) * box.width;
+  const y = (us: number) => {
+    const share = Math.min(1, Math.max(0, (log10(us) - min) / (max - min)));
+    return box.top + (1 - share) * box.height;
+  };
+  const paths = levelPaths(map, scale.levels, { x, y });
+  return {
+    width,
+    height,
+    option: {
+      grid: grid(box),
+      xAxis: axis('x', time),
+      yAxis: axis('y', scale.latency),
+      series: paths.map((pathData, index) => ({
+        type: 'custom',
+        silent: true,
+        clip: false,
+        data: pathData === '' ? [] : [[0, min]],
+        renderItem: () => ({
+          type: 'path',
+          shape: { pathData },
+          style: { fill: color(heatRole(index + 1)) },
+        }),
+      })),
+    },
+  };
+}
+
+/** One SVG path per colour; neighbours of one colour in a row are one rectangle. */
+function levelPaths(
+  map: HeatMap,
+  levels: readonly number[],
+  { x, y }: { x: (column: number) => number; y: (us: number) => number },
+): string[] {
+  const paths = levels.map(() => '');
+  const levelOf = (count: number) => levels.filter((low) => count >= low).length - 1;
+  for (const [row, counts] of map.counts.entries()) {
+    const top = round(y(map.edgesUs[row + 1]!));
+    const bottom = round(y(map.edgesUs[row]!));
+    let column = 0;
+    while (column < counts.length) {
+      const level = levelOf(counts[column]!);
+      const first = column;
+      while (column < counts.length && levelOf(counts[column]!) === level) column += 1;
+      if (level < 0) continue;
+      const left = round(x(first));
+      const right = round(x(column));
+      paths[level] += `M${left} ${top}L${right} ${top}L${right} ${bottom}L${left} ${bottom}Z`;
+    }
+  }
+  return paths;
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(1));
+}

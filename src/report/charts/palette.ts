@@ -1,0 +1,79 @@
+/**
+ * Colours by role. Charts are drawn with placeholder hex values that name a CSS variable, so one SVG follows
+ * the reader's light or dark scheme and the printer's.
+ */
+import type { ArmName } from '../../sim/result.ts';
+
+const ROLES = [
+  'ink',
+  'muted',
+  'axis',
+  'grid',
+  'slo',
+  'slo-zone',
+  'fault',
+  'idle',
+  'good',
+  'bad',
+  'doubt',
+  'before',
+  'before-soft',
+  'sample',
+  'sample-soft',
+  'after',
+  'after-soft',
+  'heat-1',
+  'heat-2',
+  'heat-3',
+  'heat-4',
+  'heat-5',
+  'heat-6',
+  'series-1',
+  'series-2',
+  'series-3',
+  'series-4',
+  'series-5',
+  'series-6',
+] as const;
+
+export type Role = (typeof ROLES)[number];
+
+/** Roles drawn as a hatched area: the pattern of this id, defined once in the page. */
+const PATTERNS: Partial<Record<Role, string>> = { idle: 'hatch' };
+
+export const HEAT_LEVELS = 6;
+export const SERIES_COLORS = 6;
+
+/** The placeholder of a role: `#0a0b00` and up, which no chart uses as a colour. */
+export function color(role: Role): string {
+  return `#0a0b${ROLES.indexOf(role).toString(16).padStart(2, '0')}`;
+}
+
+export function armColor(arm: ArmName): string {
+  return color(arm);
+}
+
+export function armSoftColor(arm: ArmName): string {
+  return color(`${arm}-soft`);
+}
+
+export function seriesRole(index: number): Role {
+  return `series-${(index % SERIES_COLORS) + 1}` as Role;
+}
+
+export function heatRole(level: number): Role {
+  return `heat-${level}` as Role;
+}
+
+/** Turns placeholders in fill and stroke attributes into CSS variables. */
+export function resolveColors(svg: string): string {
+  return svg.replace(
+    /(fill|stroke)="#0a0b([0-9a-f]{2})"/g,
+    (whole, attribute: string, hex: string) => {
+      const role = ROLES[Number.parseInt(hex, 16)];
+      if (role === undefined) return whole;
+      const pattern = PATTERNS[role];
+      return `${attribute}="${pattern === undefined ? `var(--${role})` : `url(#${pattern})`}"`;
+    },
+  );
+}

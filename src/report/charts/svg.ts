@@ -1,0 +1,103 @@
+/**
+ * Draws a chart to a static SVG string with Apache ECharts: no DOM, no script in the page. What the library
+ * adds for interaction, and its global counters in ids, are removed, so the same chart is always the same bytes.
+ */
+import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts';
+import {
+  GridComponent,
+  MarkAreaComponent,
+  MarkLineComponent,
+  TitleComponent,
+} from 'echarts/components';
+import { type EChartsCoreOption, init, use } from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import { escapeHtml, type Markup, raw } from '../page/markup.ts';
+import { color, resolveColors } from './palette.ts';
+
+use([
+  BarChart,
+  CustomChart,
+  LineChart,
+  ScatterChart,
+  GridComponent,
+  MarkAreaComponent,
+  MarkLineComponent,
+  TitleComponent,
+  SVGRenderer,
+]);
+
+export type ChartOption = EChartsCoreOption;
+
+export interface Drawing {
+  readonly width: number;
+  readonly height: number;
+  readonly option: ChartOption;
+}
+
+export interface ChartText {
+  /** Unique in the page, `spectrum` or `timeline-before`. */
+  readonly id: string;
+  readonly title: string;
+  /** What the chart shows, for a reader who cannot see it. */
+  readonly description: string;
+}
+
+/** Width of a drawing for a phone, and of a printed half page. */
+export const NARROW = 350;
+
+/** The same chart for a wide and for a narrow column; the style sheet shows one. */
+export function responsiveChart(
+  text: ChartText,
+  wide: number,
+  draw: (width: number) => Drawing,
+): Markup {
+  const wideSvg = drawSvg({ ...text, id: `${text.id}-w` }, draw(wide));
+  const narrowSvg = drawSvg({ ...text, id: `${text.id}-n` }, draw(NARROW));
+  return raw(`<div class="wide">${wideSvg}</div><div class="narrow">${narrowSvg}</div>`);
+}
+
+export function drawSvg(text: ChartText, { width, height, option }: Drawing): string {
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
+  try {
+    chart.setOption({
+      animation: false,
+      textStyle: { fontSize: 12, color: color('muted') },
+      ...option,
+    });
+    const body = clean(chart.renderToSVGString(), text.id);
+    const head =
+      `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ` +
+      `aria-labelledby="${text.id}-title ${text.id}-desc">` +
+      `<title id="${text.id}-title">${escapeHtml(text.title)}</title>` +
+      `<desc id="${text.id}-desc">${escapeHtml(text.description)}</desc>`;
+    return `${head}${body}</svg>`;
+  } finally {
+    chart.dispose();
+  }
+}
+
+function clean(svg: string, id: string): string {
+  const body = svg
+    .replace(/^<svg[^>]*>/, '')
+    .replace(/<\/svg>\s*$/, '')
+    .replace(/<style ?>[\s\S]*?<\/style>/g, '')
+    .replace(/^\s*<rect [^>]*fill="none"><\/rect>/, '')
+    .replace(/ (?:class="zr[^"]*"|ecmeta_\w+="[^"]*"|pointer-events="\w+"|paint-order="\w+")/g, '')
+    .replace(/ style="font-size:12px;font-family:[^;"]*;"/g, '')
+    .replace(/font-family:[^;"]*;/g, '')
+    .replace(/ stroke-line(?:cap|join)="\w+"/g, '')
+    .replace(/zr\d+-(\w+)/g, `${id}-$1`)
+    .replace(
+      / (d|points|transform|x|y|width|height)="([^"]*)"/g,
+      (_, name: string, value: string) => {
+        const rounded = value.replace(/-?\d+\.\d+/g, (number) =>
+          String(Number(Number(number).toFixed(1))),
+        );
+        return ` ${name}="${rounded}"`;
+      },
+    )
+    .replace(/><\/(path|polygon|polyline|rect|circle)>/g, '/>')
+    .replace(/>\s*\n\s*</g, '><')
+    .trim();
+  return resolveColors(body);
+}

@@ -1,0 +1,194 @@
+/**
+ * Timeline of one arm, three panels on one time axis: offered and completed rate from zero, p50 and p99 on a
+ * log axis shared by all arms, operations in flight. Phases are named above; those not judged are hatched,
+ * faults are shaded.
+ */
+import type { PhaseSummary } from '../../sim/result.ts';
+import { countText, instantOffsetText } from '../format.ts';
+import type { Markup } from '../page/markup.ts';
+import { armEndUs, type NamedArm } from '../rows.ts';
+import { cut } from '../terminal-text.ts';
+import {
+  axis,
+  type Box,
+  grid,
+  heading,
+  latencyScale,
+  line,
+  linearScale,
+  log10,
+  type Scale,
+  timeScale,
+} from './axes.ts';
+import { armColor, armSoftColor, color } from './palette.ts';
+import { sloSteps } from './spectrum.ts';
+import { type ChartText, responsiveChart } from './svg.ts';
+import { thinPoints } from './thin.ts';
+
+/** The latency axis all arms of a run share. */
+export function sharedLatencyScale(arms: readonly NamedArm[]): Scale {
+  const values = arms.flatMap(({ arm }) =>
+    thinPoints(arm.timeline.points).flatMap((point) => [point.p50Us ?? 0, point.p99Us ?? 0]),
+  );
+  const limits = arms.flatMap(({ arm }) => sloSteps(arm.slos).map((step) => step.limitUs));
+  return latencyScale([...values, ...limits]);
+}
+
+export function timelineChart(named: NamedArm, latency: Scale): Markup | null {
+  const { name, arm } = named;
+  if (arm.timeline.points.length === 0) return null;
+  const phases = arm.phases.map(
+    (phase) =>
+      `${phase.name} ${instantOffsetText(phase.startUs)} to ${instantOffsetText(phase.endUs)}`,
+  );
+  const text: ChartText = {
+    id: `timeline-${name}`,
+    title: `Timeline of ${name}`,
+    description: `Offered and completed rate, p50 and p99 response time and operations in flight per second. Phases: ${phases.join(', ')}.`,
+  };
+  return responsiveChart(text, 540, (width) => drawing(named, latency, width));
+}
+
+function drawing({ name, arm }: NamedArm, latency: Scale, width: number) {
+  const points = thinPoints(arm.timeline.points);
+  const at = (us: number) => us / 1_000_000;
+  const left = 52;
+  const plot = width - left - 12;
+  const time = timeScale(at(armEndUs(arm)), plot);
+  const rates = points.flatMap((point) => [point.offeredPerSecond, point.completedPerSecond]);
+  const rate = linearScale(Math.max(1, ...rates), countText, 3);
+  const flight = linearScale(Math.max(1, ...points.map((point) => point.inFlight)), countText, 2);
+  const boxes: Box[] = [
+    { left, top: 42, width: plot, height: 92 },
+    { left, top: 166, width: plot, height: 150 },
+    { left, top: 348, width: plot, height: 64 },
+  ];
+  const series = (pick: (point: (typeof points)[number]) => number | null) =>
+    points.map((point) => [at(point.atUs), pick(point)] as const);
+  const p99Limit = sloSteps(arm.slos).at(-1);
+  const log = (us: number | null) => (us === null ? null : log10(us));
+  return {
+    width,
+    height: 440,
+    option: {
+      title: ['rate, per second', 'response time, log', 'in flight'].map((text, index) =>
+        heading(text, left, boxes[index]!.top - 17),
+      ),
+      grid: boxes.map(grid),
+      xAxis: boxes.map((_, index) => axis('x', time, { grid: index, labels: index === 2 })),
+      yAxis: [rate, latency, flight].map((scale, index) => axis('y', scale, { grid: index })),
+      series: [
+        ...boxes.map((_, index) => bands(arm, index, { plot, endSeconds: time.max })),
+        line(
+          series((point) => point.offeredPerSecond),
+          { stroke: color('muted'), dash: [4, 3], step: 'end' },
+        ),
+        line(
+          series((point) => point.completedPerSecond),
+          { stroke: armColor(name), width: 1.75, step: 'end' },
+        ),
+        ...(p99Limit === undefined ? [] : [limitLine(p99Limit, time.max)]),
+        line(
+          series((point) => log(point.p50Us)),
+          { stroke: armSoftColor(name), width: 1.5 },
+          1,
+        ),
+        line(
+          series((point) => log(point.p99Us)),
+          { stroke: armColor(name), width: 1.75 },
+          1,
+        ),
+        line(
+          series((point) => point.inFlight),
+          { stroke: armColor(name), width: 1.5, step: 'end' },
+          2,
+        ),
+      ],
+    },
+  };
+}
+
+function limitLine(
+  step: { readonly limitUs: number; readonly objective: string },
+  endSeconds: number,
+) {
+  const y = log10(step.limitUs);
+  return {
+    ...line(
+      [
+        [0, y],
+        [endSeconds, y],
+      ],
+      { stroke: color('slo'), width: 1.25, dash: [5, 3] },
+      1,
+    ),
+  };
+}
+
+/** Phase and fault areas of one panel; names only on the first, cut to the room they have. */
+function bands(
+  arm: NamedArm['arm'],
+  panel: number,
+  { plot, endSeconds }: { plot: number; endSeconds: number },
+): Record<string, unknown> {
+  const span = (startUs: number, endUs: number) =>
+    [startUs / 1_000_000, endUs / 1_000_000] as const;
+  const named = (text: string, start: number, end: number) => {
+    const room = Math.floor((((end - start) / endSeconds) * plot) / 6.6);
+    return panel === 0 && room >= 3 ? cut(text, room) : '';
+  };
+  const phase = (item: PhaseSummary) => {
+    const [start, end] = span(item.startUs, item.endUs);
+    return [
+      {
+        xAxis: start,
+        itemStyle: { color: item.judged ? 'transparent' : color('idle') },
+        label: bandLabel(
+          named(item.name, start, end),
+          item.judged ? color('ink') : color('muted'),
+          -26,
+        ),
+      },
+      { xAxis: end },
+    ];
+  };
+  const fault = (item: (typeof arm.faults)[number]) => {
+    const [start, end] = span(item.startUs, item.endUs);
+    return [
+      {
+        xAxis: start,
+        itemStyle: { color: color('fault') },
+        label: bandLabel(
+          named(item.name, start, Math.max(end, start + endSeconds / 3)),
+          color('bad'),
+          4,
+        ),
+      },
+      { xAxis: end },
+    ];
+  };
+  const edges = arm.phases.slice(1).map((item) => ({ xAxis: item.startUs / 1_000_000 }));
+  return {
+    ...line([], { stroke: color('muted') }, panel),
+    markArea: { silent: true, data: [...arm.phases.map(phase), ...arm.faults.map(fault)] },
+    markLine: {
+      silent: true,
+      symbol: 'none',
+      label: { show: false },
+      lineStyle: { color: color('axis'), width: 1, type: 'solid' },
+      data: edges,
+    },
+  };
+}
+
+function bandLabel(text: string, fill: string, offset: number): Record<string, unknown> {
+  return {
+    show: text !== '',
+    position: 'insideTopLeft',
+    distance: 0,
+    offset: [3, offset],
+    color: fill,
+    textBorderWidth: 0,
+    formatter: () => text,
+  };
+}
