@@ -1,0 +1,43 @@
+/** `platform list`: the scenarios, each with its question and the verdict every design is expected to get. */
+import type { Scenario } from '../sim/scenario.ts';
+import type { Io } from './io.ts';
+import { widthOf } from './io.ts';
+import { wrap } from './text-table.ts';
+
+/** Listing runs nothing, so the seed is any. */
+const LISTED = { quick: false, seed: 1 };
+
+export function runList(scenarios: readonly Scenario[], flags: { json: boolean }, io: Io): number {
+  if (flags.json) {
+    io.stdout.write(`${JSON.stringify(scenarios.map(listed), null, 2)}\n`);
+    return 0;
+  }
+  const width = Math.min(100, widthOf(io.stdout));
+  const blocks = scenarios.map((scenario) => {
+    const { id, title, question, arms } = listed(scenario);
+    const indent = ' '.repeat(10);
+    const expected = Object.entries(arms).map(([name, arm]) => `${name} ${arm.expected}`);
+    const lines = [...wrap(question, width - 10), `expected: ${expected.join(', ')}`];
+    return [`${id.padEnd(10)}${title}`, ...lines.map((line) => indent + line)].join('\n');
+  });
+  io.stdout.write(`${blocks.join('\n\n')}\n\n`);
+  io.stdout.write(
+    `platform explain ${scenarios.at(-1)?.id ?? '<turn>'} tells what happens in one.\n`,
+  );
+  return 0;
+}
+
+function listed(scenario: Scenario) {
+  const arms = Object.entries(scenario.arms(LISTED)).map(([name, arm]) => [
+    name,
+    { design: arm.design, expected: arm.expected },
+  ]);
+  const { id, turn, title, question } = scenario;
+  return {
+    id,
+    turn,
+    title,
+    question,
+    arms: Object.fromEntries(arms) as Record<string, { design: string; expected: string }>,
+  };
+}

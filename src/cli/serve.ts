@@ -1,0 +1,183 @@
+/**
+ * `platform serve`: one design, running, to be looked at with curl or a browser. The same testbed as a run,
+ * with a small history so that it starts in seconds.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DeathNotice } from '../sim/effects/testbed/child-process.ts';
+import type { Testbed } from '../sim/effects/testbed/testbed.ts';
+import { EnvironmentError, UsageError } from '../sim/errors.ts';
+import type { Account } from '../sim/pure/workload.ts';
+import type { Arm, ProcessSpec, Scenario, TestbedSpec } from '../sim/scenario.ts';
+import type { Session } from './crash.ts';
+import { listenForInterrupts } from './interrupts.ts';
+import type { Io, ProcessHooks } from './io.ts';
+import { suggestion } from './suggestion.ts';
+
+const SEED = 1;
+const STOPPING = 'stopping; press Ctrl-C again to leave at once';
+/** Enough history to page through; a million rows would take minutes to make the first time. */
+const SMALL: Readonly<Record<string, number>> = {
+  rows: 20_000,
+  heavyRows: 2_000,
+  users: 200,
+  count: 200,
+};
+
+export interface ServeDeps {
+  readonly scenarios: readonly Scenario[];
+  readonly io: Io;
+  readonly process: ProcessHooks;
+  readonly session: Session;
+}
+
+export async function runServe(
+  flags: { readonly design?: string; readonly port: number },
+  deps: ServeDeps,
+): Promise<number> {
+  const { io, session } = deps;
+  const { scenario, arm } = findArm(flags.design, deps.scenarios);
+  await assertPortFree(flags.port);
+  const { cleanBefore, startTestbed } = await import('../sim/effects/testbed/testbed.ts');
+  const say = (text: string): void => void io.stderr.write(`${text}\n`);
+  const interrupts = listenForInterrupts(deps.process, () => say(STOPPING));
+  const { signal } = interrupts;
+  const folder = await mkdtemp(join(tmpdir(), 'platform-serve-'));
+  const ended = new Deferred();
+  let testbed: Testbed | null = null;
+  session.cleanup = async () => testbed?.stop();
+  try {
+    say(`starting ${arm.design}: PostgreSQL, Redis and the gateway`);
+    await cleanBefore(say, { ...io.env });
+    testbed = await startTestbed({
+      runId: `serve-${randomBytes(4).toString('hex')}`,
+      runFolder: folder,
+      spec: smallSpec(arm.testbed, flags.port),
+      seed: SEED,
+      cores: null,
+      onNote: say,
+      onDeath: ended.resolve,
+      signal,
+      env: { ...io.env },
+    });
+    io.stdout.write(await welcome(testbed, scenario, arm));
+    signal.addEventListener('abort', () => ended.resolve(null), { once: true });
+    const notice = signal.aborted ? null : await ended.promise;
+    if (notice !== null) throw diedError(notice);
+    return 0;
+  } catch (error) {
+    const code = interrupts.exitCode();
+    if (code === null) throw error;
+    return code;
+  } finally {
+    await testbed?.stop();
+    session.cleanup = null;
+    interrupts.dispose();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Settled by whichever comes first: Ctrl-C, or a process of the testbed that ends by itself. */
+class Deferred {
+  resolve: (notice: DeathNotice | null) => void = () => {};
+  readonly promise = new Promise<DeathNotice | null>((resolve) => {
+    this.resolve = resolve;
+  });
+}
+
+function findArm(
+  design: string | undefined,
+  scenarios: readonly Scenario[],
+): { scenario: Scenario; arm: Arm } {
+  const all = scenarios.flatMap((scenario) =>
+    Object.values(scenario.arms({ quick: true, seed: SEED })).map((arm) => ({ scenario, arm })),
+  );
+  // Without a wish: the newest design, which is the after arm of the last turn.
+  const found =
+    design === undefined ? all.at(-1) : all.find(({ arm }) => arm.design === design.toLowerCase());
+  if (found !== undefined) return found;
+  const known = all.map(({ arm }) => arm.design);
+  const guess = suggestion(design ?? '', known);
+  throw new UsageError({
+    what: `there is no design "${design ?? ''}"`,
+    why: `${guess === null ? '' : `did you mean ${guess}? `}known: ${known.join(', ')}`,
+    next: `platform serve --design ${guess ?? known.at(-1) ?? 'turn4.after'}`,
+  });
+}
+
+function smallSpec(spec: TestbedSpec, port: number): TestbedSpec {
+  const small = (one: ProcessSpec): ProcessSpec => ({
+    ...one,
+    params: Object.fromEntries(
+      Object.entries(one.params ?? {}).map(([key, value]) => {
+        const cap = SMALL[key];
+        return [key, typeof value === 'number' && cap !== undefined ? Math.min(value, cap) : value];
+      }),
+    ),
+  });
+  return {
+    postgres: { ...spec.postgres, template: spec.postgres.template.map(small) },
+    accounts: small(spec.accounts),
+    service: { ...spec.service, params: { ...spec.service.params, port } },
+  };
+}
+
+/** Everything to paste: the address, a request that is allowed, and where to look next. */
+async function welcome(testbed: Testbed, scenario: Scenario, arm: Arm): Promise<string> {
+  const written = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as {
+    readonly accounts: readonly Account[];
+  };
+  const headers = Object.entries(written.accounts[0]?.headers ?? {}).map(
+    ([name, value]) => `-H '${name}: ${value}'`,
+  );
+  const plain = scenario.operations.find(
+    ({ method, path }) => method === 'GET' && !path.includes('{'),
+  );
+  const { url } = testbed.service;
+  const rows = [
+    ['design', `${arm.design}: ${arm.description}`],
+    ['address', url],
+    ['try', `curl ${headers.join(' ')} ${url}${plain?.path ?? '/'}`],
+    ['openapi', `${url}/openapi.json`],
+    ['metrics', `${url}/metrics`],
+    ['postgres', testbed.databaseUrl],
+    ['redis', testbed.redisUrl],
+  ];
+  return `${rows.map(([name = '', value = '']) => `${name.padEnd(10)}${value}`).join('\n')}\n`;
+}
+
+async function assertPortFree(port: number): Promise<void> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    });
+  } catch (cause) {
+    throw new EnvironmentError(
+      {
+        what: `cannot listen on 127.0.0.1:${port}`,
+        why:
+          (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
+            ? 'another process already listens there'
+            : (cause as Error).message,
+        next: 'platform serve --port 0, which takes any free port',
+      },
+      { cause },
+    );
+  }
+}
+
+function diedError(notice: DeathNotice): EnvironmentError {
+  return new EnvironmentError({
+    what: `${notice.name} ended by itself: ${notice.status}`,
+    why: notice.lastLines.at(-1) ?? 'its log is empty',
+    next: 'platform doctor',
+  });
+}

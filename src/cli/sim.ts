@@ -1,0 +1,214 @@
+/**
+ * `platform sim`: runs scenarios one after another, writes their reports and prints the verdict. stdout
+ * carries the verdict blocks or one JSON document; everything else goes to stderr.
+ */
+import { resolve } from 'node:path';
+import type { ArmName, Result } from '../sim/result.ts';
+import type { RunOutcome, RunScenario } from '../sim/run-events.ts';
+import type { Scenario } from '../sim/scenario.ts';
+import type { Session } from './crash.ts';
+import { explainError } from './crash.ts';
+import { worstExitCode } from './exit-code.ts';
+import type { Interrupts } from './interrupts.ts';
+import { listenForInterrupts } from './interrupts.ts';
+import type { Io, ProcessHooks } from './io.ts';
+import { wantsColor, widthOf } from './io.ts';
+import type { Progress } from './progress.ts';
+import { openProgress } from './progress.ts';
+import { repeatSummary } from './repeat-summary.ts';
+import { chooseArms, resolveScenarios } from './scenario-lookup.ts';
+import { textTable } from './text-table.ts';
+import type { FormatName } from './write-reports.ts';
+import { ensureFolder, linkLatest, shownPath, writeReports } from './write-reports.ts';
+
+export interface SimFlags {
+  readonly design: string;
+  readonly seed: number;
+  readonly rate?: number;
+  readonly duration?: number;
+  readonly quick: boolean;
+  readonly repeat: number;
+  readonly out: string;
+  readonly format: readonly FormatName[];
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly keep: boolean;
+  readonly swapArms: boolean;
+  readonly color: boolean;
+}
+
+export interface SimDeps {
+  readonly scenarios: readonly Scenario[];
+  readonly runScenario: RunScenario;
+  readonly io: Io;
+  readonly process: ProcessHooks;
+  readonly session: Session;
+}
+
+interface Planned {
+  readonly scenario: Scenario;
+  readonly arms: readonly ArmName[];
+  /** `2/3` of a repeated run, else empty. */
+  readonly turn: string;
+}
+
+/** Returns the exit code. Throws only operator errors and bugs, once what was running has stopped. */
+export async function runSim(
+  names: readonly string[],
+  flags: SimFlags,
+  deps: SimDeps,
+): Promise<number> {
+  deps.session.seed = flags.seed;
+  const runs = planRuns(await resolveScenarios(names, deps.scenarios), flags);
+  await ensureFolder(resolve(flags.out));
+
+  const finished: RunOutcome[] = [];
+  let progress: Progress | null = null;
+  const interrupts = listenForInterrupts(deps.process, () => progress?.stopping());
+  try {
+    for (const run of runs) {
+      progress = await openProgress({
+        io: deps.io,
+        quiet: flags.quiet,
+        color: flags.color,
+        heading: heading(run, flags),
+        title: run.scenario.title,
+      });
+      const outcome = await runOne(run, flags, deps, { progress, interrupts });
+      if (outcome === null) break;
+      finished.push(outcome);
+      await finishRun(outcome, run, flags, deps.io, runs.length);
+      if (interrupts.exitCode() !== null) break;
+    }
+  } finally {
+    interrupts.dispose();
+    if (flags.json && (runs.length > 1 || finished.length > 0)) {
+      deps.io.stdout.write(jsonDocument(finished, runs.length));
+    }
+  }
+  if (!flags.json && runs.length > 1) deps.io.stdout.write(summary(finished, flags, deps.io));
+  const codes = finished.map(({ result }) => result.exitCode);
+  return interrupts.exitCode() ?? worstExitCode(codes);
+}
+
+function planRuns(scenarios: readonly Scenario[], flags: SimFlags): readonly Planned[] {
+  return scenarios.flatMap((scenario) => {
+    const arms = chooseArms(scenario, flags.design, flags);
+    return Array.from({ length: flags.repeat }, (_, index) => ({
+      scenario,
+      arms,
+      turn: flags.repeat === 1 ? '' : `${index + 1}/${flags.repeat}`,
+    }));
+  });
+}
+
+/** Null when the run was interrupted before it had anything to report. */
+async function runOne(
+  run: Planned,
+  flags: SimFlags,
+  deps: SimDeps,
+  live: { progress: Progress; interrupts: Interrupts },
+): Promise<RunOutcome | null> {
+  const { progress, interrupts } = live;
+  const crash = new AbortController();
+  const running = deps.runScenario({
+    scenario: run.scenario,
+    seed: flags.seed,
+    quick: flags.quick,
+    arms: run.arms,
+    swapArms: flags.swapArms,
+    ...(flags.rate === undefined ? {} : { ratePerSecond: flags.rate }),
+    ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
+    outDir: resolve(flags.out),
+    keep: flags.keep,
+    command: deps.session.command,
+    signal: AbortSignal.any([interrupts.signal, crash.signal]),
+    onEvent: (event) => progress.onEvent(event),
+  });
+  deps.session.cleanup = async () => {
+    crash.abort(new Error('platform crashed'));
+    await Promise.allSettled([running]);
+    await progress.close();
+  };
+  try {
+    const outcome = await running;
+    await progress.close();
+    return outcome;
+  } catch (error) {
+    await progress.close();
+    if (interrupts.exitCode() === null) throw error;
+    if (error !== interrupts.signal.reason && !isAbort(error)) {
+      deps.io.stderr.write(`${explainError(error, deps.session).text}\n`);
+    }
+    deps.io.stderr.write('stopped before there was anything to report\n');
+    return null;
+  } finally {
+    deps.session.cleanup = null;
+  }
+}
+
+async function finishRun(
+  outcome: RunOutcome,
+  run: Planned,
+  flags: SimFlags,
+  io: Io,
+  total: number,
+): Promise<void> {
+  const { result, folder } = outcome;
+  await writeReports(result, folder, flags.format);
+  await linkLatest(folder);
+  if (flags.json) return;
+  if (run.turn !== '') {
+    io.stdout.write(`${run.scenario.id} ${run.turn}  ${result.verdict}: ${result.sentence}\n`);
+    return;
+  }
+  const { renderConsole } = await import('../report/console.ts');
+  const color = wantsColor(io, io.stdout, flags.color);
+  const options = { color, width: widthOf(io.stdout), folder: shownPath(folder) };
+  io.stdout.write(renderConsole(result, options));
+  if (total > 1) io.stdout.write('\n');
+}
+
+function heading(run: Planned, flags: SimFlags): string {
+  const words = ['platform sim', run.scenario.id, flags.quick ? '--quick' : ''];
+  const parts = [words.filter((word) => word !== '').join(' '), `seed ${flags.seed}`];
+  return [...parts, run.turn === '' ? '' : `run ${run.turn}`].filter((p) => p !== '').join(' · ');
+}
+
+/** One run is its result; several are `{"runs": [...]}`, with what was finished before a failure. */
+function jsonDocument(finished: readonly RunOutcome[], planned: number): string {
+  const results = finished.map(({ result }) => result);
+  return `${JSON.stringify(planned === 1 ? results[0] : { runs: results }, null, 2)}\n`;
+}
+
+function summary(finished: readonly RunOutcome[], flags: SimFlags, io: Io): string {
+  const width = widthOf(io.stdout);
+  if (flags.repeat === 1) return overview(finished, width);
+  const byScenario = new Map<string, Result[]>();
+  for (const { result } of finished) {
+    byScenario.set(result.scenario, [...(byScenario.get(result.scenario) ?? []), result]);
+  }
+  const tables = [...byScenario].map(
+    ([id, results]) => `\n${id}, seed ${flags.seed}\n${repeatSummary(results, width)}`,
+  );
+  return `${tables.join('')}\n${overview(finished, width)}`;
+}
+
+function overview(finished: readonly RunOutcome[], width: number): string {
+  const rows = finished.map(({ result, folder }) => [
+    result.scenario,
+    result.verdict,
+    String(result.exitCode),
+    shownPath(folder),
+  ]);
+  const titles = ['scenario', 'verdict', 'exit', 'reports'];
+  return textTable(
+    titles.map((title) => ({ title })),
+    rows,
+    width,
+  );
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}

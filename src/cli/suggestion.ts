@@ -1,0 +1,19 @@
+/** The word somebody probably meant. Silent when nothing is close: a wild guess is worse than none. */
+import { distance } from 'fastest-levenshtein';
+
+export function suggestion(typed: string, known: readonly string[]): string | null {
+  const word = typed.trim().toLowerCase();
+  // `platform sim 4` is the most likely slip of all and has a large edit distance.
+  const turn = /^(?:turn|t)?[\s_-]*(\d+)$/.exec(word);
+  if (turn !== null && known.includes(`turn${turn[1]}`)) return `turn${turn[1]}`;
+  let best: string | null = null;
+  let bestDistance = Math.max(1, Math.floor(word.length * 0.4)) + 1;
+  for (const candidate of known) {
+    const candidateDistance = distance(word, candidate.toLowerCase());
+    if (candidateDistance < bestDistance) {
+      best = candidate;
+      bestDistance = candidateDistance;
+    }
+  }
+  return best;
+}

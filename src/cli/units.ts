@@ -1,0 +1,93 @@
+/**
+ * Values as people type them on the command line, with the unit required: a bare `30` could be seconds or
+ * milliseconds, so it is refused with the accepted form instead of guessed.
+ */
+import { UsageError } from '../sim/errors.ts';
+
+const MS_PER = { ms: 1, s: 1_000, m: 60_000 } as const;
+const MAX_DURATION_MS = 24 * 60 * 60_000;
+const MAX_RATE_PER_SECOND = 1_000_000;
+const MAX_SEED = 2 ** 32 - 1;
+
+export function parseDurationMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text.trim());
+  const durationMs =
+    match === null ? 0 : Number(match[1]) * MS_PER[match[2] as keyof typeof MS_PER];
+  if (durationMs >= 1 && durationMs <= MAX_DURATION_MS) return Math.round(durationMs);
+  throw refusal('--duration', text, {
+    form: 'a duration is a number above zero and a unit (ms, s or m), at most 1440m',
+    example: /^\d+$/.test(text) && Number(text) > 0 ? `${text}s` : '30s',
+  });
+}
+
+export function parseRatePerSecond(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\/(s|m)$/.exec(text.trim());
+  const ratePerSecond = match === null ? 0 : Number(match[1]) / (match[2] === 'm' ? 60 : 1);
+  if (ratePerSecond > 0 && ratePerSecond <= MAX_RATE_PER_SECOND) return ratePerSecond;
+  throw refusal('--rate', text, {
+    form: 'a rate is a number above zero per second or minute: 200/s or 12000/m, at most 1000000/s',
+    example: /^\d+$/.test(text) && Number(text) > 0 ? `${text}/s` : '200/s',
+  });
+}
+
+export function parseSeed(text: string): number {
+  return parseInteger('--seed', text, { min: 0, max: MAX_SEED, example: '1' });
+}
+
+export function parseRepeat(text: string): number {
+  return parseInteger('--repeat', text, { min: 1, max: 100, example: '3' });
+}
+
+/** 0 asks the system for a free port. */
+export function parsePort(text: string): number {
+  const range = { min: 0, max: 65_535, example: '8080', command: 'serve' };
+  return parseInteger('--port', text, range);
+}
+
+/** A comma list of known words, in the order of `known`, each once. */
+export function parseWords<T extends string>(
+  flag: string,
+  text: string,
+  known: readonly T[],
+): readonly T[] {
+  const asked = text.split(',').map((word) => word.trim());
+  const wrong = asked.find((word) => !known.includes(word as T));
+  if (wrong === undefined) return known.filter((word) => asked.includes(word));
+  throw new UsageError({
+    what: `${flag} does not know "${wrong}"`,
+    why: `it takes one or more of ${known.join(', ')}, separated by commas`,
+    next: `repeat the command with ${flag} ${known.join(',')}`,
+  });
+}
+
+function parseInteger(
+  flag: string,
+  text: string,
+  range: { min: number; max: number; example: string; command?: string },
+): number {
+  const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (value >= range.min && value <= range.max) return value;
+  return raise(
+    refusal(flag, text, {
+      form: `it takes a whole number from ${range.min} to ${range.max}`,
+      example: range.example,
+      ...(range.command === undefined ? {} : { command: range.command }),
+    }),
+  );
+}
+
+function refusal(
+  flag: string,
+  text: string,
+  hint: { form: string; example: string; command?: string },
+): UsageError {
+  return new UsageError({
+    what: `${flag} "${text}" is not understood`,
+    why: hint.form,
+    next: `platform ${hint.command ?? 'sim turn4'} ${flag} ${hint.example}`,
+  });
+}
+
+function raise(error: Error): never {
+  throw error;
+}
