@@ -1,0 +1,114 @@
+/** What was promised and what came of it: SLOs, the documented incident, invariants. */
+import type { InvariantResult, SloResult } from '../../sim/result.ts';
+import { countText, measureText } from '../format.ts';
+import { documentedRows, invariantRows, type NamedArm, sloRows } from '../rows.ts';
+import { bandText, expectationText, figureText, measured } from '../wording.ts';
+import { html } from './markup.ts';
+import { type Content, dataTable, paragraph, type Section, verdictOf } from './parts.ts';
+
+export function sloSection(arms: readonly NamedArm[]): Section | null {
+  const rows = sloRows(arms);
+  if (rows.length === 0) return null;
+  const columns = [
+    { title: 'Objective' },
+    { title: 'Limit', numeric: true },
+    ...arms.flatMap(({ name }) => [
+      { title: html`<span class="${name}-ink">${name}</span>`, numeric: true },
+      { title: 'n', numeric: true },
+      { title: 'Verdict' },
+    ]),
+  ];
+  const body = rows.map(({ item, cells }) => [
+    html`<code>${item.objective}</code>`,
+    measureText(item.limit, item.unit),
+    ...cells.flatMap(sloCells),
+  ]);
+  return {
+    id: 'slos',
+    title: 'SLOs',
+    body: html`${dataTable('Service level objectives', columns, body)}
+<div class="arms" style="margin-top:20px">${arms.map(
+      ({
+        name,
+        arm,
+      }) => html`<div><p><b class="${name}-ink">${name}</b> ${verdictOf(arm.verdict, expectationText(arm))}</p>
+<p class="note">${arm.reason} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`,
+    )}</div>`,
+  };
+}
+
+function sloCells(slo: SloResult | null): Content[] {
+  if (slo === null) return ['', '', ''];
+  const why = slo.reason !== undefined && html`<br><span class="note">${slo.reason}</span>`;
+  return [
+    html`<span class="value">${measured(slo)}</span>`,
+    countText(slo.samples),
+    html`${verdictOf(slo.verdict)}${why}`,
+  ];
+}
+
+export function documentedSection(arms: readonly NamedArm[]): Section | null {
+  const rows = documentedRows(arms);
+  if (rows.length === 0) return null;
+  const columns = [
+    { title: 'Figure' },
+    { title: 'Documented', numeric: true },
+    { title: 'Reproduced', numeric: true },
+    { title: 'Accepted band', numeric: true },
+    { title: 'Verdict' },
+  ];
+  const word = { pass: 'same incident', fail: 'not the same', unknown: 'unknown' } as const;
+  const body = rows.map((figure) => [
+    html`${figure.label} <span class="muted">(${figure.arm})</span>`,
+    figureText(figure, figure.documented),
+    html`<span class="value">${figureText(figure, figure.reproduced)}</span>`,
+    bandText(figure),
+    verdictOf(figure.verdict, word[figure.verdict]),
+  ]);
+  return {
+    id: 'documented',
+    title: 'Documented and reproduced',
+    body: html`${paragraph('The incident report beside this run. Outside the band it would be another incident, and nothing learned here would apply.')}
+${dataTable('Documented and reproduced figures', columns, body)}`,
+  };
+}
+
+export function invariantSection(arms: readonly NamedArm[]): Section | null {
+  const rows = invariantRows(arms);
+  if (rows.length === 0) return null;
+  const columns = [
+    { title: 'Statement' },
+    ...arms.flatMap(({ name }) => [
+      { title: html`<span class="${name}-ink">${name}</span>, checked`, numeric: true },
+      { title: 'Violations', numeric: true },
+      { title: 'Verdict' },
+    ]),
+  ];
+  const body = rows.map(({ item, cells }) => [
+    item.statement,
+    ...cells.flatMap((cell) =>
+      cell === null
+        ? ['', '', '']
+        : [countText(cell.checked), countText(cell.violations), invariantVerdict(cell)],
+    ),
+  ]);
+  const witnesses = rows.flatMap(({ cells }) =>
+    cells.map((cell, index) => witnessOf(cell, arms[index]!.name)),
+  );
+  return {
+    id: 'invariants',
+    title: 'Invariants',
+    body: html`${dataTable('Invariants', columns, body)}${witnesses}`,
+  };
+}
+
+function invariantVerdict(cell: InvariantResult): Content {
+  const why = cell.reason !== undefined && html`<br><span class="note">${cell.reason}</span>`;
+  return html`${verdictOf(cell.verdict)}${why}`;
+}
+
+function witnessOf(cell: InvariantResult | null, arm: string): Content {
+  if (cell === null || cell.witness.length === 0) return null;
+  const lines = cell.witness.map((item) => JSON.stringify(item)).join('\n');
+  return html`<details${cell.verdict === 'fail' && html` open`}><summary>${arm}, ${cell.id}: ${countText(cell.witness.length)} witnesses</summary><pre>${lines}</pre></details>`;
+}

@@ -1,0 +1,78 @@
+/** The few building blocks of the page: section, table, verdict, legend, one column per arm. */
+import type { Verdict } from '../../sim/result.ts';
+import type { Role } from '../charts/palette.ts';
+import type { NamedArm } from '../rows.ts';
+import { verdictMark, verdictWord } from '../wording.ts';
+import { html, type Markup } from './markup.ts';
+
+export type Content = Markup | string | number | null | false | readonly Content[];
+
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly body: Markup;
+}
+
+export interface Column {
+  readonly title: Content;
+  readonly numeric?: boolean;
+}
+
+/** Rows of cells; the first cell of a row is its header. Scrolls in itself when the page is too narrow. */
+export function dataTable(
+  label: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Content[])[],
+  totals: readonly (readonly Content[])[] = [],
+): Markup {
+  const cell = (content: Content, index: number) =>
+    index === 0
+      ? html`<th scope="row">${content}</th>`
+      : html`<td${columns[index]?.numeric ? NUMERIC : null}>${content}</td>`;
+  return html`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
+<thead><tr>${columns.map(({ title, numeric }) => html`<th scope="col"${numeric ? NUMERIC : null}>${title}</th>`)}</tr></thead>
+<tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}${totals.map((row) => html`<tr class="total">${row.map(cell)}</tr>\n`)}</tbody>
+</table></div>`;
+}
+
+const NUMERIC = html` class="num"`;
+
+/** Mark and word, never colour alone. */
+export function verdictOf(verdict: Verdict, word = verdictWord(verdict)): Markup {
+  return html`<span class="verdict ${verdict}">${verdictMark(verdict)} ${word}</span>`;
+}
+
+export interface LegendItem {
+  readonly role: Role;
+  readonly text: string;
+  readonly shape?: 'dash' | 'thin' | 'box' | 'dot' | 'hatched';
+}
+
+export function legend(items: readonly LegendItem[]): Markup {
+  return html`<ul class="legend">${items.map(
+    ({ role, text, shape }) =>
+      html`<li><span class="key ${shape ?? ''}" style="--c:var(--${role})"></span>${text}</li>`,
+  )}</ul>`;
+}
+
+/** One column per arm, so that before stands beside after. */
+export function perArm(arms: readonly NamedArm[], draw: (named: NamedArm) => Content): Markup {
+  return html`<div class="arms${arms.length === 1 ? ' single' : ''}">${arms.map(
+    (named) => html`<figure>${armName(named)}${draw(named)}</figure>`,
+  )}</div>`;
+}
+
+export function armName({ name, arm }: NamedArm): Markup {
+  return html`<div class="arm-name"><b class="${name}-ink">${name}</b><span>${arm.design}</span></div>`;
+}
+
+export function paragraph(content: Content): Markup {
+  return html`<p class="note">${content}</p>`;
+}
+
+export function pairs(
+  rows: readonly (readonly [label: string, content: Content])[],
+  kind = '',
+): Markup {
+  return html`<dl class="pairs ${kind}">${rows.map(([label, content]) => html`<dt>${label}</dt><dd>${content}</dd>`)}</dl>`;
+}
