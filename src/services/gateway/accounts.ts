@@ -1,6 +1,6 @@
 /**
  * One-shot: real sessions for `count` seeded users, the first `heavyCount` of them heavy accounts; writes
- * {accounts: [{id, headers, vars}]} to `outFile`. Light users are taken evenly over the whole population, because
+ * [{id, headers, vars}] to `outFile`. Light users are taken evenly over the whole population, because
  * the seeded history is skewed along it. Params also: design, heavyUsers as given to the template.
  */
 import { writeFile } from 'node:fs/promises';
@@ -72,6 +72,6 @@ await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: given }) =
     design: design.sessions,
   });
   const accounts = await accountsOf(await chooseUsers(db, wanted), db, sessions);
-  await writeFile(outFile, JSON.stringify({ accounts }), { mode: 0o600 });
+  await writeFile(outFile, JSON.stringify(accounts), { mode: 0o600 });
   await Promise.all([db.close(), redis.quit()]);
 });

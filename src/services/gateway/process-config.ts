@@ -30,8 +30,9 @@ export function parseProcessConfig(text: string | undefined): ProcessConfig {
     name: config.string('name'),
     databaseUrl: config.string('databaseUrl'),
     databaseSchema: config.string('databaseSchema'),
-    redisUrl: config.string('redisUrl'),
-    redisPrefix: config.string('redisPrefix'),
+    // Empty for the steps that build data: they have no Redis.
+    redisUrl: config.string('redisUrl', ''),
+    redisPrefix: config.string('redisPrefix', ''),
     seed: config.integer('seed'),
     params: config.object('params', {}),
   };

@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { designs, findDesign } from './design.ts';
+
+describe('designs', () => {
+  it('have unique names that say their turn', () => {
+    expect(new Set(designs.map(({ name }) => name)).size).toBe(designs.length);
+    for (const { name, turn } of designs) expect(name).toMatch(new RegExp(`^turn${turn}\\.`));
+  });
+
+  it('survive a process boundary: plain data', () => {
+    for (const design of designs) expect(JSON.parse(JSON.stringify(design))).toEqual(design);
+  });
+
+  it('names the known ones when asked for another', () => {
+    expect(() => findDesign('turn4.middle')).toThrow("'turn4.middle'; known designs: turn4.before");
+  });
+});
