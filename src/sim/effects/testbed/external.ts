@@ -84,19 +84,40 @@ function postmasterOf(backendPid: number): number | null {
 
 const LOCAL_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]', ''];
 
-export async function claimPostgres(address: string, lease: Lease): Promise<ExternalPostgres> {
+/** The version of the server at an address, or the operator's three lines. */
+export async function pingPostgres(address: string): Promise<string> {
   assertScheme('DATABASE_URL', address, ['postgres:', 'postgresql:']);
-  const schema = schemaOf(lease.runId);
-  const claim = { url: address, schema };
+  try {
+    return await withClient(address, async (client) => {
+      const { rows } = await client.query('SHOW server_version');
+      return String(rows[0].server_version).split(' ')[0]!;
+    });
+  } catch (cause) {
+    throw unreachable('DATABASE_URL', address, cause);
+  }
+}
+
+async function withClient<T>(address: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
     connectionString: address,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     query_timeout: CONNECT_LIMIT_MS,
   });
   client.on('error', () => {}); // connect or query rejects as well.
+  await client.connect();
   try {
-    await client.connect();
-    try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+export async function claimPostgres(address: string, lease: Lease): Promise<ExternalPostgres> {
+  assertScheme('DATABASE_URL', address, ['postgres:', 'postgresql:']);
+  const schema = schemaOf(lease.runId);
+  const claim = { url: address, schema };
+  try {
+    return await withClient(address, async (client) => {
       const { rows } = await client.query(
         `SELECT current_setting('server_version') AS version, pg_backend_pid() AS pid`,
       );
@@ -110,9 +131,7 @@ export async function claimPostgres(address: string, lease: Lease): Promise<Exte
         postmasterPid: isLocal ? postmasterOf(Number(rows[0].pid)) : null,
         drop: () => dropSchema(claim),
       };
-    } finally {
-      await client.end();
-    }
+    });
   } catch (cause) {
     throw unreachable('DATABASE_URL', address, cause);
   }

@@ -1,0 +1,47 @@
+/** What `platform setup` needs to know of the machine: package manager, rights, what is missing, what runs. */
+import { readdirSync } from 'node:fs';
+import { findProgram } from '../sim/effects/testbed/find-program.ts';
+import { commandOf } from '../sim/effects/testbed/process-table.ts';
+import { findRedis } from '../sim/effects/testbed/redis.ts';
+import { findChromium } from './doctor-tools.ts';
+import type { PackageManager, SetupMachine, Tool } from './setup-plan.ts';
+
+const MANAGERS: readonly PackageManager[] = ['apt-get', 'dnf', 'apk', 'brew'];
+
+export function describeSetupMachine(env: NodeJS.ProcessEnv): SetupMachine {
+  return {
+    manager: MANAGERS.find((name) => findProgram(name, env) !== null) ?? null,
+    isRoot: process.getuid?.() === 0,
+    hasSudo: findProgram('sudo', env) !== null,
+    hasGo: findProgram('go', env) !== null,
+  };
+}
+
+function isPresent(tool: Tool, env: NodeJS.ProcessEnv): boolean {
+  switch (tool) {
+    case 'redis':
+      return Boolean(env.REDIS_URL) || findRedis(env) !== null;
+    case 'taskset':
+      return process.platform !== 'linux' || findProgram('taskset', env) !== null;
+    case 'chromium':
+      return findChromium(env) !== null;
+    case 'k6':
+    case 'clinic':
+      return findProgram(tool, env) !== null;
+    default:
+      return tool satisfies never;
+  }
+}
+
+export function missingTools(wanted: readonly Tool[], env: NodeJS.ProcessEnv): Tool[] {
+  return wanted.filter((tool) => !isPresent(tool, env));
+}
+
+/** Pids of Redis servers, whoever started them. Empty where the system has no /proc. */
+export function redisDaemons(): number[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => /^(redis|valkey)-server/.test(commandOf(pid) ?? ''));
+}

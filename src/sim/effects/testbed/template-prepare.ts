@@ -1,0 +1,45 @@
+/** Builds a scenario's data template ahead of its first run: for `platform setup`, outside any testbed. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { TestbedSpec } from '../../scenario.ts';
+import { openCache } from './cache.ts';
+import { createLease } from './lease.ts';
+import { preparePostgres } from './postgres-binaries.ts';
+import type { Template } from './postgres-template.ts';
+import { runUser } from './run-user.ts';
+import { provideTemplate } from './template-build.ts';
+
+export interface PrepareOptions {
+  /** Names the lease while the template is built. */
+  readonly runId: string;
+  readonly spec: TestbedSpec['postgres'];
+  readonly seed: number;
+  readonly onNote: (text: string) => void;
+  readonly signal?: AbortSignal;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** The template, built now unless this machine has it (`built` tells). */
+export async function prepareTemplate(options: PrepareOptions): Promise<Template> {
+  const user = runUser();
+  const cache = await openCache(user, options.env);
+  const binaries = await preparePostgres(cache);
+  const lease = createLease({ runId: options.runId, cache });
+  try {
+    const logsFolder = path.join(lease.folder, 'logs');
+    await mkdir(logsFolder, { mode: 0o700 });
+    return await provideTemplate({
+      cache,
+      binaries,
+      user,
+      lease,
+      steps: options.spec.template,
+      seed: options.seed,
+      logsFolder,
+      signal: options.signal,
+      onNote: options.onNote,
+    });
+  } finally {
+    await lease.release();
+  }
+}
