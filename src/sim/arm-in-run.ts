@@ -92,8 +92,7 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
     const effectsFile = path.join(input.folder, `${name}.effects.ndjson`);
     await testbed.runOneShot(scenario.effects, {
       outFile: effectsFile,
-      sinceMs: originAt.getTime() - 60_000,
-      requestIdPrefix: `${input.runId}:${name}:`,
+      sinceMs: originAt.getTime(),
     });
     const records: HistoryRecord[] = [
       {

@@ -68,6 +68,6 @@ async function scrapeOrNull(url: string): Promise<MetricsSnapshot | null> {
 
 /** The last account: the first ones are the unusual ones. */
 async function ordinaryAccount(accountsFile: string): Promise<string> {
-  const { accounts } = JSON.parse(await readFile(accountsFile, 'utf8')) as { accounts: Account[] };
+  const accounts = JSON.parse(await readFile(accountsFile, 'utf8')) as Account[];
   return accounts.at(-1)?.id ?? '0';
 }
