@@ -18,9 +18,7 @@ export interface Io {
 }
 
 /** What the command line needs from the process: signals, crashes and the last way out. */
-export interface ProcessHooks {
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
+export interface ProcessHooks extends Pick<NodeJS.EventEmitter, 'on' | 'off'> {
   exit(code: number): unknown;
 }
 

@@ -4,9 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import type { FormatName } from '../report/formats.ts';
+import type { DoctorOptions } from './doctor.ts';
 import type { Io } from './io.ts';
+import type { SetupOptions } from './setup.ts';
 import type { SimFlags } from './sim.ts';
 import {
+  DEFAULT_SEED,
   parseDurationMs,
   parsePort,
   parseRatePerSecond,
@@ -14,7 +18,7 @@ import {
   parseSeed,
   parseWords,
 } from './units.ts';
-import { FORMAT_NAMES, type FormatName } from './write-reports.ts';
+import { FORMAT_NAMES } from './write-reports.ts';
 
 export const ABOUT =
   'platform turns a system design into an experiment: it starts real PostgreSQL and Redis, reproduces a\n' +
@@ -33,8 +37,8 @@ export interface Verbs {
   explain(name: string, flags: { json: boolean }): Promise<number>;
   report(name: string, flags: { format: readonly FormatName[]; out?: string }): Promise<number>;
   serve(flags: { design?: string; port: number }): Promise<number>;
-  doctor(flags: { json: boolean }): Promise<number>;
-  setup(flags: { yes: boolean }): Promise<number>;
+  doctor(flags: DoctorOptions): Promise<number>;
+  setup(flags: SetupOptions): Promise<number>;
 }
 
 export function buildProgram(io: Io, verbs: Verbs, done: (exitCode: number) => void): Command {
@@ -75,7 +79,11 @@ function addSim(program: Command, verbs: Verbs, done: (exitCode: number) => void
       examples(['sim turn4', 'sim turn4 --quick', 'sim all --json > runs.json']),
     )
     .option('--design <list>', 'before,after or all', 'all')
-    .addOption(new Option('--seed <n>', 'same seed, same schedule').argParser(parseSeed).default(1))
+    .addOption(
+      new Option('--seed <n>', 'same seed, same schedule')
+        .argParser(parseSeed)
+        .default(DEFAULT_SEED),
+    )
     .addOption(rate())
     .addOption(duration())
     .option('--quick', 'a third of the scale, for a first look')
@@ -132,13 +140,21 @@ function addMachine(program: Command, verbs: Verbs, done: (exitCode: number) => 
   program
     .command('doctor')
     .summary('is this machine ready? every problem comes with its fix')
+    .option('--clean', 'remove what killed runs left')
     .option('--json', 'print JSON')
-    .action(async (flags: Typed) => done(await verbs.doctor({ json: flags.json === true })));
+    .action(async (_flags: Typed, command: Command) =>
+      done(await verbs.doctor(command.optsWithGlobals())),
+    );
   program
     .command('setup')
     .summary("install what is missing with the system's package manager")
     .option('--yes', 'do not ask')
-    .action(async (flags: Typed) => done(await verbs.setup({ yes: flags.yes === true })));
+    .addOption(
+      new Option('--with <list>', 'optional tools as well: chromium,k6,clinic').argParser((text) =>
+        text.split(',').map((name) => name.trim()),
+      ),
+    )
+    .action(async (flags: SetupOptions) => done(await verbs.setup(flags)));
 }
 
 /** A switch that was not typed is absent, so that --help does not print `(default: false)` at each. */

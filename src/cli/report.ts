@@ -1,8 +1,8 @@
 /** `platform report`: makes a finished run's reports again, from result.json and nothing else. */
 import { resolve } from 'node:path';
+import type { FormatName } from '../report/formats.ts';
 import type { Io } from './io.ts';
 import { readRun } from './run-reader.ts';
-import type { FormatName } from './write-reports.ts';
 import { shownPath, writeReports } from './write-reports.ts';
 
 export async function runReport(

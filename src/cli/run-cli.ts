@@ -58,6 +58,13 @@ function verbsOf(deps: CliDeps, session: Session): Verbs {
     report: async (name, flags) => (await import('./report.ts')).runReport(name, flags, io),
     serve: async (flags) => (await import('./serve.ts')).runServe(flags, verbDeps),
     doctor: async (flags) => (await import('./doctor.ts')).runDoctor(io, flags),
-    setup: async (flags) => (await import('./setup.ts')).runSetup(io, flags),
+    setup: async (flags) => {
+      const [{ runSetup }, { prepareTemplates }] = await Promise.all([
+        import('./setup.ts'),
+        import('./template-preparation.ts'),
+      ]);
+      const options = { ...flags, prepareTemplates: prepareTemplates.bind(null, scenarios, io) };
+      return runSetup(io, options);
+    },
   };
 }

@@ -127,10 +127,8 @@ function smallSpec(spec: TestbedSpec, port: number): TestbedSpec {
 
 /** Everything to paste: the address, a request that is allowed, and where to look next. */
 async function welcome(testbed: Testbed, scenario: Scenario, arm: Arm): Promise<string> {
-  const written = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as {
-    readonly accounts: readonly Account[];
-  };
-  const headers = Object.entries(written.accounts[0]?.headers ?? {}).map(
+  const accounts = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as readonly Account[];
+  const headers = Object.entries(accounts[0]?.headers ?? {}).map(
     ([name, value]) => `-H '${name}: ${value}'`,
   );
   const plain = scenario.operations.find(

@@ -3,6 +3,7 @@
  * carries the verdict blocks or one JSON document; everything else goes to stderr.
  */
 import { resolve } from 'node:path';
+import type { FormatName } from '../report/formats.ts';
 import type { ArmName, Result } from '../sim/result.ts';
 import type { RunOutcome, RunScenario } from '../sim/run-events.ts';
 import type { Scenario } from '../sim/scenario.ts';
@@ -18,7 +19,6 @@ import { openProgress } from './progress.ts';
 import { repeatSummary } from './repeat-summary.ts';
 import { chooseArms, resolveScenarios } from './scenario-lookup.ts';
 import { textTable } from './text-table.ts';
-import type { FormatName } from './write-reports.ts';
 import { ensureFolder, linkLatest, shownPath, writeReports } from './write-reports.ts';
 
 export interface SimFlags {

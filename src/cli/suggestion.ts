@@ -9,11 +9,17 @@ export function suggestion(typed: string, known: readonly string[]): string | nu
   let best: string | null = null;
   let bestDistance = Math.max(1, Math.floor(word.length * 0.4)) + 1;
   for (const candidate of known) {
-    const candidateDistance = distance(word, candidate.toLowerCase());
+    // Swapped letters are the commonest slip, and Levenshtein counts them twice.
+    const swapped = sortedLetters(word) === sortedLetters(candidate);
+    const candidateDistance = swapped ? 1 : distance(word, candidate.toLowerCase());
     if (candidateDistance < bestDistance) {
       best = candidate;
       bestDistance = candidateDistance;
     }
   }
   return best;
+}
+
+function sortedLetters(word: string): string {
+  return [...word.toLowerCase()].sort().join('');
 }

@@ -9,6 +9,9 @@ const MAX_DURATION_MS = 24 * 60 * 60_000;
 const MAX_RATE_PER_SECOND = 1_000_000;
 const MAX_SEED = 2 ** 32 - 1;
 
+/** Fixed, so that two runs of the same command plan the same operations. */
+export const DEFAULT_SEED = 1;
+
 export function parseDurationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text.trim());
   const durationMs =

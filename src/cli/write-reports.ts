@@ -4,11 +4,16 @@
  */
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import type { FormatName } from '../report/formats.ts';
 import { EnvironmentError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
 
-export const FORMAT_NAMES = ['html', 'md', 'json', 'junit'] as const;
-export type FormatName = (typeof FORMAT_NAMES)[number];
+export const FORMAT_NAMES = [
+  'html',
+  'md',
+  'json',
+  'junit',
+] as const satisfies readonly FormatName[];
 
 /** Paths of the files written, in the order of `names`. */
 export async function writeReports(

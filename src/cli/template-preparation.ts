@@ -1,0 +1,44 @@
+/**
+ * Builds every scenario's data ahead of its first run, for `platform setup`: a million audit rows are made
+ * once per machine, and better while somebody waits for an installer than in the middle of a run.
+ */
+import { randomBytes } from 'node:crypto';
+import { prepareTemplate } from '../sim/effects/testbed/template-prepare.ts';
+import type { Scenario, TestbedSpec } from '../sim/scenario.ts';
+import type { Io } from './io.ts';
+import { DEFAULT_SEED } from './units.ts';
+
+export async function prepareTemplates(
+  scenarios: readonly Scenario[],
+  io: Io,
+  onNote: (text: string) => void,
+): Promise<void> {
+  for (const { name, spec } of neededTemplates(scenarios)) {
+    onNote(`preparing the data of ${name}`);
+    await prepareTemplate({
+      runId: `setup-${randomBytes(4).toString('hex')}`,
+      spec,
+      seed: DEFAULT_SEED,
+      onNote,
+      env: { ...io.env },
+    });
+  }
+}
+
+/** One per distinct data set: designs that store the same way share theirs. */
+function neededTemplates(
+  scenarios: readonly Scenario[],
+): readonly { name: string; spec: TestbedSpec['postgres'] }[] {
+  const found = new Map<string, { name: string; spec: TestbedSpec['postgres'] }>();
+  for (const scenario of scenarios) {
+    for (const quick of [false, true]) {
+      for (const arm of Object.values(scenario.arms({ quick, seed: DEFAULT_SEED }))) {
+        const spec = arm.testbed.postgres;
+        const name = `${arm.design}${quick ? ' --quick' : ''}`;
+        const key = JSON.stringify(spec.template);
+        if (spec.template.length > 0 && !found.has(key)) found.set(key, { name, spec });
+      }
+    }
+  }
+  return [...found.values()];
+}
