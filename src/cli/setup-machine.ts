@@ -1,8 +1,9 @@
 /** What `platform setup` needs to know of the machine: package manager, rights, what is missing, what runs. */
 import { readdirSync } from 'node:fs';
 import { findProgram } from '../sim/effects/testbed/find-program.ts';
-import { commandOf } from '../sim/effects/testbed/process-table.ts';
+import { commandOf, userOf } from '../sim/effects/testbed/process-table.ts';
 import { findRedis } from '../sim/effects/testbed/redis.ts';
+import { accountId } from '../sim/effects/testbed/run-user.ts';
 import { findChromium } from './doctor-tools.ts';
 import type { PackageManager, SetupMachine, Tool } from './setup-plan.ts';
 
@@ -37,11 +38,16 @@ export function missingTools(wanted: readonly Tool[], env: NodeJS.ProcessEnv): T
   return wanted.filter((tool) => !isPresent(tool, env));
 }
 
-/** Pids of Redis servers, whoever started them. Empty where the system has no /proc. */
+/**
+ * Pids of Redis servers that run as a system service: under the account its package made, `redis` or `valkey`.
+ * A testbed's Redis, which may come up at any moment, never does. Empty where the system has no /proc.
+ */
 export function redisDaemons(): number[] {
   if (process.platform !== 'linux') return [];
+  const accounts = ['redis', 'valkey'].map((name) => accountId('-u', name));
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => /^(redis|valkey)-server/.test(commandOf(pid) ?? ''));
+    .filter((pid) => /^(redis|valkey)-server/.test(commandOf(pid) ?? ''))
+    .filter((pid) => accounts.includes(userOf(pid)));
 }

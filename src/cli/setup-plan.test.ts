@@ -13,7 +13,7 @@ const shown = (tool: Tool, machine: Partial<SetupMachine> = {}) =>
   plan(tool, machine).steps.map((step) => step.shown);
 
 test.each([
-  ['redis', {}, 'apt-get install -y --no-install-recommends redis-server  (not started)'],
+  ['redis', {}, 'apt-get install -y --no-install-recommends redis-server'],
   ['taskset', {}, 'apt-get install -y --no-install-recommends util-linux'],
   ['redis', { manager: 'dnf' }, 'dnf install -y redis'],
   ['redis', { manager: 'apk' }, 'apk add --no-cache redis'],

@@ -82,7 +82,7 @@ function recipeOf(manager: PackageManager, tool: Tool, name: string): Recipe {
     case 'apt-get': {
       const shown = `apt-get install -y --no-install-recommends ${name}`;
       const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-      if (tool === 'redis') return { script: APT_REDIS, shown: `${shown}  (not started)`, env };
+      if (tool === 'redis') return { script: APT_REDIS, shown, env };
       return { script: `${shown} || { apt-get update && ${shown}; }`, shown, env };
     }
     case 'dnf':

@@ -117,7 +117,7 @@ async function runPlan(plan: SetupPlan, env: NodeJS.ProcessEnv, say: (text: stri
       throw new EnvironmentError({
         what: `cannot install ${step.tool} (${end.status})`,
         why: reasonOf(end),
-        next: step.shown.replace('  (not started)', ''),
+        next: step.shown,
       });
     }
   }

@@ -3,7 +3,7 @@
  * start time it does, and only then may a later process be killed on a lease's word. A zombie counts as gone.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 
 export interface ProcessStamp {
   readonly pid: number;
@@ -69,6 +69,11 @@ export function commandOf(pid: number): string | null {
   } catch {
     return null; // Gone, or no /proc.
   }
+}
+
+/** Numeric account the process runs under; -1 when it is gone, or there is no /proc. */
+export function userOf(pid: number): number {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? -1;
 }
 
 export function childrenOf(pid: number): number[] {

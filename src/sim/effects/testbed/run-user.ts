@@ -9,7 +9,8 @@ export interface RunUser {
   readonly gid: number;
 }
 
-function idOf(flag: '-u' | '-g', name: string): number | null {
+/** Null when this machine has no such account. */
+export function accountId(flag: '-u' | '-g', name: string): number | null {
   try {
     const text = execFileSync('id', [flag, name], {
       encoding: 'utf8',
@@ -26,8 +27,8 @@ function idOf(flag: '-u' | '-g', name: string): number | null {
 export function runUser(): RunUser | null {
   if (process.getuid?.() !== 0) return null;
   for (const name of ['postgres', 'nobody']) {
-    const uid = idOf('-u', name);
-    const gid = idOf('-g', name);
+    const uid = accountId('-u', name);
+    const gid = accountId('-g', name);
     if (uid !== null && gid !== null && uid !== 0) return { uid, gid };
   }
   return { uid: 65_534, gid: 65_534 };
