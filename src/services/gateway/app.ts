@@ -16,7 +16,13 @@ import { createAuditTrail } from './audit-trail.ts';
 import { cookieName, createGuard } from './guard.ts';
 import { registerHealth } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { createErrorHandler, problemOf, problemSchema, problemType } from './problems.ts';
+import {
+  answerUnreadable,
+  createErrorHandler,
+  problemOf,
+  problemSchema,
+  problemType,
+} from './problems.ts';
 import { registerRoute } from './registration.ts';
 import type { Resources, Services } from './services.ts';
 import { createUnknownRouteHandler } from './unknown-route.ts';
@@ -59,10 +65,13 @@ export async function createGateway(given: {
     frameworkErrors(error, request, reply) {
       const body = problemOf(error, request.id);
       const plain = reply as unknown as FastifyReply;
+      plain.header('x-request-id', request.id);
       plain.code(body.status).type(problemType).send(JSON.stringify(body));
     },
+    clientErrorHandler: answerUnreadable,
   });
 
+  app.removeContentTypeParser('text/plain');
   app.addSchema(problemSchema);
   app.setErrorHandler(createErrorHandler(report));
   await app.register(fastifyCookie);

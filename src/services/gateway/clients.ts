@@ -34,8 +34,8 @@ export function openDatabase(given: {
   applicationName: string;
   /** Told how long each statement waited for a connection. */
   observeWaitSeconds?: (seconds: number) => void;
-  /** Told about connections that break while idle. */
-  onIdleError: (error: Error) => void;
+  /** Told about connections that break, busy or idle. */
+  onConnectionError: (error: Error) => void;
 }): PooledDatabase {
   const { design, observeWaitSeconds } = given;
   const pool = new pg.Pool({
@@ -46,7 +46,10 @@ export function openDatabase(given: {
     application_name: given.applicationName,
     types,
   });
-  pool.on('error', given.onIdleError);
+  // Without a listener of its own, a client whose server dies while it is checked out ends the process.
+  pool.on('connect', (client) => client.on('error', given.onConnectionError));
+  // The same errors again, for clients that were idle; already told.
+  pool.on('error', () => {});
 
   return {
     async query<Row>(statement: { name?: string; text: string; values?: readonly unknown[] }) {
@@ -60,14 +63,17 @@ export function openDatabase(given: {
         failure = error as Error;
         throw error;
       } finally {
-        // A broken connection must not go back to the pool; a refused statement leaves it usable.
-        client.release(failure && !(failure instanceof pg.DatabaseError) ? failure : undefined);
+        client.release(failure && breaksConnection(failure) ? failure : undefined);
       }
     },
     waiting: () => pool.waitingCount,
     close: () => pool.end(),
   };
 }
+
+/** A refused statement leaves the connection usable; anything else must not go back to the pool. */
+const breaksConnection = (error: Error): boolean =>
+  !(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '');
 
 /** One connection as a Database, for work that is one transaction. */
 export async function openConnection(

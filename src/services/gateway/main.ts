@@ -33,7 +33,7 @@ async function start() {
     design: design.database,
     applicationName: config.name,
     observeWaitSeconds: (seconds) => metrics.poolWaited(seconds),
-    onIdleError: (error) => report('postgres', error),
+    onConnectionError: (error) => report('postgres', error),
   });
   const metrics = createMetrics({
     auditDepth: (): number => services.audit.depth(),
@@ -84,8 +84,11 @@ async function start() {
 }
 
 async function finishRequests({ app }: Gateway): Promise<void> {
+  // Kept-alive connections of clients whose last request was still running when the listener closed.
+  const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
   const cut = setTimeout(() => app.server.closeAllConnections(), finishLimitMs);
   await app.close();
+  clearInterval(sweep);
   clearTimeout(cut);
 }
 

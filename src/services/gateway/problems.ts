@@ -2,7 +2,9 @@
  * Every answer that is not a success is a problem document (RFC 9457). Nothing of the inside is shown: an error we
  * did not foresee is a 500 with its request id, and its stack goes to the operator.
  */
+import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import pg from 'pg';
 import { ServiceError } from '../ports.ts';
@@ -82,4 +84,21 @@ export function createErrorHandler(report: (requestId: string, error: Error) => 
     if (error instanceof ServiceError) reply.headers(error.headers);
     return reply.code(body.status).type(problemType).send(body);
   };
+}
+
+/** Bytes that are not HTTP never reach a route; they are answered on the socket itself. */
+export function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const status =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? 408
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? 431
+        : 400;
+  const id = randomUUID();
+  const body = JSON.stringify(problem(status, 'bad-request', 'The request cannot be read.', id));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${problemType}\r\nx-request-id: ${id}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
 }

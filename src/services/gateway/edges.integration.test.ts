@@ -1,0 +1,278 @@
+/** What the gateway shows at its edges: problems, request ids, OpenAPI, metrics. Small stores, one design. */
+import { connect } from 'node:net';
+import path from 'node:path';
+import { Ajv } from 'ajv';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { findDesign } from '../design.ts';
+import { seedEmail } from '../sessions/seed.ts';
+import { bearer, client, type Reply, type Send } from './fixtures/client.ts';
+import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtures/platform.ts';
+import { problemSchema } from './problems.ts';
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let platform: Platform;
+let anyone: Send;
+let someone: Send;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `edges-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  postgres = await startPostgres({
+    ...common,
+    binaries,
+    dataDir,
+    settings: {},
+    logFile: logFile('pg'),
+  });
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+  const given = { schema: 'edges', design: findDesign('turn4.after') };
+  await prepareSchema(postgres.url, { ...given, size: smallSize });
+  platform = await startPlatform({ ...given, databaseUrl: postgres.url, redisUrl: redis.url });
+  anyone = client(platform.url);
+  someone = client(platform.url, bearer((await platform.services.sessions.create('9')).token));
+});
+
+afterAll(async () => {
+  await platform?.stop();
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+const { $id: _, ...plainProblem } = problemSchema;
+const isProblem = new Ajv().compile(plainProblem);
+
+function expectProblem(reply: Reply, status: number, code: string) {
+  expect(reply.headers.get('content-type')).toContain('application/problem+json');
+  expect(reply.body).toMatchObject({ status, type: `urn:platform:problem:${code}` });
+  expect(reply.status).toBe(status);
+  expect(isProblem(reply.body)).toBe(true);
+  expect(reply.body.requestId).toBe(reply.headers.get('x-request-id'));
+}
+
+describe('problems', () => {
+  const json = (raw: string) => ({ raw });
+
+  it.each<[string, number, string, () => Promise<Reply>]>([
+    ['an unknown path', 404, 'not-found', () => anyone('GET', '/nothing?x=1')],
+    ['no session', 401, 'unauthenticated', () => anyone('GET', '/me')],
+    [
+      'a token of the wrong shape',
+      401,
+      'unauthenticated',
+      () => client(platform.url, bearer('x'))('GET', '/me'),
+    ],
+    ['a cursor of garbage', 400, 'invalid-cursor', () => someone('GET', '/activity?cursor=AAAA')],
+    ['a limit out of range', 400, 'validation-failed', () => someone('GET', '/activity?limit=0')],
+    [
+      'an unknown query parameter',
+      400,
+      'validation-failed',
+      () => someone('GET', '/projects?page=2'),
+    ],
+    ['an id that is none', 400, 'validation-failed', () => someone('GET', '/projects/abc')],
+    ['a NUL in an id', 400, 'validation-failed', () => someone('GET', '/projects/a%00b')],
+    ['JSON cut short', 400, 'malformed-json', () => someone('POST', '/projects', json('{"name":'))],
+    ['a missing field', 400, 'validation-failed', () => someone('POST', '/projects', json('{}'))],
+    [
+      'a field too many',
+      400,
+      'validation-failed',
+      () => someone('POST', '/projects', json('{"name":"a","owner":"1"}')),
+    ],
+    [
+      'a NUL in a name',
+      400,
+      'validation-failed',
+      () => someone('POST', '/projects', json('{"name":"a\\u0000"}')),
+    ],
+    [
+      'another media type',
+      415,
+      'unsupported-media-type',
+      () => someone('POST', '/projects', { raw: 'a=b', headers: { 'content-type': 'text/plain' } }),
+    ],
+    [
+      '65 kB',
+      413,
+      'body-too-large',
+      () => someone('POST', '/projects', json(`{"name":"${'a'.repeat(65 * 1024)}"}`)),
+    ],
+  ])('%s is a %i %s', async (_what, status, code, send) => {
+    expectProblem(await send(), status, code);
+  });
+
+  it('names the methods a path allows', async () => {
+    const reply = await someone('POST', '/me');
+    expectProblem(reply, 405, 'method-not-allowed');
+    expect(reply.headers.get('allow')).toBe('GET, HEAD');
+  });
+
+  it.each(['/projects/%zz', `/projects/${'a'.repeat(200)}`])('refuses the path %s', async (url) => {
+    const reply = await someone('GET', url);
+    expectProblem(reply, reply.status, reply.status === 400 ? 'invalid-url' : 'url-too-long');
+  });
+
+  it('answers bytes that are not HTTP', async () => {
+    const { hostname, port } = new URL(platform.url);
+    const socket = connect(Number(port), hostname);
+    socket.end('NOT HTTP\r\n\r\n');
+    let text = '';
+    for await (const chunk of socket) text += chunk;
+    expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/problem\+json/);
+    expect(isProblem(JSON.parse(text.split('\r\n\r\n')[1]!))).toBe(true);
+  });
+
+  it('points at what is wrong', async () => {
+    const { body } = await anyone('POST', '/register', {
+      body: { email: 'x', password: 'long enough' },
+    });
+    expect(body.errors[0].pointer).toBe('/body/email');
+  });
+
+  it('shows no inside: an unforeseen error is a 500, its stack goes to the operator', async () => {
+    await platform.db.query({ text: 'ALTER TABLE projects RENAME COLUMN name TO gone' });
+    const reply = await someone('GET', '/projects');
+    await platform.db.query({ text: 'ALTER TABLE projects RENAME COLUMN gone TO name' });
+    expectProblem(reply, 500, 'internal');
+    expect(JSON.stringify(reply.body)).not.toMatch(/column|SELECT|\.ts|at /);
+    expect(platform.reports.join()).toContain('column "name" does not exist');
+  });
+
+  it('stops the eleventh login of a minute from one address', async () => {
+    const body = { email: seedEmail(3), password: 'short' };
+    const replies: Reply[] = [];
+    for (let i = 0; i < 11; i += 1) replies.push(await anyone('POST', '/login', { body }));
+    expect(replies.slice(0, 10).map(({ status }) => status)).toEqual(Array(10).fill(400));
+    expectProblem(replies[10]!, 429, 'rate-limited');
+    expect(replies[10]!.headers.get('ratelimit-policy')).toBe('"login";q=10;w=60');
+  });
+});
+
+describe('request ids', () => {
+  it.each(['a', 'run:1.op_2-3', 'x'.repeat(64)])('adopts %s', async (id) => {
+    const reply = await anyone('GET', '/healthz', { headers: { 'x-request-id': id } });
+    expect(reply.headers.get('x-request-id')).toBe(id);
+  });
+
+  it.each(['', 'x'.repeat(65), 'a b', 'a/b'])('replaces "%s"', async (id) => {
+    const reply = await anyone('GET', '/healthz', { headers: { 'x-request-id': id } });
+    expect(reply.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly responses: Record<
+    string,
+    { description: string; content: Record<string, { schema: object }> }
+  >;
+}
+
+describe('/openapi.json', () => {
+  it('describes every route, with an answer schema for each success', async () => {
+    const { body: document } = await anyone('GET', '/openapi.json');
+    const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(
+      ([url, item]) =>
+        Object.entries(item).map(([method, operation]) => ({
+          name: `${method} ${url}`,
+          operation,
+        })),
+    );
+    expect(operations.map(({ name }) => name).sort()).toEqual(
+      [
+        'get /activity',
+        'get /healthz',
+        'get /me',
+        'get /metrics',
+        'get /openapi.json',
+        'get /projects',
+        'get /projects/{id}',
+        'get /readyz',
+        'post /login',
+        'post /logout',
+        'post /projects',
+        'post /register',
+      ].sort(),
+    );
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { name, operation } of operations) {
+      expect(operation.summary, name).toBeTruthy();
+      for (const [status, response] of Object.entries(operation.responses)) {
+        expect(response.description, `${name} ${status}`).toBeTruthy();
+        if (status === '204') continue;
+        const [media] = Object.values(response.content);
+        expect(media?.schema, `${name} ${status}`).toBeTruthy();
+      }
+    }
+  });
+
+  it('is true: an answer matches its schema', async () => {
+    const { body: document } = await anyone('GET', '/openapi.json');
+    const ajv = new Ajv({ strict: false, formats: { uuid: true, 'date-time': true } });
+    for (const [path, url] of [
+      ['/me', '/me'],
+      ['/projects', '/projects'],
+      ['/activity', '/activity?limit=5'],
+      ['/healthz', '/healthz'],
+      ['/readyz', '/readyz'],
+    ] as const) {
+      const { schema } = document.paths[path].get.responses['200'].content['application/json'];
+      const reply = await someone('GET', url);
+      expect(reply.status).toBe(200);
+      expect(ajv.validate(schema, reply.body), `${path} ${ajv.errorsText()}`).toBe(true);
+      expect(Object.keys(schema.properties).sort()).toEqual(Object.keys(reply.body).sort());
+    }
+  });
+});
+
+describe('/metrics', () => {
+  it('has the names the runbook reads', async () => {
+    await someone('GET', '/activity');
+    const { body, headers } = await anyone('GET', '/metrics');
+    expect(headers.get('content-type')).toContain('text/plain');
+    const names = [...(body as string).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
+      (m) => `${m[1]} ${m[2]}`,
+    );
+    for (const name of [
+      'api_gateway_response_time_seconds histogram',
+      'rate_limiter_redis_latency_seconds histogram',
+      'audit_service_queue_depth gauge',
+      'audit_flush_seconds histogram',
+      'audit_flush_events histogram',
+      'auth_service_cache_hits_total counter',
+      'auth_service_cache_misses_total counter',
+      'auth_service_cache_hit_rate gauge',
+      'activity_cache_hits_total counter',
+      'activity_cache_misses_total counter',
+      'activity_cache_hit_rate gauge',
+      'pg_pool_wait_seconds histogram',
+      'pg_pool_waiting gauge',
+      'event_loop_delay_p99_seconds gauge',
+      'nodejs_eventloop_lag_p99_seconds gauge',
+      'process_cpu_seconds_total counter',
+    ])
+      expect(names).toContain(name);
+    expect(body).toMatch(
+      /api_gateway_response_time_seconds_count\{route="\/activity",status="200"\} \d/,
+    );
+    expect(body).toMatch(/^rate_limiter_redis_latency_seconds_count [1-9]/m);
+  });
+});

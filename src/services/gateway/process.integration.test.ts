@@ -1,0 +1,325 @@
+/**
+ * The gateway and its one-shot steps as processes, and what they do when a store goes away: built from dist/, on a
+ * PostgreSQL and a Redis of this file's own, which it may stop.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import type { Database } from '../ports.ts';
+import { openConnection } from './clients.ts';
+import { client, type Send } from './fixtures/client.ts';
+import { schemaUrl } from './fixtures/platform.ts';
+
+const dist = fileURLToPath(new URL('../../../dist/services/gateway/', import.meta.url));
+const size = { rows: 20_000, users: 200, heavyUsers: 2, heavyRows: 2_000 };
+const columns =
+  'id, user_id, occurred_at, event_id, action, resource_type, resource_id, outcome, ip, request_id, user_agent';
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let restartPostgres: () => Promise<void>;
+const running = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `process-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  const settings = { max_connections: '60' };
+  const start = (findPort?: () => Promise<number>) =>
+    startPostgres({
+      ...common,
+      binaries,
+      dataDir,
+      settings,
+      logFile: logFile('pg'),
+      ...(findPort ? { findPort } : {}),
+    });
+  postgres = await start();
+  restartPostgres = async () => {
+    const { port } = postgres;
+    postgres = await start(async () => port);
+  };
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+});
+
+afterAll(async () => {
+  for (const child of running) child.kill('SIGKILL');
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+function launch(entry: string, schema: string, params: Record<string, unknown>) {
+  const config = {
+    name: entry,
+    databaseUrl: schemaUrl(postgres.url, schema),
+    databaseSchema: schema,
+    redisUrl: redis.url,
+    redisPrefix: `test:${schema}:`,
+    seed: 7,
+    params,
+  };
+  const child = fork(path.join(dist, `${entry}.js`), {
+    env: { ...process.env, PLATFORM_PROCESS: JSON.stringify(config) },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  running.add(child);
+  let stderr = '';
+  child.stderr!.on('data', (data) => (stderr += data));
+  const exit = once(child, 'exit').then(([code, signal]) => {
+    running.delete(child);
+    return { code: code as number | null, signal, stderr };
+  });
+  return { child, exit };
+}
+
+async function step(entry: string, schema: string, params: Record<string, unknown>) {
+  const { exit } = launch(entry, schema, params);
+  const { code, stderr } = await exit;
+  if (code !== 0) throw new Error(`${entry} exited ${code}: ${stderr}`);
+}
+
+async function startGateway(schema: string, params: Record<string, unknown>) {
+  const { child, exit } = launch('main', schema, params);
+  const ready = once(child, 'message').then(
+    ([message]) => message as { type: string; url: string },
+  );
+  const first = await Promise.race([ready, exit]);
+  if (!('url' in first)) throw new Error(`gateway exited ${first.code}: ${first.stderr}`);
+  expect(first.type).toBe('ready');
+  return { child, exit, url: first.url };
+}
+
+const anchor = `${new Date().toISOString().slice(0, 10)}T00:00:00Z`;
+const template = (schema: string, design: string, more = {}) =>
+  step('template', schema, { design, ...size, anchor, ...more });
+
+async function withDatabase<T>(work: (db: Database) => Promise<T>): Promise<T> {
+  const db = await openConnection(postgres.url);
+  try {
+    return await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
+const fingerprint = (table: string) =>
+  withDatabase(async (db) => {
+    const rows = await db.query<{ rows: string; sum: string }>({
+      text: `SELECT count(*) AS rows, sum(hashtextextended((${columns})::text, 0)) AS sum FROM ${table}`,
+    });
+    return rows[0]!;
+  });
+
+describe('the template', () => {
+  beforeAll(async () => {
+    await template('flat', 'turn4.before');
+    await template('monthly', 'turn4.after');
+  });
+
+  it('holds the same rows before and after the migration', async () => {
+    const before = await fingerprint('flat.audit_logs');
+    expect(before.rows).toBe('20000');
+    expect(await fingerprint('monthly.audit_everything')).toEqual(before);
+  });
+
+  it('is the same for the same seed and another for another one', async () => {
+    await template('again', 'turn4.before');
+    expect(await fingerprint('again.audit_logs')).toEqual(await fingerprint('flat.audit_logs'));
+    await template('fewer', 'turn4.before', { rows: 19_999 });
+    expect(await fingerprint('fewer.audit_logs')).not.toEqual(await fingerprint('flat.audit_logs'));
+  });
+
+  it('keeps live months and archives the older, where auditors still read them', async () => {
+    await withDatabase(async (db) => {
+      const [split] = await db.query<{ live: string; archived: string; oldest: string }>({
+        text: `SELECT (SELECT count(*) FROM monthly.audit_logs) AS live,
+                      (SELECT count(*) FROM monthly.audit_archive) AS archived,
+                      (SELECT extract(day FROM $1::timestamptz - min(occurred_at)) FROM monthly.audit_logs) AS oldest`,
+        values: [anchor],
+      });
+      expect(Number(split!.live) + Number(split!.archived)).toBe(20_000);
+      expect(Number(split!.archived)).toBeGreaterThan(10_000);
+      expect(Number(split!.oldest)).toBeGreaterThanOrEqual(89);
+      expect(Number(split!.oldest)).toBeLessThan(121);
+    });
+  });
+
+  it('gives heavy users exactly their rows and nobody else as many', async () => {
+    await withDatabase(async (db) => {
+      const counts = await db.query<{ user_id: string; rows: string }>({
+        text: 'SELECT user_id, count(*) AS rows FROM flat.audit_logs GROUP BY 1 ORDER BY 2 DESC, 1',
+      });
+      expect(counts.slice(0, 2)).toEqual([
+        { user_id: '1', rows: '2000' },
+        { user_id: '2', rows: '2000' },
+      ]);
+      expect(Number(counts[2]!.rows)).toBeLessThan(1_000);
+      expect(counts).toHaveLength(200);
+    });
+  });
+
+  it('says what is wrong with its parameters', async () => {
+    const wrong = async (params: Record<string, unknown>) =>
+      await launch('template', 'wrong', params).exit;
+    const design = await wrong({ design: 'turn4.middle' });
+    expect([design.code, design.stderr]).toEqual([
+      1,
+      expect.stringContaining("unknown design 'turn4.middle'"),
+    ]);
+    const heavy = await wrong({ design: 'turn4.before', ...size, heavyRows: 20_000 });
+    expect(heavy.stderr).toContain('do not fit in 20000 rows');
+  });
+});
+
+describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
+  const schema = `run_${design.slice(6)}`;
+  const accountsFile = () => path.join(lease.folder, `${schema}-accounts.json`);
+  let gateway: Awaited<ReturnType<typeof startGateway>>;
+  let accounts: { id: string; headers: Record<string, string>; vars: { project: string } }[];
+  const as = (index: number): Send => client(gateway.url, accounts[index]!.headers);
+
+  beforeAll(async () => {
+    await template(schema, design);
+    const params = { design, count: 100, heavyCount: 2, heavyUsers: 2, outFile: accountsFile() };
+    await step('accounts', schema, params);
+    accounts = JSON.parse(readFileSync(accountsFile(), 'utf8'));
+    gateway = await startGateway(schema, { design });
+  });
+  afterAll(() => gateway?.child.kill('SIGKILL'));
+
+  it('has accounts with live sessions and a project of their own, heavy ones first', async () => {
+    expect(accounts.slice(0, 2).map(({ id }) => id)).toEqual(['1', '2']);
+    expect(new Set(accounts.map(({ id }) => id)).size).toBe(100);
+    for (const index of [0, 1, 50, 99]) {
+      expect((await as(index)('GET', '/me')).body.id).toBe(accounts[index]!.id);
+      const read = await as(index)('GET', `/projects/${accounts[index]!.vars.project}`);
+      expect(read.status).toBe(200);
+    }
+  });
+
+  it('shows its effects: one line per audited request of the run, none of the seeded ones', async () => {
+    const sinceMs = Date.now();
+    const ids = Array.from({ length: 30 }, (_, i) => `effect-${i}`);
+    await Promise.all(
+      ids.map((id, i) => as(i)('GET', '/projects', { headers: { 'x-request-id': id } })),
+    );
+    const outFile = path.join(lease.folder, `${schema}-effects.ndjson`);
+    await step('effects', schema, { outFile, sinceMs });
+    const lines = readFileSync(outFile, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ requestId }) => requestId).sort()).toEqual([...ids].sort());
+    expect(lines[0]).toMatchObject({
+      kind: 'effect',
+      name: 'audit',
+      action: 'project.list',
+      outcome: 'success',
+    });
+    for (const { occurredAtUs } of lines)
+      expect(occurredAtUs / 1_000).toBeGreaterThanOrEqual(sinceMs);
+  });
+
+  it('answers 503, never success, while the audit log cannot be written, and recovers', async () => {
+    expect((await as(60)('GET', '/me')).status).toBe(200);
+    await postgres.stop();
+    const replies = await Promise.all(Array.from({ length: 5 }, () => as(60)('GET', '/me')));
+    expect(replies.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
+    for (const { headers } of replies)
+      expect(headers.get('content-type')).toContain('problem+json');
+    const ready = await as(60)('GET', '/readyz');
+    expect([ready.status, ready.body.detail]).toEqual([503, 'PostgreSQL does not answer.']);
+    expect((await as(60)('GET', '/healthz')).status).toBe(200);
+    await restartPostgres();
+    let status = 0;
+    for (let attempt = 0; attempt < 50 && status !== 200; attempt += 1) {
+      await delay(100);
+      status = (await as(60)('GET', '/me')).status;
+    }
+    expect(status).toBe(200);
+  });
+
+  it('loses and doubles nothing it confirmed when connections are cut under load', async () => {
+    const sent: { id: string; status: number }[] = [];
+    const send = async (i: number) => {
+      const id = `cut-${i}`;
+      const reply = await as(10 + (i % 80))('GET', '/projects', {
+        headers: { 'x-request-id': id },
+      });
+      sent.push({ id, status: reply.status });
+    };
+    for (let wave = 0; wave < 10; wave += 1) {
+      const load = Array.from({ length: 40 }, (_, i) => send(wave * 40 + i));
+      await withDatabase((db) =>
+        db.query({
+          text: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'main'`,
+        }),
+      );
+      await Promise.all(load);
+    }
+    const confirmed = sent.filter(({ status }) => status === 200).map(({ id }) => id);
+    expect(confirmed.length).toBeGreaterThan(0);
+    await withDatabase(async (db) => {
+      const rows = await db.query<{ request_id: string; times: string }>({
+        text: `SELECT request_id, count(*) AS times FROM ${schema}.audit_logs WHERE request_id LIKE 'cut-%' GROUP BY 1`,
+      });
+      expect(rows.filter(({ times }) => times !== '1')).toEqual([]);
+      const stored = new Set(rows.map((row) => row.request_id));
+      expect(confirmed.filter((id) => !stored.has(id))).toEqual([]);
+    });
+  });
+
+  it('finishes what is in flight after SIGTERM, says it is not ready, and exits 0', async () => {
+    await withDatabase(async (db) => {
+      await db.query({ text: 'BEGIN' });
+      await db.query({ text: `LOCK TABLE ${schema}.projects IN ACCESS EXCLUSIVE MODE` });
+      const headers = { 'x-request-id': 'in-flight' };
+      const inFlight = as(95)('GET', '/projects', { headers });
+      await delay(200);
+      gateway.child.kill('SIGTERM');
+      await delay(50);
+      const ready = await as(95)('GET', '/readyz');
+      expect([ready.status, ready.body.detail]).toEqual([503, 'the process is stopping.']);
+      await delay(400);
+      await expect(as(95)('GET', '/healthz')).rejects.toThrow();
+      await db.query({ text: 'COMMIT' });
+      expect((await inFlight).status).toBe(200);
+    });
+    expect(await gateway.exit).toMatchObject({ code: 0, signal: null });
+    const outFile = path.join(lease.folder, `${schema}-last.ndjson`);
+    await step('effects', schema, { outFile, sinceMs: 0, requestIdPrefix: 'in-flight' });
+    expect(readFileSync(outFile, 'utf8').trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('the process', () => {
+  it('goes when its parent goes', async () => {
+    await template('orphan', 'turn4.after', { rows: 5_000, heavyRows: 100 });
+    const gateway = await startGateway('orphan', { design: 'turn4.after' });
+    gateway.child.disconnect();
+    expect((await gateway.exit).code).toBe(0);
+  });
+
+  it('says why it cannot start', async () => {
+    const { code, stderr } = await launch('main', 'nowhere', { design: 'turn4.after' }).exit;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('audit_ensure_months')]);
+  });
+});
