@@ -20,7 +20,7 @@ import {
 } from './units.ts';
 import { FORMAT_NAMES } from './write-reports.ts';
 
-export const ABOUT =
+const ABOUT =
   'platform turns a system design into an experiment: it starts real PostgreSQL and Redis, reproduces a\n' +
   'documented failure, applies the documented fix, and judges both.';
 
@@ -112,7 +112,7 @@ function addReaders(program: Command, verbs: Verbs, done: (exitCode: number) => 
   program
     .command('explain')
     .summary('what happens in a scenario, without running it')
-    .argument('<scenario>', 'turn4')
+    .argument('<scenario>', 'turn4, or a file of your own')
     .option('--json', 'print JSON')
     .action(async (name: string, flags: Typed) =>
       done(await verbs.explain(name, { json: flags.json === true })),

@@ -45,7 +45,7 @@ export async function openProgress(options: ProgressOptions): Promise<Progress> 
  */
 async function loadLiveView(): Promise<typeof import('./live-progress.tsx')> {
   const saved = { NODE_ENV: process.env.NODE_ENV, FORCE_COLOR: process.env.FORCE_COLOR };
-  process.env.NODE_ENV = 'production';
+  process.env.NODE_ENV ??= 'production';
   process.env.FORCE_COLOR = '1';
   try {
     return await import('./live-progress.tsx');

@@ -40,8 +40,12 @@ interface Ran {
   readonly exits: readonly number[];
 }
 
-function start(argv: readonly string[], runScenario: RunScenario = fakeRun({ secondMs: 0 })) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+function start(
+  argv: readonly string[],
+  runScenario: RunScenario = fakeRun({ secondMs: 0 }),
+  terminal: object = {},
+) {
+  const [stdout, stderr] = [new PassThrough(), Object.assign(new PassThrough(), terminal)];
   const host = new FakeProcess();
   const io = { stdout, stderr, stdin: new PassThrough(), env: {}, isTty: false };
   const text = { stdout: '', stderr: '' };
@@ -106,6 +110,17 @@ describe('sim', () => {
 
   it('tells what --keep left running, after the run', async () => {
     expect((await sim(['--keep', '--quiet'])).stderr).toBe('kept: postgres://127.0.0.1:5432\n');
+  });
+
+  it('draws the live view on a terminal, and only on stderr', async () => {
+    const saved = { ...process.env };
+    const terminal = { isTTY: true, columns: 80, rows: 24 };
+    const argv = ['sim', 'turn4', '--out', out, '--format', 'md', '--json'];
+    const { stdout, stderr } = await start(argv, fakeRun({ secondMs: 5 }), terminal).ended;
+    expect(JSON.parse(stdout)).toHaveProperty('verdict');
+    // No plain line; what the view shows is checked in live-view.test.tsx.
+    expect(stderr).not.toContain('[   0.0s]');
+    expect(process.env).toEqual(saved);
   });
 
   it('hands every flag to the engine', async () => {
@@ -339,6 +354,18 @@ describe('verbs that run nothing', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout.length).toBeGreaterThan(3);
   });
+
+  it.skipIf('typescript' in process.features)(
+    'names the Node version when it cannot read a TypeScript file',
+    async () => {
+      const file = join(out, 'mine.ts');
+      writeFileSync(file, 'export const scenario: unknown = {};');
+      const { code, stderr } = await run(['sim', file]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`Node ${process.versions.node}`);
+      expect(stderr).toMatch(/^next: .*mine\.mjs/m);
+    },
+  );
 
   it('keeps --swap-arms out of the help', async () =>
     expect((await run(['sim', '--help'])).stdout).not.toContain('swap'));

@@ -49,11 +49,11 @@ function verbsOf(deps: CliDeps, session: Session): Verbs {
     sim: async (names, flags) => (await import('./sim.ts')).runSim(names, flags, verbDeps),
     list: async (flags) => (await import('./list.ts')).runList(scenarios, flags, io),
     explain: async (name, flags) => {
-      const [{ runExplain }, { findScenario }] = await Promise.all([
+      const [{ runExplain }, { resolveScenario }] = await Promise.all([
         import('./explain.ts'),
         import('./scenario-lookup.ts'),
       ]);
-      return runExplain(findScenario(name, scenarios), flags, io);
+      return runExplain(await resolveScenario(name, scenarios), flags, io);
     },
     report: async (name, flags) => (await import('./report.ts')).runReport(name, flags, io),
     serve: async (flags) => (await import('./serve.ts')).runServe(flags, verbDeps),

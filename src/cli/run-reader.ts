@@ -13,7 +13,7 @@ import { suggestion } from './suggestion.ts';
 import { shownPath } from './write-reports.ts';
 
 const SCHEMA_URL = new URL('../../src/sim/result.schema.json', import.meta.url);
-export const SCHEMA_ID = 'platform-sim/result@1';
+const SCHEMA_ID = 'platform-sim/result@1';
 
 export interface FoundRun {
   readonly result: Result;

@@ -20,17 +20,20 @@ export async function resolveScenarios(
   const found: Scenario[] = [];
   for (const name of names) {
     if (name === 'all') found.push(...known);
-    else if (isFile(name)) found.push(await importScenario(name));
-    else found.push(findScenario(name, known));
+    else found.push(await resolveScenario(name, known));
   }
   return found.filter((scenario, index) => found.indexOf(scenario) === index);
 }
 
-export function findScenario(name: string, known: readonly Scenario[]): Scenario {
+export async function resolveScenario(name: string, known: readonly Scenario[]): Promise<Scenario> {
+  return isFile(name) ? await importScenario(name) : findScenario(name, known);
+}
+
+function findScenario(name: string, known: readonly Scenario[]): Scenario {
   const scenario = known.find(({ id }) => id === name.toLowerCase());
   if (scenario !== undefined) return scenario;
   const ids = known.map(({ id }) => id);
-  const guess = suggestion(name, [...ids, 'all']);
+  const guess = suggestion(name, ids);
   const listed = ids.length === 0 ? 'there are no scenarios' : `known: ${ids.join(', ')}`;
   throw new UsageError({
     what: `there is no scenario "${name}"`,
