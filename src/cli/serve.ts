@@ -3,10 +3,8 @@
  * with a small history so that it starts in seconds.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { DeathNotice } from '../sim/effects/testbed/child-process.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
@@ -45,7 +43,6 @@ export async function runServe(
   const say = (text: string): void => void io.stderr.write(`${text}\n`);
   const interrupts = listenForInterrupts(deps.process, () => say(STOPPING));
   const { signal } = interrupts;
-  const folder = await mkdtemp(join(tmpdir(), 'platform-serve-'));
   const ended = new Deferred();
   let testbed: Testbed | null = null;
   session.cleanup = async () => testbed?.stop();
@@ -54,7 +51,6 @@ export async function runServe(
     await cleanBefore(say, { ...io.env });
     testbed = await startTestbed({
       runId: `serve-${randomBytes(4).toString('hex')}`,
-      runFolder: folder,
       spec: smallSpec(arm.testbed, flags.port),
       seed: SEED,
       cores: null,
@@ -76,7 +72,6 @@ export async function runServe(
     await testbed?.stop();
     session.cleanup = null;
     interrupts.dispose();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -18,7 +18,7 @@ import type { Progress } from './progress.ts';
 import { openProgress } from './progress.ts';
 import { repeatSummary } from './repeat-summary.ts';
 import { chooseArms, resolveScenarios } from './scenario-lookup.ts';
-import { textTable } from './text-table.ts';
+import { textTable, wrap } from './text-table.ts';
 import { ensureFolder, linkLatest, shownPath, writeReports } from './write-reports.ts';
 
 export interface SimFlags {
@@ -159,7 +159,9 @@ async function finishRun(
   await linkLatest(folder);
   if (flags.json) return;
   if (run.turn !== '') {
-    io.stdout.write(`${run.scenario.id} ${run.turn}  ${result.verdict}: ${result.sentence}\n`);
+    const lead = `${run.scenario.id} ${run.turn}  `;
+    const lines = wrap(`${result.verdict}: ${result.sentence}`, widthOf(io.stdout) - lead.length);
+    io.stdout.write(`${lead}${lines.join(`\n${' '.repeat(lead.length)}`)}\n`);
     return;
   }
   const { renderConsole } = await import('../report/console.ts');
