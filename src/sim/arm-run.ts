@@ -124,6 +124,13 @@ export class ArmRun {
     };
   }
 
+  /** A judged phase that did not carry the load it was meant to: kept in the history, no longer judged. */
+  discard(name: string): void {
+    const index = this.phases.findIndex((phase) => phase.name === name);
+    const phase = this.phases[index];
+    if (phase !== undefined) this.phases[index] = { ...phase, judged: false };
+  }
+
   async pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#options.signal });
   }

@@ -1,40 +1,97 @@
 /**
  * Finds the population that keeps PostgreSQL as busy as documented: probe the service time on this machine,
- * size the population from it, then let two windows of real load correct it. See pure/calibration.ts.
+ * size the population from it, then let windows of real load correct it. See pure/calibration.ts.
  */
-import type { ArmRun } from './arm-run.ts';
-import { nextPopulation, type Population, populationFor } from './pure/calibration.ts';
+import type { ArmRun, Window } from './arm-run.ts';
+import {
+  type CalibrationWindow,
+  nextPopulation,
+  type Population,
+  populationFor,
+} from './pure/calibration.ts';
 import type { ArmResult } from './result.ts';
 import type { CalibratedUsers } from './scenario.ts';
 
-type CalibrationStep = ArmResult['calibration'][number];
-
-export interface Calibrated {
-  readonly users: number;
-  readonly steps: readonly CalibrationStep[];
-}
+type Step = ArmResult['calibration'][number];
 
 /** Windows of the warm-up. CPU per operation needs no steady state, so no part of them is thrown away. */
 const WINDOWS = 2;
 
-export function targetOf(users: CalibratedUsers) {
-  return {
-    utilisation: users.cpuPercent.target / 100,
-    thinkMeanMs: users.think.meanMs,
-    minUsers: users.minUsers,
-    maxUsers: users.maxUsers,
-  };
-}
+/** A population on its way to the documented load, with everything it has shown so far. */
+export class Calibration {
+  readonly steps: Step[] = [];
+  readonly #users: CalibratedUsers;
+  readonly #windows: CalibrationWindow[] = [];
+  #population: Population;
 
-/** Population for the documented service time, where there is no saturated arm to calibrate on. */
-export function nominalPopulation(users: CalibratedUsers): Calibrated {
-  const { users: count } = populationFor(
-    targetOf(users),
-    users.nominalServiceMs,
-    users.expectedMeanMs,
-  );
-  const note = 'nominal: sized from the documented service time, nothing to calibrate on';
-  return { users: count, steps: [{ users: count, cpuPercent: null, meanUs: 0, note }] };
+  private constructor(users: CalibratedUsers, serviceMs: number) {
+    this.#users = users;
+    this.#population = populationFor(this.#target, serviceMs, users.expectedMeanMs);
+  }
+
+  get population(): Population {
+    return this.#population;
+  }
+
+  /** The documented service time, where there is no saturated arm to calibrate on. */
+  static nominal(users: CalibratedUsers): Calibration {
+    const calibration = new Calibration(users, users.nominalServiceMs);
+    calibration.#step(null, 0, 'sized from the documented service time: nothing to calibrate on');
+    return calibration;
+  }
+
+  /** The load is running when this returns, with the calibrated population. */
+  static async run(arm: ArmRun, users: CalibratedUsers): Promise<Calibration> {
+    const serviceMs = await probeServiceMs(arm, users);
+    const calibration = new Calibration(users, serviceMs);
+    const probed = `probe: ${serviceMs.toFixed(1)} ms of database CPU a request`;
+    calibration.#step(null, Math.round(serviceMs * 1_000), probed);
+    const { users: count } = calibration.population;
+    const startBusy = Math.min(Math.round(users.expectedMeanMs / serviceMs), count);
+    await arm.load.startUsers(count, startBusy);
+    const windowMs = users.warmupMs / WINDOWS;
+    for (let index = 1; index <= WINDOWS && !calibration.population.capped; index++) {
+      const note = `${calibration.population.users} users, aiming at ${users.cpuPercent.target} % database CPU`;
+      const phase = { name: `calibrate-${index}`, note, plannedMs: windowMs };
+      const seen = await arm.phase(phase, () => arm.pause(windowMs));
+      if (seen.utilisation === null) break;
+      await calibration.learn(arm, seen, note);
+    }
+    return calibration;
+  }
+
+  /** Takes a window of load into account and resizes the running population. */
+  async learn(arm: ArmRun, seen: Window, note: string): Promise<void> {
+    const utilisation = seen.utilisation ?? 0;
+    this.#windows.push({
+      users: this.#population.users,
+      seconds: (seen.endUs - seen.startUs) / 1e6,
+      completedPerSecond: seen.completedPerSecond,
+      utilisation,
+      meanResponseMs: seen.meanUs / 1_000,
+    });
+    this.#step(utilisation * 100, Math.round(seen.meanUs), note);
+    this.#population = nextPopulation(this.#target, this.#windows, this.#users.expectedMeanMs);
+    await arm.load.setUsers(this.#population.users);
+  }
+
+  /** Did this window show the load that was asked for? Also when its CPU cannot be read. */
+  isOnTarget({ utilisation }: Window): boolean {
+    if (utilisation === null) return true;
+    const { low, high } = this.#users.cpuPercent;
+    return utilisation * 100 >= low && utilisation * 100 <= high;
+  }
+
+  get #target() {
+    const { cpuPercent, think, minUsers, maxUsers } = this.#users;
+    return { utilisation: cpuPercent.target / 100, thinkMeanMs: think.meanMs, minUsers, maxUsers };
+  }
+
+  #step(cpuPercent: number | null, meanUs: number, note: string): void {
+    const { users, capped } = this.#population;
+    const limit = capped ? ' (at the limit of users: this design does not saturate)' : '';
+    this.steps.push({ users, cpuPercent, meanUs, note: note + limit });
+  }
 }
 
 /** CPU that PostgreSQL spends on one operation, from a light open load. */
@@ -48,47 +105,4 @@ async function probeServiceMs(arm: ArmRun, users: CalibratedUsers): Promise<numb
   return seen.utilisation === null || seen.completedPerSecond === 0
     ? Math.max(0.1, seen.meanUs / 1_000)
     : Math.max(0.01, (seen.utilisation / seen.completedPerSecond) * 1_000);
-}
-
-/** The load is running when this returns, with the calibrated population. */
-export async function calibrate(arm: ArmRun, users: CalibratedUsers): Promise<Calibrated> {
-  const target = targetOf(users);
-  const serviceMs = await probeServiceMs(arm, users);
-  const steps: CalibrationStep[] = [];
-  let population: Population = populationFor(target, serviceMs, users.expectedMeanMs);
-  steps.push({
-    users: population.users,
-    cpuPercent: null,
-    meanUs: Math.round(serviceMs * 1_000),
-    note: `probe: ${serviceMs.toFixed(1)} ms of database CPU a request`,
-  });
-  const startBusy = Math.round(users.expectedMeanMs / serviceMs);
-  await arm.load.startUsers(population.users, Math.min(startBusy, population.users));
-
-  const windowMs = users.warmupMs / WINDOWS;
-  for (let index = 1; index <= WINDOWS; index++) {
-    const name = `calibrate-${index}`;
-    const note = `${population.users} users, aiming at ${users.cpuPercent.target} % database CPU`;
-    const seen = await arm.phase({ name, note, plannedMs: windowMs }, () => arm.pause(windowMs));
-    const cpuPercent = seen.utilisation === null ? null : seen.utilisation * 100;
-    steps.push({
-      users: population.users,
-      cpuPercent,
-      meanUs: Math.round(seen.meanUs),
-      note: population.capped ? 'at the limit of users: this design does not saturate' : note,
-    });
-    if (population.capped || cpuPercent === null) break;
-    population = nextPopulation(
-      target,
-      {
-        users: population.users,
-        completedPerSecond: seen.completedPerSecond,
-        utilisation: cpuPercent / 100,
-        meanResponseMs: seen.meanUs / 1_000,
-      },
-      users.expectedMeanMs,
-    );
-    await arm.load.setUsers(population.users);
-  }
-  return { users: population.users, steps };
 }

@@ -15,7 +15,7 @@ export interface RunOptions {
   readonly durationMs?: number;
   /** The reports folder; the run makes `<outDir>/<scenario>/<runId>/` in it. */
   readonly outDir: string;
-  /** Leave PostgreSQL, Redis and the service of the last arm running at the end. */
+  /** Leave PostgreSQL, Redis and the service of the last arm running; the outcome's `stopKept` ends them. */
   readonly keep: boolean;
   /** The command line as typed, for the report. */
   readonly command: string;
@@ -55,6 +55,8 @@ export interface RunOutcome {
   readonly result: Result;
   /** The run's folder, absolute; holds result.json, history.ndjson.gz and logs/. */
   readonly folder: string;
+  /** With `keep`: ends what was left running. */
+  readonly stopKept?: () => Promise<void>;
 }
 
 export type RunScenario = (options: RunOptions) => Promise<RunOutcome>;

@@ -9,7 +9,7 @@ import { armInRun } from './arm-in-run.ts';
 import { HistoryFile } from './effects/history-file.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/testbed/pin-machine.ts';
-import { cleanBefore } from './effects/testbed/testbed.ts';
+import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
 import type { ArmName, ArmResult, Environment, Result } from './result.ts';
 import type { RunOptions, RunOutcome } from './run-events.ts';
@@ -29,7 +29,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const startedAt = new Date();
   const runId = newRunId(startedAt);
   const folder = path.join(options.outDir, scenario.id, runId);
-  await mkdir(path.join(folder, 'logs'), { recursive: true });
+  await mkdir(folder, { recursive: true });
   onEvent({ type: 'run', runId, folder });
   const note = (text: string) => onEvent({ type: 'note', text });
   await cleanBefore(note);
@@ -38,6 +38,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const history = new HistoryFile(path.join(folder, 'history.ndjson.gz'));
 
   const arms = chosenArms(options);
+  let kept: Testbed | null = null;
   const finished: Finished[] = [];
   let versions = { postgres: 'unknown', redis: 'unknown' };
   let calibratedUsers: number | null = null;
@@ -48,7 +49,9 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
         ...{ name, arm, runId, folder, cores, history, options },
         calibratedUsers,
         brokenPerSecond: brokenRate(finished),
+        keep: options.keep && name === arms.at(-1)?.[0],
       });
+      kept = done.kept;
       calibratedUsers = done.users;
       versions = done.versions;
       finished.push({ name, result: done.result, judgement: done.judgement });
@@ -80,7 +83,18 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   });
   await writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
   if (failure !== undefined) throw failure;
-  return { result, folder };
+  if (kept === null) return { result, folder };
+  onEvent({ type: 'kept', lines: linesOf(kept) });
+  const { stop } = kept;
+  return { result, folder, stopKept: () => stop() };
+}
+
+function linesOf({ service, databaseUrl, redisUrl, redisPrefix }: Testbed): string[] {
+  return [
+    `kept running: ${service.url}`,
+    `PostgreSQL    ${databaseUrl}`,
+    `Redis         ${redisUrl} (keys ${redisPrefix}*)`,
+  ];
 }
 
 /** `--swap-arms` runs each design under the other's name and expectations. */

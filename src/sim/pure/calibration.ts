@@ -14,6 +14,7 @@ export interface PopulationTarget {
 
 export interface CalibrationWindow {
   readonly users: number;
+  readonly seconds: number;
   readonly completedPerSecond: number;
   /** Measured utilisation of the resource over the window, 0 to 1. */
   readonly utilisation: number;
@@ -39,17 +40,26 @@ export function populationFor(
 }
 
 /**
- * The next population after a window. The response time at the target lies between what the window showed and
- * what is documented, so their mean is used: a window above the target overstates it, one below understates it.
+ * The next population after some windows of load. CPU per operation comes from all of them together: a short
+ * window that happened to meet a few dear requests would mislead. The response time at the target lies between
+ * what the last window showed and what is documented, so their mean is used: a window above the target
+ * overstates it, one below understates it.
  */
 export function nextPopulation(
   target: PopulationTarget,
-  window: CalibrationWindow,
+  windows: readonly CalibrationWindow[],
   expectedResponseMs: number,
 ): Population {
-  if (window.completedPerSecond <= 0 || window.utilisation <= 0) {
-    return { users: window.users, capped: true };
+  let busySeconds = 0;
+  let completed = 0;
+  for (const window of windows) {
+    busySeconds += window.utilisation * window.seconds;
+    completed += window.completedPerSecond * window.seconds;
   }
-  const serviceMs = (window.utilisation / window.completedPerSecond) * 1_000;
-  return populationFor(target, serviceMs, (window.meanResponseMs + expectedResponseMs) / 2);
+  const last = windows.at(-1);
+  if (last === undefined || completed <= 0 || busySeconds <= 0) {
+    return { users: last?.users ?? target.minUsers, capped: true };
+  }
+  const serviceMs = (busySeconds / completed) * 1_000;
+  return populationFor(target, serviceMs, (last.meanResponseMs + expectedResponseMs) / 2);
 }

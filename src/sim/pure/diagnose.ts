@@ -108,7 +108,7 @@ function finding(
   const share = `${(top.share * 100).toFixed(0)} % of database time`;
   const perCall = `${top.meanMs.toFixed(1)} ms a call`;
   if (!top.culprit) {
-    return `No single query dominates by design flaw: the dearest takes ${share} at ${perCall}${cpu}.`;
+    return `No query stands out${cpu}: the dearest takes ${share} at ${perCall}.`;
   }
   const perOperation =
     input.operations > 0 ? `${(top.calls / input.operations).toFixed(2)} calls per request, ` : '';

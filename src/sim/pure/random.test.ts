@@ -29,9 +29,7 @@ describe('createRandom', () => {
   });
 
   it('keeps its stream across releases: a changed generator would silently change every schedule', () => {
-    expect(
-      take(createRandom(1), 3).map((value) => Math.floor(value * 1e9)),
-    ).toMatchInlineSnapshot(`
+    expect(take(createRandom(1), 3).map((value) => Math.floor(value * 1e9))).toMatchInlineSnapshot(`
       [
         278944702,
         970742547,

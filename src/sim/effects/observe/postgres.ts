@@ -49,7 +49,7 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
   // A fault may kill the server under this connection; the next query then fails, not the process.
   client.on('error', () => {});
   await client.connect();
-  const hasStatements = await enableStatements(client);
+  const hasStatements = await canReadStatements(client);
   const waitSamples: Record<string, number> = {};
   const lockWaits = { blocked: 0, samples: 0 };
   let timer: NodeJS.Timeout | undefined;
@@ -91,13 +91,12 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
   };
 }
 
-async function enableStatements(client: pg.Client): Promise<boolean> {
+async function canReadStatements(client: pg.Client): Promise<boolean> {
   try {
-    await client.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
     await client.query('SELECT 1 FROM pg_stat_statements LIMIT 1');
     return true;
   } catch {
-    return false; // an external server without it: the diagnosis says what it could not see
+    return false; // somebody's own server without the extension: not ours to install; the diagnosis says so
   }
 }
 

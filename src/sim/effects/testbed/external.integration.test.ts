@@ -19,7 +19,7 @@ let env: NodeJS.ProcessEnv;
 const run = (runId: string, more: NodeJS.ProcessEnv = {}) =>
   startTestbed({
     runId,
-    runFolder: path.join(scratch.root, 'report'),
+    logFolder: path.join(scratch.root, 'report'),
     spec: bedSpec(),
     seed: 9,
     cores: null,
@@ -48,7 +48,7 @@ beforeAll(async () => {
   scratch = await makeScratch();
   host = await startTestbed({
     runId: 'host',
-    runFolder: scratch.runFolder,
+    logFolder: scratch.logFolder,
     spec: bedSpec(),
     seed: 7,
     cores: null,
@@ -98,7 +98,7 @@ test('drops the schema of a run that fails to start', async () => {
   const spec = bedSpec({ service: { crash: true } });
   const start = startTestbed({
     runId: 'ext-4',
-    runFolder: scratch.runFolder,
+    logFolder: scratch.logFolder,
     spec,
     seed: 1,
     cores: null,

@@ -21,7 +21,7 @@ let dataDir: string;
 let blocker: net.Server;
 let takenPort: number;
 const user = runUser();
-const logFile = (name: string) => path.join(scratch.runFolder, name);
+const logFile = (name: string) => path.join(scratch.logFolder, name);
 
 /** The first answer is a port that somebody else has taken in the meantime. */
 function losingTheFirstRace(): () => Promise<number> {
@@ -31,7 +31,7 @@ function losingTheFirstRace(): () => Promise<number> {
 
 beforeAll(async () => {
   scratch = await makeScratch();
-  mkdirSync(scratch.runFolder);
+  mkdirSync(scratch.logFolder);
   const cache = await openCache(user, scratch.env);
   lease = createLease({ runId: 'servers', cache, reaper: false });
   binaries = await preparePostgres(cache);

@@ -14,7 +14,7 @@ let scratch: Scratch;
 const notes: string[] = [];
 const options = (runId: string, more: Partial<TestbedOptions> = {}): TestbedOptions => ({
   runId,
-  runFolder: scratch.runFolder,
+  logFolder: scratch.logFolder,
   spec: bedSpec(),
   seed: 7,
   cores: null,
@@ -72,7 +72,7 @@ test('starts everything on real servers and leaves nothing', async () => {
   expect(pids.filter((pid) => startTimeOf(pid) !== null)).toEqual([]);
   expect(await Promise.all(ports.map((port) => isPortOpen(port)))).toEqual([false, false, false]);
   expect(runs()).toEqual([]);
-  expect(existsSync(path.join(scratch.runFolder, 'logs', 'postgres.log'))).toBe(true);
+  expect(existsSync(path.join(scratch.logFolder, 'postgres.log'))).toBe(true);
 });
 
 test('builds a template once', async () => {

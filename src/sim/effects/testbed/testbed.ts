@@ -23,8 +23,8 @@ const ONE_SHOT_LIMIT_MS = 120_000;
 export interface TestbedOptions {
   /** Unique per arm and run: names the lease, the schema and the key prefix. */
   readonly runId: string;
-  /** The run's report folder; logs go to its logs/. */
-  readonly runFolder: string;
+  /** Logs of this testbed's processes go here; made if need be. Default: in the lease's folder, gone with it. */
+  readonly logFolder?: string;
   readonly spec: TestbedSpec;
   readonly seed: number;
   readonly cores: PinPlan | null;
@@ -53,7 +53,7 @@ export interface Testbed {
   readonly databaseCores: number;
   /** For further children of this arm, such as the sender. They must be stopped before the testbed. */
   readonly lease: Lease;
-  /** Path of a log in the run's folder. */
+  /** Path of a log in the log folder. */
   logFile(name: string): string;
   /** Runs a module to its end against this testbed; `params` are added to the spec's. */
   runOneShot(spec: ProcessSpec, params?: Readonly<Record<string, unknown>>): Promise<void>;
@@ -83,13 +83,13 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   options.signal?.throwIfAborted();
   const user = runUser();
   const cache = await openCache(user, env);
-  const logs = path.join(options.runFolder, 'logs');
-  await mkdir(logs, { recursive: true });
   const lease = createLease({ runId: options.runId, cache });
   const undo = new Undo();
   undo.add('the lease', () => lease.release());
+  const logs = options.logFolder ?? path.join(lease.folder, 'logs');
   const context: Context = { ...options, env, cache, user, lease, undo, logs };
   try {
+    await mkdir(logs, { recursive: true });
     return await assemble(context);
   } catch (error) {
     const explained = await explainDiskFull(error, cache);
