@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  bound,
   bytesText,
   countText,
   durationText,
@@ -105,6 +106,12 @@ describe('text', () => {
   it('prints an ISO instant without a locale', () => {
     expect(instantText('2026-05-04T09:12:33.120Z')).toBe('2026-05-04 09:12:33 UTC');
     expect(instantText('yesterday')).toBe('yesterday');
+  });
+
+  it('binds a number to its unit, and nothing else', () => {
+    expect(bound('mean 910 ms, 92.4 % of 2 cores in 3 steps')).toBe(
+      'mean 910\u00a0ms, 92.4\u00a0% of 2 cores in 3 steps',
+    );
   });
 
   it('replaces escape sequences, lone surrogates and direction overrides', () => {

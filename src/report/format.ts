@@ -118,6 +118,11 @@ export function oneLine(text: string): string {
   return printable(text).replace(/\s+/g, ' ').trim();
 }
 
+/** Keeps a number and its unit on one line: a no-break space between them. */
+export function bound(text: string): string {
+  return text.replace(/(\d) (?=(?:µs|ms|s|min|%|times|[KMGT]iB)(?![\w]))/g, '$1\u00a0');
+}
+
 function trimmed(value: number, digits: number): string {
   const text = value.toFixed(digits);
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;

@@ -24,15 +24,19 @@ export function capacityChart(named: NamedArm): Markup | null {
 
 function drawing({ name, arm }: NamedArm, capacity: Capacity, width: number) {
   const left = 58;
-  const plot = width - left - 22;
+  const isWide = width > 500;
+  const plot = width - left - (isWide ? 112 : 52);
   const boxes = [
     { left, top: 42, width: plot, height: 150 },
     { left, top: 226, width: plot, height: 150 },
   ];
   const steps = capacity.steps.filter((step) => step.offeredPerSecond > 0);
   const offered = steps.map((step) => step.offeredPerSecond);
-  const load = loadScale(offered, plot);
-  const achieved = loadScale([...offered, ...steps.map((step) => step.achievedPerSecond)], 300);
+  const load = loadScale(offered, plot / 190);
+  const achieved = loadScale(
+    [...offered, ...steps.map((step) => step.achievedPerSecond)],
+    150 / 60,
+  );
   const slo = sloSteps(arm.slos).find((step) => step.quantile === 0.99);
   const p99 = latencyScale([...steps.map((step) => step.latency.p99Us), slo?.limitUs ?? 0]);
   const low = Math.max(load.min, achieved.min);
@@ -65,7 +69,7 @@ function drawing({ name, arm }: NamedArm, capacity: Capacity, width: number) {
           ],
           { stroke: color('muted'), width: 1, dash: [4, 3] },
         ),
-        edges(capacity, plot > 400, load),
+        edges(capacity, isWide, load),
         { ...edges(capacity, null, load), xAxisIndex: 1, yAxisIndex: 1 },
         line(
           points(steps, (step) => step.achievedPerSecond),
@@ -112,6 +116,7 @@ function marks(
   return {
     type: 'scatter',
     silent: true,
+    z: 4,
     xAxisIndex: axes,
     yAxisIndex: axes,
     data: steps.map((step, index) => ({
@@ -124,7 +129,7 @@ function marks(
       itemStyle:
         step.verdict === 'unknown'
           ? { color: 'none', borderColor: color('doubt'), borderWidth: 1.5 }
-          : { color: step.verdict === 'pass' ? held : color('bad') },
+          : { color: step.verdict === 'pass' ? held : color('bad'), opacity: 1 },
     })),
   };
 }
@@ -176,12 +181,12 @@ function sloLabel(slo: { readonly objective: string; readonly limitUs: number },
   };
 }
 
-/** log10 of a rate, with 1-2-5 ticks where there is room; a tenth of a decade free at both ends. */
+/** log10 of a rate; `room` is how many decades fit with ticks at 1, 2 and 5. */
 function loadScale(rates: readonly number[], room: number): Scale {
   const known = rates.filter((rate) => rate > 0);
   const min = Math.log10(Math.min(...known)) - 0.08;
   const max = Math.log10(Math.max(...known)) + 0.12;
-  const factors = room / Math.max(0.1, max - min) > 190 ? [1, 2, 5] : [1];
+  const factors = room >= max - min ? [1, 2, 5] : [1];
   const ticks: number[] = [];
   for (let decade = Math.floor(min); decade <= max; decade += 1) {
     for (const factor of factors) {

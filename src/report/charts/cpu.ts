@@ -5,7 +5,7 @@ import { armEndUs, type NamedArm } from '../rows.ts';
 import { axis, grid, line, linearScale, type Scale, timeScale } from './axes.ts';
 import { color, seriesRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
-import { mergeFactor, thinValues } from './thin.ts';
+import { bucketLimit, MOST_COLUMNS, mergeFactor, thinValues } from './thin.ts';
 
 export function processNames(arms: readonly NamedArm[]): string[] {
   return [
@@ -21,10 +21,10 @@ export function processNames(arms: readonly NamedArm[]): string[] {
 export function sharedCpuScale(arms: readonly NamedArm[]): Scale {
   const values = arms.flatMap(({ arm }) =>
     Object.values(arm.resourceTimeline.processes).flatMap((series) =>
-      thinValues(series).map((value) => value ?? 0),
+      thinValues(series, MOST_COLUMNS).map((value) => value ?? 0),
     ),
   );
-  return linearScale(Math.max(100, ...values), percentText, 4);
+  return linearScale(Math.max(100, ...values), percentText, 5);
 }
 
 export function cpuChart(
@@ -41,6 +41,7 @@ export function cpuChart(
   return responsiveChart(text, 540, (width) => {
     const height = 230;
     const box = { left: 52, top: 10, width: width - 52 - 12, height: height - 10 - 30 };
+    const limit = bucketLimit(box.width);
     const time = timeScale(endSeconds(arm), box.width);
     return {
       width,
@@ -50,8 +51,10 @@ export function cpuChart(
         xAxis: axis('x', time),
         yAxis: axis('y', scale),
         series: Object.entries(series).map(([process, values]) => {
-          const step = (bucketUs / 1_000_000) * mergeFactor(values.length);
-          const data = thinValues(values).map((value, index) => [index * step, value] as const);
+          const step = (bucketUs / 1_000_000) * mergeFactor(values.length, limit);
+          const data = thinValues(values, limit).map(
+            (value, index) => [index * step, value] as const,
+          );
           return line(data, { stroke: color(seriesRole(processes.indexOf(process))), width: 1.75 });
         }),
       },

@@ -5,7 +5,7 @@ import type { NamedArm } from '../rows.ts';
 import { axis, grid, linearScale, timeScale } from './axes.ts';
 import { color, seriesRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
-import { mergeFactor, thinCounts } from './thin.ts';
+import { bucketLimit, mergeFactor, thinCounts } from './thin.ts';
 
 export function errorCauses(arms: readonly NamedArm[]): string[] {
   return [...new Set(arms.flatMap(({ arm }) => arm.errorTimeline.map((series) => series.cause)))];
@@ -27,11 +27,12 @@ export function errorChart({ name, arm }: NamedArm, causes: readonly string[]): 
 function drawing(arm: NamedArm['arm'], causes: readonly string[], width: number) {
   const height = 190;
   const box = { left: 52, top: 10, width: width - 52 - 12, height: height - 10 - 30 };
+  const limit = bucketLimit(box.width);
   const length = Math.max(...arm.errorTimeline.map((series) => series.counts.length));
-  const bucketSeconds = (arm.timeline.bucketUs / 1_000_000) * mergeFactor(length);
+  const bucketSeconds = (arm.timeline.bucketUs / 1_000_000) * mergeFactor(length, limit);
   const series = arm.errorTimeline.map(({ cause, counts }) => ({
     cause,
-    counts: thinCounts(counts),
+    counts: thinCounts(counts, limit),
   }));
   const buckets = Math.max(...series.map(({ counts }) => counts.length));
   const stacked = Array.from({ length: buckets }, (_, index) =>

@@ -32,10 +32,15 @@ export function heatScale(arms: readonly NamedArm[]): HeatScale | null {
     }
   }
   if (largest === 0) return null;
-  const steps = Array.from({ length: HEAT_LEVELS }, (_, index) =>
-    Math.ceil(largest ** (index / HEAT_LEVELS) - 1e-9),
+  return { latency: latencyScale(edges), levels: heatLevels(largest), largest };
+}
+
+/** 1 and 2 are told apart whatever the largest is, or a quiet arm beside a busy one would be one flat colour. */
+export function heatLevels(largest: number): number[] {
+  const rest = Array.from({ length: HEAT_LEVELS - 2 }, (_, index) =>
+    Math.ceil(4 * (largest / 4) ** (index / (HEAT_LEVELS - 2)) - 1e-9),
   );
-  return { latency: latencyScale(edges), levels: [...new Set(steps)], largest };
+  return [...new Set([1, 2, ...rest])].filter((low) => low <= largest).sort((a, b) => a - b);
 }
 
 /** `1`, `2 to 4`, `5 to 11` ...: one text per colour in use. */

@@ -153,7 +153,7 @@ function staircaseSeries(steps: readonly Step[], y: Scale, x: Scale): Record<str
       itemStyle: { color: color('slo') },
       label: {
         show: true,
-        position: quantileX(step.quantile) > x.max * 0.5 ? [-8, -16] : [8, -16],
+        position: quantileX(step.quantile) > x.max * 0.5 ? [-8, 8] : [8, 8],
         align: quantileX(step.quantile) > x.max * 0.5 ? 'right' : 'left',
         color: color('slo'),
         formatter: () => step.objective,

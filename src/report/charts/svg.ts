@@ -96,6 +96,7 @@ function clean(svg: string, id: string): string {
         return ` ${name}="${rounded}"`;
       },
     )
+    .replace(/M(\S+) (\S+)L(\S+) \2L\3 (\S+)L\1 \4Z/g, 'M$1 $2H$3V$4H$1Z')
     .replace(/><\/(path|polygon|polyline|rect|circle)>/g, '/>')
     .replace(/>\s*\n\s*</g, '><')
     .trim();

@@ -4,15 +4,23 @@
  */
 import type { HeatMap, TimelinePoint } from '../../sim/result.ts';
 
-export const MOST_BUCKETS = 240;
+/** Columns of a heat map: all drawings share one scale, so the limit is the same at every width. */
+export const MOST_COLUMNS = 120;
 
-export function mergeFactor(buckets: number, limit = MOST_BUCKETS): number {
+/** A bucket is at least this wide in a drawing. */
+const PIXELS_PER_BUCKET = 3;
+
+export function bucketLimit(plotWidth: number): number {
+  return Math.max(1, Math.floor(plotWidth / PIXELS_PER_BUCKET));
+}
+
+export function mergeFactor(buckets: number, limit: number): number {
   return Math.max(1, Math.ceil(buckets / limit));
 }
 
 export function thinPoints(
   points: readonly TimelinePoint[],
-  limit = MOST_BUCKETS,
+  limit: number,
 ): readonly TimelinePoint[] {
   const factor = mergeFactor(points.length, limit);
   if (factor === 1) return points;
@@ -27,14 +35,14 @@ export function thinPoints(
   }));
 }
 
-export function thinCounts(counts: readonly number[], limit = MOST_BUCKETS): readonly number[] {
+export function thinCounts(counts: readonly number[], limit: number): readonly number[] {
   return chunks(counts, mergeFactor(counts.length, limit)).map(sum);
 }
 
 /** Mean of the values that exist. */
 export function thinValues(
   values: readonly (number | null)[],
-  limit = MOST_BUCKETS,
+  limit: number,
 ): readonly (number | null)[] {
   return chunks(values, mergeFactor(values.length, limit)).map((part) => {
     const known = part.filter((value) => value !== null);
@@ -42,7 +50,7 @@ export function thinValues(
   });
 }
 
-export function thinHeatMap(map: HeatMap, limit = MOST_BUCKETS): HeatMap {
+export function thinHeatMap(map: HeatMap, limit = MOST_COLUMNS): HeatMap {
   const factor = mergeFactor(map.columns, limit);
   if (factor === 1) return map;
   return {

@@ -23,12 +23,12 @@ import {
 import { armColor, armSoftColor, color } from './palette.ts';
 import { sloSteps } from './spectrum.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
-import { thinPoints } from './thin.ts';
+import { bucketLimit, thinPoints } from './thin.ts';
 
 /** The latency axis all arms of a run share. */
 export function sharedLatencyScale(arms: readonly NamedArm[]): Scale {
   const values = arms.flatMap(({ arm }) =>
-    thinPoints(arm.timeline.points).flatMap((point) => [point.p50Us ?? 0, point.p99Us ?? 0]),
+    arm.timeline.points.flatMap((point) => [point.p50Us ?? 0, point.p99Us ?? 0]),
   );
   const limits = arms.flatMap(({ arm }) => sloSteps(arm.slos).map((step) => step.limitUs));
   return latencyScale([...values, ...limits]);
@@ -50,10 +50,10 @@ export function timelineChart(named: NamedArm, latency: Scale): Markup | null {
 }
 
 function drawing({ name, arm }: NamedArm, latency: Scale, width: number) {
-  const points = thinPoints(arm.timeline.points);
   const at = (us: number) => us / 1_000_000;
   const left = 52;
   const plot = width - left - 12;
+  const points = thinPoints(arm.timeline.points, bucketLimit(plot));
   const time = timeScale(at(armEndUs(arm)), plot);
   const rates = points.flatMap((point) => [point.offeredPerSecond, point.completedPerSecond]);
   const rate = linearScale(Math.max(1, ...rates), countText, 3);
@@ -65,6 +65,10 @@ function drawing({ name, arm }: NamedArm, latency: Scale, width: number) {
   ];
   const series = (pick: (point: (typeof points)[number]) => number | null) =>
     points.map((point) => [at(point.atUs), pick(point)] as const);
+  const steps = (pick: (point: (typeof points)[number]) => number) => [
+    ...series(pick),
+    [time.max, pick(points.at(-1)!)] as const,
+  ];
   const p99Limit = sloSteps(arm.slos).at(-1);
   const log = (us: number | null) => (us === null ? null : log10(us));
   return {
@@ -80,11 +84,11 @@ function drawing({ name, arm }: NamedArm, latency: Scale, width: number) {
       series: [
         ...boxes.map((_, index) => bands(arm, index, { plot, endSeconds: time.max })),
         line(
-          series((point) => point.offeredPerSecond),
+          steps((point) => point.offeredPerSecond),
           { stroke: color('muted'), dash: [4, 3], step: 'end' },
         ),
         line(
-          series((point) => point.completedPerSecond),
+          steps((point) => point.completedPerSecond),
           { stroke: armColor(name), width: 1.75, step: 'end' },
         ),
         ...(p99Limit === undefined ? [] : [limitLine(p99Limit, time.max)]),
@@ -99,7 +103,7 @@ function drawing({ name, arm }: NamedArm, latency: Scale, width: number) {
           1,
         ),
         line(
-          series((point) => point.inFlight),
+          steps((point) => point.inFlight),
           { stroke: armColor(name), width: 1.5, step: 'end' },
           2,
         ),
@@ -134,8 +138,8 @@ function bands(
   const span = (startUs: number, endUs: number) =>
     [startUs / 1_000_000, endUs / 1_000_000] as const;
   const named = (text: string, start: number, end: number) => {
-    const room = Math.floor((((end - start) / endSeconds) * plot) / 6.6);
-    return panel === 0 && room >= 3 ? cut(text, room) : '';
+    const room = Math.floor((((end - start) / endSeconds) * plot) / 7.2);
+    return panel === 0 && room >= 4 ? cut(text, room) : '';
   };
   const phase = (item: PhaseSummary) => {
     const [start, end] = span(item.startUs, item.endUs);
@@ -146,7 +150,7 @@ function bands(
         label: bandLabel(
           named(item.name, start, end),
           item.judged ? color('ink') : color('muted'),
-          -26,
+          -38,
         ),
       },
       { xAxis: end },

@@ -2,7 +2,15 @@
 import type { Diagnosis } from '../../sim/result.ts';
 import { cpuChart, processNames, sharedCpuScale } from '../charts/cpu.ts';
 import { seriesRole } from '../charts/palette.ts';
-import { bytesText, countText, durationText, oneLine, percentText, ratioText } from '../format.ts';
+import {
+  bound,
+  bytesText,
+  countText,
+  durationText,
+  oneLine,
+  percentText,
+  ratioText,
+} from '../format.ts';
 import type { NamedArm } from '../rows.ts';
 import { html, raw } from './markup.ts';
 import {
@@ -73,12 +81,12 @@ function oneDiagnosis(name: string, diagnosis: Diagnosis): Content {
   if (diagnosis.eventLoopDelayP99Us !== null) {
     delays.push(['event loop delay, p99', durationText(diagnosis.eventLoopDelayP99Us)]);
   }
-  return html`<p class="big"><b class="${name}-ink">${name}</b> ${diagnosis.finding}</p>
+  return html`<p class="big"><b class="${name}-ink">${name}</b> ${bound(diagnosis.finding)}</p>
 ${diagnosis.queries.length > 0 && queryTable(diagnosis)}
 ${planDetails(diagnosis)}
 <div class="facts" style="margin-top:28px">
 ${diagnosis.waits.length > 0 && html`<div><h3>What busy backends did</h3>${waitTable(diagnosis)}</div>`}
-<div>${diagnosis.ruledOut.length > 0 && html`<h3>Ruled out</h3>${pairs(diagnosis.ruledOut.map(({ cause, evidence }) => [cause, evidence]))}`}
+<div>${diagnosis.ruledOut.length > 0 && html`<h3>Ruled out</h3>${pairs(diagnosis.ruledOut.map(({ cause, evidence }) => [cause, bound(evidence)]))}`}
 ${delays.length > 0 && html`<h3 style="margin-top:20px">Waiting in the service</h3>${pairs(delays)}`}</div>
 </div>`;
 }
@@ -92,7 +100,7 @@ function queryTable(diagnosis: Diagnosis): Content {
     { title: 'Rows per call', numeric: true },
   ];
   const rows = diagnosis.queries.map((query) => [
-    html`<code>${query.query}</code> ${query.culprit && html`<span class="tag">culprit</span>`}`,
+    html`<code class="statement">${query.query}</code>${query.culprit && html`<span class="tag">culprit</span>`}`,
     html`<span class="nowrap">${bar(query.share, query.culprit)}${ratioText(query.share)}</span>`,
     countText(query.calls),
     durationText(query.meanMs * 1_000),

@@ -1,6 +1,7 @@
 /** The top of the page: what a reader takes away in ten seconds. */
 import type { Result } from '../../sim/result.ts';
 import {
+  bound,
   countText,
   durationText,
   instantText,
@@ -22,13 +23,13 @@ export function pageHeader(
   return html`<header>
 <div class="top"><span><b>platform sim</b> ${result.scenario}</span><span>${instantText(result.startedAt)}, run ${result.runId}</span></div>
 <p class="badge ${result.verdict}"><span>${verdictMark(result.verdict)} ${result.verdict.toUpperCase()}</span><small>${exitText(result.exitCode)}</small></p>
-<h1>${result.sentence}</h1>
+<h1>${bound(result.sentence)}</h1>
 ${result.aborted && html`<p class="banner bad"><b>Aborted.</b> The run was interrupted; this report shows what there was until then.</p>`}
 ${result.quick && html`<p class="banner"><b>Quick run.</b> ${result.scaleNote}</p>`}
 ${result.failed.length > 0 && html`<p class="banner bad"><b>Failed against expectation:</b> ${result.failed.map((id, index) => html`${index > 0 && ', '}<code>${id}</code>`)}</p>`}
-<dl class="lede"><div><dt>${result.title}</dt><dd>${result.situation}</dd></div><div><dt>Question</dt><dd>${result.question}</dd></div></dl>
+<dl class="lede"><div><dt>${result.title}</dt><dd>${bound(result.situation)}</dd></div><div><dt>Question</dt><dd>${bound(result.question)}</dd></div></dl>
 ${keyFigures(arms)}
-<nav aria-label="Sections">${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
+<nav aria-label="Sections">${sections.map(({ id, title, short }) => html`<a href="#${id}">${short ?? title}</a>`)}</nav>
 </header>`;
 }
 
@@ -47,7 +48,7 @@ function keyFigures(arms: readonly NamedArm[]): Markup | null {
   return html`<dl class="keys">
 <div><dt>p99 response time</dt><dd>${pair(({ arm }) => percentileText(arm.latency.p99Us, 0.99, arm.latency.count))}<small>n = ${n}</small></dd></div>
 <div><dt>Mean response time</dt><dd>${pair(({ arm }) => (arm.latency.count === 0 ? 'no data' : durationText(arm.latency.meanUs)))}<small>n = ${n}</small></dd></div>
-${busiest !== null && html`<div><dt>CPU of ${busiest}</dt><dd>${pair(cpu)}<small>of one core, same load</small></dd></div>`}
+${busiest !== null && html`<div><dt>CPU of ${busiest}</dt><dd>${pair(cpu)}<small>of one core${measuredArms.length > 1 && ', same load'}</small></dd></div>`}
 ${held(to ?? from!)}
 </dl>`;
 }

@@ -1,27 +1,26 @@
 /** What was promised and what came of it: SLOs, the documented incident, invariants. */
 import type { InvariantResult, SloResult } from '../../sim/result.ts';
-import { countText, measureText } from '../format.ts';
+import { bound, countText, measureText } from '../format.ts';
 import { documentedRows, invariantRows, type NamedArm, sloRows } from '../rows.ts';
 import { bandText, expectationText, figureText, measured } from '../wording.ts';
 import { html } from './markup.ts';
-import { type Content, dataTable, paragraph, type Section, verdictOf } from './parts.ts';
+import {
+  type Column,
+  type Content,
+  dataTable,
+  paragraph,
+  type Section,
+  verdictOf,
+} from './parts.ts';
 
 export function sloSection(arms: readonly NamedArm[]): Section | null {
   const rows = sloRows(arms);
   if (rows.length === 0) return null;
-  const columns = [
-    { title: 'Objective' },
-    { title: 'Limit', numeric: true },
-    ...arms.flatMap(({ name }) => [
-      { title: html`<span class="${name}-ink">${name}</span>`, numeric: true },
-      { title: 'n', numeric: true },
-      { title: 'Verdict' },
-    ]),
-  ];
+  const columns = [{ title: 'Objective' }, { title: 'Limit', limit: true }, ...armColumns(arms)];
   const body = rows.map(({ item, cells }) => [
     html`<code>${item.objective}</code>`,
     measureText(item.limit, item.unit),
-    ...cells.flatMap(sloCells),
+    ...cells.map(sloCell),
   ]);
   return {
     id: 'slos',
@@ -32,19 +31,22 @@ export function sloSection(arms: readonly NamedArm[]): Section | null {
         name,
         arm,
       }) => html`<div><p><b class="${name}-ink">${name}</b> ${verdictOf(arm.verdict, expectationText(arm))}</p>
-<p class="note">${arm.reason} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`,
+<p class="note">${bound(arm.reason)} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`,
     )}</div>`,
   };
 }
 
-function sloCells(slo: SloResult | null): Content[] {
-  if (slo === null) return ['', '', ''];
-  const why = slo.reason !== undefined && html`<br><span class="note">${slo.reason}</span>`;
-  return [
-    html`<span class="value">${measured(slo)}</span>`,
-    countText(slo.samples),
-    html`${verdictOf(slo.verdict)}${why}`,
-  ];
+function armColumns(arms: readonly NamedArm[]): Column[] {
+  return arms.map(({ name }) => ({ title: html`<span class="${name}-ink">${name}</span>` }));
+}
+
+function sloCell(slo: SloResult | null): Content {
+  if (slo === null) return null;
+  return html`<span class="value cell">${measured(slo)}</span> ${verdictOf(slo.verdict)}<span class="under">n = ${countText(slo.samples)}</span>${because(slo.reason)}`;
+}
+
+function because(reason: string | undefined): Content {
+  return reason !== undefined && html`<span class="note">${reason}</span>`;
 }
 
 export function documentedSection(arms: readonly NamedArm[]): Section | null {
@@ -68,6 +70,7 @@ export function documentedSection(arms: readonly NamedArm[]): Section | null {
   return {
     id: 'documented',
     title: 'Documented and reproduced',
+    short: 'Documented',
     body: html`${paragraph('The incident report beside this run. Outside the band it would be another incident, and nothing learned here would apply.')}
 ${dataTable('Documented and reproduced figures', columns, body)}`,
   };
@@ -76,22 +79,8 @@ ${dataTable('Documented and reproduced figures', columns, body)}`,
 export function invariantSection(arms: readonly NamedArm[]): Section | null {
   const rows = invariantRows(arms);
   if (rows.length === 0) return null;
-  const columns = [
-    { title: 'Statement' },
-    ...arms.flatMap(({ name }) => [
-      { title: html`<span class="${name}-ink">${name}</span>, checked`, numeric: true },
-      { title: 'Violations', numeric: true },
-      { title: 'Verdict' },
-    ]),
-  ];
-  const body = rows.map(({ item, cells }) => [
-    item.statement,
-    ...cells.flatMap((cell) =>
-      cell === null
-        ? ['', '', '']
-        : [countText(cell.checked), countText(cell.violations), invariantVerdict(cell)],
-    ),
-  ]);
+  const columns = [{ title: 'Statement' }, ...armColumns(arms)];
+  const body = rows.map(({ item, cells }) => [item.statement, ...cells.map(invariantCell)]);
   const witnesses = rows.flatMap(({ cells }) =>
     cells.map((cell, index) => witnessOf(cell, arms[index]!.name)),
   );
@@ -102,13 +91,14 @@ export function invariantSection(arms: readonly NamedArm[]): Section | null {
   };
 }
 
-function invariantVerdict(cell: InvariantResult): Content {
-  const why = cell.reason !== undefined && html`<br><span class="note">${cell.reason}</span>`;
-  return html`${verdictOf(cell.verdict)}${why}`;
+function invariantCell(cell: InvariantResult | null): Content {
+  if (cell === null) return null;
+  const violations = `${countText(cell.violations)} ${cell.violations === 1 ? 'violation' : 'violations'}`;
+  return html`${verdictOf(cell.verdict)}<span class="under">${countText(cell.checked)} checked, ${violations}</span>${because(cell.reason)}`;
 }
 
 function witnessOf(cell: InvariantResult | null, arm: string): Content {
   if (cell === null || cell.witness.length === 0) return null;
   const lines = cell.witness.map((item) => JSON.stringify(item)).join('\n');
-  return html`<details${cell.verdict === 'fail' && html` open`}><summary>${arm}, ${cell.id}: ${countText(cell.witness.length)} witnesses</summary><pre>${lines}</pre></details>`;
+  return html`<details${cell.verdict === 'fail' && html` open`}><summary>Witnesses of ${cell.id} in ${arm}: ${countText(cell.witness.length)}</summary><pre>${lines}</pre></details>`;
 }

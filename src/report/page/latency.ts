@@ -3,6 +3,7 @@ import { errorCauses, errorChart } from '../charts/errors.ts';
 import { heatLegend, heatMapChart, heatScale } from '../charts/heat-map.ts';
 import { heatRole, seriesRole } from '../charts/palette.ts';
 import { spectrumChart } from '../charts/spectrum.ts';
+import { thinHeatMap } from '../charts/thin.ts';
 import { sharedLatencyScale, timelineChart } from '../charts/timeline.ts';
 import { countText, durationText, instantOffsetText, oneLine, rateText } from '../format.ts';
 import { latencyRows, type NamedArm, objectiveQuantile } from '../rows.ts';
@@ -43,7 +44,7 @@ function latencyTable(arms: readonly NamedArm[]): Content {
   const cells = arms.map(({ arm }) => latencyRows(arm.latency));
   const rows = (cells[0] ?? []).map(({ label }, index) => [
     label,
-    ...cells.map((column) => html`<span class="value">${column[index]!.text}</span>`),
+    ...cells.map((column) => latencyCell(column[index]!.text)),
   ]);
   const totals: [string, (named: NamedArm) => string][] = [
     ['n', ({ arm }) => countText(arm.latency.count)],
@@ -62,6 +63,12 @@ function latencyTable(arms: readonly NamedArm[]): Content {
     rows,
     totals.map(([label, pick]) => [label, ...arms.map(pick)]),
   );
+}
+
+/** A missing percentile is not as loud as a number. */
+function latencyCell(text: string): Content {
+  const isNumber = /\d/.test(text);
+  return html`<span class="${isNumber ? 'value' : 'muted'}">${text}</span>`;
 }
 
 function operations(arms: readonly NamedArm[]): Content {
@@ -95,7 +102,7 @@ ${legend([
   { role: 'muted', text: 'offered', shape: 'dash' },
   ...drawn.flatMap(({ name }) => [
     { role: name, text: `${name}: completed, p99, in flight` } as const,
-    { role: `${name}-soft`, text: 'p50', shape: 'thin' } as const,
+    { role: `${name}-soft`, text: `${name}: p50`, shape: 'thin' } as const,
   ]),
   { role: 'slo', text: 'p99 limit', shape: 'dash' },
   { role: 'idle', text: 'not judged', shape: 'hatched' },
@@ -150,16 +157,16 @@ export function heatMapSection(arms: readonly NamedArm[]): Section | null {
   const scale = heatScale(arms);
   if (scale === null) return null;
   const drawn = arms.filter(({ arm }) => arm.heatMap !== null);
-  const bucket = durationText(Math.max(...drawn.map(({ arm }) => arm.heatMap!.bucketUs))).replace(
-    '.0',
-    '',
-  );
+  const bucket = durationText(
+    Math.max(...drawn.map(({ arm }) => thinHeatMap(arm.heatMap!).bucketUs)),
+  ).replace('.0', '');
   const items = heatLegend(scale).map(
     (text, index) => ({ role: heatRole(index + 1), text, shape: 'box' }) as const,
   );
   return {
     id: 'heat',
     title: 'Latency heat maps',
+    short: 'Heat maps',
     body: html`${paragraph(`Each cell counts the operations of ${bucket} in one band of latency. One colour scale and one latency axis for all arms.`)}
 ${legend(items)}${perArm(drawn, (named) => heatMapChart(named, scale))}`,
   };
@@ -189,12 +196,12 @@ export function errorSection(arms: readonly NamedArm[]): Section | null {
     title: 'Errors',
     body: html`${legend(items)}${perArm(arms, (named) => {
       const found = named.arm.errors.map(
-        ({ cause, count }) => `${oneLine(cause)} ${countText(count)}`,
+        ({ cause, count }) => `${countText(count)} ${oneLine(cause)}`,
       );
       return html`${errorChart(named, causes)}<figcaption>${
         found.length === 0
           ? `No errors in ${errorText(named.arm).replace('0 of ', '')} operations.`
-          : `${errorText(named.arm)} operations: ${found.join(', ')}.`
+          : `${errorText(named.arm)}: ${found.join(', ')}.`
       }</figcaption>`;
     })}`,
   };

@@ -6,7 +6,7 @@ const HEADER = `
 .badge{display:inline-flex;align-items:baseline;gap:10px;margin:36px 0 14px;padding:4px 12px 4px 10px;border-radius:4px;font-size:14px;font-weight:650;letter-spacing:.02em}
 .badge.pass{background:var(--good-wash)}.badge.fail{background:var(--bad-wash)}.badge.unknown{background:var(--doubt-wash)}
 .badge small{font-size:13px;font-weight:400;letter-spacing:0}
-h1{max-width:30em}
+h1{max-width:30em}p>.verdict{white-space:normal}.top span{min-width:0;overflow-wrap:anywhere}
 .lede{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:16px 40px;margin-top:24px}
 .lede dt{font-size:13px;font-weight:600;color:var(--muted)}
 .lede dd{margin:2px 0 0;max-width:38em}
@@ -19,15 +19,16 @@ h1{max-width:30em}
 .keys dd small{display:block;margin-top:4px;font-size:13px;font-weight:400;letter-spacing:0;color:var(--muted)}
 .keys .from{color:var(--before)}.keys .to{color:var(--after)}
 .keys .arrow{color:var(--axis);font-weight:400;padding:0 7px}
-nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin-top:20px;font-size:13px;color:var(--muted)}
+nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:20px;font-size:13px;color:var(--muted)}
 `;
 
 const SECTIONS = `
-section{margin-top:60px}
-section>h2{padding-bottom:4px}
+section{margin-top:64px}
+section>h2{padding-bottom:6px}
 section>.note{max-width:46em;margin-bottom:16px}
 section>h3{margin:30px 0 8px}
-section>figure+figure,section>.scroll+figure,section>figure+.scroll,section>details+.scroll{margin-top:24px}
+section>figure+figure,section>.scroll+figure,section>figure+.scroll,section>details+.scroll,.arms+.scroll{margin-top:24px}
+section>.big+.scroll,section>.note+.scroll{margin-top:14px}
 .arms{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:28px 36px}
 .arms>*{min-width:0}
 .arms>figure{max-width:640px}
@@ -50,7 +51,7 @@ svg text{font-size:12px;font-family:inherit}
 .big{font-size:17px;max-width:40em}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:20px 40px}
 .facts h3{margin-bottom:4px}
-.pairs{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px;font-size:15px}
+.pairs{display:grid;grid-template-columns:fit-content(45%) minmax(0,1fr);gap:4px 20px;font-size:15px}
 .pairs dt{color:var(--muted)}.pairs dd{margin:0}
 .words dt{font-weight:600;color:var(--ink)}
 footer{margin-top:60px;padding-top:14px;border-top:1px solid var(--rule);font-size:13px;color:var(--muted)}
@@ -59,6 +60,7 @@ footer{margin-top:60px;padding-top:14px;border-top:1px solid var(--rule);font-si
 const SMALL = `
 @media (max-width:900px){.beside{grid-template-columns:minmax(0,1fr)}.beside>figure{max-width:720px}}
 @media (max-width:600px){
+.limit{display:none}.cell{display:block}td:not(.num){min-width:6.5em}
 .page{padding:18px 16px 40px}body{font-size:15px}section{margin-top:44px}.badge{margin-top:24px}
 .wide{display:none}.narrow{display:block}
 th,td{padding-right:14px}table{font-size:14px}
@@ -73,15 +75,19 @@ body{font-size:10.5pt;line-height:1.45;print-color-adjust:exact;-webkit-print-co
 h1{font-size:19pt}h2{font-size:14pt}
 section{margin-top:26pt}.badge{margin-top:14pt}
 table,.pairs{font-size:9pt}th,td{padding:4pt 10pt 4pt 0}thead th,.note,figcaption,.legend,caption,summary{font-size:8.5pt}
-h2,h3,.note,.legend,.arm-name{break-after:avoid}
+h2,h3,section>.note,.legend,.arm-name,.big{break-after:avoid;break-inside:avoid}
+#slos,#documented,#invariants,#spectrum,#timeline,#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
+
+.lede{grid-template-columns:1fr 1fr}
 figure,tr,.keys,.lede,.facts>*,.banner{break-inside:avoid}
 .arms{grid-template-columns:1fr 1fr;gap:14pt 20pt}.arms .wide{display:none}.arms .narrow{display:block}
 .arms.single{grid-template-columns:1fr}.arms.single .wide{display:block}.arms.single .narrow{display:none}
-.beside{grid-template-columns:minmax(0,1fr)}
-.beside>figure .wide,section>figure .wide{display:block}.beside>figure .narrow,section>figure .narrow{display:none}
+.beside{grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:14pt 20pt}section>figure{max-width:480pt!important}
+.beside .wide{display:none}.beside .narrow{display:block}section>figure .wide{display:block}section>figure .narrow{display:none}
+tr.total td,tr.total th,.under{font-size:8.5pt}.scroll{background:none}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt;padding:8pt}
 .scroll{overflow:visible}
-.keys{grid-template-columns:repeat(4,1fr);gap:0 18pt;margin-top:16pt}.keys dd{font-size:14pt}
+.keys{grid-template-columns:repeat(4,1fr);gap:0 18pt;margin-top:16pt}.keys dd{font-size:12.5pt;white-space:nowrap}.keys .arrow{padding:0 4pt}.keys dd small{white-space:normal}
 details::details-content{display:block;content-visibility:visible}
 summary{list-style:none}
 }`;

@@ -10,12 +10,16 @@ export type Content = Markup | string | number | null | false | readonly Content
 export interface Section {
   readonly id: string;
   readonly title: string;
+  /** For the list of sections, when the title is long. */
+  readonly short?: string;
   readonly body: Markup;
 }
 
 export interface Column {
   readonly title: Content;
   readonly numeric?: boolean;
+  /** Left out on a phone: said elsewhere. */
+  readonly limit?: boolean;
 }
 
 /** Rows of cells; the first cell of a row is its header. Scrolls in itself when the page is too narrow. */
@@ -27,15 +31,18 @@ export function dataTable(
 ): Markup {
   const cell = (content: Content, index: number) =>
     index === 0
-      ? html`<th scope="row">${content}</th>`
-      : html`<td${columns[index]?.numeric ? NUMERIC : null}>${content}</td>`;
+      ? html`<th scope="row"${kind(columns[0])}>${content}</th>`
+      : html`<td${kind(columns[index])}>${content}</td>`;
   return html`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
-<thead><tr>${columns.map(({ title, numeric }) => html`<th scope="col"${numeric ? NUMERIC : null}>${title}</th>`)}</tr></thead>
+<thead><tr>${columns.map((column) => html`<th scope="col"${kind(column)}>${column.title}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}${totals.map((row) => html`<tr class="total">${row.map(cell)}</tr>\n`)}</tbody>
 </table></div>`;
 }
 
-const NUMERIC = html` class="num"`;
+function kind(column: Column | undefined): Content {
+  const names = [column?.numeric ? 'num' : '', column?.limit ? 'limit' : ''].filter((name) => name);
+  return names.length > 0 && html` class="${names.join(' ')}"`;
+}
 
 /** Mark and word, never colour alone. */
 export function verdictOf(verdict: Verdict, word = verdictWord(verdict)): Markup {

@@ -11,7 +11,7 @@ const LIGHT = `
 --good-wash:#e6f3ec;--bad-wash:#fbeae8;--doubt-wash:#f8efd9;
 --before:#b9550b;--before-soft:#e3a877;--after:#1b66b5;--after-soft:#8bb6e2;
 --sample:#7a4db8;--sample-soft:#bda3e0;
---heat-1:#dbe7f3;--heat-2:#b3cde8;--heat-3:#7fadd9;--heat-4:#4a87c3;--heat-5:#22609f;--heat-6:#0b376c;
+--heat-1:#c6d9ec;--heat-2:#9bc0e1;--heat-3:#689dcd;--heat-4:#3b79b4;--heat-5:#1d5691;--heat-6:#0a2f5e;
 --series-1:#0f766e;--series-2:#a1660a;--series-3:#b8286b;--series-4:#4f46c8;--series-5:#4d7c0f;--series-6:#6b7280;
 --hatch:#c9c9c2;`;
 
@@ -22,7 +22,7 @@ const DARK = `
 --good-wash:#17302a;--bad-wash:#3a2021;--doubt-wash:#362c17;
 --before:#f0965a;--before-soft:#96603a;--after:#6db1f2;--after-soft:#41709c;
 --sample:#b795ee;--sample-soft:#725a97;
---heat-1:#1d3048;--heat-2:#234d77;--heat-3:#2f70a9;--heat-4:#4c96d2;--heat-5:#8cc3ed;--heat-6:#dcefff;
+--heat-1:#233b58;--heat-2:#275581;--heat-3:#3074ae;--heat-4:#4c96d2;--heat-5:#8cc3ed;--heat-6:#dcefff;
 --series-1:#35cdbb;--series-2:#e2b33c;--series-3:#f07fb4;--series-4:#a7b0fb;--series-5:#a4d64a;--series-6:#9ca3af;
 --hatch:#3a3f46;`;
 
@@ -39,7 +39,8 @@ h1,h2,h3{line-height:1.25;margin:0;font-weight:650;text-wrap:balance;overflow-wr
 h1{font-size:clamp(24px,3.4vw,34px);letter-spacing:-.015em}
 h2{font-size:22px;letter-spacing:-.01em}
 h3{font-size:16px}
-p,li,dd,td,th,figcaption,summary{overflow-wrap:anywhere}
+p,li,dt,dd,figcaption,summary{overflow-wrap:anywhere}
+td,th{overflow-wrap:break-word}
 .muted,figcaption,.note{color:var(--muted)}
 .note,figcaption{font-size:14px;line-height:1.5}
 .nowrap{white-space:nowrap}
@@ -47,20 +48,22 @@ p,li,dd,td,th,figcaption,summary{overflow-wrap:anywhere}
 `;
 
 const TABLES = `
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;background:linear-gradient(to right,var(--paper) 40%,transparent) left,linear-gradient(to left,var(--paper) 40%,transparent) right,linear-gradient(to right,var(--rule),transparent) left,linear-gradient(to left,var(--rule),transparent) right;background-size:48px 100%,48px 100%,14px 100%,14px 100%;background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}
 table{border-collapse:collapse;width:100%;font-size:15px;line-height:1.45}
 caption{text-align:left;font-size:14px;color:var(--muted);padding-bottom:6px}
-th,td{padding:8px 20px 8px 0;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--rule)}
+th,td{padding:8px 24px 8px 0;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--rule)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-size:13px;font-weight:600;color:var(--muted);border-bottom-color:var(--axis);vertical-align:bottom}
-tbody th{font-weight:400}
+tbody th{font-weight:400;min-width:8em}thead th:first-child{min-width:8em}
+tbody th.num{min-width:0}
+.under{display:block;font-size:13px;color:var(--muted);white-space:nowrap}
+.statement{display:block;min-width:15em;overflow-wrap:anywhere}
 .num{text-align:right;white-space:nowrap}
-td.wide-cell{min-width:220px}
 td code,th code{white-space:normal}
 tr.total th,tr.total td{border-bottom:0;color:var(--muted);font-size:14px}
 .verdict{display:inline-block;white-space:nowrap;font-weight:600}
 .pass{color:var(--good)}.fail{color:var(--bad)}.unknown{color:var(--doubt)}
-.value{font-weight:600;white-space:nowrap}
+.value{font-weight:600;white-space:nowrap}.cell{display:inline-block;min-width:4.6em}
 .bar{display:inline-block;vertical-align:middle;width:84px;height:8px;margin-right:10px;background:var(--grid);border-radius:2px;overflow:hidden}
 .bar i{display:block;height:100%;background:var(--muted)}
 .bar.culprit i{background:var(--bad)}

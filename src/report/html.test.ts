@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import {
+  abortedResult,
+  brokenResult,
+  emptyResult,
+  hostileResult,
+} from './fixtures/edge-results.ts';
+import { turn4Result } from './fixtures/turn4-result.ts';
+import { renderHtml } from './html.ts';
+
+const sections = (page: string) =>
+  [...page.matchAll(/<section id="([\w-]+)"/g)].map(([, id]) => id);
+const ids = (page: string) => [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id!);
+
+describe('renderHtml', () => {
+  const all = { turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
+
+  it.each(Object.entries(all))(
+    'is one small file without script or request: %s',
+    (_name, result) => {
+      const page = renderHtml(result);
+      expect(Buffer.byteLength(page)).toBeLessThan(500_000);
+      expect(page).not.toMatch(/<(?:script|img|iframe|link|object|embed|base|form)\b/i);
+      expect(page).not.toMatch(/\s(?:src|srcset|action|data)\s*=\s*"/i);
+      expect(page).not.toMatch(/\shref="(?!#)/i);
+      expect(page).not.toMatch(/@import|url\((?!#)/i);
+      expect(page).not.toMatch(/<[^>]+\son\w+\s*=/i);
+    },
+  );
+
+  it.each(Object.entries(all))(
+    'gives the same bytes every time, and every id once: %s',
+    (_name, result) => {
+      const page = renderHtml(result);
+      expect(renderHtml(result)).toBe(page);
+      expect(new Set(ids(page)).size).toBe(ids(page).length);
+      for (const [, id] of page.matchAll(/url\(#([^)]+)\)/g)) expect(ids(page)).toContain(id);
+      for (const [, id] of page.matchAll(/href="#([^"]+)"/g)) expect(ids(page)).toContain(id);
+      expect(page).not.toMatch(/zr\d|ecmeta|#0a0b|NaN|undefined|\[object/);
+    },
+  );
+
+  it('has every section of a full run, in reading order', () => {
+    expect(sections(renderHtml(turn4Result))).toEqual([
+      'slos',
+      'documented',
+      'invariants',
+      'spectrum',
+      'timeline',
+      'heat',
+      'errors',
+      'capacity',
+      'resources',
+      'diagnosis',
+      'validity',
+      'calibration',
+      'reproduce',
+    ]);
+  });
+
+  it('leaves out what has no data', () => {
+    expect(sections(renderHtml(abortedResult))).toEqual(['reproduce']);
+    expect(sections(renderHtml(emptyResult))).toEqual(['slos', 'reproduce']);
+    expect(sections(renderHtml(brokenResult))).not.toContain('diagnosis');
+  });
+
+  it('says so when a run is partial, quick or failed', () => {
+    const page = renderHtml(abortedResult);
+    expect(page).toContain('<b>Aborted.</b>');
+    expect(page).toContain('<b>Quick run.</b> A quarter of the rows');
+    expect(renderHtml(brokenResult)).toContain('<code>after.invariant.audit-once</code>');
+    expect(renderHtml(turn4Result)).not.toContain('class="banner');
+  });
+
+  it('states errors in words when there are none', () => {
+    expect(renderHtml(brokenResult)).toContain('No errors in 3,180 operations.');
+  });
+
+  it('keeps hostile text as text', () => {
+    const page = renderHtml(hostileResult);
+    expect(page).toContain('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;');
+    expect([...page].every((char) => char >= ' ' || char === '\n' || char === '\t')).toBe(true);
+  });
+
+  it('stays small when a run is long', () => {
+    const arm = turn4Result.arms.before!;
+    const repeat = <T>(items: readonly T[]) => Array.from({ length: 40 }, () => items).flat();
+    const points = repeat(arm.timeline.points).map((point, index) => ({
+      ...point,
+      atUs: index * 1_000_000,
+    }));
+    const heatMap = {
+      ...arm.heatMap!,
+      columns: points.length,
+      counts: arm.heatMap!.counts.map(repeat),
+    };
+    const long = { ...arm, timeline: { ...arm.timeline, points }, heatMap };
+    const page = renderHtml({ ...turn4Result, arms: { before: long, sample: long, after: long } });
+    expect(Buffer.byteLength(page)).toBeLessThan(500_000);
+  });
+
+  it('matches the golden file', async () => {
+    await expect(renderHtml(turn4Result)).toMatchFileSnapshot('golden/turn4.report.html.golden');
+  });
+});
