@@ -1,16 +1,23 @@
 /**
  * Recent activity of turn 4's after: only when asked for, one page at a time, over the index (user_id, occurred_at
- * DESC, id DESC) of the live months. The first page is cached in Redis for `cacheTtlMs`; that is how stale it may be.
+ * DESC, id DESC) of the live months. The first page is cached in Redis. It is never older than `cacheTtlMs` when used:
+ * its age counts from before its query, and the reader checks it, so neither a slow query nor a slow Redis adds to it.
  * Concurrent misses of one page share one load. A cache that fails is a miss: the truth is in PostgreSQL.
  */
 import type { Redis } from 'ioredis';
 import type { ActivityDesign } from '../design.ts';
-import type { Database } from '../ports.ts';
+import type { Clock, Database } from '../ports.ts';
 import type { Activity, ActivityItem, ActivityPage, AuditObserver } from './contract.ts';
 import { requirePosition } from './cursor.ts';
 import { pageOf } from './policy.ts';
 
 type OnDemandDesign = Extract<ActivityDesign, { kind: 'on-demand' }>;
+
+interface CachedPage {
+  /** Before the query was sent: everything committed until then is in the page. */
+  readonly loadedAtUs: number;
+  readonly page: ActivityPage;
+}
 
 const columns = `id, user_id AS "userId", action, resource_type AS "resourceType", resource_id AS "resourceId", outcome,
   to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "occurredAt", request_id AS "requestId"`;
@@ -18,13 +25,14 @@ const order = 'ORDER BY occurred_at DESC, id DESC';
 
 export function createOnDemandActivity(given: {
   db: Database;
+  clock: Clock;
   redis: Redis;
   keyPrefix: string;
   design: OnDemandDesign;
   observer: AuditObserver;
 }): Activity {
   const { db, redis, design, observer } = given;
-  const loads = new Map<string, Promise<ActivityPage>>();
+  const loads = new Map<string, { loadedAtUs: number; page: Promise<ActivityPage> }>();
 
   const firstPage = async (userId: string, limit: number): Promise<ActivityPage> => {
     const items = await db.query<ActivityItem>({
@@ -47,10 +55,22 @@ export function createOnDemandActivity(given: {
     return pageOf(items, limit);
   };
 
-  const loadAndCache = async (key: string, userId: string, limit: number) => {
+  const isFresh = ({ loadedAtUs }: { loadedAtUs: number }) =>
+    given.clock.nowUs() - loadedAtUs < design.cacheTtlMs * 1_000;
+
+  const loadAndCache = async (key: string, userId: string, loadedAtUs: number, limit: number) => {
     const page = await firstPage(userId, limit);
+    const entry: CachedPage = { loadedAtUs, page };
     // A cache that cannot be written costs the next reader a query and nothing else.
-    await redis.set(key, JSON.stringify(page), 'PX', design.cacheTtlMs).catch(() => null);
+    await redis.set(key, JSON.stringify(entry), 'PX', design.cacheTtlMs).catch(() => null);
+    return page;
+  };
+
+  const fromCache = async (key: string): Promise<ActivityPage | null> => {
+    const text = await redis.get(key).catch(() => null);
+    const entry = text === null ? null : (JSON.parse(text) as CachedPage);
+    const page = entry !== null && isFresh(entry) ? entry.page : null;
+    observer.cache(page !== null);
     return page;
   };
 
@@ -58,17 +78,19 @@ export function createOnDemandActivity(given: {
     const key = `${given.keyPrefix}activity:${userId}:${limit}`;
     // Looked up before the cache: whoever comes while a load runs waits for that one.
     const running = loads.get(key);
-    if (running !== undefined) return running;
-    const cached = await redis.get(key).catch(() => null);
-    observer.cache(cached !== null);
-    if (cached !== null) return JSON.parse(cached) as ActivityPage;
+    if (running !== undefined && isFresh(running)) return running.page;
+    const cached = await fromCache(key);
+    if (cached !== null) return cached;
 
     const started = loads.get(key);
-    if (started !== undefined) return started;
-    const load = loadAndCache(key, userId, limit);
-    if (loads.size >= design.maxSharedLoads) return load;
+    if (started !== undefined && isFresh(started)) return started.page;
+    const loadedAtUs = given.clock.nowUs();
+    const load = { loadedAtUs, page: loadAndCache(key, userId, loadedAtUs, limit) };
+    if (loads.size >= design.maxSharedLoads) return load.page;
     loads.set(key, load);
-    return load.finally(() => loads.delete(key));
+    return load.page.finally(() => {
+      if (loads.get(key) === load) loads.delete(key);
+    });
   };
 
   return {

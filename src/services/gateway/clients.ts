@@ -54,8 +54,10 @@ export function openDatabase(given: {
   return {
     async query<Row>(statement: { name?: string; text: string; values?: readonly unknown[] }) {
       const startedMs = performance.now();
-      const client = await pool.connect().catch(unreachable);
-      observeWaitSeconds?.((performance.now() - startedMs) / 1_000);
+      const client = await pool
+        .connect()
+        .catch(unreachable)
+        .finally(() => observeWaitSeconds?.((performance.now() - startedMs) / 1_000));
       let failure: Error | undefined;
       try {
         return await run<Row>(client, statement);

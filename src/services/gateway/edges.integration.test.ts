@@ -10,7 +10,9 @@ import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/po
 import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
 import { findDesign } from '../design.ts';
+import type { Database } from '../ports.ts';
 import { seedEmail } from '../sessions/seed.ts';
 import { bearer, client, type Reply, type Send } from './fixtures/client.ts';
 import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtures/platform.ts';
@@ -274,5 +276,50 @@ describe('/metrics', () => {
       /api_gateway_response_time_seconds_count\{route="\/activity",status="200"\} \d/,
     );
     expect(body).toMatch(/^rate_limiter_redis_latency_seconds_count [1-9]/m);
+  });
+});
+
+describe('the activity cache', () => {
+  it('is never used past its age, counted from before the query', async () => {
+    let nowUs = 1_000_000_000;
+    let queries = 0;
+    const db: Database = {
+      query: async () => {
+        queries += 1;
+        nowUs += 1_500_000; // The query itself takes 1.5 of the 2 seconds.
+        return [];
+      },
+    };
+    const activity = createOnDemandActivity({
+      db,
+      clock: { nowUs: () => nowUs },
+      redis: platform.redis,
+      keyPrefix: 'age:',
+      design: { kind: 'on-demand', cacheTtlMs: 2_000, maxSharedLoads: 10 },
+      observer: { flushed: () => {}, cache: () => {} },
+    });
+    const readAfter = async (us: number) => {
+      nowUs += us;
+      await activity.recent('1', { cursor: null, limit: 20 });
+      return queries;
+    };
+    expect([await readAfter(0), await readAfter(499_999), await readAfter(1)]).toEqual([1, 1, 2]);
+  });
+});
+
+describe('without Redis', () => {
+  it('lets nobody in, says why, stays alive, and recovers by itself', async () => {
+    // Frozen: the connection stays open and nothing answers.
+    process.kill(redis.pid, 'SIGSTOP');
+    const frozen = await someone('GET', '/me');
+    expectProblem(frozen, 503, 'sessions-unavailable');
+    const ready = await anyone('GET', '/readyz');
+    expect([ready.status, ready.body.detail]).toEqual([503, 'Redis does not answer.']);
+    expect((await anyone('GET', '/healthz')).status).toBe(200);
+    process.kill(redis.pid, 'SIGCONT');
+    let status = 0;
+    for (let attempt = 0; attempt < 50 && status !== 200; attempt += 1)
+      status = (await someone('GET', '/me')).status;
+    expect(status).toBe(200);
   });
 });
