@@ -72,6 +72,16 @@ describe('renderHtml', () => {
     expect(renderHtml(turn4Result)).not.toContain('class="banner');
   });
 
+  it('has room for a third arm', () => {
+    const { before, after } = turn4Result.arms;
+    const page = renderHtml({
+      ...turn4Result,
+      arms: { before: before!, sample: after!, after: after! },
+    });
+    expect(page).toContain('id="timeline-sample-w-title"');
+    expect(page).toContain('class="beside stacked"');
+  });
+
   it('states errors in words when there are none', () => {
     expect(renderHtml(brokenResult)).toContain('No errors in 3,180 operations.');
   });

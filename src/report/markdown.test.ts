@@ -51,7 +51,7 @@ describe('renderMarkdown', () => {
   });
 
   it('matches the golden file', async () => {
-    await expect(renderMarkdown(turn4Result)).toMatchFileSnapshot('golden/turn4.report.md');
+    await expect(renderMarkdown(turn4Result)).toMatchFileSnapshot('golden/turn4.report.md.golden');
   });
 });
 

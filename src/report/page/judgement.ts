@@ -26,7 +26,7 @@ export function sloSection(arms: readonly NamedArm[]): Section | null {
     id: 'slos',
     title: 'SLOs',
     body: html`${dataTable('Service level objectives', columns, body)}
-<div class="arms" style="margin-top:20px">${arms.map(
+<div class="arms text">${arms.map(
       ({
         name,
         arm,

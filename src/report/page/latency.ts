@@ -25,7 +25,7 @@ export function spectrumSection(arms: readonly NamedArm[]): Section | null {
     id: 'spectrum',
     title: 'Response time',
     body: html`${paragraph('From the instant an operation was scheduled to its whole answer, over the judged phases. A curve must stay under the stair. It is dotted where too few samples lie beyond.')}
-<div class="beside">${
+<div class="beside${arms.length > 2 && ' stacked'}">${
       chart !== null &&
       html`<figure>${legend([...items, { role: 'slo', text: 'SLO', shape: 'thin' }])}${chart}<figcaption>Percentile spectrum: the share of operations that were at most this slow.${aside}</figcaption></figure>`
     }<div>${latencyTable(arms)}</div></div>

@@ -31,11 +31,13 @@ section>figure+figure,section>.scroll+figure,section>figure+.scroll,section>deta
 section>.big+.scroll,section>.note+.scroll{margin-top:14px}
 .arms{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:28px 36px}
 .arms>*{min-width:0}
+.arms.text{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));margin-top:20px}
 .arms>figure{max-width:640px}
 .arm-name{display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline;padding-bottom:8px;font-weight:600}
 .arm-name span{font-size:13px;font-weight:400;color:var(--muted)}
 .before-ink{color:var(--before)}.sample-ink{color:var(--sample)}.after-ink{color:var(--after)}
 .beside{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,1fr);gap:24px 44px;align-items:start}
+.beside.stacked{grid-template-columns:minmax(0,1fr)}.stacked>figure{max-width:760px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0 0 14px;padding:0;list-style:none;font-size:13px;color:var(--muted)}
 .legend li{display:flex;align-items:center;gap:7px}
 .key{flex:none;width:20px;height:0;border-top:2.5px solid var(--c)}
@@ -82,7 +84,7 @@ h2,h3,section>.note,.legend,.arm-name,.big{break-after:avoid;break-inside:avoid}
 figure,tr,.keys,.lede,.facts>*,.banner{break-inside:avoid}
 .arms{grid-template-columns:1fr 1fr;gap:14pt 20pt}.arms .wide{display:none}.arms .narrow{display:block}
 .arms.single{grid-template-columns:1fr}.arms.single .wide{display:block}.arms.single .narrow{display:none}
-.beside{grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:14pt 20pt}section>figure{max-width:480pt!important}
+.beside:not(.stacked){grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:14pt 20pt}section>figure{max-width:480pt!important}
 .beside .wide{display:none}.beside .narrow{display:block}section>figure .wide{display:block}section>figure .narrow{display:none}
 tr.total td,tr.total th,.under{font-size:8.5pt}.scroll{background:none}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt;padding:8pt}
