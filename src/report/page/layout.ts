@@ -78,7 +78,7 @@ h1{font-size:19pt}h2{font-size:14pt}
 section{margin-top:26pt}.badge{margin-top:14pt}
 table,.pairs{font-size:9pt}th,td{padding:4pt 10pt 4pt 0}thead th,.note,figcaption,.legend,caption,summary{font-size:8.5pt}
 h2,h3,section>.note,.legend,.arm-name,.big{break-after:avoid;break-inside:avoid}
-#slos,#documented,#invariants,#spectrum,#timeline,#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
+#slos,#documented,#invariants,.beside,#timeline,#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
 
 .lede{grid-template-columns:1fr 1fr}
 figure,tr,.keys,.lede,.facts>*,.banner{break-inside:avoid}
