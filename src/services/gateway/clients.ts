@@ -116,6 +116,8 @@ function unreachable(cause: Error): never {
 }
 
 export function openRedis(redisUrl: string, onError: (error: Error) => void): Redis {
+  // An empty address would be localhost:6379, whoever listens there.
+  if (redisUrl === '') throw new Error('redisUrl is empty, and this process needs Redis');
   const redis = new Redis(redisUrl, {
     // Commands issued in one turn of the event loop travel together.
     enableAutoPipelining: true,

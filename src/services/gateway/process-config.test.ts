@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { openRedis } from './clients.ts';
 import { ConfigError, parseProcessConfig, readParams } from './process-config.ts';
 
 const whole = {
@@ -22,13 +23,19 @@ describe('process config', () => {
     ['[]', 'not an object'],
     [JSON.stringify({ ...whole, seed: '42' }), 'PLATFORM_PROCESS.seed must be a whole number'],
     [
-      JSON.stringify({ ...whole, redisUrl: undefined }),
-      'PLATFORM_PROCESS.redisUrl must be a string',
+      JSON.stringify({ ...whole, databaseSchema: undefined }),
+      'PLATFORM_PROCESS.databaseSchema must be a string',
     ],
     [JSON.stringify({ ...whole, databaseUrl: '' }), 'PLATFORM_PROCESS.databaseUrl'],
   ])('says what is wrong with %s', (text, message) => {
     expect(() => parseProcessConfig(text)).toThrow(ConfigError);
     expect(() => parseProcessConfig(text)).toThrow(message);
+  });
+
+  it('lets a step without Redis leave it out, and nobody connect to a default one by accident', () => {
+    const { redisUrl: _, redisPrefix: __, ...without } = whole;
+    expect(parseProcessConfig(JSON.stringify(without)).redisUrl).toBe('');
+    expect(() => openRedis('', () => {})).toThrow('needs Redis');
   });
 
   it('falls back only where a default is offered', () => {
