@@ -108,8 +108,22 @@ describe('sim', () => {
     expect((await sim(['--quiet'])).stderr).toBe('');
   });
 
-  it('tells what --keep left running, after the run', async () => {
-    expect((await sim(['--keep', '--quiet'])).stderr).toBe('kept: postgres://127.0.0.1:5432\n');
+  it('tells what --keep left running, and stops it on Ctrl-C with the code of the verdict', async () => {
+    let stopped = 0;
+    const engine: RunScenario = async (options) => ({
+      ...(await fakeRun({ secondMs: 0, result: { exitCode: 99 } })(options)),
+      stopKept: async () => {
+        stopped += 1;
+      },
+    });
+    const argv = ['sim', 'turn4', '--out', out, '--format', 'md', '--keep', '--quiet'];
+    const { host, text, ended } = start(argv, engine);
+    await expect.poll(() => text.stderr).toContain('press Ctrl-C to stop and remove it');
+    expect(text.stderr).toContain('kept: postgres://127.0.0.1:5432\n');
+    expect(stopped).toBe(0);
+    host.emit('SIGINT');
+    expect((await ended).code).toBe(99);
+    expect(stopped).toBe(1);
   });
 
   it('draws the live view on a terminal, and only on stderr', async () => {

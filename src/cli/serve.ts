@@ -14,8 +14,8 @@ import type { Session } from './crash.ts';
 import { listenForInterrupts } from './interrupts.ts';
 import type { Io, ProcessHooks } from './io.ts';
 import { suggestion } from './suggestion.ts';
+import { DEFAULT_SEED } from './units.ts';
 
-const SEED = 1;
 const STOPPING = 'stopping; press Ctrl-C again to leave at once';
 /** Enough history to page through; a million rows would take minutes to make the first time. */
 const SMALL: Readonly<Record<string, number>> = {
@@ -40,6 +40,7 @@ export async function runServe(
   const { scenario, arm } = findArm(flags.design, deps.scenarios);
   await assertPortFree(flags.port);
   const { cleanBefore, startTestbed } = await import('../sim/effects/testbed/testbed.ts');
+  const { DATA_SEED } = await import('../sim/effects/testbed/template-prepare.ts');
   const say = (text: string): void => void io.stderr.write(`${text}\n`);
   const interrupts = listenForInterrupts(deps.process, () => say(STOPPING));
   const { signal } = interrupts;
@@ -52,7 +53,7 @@ export async function runServe(
     testbed = await startTestbed({
       runId: `serve-${randomBytes(4).toString('hex')}`,
       spec: smallSpec(arm.testbed, flags.port),
-      seed: SEED,
+      seed: DATA_SEED,
       cores: null,
       onNote: say,
       onDeath: ended.resolve,
@@ -88,7 +89,10 @@ function findArm(
   scenarios: readonly Scenario[],
 ): { scenario: Scenario; arm: Arm } {
   const all = scenarios.flatMap((scenario) =>
-    Object.values(scenario.arms({ quick: true, seed: SEED })).map((arm) => ({ scenario, arm })),
+    Object.values(scenario.arms({ quick: true, seed: DEFAULT_SEED })).map((arm) => ({
+      scenario,
+      arm,
+    })),
   );
   // Without a wish: the newest design, which is the after arm of the last turn.
   const found =

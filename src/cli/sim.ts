@@ -50,6 +50,7 @@ interface Planned {
   readonly arms: readonly ArmName[];
   /** `2/3` of a repeated run, else empty. */
   readonly turn: string;
+  readonly isLast: boolean;
 }
 
 /** Returns the exit code. Throws only operator errors and bugs, once what was running has stopped. */
@@ -64,6 +65,7 @@ export async function runSim(
 
   const finished: RunOutcome[] = [];
   let progress: Progress | null = null;
+  let stoppedBy: number | null = null;
   const interrupts = listenForInterrupts(deps.process, () => progress?.stopping());
   try {
     for (const run of runs) {
@@ -80,19 +82,38 @@ export async function runSim(
       await finishRun(outcome, run, flags, deps.io, runs.length);
       if (interrupts.exitCode() !== null) break;
     }
+    stoppedBy = interrupts.exitCode();
   } finally {
-    interrupts.dispose();
     if (flags.json && (runs.length > 1 || finished.length > 0)) {
       deps.io.stdout.write(jsonDocument(finished, runs.length));
     }
+    await endKept(finished.at(-1), interrupts.signal, deps);
+    interrupts.dispose();
   }
   if (!flags.json && runs.length > 1) deps.io.stdout.write(summary(finished, flags, deps.io));
   const codes = finished.map(({ result }) => result.exitCode);
-  return interrupts.exitCode() ?? worstExitCode(codes);
+  // Ctrl-C while a kept testbed is looked at ends the looking; the verdict stands.
+  return stoppedBy ?? worstExitCode(codes);
+}
+
+/** `--keep`: the testbed lives as long as this process, so the process waits for Ctrl-C. */
+async function endKept(
+  outcome: RunOutcome | undefined,
+  signal: AbortSignal,
+  { io, session }: SimDeps,
+): Promise<void> {
+  if (outcome?.stopKept === undefined) return;
+  session.cleanup = outcome.stopKept;
+  io.stderr.write('press Ctrl-C to stop and remove it\n');
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
+  await outcome.stopKept();
+  session.cleanup = null;
 }
 
 function planRuns(scenarios: readonly Scenario[], flags: SimFlags): readonly Planned[] {
-  return scenarios.flatMap((scenario) => {
+  const runs = scenarios.flatMap((scenario) => {
     const arms = chooseArms(scenario, flags.design, flags);
     return Array.from({ length: flags.repeat }, (_, index) => ({
       scenario,
@@ -100,6 +121,7 @@ function planRuns(scenarios: readonly Scenario[], flags: SimFlags): readonly Pla
       turn: flags.repeat === 1 ? '' : `${index + 1}/${flags.repeat}`,
     }));
   });
+  return runs.map((run, index) => ({ ...run, isLast: index === runs.length - 1 }));
 }
 
 /** Null when the run was interrupted before it had anything to report. */
@@ -120,7 +142,7 @@ async function runOne(
     ...(flags.rate === undefined ? {} : { ratePerSecond: flags.rate }),
     ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
     outDir: resolve(flags.out),
-    keep: flags.keep,
+    keep: flags.keep && run.isLast,
     command: deps.session.command,
     signal: AbortSignal.any([interrupts.signal, crash.signal]),
     onEvent: (event) => progress.onEvent(event),

@@ -18,7 +18,6 @@ export async function prepareTemplates(
     await prepareTemplate({
       runId: `setup-${randomBytes(4).toString('hex')}`,
       spec,
-      seed: DEFAULT_SEED,
       onNote,
       env: { ...io.env },
     });

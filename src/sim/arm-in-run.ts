@@ -8,6 +8,7 @@ import { ArmRun } from './arm-run.ts';
 import type { HistoryFile } from './effects/history-file.ts';
 import { readHistory } from './effects/load/read-history.ts';
 import type { PinPlan } from './effects/testbed/pin-plan.ts';
+import { DATA_SEED } from './effects/testbed/template-prepare.ts';
 import { startTestbed, type Testbed } from './effects/testbed/testbed.ts';
 import type { ArmRecord, HistoryRecord } from './history.ts';
 import { armResult } from './pure/arm-result.ts';
@@ -63,7 +64,7 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
     runId: `${runId}-${name}`,
     logFolder: path.join(input.folder, 'logs', name),
     spec: arm.testbed,
-    seed: options.seed,
+    seed: DATA_SEED,
     cores: input.cores,
     onNote: (text) => options.onEvent({ type: 'note', text }),
     signal: options.signal,
