@@ -98,19 +98,19 @@ export function timelineSection(arms: readonly NamedArm[]): Section | null {
     id: 'timeline',
     title: 'Timeline',
     body: html`${paragraph('All arms share the latency axis; rates start at zero. The p99 of a second with few answers is its slowest answer.')}
-${legend([
-  { role: 'muted', text: 'offered', shape: 'dash' },
-  ...drawn.flatMap(({ name }) => [
-    { role: name, text: `${name}: completed, p99, in flight` } as const,
-    { role: `${name}-soft`, text: `${name}: p50`, shape: 'thin' } as const,
-  ]),
-  { role: 'slo', text: 'p99 limit', shape: 'dash' },
-  { role: 'idle', text: 'not judged', shape: 'hatched' },
-  ...(drawn.some(({ arm }) => arm.faults.length > 0)
-    ? [{ role: 'fault', text: 'fault', shape: 'box' } as const]
-    : []),
-])}
-${perArm(drawn, (named) => timelineChart(named, scale))}
+<div class="keep">${legend([
+      { role: 'muted', text: 'offered', shape: 'dash' },
+      ...drawn.flatMap(({ name }) => [
+        { role: name, text: `${name}: completed, p99, in flight` } as const,
+        { role: `${name}-soft`, text: `${name}: p50`, shape: 'thin' } as const,
+      ]),
+      { role: 'slo', text: 'p99 limit', shape: 'dash' },
+      { role: 'idle', text: 'not judged', shape: 'hatched' },
+      ...(drawn.some(({ arm }) => arm.faults.length > 0)
+        ? [{ role: 'fault', text: 'fault', shape: 'box' } as const]
+        : []),
+    ])}
+${perArm(drawn, (named) => timelineChart(named, scale))}</div>
 ${phaseTable(drawn)}`,
   };
 }

@@ -78,7 +78,7 @@ h1{font-size:19pt}h2{font-size:14pt}
 section{margin-top:26pt}.badge{margin-top:14pt}
 table,.pairs{font-size:9pt}th,td{padding:4pt 10pt 4pt 0}thead th,.note,figcaption,.legend,caption,summary{font-size:8.5pt}
 h2,h3,section>.note,.legend,.arm-name,.big{break-after:avoid;break-inside:avoid}
-#slos,#documented,#invariants,.beside,#timeline,#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
+#slos,#documented,#invariants,.beside,.keep,#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
 
 .lede{grid-template-columns:1fr 1fr}
 figure,tr,.keys,.lede,.facts>*,.banner{break-inside:avoid}
@@ -91,7 +91,7 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt;padding:8pt}
 .scroll{overflow:visible}
 .keys{grid-template-columns:repeat(4,1fr);gap:0 18pt;margin-top:16pt}.keys dd{font-size:12.5pt;white-space:nowrap}.keys .arrow{padding:0 4pt}.keys dd small{white-space:normal}
 details::details-content{display:block;content-visibility:visible}
-summary{list-style:none}
+summary{list-style:none;break-after:avoid}
 }`;
 
 export const LAYOUT = HEADER + SECTIONS + SMALL + PRINT;
