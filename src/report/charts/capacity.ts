@@ -76,19 +76,7 @@ function drawing({ name, arm }: NamedArm, capacity: Capacity, width: number) {
           { stroke: armColor(name), width: 1.75 },
         ),
         marks(steps, (step) => step.achievedPerSecond, 0, armColor(name)),
-        ...(slo === undefined
-          ? []
-          : [
-              line(
-                [
-                  [load.min, log10(slo.limitUs)],
-                  [load.max, log10(slo.limitUs)],
-                ],
-                { stroke: color('slo'), width: 1.5 },
-                1,
-              ),
-              sloLabel(slo, load),
-            ]),
+        ...(slo === undefined ? [] : limit(slo, load)),
         line(
           points(steps, (step) => step.latency.p99Us),
           { stroke: armColor(name), width: 1.75 },
@@ -169,16 +157,30 @@ function edges(capacity: Capacity, isWide: boolean | null, load: Scale): Record<
   };
 }
 
-function sloLabel(slo: { readonly objective: string; readonly limitUs: number }, load: Scale) {
-  return {
-    type: 'scatter',
-    silent: true,
-    xAxisIndex: 1,
-    yAxisIndex: 1,
-    symbolSize: 0.01,
-    data: [[load.min, log10(slo.limitUs)]],
-    label: { show: true, position: [6, -15], color: color('slo'), formatter: () => slo.objective },
-  };
+/** The p99 SLO across the lower panel, named at its start. */
+function limit(slo: { readonly objective: string; readonly limitUs: number }, load: Scale) {
+  const y = log10(slo.limitUs);
+  const ends = [
+    [load.min, y],
+    [load.max, y],
+  ] as const;
+  return [
+    line(ends, { stroke: color('slo'), width: 1.5 }, 1),
+    {
+      type: 'scatter',
+      silent: true,
+      xAxisIndex: 1,
+      yAxisIndex: 1,
+      symbolSize: 0.01,
+      data: [[load.min, y]],
+      label: {
+        show: true,
+        position: [6, -15],
+        color: color('slo'),
+        formatter: () => slo.objective,
+      },
+    },
+  ];
 }
 
 /** log10 of a rate; `room` is how many decades fit with ticks at 1, 2 and 5. */
