@@ -1,0 +1,132 @@
+/**
+ * One TCP connection that carries one request at a time. Plain sockets instead of an HTTP client because the
+ * generator shares the machine with what it measures (undici's Pool at 2,000 requests/s: 92 us of CPU each
+ * against 35 us for autocannon), and because the send stamp must be the write itself.
+ */
+import { connect, type Socket } from 'node:net';
+import { ResponseError, ResponseParser } from './response-parser.ts';
+
+const READ_BUFFER_BYTES = 16_384;
+
+/** A request waiting for, or on, a connection. */
+export interface Exchange {
+  readonly capture: boolean;
+  /** Set by the pool while the exchange is on the wire. */
+  connection: Connection | null;
+  /** Set by its owner when it has given up; a waiting exchange that is over is never sent. */
+  over: boolean;
+  /** Called at the write: takes the send stamp and returns what to send. */
+  toWire(): string;
+  onAnswer(status: number, body: string | null): void;
+  /** `status` is 0 unless the answer's head had arrived. */
+  onFailure(error: string, status: number): void;
+}
+
+export interface ConnectionOwner {
+  onConnected(connection: Connection): void;
+  /** Ready for the next exchange. */
+  onIdle(connection: Connection): void;
+  /** The connection is gone. `failure` is why it never connected, null when it had. */
+  onGone(connection: Connection, failure: string | null): void;
+}
+
+export class Connection {
+  /** The owner's note of when the connection last became idle. */
+  idleSinceUs = 0;
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #parser = new ResponseParser();
+  #exchange: Exchange | null = null;
+  #connected = false;
+  #gone = false;
+
+  constructor(
+    target: { readonly host: string; readonly port: number; readonly connectTimeoutMs: number },
+    owner: ConnectionOwner,
+  ) {
+    this.#owner = owner;
+    // `onread` hands over each read in one reused buffer, without a stream in between.
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+      callback: (length: number, bytes: Uint8Array) => this.#onBytes(bytes as Buffer, length),
+    };
+    const socket = connect({ host: target.host, port: target.port, noDelay: true, onread });
+    this.#socket = socket;
+    const patience = setTimeout(() => this.#end('connect timeout'), target.connectTimeoutMs);
+    socket.once('connect', () => {
+      clearTimeout(patience);
+      if (this.#gone) return;
+      this.#connected = true;
+      owner.onConnected(this);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => this.#end(error.code ?? error.message));
+    socket.once('end', () => this.#onEnd());
+    socket.once('close', () => {
+      clearTimeout(patience);
+      this.#end('closed');
+    });
+  }
+
+  /** Seconds the server keeps an idle connection, if it said. */
+  get keepAliveSeconds(): number | null {
+    return this.#parser.keepAliveSeconds;
+  }
+
+  send(exchange: Exchange): void {
+    this.#exchange = exchange;
+    exchange.connection = this;
+    this.#parser.start(exchange.capture);
+    this.#socket.write(exchange.toWire());
+  }
+
+  /** Closes without a word to the exchange, which has given up by itself. */
+  abandon(): void {
+    this.#exchange = null;
+    this.#end(null);
+  }
+
+  #onBytes(bytes: Buffer, length: number): boolean {
+    const exchange = this.#exchange;
+    if (exchange === null) {
+      this.#end(null); // Bytes nobody asked for, or the rest of an abandoned answer.
+      return false;
+    }
+    try {
+      if (!this.#parser.feed(bytes, length)) return true;
+    } catch (error) {
+      if (!(error instanceof ResponseError)) throw error;
+      this.#end(error.code);
+      return false;
+    }
+    this.#answer(exchange);
+    return !this.#gone;
+  }
+
+  #answer(exchange: Exchange): void {
+    this.#exchange = null;
+    exchange.connection = null;
+    exchange.onAnswer(this.#parser.status, exchange.capture ? this.#parser.body() : null);
+    if (this.#parser.keepAlive) this.#owner.onIdle(this);
+    else this.#end(null);
+  }
+
+  /** The server closed its side. */
+  #onEnd(): void {
+    const exchange = this.#exchange;
+    if (exchange !== null && this.#parser.finish()) this.#answer(exchange);
+    this.#end(exchange === null ? null : 'closed by server');
+  }
+
+  #end(error: string | null): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#socket.destroy();
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (exchange !== null) {
+      exchange.connection = null;
+      exchange.onFailure(error ?? 'closed', this.#parser.status);
+    }
+    this.#owner.onGone(this, this.#connected ? null : (error ?? 'closed'));
+  }
+}

@@ -1,0 +1,48 @@
+/** Open workload: on each wake, starts every arrival that is due, whatever became of the earlier ones. */
+import { openSchedule } from '../../pure/schedule.ts';
+import type { OpenWorkload } from '../../pure/workload.ts';
+import { Alarm } from './alarm.ts';
+import type { Load, LoadOptions } from './load.ts';
+
+/** After a stall of the generator itself, lets answers be read between handfuls of late arrivals. */
+const MAX_PER_WAKE = 500;
+
+export function startOpenLoad(workload: OpenWorkload, options: LoadOptions): Load {
+  const { clock, start, startUs } = options;
+  const schedule = openSchedule(workload, options.seed, options.accounts);
+  let planned = 0;
+  let next = schedule.next();
+  const alarm = new Alarm(clock, () => {
+    startDue(MAX_PER_WAKE);
+    if (next.done) options.onExhausted();
+    else alarm.set(startUs + next.value.atUs);
+  });
+
+  const startDue = (limit: number) => {
+    const nowUs = clock();
+    for (let count = 0; count < limit && !next.done; count += 1) {
+      const { atUs, account, template } = next.value;
+      if (startUs + atUs > nowUs) return;
+      planned += 1;
+      start({ scheduledUs: startUs + atUs, account, template, onDone: ignore });
+      next = schedule.next();
+    }
+  };
+
+  alarm.set(next.done ? startUs : startUs + next.value.atUs);
+  return {
+    templates: workload.operations,
+    get planned() {
+      return planned;
+    },
+    stop() {
+      alarm.clear();
+      startDue(Number.POSITIVE_INFINITY);
+    },
+    setUsers() {
+      throw new Error('an open workload has no users to change');
+    },
+  };
+}
+
+function ignore(): void {}

@@ -1,0 +1,84 @@
+/**
+ * The words between a run and its load generator. All times are integer microseconds since `originUs`, the
+ * run's own zero on the machine's monotonic clock, which every process on it shares.
+ */
+import type { Workload } from '../../pure/workload.ts';
+
+export interface SenderInit {
+  readonly type: 'init';
+  /** `http://127.0.0.1:40123` */
+  readonly baseUrl: string;
+  /** JSON array of Account. */
+  readonly accountsFile: string;
+  /** Operations are appended here, one JSON record a line, in the order they ended. */
+  readonly historyFile: string;
+  /** Each request carries `x-request-id: <prefix><operation id>`. */
+  readonly requestIdPrefix: string;
+  readonly originUs: number;
+  /** How long after its scheduled instant an operation is given up. */
+  readonly timeoutMs: number;
+  /** Operations waiting for a connection or an answer; arrivals beyond it are never sent. */
+  readonly maxInFlight: number;
+  /** Connections, one operation at a time on each. */
+  readonly maxConnections: number;
+}
+
+export type ToSender =
+  | SenderInit
+  | {
+      readonly type: 'run';
+      readonly phase: string;
+      readonly workload: Workload;
+      readonly seed: number;
+      readonly startUs: number;
+    }
+  /** Relabels operations scheduled from now on; the load goes on. */
+  | { readonly type: 'phase'; readonly name: string }
+  /** Grows or shrinks the running population. */
+  | { readonly type: 'users'; readonly count: number }
+  /** No new operations; those in flight get `graceMs`. */
+  | { readonly type: 'stop'; readonly graceMs: number }
+  | { readonly type: 'totals' }
+  | { readonly type: 'close' };
+
+export interface SenderProgress {
+  readonly type: 'progress';
+  readonly phase: string;
+  readonly offeredPerSecond: number;
+  readonly achievedPerSecond: number;
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+  /** Operations of the window that were not ok. */
+  readonly errors: number;
+  readonly inFlight: number;
+  readonly lagP99Us: number | null;
+}
+
+export interface RunSummary {
+  readonly phase: string;
+  /** Operations that fell due. Always equal to `recorded` when the run has finished. */
+  readonly planned: number;
+  readonly recorded: number;
+  readonly startedUs: number;
+  readonly endedUs: number;
+}
+
+/** Sums since the generator was started, over all its loads. */
+export interface SenderTotals {
+  readonly planned: number;
+  readonly recorded: number;
+  /** Operations that got a whole answer, whatever its status. */
+  readonly completed: number;
+  /** Response times of the completed ones, from the scheduled instant. */
+  readonly responseSumUs: number;
+}
+
+export type FromSender =
+  | { readonly type: 'ready' }
+  | SenderProgress
+  /** From `atUs` on, scheduled instants belong to the phase. */
+  | { readonly type: 'phase-started'; readonly phase: string; readonly atUs: number }
+  | ({ readonly type: 'finished' } & RunSummary)
+  | ({ readonly type: 'totals' } & SenderTotals)
+  | { readonly type: 'closed' }
+  | { readonly type: 'fatal'; readonly message: string };

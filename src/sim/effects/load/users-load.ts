@@ -1,0 +1,88 @@
+/**
+ * Closed workload: each user thinks, sends, waits for the answer and thinks again. The scheduled instant is
+ * the end of the thinking. A user who leaves finishes the request he has sent; a new one arrives in
+ * mid-thought, so a growing population does not arrive as a wave.
+ */
+import { accountOrder, type UserStep, userPlan } from '../../pure/schedule.ts';
+import type { UsersWorkload } from '../../pure/workload.ts';
+import { Alarm } from './alarm.ts';
+import { DueHeap } from './due-heap.ts';
+import type { Load, LoadOptions } from './load.ts';
+
+interface User {
+  readonly account: number;
+  readonly plan: Generator<UserStep, never>;
+  template: number;
+  leaving: boolean;
+}
+
+export function startUsersLoad(workload: UsersWorkload, options: LoadOptions): Load {
+  const { clock, start, startUs, seed, accounts } = options;
+  const endUs = startUs + workload.durationMs * 1000;
+  const order = accountOrder(seed, accounts);
+  const thinking = new DueHeap<User>();
+  const present: User[] = [];
+  let joined = 0;
+  let planned = 0;
+  let stopped = false;
+
+  const think = (user: User, fromUs: number) => {
+    if (user.leaving || stopped) return;
+    const step = user.plan.next().value;
+    user.template = step.template;
+    thinking.push(fromUs + step.thinkUs, user);
+  };
+  const join = (fromUs: number) => {
+    const account = accounts === 0 ? -1 : order[joined % accounts]!;
+    const user = { account, plan: userPlan(workload, seed, joined), template: 0, leaving: false };
+    joined += 1;
+    present.push(user);
+    think(user, fromUs);
+  };
+  const setAlarm = () => alarm.set(Math.min(thinking.nextUs, endUs));
+
+  const startDue = () => {
+    const nowUs = clock();
+    while (thinking.nextUs <= nowUs && thinking.nextUs < endUs) {
+      const scheduledUs = thinking.nextUs;
+      const user = thinking.pop()!;
+      if (user.leaving) continue;
+      planned += 1;
+      const onDone = (doneUs: number) => {
+        const wasNextUs = thinking.nextUs;
+        think(user, doneUs);
+        // Only a new earliest instant moves the alarm; most do not.
+        if (thinking.nextUs < wasNextUs) setAlarm();
+      };
+      start({ scheduledUs, account: user.account, template: user.template, onDone });
+    }
+  };
+  const alarm = new Alarm(clock, () => {
+    startDue();
+    if (clock() < endUs) {
+      setAlarm();
+      return;
+    }
+    stopped = true;
+    options.onExhausted();
+  });
+
+  for (let count = 0; count < workload.users; count += 1) join(startUs);
+  setAlarm();
+  return {
+    templates: workload.operations,
+    get planned() {
+      return planned;
+    },
+    stop() {
+      alarm.clear();
+      stopped = true;
+    },
+    setUsers(count) {
+      const nowUs = Math.max(startUs, clock());
+      for (const user of present.splice(count)) user.leaving = true;
+      while (present.length < count) join(nowUs);
+      setAlarm();
+    },
+  };
+}
