@@ -63,7 +63,7 @@ export interface Invariant {
   check(history: readonly HistoryRecord[]): Omit<InvariantResult, 'id' | 'statement'>;
 }
 
-/** The load of the incident: a finite population, calibrated until a resource settles at a target. */
+/** The load of the incident: a finite population, held at the size that keeps a resource at a target. */
 export interface CalibratedUsers {
   readonly think: { readonly meanMs: number; readonly shape: number };
   /** Where PostgreSQL's CPU should settle, percent of the cores it was given, and the tolerated band. */
@@ -76,6 +76,8 @@ export interface CalibratedUsers {
   readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
   readonly minUsers: number;
   readonly maxUsers: number;
+  /** The population is corrected every `periodMs` from what was seen, which is forgotten over `memoryMs`. */
+  readonly hold: { readonly periodMs: number; readonly memoryMs: number };
   readonly warmupMs: number;
   readonly measureMs: number;
   /** Judged phase of the other arms under the same population. */

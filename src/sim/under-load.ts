@@ -1,12 +1,14 @@
 /** The part of an arm's run in which there is load: sized, judged under instruments, then raised. */
-import type { ArmRun } from './arm-run.ts';
-import { Calibration } from './calibrate.ts';
+import type { ArmRun, Window } from './arm-run.ts';
+import { HeldPopulation, nominalUsers, probeServiceMs } from './held-population.ts';
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
 import { capacityOf } from './pure/capacity.ts';
 import type { ArmName, ArmResult, Capacity } from './result.ts';
 import { rise } from './rise.ts';
 import type { RunOptions } from './run-events.ts';
-import type { Arm, Scale } from './scenario.ts';
+import type { Arm, CalibratedUsers, Scale } from './scenario.ts';
+
+type Step = ArmResult['calibration'][number];
 
 export interface LoadInput {
   readonly name: ArmName;
@@ -35,7 +37,7 @@ export async function underLoad(run: ArmRun, input: LoadInput): Promise<Loaded> 
   if (ratePerSecond !== undefined) return underGivenRate(run, input, scale, ratePerSecond);
   const found =
     input.arm.expected === 'fail' && input.calibratedUsers === null
-      ? await underCalibratedUsers(run, input, scale)
+      ? await underHeldUsers(run, input, scale)
       : await underSameUsers(run, input, scale);
   await run.load.stopUsers();
   return { ...found, capacity: await capacity(run, input, scale), comparable: true };
@@ -59,30 +61,56 @@ async function underGivenRate(
   return { phase, users: null, calibration: [], capacity: null, comparable: false };
 }
 
-/** A machine may be disturbed while it is calibrated; a phase that missed its load is measured once more. */
+/** A machine may be disturbed while it is measured; a phase that missed its load is measured once more. */
 const ATTEMPTS = 2;
 
-async function underCalibratedUsers(run: ArmRun, input: LoadInput, { users }: Scale) {
+async function underHeldUsers(run: ArmRun, input: LoadInput, { users }: Scale) {
   const { options } = input;
-  const calibration = await Calibration.run(run, users);
+  const serviceMs = await probeServiceMs(run, users);
+  const held = await HeldPopulation.start(run, users, serviceMs);
+  const aim = `held at ${users.cpuPercent.target} % database CPU, thinking ${seconds(users.think.meanMs)}`;
+  const calibration: Step[] = [
+    {
+      users: held.users,
+      cpuPercent: null,
+      meanUs: Math.round(serviceMs * 1_000),
+      note: `probe: ${serviceMs.toFixed(1)} ms of database CPU a request`,
+    },
+  ];
+  const learnt = (phase: string, window: Window) => {
+    const { mean, text } = held.sizes();
+    const limit = held.isCapped ? '; at the limit: this design does not saturate' : '';
+    const cpuPercent = window.utilisation === null ? null : window.utilisation * 100;
+    const note = `${phase}: ${text}${limit}`;
+    calibration.push({ users: mean, cpuPercent, meanUs: Math.round(window.meanUs), note });
+  };
+  const settle = { name: 'settle', note: `users ${aim}`, plannedMs: users.warmupMs };
+  learnt('settle', await run.phase(settle, () => run.pause(users.warmupMs)));
   for (let attempt = 1; ; attempt++) {
-    const count = calibration.population.users;
+    held.mark();
     const name = attempt === 1 ? 'measure' : `measure-${attempt}`;
-    const note = `${count} users thinking ${seconds(users.think.meanMs)}`;
     const plannedMs = options.durationMs ?? users.measureMs;
     const phase = await observePhase(
       run,
-      { name, note, plannedMs, judged: true },
+      { name, note: `users ${aim}`, plannedMs, judged: true },
       options.scenario,
       () => run.pause(plannedMs),
     );
-    const isLast = attempt === ATTEMPTS || calibration.population.capped;
-    if (isLast || calibration.isOnTarget(phase.judged)) {
-      return { phase, users: count, calibration: calibration.steps };
+    const { mean } = held.sizes();
+    learnt(name, phase.judged);
+    if (attempt < ATTEMPTS && !held.isCapped && !isOnTarget(phase.judged, users)) {
+      run.discard(name);
+      continue;
     }
-    run.discard(name);
-    await calibration.learn(run, phase.judged, `${note}: off target, measured again`);
+    await held.release();
+    return { phase, users: mean, calibration };
   }
+}
+
+/** Did the phase carry the load that was asked for? Also when its CPU cannot be read. */
+function isOnTarget({ utilisation }: Window, { cpuPercent }: CalibratedUsers): boolean {
+  if (utilisation === null) return true;
+  return utilisation * 100 >= cpuPercent.low && utilisation * 100 <= cpuPercent.high;
 }
 
 async function underSameUsers(
@@ -90,8 +118,7 @@ async function underSameUsers(
   { options, calibratedUsers }: LoadInput,
   { users }: Scale,
 ) {
-  const nominal = calibratedUsers === null ? Calibration.nominal(users) : null;
-  const count = calibratedUsers ?? nominal!.population.users;
+  const count = calibratedUsers ?? nominalUsers(users);
   const note = `${count} users thinking ${seconds(users.think.meanMs)}`;
   await run.load.startUsers(count, 0);
   // Connections, caches and statements warm up before anything is judged.
@@ -104,7 +131,10 @@ async function underSameUsers(
     options.scenario,
     () => run.pause(plannedMs),
   );
-  return { phase, users: count, calibration: nominal?.steps ?? [] };
+  const nominal = 'sized from the documented service time: nothing to calibrate on';
+  const calibration: Step[] =
+    calibratedUsers === null ? [{ users: count, cpuPercent: null, meanUs: 0, note: nominal }] : [];
+  return { phase, users: count, calibration };
 }
 
 async function capacity(run: ArmRun, input: LoadInput, scale: Scale): Promise<Capacity | null> {

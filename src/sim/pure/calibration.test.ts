@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type CalibrationWindow, nextPopulation, populationFor } from './calibration.ts';
+import { LoadMemory, populationFor, type Stretch } from './calibration.ts';
 
 const target = { utilisation: 0.92, thinkMeanMs: 10_000, minUsers: 1, maxUsers: 1_000 };
 
@@ -10,42 +10,44 @@ describe('populationFor', () => {
   });
 
   it('says when the bounds, not the law, decided', () => {
-    expect(populationFor(target, 1, 850)).toEqual({ users: 1_000, capped: true });
-    expect(populationFor({ ...target, minUsers: 20 }, 10_000, 850)).toEqual({
-      users: 20,
-      capped: true,
-    });
+    const capped = { users: 1_000, capped: true };
+    expect(populationFor(target, 1, 850)).toEqual(capped);
+    const least = { users: 20, capped: true };
+    expect(populationFor({ ...target, minUsers: 20 }, 10_000, 850)).toEqual(least);
   });
 });
 
-describe('nextPopulation', () => {
-  const window = (fields: Partial<CalibrationWindow>): CalibrationWindow => ({
-    ...{ users: 147, seconds: 8, completedPerSecond: 13.53, utilisation: 0.92 },
-    meanResponseMs: 850,
+describe('LoadMemory', () => {
+  const stretch = (fields: Partial<Stretch>): Stretch => ({
+    ...{ seconds: 1, completed: 14, busySeconds: 0.92, meanResponseMs: 850 },
     ...fields,
   });
+  const usersAfter = (...stretches: Stretch[]) => {
+    const memory = new LoadMemory(5);
+    for (const seen of stretches) memory.learn(seen);
+    return memory.population(target, 850);
+  };
 
-  it('keeps a population that is already at the target', () => {
-    expect(nextPopulation(target, [window({})], 850).users).toBe(147);
+  it('finds the same service time under light and under saturated load', () => {
+    // 100 ms each: 9.2 a second are wanted; R is between what was seen and 850 ms.
+    const light = stretch({ seconds: 10, completed: 10, busySeconds: 1, meanResponseMs: 110 });
+    expect(usersAfter(light)?.users).toBe(Math.round(9.2 * 10.48));
+    const saturated = stretch({ completed: 10, busySeconds: 1, meanResponseMs: 3_000 });
+    expect(usersAfter(saturated)?.users).toBe(Math.round(9.2 * 11.925));
   });
 
-  it('corrects the service time from a saturated window as well as from a light one', () => {
-    // 10 a second fill the core: 100 ms each, so 9.2 a second are wanted; R is between 3,000 and 850 ms.
-    const saturated = window({ completedPerSecond: 10, utilisation: 1, meanResponseMs: 3_000 });
-    expect(nextPopulation(target, [saturated], 850).users).toBe(Math.round(9.2 * 11.925));
-    const light = window({ completedPerSecond: 2, utilisation: 0.1, meanResponseMs: 60 });
-    expect(nextPopulation(target, [light], 850).users).toBe(Math.round(18.4 * 10.455));
+  it('follows a machine that becomes slower, and forgets how it was', () => {
+    const fast = Array.from({ length: 20 }, () => stretch({ completed: 14, busySeconds: 0.7 }));
+    const slow = Array.from({ length: 20 }, () => stretch({ completed: 9, busySeconds: 0.9 }));
+    // 50 ms, then 100 ms: half the users. What is older than 20 s weighs e^-4.
+    const [before, now] = [usersAfter(...fast)!.users, usersAfter(...fast, ...slow)!.users];
+    expect(before).toBe(Math.round((0.92 / 0.05) * 10.85));
+    expect(Math.abs(now / before - 0.5)).toBeLessThan(0.02);
   });
 
-  it('takes CPU per operation from all windows together', () => {
-    // 8 s x 0.8 + 2 s x 1.0 = 8.4 s of CPU for 80 + 4 operations: 100 ms each.
-    const long = window({ completedPerSecond: 10, utilisation: 0.8 });
-    const odd = window({ seconds: 2, completedPerSecond: 2, utilisation: 1 });
-    expect(nextPopulation(target, [long, odd], 850).users).toBe(Math.round(9.2 * 10.85));
-  });
-
-  it('changes nothing on windows without data', () => {
-    const empty = window({ users: 50, completedPerSecond: 0, utilisation: 0, meanResponseMs: 0 });
-    expect(nextPopulation(target, [empty], 850)).toEqual({ users: 50, capped: true });
+  it('says nothing before it has seen enough', () => {
+    expect(usersAfter()).toBeNull();
+    expect(usersAfter(stretch({ completed: 4 }))).toBeNull();
+    expect(usersAfter(stretch({ busySeconds: 0 }))).toBeNull();
   });
 });

@@ -1,7 +1,10 @@
 /**
  * How many users with think time Z keep a resource at utilisation U. No search: the utilisation law
- * (U = X * S, Denning and Buzen 1978) gives the CPU per operation S from any window, saturated or not, and
- * the interactive response time law (N = X * (Z + R)) gives the population. A window corrects both inputs.
+ * (U = X * S, Denning and Buzen 1978) gives the CPU per operation S from any stretch of load, saturated or not,
+ * and the interactive response time law (N = X * (Z + R)) gives the population.
+ *
+ * The speed of a shared machine drifts by tens of percent within a minute, so what was seen is forgotten
+ * exponentially and the population follows.
  */
 
 export interface PopulationTarget {
@@ -12,12 +15,12 @@ export interface PopulationTarget {
   readonly maxUsers: number;
 }
 
-export interface CalibrationWindow {
-  readonly users: number;
+/** A stretch of load. */
+export interface Stretch {
   readonly seconds: number;
-  readonly completedPerSecond: number;
-  /** Measured utilisation of the resource over the window, 0 to 1. */
-  readonly utilisation: number;
+  readonly completed: number;
+  /** Seconds of the resource used. */
+  readonly busySeconds: number;
   readonly meanResponseMs: number;
 }
 
@@ -31,35 +34,45 @@ export interface Population {
 export function populationFor(
   target: PopulationTarget,
   serviceMs: number,
-  expectedResponseMs: number,
+  responseMs: number,
 ): Population {
   const perMs = target.utilisation / serviceMs;
-  const wanted = Math.round(perMs * (target.thinkMeanMs + expectedResponseMs));
+  const wanted = Math.round(perMs * (target.thinkMeanMs + responseMs));
   const users = Math.min(Math.max(wanted, target.minUsers), target.maxUsers);
   return { users, capped: users !== wanted };
 }
 
-/**
- * The next population after some windows of load. CPU per operation comes from all of them together: a short
- * window that happened to meet a few dear requests would mislead. The response time at the target lies between
- * what the last window showed and what is documented, so their mean is used: a window above the target
- * overstates it, one below understates it.
- */
-export function nextPopulation(
-  target: PopulationTarget,
-  windows: readonly CalibrationWindow[],
-  expectedResponseMs: number,
-): Population {
-  let busySeconds = 0;
-  let completed = 0;
-  for (const window of windows) {
-    busySeconds += window.utilisation * window.seconds;
-    completed += window.completedPerSecond * window.seconds;
+/** What has been seen, weighted by how long ago. */
+export class LoadMemory {
+  readonly #memorySeconds: number;
+  #busySeconds = 0;
+  #completed = 0;
+  #responseMs: number | null = null;
+
+  /** After `memorySeconds` a stretch weighs 1/e. */
+  constructor(memorySeconds: number) {
+    this.#memorySeconds = memorySeconds;
   }
-  const last = windows.at(-1);
-  if (last === undefined || completed <= 0 || busySeconds <= 0) {
-    return { users: last?.users ?? target.minUsers, capped: true };
+
+  learn(stretch: Stretch): void {
+    const kept = Math.exp(-stretch.seconds / this.#memorySeconds);
+    this.#busySeconds = this.#busySeconds * kept + stretch.busySeconds;
+    this.#completed = this.#completed * kept + stretch.completed;
+    if (stretch.completed > 0) this.#responseMs = stretch.meanResponseMs;
   }
-  const serviceMs = (busySeconds / completed) * 1_000;
-  return populationFor(target, serviceMs, (last.meanResponseMs + expectedResponseMs) / 2);
+
+  /**
+   * The population for the target; null before enough was seen. The response time at the target lies between
+   * the one seen last and the documented one, so their mean is used: a stretch above the target overstates it,
+   * one below understates it.
+   */
+  population(target: PopulationTarget, documentedResponseMs: number): Population | null {
+    if (this.#completed < MIN_COMPLETED || this.#busySeconds <= 0) return null;
+    const serviceMs = (this.#busySeconds / this.#completed) * 1_000;
+    const seenMs = this.#responseMs ?? documentedResponseMs;
+    return populationFor(target, serviceMs, (seenMs + documentedResponseMs) / 2);
+  }
 }
+
+/** Fewer operations than this say too little about a service time. */
+const MIN_COMPLETED = 5;

@@ -51,7 +51,11 @@ export function* openSchedule(
   }
 }
 
-/** The endless plan of one user. Users below `startBusy` send at once, the others are found in mid-thought. */
+/**
+ * The endless plan of one user. The last `startBusy` of the initial users send at once, the others, and whoever
+ * joins later, are found in mid-thought. The last, because the first accounts may be special ones, which must not
+ * start in step.
+ */
 export function* userPlan(
   workload: UsersWorkload,
   seed: number,
@@ -62,7 +66,8 @@ export function* userPlan(
   const pick = weightedPick(workload.operations.map((operation) => operation.weight));
   const { meanMs, shape } = workload.think;
   const residualUs = residualThinkMs(random, meanMs, shape) * 1000;
-  let thinkUs = user < workload.startBusy ? 0 : residualUs;
+  const isBusy = user >= workload.users - workload.startBusy && user < workload.users;
+  let thinkUs = isBusy ? 0 : residualUs;
   for (;;) {
     yield { thinkUs: Math.round(thinkUs), template: pick(random) };
     thinkUs = erlang(random, meanMs, shape) * 1000;

@@ -20,7 +20,7 @@ export interface OperationTemplate {
   readonly anonymous?: boolean;
 }
 
-/** Open workload: arrivals do not wait for answers. Stages follow each other without a gap. */
+/** Open workload: arrivals do not wait for answers, as accounts drawn evenly. Stages follow each other without a gap. */
 export interface OpenWorkload {
   readonly kind: 'open';
   readonly arrivals: 'constant' | 'poisson';
@@ -33,7 +33,7 @@ export interface OpenWorkload {
   readonly operations: readonly OperationTemplate[];
 }
 
-/** Closed workload: `users` people who think between an answer and their next request. */
+/** Closed workload: `users` people, the first accounts of the file, who think between an answer and their next request. */
 export interface UsersWorkload {
   readonly kind: 'users';
   readonly users: number;

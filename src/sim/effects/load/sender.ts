@@ -70,7 +70,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
   });
   const channel = new Channel((message) => child.process.send(message));
   child.process.on('message', (message) => channel.receive(message as FromSender));
-  child.exited.then((notice) => {
+  void child.exited.then((notice) => {
     channel.fail(new ChildFailure(`ended (${notice.status})`, notice));
   });
   let running: Promise<RunSummary> | null = null;

@@ -3,7 +3,7 @@
  * the end of the thinking. A user who leaves finishes the request he has sent; a new one arrives in
  * mid-thought, so a growing population does not arrive as a wave.
  */
-import { accountOrder, type UserStep, userPlan } from '../../pure/schedule.ts';
+import { type UserStep, userPlan } from '../../pure/schedule.ts';
 import type { UsersWorkload } from '../../pure/workload.ts';
 import { Alarm } from './alarm.ts';
 import { DueHeap } from './due-heap.ts';
@@ -19,7 +19,6 @@ interface User {
 export function startUsersLoad(workload: UsersWorkload, options: LoadOptions): Load {
   const { clock, start, startUs, seed, accounts } = options;
   const endUs = startUs + workload.durationMs * 1000;
-  const order = accountOrder(seed, accounts);
   const thinking = new DueHeap<User>();
   const present: User[] = [];
   let joined = 0;
@@ -33,7 +32,8 @@ export function startUsersLoad(workload: UsersWorkload, options: LoadOptions): L
     thinking.push(fromUs + step.thinkUs, user);
   };
   const join = (fromUs: number) => {
-    const account = accounts === 0 ? -1 : order[joined % accounts]!;
+    // The file's order is the scenario's choice of who is in a small population, for instance heavy users first.
+    const account = accounts === 0 ? -1 : present.length % accounts;
     const user = { account, plan: userPlan(workload, seed, joined), template: 0, leaving: false };
     joined += 1;
     present.push(user);
