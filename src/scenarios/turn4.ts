@@ -12,7 +12,7 @@ import type { ProcessSpec, Scale, TestbedSpec } from '../sim/scenario.ts';
 import { activityCorrect, auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 
-const FULL = { rows: 1_000_000, heavyRows: 110_000 };
+const FULL = { rows: 1_000_000, heavyRows: 160_000 };
 /** --quick: every time of the incident divided by this. */
 const QUICK_DIVISOR = 3;
 const USERS = 5_000;
@@ -57,13 +57,14 @@ function scale(quick: boolean): Scale {
   return {
     users: {
       think: { meanMs: ms(5_000), shape: 4 },
-      cpuPercent: { target: 92, low: 87, high: 97 },
+      // A queue's busy share is not symmetric: aiming a little lower settles at the documented 92 %.
+      cpuPercent: { target: 90, low: 87, high: 97 },
       expectedMeanMs: ms(850),
       nominalServiceMs: 68 / divisor,
       probe: { ratePerSecond: 5 * divisor, durationMs: ms(4_000) },
       minUsers: 20,
       maxUsers: 400,
-      hold: { periodMs: ms(1_200), memoryMs: ms(5_000) },
+      hold: { periodMs: ms(1_200), memoryMs: ms(8_000) },
       warmupMs: ms(12_000),
       measureMs: ms(36_000),
       // Without the queue the same users ask for about 14 a second: long enough for the 299 samples of a p99.

@@ -29,7 +29,7 @@ export class HeldPopulation {
     this.#arm = arm;
     this.#users = users;
     this.#memory = new LoadMemory(users.hold.memoryMs / 1_000);
-    this.#population = populationFor(targetOf(users), serviceMs, users.expectedMeanMs);
+    this.#population = populationFor(targetOf(users), serviceMs);
   }
 
   /** Starts the load with the population for `serviceMs` of CPU a request, and keeps correcting it. */
@@ -89,12 +89,8 @@ export class HeldPopulation {
       seconds,
       completed,
       busySeconds: (percent / 100 / this.#arm.testbed.databaseCores) * seconds,
-      meanResponseMs:
-        completed === 0
-          ? 0
-          : (totals.responseSumUs - before.totals.responseSumUs) / completed / 1_000,
     });
-    const next = this.#memory.population(targetOf(this.#users), this.#users.expectedMeanMs);
+    const next = this.#memory.population(targetOf(this.#users));
     if (next === null) return;
     this.#sizes.push(this.users);
     this.#population = next;
@@ -104,7 +100,7 @@ export class HeldPopulation {
 
 /** The documented service time, where there is no saturated arm to size the population on. */
 export function nominalUsers(users: CalibratedUsers): number {
-  return populationFor(targetOf(users), users.nominalServiceMs, users.expectedMeanMs).users;
+  return populationFor(targetOf(users), users.nominalServiceMs).users;
 }
 
 /** CPU that PostgreSQL spends on one operation, ms, from a light open load. */
@@ -127,6 +123,10 @@ export async function probeServiceMs(arm: ArmRun, { probe }: CalibratedUsers): P
     : Math.max(0.01, (seen.utilisation / seen.completedPerSecond) * 1_000);
 }
 
-function targetOf({ cpuPercent, think, minUsers, maxUsers }: CalibratedUsers): PopulationTarget {
-  return { utilisation: cpuPercent.target / 100, thinkMeanMs: think.meanMs, minUsers, maxUsers };
+function targetOf(users: CalibratedUsers): PopulationTarget {
+  const { cpuPercent, think, minUsers, maxUsers } = users;
+  return {
+    ...{ utilisation: cpuPercent.target / 100, thinkMeanMs: think.meanMs },
+    ...{ responseMeanMs: users.expectedMeanMs, minUsers, maxUsers },
+  };
 }

@@ -3,10 +3,11 @@ import type { ArmRun, Window } from './arm-run.ts';
 import { HeldPopulation, nominalUsers, probeServiceMs } from './held-population.ts';
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
 import { capacityOf } from './pure/capacity.ts';
+import { latencySamplesNeeded } from './pure/slo.ts';
 import type { ArmName, ArmResult, Capacity } from './result.ts';
 import { rise } from './rise.ts';
 import type { RunOptions } from './run-events.ts';
-import type { Arm, CalibratedUsers, Scale } from './scenario.ts';
+import type { Arm, CalibratedUsers, Scale, Slo } from './scenario.ts';
 
 type Step = ArmResult['calibration'][number];
 
@@ -94,7 +95,7 @@ async function underHeldUsers(run: ArmRun, input: LoadInput, { users }: Scale) {
       run,
       { name, note: `users ${aim}`, plannedMs, judged: true },
       options.scenario,
-      () => run.pause(plannedMs),
+      () => untilEnough(run, plannedMs, options.scenario.slos),
     );
     const { mean } = held.sizes();
     learnt(name, phase.judged);
@@ -129,12 +130,27 @@ async function underSameUsers(
     run,
     { name: 'measure', note, plannedMs, judged: true },
     options.scenario,
-    () => run.pause(plannedMs),
+    () => untilEnough(run, plannedMs, options.scenario.slos),
   );
   const nominal = 'sized from the documented service time: nothing to calibrate on';
   const calibration: Step[] =
     calibratedUsers === null ? [{ users: count, cpuPercent: null, meanUs: 0, note: nominal }] : [];
   return { phase, users: count, calibration };
+}
+
+/** A slow machine answers fewer requests: a judged phase may take this much longer for the samples it needs. */
+const PATIENCE = 1.5;
+const LOOK_EVERY_MS = 250;
+
+/** Waits for the planned time, and within bounds for as many answers as the latency SLOs need. */
+async function untilEnough(run: ArmRun, plannedMs: number, slos: readonly Slo[]): Promise<void> {
+  const { completed } = await run.load.totals();
+  const enough = completed + latencySamplesNeeded(slos);
+  await run.pause(plannedMs);
+  for (let waitedMs = plannedMs; waitedMs < plannedMs * PATIENCE; waitedMs += LOOK_EVERY_MS) {
+    if ((await run.load.totals()).completed >= enough) return;
+    await run.pause(LOOK_EVERY_MS);
+  }
 }
 
 async function capacity(run: ArmRun, input: LoadInput, scale: Scale): Promise<Capacity | null> {

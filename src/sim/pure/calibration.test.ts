@@ -1,39 +1,41 @@
 import { describe, expect, it } from 'vitest';
 import { LoadMemory, populationFor, type Stretch } from './calibration.ts';
 
-const target = { utilisation: 0.92, thinkMeanMs: 10_000, minUsers: 1, maxUsers: 1_000 };
+const target = {
+  ...{ utilisation: 0.92, thinkMeanMs: 10_000, responseMeanMs: 850 },
+  ...{ minUsers: 1, maxUsers: 1_000 },
+};
 
 describe('populationFor', () => {
   it('is the interactive response time law: N = U / S x (Z + R)', () => {
     // 0.92 / 68 ms = 13.53 a second; 13.53 x 10.85 s = 146.8 users
-    expect(populationFor(target, 68, 850)).toEqual({ users: 147, capped: false });
+    expect(populationFor(target, 68)).toEqual({ users: 147, capped: false });
   });
 
   it('says when the bounds, not the law, decided', () => {
     const capped = { users: 1_000, capped: true };
-    expect(populationFor(target, 1, 850)).toEqual(capped);
+    expect(populationFor(target, 1)).toEqual(capped);
     const least = { users: 20, capped: true };
-    expect(populationFor({ ...target, minUsers: 20 }, 10_000, 850)).toEqual(least);
+    expect(populationFor({ ...target, minUsers: 20 }, 10_000)).toEqual(least);
   });
 });
 
 describe('LoadMemory', () => {
   const stretch = (fields: Partial<Stretch>): Stretch => ({
-    ...{ seconds: 1, completed: 14, busySeconds: 0.92, meanResponseMs: 850 },
+    ...{ seconds: 1, completed: 14, busySeconds: 0.92 },
     ...fields,
   });
   const usersAfter = (...stretches: Stretch[]) => {
     const memory = new LoadMemory(5);
     for (const seen of stretches) memory.learn(seen);
-    return memory.population(target, 850);
+    return memory.population(target);
   };
 
   it('finds the same service time under light and under saturated load', () => {
-    // 100 ms each: 9.2 a second are wanted; R is between what was seen and 850 ms.
-    const light = stretch({ seconds: 10, completed: 10, busySeconds: 1, meanResponseMs: 110 });
-    expect(usersAfter(light)?.users).toBe(Math.round(9.2 * 10.48));
-    const saturated = stretch({ completed: 10, busySeconds: 1, meanResponseMs: 3_000 });
-    expect(usersAfter(saturated)?.users).toBe(Math.round(9.2 * 11.925));
+    // 100 ms each: 9.2 a second are wanted, by users who take 10.85 s for a round.
+    const light = stretch({ seconds: 10, completed: 10, busySeconds: 1 });
+    const saturated = stretch({ completed: 10, busySeconds: 1 });
+    for (const seen of [light, saturated]) expect(usersAfter(seen)?.users).toBe(100);
   });
 
   it('follows a machine that becomes slower, and forgets how it was', () => {

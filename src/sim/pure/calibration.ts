@@ -11,6 +11,11 @@ export interface PopulationTarget {
   /** Wanted utilisation of the resource, 0 to 1. */
   readonly utilisation: number;
   readonly thinkMeanMs: number;
+  /**
+   * The documented mean response. Never the one just measured: that one is longest when the queue is, and would
+   * send more users into a full queue.
+   */
+  readonly responseMeanMs: number;
   readonly minUsers: number;
   readonly maxUsers: number;
 }
@@ -21,7 +26,6 @@ export interface Stretch {
   readonly completed: number;
   /** Seconds of the resource used. */
   readonly busySeconds: number;
-  readonly meanResponseMs: number;
 }
 
 export interface Population {
@@ -30,14 +34,10 @@ export interface Population {
   readonly capped: boolean;
 }
 
-/** Population for a service time (CPU ms per operation) and an expected mean response. */
-export function populationFor(
-  target: PopulationTarget,
-  serviceMs: number,
-  responseMs: number,
-): Population {
+/** Population for a service time, CPU ms per operation. */
+export function populationFor(target: PopulationTarget, serviceMs: number): Population {
   const perMs = target.utilisation / serviceMs;
-  const wanted = Math.round(perMs * (target.thinkMeanMs + responseMs));
+  const wanted = Math.round(perMs * (target.thinkMeanMs + target.responseMeanMs));
   const users = Math.min(Math.max(wanted, target.minUsers), target.maxUsers);
   return { users, capped: users !== wanted };
 }
@@ -47,7 +47,6 @@ export class LoadMemory {
   readonly #memorySeconds: number;
   #busySeconds = 0;
   #completed = 0;
-  #responseMs: number | null = null;
 
   /** After `memorySeconds` a stretch weighs 1/e. */
   constructor(memorySeconds: number) {
@@ -58,19 +57,12 @@ export class LoadMemory {
     const kept = Math.exp(-stretch.seconds / this.#memorySeconds);
     this.#busySeconds = this.#busySeconds * kept + stretch.busySeconds;
     this.#completed = this.#completed * kept + stretch.completed;
-    if (stretch.completed > 0) this.#responseMs = stretch.meanResponseMs;
   }
 
-  /**
-   * The population for the target; null before enough was seen. The response time at the target lies between
-   * the one seen last and the documented one, so their mean is used: a stretch above the target overstates it,
-   * one below understates it.
-   */
-  population(target: PopulationTarget, documentedResponseMs: number): Population | null {
+  /** The population for the target; null before enough was seen. */
+  population(target: PopulationTarget): Population | null {
     if (this.#completed < MIN_COMPLETED || this.#busySeconds <= 0) return null;
-    const serviceMs = (this.#busySeconds / this.#completed) * 1_000;
-    const seenMs = this.#responseMs ?? documentedResponseMs;
-    return populationFor(target, serviceMs, (seenMs + documentedResponseMs) / 2);
+    return populationFor(target, (this.#busySeconds / this.#completed) * 1_000);
   }
 }
 

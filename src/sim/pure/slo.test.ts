@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LatencySummary } from '../result.ts';
-import { evaluateSlo, parseSlo, samplesNeeded } from './slo.ts';
+import { evaluateSlo, latencySamplesNeeded, parseSlo, samplesNeeded } from './slo.ts';
 
 const latency = (fields: Partial<LatencySummary>): LatencySummary => ({
   ...{ meanUs: 0, p50Us: 0, p95Us: 0, p99Us: 0, p999Us: 0, maxUs: 0, count: 1_000 },
@@ -48,6 +48,12 @@ describe('evaluateSlo', () => {
     expect(samplesNeeded(parseSlo('errors < 0.1%'))).toBe(2_995);
     const few = evaluate('latency.p99 < 500ms', { p99Us: 1, count: 298 });
     expect(few).toMatchObject({ verdict: 'unknown', reason: '298 samples, 299 needed' });
+  });
+
+  it('tells how long a phase must at least be: for its latencies, not for its error ratio', () => {
+    const objectives = ['latency.mean < 1s', 'latency.p99 < 1s', 'errors < 0.1%'];
+    expect(latencySamplesNeeded(objectives.map((objective) => ({ objective })))).toBe(299);
+    expect(latencySamplesNeeded([{ objective: 'errors < 1%' }])).toBe(0);
   });
 
   it('never passes on no data', () => {

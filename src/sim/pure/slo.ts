@@ -58,6 +58,16 @@ export function samplesNeeded(slo: ParsedSlo): number {
   return slo.indicator === 'mean' ? 30 : 1;
 }
 
+/** Samples of one phase without which some latency SLO could only be unknown. */
+export function latencySamplesNeeded(slos: readonly { readonly objective: string }[]): number {
+  const latencies = slos.map(({ objective }) => parseSlo(objective)).filter(isLatency);
+  return Math.max(0, ...latencies.map(samplesNeeded));
+}
+
+function isLatency({ indicator }: ParsedSlo): boolean {
+  return indicator !== 'errors';
+}
+
 export function evaluateSlo(id: string, objective: string, data: SloData): SloResult {
   const slo = parseSlo(objective);
   const isRatio = slo.indicator === 'errors';
