@@ -1,0 +1,50 @@
+/**
+ * Runs the benches by name: `npm run bench -- honesty`. Without a name it lists and runs all of them.
+ * `--json` prints one JSON document instead of text, `--quick` shortens the runs and never moves a bound.
+ * Exit 0 all within their bounds, 1 one is not, 2 usage. A bench is judged by ratios and closed forms, never by
+ * an absolute speed, except where a promise of ours is one (the send lag).
+ */
+import * as honesty from './honesty.mjs';
+import * as sender from './sender.mjs';
+
+/** @type {Record<string, { title: string, run: (options: BenchOptions) => Promise<BenchResult> }>} */
+const benches = { honesty, sender };
+
+/**
+ * @typedef {{ quick: boolean }} BenchOptions
+ * @typedef {{ ok: boolean, lines: string[], data: object }} BenchResult
+ */
+
+const args = process.argv.slice(2);
+const flags = args.filter((arg) => arg.startsWith('-'));
+const names = args.filter((arg) => !arg.startsWith('-'));
+const wrong =
+  flags.find((flag) => !['--json', '--quick'].includes(flag)) ??
+  names.find((name) => !Object.hasOwn(benches, name));
+
+if (wrong !== undefined) {
+  console.error(`there is no bench or flag ${wrong}`);
+  console.error(`benches: ${Object.keys(benches).join(', ')}; flags: --json, --quick`);
+  console.error('next: npm run bench -- honesty');
+  process.exitCode = 2;
+} else {
+  await runAll(names.length === 0 ? Object.keys(benches) : names);
+}
+
+/** @param {string[]} chosen */
+async function runAll(chosen) {
+  const json = flags.includes('--json');
+  /** @type {Record<string, object>} */
+  const report = {};
+  if (names.length === 0 && !json) {
+    for (const name of chosen) console.log(`${name.padEnd(10)}${benches[name].title}`);
+    console.log();
+  }
+  for (const name of chosen) {
+    const { ok, lines, data } = await benches[name].run({ quick: flags.includes('--quick') });
+    report[name] = { ok, ...data };
+    if (!ok) process.exitCode = 1;
+    if (!json) console.log([name, ...lines, ok ? 'within bounds' : 'OUT OF BOUNDS', ''].join('\n'));
+  }
+  if (json) console.log(JSON.stringify(report, null, 2));
+}
