@@ -19,7 +19,8 @@ const CPU_INTERVAL_MS = 500;
 /** Longer than any documented latency; what takes longer is an unknown outcome. */
 const OPERATION_TIMEOUT_MS = 20_000;
 const MAX_IN_FLIGHT = 10_000;
-const MAX_CONNECTIONS = 512;
+/** Above rate times latency SLO of any step that can hold: waiting for a connection would look like send lag. */
+const MAX_CONNECTIONS = 4_000;
 
 export interface ArmRunOptions {
   readonly name: ArmName;

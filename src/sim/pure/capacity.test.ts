@@ -43,6 +43,14 @@ describe('judgeStep', () => {
     const late = step(100_000, { sentUs: 2_000_000, doneUs: 2_100_000 });
     expect(late).toMatchObject({ verdict: 'unknown' });
   });
+
+  it('blames the platform when it misses even from the late send', () => {
+    const slow = step(100_000, { sentUs: 2_000_000, doneUs: 3_000_000 });
+    expect(slow).toMatchObject({
+      verdict: 'fail',
+      reason: 'p99 missed, even from the actual send',
+    });
+  });
 });
 
 const steps = (...verdicts: LoadStep['verdict'][]): LoadStep[] =>

@@ -3,7 +3,7 @@
  * generator lagged, the step says nothing about the platform and the search ends there, openly.
  */
 import type { OperationRecord } from '../history.ts';
-import type { Capacity, LoadStep } from '../result.ts';
+import type { Capacity, LatencySummary, LoadStep } from '../result.ts';
 import { summarize } from './histogram.ts';
 import { responseUs, type Span } from './series.ts';
 import { evaluateSlo, parseSlo } from './slo.ts';
@@ -34,18 +34,32 @@ export function judgeStep(input: StepInput): LoadStep {
     lagP99Us,
   };
   if (lagP99Us > input.lagLimitUs) {
-    return { ...step, verdict: 'unknown', reason: 'the load generator lagged, not the platform' };
+    // Late sends alone do not blame the platform. When it misses its SLO even from the actual send, they do not excuse it.
+    const missed = missedSlos(input, summarize(operations.filter(wasSent).map(serviceUs)), failed);
+    return missed === ''
+      ? { ...step, verdict: 'unknown', reason: 'the load generator lagged, not the platform' }
+      : { ...step, verdict: 'fail', reason: `${missed} missed, even from the actual send` };
   }
-  const broken = input.slos.filter(({ id, objective }) => {
+  const missed = missedSlos(input, latency, failed);
+  if (missed === '') return { ...step, verdict: 'pass' };
+  return { ...step, verdict: 'fail', reason: `${missed} missed` };
+}
+
+/** Ids of the SLOs that this latency and these errors break, joined; empty when all hold. */
+function missedSlos(
+  { slos, operations }: StepInput,
+  latency: LatencySummary,
+  failed: number,
+): string {
+  const total = operations.length;
+  const missed = slos.filter(({ id, objective }) => {
     // One step alone is too short to prove a small error ratio; here the observed ratio decides, and the
     // arm's own `errors` SLO is judged over all steps together.
     const { indicator, limit } = parseSlo(objective);
-    if (indicator === 'errors') return errorRatio >= limit;
-    const data = { latency, errors: { failed, total: operations.length } };
-    return evaluateSlo(id, objective, data).verdict !== 'pass';
+    if (indicator === 'errors') return total === 0 || failed / total >= limit;
+    return evaluateSlo(id, objective, { latency, errors: { failed, total } }).verdict !== 'pass';
   });
-  if (broken.length === 0) return { ...step, verdict: 'pass' };
-  return { ...step, verdict: 'fail', reason: `${broken.map(({ id }) => id).join(', ')} missed` };
+  return missed.map(({ id }) => id).join(', ');
 }
 
 /** `brokenPerSecond`: a rate at which `before` was measured outside its SLO. */
@@ -79,7 +93,13 @@ export function capacityOf(steps: readonly LoadStep[], brokenPerSecond: number |
 
 /** Send lag of every operation that was sent. */
 export function lags(operations: readonly OperationRecord[]): number[] {
-  return operations
-    .filter((operation) => operation.sentUs >= 0)
-    .map((operation) => operation.sentUs - operation.scheduledUs);
+  return operations.filter(wasSent).map((operation) => operation.sentUs - operation.scheduledUs);
+}
+
+function wasSent({ sentUs }: OperationRecord): boolean {
+  return sentUs >= 0;
+}
+
+function serviceUs({ doneUs, sentUs }: OperationRecord): number {
+  return doneUs - sentUs;
 }
