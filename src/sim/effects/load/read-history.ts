@@ -52,8 +52,11 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
     throw new CorruptHistory(file, line, 'not JSON', { cause });
   }
   const record = value as Record<string, unknown> | null;
-  const fields = FIELDS[String(record?.kind) as HistoryRecord['kind']];
-  if (record === null || !fields) throw new CorruptHistory(file, line, 'not a record of a history');
+  const kind = String(record?.kind);
+  if (record === null || !Object.hasOwn(FIELDS, kind)) {
+    throw new CorruptHistory(file, line, 'not a record of a history');
+  }
+  const fields = FIELDS[kind as HistoryRecord['kind']];
   for (const [name, type] of Object.entries(fields)) {
     const given = record[name];
     const right = type === 'whole' ? Number.isSafeInteger(given) : typeof given === type;
@@ -61,7 +64,7 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
       throw new CorruptHistory(file, line, `${record.kind} needs ${name} (${type})`);
     }
   }
-  const choices = CHOICES[String(record.kind)];
+  const choices = CHOICES[kind];
   if (choices && !choices.values.includes(String(record[choices.name]))) {
     throw new CorruptHistory(file, line, `${choices.name} cannot be ${record[choices.name]}`);
   }

@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Account, OperationTemplate } from '../../pure/workload.ts';
+import { compileAccount, compileTemplate } from './request-template.ts';
+
+const base = { host: '127.0.0.1:4000', pathPrefix: '' };
+const get: OperationTemplate = { name: 'read', weight: 1, method: 'GET', path: '/logs' };
+const account = (part: Partial<Account> = {}) =>
+  compileAccount({ id: 'u1', headers: {}, vars: {}, ...part });
+
+function render(part: Partial<OperationTemplate>, by = account()): string {
+  return compileTemplate({ ...get, ...part }, base, [by]).render(by, 7, 'run-7');
+}
+
+/** Reads a request the way a server does: by its declared length. */
+function read(request: string): { line: string; headers: Map<string, string>; body: string } {
+  const end = request.indexOf('\r\n\r\n');
+  const [line, ...rest] = request.slice(0, end).split('\r\n');
+  const headers = new Map(rest.map((one) => one.split(': ', 2) as [string, string]));
+  const length = Number(headers.get('content-length') ?? 0);
+  const body = Buffer.from(request.slice(end + 4), 'utf8');
+  expect(body.length).toBe(length);
+  return { line: line!, headers, body: body.toString('utf8') };
+}
+
+describe('a request', () => {
+  it('is complete HTTP/1.1 with the operation named in it', () => {
+    const by = account({ headers: { authorization: 'Bearer t' } });
+    expect(render({}, by)).toBe(
+      'GET /logs HTTP/1.1\r\nhost: 127.0.0.1:4000\r\nauthorization: Bearer t\r\nx-request-id: run-7\r\n\r\n',
+    );
+  });
+
+  it('declares an empty body where a server would wait for one', () => {
+    expect(read(render({ method: 'POST' })).headers.get('content-length')).toBe('0');
+    expect(read(render({ method: 'DELETE' })).headers.has('content-length')).toBe(false);
+  });
+
+  it('puts any variable into path and body so that the server reads it back', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (value) => {
+        const by = account({ vars: { value } });
+        const template = {
+          method: 'POST',
+          path: '/a/{value}?n={op}',
+          body: { is: 'v={value}', op: '{op}' },
+        } as const;
+        const { line, body } = read(render(template, by));
+        const target = line.split(' ')[1]!;
+        expect(decodeURIComponent(target)).toBe(`/a/${value}?n=7`);
+        expect(JSON.parse(body)).toEqual({ is: `v=${value}`, op: '7' });
+      }),
+    );
+  });
+
+  it('leaves other braces alone', () => {
+    expect(JSON.parse(read(render({ method: 'PUT', body: { a: { b: '{}' } } })).body)).toEqual({
+      a: { b: '{}' },
+    });
+  });
+
+  it('of an anonymous operation carries nobody', () => {
+    const by = account({ headers: { cookie: 'sid=1' } });
+    const template = compileTemplate({ ...get, anonymous: true }, base, [by]);
+    expect(template.render(null, 7, 'run-7')).not.toContain('cookie');
+  });
+});
+
+describe('what cannot be sent is refused before the first request', () => {
+  it.each([
+    ['a path with a space', { path: '/a b' }],
+    ['a relative path', { path: 'logs' }],
+    ['a variable an account lacks', { path: '/{missing}' }],
+    ['an inherited name', { path: '/{constructor}' }],
+    ['a variable of nobody', { path: '/{id}', anonymous: true }],
+  ])('%s', (_, part) => {
+    expect(() => compileTemplate({ ...get, ...part }, base, [account()])).toThrow('operation read');
+  });
+
+  it.each([
+    ['a line break', { cookie: 'a\r\nx: y' }],
+    ['a bad name', { 'a b': '1' }],
+    ['an own header', { 'Content-Length': '5' }],
+    ['text beyond ASCII', { name: '\u20ac' }],
+  ])('a header with %s', (_, headers) => {
+    expect(() => account({ headers: headers as Record<string, string> })).toThrow('account u1');
+  });
+});
