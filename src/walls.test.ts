@@ -198,6 +198,21 @@ function namedModules(file: string, text: string): string[] {
   });
 }
 
+/** SQL, scripts and data are alive when a living file names them, also one of their own kind. */
+function reachAssets(tree: ReadonlyMap<string, string>, alive: Set<string>): void {
+  const assets = [...tree.keys()].filter((file) => file.startsWith('src/') && !isCode(file));
+  const textOf = (files: Iterable<string>) => [...files].map((file) => tree.get(file) ?? '').join();
+  let text = textOf([...alive, 'package.json']);
+  for (;;) {
+    const found = assets.filter(
+      (file) => !alive.has(file) && text.includes(path.posix.basename(file)),
+    );
+    if (found.length === 0) return;
+    for (const file of found) alive.add(file);
+    text = textOf(found);
+  }
+}
+
 /** Everything must be reachable from the bin, a package export, a bench, a test or a named process entry. */
 const deadFiles: Rule = (tree) => {
   const alive = new Set<string>();
@@ -213,12 +228,9 @@ const deadFiles: Rule = (tree) => {
   for (const file of roots) if (file !== 'src/walls.test.ts') visit(file);
   for (const m of (tree.get('package.json') ?? '').matchAll(/"\.\/dist\/([^"]+)\.js"/g))
     visit(`src/${m[1]!}.ts`);
-  const aliveText = [...alive, 'package.json'].map((file) => tree.get(file) ?? '').join('\n');
+  reachAssets(tree, alive);
   return [...tree.keys()]
-    .filter((file) => file.startsWith('src/') && !isTest(file))
-    .filter((file) =>
-      isCode(file) ? !alive.has(file) : !aliveText.includes(path.posix.basename(file)),
-    )
+    .filter((file) => file.startsWith('src/') && !isTest(file) && !alive.has(file))
     .map((file) => `${file} is reached by nothing`);
 };
 
