@@ -29,6 +29,10 @@ export class HeldPopulation {
     this.#arm = arm;
     this.#users = users;
     this.#memory = new LoadMemory(users.hold.memoryMs / 1_000);
+    // The probe counts as one memory of load at the target; otherwise the first seconds decide, in which a queue
+    // builds up and CPU is spent on what is not completed yet.
+    const busySeconds = (users.hold.memoryMs / 1_000) * (users.cpuPercent.target / 100);
+    this.#memory.learn({ seconds: 0, busySeconds, completed: (busySeconds * 1_000) / serviceMs });
     this.#population = populationFor(targetOf(users), serviceMs);
   }
 
