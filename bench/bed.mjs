@@ -45,7 +45,7 @@ export async function makeBed(name) {
     },
 
     /** @param {{ port: number, maxConnections: number }} target */
-    async startSender({ port, maxConnections }) {
+    async startSender({ port, maxConnections, nodeArgs = [] }) {
       const accountsFile = path.join(folder, 'accounts.json');
       await writeFile(accountsFile, '[]');
       const sender = await startSender({
@@ -56,6 +56,7 @@ export async function makeBed(name) {
         originUs: monotonicUs(),
         timeoutMs: 10_000,
         maxConnections,
+        nodeArgs,
         lease,
         logFile: path.join(folder, 'sender.log'),
       });

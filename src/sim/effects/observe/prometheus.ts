@@ -1,4 +1,5 @@
 /** Reads a service's own /metrics (Prometheus text format) for the few figures a diagnosis needs. */
+import { request } from 'undici';
 
 export interface MetricsSnapshot {
   /** Cumulative buckets of a histogram summed over labels: upper bound (seconds) to count. */
@@ -10,10 +11,10 @@ export interface MetricsSnapshot {
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 
 export async function scrape(serviceUrl: string, timeoutMs = 2_000): Promise<MetricsSnapshot> {
-  const response = await fetch(new URL('/metrics', serviceUrl), {
+  const { body } = await request(new URL('/metrics', serviceUrl), {
     signal: AbortSignal.timeout(timeoutMs),
   });
-  return parseMetrics(await response.text());
+  return parseMetrics(await body.text());
 }
 
 export function parseMetrics(text: string): MetricsSnapshot {
