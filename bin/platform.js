@@ -13,3 +13,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   io: processIo(process),
   process,
 });
+
+// Everything has been stopped by now; a handle that was forgotten must not hold the exit code back.
+setTimeout(() => process.exit(), 5_000).unref();

@@ -66,9 +66,22 @@ async function underGivenRate(
 const ATTEMPTS = 2;
 
 async function underHeldUsers(run: ArmRun, input: LoadInput, { users }: Scale) {
-  const { options } = input;
   const serviceMs = await probeServiceMs(run, users);
   const held = await HeldPopulation.start(run, users, serviceMs);
+  try {
+    return await measureHeld(run, input.options, { users, held, serviceMs });
+  } finally {
+    await held.release();
+  }
+}
+
+interface Held {
+  readonly users: CalibratedUsers;
+  readonly held: HeldPopulation;
+  readonly serviceMs: number;
+}
+
+async function measureHeld(run: ArmRun, options: RunOptions, { users, held, serviceMs }: Held) {
   const aim = `held at ${users.cpuPercent.target} % database CPU, thinking ${seconds(users.think.meanMs)}`;
   const calibration: Step[] = [
     {
@@ -103,7 +116,6 @@ async function underHeldUsers(run: ArmRun, input: LoadInput, { users }: Scale) {
       run.discard(name);
       continue;
     }
-    await held.release();
     return { phase, users: mean, calibration };
   }
 }
