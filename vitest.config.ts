@@ -21,7 +21,7 @@ export default defineConfig({
       }),
       project('scenario', ['src/**/*.scenario.test.ts'], {
         fileParallelism: false,
-        testTimeout: 240_000,
+        testTimeout: 300_000,
         hookTimeout: 240_000,
       }),
     ],

@@ -31,7 +31,11 @@ const resultOf = (stdout: string) => JSON.parse(stdout) as Result;
 
 describe('sim turn4 --quick', () => {
   it('reproduces the incident, finds its cause, and sees the fix hold', async () => {
-    const ran = await command(['sim', 'turn4', '--quick', '--json'], { cwd });
+    // 97 says that the run proved nothing, for instance on a disturbed machine: the one verdict to try again on.
+    let ran = await command(['sim', 'turn4', '--quick', '--json'], { cwd });
+    for (let again = 0; again < 2 && ran.code === 97; again++) {
+      ran = await command(['sim', 'turn4', '--quick', '--json'], { cwd });
+    }
     const result = resultOf(ran.stdout);
     expect(result.sentence).toMatch(/^turn4 pass/);
     expect([ran.code, result.exitCode, result.failed]).toEqual([0, 0, []]);
