@@ -22,10 +22,15 @@ beforeEach(() => {
 afterEach(async () => {
   const left = () => [...platformProcesses()].filter((pid) => !running.has(pid));
   await expect.poll(left, { timeout: 20_000, interval: 250 }).toEqual([]);
+  // The reaper of a killed run has 15 s for what it owned.
+  await expect.poll(leftovers, { timeout: 20_000, interval: 1_000 }).toBe('ok');
+});
+
+async function leftovers(): Promise<string | undefined> {
   const { stdout } = await command(['doctor', '--json'], { cwd });
   const { checks } = JSON.parse(stdout) as { checks: { id: string; status: string }[] };
-  expect(checks.find(({ id }) => id === 'leftovers')).toMatchObject({ status: 'ok' });
-});
+  return checks.find(({ id }) => id === 'leftovers')?.status;
+}
 
 const resultOf = (stdout: string) => JSON.parse(stdout) as Result;
 
@@ -127,6 +132,11 @@ describe('a run that is ended', () => {
           if (phase.test(text)) setTimeout(() => kill('SIGKILL'), 500);
         },
       });
+      // A file copy that was under way may outlive the reaper by a moment and leave its folder. What a killed run
+      // left, the next one removes; doctor does the same without a run.
+      const left = () => [...platformProcesses()].filter((pid) => !running.has(pid));
+      await expect.poll(left, { timeout: 20_000, interval: 250 }).toEqual([]);
+      expect((await command(['doctor', '--clean'], { cwd })).code).toBe(0);
     },
   );
 });
