@@ -25,6 +25,7 @@ export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io)
 type Explanation = ReturnType<typeof explain>;
 
 function explain(scenario: Scenario) {
+  if (scenario.kind !== 'incident') throw new Error('drills are not explained yet');
   const arms = scenario.arms(FULL);
   const { users, rising, documented } = scenario.scale(false);
   const { before, after } = arms;

@@ -9,7 +9,13 @@ import type { DeathNotice } from '../sim/effects/testbed/child-process.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import type { Account } from '../sim/pure/workload.ts';
-import type { Arm, ProcessSpec, Scenario, TestbedSpec } from '../sim/scenario.ts';
+import {
+  type Arm,
+  operationsOf,
+  type ProcessSpec,
+  type Scenario,
+  type TestbedSpec,
+} from '../sim/scenario.ts';
 import type { Session } from './crash.ts';
 import { listenForInterrupts } from './interrupts.ts';
 import type { Io, ProcessHooks } from './io.ts';
@@ -130,7 +136,7 @@ async function welcome(testbed: Testbed, scenario: Scenario, arm: Arm): Promise<
   const headers = Object.entries(accounts[0]?.headers ?? {}).map(
     ([name, value]) => `-H '${name}: ${value}'`,
   );
-  const plain = scenario.operations.find(
+  const plain = operationsOf(scenario).find(
     ({ method, path }) => method === 'GET' && !path.includes('{'),
   );
   const { url } = testbed.service;

@@ -5,7 +5,7 @@
  *     export const scenario = defineScenario({ id: 'mine', ... });
  */
 import { parseSlo } from '../sim/pure/slo.ts';
-import type { Scenario } from '../sim/scenario.ts';
+import { operationsOf, type Scenario } from '../sim/scenario.ts';
 
 export type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
 export { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
@@ -18,11 +18,11 @@ export type { Arm, Invariant, Scale, Scenario, TestbedSpec } from '../sim/scenar
  * Checks a scenario before anything is started.
  * @throws RangeError naming the first thing wrong: an SLO outside the grammar, an id used twice, no operations.
  */
-export function defineScenario(scenario: Scenario): Scenario {
+export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
   if (!/^[a-z][a-z0-9-]*$/.test(scenario.id)) {
     throw new RangeError(`scenario id "${scenario.id}": lower-case letters, digits and hyphens`);
   }
-  if (scenario.operations.length === 0) throw new RangeError(`${scenario.id}: no operations`);
+  if (operationsOf(scenario).length === 0) throw new RangeError(`${scenario.id}: no operations`);
   const ids = [...scenario.slos, ...scenario.invariants].map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
   if (twice !== undefined) throw new RangeError(`${scenario.id}: id "${twice}" is used twice`);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
+import type { Arm } from '../sim/scenario.ts';
 import { activityCorrect, microsOf } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { turn4 } from './turn4.ts';
@@ -26,7 +27,7 @@ describe('turn4', () => {
 
   it('gives both arms the same rows, users and load', () => {
     const { before, after } = turn4.arms({ quick: false, seed: 1 });
-    const paramsOf = (arm: typeof before) => ({
+    const paramsOf = (arm: Arm | undefined) => ({
       ...arm!.testbed.postgres.template[0]!.params,
       design: '',
     });

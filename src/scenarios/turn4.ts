@@ -112,6 +112,7 @@ function scale(quick: boolean): Scale {
 }
 
 export const turn4 = defineScenario({
+  kind: 'incident',
   id: 'turn4',
   turn: 4,
   title: 'The audit query on the hot path',

@@ -17,7 +17,7 @@ import { spanOf } from './pure/series.ts';
 import type { ArmJudgement } from './pure/verdict.ts';
 import type { ArmName, ArmResult } from './result.ts';
 import type { RunOptions } from './run-events.ts';
-import type { Arm } from './scenario.ts';
+import type { Arm, IncidentScenario } from './scenario.ts';
 import { type Loaded, underLoad } from './under-load.ts';
 
 /** Send lag may take a tenth of the tightest latency SLO (200 ms) before a run is void. */
@@ -30,7 +30,7 @@ export interface ArmInRunOptions {
   readonly folder: string;
   readonly cores: PinPlan | null;
   readonly history: HistoryFile;
-  readonly options: RunOptions;
+  readonly options: RunOptions<IncidentScenario>;
   readonly calibratedUsers: number | null;
   readonly brokenPerSecond: number | null;
   /** Leave the testbed standing when the arm is done; the caller stops it. */

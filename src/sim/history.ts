@@ -27,6 +27,14 @@ export interface OperationRecord {
   readonly error?: string;
   /** Response body, when the template asked for it. */
   readonly body?: string;
+  /** What the operation was about beside the user, from the credential it acted with: a session id. */
+  readonly subject?: string;
+  /** Process of the service it was sent to, when there is more than one. */
+  readonly target?: string;
+  /** A retry by the client: 2 for the first one. Absent on a first attempt. */
+  readonly attempt?: number;
+  /** Id of the first attempt; absent on it. */
+  readonly retryOf?: number;
 }
 
 /** A named stretch of the run. `judged` phases enter the SLOs; the others are shown only. */
@@ -42,7 +50,8 @@ export interface PhaseRecord {
 export interface FaultRecord {
   readonly kind: 'fault';
   readonly name: string;
-  readonly event: 'apply' | 'landed' | 'undo' | 'healed';
+  /** `decision`: one seeded choice of the fault proxy, such as the request it cut. */
+  readonly event: 'apply' | 'landed' | 'decision' | 'undo' | 'healed';
   readonly atUs: number;
   readonly detail?: string;
 }
@@ -58,6 +67,8 @@ export interface EffectRecord {
   readonly occurredAtUs: number;
   /** The system's own id of the fact. */
   readonly id: string;
+  /** What the fact is about: a session id. */
+  readonly subject?: string;
 }
 
 /** Opens an arm's part of the file: every record up to the next one of these is on this arm's clock. */

@@ -5,7 +5,7 @@ import { connectPostgresObserver } from './effects/observe/postgres.ts';
 import { type MetricsSnapshot, quantileBetween, scrape } from './effects/observe/prometheus.ts';
 import type { DiagnosisEvidence } from './pure/diagnose.ts';
 import type { Account } from './pure/workload.ts';
-import type { Scenario } from './scenario.ts';
+import type { IncidentScenario } from './scenario.ts';
 
 export interface ObservedPhase {
   readonly judged: Window;
@@ -15,7 +15,7 @@ export interface ObservedPhase {
 export async function observePhase(
   run: ArmRun,
   phase: PhaseOptions,
-  { culprit, metrics }: Pick<Scenario, 'culprit' | 'metrics'>,
+  { culprit, metrics }: Pick<IncidentScenario, 'culprit' | 'metrics'>,
   work: () => Promise<void>,
 ): Promise<ObservedPhase> {
   const { databaseUrl, service, accountsFile } = run.testbed;
@@ -45,7 +45,7 @@ export async function observePhase(
 function serviceEvidence(
   before: MetricsSnapshot | null,
   after: MetricsSnapshot | null,
-  names: Scenario['metrics'],
+  names: IncidentScenario['metrics'],
 ): Pick<DiagnosisEvidence, 'poolWaitP99Us' | 'eventLoopDelayP99Us'> {
   const delaySeconds = after?.value(names.eventLoopDelay) ?? null;
   return {

@@ -2,8 +2,8 @@
 import type { ArmName, Result } from './result.ts';
 import type { Scenario } from './scenario.ts';
 
-export interface RunOptions {
-  readonly scenario: Scenario;
+export interface RunOptions<Kind extends Scenario = Scenario> {
+  readonly scenario: Kind;
   readonly seed: number;
   readonly quick: boolean;
   readonly arms: readonly ArmName[];

@@ -13,7 +13,7 @@ import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
 import type { ArmName, ArmResult, Environment, Result } from './result.ts';
 import type { RunOptions, RunOutcome } from './run-events.ts';
-import type { Arm } from './scenario.ts';
+import { type Arm, type IncidentScenario, scaleNote } from './scenario.ts';
 
 /** Arms in the order they run: the failure first, since the load of the others is calibrated on it. */
 const ORDER: readonly ArmName[] = ['before', 'sample', 'after'];
@@ -46,7 +46,15 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   try {
     for (const [name, arm] of arms) {
       const done = await armInRun({
-        ...{ name, arm, runId, folder, cores, history, options },
+        ...{
+          name,
+          arm,
+          runId,
+          folder,
+          cores,
+          history,
+          options: options as RunOptions<IncidentScenario>,
+        },
         calibratedUsers,
         brokenPerSecond: brokenRate(finished),
         keep: options.keep && name === arms.at(-1)?.[0],
@@ -155,7 +163,7 @@ function resultOf(
     aborted: run.aborted,
     seed: options.seed,
     quick: options.quick,
-    scaleNote: scenario.scale(options.quick).note,
+    scaleNote: scaleNote(scenario, options.quick),
     command: options.command,
     environment: run.environment,
     failed: judged.failed,

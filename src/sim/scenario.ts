@@ -3,7 +3,7 @@
  * The engine launches whatever `ProcessSpec` names and knows nothing of what runs inside.
  */
 import type { HistoryRecord } from './history.ts';
-import type { OperationTemplate } from './pure/workload.ts';
+import type { OperationTemplate, Workload } from './pure/workload.ts';
 import type { ArmName, InvariantResult, Verdict } from './result.ts';
 
 /** A Node module of the platform, run as a child process. It gets a ProcessConfig and follows process-contract.ts. */
@@ -25,6 +25,10 @@ export interface TestbedSpec {
   /** One-shot step per run that makes the accounts the load acts as (ProcessConfig.params.outFile). */
   readonly accounts: ProcessSpec;
   readonly service: ProcessSpec;
+  /** Processes of the service, named `<name>.1`, `<name>.2`...; with 1 (the default) plain `<name>`. */
+  readonly instances?: number;
+  /** Links that carry a fault in this scenario: they go through the fault proxy, the others are direct. */
+  readonly links?: readonly LinkName[];
 }
 
 export interface Arm {
@@ -40,8 +44,14 @@ export interface Arm {
 
 export interface Slo {
   readonly id: string;
-  /** `latency.p99 < 500ms`, `latency.mean <= 200ms`, `errors < 0.1%`. */
+  /** `latency.p99 < 500ms`, `latency.mean <= 200ms`, `errors < 0.1%`; with `baseline` also `latency.p99 <= 1.2x`. */
   readonly objective: string;
+  /** Only operations with these names; default all. */
+  readonly operations?: readonly string[];
+  /** Only operations scheduled in these phases; default the judged ones. */
+  readonly phases?: readonly string[];
+  /** The phase a relative objective is measured against. */
+  readonly baseline?: string;
 }
 
 /** What the incident report says, and how far a run may be from it and still count as the same incident. */
@@ -102,21 +112,119 @@ export interface Scale {
   readonly note: string;
 }
 
-export interface Scenario {
+/** What every scenario has, whatever happens in its run. */
+interface ScenarioBase {
   readonly id: string;
   readonly turn: number;
   readonly title: string;
   readonly question: string;
   readonly situation: string;
-  readonly operations: readonly OperationTemplate[];
   arms(options: { quick: boolean; seed: number }): Readonly<Partial<Record<ArmName, Arm>>>;
-  scale(quick: boolean): Scale;
   readonly slos: readonly Slo[];
   readonly invariants: readonly Invariant[];
+  /** Reads the platform's own record of what happened, after the load, as effects. */
+  readonly effects: ProcessSpec;
+}
+
+/** A documented incident: the load is calibrated until its figures show, then the other arms carry the same. */
+export interface IncidentScenario extends ScenarioBase {
+  readonly kind: 'incident';
+  readonly operations: readonly OperationTemplate[];
+  scale(quick: boolean): Scale;
   /** Substring of the statement the documented failure is about: the diagnosis looks for it, and a `before` that never ran it reproduced nothing. */
   readonly culprit: string;
   /** Names of the service's own metrics that the diagnosis reads (histogram in seconds; gauge in seconds). */
   readonly metrics: { readonly poolWait: string; readonly eventLoopDelay: string };
-  /** Reads the platform's own record of what happened, after the load, as effects. */
-  readonly effects: ProcessSpec;
+}
+
+/** A drill: the same scripted load and faults for every arm, phase by phase. */
+export interface DrillScenario extends ScenarioBase {
+  readonly kind: 'drill';
+  drill(quick: boolean): Drill;
+}
+
+export interface Drill {
+  readonly phases: readonly DrillPhase[];
+  /** Says what --quick reduces; empty for the full scale. */
+  readonly note: string;
+}
+
+export interface DrillPhase {
+  readonly name: string;
+  /** `baseline` is what relative SLOs and recovery refer to; `liveness` must be healthy again. */
+  readonly role: 'warm-up' | 'baseline' | 'load' | 'fault' | 'heal' | 'liveness';
+  /** What it is for, one short sentence in lower case. */
+  readonly note: string;
+  readonly judged: boolean;
+  readonly workload: Workload;
+  /** Applied during the phase; what is not undone by then is undone, and proven so, before the phase ends. */
+  readonly faults?: readonly PlannedFault[];
+}
+
+/** When a fault is applied: a time in the phase, or the first matching event after that time. */
+export interface Moment {
+  readonly afterMs: number;
+  /** The first acknowledged operation of this name, and `lagMs` after its answer. */
+  readonly acknowledged?: { readonly operation: string; readonly lagMs: number };
+  /** While a COMMIT is on its way to PostgreSQL; needs the link service-postgres. */
+  readonly commitInFlight?: boolean;
+}
+
+export interface PlannedFault {
+  readonly at: Moment;
+  readonly fault: FaultSpec;
+  /** Undone this long after it landed; default at the phase's end. */
+  readonly forMs?: number;
+  /** An arm-independent id in the history and the report: `redis-partition`. */
+  readonly name: string;
+}
+
+/** client-service: to each process of the service. The others: from the service to its store. */
+export type LinkName = 'client-service' | 'service-redis' | 'service-postgres';
+
+export type FaultSpec =
+  /** Ends a process; undo starts it again on the same port (PostgreSQL: same data; Redis: empty). */
+  | {
+      readonly kind: 'kill';
+      /** `redis`, `postgres`, `postgres-backend` (one, busy if possible), `gateway.2`. */
+      readonly target: string;
+      readonly signal: 'SIGKILL' | 'SIGTERM';
+    }
+  /** SIGSTOP; undo is SIGCONT. */
+  | { readonly kind: 'pause'; readonly target: string }
+  | {
+      readonly kind: 'link';
+      readonly link: LinkName;
+      /** One process of the service, `gateway.2`; default all. */
+      readonly instance?: string;
+      readonly rule: LinkRule;
+    };
+
+/** What a link does while the fault is applied. All choices are drawn from the run's seed. */
+export type LinkRule =
+  | { readonly kind: 'latency'; readonly meanMs: number; readonly jitterMs: number }
+  | { readonly kind: 'bandwidth'; readonly bytesPerSecond: number }
+  /** Accepts and swallows everything, in both directions. Nothing is lost to the sender's view: it hangs. */
+  | { readonly kind: 'blackhole' }
+  /** Open connections are reset, new ones refused. */
+  | { readonly kind: 'reset' }
+  /** The server's side is closed, the client's stays open and silent. */
+  | { readonly kind: 'half-open' }
+  /** The request's bytes reach the server, then the connection is cut before the reply: the unknown outcome. */
+  | { readonly kind: 'cut-reply'; readonly every: number }
+  /** The k-th request (1 = the first after apply) is answered with a protocol error and not forwarded. */
+  | { readonly kind: 'fail-request'; readonly k: number };
+
+export type Scenario = IncidentScenario | DrillScenario;
+
+/** Every kind of request the scenario makes, each once. */
+export function operationsOf(scenario: Scenario): readonly OperationTemplate[] {
+  if (scenario.kind === 'incident') return scenario.operations;
+  const all = scenario.drill(false).phases.flatMap(({ workload }) => workload.operations);
+  return [...new Map(all.map((operation) => [operation.name, operation])).values()];
+}
+
+/** What --quick reduces, in words; empty for the full scale. */
+export function scaleNote(scenario: Scenario, quick: boolean): string {
+  return scenario.kind === 'incident' ? scenario.scale(quick).note : scenario.drill(quick).note;
 }

@@ -7,14 +7,14 @@ import { latencySamplesNeeded } from './pure/slo.ts';
 import type { ArmName, ArmResult, Capacity } from './result.ts';
 import { rise } from './rise.ts';
 import type { RunOptions } from './run-events.ts';
-import type { Arm, CalibratedUsers, Scale, Slo } from './scenario.ts';
+import type { Arm, CalibratedUsers, IncidentScenario, Scale, Slo } from './scenario.ts';
 
 type Step = ArmResult['calibration'][number];
 
 export interface LoadInput {
   readonly name: ArmName;
   readonly arm: Arm;
-  readonly options: RunOptions;
+  readonly options: RunOptions<IncidentScenario>;
   readonly operationsFile: string;
   /** Population found on an earlier arm of this run; null when there is none. */
   readonly calibratedUsers: number | null;
@@ -81,7 +81,11 @@ interface Held {
   readonly serviceMs: number;
 }
 
-async function measureHeld(run: ArmRun, options: RunOptions, { users, held, serviceMs }: Held) {
+async function measureHeld(
+  run: ArmRun,
+  options: RunOptions<IncidentScenario>,
+  { users, held, serviceMs }: Held,
+) {
   const aim = `held at ${users.cpuPercent.target} % database CPU, thinking ${seconds(users.think.meanMs)}`;
   const calibration: Step[] = [
     {

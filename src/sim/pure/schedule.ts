@@ -82,6 +82,7 @@ export function expectedArrivals(workload: OpenWorkload): number {
 /** Planned length of a workload. */
 export function plannedMs(workload: Workload): number {
   if (workload.kind === 'users') return workload.durationMs;
+  if (workload.kind === 'sweep') return 0;
   return workload.stages.reduce((sum, stage) => sum + stage.durationMs, 0);
 }
 
@@ -139,6 +140,10 @@ export function validate(workload: Workload): void {
     wholeAtLeast('think.shape', workload.think.shape, 1);
     finiteAtLeast('think.meanMs', workload.think.meanMs, 0);
     finiteAtLeast('durationMs', workload.durationMs, 0);
+    return;
+  }
+  if (workload.kind === 'sweep') {
+    finiteAtLeast('ratePerSecond', workload.ratePerSecond, Number.MIN_VALUE);
     return;
   }
   if (workload.stages.length === 0) throw new RangeError('an open workload needs a stage');

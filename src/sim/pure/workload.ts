@@ -18,6 +18,29 @@ export interface OperationTemplate {
   readonly capture?: boolean;
   /** Send without the account's headers (a login, a health check). Default false. */
   readonly anonymous?: boolean;
+  /** Which credentials may act: those not ended (default), those whose end was acknowledged, or any. */
+  readonly as?: 'live' | 'ended' | 'any';
+  /**
+   * Ends the credential it acts with: not drawn as live from the send on, `ended` once acknowledged (ok), and
+   * live again only if the operation definitely failed. Unknown: neither.
+   */
+  readonly ends?: boolean;
+  /** An ok answer makes a new live credential of the same account, from fields of the JSON body. */
+  readonly begins?: { readonly token: string; readonly subject: string };
+  readonly retry?: RetryPolicy;
+}
+
+/** What a client does after an attempt that was not ok. Every attempt is an operation of its own in the history. */
+export interface RetryPolicy {
+  /** Attempts in all, the first included. */
+  readonly attempts: number;
+  /** Full jitter: the k-th retry waits uniformly between 0 and min(baseMs * 2^(k-1), capMs). */
+  readonly baseMs: number;
+  readonly capMs: number;
+  /** Statuses that are retried beside `unknown` outcomes and requests never sent. */
+  readonly statuses: readonly number[];
+  /** Retry on the next process of the service. */
+  readonly elsewhere: boolean;
 }
 
 /** Open workload: arrivals do not wait for answers, as accounts drawn evenly. Stages follow each other without a gap. */
@@ -45,7 +68,18 @@ export interface UsersWorkload {
   readonly operations: readonly OperationTemplate[];
 }
 
-export type Workload = OpenWorkload | UsersWorkload;
+/** One operation as every credential of a kind, in seeded order, at a constant rate; on every process or on one. */
+export interface SweepWorkload {
+  readonly kind: 'sweep';
+  readonly as: 'live' | 'ended';
+  /** At most this many credentials, the first of the seeded order; default all. */
+  readonly max?: number;
+  readonly everyTarget: boolean;
+  readonly ratePerSecond: number;
+  readonly operations: readonly [OperationTemplate];
+}
+
+export type Workload = OpenWorkload | UsersWorkload | SweepWorkload;
 
 /** One account the load may act as, made by the platform before the load starts. */
 export interface Account {
@@ -53,6 +87,8 @@ export interface Account {
   readonly id: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly vars: Readonly<Record<string, string>>;
+  /** What its credential is called in the history: a session id. */
+  readonly subject?: string;
 }
 
 /** One planned operation: when (from the phase's start), as whom (index of an account), what (index of a template). */

@@ -119,6 +119,7 @@ export class LoadEngine {
         this.#finishIfDone(run);
       },
     };
+    if (workload.kind === 'sweep') throw new Error('a sweep is not built yet');
     const load =
       workload.kind === 'open'
         ? startOpenLoad(workload, options)

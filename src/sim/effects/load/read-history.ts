@@ -60,7 +60,7 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
   for (const [name, type] of Object.entries(fields)) {
     const given = record[name];
     const right = type === 'whole' ? Number.isSafeInteger(given) : typeof given === type;
-    if (!right && !(type === 'string' && OPTIONAL.has(name) && given === undefined)) {
+    if (!right && !(OPTIONAL.has(name) && given === undefined)) {
       throw new CorruptHistory(file, line, `${record.kind} needs ${name} (${type})`);
     }
   }
@@ -72,7 +72,7 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
 }
 
 type FieldType = 'string' | 'whole' | 'boolean';
-const OPTIONAL = new Set(['error', 'body', 'detail']);
+const OPTIONAL = new Set(['error', 'body', 'detail', 'subject', 'target', 'attempt', 'retryOf']);
 
 /** Every field of every kind: the compiler refuses a field missing here or a name that is not in the type. */
 type Fields<Record> = { readonly [Name in keyof Omit<Record, 'kind'>]-?: FieldType };
@@ -92,6 +92,10 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       status: 'whole',
       error: 'string',
       body: 'string',
+      subject: 'string',
+      target: 'string',
+      attempt: 'whole',
+      retryOf: 'whole',
     },
     phase: { name: 'string', startUs: 'whole', endUs: 'whole', judged: 'boolean' },
     fault: { name: 'string', event: 'string', atUs: 'whole', detail: 'string' },
@@ -101,6 +105,7 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       user: 'string',
       occurredAtUs: 'whole',
       id: 'string',
+      subject: 'string',
     },
   };
 
@@ -108,5 +113,5 @@ const CHOICES: Readonly<
   Record<string, { readonly name: string; readonly values: readonly string[] }>
 > = {
   op: { name: 'outcome', values: ['ok', 'fail', 'unknown'] },
-  fault: { name: 'event', values: ['apply', 'landed', 'undo', 'healed'] },
+  fault: { name: 'event', values: ['apply', 'landed', 'decision', 'undo', 'healed'] },
 };
