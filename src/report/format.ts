@@ -2,7 +2,7 @@
  * Numbers as a reader sees them, the same in every format. The result stores microseconds and ratios; only
  * here do they become text. No locale: the same value gives the same bytes on every machine.
  */
-import type { SloResult } from '../sim/result.ts';
+import type { Unit } from '../sim/result.ts';
 
 /** Shown where there is no value. */
 export const NO_VALUE = '-';
@@ -70,7 +70,7 @@ export function timesText(factor: number): string {
 }
 
 /** A measured value or a limit in the unit of its SLO. */
-export function measureText(value: number | null, unit: SloResult['unit']): string {
+export function measureText(value: number | null, unit: Unit): string {
   if (value === null) return 'no data';
   switch (unit) {
     case 'us':
@@ -81,8 +81,12 @@ export function measureText(value: number | null, unit: SloResult['unit']): stri
       return percentText(value);
     case 'per_second':
       return rateText(value);
+    case 'times':
+      return `${trimmed(value, 2)} times`;
+    case 'bytes':
+      return bytesText(value);
     case 'count':
-      return countText(value);
+      return Number.isInteger(value) || value >= 100 ? countText(value) : trimmed(value, 2);
     default:
       return unit satisfies never;
   }

@@ -140,10 +140,12 @@ function judge(
     documented: isReproduction ? scenario.scale(quick).documented : [],
     lagLimitUs: LAG_LIMIT_US,
     culprit: scenario.culprit,
+    baseline: null,
     observed: {
       ...{ design: arm.design, description: arm.description, expected: arm.expected },
       mustFail: arm.mustFail,
       phaseNotes: run.notes,
+      costs: [],
       capacity: loaded.capacity,
       calibration: loaded.calibration,
       databaseCpuPercent: judged.utilisation === null ? null : judged.utilisation * 100,

@@ -16,6 +16,9 @@ export interface LatencySummary {
   readonly count: number;
 }
 
+/** `times`: of a baseline. `ratio`: 0 to 1. */
+export type Unit = 'us' | 'ratio' | 'times' | 'per_second' | 'percent' | 'count' | 'bytes';
+
 export interface SloResult {
   readonly id: string;
   /** k6's grammar: `latency.p99 < 500ms`. */
@@ -23,7 +26,7 @@ export interface SloResult {
   /** In `unit`; null when there was no data. */
   readonly measured: number | null;
   readonly limit: number;
-  readonly unit: 'us' | 'ratio' | 'per_second' | 'percent' | 'count';
+  readonly unit: Unit;
   readonly samples: number;
   readonly verdict: Verdict;
   /** Why unknown, in one sentence. */
@@ -39,6 +42,16 @@ export interface InvariantResult {
   readonly violations: number;
   readonly witness: readonly Readonly<Record<string, unknown>>[];
   readonly reason?: string;
+  /** What the checker measured on the way: revocation lag, sessions lost. */
+  readonly figures?: readonly Figure[];
+}
+
+/** A number with its name and unit, ready to be compared between arms. Null: nothing was measured. */
+export interface Figure {
+  readonly id: string;
+  readonly label: string;
+  readonly value: number | null;
+  readonly unit: Unit;
 }
 
 /** A condition the run itself must meet before its numbers mean anything. */
@@ -83,6 +96,13 @@ export interface PhaseSummary {
   readonly judged: boolean;
   /** What the phase is for, in one short sentence. */
   readonly note: string;
+  /** Operations scheduled in it, retries folded into their operation; null when there were none. */
+  readonly load: {
+    readonly latency: LatencySummary;
+    readonly errorRatio: number;
+    /** Requests sent per operation, retries included. */
+    readonly attemptsPerOperation: number;
+  } | null;
 }
 
 export interface LoadStep {
@@ -162,10 +182,26 @@ export interface ProcessResources {
   readonly cores: string;
 }
 
+/** From the instant a fault took effect to its proven undo. */
+export interface FaultSummary {
+  readonly name: string;
+  readonly startUs: number;
+  readonly endUs: number;
+  /** `missed`: the moment it waited for never came, or it had no effect. */
+  readonly outcome: 'healed' | 'missed' | 'not healed';
+  readonly detail: string;
+}
+
 export interface RecoveryResult {
   readonly fault: string;
+  /** From the fault to the SLO's burn-rate alert on the recorded series; null when it never fired. */
   readonly detectUs: number | null;
+  /** From the fault to the first instant since which the indicator stayed in tolerance; null when it never did. */
   readonly recoverUs: number | null;
+  /** From the heal until nothing was left over from the fault: operations in flight back at their baseline. */
+  readonly drainUs: number | null;
+  /** The alert and the tolerance in words. */
+  readonly note: string;
 }
 
 export interface ArmResult {
@@ -195,11 +231,9 @@ export interface ArmResult {
   readonly resources: Readonly<Record<string, ProcessResources>>;
   readonly recovery: readonly RecoveryResult[];
   readonly phases: readonly PhaseSummary[];
-  readonly faults: readonly {
-    readonly name: string;
-    readonly startUs: number;
-    readonly endUs: number;
-  }[];
+  readonly faults: readonly FaultSummary[];
+  /** Work per operation over the phases it is measured in: statements, commands, CPU, bytes of WAL. */
+  readonly costs: readonly Figure[];
   readonly timeline: { readonly bucketUs: number; readonly points: readonly TimelinePoint[] };
   /** Judged phase: percentile (0 to 1) and latency, for the spectrum. */
   readonly spectrum: readonly { readonly quantile: number; readonly valueUs: number }[];

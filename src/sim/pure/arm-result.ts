@@ -7,6 +7,7 @@ import type {
   ArmResult,
   Capacity,
   DocumentedFigure,
+  Figure,
   InvariantResult,
   PhaseSummary,
   ProcessResources,
@@ -15,6 +16,7 @@ import type {
 import type { Documented, Invariant, Slo } from '../scenario.ts';
 import { lags } from './capacity.ts';
 import { type DiagnosisEvidence, diagnose } from './diagnose.ts';
+import { faultSummaries } from './fault-summary.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { evaluateSlo } from './slo.ts';
@@ -30,9 +32,11 @@ export interface ArmObservations {
   readonly expected: ArmResult['expected'];
   readonly mustFail: readonly string[];
   readonly phaseNotes: Readonly<Record<string, string>>;
+  /** Work per operation, counted by the instruments. */
+  readonly costs: readonly Figure[];
   readonly capacity: Capacity | null;
-  /** What the instruments showed over the judged phase. */
-  readonly evidence: DiagnosisEvidence;
+  /** What the instruments showed over the judged phase; null where nothing is to be diagnosed. */
+  readonly evidence: DiagnosisEvidence | null;
   readonly calibration: ArmResult['calibration'];
   /** Judged phase only. */
   readonly resources: Readonly<Record<string, Omit<ProcessResources, 'cpuUsPerOperation'>>>;
@@ -49,14 +53,17 @@ export interface ArmInput {
   readonly invariants: readonly Invariant[];
   readonly documented: readonly Documented[];
   readonly lagLimitUs: number;
-  /** Substring of the statement the documented failure is about. */
-  readonly culprit: string;
+  /** Substring of the statement the documented failure is about; null when it is not a statement. */
+  readonly culprit: string | null;
+  /** Name of the phase that recovery refers to. */
+  readonly baseline: string | null;
   readonly observed: ArmObservations;
 }
 
 export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJudgement } {
   const { history, observed } = input;
-  const operations = history.filter((record) => record.kind === 'op');
+  const attempts = history.filter((record) => record.kind === 'op');
+  const operations = logicalOperations(attempts);
   const phases = history.filter((record) => record.kind === 'phase');
   const judgedPhases = phases.filter((phase) => phase.judged);
   const names = new Set(judgedPhases.map((phase) => phase.name));
@@ -70,7 +77,8 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     statement: invariant.statement,
     ...invariant.check(history),
   }));
-  const validity = validityChecks(input, judged, operations);
+  const faults = faultSummaries(history, span);
+  const validity = validityChecks(input, { judged, operations, attempts, faults });
   const documented = input.documented.map((figure) => reproduce(figure, latency, observed));
   const judgement = judgeArm({
     expected: observed.expected,
@@ -105,18 +113,22 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     documented,
     resources: withCpuPerOperation(observed, judged.length, span),
     recovery: [],
-    phases: phases.map((phase) => summaryOf(phase, observed.phaseNotes)),
-    faults: [],
+    phases: phases.map((phase) => summaryOf(phase, operations, observed.phaseNotes)),
+    faults,
+    costs: observed.costs,
     ...charts(operations, phases, judged, span),
     resourceTimeline: observed.resourceTimeline,
     capacity: observed.capacity,
-    diagnosis: diagnose({
-      ...observed.evidence,
-      culprit: input.culprit,
-      operations: judged.length,
-      databaseCpuPercent: observed.databaseCpuPercent,
-      latencyP99Us: latency.p99Us,
-    }),
+    diagnosis:
+      observed.evidence === null || input.culprit === null
+        ? null
+        : diagnose({
+            ...observed.evidence,
+            culprit: input.culprit,
+            operations: judged.length,
+            databaseCpuPercent: observed.databaseCpuPercent,
+            latencyP99Us: latency.p99Us,
+          }),
     calibration: observed.calibration,
   };
   return { result, judgement };
@@ -125,19 +137,35 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
 /** Latency over the judged phases; errors over those and every held step, since a ratio needs the numbers. */
 function judgeSlos(
   input: ArmInput,
-  judged: readonly OperationRecord[],
-  operations: readonly OperationRecord[],
+  judged: readonly Attempted[],
+  operations: readonly Attempted[],
 ): SloResult[] {
   const held = new Set(
     (input.observed.capacity?.steps ?? [])
       .map((step, index) => (step.verdict === 'pass' ? stepPhase(index) : ''))
       .filter((name) => name !== ''),
   );
-  const counted = [...judged, ...operations.filter((operation) => held.has(operation.phase))];
-  const latency = summarize(judged.map(responseUs));
-  const failed = counted.filter((operation) => operation.outcome !== 'ok').length;
-  const data = { latency, errors: { failed, total: counted.length } };
-  return input.slos.map(({ id, objective }) => evaluateSlo(id, objective, data));
+  const ofHeld = operations.filter((operation) => held.has(operation.phase));
+  return input.slos.map((slo) => {
+    const names = slo.operations;
+    const asked = (operation: Attempted) => names === undefined || names.includes(operation.name);
+    const { phases } = slo;
+    const scope =
+      phases === undefined ? judged : operations.filter(({ phase }) => phases.includes(phase));
+    const measured = scope.filter(asked);
+    const counted = phases === undefined ? [...measured, ...ofHeld.filter(asked)] : measured;
+    const baseline = operations.filter(({ phase }) => phase === slo.baseline).filter(asked);
+    return evaluateSlo(slo.id, slo.objective, {
+      latency: summarize(measured.map(responseUs)),
+      errors: { failed: counted.filter(isError).length, total: counted.length },
+      costs: input.observed.costs,
+      ...(slo.baseline === undefined ? {} : { baseline: summarize(baseline.map(responseUs)) }),
+    });
+  });
+}
+
+function isError({ outcome }: Attempted): boolean {
+  return outcome !== 'ok';
 }
 
 /** Name of the n-th step of rising load, as it stands in the history. */
@@ -249,7 +277,25 @@ function withCpuPerOperation(
   );
 }
 
-function summaryOf(phase: PhaseRecord, notes: Readonly<Record<string, string>>): PhaseSummary {
+function summaryOf(
+  phase: PhaseRecord,
+  operations: readonly Attempted[],
+  notes: Readonly<Record<string, string>>,
+): PhaseSummary {
   const { name, startUs, endUs, judged } = phase;
-  return { name, startUs, endUs, judged, note: notes[name] ?? '' };
+  const own = operations.filter((operation) => operation.phase === name);
+  const attempts = own.reduce((sum, operation) => sum + operation.attempts, 0);
+  const load =
+    own.length === 0
+      ? null
+      : {
+          latency: summarize(own.map(responseUs)),
+          errorRatio: own.filter(isError).length / own.length,
+          attemptsPerOperation: attempts / own.length,
+        };
+  return { name, startUs, endUs, judged, note: notes[name] ?? '', load };
 }
+
+type Attempted = OperationRecord & { readonly attempts: number };
+const logicalOperations = (records: readonly OperationRecord[]): Attempted[] =>
+  records.map((record) => ({ ...record, attempts: 1 }));

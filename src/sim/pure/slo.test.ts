@@ -19,24 +19,58 @@ describe('parseSlo', () => {
       indicator: 'p99',
       comparison: '<',
       limit: 500_000,
+      relative: false,
+      cost: '',
     });
     expect(parseSlo('latency.mean<=0.2s').limit).toBe(200_000);
     expect(parseSlo('errors < 0.1%')).toEqual({
       indicator: 'errors',
       comparison: '<',
       limit: 0.001,
+      relative: false,
+      cost: '',
     });
+    expect(parseSlo('latency.p99 <= 1.2x')).toMatchObject({ limit: 1.2, relative: true });
+    expect(parseSlo('cost.statements <= 0.1')).toMatchObject({ cost: 'statements', limit: 0.1 });
   });
 
-  it.each(['latency.p98 < 5ms', 'latency.p99 < 500', 'errors < 1', 'p99 < 5ms', ''])(
-    'refuses %j before a run',
-    (objective) => {
-      expect(() => parseSlo(objective)).toThrow(/SLO not understood/);
-    },
-  );
+  it.each([
+    'latency.p98 < 5ms',
+    'latency.p99 < 500',
+    'errors < 1',
+    'errors < 2x',
+    'cost.a < 1ms',
+    '',
+  ])('refuses %j before a run', (objective) => {
+    expect(() => parseSlo(objective)).toThrow(/SLO not understood/);
+  });
 });
 
 describe('evaluateSlo', () => {
+  it('compares with a baseline, and needs samples on both sides', () => {
+    const times = (p99Us: number, baseline: Partial<LatencySummary>) =>
+      evaluateSlo('id', 'latency.p99 <= 1.2x', {
+        ...{ latency: latency({ p99Us }), errors: { failed: 0, total: 0 } },
+        baseline: latency(baseline),
+      });
+    const base = { p99Us: 10_000 };
+    expect(times(11_900, base)).toMatchObject({ verdict: 'pass', measured: 1.19, unit: 'times' });
+    expect(times(12_100, base).verdict).toBe('fail');
+    expect(times(11_000, { ...base, count: 298 }).verdict).toBe('unknown');
+    expect(evaluate('latency.p99 <= 1.2x', {}).verdict).toBe('unknown');
+  });
+
+  it('judges counted work, and never without a count', () => {
+    const cost = (value: number | null) =>
+      evaluateSlo('id', 'cost.statements <= 0.1', {
+        ...{ latency: latency({}), errors: { failed: 0, total: 0 } },
+        costs: [{ id: 'statements', label: 'SQL statements', value, unit: 'count' }],
+      });
+    expect(cost(0.02).verdict).toBe('pass');
+    expect(cost(2).verdict).toBe('fail');
+    expect(cost(null).verdict).toBe('unknown');
+  });
+
   it('separates < from <= at the limit', () => {
     expect(evaluate('latency.p99 < 500ms', { p99Us: 500_000 }).verdict).toBe('fail');
     expect(evaluate('latency.p99 <= 500ms', { p99Us: 500_000 }).verdict).toBe('pass');

@@ -3,22 +3,45 @@
  * the instruments showed; a failed one turns the arm's verdict to unknown.
  */
 import type { OperationRecord } from '../history.ts';
-import type { ValidityCheck } from '../result.ts';
+import type { FaultSummary, ValidityCheck } from '../result.ts';
 import type { ArmInput } from './arm-result.ts';
 import { lags } from './capacity.ts';
 import { culpritCalls } from './diagnose.ts';
 import { summarize } from './histogram.ts';
 
-export function validityChecks(
-  input: ArmInput,
-  judged: readonly OperationRecord[],
-  operations: readonly OperationRecord[],
-): ValidityCheck[] {
+export interface ValidityInput {
+  /** Operations of the judged phases, and all of them, retries folded into their operation. */
+  readonly judged: readonly OperationRecord[];
+  readonly operations: readonly OperationRecord[];
+  /** Every request as it was sent. */
+  readonly attempts: readonly OperationRecord[];
+  readonly faults: readonly FaultSummary[];
+}
+
+export function validityChecks(input: ArmInput, seen: ValidityInput): ValidityCheck[] {
   return [
-    sendLag(judged, input.lagLimitUs),
-    allArrivals(operations, input.observed.planned),
-    clock(operations),
+    sendLag(seen.judged, input.lagLimitUs),
+    allArrivals(seen.operations, input.observed.planned),
+    clock(seen.attempts),
     ...faultLanded(input),
+    ...faultsHealed(seen.faults),
+  ];
+}
+
+/** A fault that never took effect tests nothing; one that never ended blames what came after. */
+function faultsHealed(faults: readonly FaultSummary[]): ValidityCheck[] {
+  if (faults.length === 0) return [];
+  const open = faults.filter(({ outcome }) => outcome !== 'healed');
+  const named = open.map(({ name, outcome }) => `${name} ${outcome}`).join(', ');
+  return [
+    {
+      id: 'faults',
+      statement: 'every fault took effect and was proven undone',
+      measured: open.length === 0 ? `${faults.length} of ${faults.length}` : named,
+      limit: 'all',
+      ok: open.length === 0,
+      severity: 'unknown',
+    },
   ];
 }
 
@@ -62,6 +85,7 @@ function clock(operations: readonly OperationRecord[]): ValidityCheck {
 
 /** The documented failure is a statement: it must have run where a failure is expected, and only there. */
 function faultLanded({ observed, culprit }: ArmInput): ValidityCheck[] {
+  if (culprit === null || observed.evidence === null) return [];
   const calls = culpritCalls({ culprit, statements: observed.evidence.statements });
   if (calls === null) return [];
   const expected = observed.expected === 'fail';
