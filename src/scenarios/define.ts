@@ -28,10 +28,11 @@ export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
   if (twice !== undefined) throw new RangeError(`${scenario.id}: id "${twice}" is used twice`);
   for (const { objective } of scenario.slos) parseSlo(objective);
   for (const [name, arm] of Object.entries(scenario.arms({ quick: false, seed: 1 }))) {
-    const unknown = arm.mustFail.find((id) => !ids.includes(id));
+    const named = [...arm.mustFail, ...(arm.mayFail ?? [])];
+    const unknown = named.find((id) => !ids.includes(id));
     if (unknown !== undefined) {
       throw new RangeError(
-        `${scenario.id}: arm ${name} must fail "${unknown}", which is not declared`,
+        `${scenario.id}: arm ${name} may fail "${unknown}", which is not declared`,
       );
     }
   }

@@ -42,7 +42,7 @@ describe('defineScenario', () => {
     expect(() => defineScenario({ ...turn4, operations: [] })).toThrow(/no operations/);
     const typo = [{ id: 'p99', objective: 'latency.p99 < 500' }];
     expect(() => defineScenario({ ...turn4, slos: typo })).toThrow(/not understood/);
-    expect(() => defineScenario({ ...turn4, slos: [] })).toThrow(/must fail "mean"/);
+    expect(() => defineScenario({ ...turn4, slos: [] })).toThrow(/may fail "mean"/);
     expect(() => defineScenario({ ...turn4, slos: [...turn4.slos, turn4.slos[0]!] })).toThrow(
       /twice/,
     );

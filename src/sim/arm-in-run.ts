@@ -144,6 +144,7 @@ function judge(
     observed: {
       ...{ design: arm.design, description: arm.description, expected: arm.expected },
       mustFail: arm.mustFail,
+      mayFail: arm.mayFail,
       phaseNotes: run.notes,
       costs: [],
       capacity: loaded.capacity,

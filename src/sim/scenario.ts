@@ -37,8 +37,10 @@ export interface Arm {
   readonly description: string;
   /** `fail` for a design that is expected to break its SLOs. */
   readonly expected: Verdict;
-  /** SLO and invariant ids that must fail, and the only ones that may. Empty where `pass` is expected. */
+  /** SLO and invariant ids that must fail, and the only ones that may but for `mayFail`. Empty where `pass` is expected. */
   readonly mustFail: readonly string[];
+  /** Ids that a design expected to fail may break beside those, as a consequence; default none. */
+  readonly mayFail?: readonly string[];
   readonly testbed: TestbedSpec;
 }
 
@@ -141,6 +143,8 @@ export interface IncidentScenario extends ScenarioBase {
 export interface DrillScenario extends ScenarioBase {
   readonly kind: 'drill';
   drill(quick: boolean): Drill;
+  /** Phases in which work per operation is counted, without a fault in them. */
+  readonly costs: { readonly phases: readonly string[] };
 }
 
 export interface Drill {

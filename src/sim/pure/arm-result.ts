@@ -31,6 +31,7 @@ export interface ArmObservations {
   readonly description: string;
   readonly expected: ArmResult['expected'];
   readonly mustFail: readonly string[];
+  readonly mayFail?: readonly string[] | undefined;
   readonly phaseNotes: Readonly<Record<string, string>>;
   /** Work per operation, counted by the instruments. */
   readonly costs: readonly Figure[];
@@ -83,6 +84,7 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
   const judgement = judgeArm({
     expected: observed.expected,
     mustFail: observed.mustFail,
+    mayFail: observed.mayFail,
     slos,
     invariants,
     validity,

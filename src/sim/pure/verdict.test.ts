@@ -46,6 +46,13 @@ describe('judgeArm', () => {
     expect(judgeArm(after)).toMatchObject({ verdict: 'pass', asExpected: true, failed: [] });
   });
 
+  it('lets a failing design break what it may as a consequence, and nothing else', () => {
+    const broken = { ...before, slos: [...before.slos, slo('storm', 'fail')] };
+    expect(judgeArm(broken)).toMatchObject({ asExpected: false, failed: ['slo.storm'] });
+    expect(judgeArm({ ...broken, mayFail: ['storm'] }).asExpected).toBe(true);
+    expect(judgeArm({ ...before, mayFail: ['storm'] }).asExpected).toBe(true);
+  });
+
   it('does not accept a before that fails in some other way than documented', () => {
     const other = { ...before, slos: [slo('mean', 'fail'), slo('p99', 'pass')] };
     expect(judgeArm(other)).toMatchObject({ asExpected: false });

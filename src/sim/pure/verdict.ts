@@ -19,6 +19,7 @@ export interface ArmEvidence {
   readonly expected: Verdict;
   /** Ids that must fail; see Arm.mustFail. */
   readonly mustFail: readonly string[];
+  readonly mayFail?: readonly string[] | undefined;
   readonly slos: readonly SloResult[];
   readonly invariants: readonly InvariantResult[];
   readonly validity: readonly ValidityCheck[];
@@ -34,13 +35,14 @@ export interface ArmJudgement {
 }
 
 export function judgeArm(evidence: ArmEvidence): ArmJudgement {
-  const { slos, invariants, mustFail } = evidence;
+  const { slos, invariants, mustFail, mayFail = [] } = evidence;
+  const allowed = [...mustFail, ...mayFail];
   const judged = [
     ...slos.map((slo) => ({ id: slo.id, verdict: slo.verdict, prefix: 'slo' })),
     ...invariants.map((invariant) => ({ ...invariant, prefix: 'invariant' })),
   ];
   const unexpected = judged.filter(
-    ({ id, verdict }) => verdict === 'fail' && !mustFail.includes(id),
+    ({ id, verdict }) => verdict === 'fail' && !allowed.includes(id),
   );
   const failed = unexpected.map(({ id, prefix }) => `${prefix}.${id}`);
   const invalid = evidence.validity.filter((check) => !check.ok && check.severity === 'unknown');
