@@ -49,7 +49,7 @@ export async function makeBed(name) {
       const accountsFile = path.join(folder, 'accounts.json');
       await writeFile(accountsFile, '[]');
       const sender = await startSender({
-        baseUrl: `http://127.0.0.1:${port}`,
+        targets: [{ name: 'stub', url: `http://127.0.0.1:${port}` }],
         accountsFile,
         historyFile,
         requestIdPrefix: 'bench-',

@@ -78,7 +78,7 @@ export class ArmRun {
     const { testbed, signal, onEvent, name: arm, seed, operations, think } = options;
     const originUs = monotonicUs();
     const sender = await startSender({
-      baseUrl: testbed.service.url,
+      targets: [{ name: 'service', url: testbed.service.url }],
       accountsFile: testbed.accountsFile,
       historyFile: options.operationsFile,
       requestIdPrefix: options.requestIdPrefix,

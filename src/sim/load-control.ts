@@ -2,10 +2,16 @@
  * Drives the sender through an arm's phases: one load at a time, a population that can be resized while it
  * runs, and the counters that windows are measured from.
  */
-import type { RunSummary, Sender, SenderProgress, SenderTotals } from './effects/load/sender.ts';
+import type {
+  Acknowledgement,
+  RunSummary,
+  Sender,
+  SenderProgress,
+  SenderTotals,
+} from './effects/load/sender.ts';
 import type { CpuSampler } from './effects/observe/cpu.ts';
 import { cpuPercentBetween } from './pure/resources.ts';
-import type { OpenWorkload, OperationTemplate, UsersWorkload } from './pure/workload.ts';
+import type { OperationTemplate, UsersWorkload, Workload } from './pure/workload.ts';
 import type { ArmName } from './result.ts';
 import type { RunEvent } from './run-events.ts';
 import type { CalibratedUsers } from './scenario.ts';
@@ -46,16 +52,22 @@ export class LoadControl {
     return this.#options.sender.totals();
   }
 
-  /** Open Poisson arrivals at a constant rate, until all have been answered or given up. */
+  /** The next operation of this name that is answered ok. */
+  acknowledged(operation: string, limitMs?: number): Promise<Acknowledgement> {
+    return this.#options.sender.acknowledged(operation, limitMs);
+  }
+
+  /** One load, until all of it has been answered or given up. */
+  async run(workload: Workload): Promise<RunSummary> {
+    const { sender, seed, signal } = this.#options;
+    return abortable(sender.run(this.#phase, workload, seed), signal, () => sender.stop(0));
+  }
+
+  /** Open Poisson arrivals at a constant rate. */
   async runOpen(ratePerSecond: number, durationMs: number): Promise<void> {
-    const { sender, seed, operations, signal } = this.#options;
-    const workload: OpenWorkload = {
-      kind: 'open',
-      arrivals: 'poisson',
-      stages: [{ ratePerSecond, durationMs }],
-      operations,
-    };
-    await abortable(sender.run(this.#phase, workload, seed), signal, () => sender.stop(0));
+    const { operations } = this.#options;
+    const stages = [{ ratePerSecond, durationMs }];
+    await this.run({ kind: 'open', arrivals: 'poisson', stages, operations });
   }
 
   async startUsers(users: number, startBusy: number): Promise<void> {

@@ -131,12 +131,27 @@ describe('openSchedule', () => {
     expect(plan.slice(0, 30).map((p) => p.account)).toEqual([...accountOrder(1, 30)]);
   });
 
+  it('draws the target last and apart: more of them change nothing else', () => {
+    const operations = [operation('a'), operation('b', 3)];
+    const workload = open('poisson', [{ ratePerSecond: 100, durationMs: 40_000 }], operations);
+    const plan = (targets: number) => [...openSchedule(workload, 6, 9, targets)];
+    const but = (targets: number) => plan(targets).map(({ target: _, ...rest }) => rest);
+    expect(but(4)).toEqual(but(1));
+    expect(plan(4)).toEqual(plan(4));
+    expect(new Set(plan(1).map((p) => p.target))).toEqual(new Set([0]));
+    // 4,000 draws of 1/4: standard deviation sqrt(4,000 x 3/16) = 27.
+    for (const target of [0, 1, 2, 3]) {
+      const drawn = plan(4).filter((p) => p.target === target).length;
+      expect(Math.abs(drawn - 1_000)).toBeLessThan(140);
+    }
+  });
+
   it('plans without accounts for anonymous operations', () => {
     expect([
       ...openSchedule(open('constant', [{ ratePerSecond: 2, durationMs: 1000 }]), 1, 0),
     ]).toEqual([
-      { atUs: 0, account: -1, template: 0 },
-      { atUs: 500_000, account: -1, template: 0 },
+      { atUs: 0, account: -1, template: 0, target: 0 },
+      { atUs: 500_000, account: -1, template: 0, target: 0 },
     ]);
   });
 
@@ -182,5 +197,14 @@ describe('userPlan', () => {
     expect(take(4)).toEqual(take(4));
     expect(take(4)).not.toEqual(take(5));
     expect(Math.abs(mean(take(4)) - 50_000)).toBeLessThan(2_500);
+  });
+
+  it('goes to every target, and thinks the same however many there are', () => {
+    const take = (targets: number) => {
+      const plan = userPlan(users({}), 2, 1, targets);
+      return Array.from({ length: 100 }, () => plan.next().value);
+    };
+    expect(take(3).map((step) => step.thinkUs)).toEqual(take(1).map((step) => step.thinkUs));
+    expect(new Set(take(3).map((step) => step.target))).toEqual(new Set([0, 1, 2]));
   });
 });

@@ -1,12 +1,14 @@
 /**
- * Workload to schedule: who asks for what, when. A pure function of workload, seed and number of accounts,
- * so every arm of a run meets the same arrivals, operations and accounts.
+ * Workload to schedule: who asks for what, when and where. A pure function of workload, seed and the numbers of
+ * accounts and targets, so every arm of a run meets the same arrivals, operations and accounts. Each of these
+ * choices has a stream of its own: one more target changes only who answers.
  *
  * Open arrivals are a process of rate 1 seen through the inverse of the expected count L(t), the integral of
  * the rate: the k-th arrival of a constant workload is where L(t) = k, a Poisson one adds exponential gaps of
  * mean 1 to L. Ramps and stages are exact that way, with no steps and no drift.
  */
 import {
+  below,
   createRandom,
   erlang,
   exponential,
@@ -20,6 +22,7 @@ import type { OpenWorkload, PlannedOperation, UsersWorkload, Workload } from './
 export interface UserStep {
   readonly thinkUs: number;
   readonly template: number;
+  readonly target: number;
 }
 
 /** Accounts in the order they are used: a seeded shuffle, walked round and round, so each is used equally often. */
@@ -31,11 +34,13 @@ export function* openSchedule(
   workload: OpenWorkload,
   seed: number,
   accounts: number,
+  targets = 1,
 ): Generator<PlannedOperation> {
   validate(workload);
   const random = createRandom(seed);
   const gaps = random.fork('arrivals');
   const mix = random.fork('mix');
+  const where = random.fork('targets');
   const pick = weightedPick(workload.operations.map((operation) => operation.weight));
   const order = accountOrder(seed, accounts);
   const inverse = inverseExpectedCount(workload);
@@ -46,7 +51,7 @@ export function* openSchedule(
   for (let index = 0; position < end; index += 1) {
     atUs = Math.max(atUs, Math.floor(inverse(position)));
     const account = accounts === 0 ? -1 : order[index % accounts]!;
-    yield { atUs, account, template: pick(mix) };
+    yield { atUs, account, template: pick(mix), target: below(where, targets) };
     position = poisson ? position + exponential(gaps, 1) : index + 1;
   }
 }
@@ -60,16 +65,19 @@ export function* userPlan(
   workload: UsersWorkload,
   seed: number,
   user: number,
+  targets = 1,
 ): Generator<UserStep, never> {
   validate(workload);
   const random = createRandom(seed).fork('user').fork(user);
+  const where = random.fork('targets');
   const pick = weightedPick(workload.operations.map((operation) => operation.weight));
   const { meanMs, shape } = workload.think;
   const residualUs = residualThinkMs(random, meanMs, shape) * 1000;
   const isBusy = user >= workload.users - workload.startBusy && user < workload.users;
   let thinkUs = isBusy ? 0 : residualUs;
   for (;;) {
-    yield { thinkUs: Math.round(thinkUs), template: pick(random) };
+    const template = pick(random);
+    yield { thinkUs: Math.round(thinkUs), template, target: below(where, targets) };
     thinkUs = erlang(random, meanMs, shape) * 1000;
   }
 }

@@ -91,9 +91,13 @@ export interface Account {
   readonly subject?: string;
 }
 
-/** One planned operation: when (from the phase's start), as whom (index of an account), what (index of a template). */
+/**
+ * One planned operation: when (from the phase's start), as whom (index of an account), what (index of a
+ * template), where (index of a target, that is of a process of the service).
+ */
 export interface PlannedOperation {
   readonly atUs: number;
   readonly account: number;
   readonly template: number;
+  readonly target: number;
 }

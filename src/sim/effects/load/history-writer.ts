@@ -60,13 +60,19 @@ export class HistoryWriter {
 /** One line of NDJSON. By hand, because JSON.stringify of the record costs several times as much. */
 export function operationLine(record: OperationRecord): string {
   const { id, scheduledUs, sentUs, doneUs, outcome, status } = record;
+  const subject = record.subject === undefined ? '' : `,"subject":${quote(record.subject)}`;
+  const target = record.target === undefined ? '' : `,"target":${quote(record.target)}`;
+  const retry =
+    record.attempt === undefined
+      ? ''
+      : `,"attempt":${record.attempt},"retryOf":${record.retryOf ?? id}`;
   const error = record.error === undefined ? '' : `,"error":${quote(record.error)}`;
   const body = record.body === undefined ? '' : `,"body":${JSON.stringify(record.body)}`;
   return (
     `{"kind":"op","id":${id},"phase":${quote(record.phase)},"name":${quote(record.name)}` +
     `,"user":${quote(record.user)},"requestId":${quote(record.requestId)}` +
     `,"scheduledUs":${scheduledUs},"sentUs":${sentUs},"doneUs":${doneUs}` +
-    `,"outcome":"${outcome}","status":${status}${error}${body}}\n`
+    `,"outcome":"${outcome}","status":${status}${subject}${target}${retry}${error}${body}}\n`
   );
 }
 

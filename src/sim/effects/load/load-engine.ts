@@ -1,11 +1,11 @@
 /**
- * The load generator without its process: one load at a time against one server, every operation recorded
+ * The load generator without its process: one load at a time against the processes of one service, every operation recorded
  * once. Phases are labels over scheduled instants, so a change of phase never interrupts the load.
  */
 import { readFileSync } from 'node:fs';
 import type { OperationRecord } from '../../history.ts';
 import type { Account } from '../../pure/workload.ts';
-import { ConnectionPool } from './connection-pool.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import { HistoryWriter } from './history-writer.ts';
 import type { Load } from './load.ts';
 import { type Clock, clockSince } from './monotonic-clock.ts';
@@ -14,6 +14,7 @@ import { Operations } from './operations.ts';
 import { Progress, WINDOW_MS } from './progress.ts';
 import { type CompiledAccount, compileAccount, compileTemplate } from './request-template.ts';
 import type { FromSender, SenderInit, SenderTotals, ToSender } from './sender-protocol.ts';
+import { openTarget, type Target } from './target.ts';
 import { startUsersLoad } from './users-load.ts';
 
 /** How late a timeout may be noticed. */
@@ -36,10 +37,10 @@ export class LoadEngine {
   readonly #send: (message: FromSender) => void;
   readonly #fail: (error: unknown) => void;
   readonly #clock: Clock;
-  readonly #base: { readonly host: string; readonly pathPrefix: string };
+  readonly #targets: readonly Target[];
   readonly #accounts: readonly CompiledAccount[];
   readonly #history: HistoryWriter;
-  readonly #pool: ConnectionPool;
+  readonly #acknowledgements: Acknowledgements;
   readonly #operations: Operations;
   readonly #timers: readonly NodeJS.Timeout[];
   #progress: Progress;
@@ -56,26 +57,24 @@ export class LoadEngine {
     this.#send = owner.send;
     this.#fail = owner.fail;
     this.#clock = clockSince(init.originUs);
-    const url = new URL(init.baseUrl);
-    if (url.protocol !== 'http:')
-      throw new Error(`only http:// can be loaded, not ${init.baseUrl}`);
-    this.#base = { host: url.host, pathPrefix: url.pathname.replace(/\/$/, '') };
+    if (init.targets.length === 0) throw new Error('there is nothing to load: no targets');
     const accounts = JSON.parse(readFileSync(init.accountsFile, 'utf8')) as readonly Account[];
     this.#accounts = accounts.map(compileAccount);
     this.#history = new HistoryWriter(init.historyFile);
-    this.#pool = new ConnectionPool({
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: Number(url.port || 80),
-      maxConnections: init.maxConnections,
-      connectTimeoutMs: init.timeoutMs,
-      clock: this.#clock,
-    });
+    this.#acknowledgements = new Acknowledgements((answer) => this.#send(answer));
+    this.#targets = init.targets.map((address) =>
+      openTarget(address, {
+        maxConnections: init.maxConnections,
+        connectTimeoutMs: init.timeoutMs,
+        clock: this.#clock,
+      }),
+    );
     this.#operations = new Operations({
-      pool: this.#pool,
       clock: this.#clock,
       requestIdPrefix: init.requestIdPrefix,
       timeoutUs: init.timeoutMs * 1000,
       maxInFlight: init.maxInFlight,
+      nameTargets: init.targets.length > 1,
       onRecord: (record) => this.#onRecord(record),
     });
     this.#progress = new Progress(this.#clock());
@@ -89,7 +88,7 @@ export class LoadEngine {
     if (this.#run !== null) throw new Error('a load is running already');
     const { workload, seed, startUs, phase } = message;
     const templates = workload.operations.map((template) =>
-      compileTemplate(template, this.#base, this.#accounts),
+      compileTemplate(template, this.#accounts),
     );
     if (this.#accounts.length === 0 && templates.some((template) => !template.anonymous)) {
       throw new Error('there are no accounts to act as');
@@ -99,12 +98,14 @@ export class LoadEngine {
       startUs,
       clock: this.#clock,
       accounts: this.#accounts.length,
+      targets: this.#targets.length,
       start: (planned: Parameters<Parameters<typeof startOpenLoad>[1]['start']>[0]) => {
         const template = templates[planned.template]!;
         this.#progress.started();
         this.#operations.start({
           phase: phaseAt(run, planned.scheduledUs),
           template,
+          target: this.#targets[planned.target]!,
           account: template.anonymous ? null : this.#accounts[planned.account]!,
           scheduledUs: planned.scheduledUs,
           onDone: (doneUs) => {
@@ -157,6 +158,10 @@ export class LoadEngine {
     this.#finishIfDone(run);
   }
 
+  acknowledged(question: number, operation: string): void {
+    this.#acknowledgements.ask(question, operation);
+  }
+
   totals(): SenderTotals {
     const inRun = this.#run?.load.planned ?? 0;
     return { ...this.#totals, planned: this.#totals.planned + inRun };
@@ -167,7 +172,7 @@ export class LoadEngine {
     for (const timer of this.#timers) clearInterval(timer);
     this.#run?.load.stop();
     this.#operations.giveUpAll();
-    this.#pool.close();
+    for (const { pool } of this.#targets) pool.close();
     await this.#history.close();
   }
 
@@ -179,6 +184,7 @@ export class LoadEngine {
   #onRecord(record: OperationRecord): void {
     this.#history.append(record);
     this.#progress.recorded(record);
+    this.#acknowledgements.recorded(record);
     this.#totals.recorded += 1;
     if (record.status === 0) return;
     this.#totals.completed += 1;

@@ -7,12 +7,14 @@ export type StartOperation = (planned: {
   readonly scheduledUs: number;
   readonly account: number;
   readonly template: number;
+  readonly target: number;
   readonly onDone: (doneUs: number) => void;
 }) => void;
 
 export interface LoadOptions {
   readonly seed: number;
   readonly accounts: number;
+  readonly targets: number;
   readonly startUs: number;
   readonly clock: Clock;
   readonly start: StartOperation;

@@ -15,7 +15,7 @@ const WAKE_EVERY_MS = 3;
 
 export function startOpenLoad(workload: OpenWorkload, options: LoadOptions): Load {
   const { clock, start, startUs } = options;
-  const schedule = openSchedule(workload, options.seed, options.accounts);
+  const schedule = openSchedule(workload, options.seed, options.accounts, options.targets);
   let planned = 0;
   let next = schedule.next();
   const onDue = () => {
@@ -28,10 +28,10 @@ export function startOpenLoad(workload: OpenWorkload, options: LoadOptions): Loa
   const startDue = (limit: number) => {
     const nowUs = clock();
     for (let count = 0; count < limit && !next.done; count += 1) {
-      const { atUs, account, template } = next.value;
+      const { atUs, account, template, target } = next.value;
       if (startUs + atUs > nowUs) return;
       planned += 1;
-      start({ scheduledUs: startUs + atUs, account, template, onDone: ignore });
+      start({ scheduledUs: startUs + atUs, account, template, target, onDone: ignore });
       next = schedule.next();
     }
   };

@@ -6,23 +6,25 @@
 import type { OperationRecord } from '../../history.ts';
 import { classify } from '../../pure/outcome.ts';
 import type { Connection, Exchange } from './connection.ts';
-import type { ConnectionPool } from './connection-pool.ts';
 import type { Clock } from './monotonic-clock.ts';
 import { Queue } from './queue.ts';
 import type { CompiledAccount, CompiledTemplate } from './request-template.ts';
+import type { Target } from './target.ts';
 
 export interface OperationsOptions {
-  readonly pool: ConnectionPool;
   readonly clock: Clock;
   readonly requestIdPrefix: string;
   readonly timeoutUs: number;
   readonly maxInFlight: number;
+  /** With one process there is nothing to tell apart. */
+  readonly nameTargets: boolean;
   readonly onRecord: (record: OperationRecord) => void;
 }
 
 export interface Start {
   readonly phase: string;
   readonly template: CompiledTemplate;
+  readonly target: Target;
   readonly account: CompiledAccount | null;
   readonly scheduledUs: number;
   /** Called once, after the record was written. */
@@ -54,7 +56,7 @@ export class Operations {
   }
 
   start(start: Start): void {
-    const { maxInFlight, pool } = this.#options;
+    const { maxInFlight } = this.#options;
     const operation = new Operation(this.#nextId, start, this.#options, (ended) =>
       this.#end(ended),
     );
@@ -64,7 +66,7 @@ export class Operations {
     if (this.#inFlight < maxInFlight) {
       operation.admitted = true;
       this.#inFlight += 1;
-      pool.submit(operation);
+      start.target.pool.submit(operation);
     } else if (this.#open > maxInFlight * (1 + REFUSED_PER_IN_FLIGHT)) {
       operation.giveUp();
     }
@@ -88,7 +90,7 @@ export class Operations {
       this.#deadlines.shift();
       if (operation.recorded) continue;
       operation.giveUp();
-      this.#options.pool.cancel(operation);
+      operation.start.target.pool.cancel(operation);
     }
   }
 
@@ -126,8 +128,9 @@ class Operation implements Exchange {
   }
 
   toWire(): string {
-    const { template, account } = this.start;
-    const request = template.render(account, this.id, this.#options.requestIdPrefix + this.id);
+    const { template, target, account } = this.start;
+    const requestId = this.#options.requestIdPrefix + this.id;
+    const request = template.render(target, account, this.id, requestId);
     this.#sentUs = this.#options.clock();
     return request;
   }
@@ -147,7 +150,7 @@ class Operation implements Exchange {
   #record(status: number, failure: string | null, body: string | null): void {
     if (this.recorded) return;
     this.recorded = true;
-    const { phase, template, account, scheduledUs, onDone } = this.start;
+    const { phase, template, target, account, scheduledUs, onDone } = this.start;
     const doneUs = this.#options.clock();
     const { outcome, error } = classify({ sent: this.#sentUs !== -1, status, error: failure });
     this.#onEnd(this);
@@ -163,6 +166,7 @@ class Operation implements Exchange {
       doneUs,
       outcome,
       status,
+      ...(this.#options.nameTargets ? { target: target.name } : {}),
       ...(error === null ? {} : { error }),
       ...(body === null ? {} : { body }),
     });

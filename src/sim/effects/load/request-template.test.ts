@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Account, OperationTemplate } from '../../pure/workload.ts';
 import { compileAccount, compileTemplate } from './request-template.ts';
 
-const base = { host: '127.0.0.1:4000', pathPrefix: '' };
+const target = { line: ' HTTP/1.1\r\nhost: 127.0.0.1:4000\r\n', pathPrefix: '' };
 const get: OperationTemplate = { name: 'read', weight: 1, method: 'GET', path: '/logs' };
 const account = (part: Partial<Account> = {}) =>
   compileAccount({ id: 'u1', headers: {}, vars: {}, ...part });
 
 function render(part: Partial<OperationTemplate>, by = account()): string {
-  return compileTemplate({ ...get, ...part }, base, [by]).render(by, 7, 'run-7');
+  return compileTemplate({ ...get, ...part }, [by]).render(target, by, 7, 'run-7');
 }
 
 /** Reads a request the way a server does: by its declared length. */
@@ -46,8 +46,8 @@ describe('a request', () => {
           body: { is: 'v={value}', op: '{op}' },
         } as const;
         const { line, body } = read(render(template, by));
-        const target = line.split(' ')[1]!;
-        expect(decodeURIComponent(target)).toBe(`/a/${value}?n=7`);
+        const asked = line.split(' ')[1]!;
+        expect(decodeURIComponent(asked)).toBe(`/a/${value}?n=7`);
         expect(JSON.parse(body)).toEqual({ is: `v=${value}`, op: '7' });
       }),
     );
@@ -61,8 +61,8 @@ describe('a request', () => {
 
   it('of an anonymous operation carries nobody', () => {
     const by = account({ headers: { cookie: 'sid=1' } });
-    const template = compileTemplate({ ...get, anonymous: true }, base, [by]);
-    expect(template.render(null, 7, 'run-7')).not.toContain('cookie');
+    const template = compileTemplate({ ...get, anonymous: true }, [by]);
+    expect(template.render(target, null, 7, 'run-7')).not.toContain('cookie');
   });
 });
 
@@ -74,7 +74,7 @@ describe('what cannot be sent is refused before the first request', () => {
     ['an inherited name', { path: '/{constructor}' }],
     ['a variable of nobody', { path: '/{id}', anonymous: true }],
   ])('%s', (_, part) => {
-    expect(() => compileTemplate({ ...get, ...part }, base, [account()])).toThrow('operation read');
+    expect(() => compileTemplate({ ...get, ...part }, [account()])).toThrow('operation read');
   });
 
   it.each([

@@ -3,13 +3,19 @@
  * wrong with a template or an account is found here, before the first request.
  */
 import type { Account, OperationTemplate } from '../../pure/workload.ts';
+import type { Target } from './target.ts';
 
 export interface CompiledTemplate {
   readonly name: string;
   readonly anonymous: boolean;
   readonly capture: boolean;
   /** The whole request as text. `account` is null for an anonymous operation. */
-  render(account: CompiledAccount | null, operation: number, requestId: string): string;
+  render(
+    target: Destination,
+    account: CompiledAccount | null,
+    operation: number,
+    requestId: string,
+  ): string;
 }
 
 export interface CompiledAccount {
@@ -18,6 +24,9 @@ export interface CompiledAccount {
   /** `name: value\r\n` lines. */
   readonly headerLines: string;
 }
+
+/** The part of a target that a request's text needs. */
+export type Destination = Pick<Target, 'line' | 'pathPrefix'>;
 
 type Piece = string | { readonly variable: string };
 
@@ -44,26 +53,25 @@ export function compileAccount(account: Account): CompiledAccount {
 
 export function compileTemplate(
   template: OperationTemplate,
-  base: { readonly host: string; readonly pathPrefix: string },
   accounts: readonly CompiledAccount[],
 ): CompiledTemplate {
-  const path = pieces(base.pathPrefix + template.path);
-  if (!/^\/[\x21-\x7e]*$/.test(base.pathPrefix + template.path)) {
+  const path = pieces(template.path);
+  if (!/^\/[\x21-\x7e]*$/.test(template.path)) {
     throw new Error(`operation ${template.name}: ${JSON.stringify(template.path)} is not a path`);
   }
   const body = template.body === undefined ? null : pieces(JSON.stringify(template.body));
   const anonymous = template.anonymous ?? false;
   checkVariables(template.name, [...path, ...(body ?? [])], anonymous ? null : accounts);
   const { method } = template;
-  const fixed = ` HTTP/1.1\r\nhost: ${base.host}\r\n`;
   const empty = method === 'GET' || method === 'DELETE' ? '' : 'content-length: 0\r\n';
   return {
     name: template.name,
     anonymous,
     capture: template.capture ?? false,
-    render(account, operation, requestId) {
-      const target = fill(path, account, operation, encodeURIComponent);
-      const head = `${method} ${target}${fixed}${account?.headerLines ?? ''}x-request-id: ${requestId}\r\n`;
+    render({ pathPrefix, line }, account, operation, requestId) {
+      const own = fill(path, account, operation, encodeURIComponent);
+      const headers = account?.headerLines ?? '';
+      const head = `${method} ${pathPrefix}${own}${line}${headers}x-request-id: ${requestId}\r\n`;
       if (body === null) return `${head}${empty}\r\n`;
       const text = fill(body, account, operation, escapeJson);
       const length = Buffer.byteLength(text);

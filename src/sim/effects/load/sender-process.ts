@@ -22,7 +22,9 @@ function onMessage(message: ToSender): void {
   else if (message.type === 'phase') engine.phase(message.name);
   else if (message.type === 'users') engine.users(message.count);
   else if (message.type === 'stop') engine.stop(message.graceMs);
-  else if (message.type === 'totals') send({ type: 'totals', ...engine.totals() });
+  else if (message.type === 'acknowledged') {
+    engine.acknowledged(message.question, message.operation);
+  } else if (message.type === 'totals') send({ type: 'totals', ...engine.totals() });
   else close(engine, 0);
 }
 

@@ -3,11 +3,12 @@
  * run's own zero on the machine's monotonic clock, which every process on it shares.
  */
 import type { Workload } from '../../pure/workload.ts';
+import type { TargetAddress } from './target.ts';
 
 export interface SenderInit {
   readonly type: 'init';
-  /** `http://127.0.0.1:40123` */
-  readonly baseUrl: string;
+  /** The processes of the service; each operation goes to one of them, drawn from the seed. */
+  readonly targets: readonly TargetAddress[];
   /** JSON array of Account. */
   readonly accountsFile: string;
   /** Operations are appended here, one JSON record a line, in the order they ended. */
@@ -19,7 +20,7 @@ export interface SenderInit {
   readonly timeoutMs: number;
   /** Operations waiting for a connection or an answer; arrivals beyond it are never sent. */
   readonly maxInFlight: number;
-  /** Connections, one operation at a time on each. */
+  /** Connections to each target, one operation at a time on each. */
   readonly maxConnections: number;
 }
 
@@ -38,6 +39,8 @@ export type ToSender =
   | { readonly type: 'users'; readonly count: number }
   /** No new operations; those in flight get `graceMs`. */
   | { readonly type: 'stop'; readonly graceMs: number }
+  /** Answered once, at the first ok record of this name from now on. */
+  | { readonly type: 'acknowledged'; readonly question: number; readonly operation: string }
   | { readonly type: 'totals' }
   | { readonly type: 'close' };
 
@@ -63,6 +66,12 @@ export interface RunSummary {
   readonly endedUs: number;
 }
 
+/** One operation that was answered ok. */
+export interface Acknowledgement {
+  readonly atUs: number;
+  readonly requestId: string;
+}
+
 /** Sums since the generator was started, over all its loads. */
 export interface SenderTotals {
   readonly planned: number;
@@ -79,6 +88,7 @@ export type FromSender =
   /** From `atUs` on, scheduled instants belong to the phase. */
   | { readonly type: 'phase-started'; readonly phase: string; readonly atUs: number }
   | ({ readonly type: 'finished' } & RunSummary)
+  | ({ readonly type: 'acknowledged'; readonly question: number } & Acknowledgement)
   | ({ readonly type: 'totals' } & SenderTotals)
   | { readonly type: 'closed' }
   | { readonly type: 'fatal'; readonly message: string };

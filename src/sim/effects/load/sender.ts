@@ -10,6 +10,7 @@ import type { Lease } from '../testbed/lease.ts';
 import { distModule, packageRoot } from '../testbed/package-root.ts';
 import { clockSince } from './monotonic-clock.ts';
 import type {
+  Acknowledgement,
   FromSender,
   RunSummary,
   SenderInit,
@@ -18,10 +19,12 @@ import type {
   ToSender,
 } from './sender-protocol.ts';
 
-export type { RunSummary, SenderProgress, SenderTotals };
+export type { Acknowledgement, RunSummary, SenderProgress, SenderTotals };
 
 /** For answers that need no load to end. */
 const ANSWER_LIMIT_MS = 10_000;
+/** Longer than any phase: whoever waits for an acknowledgement has a shorter limit of his own. */
+const ACKNOWLEDGED_LIMIT_MS = 15 * 60_000;
 /** Between the request for a load and its first instant: the message must arrive before it. */
 const START_DELAY_US = 100_000;
 
@@ -48,6 +51,8 @@ export interface Sender {
   users(count: number): Promise<void>;
   /** Ends the load: nothing new, and `graceMs` for what is in flight. Resolves once it has ended. */
   stop(graceMs: number): Promise<void>;
+  /** The next operation of this name that is answered ok. Fails when the sender is closed before. */
+  acknowledged(operation: string, limitMs?: number): Promise<Acknowledgement>;
   totals(): Promise<SenderTotals>;
   onProgress(listener: (progress: SenderProgress) => void): void;
   /** Writes everything out and ends the process. Idempotent. */
@@ -75,6 +80,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
   void child.exited.then((notice) => {
     channel.fail(new ChildFailure(`ended (${notice.status})`, notice));
   });
+  let questions = 0;
   let running: Promise<RunSummary> | null = null;
   let closing: Promise<void> | null = null;
   const nowUs = clockSince(init.originUs);
@@ -84,6 +90,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
       if (!child.isExited()) {
         const closed = channel.next('closed', ANSWER_LIMIT_MS);
         channel.post({ type: 'close' });
+        channel.reject('acknowledged', new Error('the sender was closed'));
         await closed;
         await within(child.exited, ANSWER_LIMIT_MS);
       }
@@ -123,6 +130,14 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
       if (!(await within(running, graceMs + ANSWER_LIMIT_MS))) {
         throw new ChildFailure('did not end its load', child.notice('running'));
       }
+    },
+    async acknowledged(operation, limitMs = ACKNOWLEDGED_LIMIT_MS) {
+      questions += 1;
+      const question = questions;
+      const answer = channel.next('acknowledged', limitMs, (one) => one.question === question);
+      channel.post({ type: 'acknowledged', question, operation });
+      const { atUs, requestId } = await answer;
+      return { atUs, requestId };
     },
     async totals() {
       const totals = channel.next('totals', ANSWER_LIMIT_MS);
@@ -164,6 +179,7 @@ type Answer<Type> = Extract<FromSender, { type: Type }>;
 
 interface Waiter {
   readonly type: FromSender['type'];
+  readonly isMeant: (message: never) => boolean;
   readonly resolve: (message: never) => void;
   readonly reject: (error: Error) => void;
 }
@@ -187,7 +203,11 @@ class Channel {
     this.#listeners.push(listener);
   }
 
-  next<Type extends FromSender['type']>(type: Type, limitMs: number): Promise<Answer<Type>> {
+  next<Type extends FromSender['type']>(
+    type: Type,
+    limitMs: number,
+    isMeant: (message: Answer<Type>) => boolean = () => true,
+  ): Promise<Answer<Type>> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const limit = setTimeout(() => {
@@ -196,6 +216,7 @@ class Channel {
       }, limitMs);
       const waiter: Waiter = {
         type,
+        isMeant,
         resolve: (message) => {
           clearTimeout(limit);
           resolve(message);
@@ -215,10 +236,21 @@ class Channel {
     } else if (message.type === 'fatal') {
       this.fail(new Error(`the sender failed: ${message.message}`));
     } else {
-      const waiter = [...this.#waiters].find((candidate) => candidate.type === message.type);
+      const waiter = [...this.#waiters].find(
+        ({ type, isMeant }) => type === message.type && isMeant(message as never),
+      );
       if (waiter === undefined) return;
       this.#waiters.delete(waiter);
       waiter.resolve(message as never);
+    }
+  }
+
+  /** Ends the waits for one kind of answer that will not come any more. */
+  reject(type: FromSender['type'], error: Error): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.type !== type) continue;
+      this.#waiters.delete(waiter);
+      waiter.reject(error);
     }
   }
 

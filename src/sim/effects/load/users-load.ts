@@ -12,12 +12,12 @@ import type { Load, LoadOptions } from './load.ts';
 interface User {
   readonly account: number;
   readonly plan: Generator<UserStep, never>;
-  template: number;
+  step: UserStep | null;
   leaving: boolean;
 }
 
 export function startUsersLoad(workload: UsersWorkload, options: LoadOptions): Load {
-  const { clock, start, startUs, seed, accounts } = options;
+  const { clock, start, startUs, seed, accounts, targets } = options;
   const endUs = startUs + workload.durationMs * 1000;
   const thinking = new DueHeap<User>();
   const present: User[] = [];
@@ -27,14 +27,14 @@ export function startUsersLoad(workload: UsersWorkload, options: LoadOptions): L
 
   const think = (user: User, fromUs: number) => {
     if (user.leaving || stopped) return;
-    const step = user.plan.next().value;
-    user.template = step.template;
-    thinking.push(fromUs + step.thinkUs, user);
+    user.step = user.plan.next().value;
+    thinking.push(fromUs + user.step.thinkUs, user);
   };
   const join = (fromUs: number) => {
     // The file's order is the scenario's choice of who is in a small population, for instance heavy users first.
     const account = accounts === 0 ? -1 : present.length % accounts;
-    const user = { account, plan: userPlan(workload, seed, joined), template: 0, leaving: false };
+    const plan = userPlan(workload, seed, joined, targets);
+    const user: User = { account, plan, step: null, leaving: false };
     joined += 1;
     present.push(user);
     think(user, fromUs);
@@ -54,7 +54,8 @@ export function startUsersLoad(workload: UsersWorkload, options: LoadOptions): L
         // Only a new earliest instant moves the alarm; most do not.
         if (thinking.nextUs < wasNextUs) setAlarm();
       };
-      start({ scheduledUs, account: user.account, template: user.template, onDone });
+      const { template, target } = user.step!;
+      start({ scheduledUs, account: user.account, template, target, onDone });
     }
   };
   const alarm = new Alarm(clock, () => {
