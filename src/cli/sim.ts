@@ -181,8 +181,8 @@ async function finishRun(
   await linkLatest(folder);
   if (flags.json) return;
   if (run.turn !== '') {
-    const lead = `${run.scenario.id} ${run.turn}  `;
-    const lines = wrap(`${result.verdict}: ${result.sentence}`, widthOf(io.stdout) - lead.length);
+    const lead = `${run.turn}  `;
+    const lines = wrap(result.sentence, widthOf(io.stdout) - lead.length);
     io.stdout.write(`${lead}${lines.join(`\n${' '.repeat(lead.length)}`)}\n`);
     return;
   }
