@@ -145,6 +145,8 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
 async function stopChild(child: Child, spec: ChildSpec): Promise<void> {
   // Noted before the first signal: orphans could not be found afterwards.
   const family = descendantsOf(child.pid);
+  // A paused process would sleep through every signal but the last.
+  for (const { pid } of [...family, child]) sendSignal(pid, 'SIGCONT');
   for (const signal of spec.stopSignals) {
     if (child.isExited()) break;
     sendSignal(child.pid, signal);

@@ -16,7 +16,8 @@ interface Target {
 
 async function initdb(target: Target, args: readonly string[]): Promise<void> {
   await promisify(execFile)(target.binaries.initdb, ['-D', target.dataDir, ...args], {
-    cwd: '/',
+    // In the run's folder, where a killed run's processes are looked for.
+    cwd: target.dataDir,
     env: postgresEnvironment(),
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',

@@ -1,17 +1,48 @@
 /**
- * A free TCP port on 127.0.0.1. Between finding and using it somebody else may take it, so whoever starts a
- * server on it retries, and afterwards proves that the server that answers is its own.
+ * A free TCP port on 127.0.0.1, below the range the kernel takes for outgoing connections: a server that is
+ * killed must get its port back, and meanwhile no client may be given it, let alone connect to itself.
+ * Between finding and using it somebody else may take it, so whoever starts a server on it retries, and
+ * afterwards proves that the server that answers is its own.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-export async function freePort(): Promise<number> {
+const LOWEST = 20_000;
+const DRAWS = 20;
+
+async function listenOnce(port: number): Promise<number | null> {
   const server = net.createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  } catch {
+    return null; // In use.
+  }
+  const found = (server.address() as net.AddressInfo).port;
   server.close();
   await once(server, 'close');
+  return found;
+}
+
+/** First port of the range for outgoing connections; the usual one where the system does not tell. */
+function outgoingFrom(): number {
+  try {
+    return Number.parseInt(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'), 10);
+  } catch {
+    return 32_768; // No /proc.
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const span = outgoingFrom() - LOWEST;
+  for (let draw = 0; span > 0 && draw < DRAWS; draw += 1) {
+    const port = await listenOnce(LOWEST + Math.floor(Math.random() * span));
+    if (port !== null) return port;
+  }
+  const port = await listenOnce(0);
+  if (port === null) throw new Error('no free port on 127.0.0.1');
   return port;
 }
 
@@ -41,6 +72,8 @@ export async function onFreePort<T>(
       return await start(await findPort());
     } catch (error) {
       if (attempt === attempts || !isPortTaken(error)) throw error;
+      // A restart asks for the same port again, which somebody may hold for a moment.
+      await sleep(attempt * 50);
     }
   }
 }

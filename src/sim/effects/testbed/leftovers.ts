@@ -8,8 +8,18 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropKeys, dropSchema } from './external-cleanup.ts';
-import { type LeaseData, readLease, removeLeased, runsFolder } from './lease.ts';
-import { descendantsOf, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
+import { type LeaseChild, type LeaseData, readLease, removeLeased, runsFolder } from './lease.ts';
+import {
+  commandOf,
+  descendantsOf,
+  isRunning,
+  type ProcessStamp,
+  processesIn,
+  sendSignal,
+} from './process-table.ts';
+
+/** What a run starts inside its folder. Nobody's shell is killed for standing there. */
+const OUR_PROGRAMS = /^(postgres|initdb|redis-server|valkey-server|cp|taskset)$/;
 
 export interface Leftover {
   readonly runId: string;
@@ -32,8 +42,20 @@ async function inspect(folder: string): Promise<Leftover | null> {
     runId: path.basename(folder).replace(/^\.new-/, ''),
     folder,
     lease,
-    runningChildren: (lease?.children ?? []).filter(isRunning).map((child) => child.name),
+    runningChildren: headsOf(folder, lease).map((child) => child.name),
   };
+}
+
+/** What still runs: children the lease names, and those that were started too late to be named. */
+function headsOf(folder: string, lease: LeaseData | null): LeaseChild[] {
+  const named = (lease?.children ?? []).filter(isRunning);
+  const known = new Set(named.flatMap(({ pid }) => [pid, ...descendantsOf(pid).map((p) => p.pid)]));
+  const cache = path.dirname(path.dirname(folder));
+  const strays = [folder, ...(lease?.directories ?? []).filter((one) => isInside(one, cache))]
+    .flatMap(processesIn)
+    .map((stray) => ({ ...stray, name: commandOf(stray.pid) ?? '' }))
+    .filter(({ pid, name }) => !known.has(pid) && OUR_PROGRAMS.test(name));
+  return [...named, ...strays];
 }
 
 /** Runs whose owner is dead. */
@@ -44,10 +66,10 @@ export async function findLeftovers(cache: string): Promise<Leftover[]> {
 }
 
 /** SIGTERM, then SIGKILL after `graceMs`; PostgreSQL gets SIGQUIT, its order to drop everything. */
-async function killAll(lease: LeaseData, graceMs: number): Promise<void> {
-  const heads = lease.children.filter(isRunning);
+async function killAll(heads: readonly LeaseChild[], graceMs: number): Promise<void> {
   // Descendants are noted first: backends leave their parent's process group and lose the parent.
   const all: ProcessStamp[] = heads.flatMap((child) => [child, ...descendantsOf(child.pid)]);
+  for (const { pid } of all) sendSignal(pid, 'SIGCONT'); // A paused process cannot obey.
   for (const child of heads) {
     sendSignal(child.pid, child.name.startsWith('postgres') ? 'SIGQUIT' : 'SIGTERM');
   }
@@ -70,7 +92,7 @@ function isInside(folder: string, parent: string): boolean {
 /** Removes everything a dead run left. At most about 12 s, then it throws what it could not do. */
 export async function cleanLeftover(cache: string, leftover: Leftover): Promise<void> {
   const { folder, lease } = leftover;
-  if (lease) await killAll(lease, 3_000);
+  await killAll(headsOf(folder, lease), 3_000);
   const results = await Promise.allSettled([
     lease?.external.postgres ? dropSchema(lease.external.postgres) : null,
     lease?.external.redis ? dropKeys(lease.external.redis) : null,

@@ -30,6 +30,7 @@ import type { Lease } from './lease.ts';
 const run = promisify(execFile);
 const KEEP = 6;
 const BUILD_LIMIT_MS = 300_000;
+const COPY_LIMIT_MS = 120_000;
 /** A build may need this much; a run needs its copy and room for its own writes. */
 const BUILD_BYTES = 1_536 * 1024 * 1024;
 const RUN_BYTES = 256 * 1024 * 1024;
@@ -156,8 +157,20 @@ export async function ensureTemplate(request: TemplateRequest): Promise<Template
   );
 }
 
+/** `cp`, known to the lease while it runs: killed with its parent, it would go on filling the run's folder. */
+async function copy(args: readonly string[], lease: Lease): Promise<void> {
+  const copying = run('cp', args, { timeout: COPY_LIMIT_MS, killSignal: 'SIGKILL' });
+  const { pid } = copying.child;
+  if (pid !== undefined) lease.addChild({ pid, name: 'cp' });
+  try {
+    await copying;
+  } finally {
+    if (pid !== undefined) lease.removeChild(pid);
+  }
+}
+
 /** Copies a template's data directory to `dest`, sharing blocks where the file system can. */
-export async function copyTemplate(template: Template, dest: string): Promise<void> {
+export async function copyTemplate(template: Template, dest: string, lease: Lease): Promise<void> {
   await requireFreeSpace(
     path.dirname(dest),
     template.sizeBytes + RUN_BYTES,
@@ -166,13 +179,12 @@ export async function copyTemplate(template: Template, dest: string): Promise<vo
   try {
     const reflink = process.platform === 'linux' ? ['--reflink=auto'] : [];
     try {
-      await run('cp', ['-a', ...reflink, template.dataDir, dest], { timeout: 120_000 });
+      await copy(['-a', ...reflink, template.dataDir, dest], lease);
     } catch (error) {
       if (/No space left/.test((error as Error).message)) throw error;
       // A cp without --reflink (BusyBox): copy again, in Node, keeping the owner.
       await rm(dest, { recursive: true, force: true });
-      if (process.platform === 'linux')
-        await run('cp', ['-a', template.dataDir, dest], { timeout: 120_000 });
+      if (process.platform === 'linux') await copy(['-a', template.dataDir, dest], lease);
       else await cp(template.dataDir, dest, { recursive: true, preserveTimestamps: true });
     }
   } catch (error) {

@@ -8,7 +8,6 @@ import { type Child, ChildFailure, startChild, untilReady } from './child-proces
 import { onFreePort } from './free-port.ts';
 import type { Lease } from './lease.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
-import { childrenOf } from './process-table.ts';
 import type { RunUser } from './run-user.ts';
 
 const READY_LIMIT_MS = 20_000;
@@ -47,8 +46,8 @@ export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
   readonly child: Child;
-  /** Every process the postmaster has started: backends, checkpointer, WAL writer. */
-  backendPids(): number[];
+  /** Resolves when this server has answered a query. */
+  answers(): Promise<true>;
   stop(): Promise<void>;
 }
 
@@ -110,7 +109,7 @@ async function startOn(port: number, options: PostgresOptions): Promise<Postgres
     port,
     pid: child.pid,
     child,
-    backendPids: () => childrenOf(child.pid),
+    answers: probe,
     stop: () => child.stop(),
   };
 }

@@ -3,7 +3,8 @@
  * start time it does, and only then may a later process be killed on a lease's word. A zombie counts as gone.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import path from 'node:path';
 
 export interface ProcessStamp {
   readonly pid: number;
@@ -56,6 +57,14 @@ export function isRunning(stamp: ProcessStamp): boolean {
   return startTimeOf(stamp.pid) === stamp.startTime;
 }
 
+/** True while SIGSTOP holds the process. */
+export function isPaused(pid: number): boolean {
+  if (isLinux) return readStat(pid)?.state === 'T';
+  return ps(['-o', 'stat=', '-p', String(pid)])
+    .trim()
+    .startsWith('T');
+}
+
 export function parentOf(pid: number): number | null {
   if (isLinux) return readStat(pid)?.parent ?? null;
   const text = ps(['-o', 'ppid=', '-p', String(pid)]).trim();
@@ -105,6 +114,27 @@ export function descendantsOf(pid: number): ProcessStamp[] {
       if (startTime !== null) found.push({ pid: child, startTime });
     }
     level = level.flatMap(childrenOf);
+  }
+  return found;
+}
+
+/**
+ * Processes whose working directory is `folder` or below it: nothing else tells of a child whose parent was
+ * killed before it could write the child down. Linux only; empty elsewhere.
+ */
+export function processesIn(folder: string): ProcessStamp[] {
+  if (!isLinux) return [];
+  const found: ProcessStamp[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const place = readlinkSync(`/proc/${name}/cwd`).replace(/ \(deleted\)$/, '');
+      if (place !== folder && !place.startsWith(folder + path.sep)) continue;
+    } catch {
+      continue; // Gone, or somebody else's.
+    }
+    const startTime = startTimeOf(Number(name));
+    if (startTime !== null) found.push({ pid: Number(name), startTime });
   }
   return found;
 }

@@ -26,6 +26,8 @@ export interface RedisServer {
   /** `redis 8.0.2`, `valkey 8.1.1`. */
   readonly version: string;
   readonly child: Child;
+  /** Resolves when this server has answered. */
+  answers(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -69,7 +71,8 @@ async function startOn(port: number, program: string, options: RedisOptions): Pr
     command: program,
     args: ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
-    cwd: '/',
+    // In the run's folder, where a killed run's processes are looked for.
+    cwd: options.lease.folder,
     logFile: options.logFile,
     user: options.user,
     cores: options.cores,
@@ -85,7 +88,8 @@ async function startOn(port: number, program: string, options: RedisOptions): Pr
   try {
     const limits = { limitMs: READY_LIMIT_MS, signal: options.signal };
     const version = await untilReady(child, probe, limits);
-    return { url, port, pid: child.pid, version, child, stop: () => child.stop() };
+    const stop = () => child.stop();
+    return { url, port, pid: child.pid, version, child, answers: probe, stop };
   } catch (error) {
     await child.stop();
     throw error;

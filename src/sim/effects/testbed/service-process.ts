@@ -2,7 +2,9 @@
  * Runs a Node module of the platform as a child process, by the rules of process-contract.ts. The IPC channel
  * doubles as a lifeline: when this process dies, the channel closes and the child exits.
  */
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import http from 'node:http';
 import type { ProcessSpec } from '../../scenario.ts';
 import { type Child, ChildFailure, startChild, untilReady, within } from './child-process.ts';
 import type { Lease } from './lease.ts';
@@ -10,6 +12,7 @@ import { distModule } from './package-root.ts';
 import type { ProcessConfig, ReadyMessage } from './process-contract.ts';
 
 const READY_LIMIT_MS = 20_000;
+const ANSWER_LIMIT_MS = 2_000;
 
 export interface ServiceOptions {
   readonly spec: ProcessSpec;
@@ -24,6 +27,8 @@ export interface ServiceProcess {
   readonly url: string;
   readonly pid: number;
   readonly child: Child;
+  /** Resolves when it has answered any HTTP request, whatever the answer says. */
+  answers(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -64,11 +69,23 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   try {
     const limits = { limitMs: READY_LIMIT_MS, signal: options.signal };
     const readyUrl = await untilReady(child, async () => url, limits);
-    return { url: readyUrl, pid: child.pid, child, stop: () => child.stop() };
+    return {
+      url: readyUrl,
+      pid: child.pid,
+      child,
+      answers: () => askHttp(readyUrl),
+      stop: () => child.stop(),
+    };
   } catch (error) {
     await child.stop();
     throw error;
   }
+}
+
+async function askHttp(url: string): Promise<void> {
+  const request = http.get(url, { agent: false, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  response.destroy();
 }
 
 /** Runs a process to its end. Anything but exit 0 within `limitMs` throws with its last lines. */

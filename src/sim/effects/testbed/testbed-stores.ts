@@ -1,7 +1,8 @@
 /** The two stores of a testbed: our own servers, or those that DATABASE_URL and REDIS_URL name. */
 import path from 'node:path';
 import type { TestbedSpec } from '../../scenario.ts';
-import type { Child } from './child-process.ts';
+import type { DeathNotice } from './child-process.ts';
+import { ControlledProcess } from './controlled-process.ts';
 import { syncDataDirectory } from './data-directory.ts';
 import { claimPostgres, claimRedis, prefixOf } from './external.ts';
 import type { Lease } from './lease.ts';
@@ -21,6 +22,7 @@ export interface StoreContext {
   readonly seed: number;
   readonly cores: PinPlan | null;
   readonly onNote: (text: string) => void;
+  readonly onDeath?: (notice: DeathNotice) => void;
   readonly signal?: AbortSignal;
   readonly env: NodeJS.ProcessEnv;
   readonly cache: string;
@@ -35,7 +37,7 @@ export interface PostgresPart {
   readonly schema: string;
   readonly version: string;
   /** Null for an external server. */
-  readonly child: Child | null;
+  readonly process: ControlledProcess | null;
   /** Null when its processes cannot be seen from here. */
   readonly pids: (() => number[]) | null;
   /** True when the template's steps must still run in this schema. */
@@ -46,7 +48,8 @@ export interface RedisPart {
   readonly url: string;
   readonly prefix: string;
   readonly version: string;
-  readonly child: Child | null;
+  /** Null for an external server. */
+  readonly process: ControlledProcess | null;
 }
 
 export async function openRedis(context: StoreContext): Promise<RedisPart> {
@@ -54,22 +57,29 @@ export async function openRedis(context: StoreContext): Promise<RedisPart> {
   if (env.REDIS_URL) {
     const { url, prefix, version, drop } = await claimRedis(env.REDIS_URL, lease);
     undo.add('the keys in REDIS_URL', drop);
-    return { url, prefix, version, child: null };
+    return { url, prefix, version, process: null };
   }
-  const server = await startRedis({
+  const options = {
     lease,
     user,
     cores: context.cores?.rest ?? null,
     logFile: path.join(context.logs, 'redis.log'),
     env,
-    signal,
+  };
+  const server = await startRedis({ ...options, signal });
+  const redis = new ControlledProcess({
+    name: 'redis',
+    running: server,
+    launch: (stopped) =>
+      startRedis({ ...options, signal: stopped, findPort: async () => server.port }),
+    onDeath: context.onDeath,
   });
-  undo.addServer('redis', server.child, server.port);
+  undo.addServers('redis', [{ port: server.port, stop: () => redis.stop() }]);
   return {
     url: server.url,
     prefix: prefixOf(context.runId),
     version: server.version,
-    child: server.child,
+    process: redis,
   };
 }
 
@@ -98,7 +108,7 @@ async function openExternal(
     url: claimed.url,
     schema: claimed.schema,
     version: claimed.version,
-    child: null,
+    process: null,
     pids: postmasterPid === null ? null : () => [postmasterPid, ...childrenOf(postmasterPid)],
     isEmpty: true,
   };
@@ -123,10 +133,10 @@ async function openOwn(
   });
   signal?.throwIfAborted();
   const dataDir = path.join(lease.folder, 'data');
-  await copyTemplate(template, dataDir);
+  await copyTemplate(template, dataDir, lease);
   // Otherwise the kernel writes the copy back during the first seconds of the measurement.
   await syncDataDirectory({ binaries, user, dataDir });
-  const server = await startPostgres({
+  const options = {
     binaries,
     dataDir,
     settings: spec.settings,
@@ -134,15 +144,24 @@ async function openOwn(
     user,
     lease,
     logFile: path.join(logs, 'postgres.log'),
-    signal,
+  };
+  const server = await startPostgres({ ...options, signal });
+  const postgres = new ControlledProcess({
+    name: 'postgres',
+    running: server,
+    launch: (stopped) =>
+      startPostgres({ ...options, signal: stopped, findPort: async () => server.port }),
+    // Fast shutdown: a SIGTERM waits until the last client has gone, which a pool never does.
+    endSignal: 'SIGINT',
+    onDeath: context.onDeath,
   });
-  undo.addServer('postgres', server.child, server.port);
+  undo.addServers('postgres', [{ port: server.port, stop: () => postgres.stop() }]);
   return {
     url: withSearchPath(server.url, TEMPLATE_SCHEMA),
     schema: TEMPLATE_SCHEMA,
     version: binaries.version,
-    child: server.child,
-    pids: () => [server.pid, ...server.backendPids()],
+    process: postgres,
+    pids: () => postgres.pids(),
     isEmpty: false,
   };
 }

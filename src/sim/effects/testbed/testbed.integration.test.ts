@@ -111,7 +111,7 @@ test('kills a service that ignores SIGTERM', async () => {
     options('stubborn', { spec: bedSpec({ service: { stubborn: true } }) }),
   );
   await testbed.stop();
-  expect(startTimeOf(testbed.service.pid)).toBeNull();
+  expect(startTimeOf(testbed.service.pid())).toBeNull();
 });
 
 test('tells when a process dies on its own, and still stops cleanly', async () => {
@@ -119,7 +119,7 @@ test('tells when a process dies on its own, and still stops cleanly', async () =
   const testbed = await startTestbed(
     options('dying', { onDeath: ({ name, status }) => deaths.push(`${name} ${status}`) }),
   );
-  process.kill(testbed.service.pid, 'SIGKILL');
+  process.kill(testbed.service.pid(), 'SIGKILL');
   await eventually('death notice', () => deaths.length > 0);
   await testbed.stop();
   expect(deaths).toEqual(['gateway killed by SIGKILL']);
@@ -153,7 +153,7 @@ test('refuses a run id that is in use', async () => {
   const testbed = await startTestbed(options('twice'));
   try {
     await expect(startTestbed(options('twice'))).rejects.toThrow('run id twice is in use');
-    expect(startTimeOf(testbed.service.pid)).not.toBeNull();
+    expect(startTimeOf(testbed.service.pid())).not.toBeNull();
   } finally {
     await testbed.stop();
   }

@@ -8,13 +8,15 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { ProcessSpec, TestbedSpec } from '../../scenario.ts';
 import { makePassable, makePrivate, openCache } from './cache.ts';
-import type { Child, DeathNotice } from './child-process.ts';
+import type { DeathNotice } from './child-process.ts';
 import { explainDiskFull } from './disk-space.ts';
 import { createLease, type Lease } from './lease.ts';
 import { cleanStale } from './leftovers.ts';
 import type { PinPlan } from './pin-plan.ts';
+import { createProcesses, type Processes } from './processes.ts';
 import { type RunUser, runUser } from './run-user.ts';
-import { runOneShot, startService } from './service-process.ts';
+import { runOneShot } from './service-process.ts';
+import { startServices } from './testbed-services.ts';
 import { openPostgres, openRedis, type PostgresPart, type RedisPart } from './testbed-stores.ts';
 import { Undo } from './undo.ts';
 
@@ -36,6 +38,13 @@ export interface TestbedOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+export interface Service {
+  readonly name: string;
+  readonly url: string;
+  /** Another one after each restart. */
+  pid(): number;
+}
+
 export interface Testbed {
   readonly databaseUrl: string;
   readonly databaseSchema: string;
@@ -43,7 +52,12 @@ export interface Testbed {
   readonly redisPrefix: string;
   readonly postgresVersion: string;
   readonly redisVersion: string;
-  readonly service: { readonly url: string; readonly pid: number };
+  /** What a client talks to, one per process of the service. */
+  readonly services: readonly Service[];
+  /** The first of them. */
+  readonly service: Service;
+  /** Ends, pauses and restarts by name. */
+  readonly processes: Processes;
   readonly accountsFile: string;
   /** Process ids by name, read anew at each call. External servers that we cannot see are absent. */
   readonly pids: Readonly<Record<string, () => number[]>>;
@@ -105,12 +119,6 @@ async function assemble(context: Context): Promise<Testbed> {
   const workFolder = path.join(lease.folder, 'work');
   await makePassable(lease.folder);
   await makePrivate(workFolder, null);
-  let stopping = false;
-  const watch = (child: Child): void => {
-    void child.exited.then((notice) => {
-      if (!stopping) context.onDeath?.(notice);
-    });
-  };
   const logFile = (name: string): string => path.join(context.logs, `${name}.log`);
   const redis = await openRedis(context);
   const postgres = await openPostgres(context, spec.postgres);
@@ -129,41 +137,48 @@ async function assemble(context: Context): Promise<Testbed> {
   if (postgres.isEmpty) for (const step of spec.postgres.template) await once(step);
   const accountsFile = path.join(workFolder, 'accounts.json');
   await once(spec.accounts, { outFile: accountsFile });
-  const service = await startService({
+  const { name } = spec.service;
+  const instances = await startServices({
     spec: spec.service,
+    instances: spec.instances ?? 1,
     config,
     cores: restCores,
     lease,
-    logFile: logFile(spec.service.name),
+    undo,
+    logFile,
     signal,
+    onDeath: context.onDeath,
   });
-  undo.addServer(spec.service.name, service.child, Number(new URL(service.url).port));
-  for (const child of [redis.child, postgres.child, service.child]) if (child) watch(child);
-  const { name } = spec.service;
+  const services = instances.map(({ process, url }) => ({
+    name: process.name,
+    url,
+    pid: () => process.pid,
+  }));
+  const own = [redis.process, postgres.process].filter((one) => one !== null);
+  const controlled = [...own, ...instances.map(({ process }) => process)];
   return {
     ...config,
     postgresVersion: postgres.version,
     redisVersion: redis.version,
-    service: { url: service.url, pid: service.pid },
+    services,
+    service: services[0]!,
+    processes: createProcesses(controlled, postgres.url),
     accountsFile,
     pids: {
       ...(postgres.pids && { postgres: postgres.pids }),
-      ...(redis.child && { redis: () => [redis.child!.pid] }),
-      [name]: () => [service.pid],
+      ...(redis.process && { redis: () => redis.process!.pids() }),
+      [name]: () => instances.flatMap(({ process }) => process.pids()),
     },
     cores: {
-      postgres: postgres.child ? (context.cores?.postgres ?? 'any') : 'any',
-      redis: redis.child ? (restCores ?? 'any') : 'any',
+      postgres: postgres.process ? (context.cores?.postgres ?? 'any') : 'any',
+      redis: redis.process ? (restCores ?? 'any') : 'any',
       [name]: restCores ?? 'any',
     },
-    databaseCores: postgres.child && context.cores ? 1 : availableParallelism(),
+    databaseCores: postgres.process && context.cores ? 1 : availableParallelism(),
     lease,
     logFile,
     runOneShot: once,
-    stop() {
-      stopping = true;
-      return undo.run();
-    },
+    stop: () => undo.run(),
   };
 }
 

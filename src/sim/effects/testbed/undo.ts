@@ -2,8 +2,17 @@
  * A stack of undo steps. Running it goes backwards through all of them, does not stop at a failure, and reports
  * every failure at the end. A second call waits for the first.
  */
-import type { Child } from './child-process.ts';
 import { isPortOpen } from './free-port.ts';
+
+export interface StoppableServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+async function stopServer(server: StoppableServer): Promise<void> {
+  await server.stop();
+  if (await isPortOpen(server.port)) throw new Error(`port ${server.port} is still open`);
+}
 
 export class Undo {
   readonly #steps: { name: string; run: () => Promise<void> }[] = [];
@@ -13,11 +22,12 @@ export class Undo {
     this.#steps.push({ name, run });
   }
 
-  /** Stops a child, then proves that nobody listens on its port any more. */
-  addServer(name: string, child: Child, port: number): void {
+  /** Stops servers, all at once, then proves that nobody listens on their ports any more. */
+  addServers(name: string, servers: readonly StoppableServer[]): void {
     this.add(name, async () => {
-      await child.stop();
-      if (await isPortOpen(port)) throw new Error(`port ${port} is still open`);
+      const stops = await Promise.allSettled(servers.map(stopServer));
+      const failures = stops.flatMap((stop) => (stop.status === 'rejected' ? [stop.reason] : []));
+      if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '));
     });
   }
 
