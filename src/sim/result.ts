@@ -23,6 +23,8 @@ export interface SloResult {
   readonly id: string;
   /** k6's grammar: `latency.p99 < 500ms`. */
   readonly objective: string;
+  /** What it is measured over: `check in login-storm, against baseline`; absent when it is all that is judged. */
+  readonly scope?: string;
   /** In `unit`; null when there was no data. */
   readonly measured: number | null;
   readonly limit: number;

@@ -20,6 +20,7 @@ import { faultSummaries } from './fault-summary.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { evaluateSlo } from './slo.ts';
+import { scopeOf } from './slo-scope.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
@@ -152,17 +153,19 @@ function judgeSlos(
     const names = slo.operations;
     const asked = (operation: Attempted) => names === undefined || names.includes(operation.name);
     const { phases } = slo;
-    const scope =
+    const over =
       phases === undefined ? judged : operations.filter(({ phase }) => phases.includes(phase));
-    const measured = scope.filter(asked);
+    const measured = over.filter(asked);
     const counted = phases === undefined ? [...measured, ...ofHeld.filter(asked)] : measured;
     const baseline = operations.filter(({ phase }) => phase === slo.baseline).filter(asked);
-    return evaluateSlo(slo.id, slo.objective, {
+    const scope = scopeOf(slo);
+    const judgedSlo = evaluateSlo(slo.id, slo.objective, {
       latency: summarize(measured.map(responseUs)),
       errors: { failed: counted.filter(isError).length, total: counted.length },
       costs: input.observed.costs,
       ...(slo.baseline === undefined ? {} : { baseline: summarize(baseline.map(responseUs)) }),
     });
+    return scope === undefined ? judgedSlo : { ...judgedSlo, scope };
   });
 }
 
