@@ -1,0 +1,97 @@
+/**
+ * undici's Pool under our schedule and our records: what the same load looks like through the client most Node
+ * services use. The send stamp is taken when undici writes, so waiting for one of its connections counts as lag,
+ * as it does with our own sockets.
+ */
+import { type Dispatcher, Pool } from 'undici';
+import type { PoolOptions } from './connection-pool.ts';
+import { MAX_CAPTURE_BYTES } from './response-parser.ts';
+import type { Exchange, Transport } from './transport.ts';
+import { parseRequest } from './wire-request.ts';
+
+export class UndiciTransport implements Transport {
+  readonly #pool: Pool;
+
+  constructor({ host, port, maxConnections, connectTimeoutMs }: PoolOptions) {
+    const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    this.#pool = new Pool(origin, {
+      connections: maxConnections,
+      pipelining: 1,
+      // The engine gives operations up, from their scheduled instant on.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: connectTimeoutMs, noDelay: true },
+    });
+  }
+
+  submit(exchange: Exchange): void {
+    const { method, path, headers, body } = parseRequest(exchange.render());
+    this.#pool.dispatch(
+      { method: method as Dispatcher.HttpMethod, path, headers, body },
+      new Reply(exchange),
+    );
+  }
+
+  cancel(exchange: Exchange): void {
+    exchange.over = true;
+    exchange.carrier?.abandon();
+  }
+
+  close(): void {
+    this.#pool.destroy().catch(() => {}); // Whoever waited has been told by its own record.
+  }
+}
+
+class Reply implements Dispatcher.DispatchHandler {
+  readonly #exchange: Exchange;
+  readonly #parts: Buffer[] = [];
+  #captured = 0;
+  #status = 0;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  /** undici cannot forget a waiting request: one that was given up is refused when its turn comes. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    const abandon = () => controller.abort(new Error('given up'));
+    if (this.#exchange.over) {
+      abandon();
+      return;
+    }
+    this.#exchange.carrier = { abandon };
+    this.#exchange.sent();
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    if (status >= 200) this.#status = status;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#exchange.capture || this.#captured >= MAX_CAPTURE_BYTES) return;
+    const part = chunk.subarray(0, MAX_CAPTURE_BYTES - this.#captured);
+    this.#captured += part.length;
+    this.#parts.push(part);
+  }
+
+  onResponseEnd(): void {
+    this.#exchange.carrier = null;
+    if (this.#exchange.over) return;
+    const body = this.#exchange.capture ? Buffer.concat(this.#parts).toString('utf8') : null;
+    this.#exchange.onAnswer(this.#status, body);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#exchange.carrier = null;
+    if (!this.#exchange.over) this.#exchange.onFailure(causeOf(error), this.#status);
+  }
+}
+
+/** The words our own sockets use, where undici has words of its own for the same thing. */
+function causeOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'UND_ERR_CONNECT_TIMEOUT') return 'connect timeout';
+  if (error.code === 'UND_ERR_SOCKET' && error.message === 'other side closed') {
+    return 'closed by server';
+  }
+  return error.code ?? error.message;
+}
