@@ -12,6 +12,7 @@ import type { DeathNotice } from './child-process.ts';
 import { explainDiskFull } from './disk-space.ts';
 import { createLease, type Lease } from './lease.ts';
 import { cleanStale } from './leftovers.ts';
+import type { Links } from './links.ts';
 import type { PinPlan } from './pin-plan.ts';
 import { createProcesses, type Processes } from './processes.ts';
 import { type RunUser, runUser } from './run-user.ts';
@@ -58,6 +59,8 @@ export interface Testbed {
   readonly service: Service;
   /** Ends, pauses and restarts by name. */
   readonly processes: Processes;
+  /** Null when the scenario declares no link. */
+  readonly links: Links | null;
   readonly accountsFile: string;
   /** Process ids by name, read anew at each call. External servers that we cannot see are absent. */
   readonly pids: Readonly<Record<string, () => number[]>>;
@@ -163,6 +166,7 @@ async function assemble(context: Context): Promise<Testbed> {
     services,
     service: services[0]!,
     processes: createProcesses(controlled, postgres.url),
+    links: null,
     accountsFile,
     pids: {
       ...(postgres.pids && { postgres: postgres.pids }),

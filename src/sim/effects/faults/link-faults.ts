@@ -1,0 +1,49 @@
+/**
+ * Faults of links, made by the fault proxy. A link that is cut is seen to be cut by a round trip that does not
+ * pass; a rule about single requests has taken effect when the proxy has made its first choice by it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FaultSpec, LinkRule } from '../../scenario.ts';
+import type { Links } from '../testbed/links.ts';
+import type { Fault } from './fault.ts';
+
+export type LinkFaultSpec = Extract<FaultSpec, { kind: 'link' }>;
+
+/** A round trip on loopback takes less than a millisecond. */
+const SILENCE_MS = 400;
+const DECISION_INTERVAL_MS = 5;
+
+const CUTS: readonly LinkRule['kind'][] = ['blackhole', 'reset', 'half-open'];
+const BY_REQUEST: readonly LinkRule['kind'][] = ['cut-reply', 'fail-request'];
+
+export function createLinkFault(spec: LinkFaultSpec, links: Links | null): Fault {
+  const { link, rule } = spec;
+  const instance = spec.instance ?? null;
+  if (links === null) throw new Error(`link ${link} is not declared in the scenario's testbed`);
+  links.assertKnown(link, instance);
+  let state: 'idle' | 'applied' | 'undone' = 'idle';
+  const where = `${link}${instance === null ? '' : ` of ${instance}`}`;
+  const answers = async (): Promise<boolean> =>
+    (await Promise.race([links.probe(link, instance), sleep(SILENCE_MS, 'silence')])) === true;
+
+  return {
+    async apply() {
+      state = 'applied';
+      const before = links.decisions().length;
+      await links.apply(link, instance, rule);
+      if (CUTS.includes(rule.kind) && (await answers()))
+        throw new Error(`${where} still answers under ${rule.kind}`);
+      if (BY_REQUEST.includes(rule.kind)) {
+        while (state === 'applied' && links.decisions().length === before)
+          await sleep(DECISION_INTERVAL_MS);
+      }
+      return `${rule.kind} on ${where}`;
+    },
+    async undo() {
+      if (state !== 'applied') return;
+      await links.clear(link, instance);
+      state = 'undone';
+    },
+    probe: () => links.probe(link, instance),
+  };
+}

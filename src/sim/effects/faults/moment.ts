@@ -1,0 +1,50 @@
+/** Waits for the moment of a fault: a time in the phase, then an event in the history or on the wire. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Moment } from '../../scenario.ts';
+import { limited } from './limited.ts';
+
+export interface MomentSources {
+  /** Resolves at the next acknowledged operation of this name. */
+  acknowledged(operation: string): Promise<unknown>;
+  /** Resolves while a COMMIT is with the server and its reply is not yet back; rejects after `limitMs`. */
+  readonly commitInFlight: ((limitMs: number) => Promise<void>) | null;
+}
+
+/** Where a signal ends the wait with its reason. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** What the moment is, in words: `120 ms after an acknowledged logout`. */
+export function describeMoment({ afterMs, acknowledged, commitInFlight }: Moment): string {
+  const events = [
+    ...(acknowledged
+      ? [`${acknowledged.lagMs} ms after an acknowledged ${acknowledged.operation}`]
+      : []),
+    ...(commitInFlight ? ['while a COMMIT is in flight'] : []),
+  ];
+  return events.length === 0 ? `after ${afterMs} ms` : events.join(', ');
+}
+
+/** Resolves at the moment. Rejects with the signal's reason, or when the event does not come within `limitMs`. */
+export async function untilMoment(
+  at: Moment,
+  sources: MomentSources,
+  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  await orAborted(sleep(at.afterMs, undefined, { signal }), signal);
+  if (at.acknowledged) {
+    const event = orAborted(sources.acknowledged(at.acknowledged.operation), signal);
+    await limited(event, limitMs);
+    await orAborted(sleep(at.acknowledged.lagMs, undefined, { signal }), signal);
+  }
+  if (at.commitInFlight) {
+    if (sources.commitInFlight === null) throw new Error('no proxied link sees a COMMIT');
+    await limited(orAborted(sources.commitInFlight(limitMs), signal), limitMs);
+  }
+}

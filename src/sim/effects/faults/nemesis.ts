@@ -1,0 +1,130 @@
+/**
+ * Takes the planned faults of one phase through their lives: waits for the moment, applies, waits until it is
+ * seen to have taken effect, undoes, and probes until the undo is proven. Every wait has a limit. end() runs on
+ * every way out and returns only when nothing is applied any more; what never landed or never healed is a
+ * problem, and a run with a problem proves nothing.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FaultRecord } from '../../history.ts';
+import type { PlannedFault } from '../../scenario.ts';
+import { createFault, type Fault, type FaultTargets } from './fault.ts';
+import { limited } from './limited.ts';
+import { describeMoment, untilMoment } from './moment.ts';
+
+export interface NemesisLimits {
+  /** From `afterMs` until the event of the moment. */
+  readonly momentMs: number;
+  readonly landMs: number;
+  /** A database that recovers needs its time. */
+  readonly undoMs: number;
+  readonly healMs: number;
+}
+
+const LIMITS: NemesisLimits = { momentMs: 60_000, landMs: 10_000, undoMs: 30_000, healMs: 15_000 };
+const PROBE_INTERVAL_MS = 20;
+
+export interface NemesisOptions {
+  readonly faults: readonly PlannedFault[];
+  readonly targets: FaultTargets;
+  /** Microseconds on the history's clock. */
+  readonly nowUs: () => number;
+  readonly acknowledged: (operation: string) => Promise<unknown>;
+  readonly signal: AbortSignal;
+  readonly limits?: Partial<NemesisLimits>;
+}
+
+export interface NemesisReport {
+  /** In order of time. */
+  readonly records: readonly FaultRecord[];
+  /** `redis-partition never landed: ...`, `redis-partition never healed: ...`. */
+  readonly problems: readonly string[];
+}
+
+export interface Nemesis {
+  /** Ends the phase's faults: undone, probed, reported. Idempotent, never rejects. */
+  end(): Promise<NemesisReport>;
+}
+
+interface Planned {
+  readonly plan: PlannedFault;
+  readonly fault: Fault;
+}
+
+/** Starts the clock of every moment. Throws before anything is done when a target does not exist. */
+export function startNemesis(options: NemesisOptions): Nemesis {
+  const { targets, signal, nowUs } = options;
+  const limits = { ...LIMITS, ...options.limits };
+  const planned = options.faults.map((plan) => ({ plan, fault: createFault(plan.fault, targets) }));
+  if (options.faults.some(({ at }) => at.commitInFlight) && targets.links === null)
+    throw new Error('a fault waits for a COMMIT, but no link is proxied');
+  const records: FaultRecord[] = [];
+  const problems: string[] = [];
+  const ending = new AbortController();
+  const record = (name: string, event: FaultRecord['event'], detail?: string) =>
+    records.push({
+      ...{ kind: 'fault', name, event, atUs: nowUs() },
+      ...(detail === undefined ? {} : { detail }),
+    });
+
+  /** True when there is something to undo. */
+  const land = async ({ plan, fault }: Planned): Promise<boolean> => {
+    const { name, at, forMs } = plan;
+    const sources = {
+      acknowledged: options.acknowledged,
+      commitInFlight: targets.links?.commitInFlight ?? null,
+    };
+    const wait = { limitMs: limits.momentMs, signal: ending.signal };
+    try {
+      await untilMoment(at, sources, wait);
+    } catch (error) {
+      problems.push(`${name} never landed: waited for ${describeMoment(at)}, ${reason(error)}`);
+      return false;
+    }
+    record(name, 'apply', describeMoment(at));
+    try {
+      record(name, 'landed', await limited(fault.apply(), limits.landMs));
+    } catch (error) {
+      problems.push(`${name} never landed: ${reason(error)}`);
+      return true;
+    }
+    await sleep(forMs ?? 2 ** 31 - 1, undefined, { signal: ending.signal }).catch(() => {});
+    return true;
+  };
+
+  const heal = async ({ plan: { name }, fault }: Planned): Promise<void> => {
+    record(name, 'undo');
+    try {
+      await limited(fault.undo(), limits.undoMs);
+      record(name, 'healed', await untilHealed(fault, limits.healMs));
+    } catch (error) {
+      problems.push(`${name} never healed: ${reason(error)}`);
+    }
+  };
+
+  const lives = planned.map(async (one) => {
+    if (await land(one)) await heal(one);
+  });
+  const end = async (): Promise<NemesisReport> => {
+    ending.abort(new Error('the phase ended first'));
+    signal.removeEventListener('abort', onAbort);
+    await Promise.all(lives);
+    return { records: records.sort((a, b) => a.atUs - b.atUs), problems };
+  };
+  const onAbort = () => void end();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  return { end };
+}
+
+async function untilHealed(fault: Fault, limitMs: number): Promise<string> {
+  const startedAt = performance.now();
+  for (let probes = 1; ; probes += 1) {
+    const answer = await limited(fault.probe(), limitMs);
+    if (answer === true) return `probe ${probes} passed`;
+    if (performance.now() - startedAt > limitMs) throw new Error(answer);
+    await sleep(PROBE_INTERVAL_MS);
+  }
+}
+
+const reason = (error: unknown): string =>
+  error instanceof Error ? error.message.split('\n')[0]! : String(error);

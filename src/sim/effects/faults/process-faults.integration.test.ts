@@ -1,0 +1,201 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { FaultSpec } from '../../scenario.ts';
+import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
+import { isPortOpen } from '../testbed/free-port.ts';
+import { isPaused, startTimeOf } from '../testbed/process-table.ts';
+import { startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { createFault } from './fault.ts';
+
+let scratch: Scratch;
+let testbed: Testbed;
+const deaths: string[] = [];
+beforeAll(async () => {
+  scratch = await makeScratch();
+  testbed = await start('faults');
+});
+afterAll(async () => {
+  await testbed.stop();
+  await scratch.remove();
+});
+
+const start = (runId: string) =>
+  startTestbed({
+    runId,
+    logFolder: scratch.logFolder,
+    spec: { ...bedSpec(), instances: 3 },
+    seed: 7,
+    cores: null,
+    onNote: () => {},
+    onDeath: ({ name }) => deaths.push(name),
+    env: scratch.env,
+  });
+const leased = (): number[] => {
+  const lease = readFileSync(path.join(testbed.lease.folder, 'lease.json'), 'utf8');
+  return JSON.parse(lease).children.map((child: { pid: number }) => child.pid);
+};
+const pidOf = (name: string): number =>
+  name.startsWith('gateway')
+    ? testbed.services.find((service) => service.name === name)!.pid()
+    : testbed.pids[name]!()[0]!;
+const fault = (spec: FaultSpec) => createFault(spec, testbed);
+const kill = (target: string, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL') =>
+  fault({ kind: 'kill', target, signal });
+
+async function sql<T>(text: string): Promise<T> {
+  const client = new pg.Client({ connectionString: testbed.databaseUrl });
+  await client.connect();
+  try {
+    return Object.values((await client.query(text)).rows[0] ?? {})[0] as T;
+  } finally {
+    await client.end();
+  }
+}
+
+test('starts the service several times over, each with its name and a port of its own', async () => {
+  expect(testbed.services.map(({ name }) => name)).toEqual(['gateway.1', 'gateway.2', 'gateway.3']);
+  expect(testbed.service).toBe(testbed.services[0]);
+  for (const { name, url } of testbed.services) {
+    const config = await (await fetch(url)).json();
+    expect(config).toMatchObject({ name, params: { instance: name } });
+    expect(config.params.port).toBe(Number(new URL(url).port));
+  }
+  expect(testbed.pids.gateway!()).toEqual(testbed.services.map((service) => service.pid()));
+});
+
+test.each([
+  ['gateway.2', 'SIGKILL'],
+  ['gateway.2', 'SIGTERM'],
+  ['redis', 'SIGKILL'],
+  ['redis', 'SIGTERM'],
+  ['postgres', 'SIGKILL'],
+  ['postgres', 'SIGTERM'],
+] as const)('ends %s by %s, and brings it back at the same address', async (target, signal) => {
+  const before = pidOf(target);
+  const one = kill(target, signal);
+  expect(await one.apply()).toBe(`${signal} to ${target}, process ${before}`);
+  expect(startTimeOf(before)).toBeNull();
+  expect(await one.probe()).toBe(`${target} is not running`);
+  expect(await testbed.processes.isUp(target)).toBe(false);
+  await one.undo();
+  const after = pidOf(target);
+  expect(after).not.toBe(before);
+  expect(await one.probe()).toBe(true);
+  await one.undo();
+  expect(pidOf(target)).toBe(after);
+  expect(leased()).toContain(after);
+  expect(leased()).not.toContain(before);
+  expect(deaths).toEqual([]);
+});
+
+test('one gateway alone is gone while the others answer', async () => {
+  const one = kill('gateway.3');
+  await one.apply();
+  const open = await Promise.all(
+    testbed.services.map(({ url }) => isPortOpen(Number(new URL(url).port))),
+  );
+  expect(open).toEqual([true, true, false]);
+  await one.undo();
+  expect((await (await fetch(testbed.services[2]!.url)).json()).name).toBe('gateway.3');
+});
+
+test('Redis comes back empty', async () => {
+  const redis = new Redis(testbed.redisUrl, { retryStrategy: () => 20 });
+  redis.on('error', () => {});
+  try {
+    await redis.set('canary', '1');
+    const one = kill('redis');
+    await one.apply();
+    await one.undo();
+    expect(await redis.dbsize()).toBe(0);
+  } finally {
+    redis.disconnect();
+  }
+});
+
+test('PostgreSQL keeps what it has committed, and not one of its processes survives the kill', async () => {
+  await sql('CREATE TABLE kept (id int)');
+  await sql('INSERT INTO kept SELECT generate_series(1, 500)');
+  const family = testbed.pids.postgres!();
+  expect(family.length).toBeGreaterThan(3);
+  const one = kill('postgres');
+  await one.apply();
+  expect(family.filter((pid) => startTimeOf(pid) !== null)).toEqual([]);
+  await one.undo();
+  expect(await sql('SELECT count(*)::int FROM kept')).toBe(500);
+});
+
+test('a killed backend takes the busy one, and PostgreSQL recovers by itself', async () => {
+  const postmaster = pidOf('postgres');
+  const busy = new pg.Client({ connectionString: testbed.databaseUrl });
+  busy.on('error', () => {});
+  await busy.connect();
+  const query = expect(busy.query('SELECT pg_sleep(30)')).rejects.toThrow(/terminat|connection/i);
+  const one = kill('postgres-backend');
+  expect(await one.apply()).toMatch(/^SIGKILL to busy backend \d+$/);
+  await query;
+  await one.undo();
+  await expect.poll(() => one.probe(), { timeout: 15_000 }).toBe(true);
+  expect(pidOf('postgres')).toBe(postmaster);
+  await busy.end().catch(() => {});
+});
+
+test('a terminated backend loses its own connection and no other', async () => {
+  const victim = new pg.Client({ connectionString: testbed.databaseUrl });
+  const lost = new Promise<Error>((resolve) => victim.on('error', resolve));
+  await victim.connect();
+  const one = kill('postgres-backend', 'SIGTERM');
+  expect(await one.apply()).toMatch(/^SIGTERM to idle backend \d+$/);
+  expect((await lost).message).toMatch(/terminat/i);
+  expect(await one.probe()).toBe(true);
+});
+
+test.each(['gateway.1', 'redis', 'postgres'])('pauses %s and continues it', async (target) => {
+  const pid = pidOf(target);
+  const one = fault({ kind: 'pause', target });
+  await one.apply();
+  expect(isPaused(pid)).toBe(true);
+  expect(await one.probe()).toBe(`${target} is paused`);
+  await one.undo();
+  await expect.poll(() => one.probe()).toBe(true);
+  expect(pidOf(target)).toBe(pid);
+  expect(deaths).toEqual([]);
+});
+
+test('undo without apply does nothing, and an unknown target is refused at once', async () => {
+  const before = pidOf('redis');
+  await kill('redis').undo();
+  expect(pidOf('redis')).toBe(before);
+  expect(() => kill('gateway.9')).toThrow(/no process gateway\.9; known: redis, postgres, /);
+});
+
+test('a testbed with paused, killed and restarting processes still stops cleanly', async () => {
+  const other = await start('torn');
+  const pids = Object.values(other.pids).flatMap((read) => read());
+  for (const target of ['postgres', 'gateway.1'])
+    await createFault({ kind: 'pause', target }, other).apply();
+  await createFault({ kind: 'kill', target: 'redis', signal: 'SIGKILL' }, other).apply();
+  const restarting = other.processes.restart('gateway.2').catch((error: Error) => error.message);
+  const startedAt = performance.now();
+  await other.stop();
+  await restarting;
+  expect(performance.now() - startedAt).toBeLessThan(8_000);
+  expect(pids.filter((pid) => startTimeOf(pid) !== null)).toEqual([]);
+  expect(readdirSync(path.join(scratch.cache, 'runs'))).toEqual(['faults']);
+});
+
+test('a store that belongs to somebody else is not killed', async () => {
+  const env = { ...scratch.env, REDIS_URL: testbed.redisUrl };
+  const other = await startTestbed({
+    ...{ runId: 'external', spec: bedSpec(), seed: 7, cores: null, onNote: () => {}, env },
+  });
+  try {
+    const spec = { kind: 'kill', target: 'redis', signal: 'SIGKILL' } as const;
+    expect(() => createFault(spec, other)).toThrow(/REDIS_URL names a server of its own/);
+  } finally {
+    await other.stop();
+  }
+});
