@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { accountOrder, expectedArrivals, openSchedule, plannedMs, userPlan } from './schedule.ts';
-import type { OpenWorkload, OperationTemplate, UsersWorkload } from './workload.ts';
+import {
+  accountOrder,
+  expectedArrivals,
+  limitMs,
+  openSchedule,
+  plannedMs,
+  sweepSchedule,
+  userPlan,
+} from './schedule.ts';
+import type { OpenWorkload, OperationTemplate, SweepWorkload, UsersWorkload } from './workload.ts';
 
 const operation = (name: string, weight = 1): OperationTemplate => ({
   name,
@@ -206,5 +214,64 @@ describe('userPlan', () => {
     };
     expect(take(3).map((step) => step.thinkUs)).toEqual(take(1).map((step) => step.thinkUs));
     expect(new Set(take(3).map((step) => step.target))).toEqual(new Set([0, 1, 2]));
+  });
+});
+
+describe('sweepSchedule', () => {
+  const sweep = (part: Partial<SweepWorkload> = {}): SweepWorkload => ({
+    kind: 'sweep',
+    as: 'live',
+    everyTarget: true,
+    ratePerSecond: 100,
+    operations: [operation('check')],
+    ...part,
+  });
+
+  it('asks as every credential once on every target, or once in all', () => {
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 60 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        fc.option(fc.nat({ max: 70 }), { nil: undefined }),
+        fc.integer(),
+        (credentials, targets, everyTarget, max, seed) => {
+          const workload = sweep({ everyTarget, ...(max === undefined ? {} : { max }) });
+          const plan = [...sweepSchedule(workload, seed, credentials, targets)];
+          const swept = Math.min(credentials, max ?? credentials);
+          const pairs = new Set(plan.map((p) => `${p.account} ${p.target}`));
+          expect(plan).toHaveLength(swept * (everyTarget ? targets : 1));
+          expect(pairs.size).toBe(plan.length);
+          expect(new Set(plan.map((p) => p.account)).size).toBe(swept);
+          expect(plan).toEqual([...sweepSchedule(workload, seed, credentials, targets)]);
+          expect(plannedMs(workload, { credentials, targets })).toBe(plan.length * 10);
+        },
+      ),
+    );
+  });
+
+  it('keeps its rate, in an order of the seed', () => {
+    const plan = [...sweepSchedule(sweep({ everyTarget: false }), 1, 50, 4)];
+    expect(plan.map((p) => p.atUs)).toEqual(plan.map((_, index) => index * 10_000));
+    const order = (seed: number) => [...sweepSchedule(sweep(), seed, 50)].map((p) => p.account);
+    expect(order(1)).not.toEqual(order(2));
+    expect(order(1).toSorted((a, b) => a - b)).toEqual(plan.map((_, index) => index));
+    // A longer list keeps nothing of the order, but `max` is always its beginning.
+    expect([...sweepSchedule(sweep({ max: 5 }), 1, 50)].map((p) => p.account)).toEqual(
+      order(1).slice(0, 5),
+    );
+  });
+
+  it('may take as long as its operations, attempts and pauses', () => {
+    const retry = { attempts: 3, baseMs: 10, capMs: 100, statuses: [], elsewhere: true };
+    const workload = sweep({ operations: [{ ...operation('check'), retry }] });
+    expect(limitMs(workload, { credentials: 50, targets: 2 }, 1_000)).toBe(1_000 + 3_000 + 200);
+    expect(() => [
+      ...sweepSchedule(
+        sweep({ operations: [{ ...operation('a'), retry: { ...retry, attempts: 0 } }] }),
+        1,
+        1,
+      ),
+    ]).toThrow('retry.attempts');
   });
 });

@@ -16,7 +16,14 @@ import {
   shuffled,
   weightedPick,
 } from './random.ts';
-import type { OpenWorkload, PlannedOperation, UsersWorkload, Workload } from './workload.ts';
+import { longestMs } from './retry.ts';
+import type {
+  OpenWorkload,
+  PlannedOperation,
+  SweepWorkload,
+  UsersWorkload,
+  Workload,
+} from './workload.ts';
 
 /** A user's next step: think, then send. The first `thinkUs` is the wait before the first request. */
 export interface UserStep {
@@ -82,16 +89,61 @@ export function* userPlan(
   }
 }
 
+/**
+ * Each of the first `max` credentials in a seeded order, on one drawn target or on all in turn, beginning at a
+ * drawn one. `account` is the index of the credential in its list.
+ */
+export function* sweepSchedule(
+  workload: SweepWorkload,
+  seed: number,
+  credentials: number,
+  targets = 1,
+): Generator<PlannedOperation> {
+  validate(workload);
+  const random = createRandom(seed);
+  const where = random.fork('targets');
+  const order = shuffled(random.fork('sweep'), credentials).subarray(0, workload.max);
+  const each = workload.everyTarget ? targets : 1;
+  let index = 0;
+  for (const account of order) {
+    const first = below(where, targets);
+    for (let step = 0; step < each; step += 1) {
+      const atUs = Math.floor((index * 1e6) / workload.ratePerSecond);
+      yield { atUs, account, template: 0, target: (first + step) % targets };
+      index += 1;
+    }
+  }
+}
+
 /** Expected number of arrivals; for constant arrivals, rounded up, the exact number. */
 export function expectedArrivals(workload: OpenWorkload): number {
   return workload.stages.reduce((sum, stage) => sum + stageArrivals(stage), 0);
 }
 
+/** What the length of a sweep depends on beside its declaration. */
+export interface Swept {
+  readonly credentials: number;
+  readonly targets: number;
+}
+
 /** Planned length of a workload. */
-export function plannedMs(workload: Workload): number {
+export function plannedMs(
+  workload: Workload,
+  swept: Swept = { credentials: 0, targets: 1 },
+): number {
   if (workload.kind === 'users') return workload.durationMs;
-  if (workload.kind === 'sweep') return 0;
-  return workload.stages.reduce((sum, stage) => sum + stage.durationMs, 0);
+  if (workload.kind === 'open') {
+    return workload.stages.reduce((sum, stage) => sum + stage.durationMs, 0);
+  }
+  const credentials = Math.min(swept.credentials, workload.max ?? Number.POSITIVE_INFINITY);
+  const operations = credentials * (workload.everyTarget ? swept.targets : 1);
+  return (operations / workload.ratePerSecond) * 1000;
+}
+
+/** Until the last attempt of the last operation has been given up. */
+export function limitMs(workload: Workload, swept: Swept, timeoutMs: number): number {
+  const longest = workload.operations.map(({ retry }) => longestMs(retry, timeoutMs));
+  return plannedMs(workload, swept) + Math.max(...longest);
 }
 
 /**
@@ -142,6 +194,12 @@ function timeInStageUs(stage: Stage, count: number): number {
 /** A workload comes from a declaration or a flag; say which number is wrong before anything is started. */
 export function validate(workload: Workload): void {
   if (workload.operations.length === 0) throw new RangeError('a workload needs an operation');
+  for (const { retry } of workload.operations) {
+    if (retry === undefined) continue;
+    wholeAtLeast('retry.attempts', retry.attempts, 1);
+    finiteAtLeast('retry.baseMs', retry.baseMs, 0);
+    finiteAtLeast('retry.capMs', retry.capMs, 0);
+  }
   if (workload.kind === 'users') {
     wholeAtLeast('users', workload.users, 0);
     wholeAtLeast('startBusy', workload.startBusy, 0);
@@ -152,6 +210,7 @@ export function validate(workload: Workload): void {
   }
   if (workload.kind === 'sweep') {
     finiteAtLeast('ratePerSecond', workload.ratePerSecond, Number.MIN_VALUE);
+    wholeAtLeast('max', workload.max ?? 0, 0);
     return;
   }
   if (workload.stages.length === 0) throw new RangeError('an open workload needs a stage');

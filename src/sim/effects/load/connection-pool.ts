@@ -3,9 +3,10 @@
  * in order. Waiting is the caller's time: it is part of the response time and never hidden. Nothing is sent
  * twice: a broken connection fails its exchange.
  */
-import { Connection, type ConnectionOwner, type Exchange } from './connection.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
 import type { Clock } from './monotonic-clock.ts';
 import { Queue } from './queue.ts';
+import type { Exchange, Transport } from './transport.ts';
 
 /** An idle connection is not trusted longer than this, nor in the last second of what the server promised. */
 const IDLE_SECONDS = 4;
@@ -18,7 +19,7 @@ export interface PoolOptions {
   readonly clock: Clock;
 }
 
-export class ConnectionPool implements ConnectionOwner {
+export class ConnectionPool implements ConnectionOwner, Transport {
   readonly #options: PoolOptions;
   readonly #connections = new Set<Connection>();
   /** Last in, first out: few connections stay warm and the surplus ages out. */
@@ -41,10 +42,9 @@ export class ConnectionPool implements ConnectionOwner {
     this.#openForWaiting();
   }
 
-  /** Gives up an exchange without telling it: a waiting one is never sent, a sent one loses its connection. */
   cancel(exchange: Exchange): void {
     exchange.over = true;
-    exchange.connection?.abandon();
+    exchange.carrier?.abandon();
     // Exchanges are given up oldest first, so this keeps the queue as short as what still waits.
     while (this.#waiting.peek()?.over) this.#waiting.shift();
   }

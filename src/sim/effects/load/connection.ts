@@ -5,22 +5,9 @@
  */
 import { connect, type Socket } from 'node:net';
 import { ResponseError, ResponseParser } from './response-parser.ts';
+import type { Exchange } from './transport.ts';
 
 const READ_BUFFER_BYTES = 16_384;
-
-/** A request waiting for, or on, a connection. */
-export interface Exchange {
-  readonly capture: boolean;
-  /** Set by the pool while the exchange is on the wire. */
-  connection: Connection | null;
-  /** Set by its owner when it has given up; a waiting exchange that is over is never sent. */
-  over: boolean;
-  /** Called at the write: takes the send stamp and returns what to send. */
-  toWire(): string;
-  onAnswer(status: number, body: string | null): void;
-  /** `status` is 0 unless the answer's head had arrived. */
-  onFailure(error: string, status: number): void;
-}
 
 export interface ConnectionOwner {
   onConnected(connection: Connection): void;
@@ -74,9 +61,11 @@ export class Connection {
 
   send(exchange: Exchange): void {
     this.#exchange = exchange;
-    exchange.connection = this;
+    exchange.carrier = this;
     this.#parser.start(exchange.capture);
-    this.#socket.write(exchange.toWire());
+    const request = exchange.render();
+    exchange.sent();
+    this.#socket.write(request);
   }
 
   /** Closes without a word to the exchange, which has given up by itself. */
@@ -104,7 +93,7 @@ export class Connection {
 
   #answer(exchange: Exchange): void {
     this.#exchange = null;
-    exchange.connection = null;
+    exchange.carrier = null;
     exchange.onAnswer(this.#parser.status, exchange.capture ? this.#parser.body() : null);
     if (this.#parser.keepAlive) this.#owner.onIdle(this);
     else this.#end(null);
@@ -124,7 +113,7 @@ export class Connection {
     const exchange = this.#exchange;
     this.#exchange = null;
     if (exchange !== null) {
-      exchange.connection = null;
+      exchange.carrier = null;
       exchange.onFailure(error ?? 'closed', this.#parser.status);
     }
     this.#owner.onGone(this, this.#connected ? null : (error ?? 'closed'));

@@ -1,20 +1,30 @@
 /**
- * The load generator without its process: one load at a time against the processes of one service, every operation recorded
- * once. Phases are labels over scheduled instants, so a change of phase never interrupts the load.
+ * The load generator without its process: one load at a time against the processes of one service, every attempt
+ * recorded once. Phases are labels over scheduled instants, so a change of phase never interrupts the load.
  */
 import { readFileSync } from 'node:fs';
 import type { OperationRecord } from '../../history.ts';
-import type { Account } from '../../pure/workload.ts';
+import { limitMs } from '../../pure/schedule.ts';
+import type { Account, Workload } from '../../pure/workload.ts';
 import { Acknowledgements } from './acknowledgements.ts';
+import { Attempts } from './attempts.ts';
+import { type Credential, Credentials } from './credentials.ts';
 import { HistoryWriter } from './history-writer.ts';
-import type { Load } from './load.ts';
+import type { Load, LoadOptions, StartOperation } from './load.ts';
 import { type Clock, clockSince } from './monotonic-clock.ts';
 import { startOpenLoad } from './open-load.ts';
 import { Operations } from './operations.ts';
 import { Progress, WINDOW_MS } from './progress.ts';
-import { type CompiledAccount, compileAccount, compileTemplate } from './request-template.ts';
+import {
+  type Actor,
+  type CompiledAccount,
+  type CompiledTemplate,
+  compileAccount,
+  compileTemplate,
+} from './request-template.ts';
 import type { FromSender, SenderInit, SenderTotals, ToSender } from './sender-protocol.ts';
 import { openTarget, type Target } from './target.ts';
+import type { OpenTransport } from './transport.ts';
 import { startUsersLoad } from './users-load.ts';
 
 /** How late a timeout may be noticed. */
@@ -26,9 +36,14 @@ type Totals = { -readonly [Name in keyof SenderTotals]: number };
 
 interface ActiveRun {
   readonly load: Load;
+  readonly attempts: Attempts;
   readonly phases: { readonly fromUs: number; readonly name: string }[];
   readonly startedUs: number;
+  /** Operations whose last attempt is recorded. */
+  ended: number;
+  /** Attempts, and those of them that are retries. */
   recorded: number;
+  retries: number;
   exhausted: boolean;
   grace: NodeJS.Timeout | null;
 }
@@ -39,13 +54,15 @@ export class LoadEngine {
   readonly #clock: Clock;
   readonly #targets: readonly Target[];
   readonly #accounts: readonly CompiledAccount[];
+  readonly #credentials: Credentials;
+  readonly #timeoutMs: number;
   readonly #history: HistoryWriter;
   readonly #acknowledgements: Acknowledgements;
   readonly #operations: Operations;
   readonly #timers: readonly NodeJS.Timeout[];
   #progress: Progress;
   #run: ActiveRun | null = null;
-  #totals: Totals = { planned: 0, recorded: 0, completed: 0, responseSumUs: 0 };
+  #totals: Totals = { planned: 0, recorded: 0, retries: 0, completed: 0, responseSumUs: 0 };
 
   constructor(
     init: SenderInit,
@@ -53,6 +70,8 @@ export class LoadEngine {
       readonly send: (message: FromSender) => void;
       readonly fail: (error: unknown) => void;
     },
+    /** Default: our own sockets. */
+    transport?: OpenTransport,
   ) {
     this.#send = owner.send;
     this.#fail = owner.fail;
@@ -60,14 +79,20 @@ export class LoadEngine {
     if (init.targets.length === 0) throw new Error('there is nothing to load: no targets');
     const accounts = JSON.parse(readFileSync(init.accountsFile, 'utf8')) as readonly Account[];
     this.#accounts = accounts.map(compileAccount);
+    this.#credentials = new Credentials(this.#accounts);
+    this.#timeoutMs = init.timeoutMs;
     this.#history = new HistoryWriter(init.historyFile);
     this.#acknowledgements = new Acknowledgements((answer) => this.#send(answer));
     this.#targets = init.targets.map((address) =>
-      openTarget(address, {
-        maxConnections: init.maxConnections,
-        connectTimeoutMs: init.timeoutMs,
-        clock: this.#clock,
-      }),
+      openTarget(
+        address,
+        {
+          maxConnections: init.maxConnections,
+          connectTimeoutMs: init.timeoutMs,
+          clock: this.#clock,
+        },
+        transport,
+      ),
     );
     this.#operations = new Operations({
       clock: this.#clock,
@@ -90,52 +115,57 @@ export class LoadEngine {
     const templates = workload.operations.map((template) =>
       compileTemplate(template, this.#accounts),
     );
-    if (this.#accounts.length === 0 && templates.some((template) => !template.anonymous)) {
-      throw new Error('there are no accounts to act as');
-    }
-    const options = {
+    const swept = workload.kind === 'sweep' ? this.#credentials.all(workload.as) : null;
+    const actorOf = (template: CompiledTemplate, position: number): Actor | null =>
+      swept === null ? this.#actorOf(template, position) : swept[position]!;
+    const phases = [{ fromUs: Number.NEGATIVE_INFINITY, name: phase }];
+    const attempts = new Attempts({
+      seed,
+      clock: this.#clock,
+      targets: this.#targets,
+      operations: this.#operations,
+      credentials: this.#credentials,
+      phaseAt: (scheduledUs) => phaseAt(phases, scheduledUs),
+    });
+    const start: StartOperation = ({ template: index, position, target, scheduledUs, onDone }) => {
+      const template = templates[index]!;
+      const actor = template.acts ? actorOf(template, position) : null;
+      this.#progress.started();
+      attempts.start({
+        template,
+        target,
+        actor,
+        // Only credentials can be ended: a template that ends one is not anonymous.
+        ending: template.ends ? (actor as Credential | null) : null,
+        scheduledUs,
+        onDone: (doneUs) => {
+          run.ended += 1;
+          onDone(doneUs);
+          this.#finishIfDone(run);
+        },
+      });
+    };
+    const counts = { credentials: swept?.length ?? 0, targets: this.#targets.length };
+    const load = startLoad(workload, {
       seed,
       startUs,
       clock: this.#clock,
       accounts: this.#accounts.length,
-      targets: this.#targets.length,
-      start: (planned: Parameters<Parameters<typeof startOpenLoad>[1]['start']>[0]) => {
-        const template = templates[planned.template]!;
-        this.#progress.started();
-        this.#operations.start({
-          phase: phaseAt(run, planned.scheduledUs),
-          template,
-          target: this.#targets[planned.target]!,
-          account: template.anonymous ? null : this.#accounts[planned.account]!,
-          scheduledUs: planned.scheduledUs,
-          onDone: (doneUs) => {
-            run.recorded += 1;
-            planned.onDone(doneUs);
-            this.#finishIfDone(run);
-          },
-        });
-      },
+      swept: counts.credentials,
+      targets: counts.targets,
+      start,
       onExhausted: () => {
         run.exhausted = true;
         this.#finishIfDone(run);
       },
-    };
-    if (workload.kind === 'sweep') throw new Error('a sweep is not built yet');
-    const load =
-      workload.kind === 'open'
-        ? startOpenLoad(workload, options)
-        : startUsersLoad(workload, options);
-    const phases = [{ fromUs: Number.NEGATIVE_INFINITY, name: phase }];
+    });
     const run: ActiveRun = {
-      load,
-      phases,
-      startedUs: startUs,
-      recorded: 0,
-      exhausted: false,
-      grace: null,
+      ...{ load, attempts, phases, startedUs: startUs },
+      ...{ ended: 0, recorded: 0, retries: 0, exhausted: false, grace: null },
     };
     this.#run = run;
     this.#progress = new Progress(this.#clock());
+    this.#send({ type: 'started', limitMs: limitMs(workload, counts, this.#timeoutMs) });
   }
 
   phase(name: string): void {
@@ -148,13 +178,14 @@ export class LoadEngine {
     this.#active().load.setUsers(count);
   }
 
-  /** Operations that are due already still get the grace; then they are given up. */
+  /** Operations, and retries that fall due within the grace, still get it; then they are given up. */
   stop(graceMs: number): void {
     const run = this.#run;
     if (run === null || run.grace !== null) return;
     run.load.stop();
     run.exhausted = true;
-    run.grace = setTimeout(() => this.#operations.giveUpAll(), graceMs);
+    run.grace = setTimeout(() => this.#giveUp(run), graceMs);
+    run.attempts.endBy(this.#clock() + graceMs * 1000);
     this.#finishIfDone(run);
   }
 
@@ -171,9 +202,20 @@ export class LoadEngine {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#run?.load.stop();
-    this.#operations.giveUpAll();
+    if (this.#run !== null) this.#giveUp(this.#run);
     for (const { pool } of this.#targets) pool.close();
     await this.#history.close();
+  }
+
+  /** An anonymous operation is about its account; any other acts as a credential of the kind it asks for. */
+  #actorOf(template: CompiledTemplate, position: number): Actor | null {
+    if (template.anonymous) return this.#accounts[position % this.#accounts.length]!;
+    return this.#credentials.draw(template.as, position);
+  }
+
+  #giveUp(run: ActiveRun): void {
+    run.attempts.endBy(Number.NEGATIVE_INFINITY);
+    this.#operations.giveUpAll();
   }
 
   #active(): ActiveRun {
@@ -186,19 +228,25 @@ export class LoadEngine {
     this.#progress.recorded(record);
     this.#acknowledgements.recorded(record);
     this.#totals.recorded += 1;
+    if (this.#run !== null) this.#run.recorded += 1;
+    if (record.retryOf !== undefined) {
+      this.#totals.retries += 1;
+      if (this.#run !== null) this.#run.retries += 1;
+    }
     if (record.status === 0) return;
     this.#totals.completed += 1;
     this.#totals.responseSumUs += record.doneUs - record.scheduledUs;
   }
 
   #finishIfDone(run: ActiveRun): void {
-    if (!run.exhausted || run.recorded < run.load.planned || this.#run !== run) return;
+    if (!run.exhausted || run.ended < run.load.planned || this.#run !== run) return;
     if (run.grace !== null) clearTimeout(run.grace);
     const { planned } = run.load;
     const summary = {
       phase: run.phases.at(-1)!.name,
       planned,
       recorded: run.recorded,
+      retries: run.retries,
       startedUs: run.startedUs,
       endedUs: this.#clock(),
     };
@@ -216,7 +264,13 @@ export class LoadEngine {
   }
 }
 
-function phaseAt(run: ActiveRun, scheduledUs: number): string {
+function startLoad(workload: Workload, options: LoadOptions): Load {
+  return workload.kind === 'users'
+    ? startUsersLoad(workload, options)
+    : startOpenLoad(workload, options);
+}
+
+function phaseAt(phases: ActiveRun['phases'], scheduledUs: number): string {
   // From the end: an operation belongs to the newest phase, or rarely to the one just before.
-  return run.phases.findLast((phase) => phase.fromUs <= scheduledUs)!.name;
+  return phases.findLast((phase) => phase.fromUs <= scheduledUs)!.name;
 }

@@ -5,7 +5,11 @@ import type { Clock } from './monotonic-clock.ts';
 /** Starts one operation now; `onDone` follows exactly once. */
 export type StartOperation = (planned: {
   readonly scheduledUs: number;
-  readonly account: number;
+  /**
+   * Of the actor: index of the planned account, plus the number of accounts for every round the plan has made
+   * over them. So a list that has grown longer than the accounts is still walked evenly.
+   */
+  readonly position: number;
   readonly template: number;
   readonly target: number;
   readonly onDone: (doneUs: number) => void;
@@ -14,6 +18,8 @@ export type StartOperation = (planned: {
 export interface LoadOptions {
   readonly seed: number;
   readonly accounts: number;
+  /** Credentials a sweep goes over. */
+  readonly swept: number;
   readonly targets: number;
   readonly startUs: number;
   readonly clock: Clock;

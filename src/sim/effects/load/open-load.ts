@@ -1,6 +1,6 @@
-/** Open workload: on each wake, starts every arrival that is due, whatever became of the earlier ones. */
-import { openSchedule } from '../../pure/schedule.ts';
-import type { OpenWorkload } from '../../pure/workload.ts';
+/** A planned load, open or a sweep: on each wake, starts everything that is due, whatever became of the earlier. */
+import { openSchedule, sweepSchedule } from '../../pure/schedule.ts';
+import type { OpenWorkload, SweepWorkload } from '../../pure/workload.ts';
 import { Alarm } from './alarm.ts';
 import type { Load, LoadOptions } from './load.ts';
 
@@ -13,9 +13,13 @@ const MAX_PER_WAKE = 500;
  */
 const WAKE_EVERY_MS = 3;
 
-export function startOpenLoad(workload: OpenWorkload, options: LoadOptions): Load {
-  const { clock, start, startUs } = options;
-  const schedule = openSchedule(workload, options.seed, options.accounts, options.targets);
+export function startOpenLoad(workload: OpenWorkload | SweepWorkload, options: LoadOptions): Load {
+  const { clock, start, startUs, seed, targets } = options;
+  const accounts = workload.kind === 'sweep' ? options.swept : options.accounts;
+  const schedule =
+    workload.kind === 'sweep'
+      ? sweepSchedule(workload, seed, accounts, targets)
+      : openSchedule(workload, seed, accounts, targets);
   let planned = 0;
   let next = schedule.next();
   const onDue = () => {
@@ -30,8 +34,10 @@ export function startOpenLoad(workload: OpenWorkload, options: LoadOptions): Loa
     for (let count = 0; count < limit && !next.done; count += 1) {
       const { atUs, account, template, target } = next.value;
       if (startUs + atUs > nowUs) return;
+      const round = workload.kind === 'sweep' ? 0 : Math.floor(planned / Math.max(1, accounts));
+      const position = account + round * accounts;
       planned += 1;
-      start({ scheduledUs: startUs + atUs, account, template, target, onDone: ignore });
+      start({ scheduledUs: startUs + atUs, position, template, target, onDone: ignore });
       next = schedule.next();
     }
   };

@@ -1,15 +1,17 @@
 /**
- * Operations in flight: from the scheduled instant to exactly one record. An operation is given up `timeoutMs`
- * after its scheduled instant, wherever it is by then: on the wire it is unknown, still unsent it is a
- * failure. One list in order of those deadlines serves all, because operations start in scheduled order.
+ * Operations in flight, each one attempt of a client: from the scheduled instant to exactly one record. It is given
+ * up `timeoutMs` after its scheduled instant, wherever it is by then: on the wire it is unknown, still unsent it is
+ * a failure. One list in order of those deadlines serves all, because operations start in scheduled order, give or
+ * take how late the generator is.
  */
 import type { OperationRecord } from '../../history.ts';
 import { classify } from '../../pure/outcome.ts';
-import type { Connection, Exchange } from './connection.ts';
+import { type Begun, readBegun } from './credentials.ts';
 import type { Clock } from './monotonic-clock.ts';
 import { Queue } from './queue.ts';
-import type { CompiledAccount, CompiledTemplate } from './request-template.ts';
+import type { Actor, CompiledTemplate } from './request-template.ts';
 import type { Target } from './target.ts';
+import type { Exchange } from './transport.ts';
 
 export interface OperationsOptions {
   readonly clock: Clock;
@@ -25,10 +27,14 @@ export interface Start {
   readonly phase: string;
   readonly template: CompiledTemplate;
   readonly target: Target;
-  readonly account: CompiledAccount | null;
+  readonly actor: Actor | null;
   readonly scheduledUs: number;
-  /** Called once, after the record was written. */
-  readonly onDone: (doneUs: number) => void;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Id of the first attempt; null on it. */
+  readonly retryOf: number | null;
+  /** Called once, after the record was written. `begun` is the credential that an ok answer brought. */
+  readonly onDone: (record: OperationRecord, begun: Begun | null) => void;
 }
 
 /** Arrivals refused by the in-flight limit are remembered until their deadline; beyond this many, not even that. */
@@ -57,11 +63,7 @@ export class Operations {
 
   start(start: Start): void {
     const { maxInFlight } = this.#options;
-    const operation = new Operation(this.#nextId, start, this.#options, (ended) =>
-      this.#end(ended),
-    );
-    this.#nextId += 1;
-    this.#open += 1;
+    const operation = this.#create(start);
     this.#deadlines.push(operation);
     if (this.#inFlight < maxInFlight) {
       operation.admitted = true;
@@ -71,6 +73,11 @@ export class Operations {
       operation.giveUp();
     }
     // Otherwise it is refused, but keeps ageing until its deadline: recorded at once it would look fast.
+  }
+
+  /** Records an operation that cannot be sent at all. */
+  refuse(start: Start, why: string): void {
+    this.#create(start).onFailure(why, 0);
   }
 
   /** Gives up everything whose time has come. Call it often enough for the precision you want. */
@@ -94,16 +101,23 @@ export class Operations {
     }
   }
 
-  #end(operation: Operation): void {
+  #create(start: Start): Operation {
+    const operation = new Operation(this.#nextId, start, this.#options, this.#end);
+    this.#nextId += 1;
+    this.#open += 1;
+    return operation;
+  }
+
+  readonly #end = (operation: Operation): void => {
     this.#open -= 1;
     if (operation.admitted) this.#inFlight -= 1;
-  }
+  };
 }
 
 class Operation implements Exchange {
   readonly id: number;
   readonly start: Start;
-  connection: Connection | null = null;
+  carrier: Exchange['carrier'] = null;
   over = false;
   admitted = false;
   recorded = false;
@@ -124,15 +138,18 @@ class Operation implements Exchange {
   }
 
   get capture(): boolean {
-    return this.start.template.capture;
+    const { capture, begins } = this.start.template;
+    return capture || begins !== undefined;
   }
 
-  toWire(): string {
-    const { template, target, account } = this.start;
+  render(): string {
+    const { template, target, actor, retryOf } = this.start;
     const requestId = this.#options.requestIdPrefix + this.id;
-    const request = template.render(target, account, this.id, requestId);
+    return template.render(target, actor, retryOf ?? this.id, requestId);
+  }
+
+  sent(): void {
     this.#sentUs = this.#options.clock();
-    return request;
   }
 
   onAnswer(status: number, body: string | null): void {
@@ -150,26 +167,38 @@ class Operation implements Exchange {
   #record(status: number, failure: string | null, body: string | null): void {
     if (this.recorded) return;
     this.recorded = true;
-    const { phase, template, target, account, scheduledUs, onDone } = this.start;
-    const doneUs = this.#options.clock();
-    const { outcome, error } = classify({ sent: this.#sentUs !== -1, status, error: failure });
-    this.#onEnd(this);
-    this.#options.onRecord({
+    const { phase, template, target, actor, scheduledUs, attempt, retryOf, onDone } = this.start;
+    const { requestIdPrefix, nameTargets, clock, onRecord } = this.#options;
+    const sent = this.#sentUs !== -1;
+    let verdict = classify({ sent, status, error: failure });
+    let begun: Begun | null = null;
+    if (template.begins !== undefined && verdict.outcome === 'ok') {
+      begun = readBegun(body ?? '', template.begins);
+      // The platform may well have made one, but nobody holds it: a malformed answer after the send.
+      if (begun === null) verdict = { outcome: 'unknown', error: 'no credential in the answer' };
+    }
+    const { outcome, error } = verdict;
+    const subject = template.anonymous ? undefined : actor?.subject;
+    const record: OperationRecord = {
       kind: 'op',
       id: this.id,
       phase,
       name: template.name,
-      user: account?.id ?? '',
-      requestId: this.#options.requestIdPrefix + this.id,
+      user: actor?.id ?? '',
+      requestId: requestIdPrefix + this.id,
       scheduledUs,
       sentUs: this.#sentUs,
-      doneUs,
+      doneUs: clock(),
       outcome,
       status,
-      ...(this.#options.nameTargets ? { target: target.name } : {}),
+      ...(subject === undefined ? {} : { subject }),
+      ...(nameTargets ? { target: target.name } : {}),
+      ...(retryOf === null ? {} : { attempt, retryOf }),
       ...(error === null ? {} : { error }),
-      ...(body === null ? {} : { body }),
-    });
-    onDone(doneUs);
+      ...(body === null || !template.capture ? {} : { body }),
+    };
+    this.#onEnd(this);
+    onRecord(record);
+    onDone(record, begun);
   }
 }

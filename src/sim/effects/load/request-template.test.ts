@@ -6,7 +6,7 @@ import { compileAccount, compileTemplate } from './request-template.ts';
 const target = { line: ' HTTP/1.1\r\nhost: 127.0.0.1:4000\r\n', pathPrefix: '' };
 const get: OperationTemplate = { name: 'read', weight: 1, method: 'GET', path: '/logs' };
 const account = (part: Partial<Account> = {}) =>
-  compileAccount({ id: 'u1', headers: {}, vars: {}, ...part });
+  compileAccount({ id: 'u1', headers: {}, vars: {}, ...part }, 0);
 
 function render(part: Partial<OperationTemplate>, by = account()): string {
   return compileTemplate({ ...get, ...part }, [by]).render(target, by, 7, 'run-7');
@@ -62,7 +62,23 @@ describe('a request', () => {
   it('of an anonymous operation carries nobody', () => {
     const by = account({ headers: { cookie: 'sid=1' } });
     const template = compileTemplate({ ...get, anonymous: true }, [by]);
+    expect(template.acts).toBe(false);
     expect(template.render(target, null, 7, 'run-7')).not.toContain('cookie');
+  });
+
+  it('of an anonymous operation about an account has its variables, and not its headers', () => {
+    const by = account({ headers: { cookie: 'sid=1' }, vars: { email: 'a@b' } });
+    const part = { method: 'POST', anonymous: true, body: { email: '{email}' } } as const;
+    const template = compileTemplate({ ...get, ...part }, [by]);
+    expect(template.acts).toBe(true);
+    const { headers, body } = read(template.render(target, by, 7, 'run-7'));
+    expect(headers.has('cookie')).toBe(false);
+    expect(body).toBe('{"email":"a@b"}');
+  });
+
+  it('may name what the credential is called', () => {
+    const by = account({ subject: 's 1' });
+    expect(read(render({ path: '/sessions/{subject}' }, by)).line).toContain('/sessions/s%201 ');
   });
 });
 
@@ -72,9 +88,19 @@ describe('what cannot be sent is refused before the first request', () => {
     ['a relative path', { path: 'logs' }],
     ['a variable an account lacks', { path: '/{missing}' }],
     ['an inherited name', { path: '/{constructor}' }],
-    ['a variable of nobody', { path: '/{id}', anonymous: true }],
+    ['a variable no account has', { path: '/{id}', anonymous: true }],
+    ['an anonymous operation as a credential', { anonymous: true, as: 'ended' as const }],
+    ['an anonymous end of a credential', { anonymous: true, ends: true }],
+    ['a subject the account lacks', { path: '/{subject}' }],
   ])('%s', (_, part) => {
     expect(() => compileTemplate({ ...get, ...part }, [account()])).toThrow('operation read');
+  });
+
+  it('anything that acts, without an account', () => {
+    expect(() => compileTemplate(get, [])).toThrow('no accounts');
+    expect(compileTemplate({ ...get, anonymous: true }, []).acts).toBe(false);
+    const begins = { token: 'token', subject: 'id' };
+    expect(() => compileTemplate({ ...get, anonymous: true, begins }, [])).toThrow('no accounts');
   });
 
   it.each([

@@ -22,6 +22,8 @@ export interface SenderInit {
   readonly maxInFlight: number;
   /** Connections to each target, one operation at a time on each. */
   readonly maxConnections: number;
+  /** Default: our schedule over our own sockets. */
+  readonly load?: 'undici' | 'autocannon';
 }
 
 export type ToSender =
@@ -59,9 +61,11 @@ export interface SenderProgress {
 
 export interface RunSummary {
   readonly phase: string;
-  /** Operations that fell due. Always equal to `recorded` when the run has finished. */
+  /** Operations that fell due. */
   readonly planned: number;
+  /** Their attempts: `planned` and the retries, no more and no less. */
   readonly recorded: number;
+  readonly retries: number;
   readonly startedUs: number;
   readonly endedUs: number;
 }
@@ -75,8 +79,10 @@ export interface Acknowledgement {
 /** Sums since the generator was started, over all its loads. */
 export interface SenderTotals {
   readonly planned: number;
+  /** Attempts. Without `retries`, the operations of `planned` whose first attempt is recorded. */
   readonly recorded: number;
-  /** Operations that got a whole answer, whatever its status. */
+  readonly retries: number;
+  /** Attempts that got a whole answer, whatever its status. */
   readonly completed: number;
   /** Response times of the completed ones, from the scheduled instant. */
   readonly responseSumUs: number;
@@ -85,6 +91,8 @@ export interface SenderTotals {
 export type FromSender =
   | { readonly type: 'ready' }
   | SenderProgress
+  /** A load begins, and has finished after `limitMs` at the latest. */
+  | { readonly type: 'started'; readonly limitMs: number }
   /** From `atUs` on, scheduled instants belong to the phase. */
   | { readonly type: 'phase-started'; readonly phase: string; readonly atUs: number }
   | ({ readonly type: 'finished' } & RunSummary)

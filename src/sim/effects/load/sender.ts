@@ -3,7 +3,6 @@
  * reports a fatal error fails whatever is waited for, with the end of its log as the reason.
  */
 import { setPriority } from 'node:os';
-import { plannedMs } from '../../pure/schedule.ts';
 import type { Workload } from '../../pure/workload.ts';
 import { ChildFailure, startChild, within } from '../testbed/child-process.ts';
 import type { Lease } from '../testbed/lease.ts';
@@ -102,10 +101,8 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
   const sender: Sender = {
     pid: child.pid,
     run(phase, workload, seed) {
-      // The process notices timeouts within 20 ms; the rest of the slack is for a machine under load.
-      const limitMs =
-        START_DELAY_US / 1000 + plannedMs(workload) + init.timeoutMs + ANSWER_LIMIT_MS;
-      const finished = channel.next('finished', limitMs);
+      // Until the process has said how long the load may take.
+      const finished = channel.next('finished', ANSWER_LIMIT_MS);
       channel.post({ type: 'run', phase, workload, seed, startUs: nowUs() + START_DELAY_US });
       running = finished;
       const forget = () => {
@@ -180,6 +177,7 @@ type Answer<Type> = Extract<FromSender, { type: Type }>;
 interface Waiter {
   readonly type: FromSender['type'];
   readonly isMeant: (message: never) => boolean;
+  readonly setLimit: (limitMs: number) => void;
   readonly resolve: (message: never) => void;
   readonly reject: (error: Error) => void;
 }
@@ -210,13 +208,18 @@ class Channel {
   ): Promise<Answer<Type>> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      const limit = setTimeout(() => {
-        this.#waiters.delete(waiter);
-        reject(new Error(`the sender did not say ${type} within ${limitMs / 1000} s`));
-      }, limitMs);
+      let limit: NodeJS.Timeout | undefined;
+      const setLimit = (ms: number) => {
+        clearTimeout(limit);
+        limit = setTimeout(() => {
+          this.#waiters.delete(waiter);
+          reject(new Error(`the sender did not say ${type} within ${ms / 1000} s`));
+        }, ms);
+      };
       const waiter: Waiter = {
         type,
         isMeant,
+        setLimit,
         resolve: (message) => {
           clearTimeout(limit);
           resolve(message);
@@ -227,12 +230,17 @@ class Channel {
         },
       };
       this.#waiters.add(waiter);
+      setLimit(limitMs);
     });
   }
 
   receive(message: FromSender): void {
     if (message.type === 'progress') {
       for (const listener of this.#listeners) listener(message);
+    } else if (message.type === 'started') {
+      // The process notices timeouts within 20 ms; the rest of the slack is for a machine under load.
+      const limitMs = START_DELAY_US / 1000 + message.limitMs + ANSWER_LIMIT_MS;
+      for (const waiter of this.#waiters) if (waiter.type === 'finished') waiter.setLimit(limitMs);
     } else if (message.type === 'fatal') {
       this.fail(new Error(`the sender failed: ${message.message}`));
     } else {

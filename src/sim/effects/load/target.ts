@@ -1,6 +1,6 @@
 /** One process of the service, as the generator sees it: a name for the history, an address, a pool of connections. */
-import { ConnectionPool } from './connection-pool.ts';
-import type { Clock } from './monotonic-clock.ts';
+import { ConnectionPool, type PoolOptions } from './connection-pool.ts';
+import type { OpenTransport, Transport } from './transport.ts';
 
 export interface TargetAddress {
   /** What the history calls it: `gateway.2`. */
@@ -14,23 +14,21 @@ export interface Target {
   /** What every request to it has between its path and the headers of its credential. */
   readonly line: string;
   readonly pathPrefix: string;
-  readonly pool: ConnectionPool;
+  readonly pool: Transport;
 }
 
-export interface TargetOptions {
-  readonly maxConnections: number;
-  readonly connectTimeoutMs: number;
-  readonly clock: Clock;
-}
-
-export function openTarget({ name, url }: TargetAddress, options: TargetOptions): Target {
+export function openTarget(
+  { name, url }: TargetAddress,
+  options: Omit<PoolOptions, 'host' | 'port'>,
+  open: OpenTransport = (pool) => new ConnectionPool(pool),
+): Target {
   const { protocol, host, hostname, port, pathname } = new URL(url);
   if (protocol !== 'http:') throw new Error(`only http:// can be loaded, not ${url}`);
   return {
     name,
     line: ` HTTP/1.1\r\nhost: ${host}\r\n`,
     pathPrefix: pathname.replace(/\/$/, ''),
-    pool: new ConnectionPool({
+    pool: open({
       host: hostname.replace(/^\[|\]$/g, ''),
       port: Number(port || 80),
       ...options,

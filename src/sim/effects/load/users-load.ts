@@ -55,7 +55,7 @@ export function startUsersLoad(workload: UsersWorkload, options: LoadOptions): L
         if (thinking.nextUs < wasNextUs) setAlarm();
       };
       const { template, target } = user.step!;
-      start({ scheduledUs, account: user.account, template, target, onDone });
+      start({ scheduledUs, position: user.account, template, target, onDone });
     }
   };
   const alarm = new Alarm(clock, () => {
