@@ -1,0 +1,97 @@
+/**
+ * One listening port of the fault proxy: its connections and the rule they are under. A port never closes while
+ * the proxy lives, since another process could take it; a refusing link resets what it has just accepted.
+ */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { createFraming } from './frames.ts';
+import { type ConnectionHost, ProxyConnection } from './proxy-connection.ts';
+import type { Route } from './proxy-protocol.ts';
+import type { ActiveRule } from './proxy-rule.ts';
+
+export interface RouteHost {
+  decided(route: Route, kind: string, detail: string): void;
+  commitAwaited(): boolean;
+  commitForwarded(): void;
+}
+
+export class ProxyRoute {
+  readonly route: Route;
+  readonly #host: RouteHost;
+  readonly #listener: Server;
+  readonly #connections = new Set<ProxyConnection>();
+  /** Accepted while nothing passes: there is no server's side. */
+  readonly #swallowed = new Set<Socket>();
+  readonly #connectionHost: ConnectionHost;
+  #rule: ActiveRule | null = null;
+
+  constructor(route: Route, host: RouteHost) {
+    this.route = route;
+    this.#host = host;
+    this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
+      this.#accept(client),
+    );
+    this.#connectionHost = {
+      rule: () => this.#rule,
+      decided: (kind, request, name) =>
+        host.decided(route, kind, `${route.name} request ${request}: ${name}`),
+      commitAwaited: () => host.commitAwaited(),
+      commitForwarded: () => host.commitForwarded(),
+      closed: (connection) => this.#connections.delete(connection),
+    };
+  }
+
+  async listen(): Promise<number> {
+    this.#listener.listen(0, '127.0.0.1', 4_096);
+    await once(this.#listener, 'listening');
+    return (this.#listener.address() as AddressInfo).port;
+  }
+
+  change(rule: ActiveRule | null): void {
+    this.#rule = rule;
+    this.#heal();
+    for (const connection of this.#connections) connection.release();
+    if (rule === null) return;
+    if (rule.drawn !== null) {
+      this.#host.decided(this.route, rule.rule.kind, `${this.route.name} ${rule.drawn}`);
+    }
+    const { kind } = rule.rule;
+    for (const connection of [...this.#connections]) {
+      if (kind === 'reset') connection.reset();
+      else if (kind === 'blackhole' || kind === 'half-open') connection.lose(kind === 'half-open');
+    }
+  }
+
+  close(): void {
+    this.#listener.close();
+    this.#heal();
+    for (const connection of [...this.#connections]) connection.reset();
+  }
+
+  /** What has lost bytes cannot go on: both ends are told, so that they connect again. */
+  #heal(): void {
+    for (const connection of [...this.#connections]) if (connection.isHanging) connection.reset();
+    for (const socket of this.#swallowed) socket.resetAndDestroy();
+  }
+
+  #accept(client: Socket): void {
+    const kind = this.#rule?.rule.kind;
+    if (kind === 'reset') {
+      client.on('error', () => {}); // It may have gone already.
+      client.resetAndDestroy();
+    } else if (kind === 'blackhole' || kind === 'half-open') this.#swallow(client);
+    else {
+      const server = connect({ ...this.route.upstream, allowHalfOpen: true, noDelay: true });
+      const framing = createFraming(this.route.protocol);
+      this.#connections.add(new ProxyConnection(this.#connectionHost, { client, server }, framing));
+    }
+  }
+
+  #swallow(client: Socket): void {
+    this.#swallowed.add(client);
+    client.on('error', () => {}); // 'close' follows.
+    client.on('end', () => client.destroy());
+    client.on('close', () => this.#swallowed.delete(client));
+    client.resume();
+  }
+}
