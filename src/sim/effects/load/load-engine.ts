@@ -32,7 +32,9 @@ const EXPIRE_EVERY_MS = 20;
 
 type RunMessage = Extract<ToSender, { type: 'run' }>;
 
-type Totals = { -readonly [Name in keyof SenderTotals]: number };
+type Totals = {
+  -readonly [Name in Exclude<keyof SenderTotals, keyof Operations['ledger']>]: number;
+};
 
 interface ActiveRun {
   readonly load: Load;
@@ -195,7 +197,11 @@ export class LoadEngine {
 
   totals(): SenderTotals {
     const inRun = this.#run?.load.planned ?? 0;
-    return { ...this.#totals, planned: this.#totals.planned + inRun };
+    return {
+      ...this.#totals,
+      ...this.#operations.ledger,
+      planned: this.#totals.planned + inRun,
+    };
   }
 
   /** Everything recorded is in the file afterwards. */

@@ -5,6 +5,7 @@
  * take how late the generator is.
  */
 import type { OperationRecord } from '../../history.ts';
+import type { FlightLedger } from '../../pure/little.ts';
 import { classify } from '../../pure/outcome.ts';
 import { type Begun, readBegun } from './credentials.ts';
 import type { Clock } from './monotonic-clock.ts';
@@ -46,6 +47,8 @@ export class Operations {
   #nextId = 0;
   #inFlight = 0;
   #open = 0;
+  #scheduledSumUs = 0;
+  #inFlightIntegralUs = 0;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
@@ -59,6 +62,14 @@ export class Operations {
   /** Started and not yet recorded: those in flight and those refused. */
   get open(): number {
     return this.#open;
+  }
+
+  /** Kept beside the records, to be compared with them; see pure/little.ts. */
+  get ledger(): Pick<FlightLedger, 'scheduledSumUs' | 'inFlightIntegralUs'> {
+    return {
+      scheduledSumUs: this.#scheduledSumUs,
+      inFlightIntegralUs: this.#inFlightIntegralUs,
+    };
   }
 
   start(start: Start): void {
@@ -105,11 +116,14 @@ export class Operations {
     const operation = new Operation(this.#nextId, start, this.#options, this.#end);
     this.#nextId += 1;
     this.#open += 1;
+    this.#scheduledSumUs += start.scheduledUs;
+    this.#inFlightIntegralUs -= start.scheduledUs;
     return operation;
   }
 
-  readonly #end = (operation: Operation): void => {
+  readonly #end = (operation: Operation, doneUs: number): void => {
     this.#open -= 1;
+    this.#inFlightIntegralUs += doneUs;
     if (operation.admitted) this.#inFlight -= 1;
   };
 }
@@ -123,13 +137,13 @@ class Operation implements Exchange {
   recorded = false;
   #sentUs = -1;
   readonly #options: OperationsOptions;
-  readonly #onEnd: (operation: Operation) => void;
+  readonly #onEnd: (operation: Operation, doneUs: number) => void;
 
   constructor(
     id: number,
     start: Start,
     options: OperationsOptions,
-    onEnd: (operation: Operation) => void,
+    onEnd: (operation: Operation, doneUs: number) => void,
   ) {
     this.id = id;
     this.start = start;
@@ -169,6 +183,8 @@ class Operation implements Exchange {
     this.recorded = true;
     const { phase, template, target, actor, scheduledUs, attempt, retryOf, onDone } = this.start;
     const { requestIdPrefix, nameTargets, clock, onRecord } = this.#options;
+    const doneUs = clock();
+    this.#onEnd(this, doneUs);
     const sent = this.#sentUs !== -1;
     let verdict = classify({ sent, status, error: failure });
     let begun: Begun | null = null;
@@ -188,7 +204,7 @@ class Operation implements Exchange {
       requestId: requestIdPrefix + this.id,
       scheduledUs,
       sentUs: this.#sentUs,
-      doneUs: clock(),
+      doneUs,
       outcome,
       status,
       ...(subject === undefined ? {} : { subject }),
@@ -197,7 +213,6 @@ class Operation implements Exchange {
       ...(error === null ? {} : { error }),
       ...(body === null || !template.capture ? {} : { body }),
     };
-    this.#onEnd(this);
     onRecord(record);
     onDone(record, begun);
   }

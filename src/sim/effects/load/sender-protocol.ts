@@ -2,6 +2,7 @@
  * The words between a run and its load generator. All times are integer microseconds since `originUs`, the
  * run's own zero on the machine's monotonic clock, which every process on it shares.
  */
+import type { FlightLedger } from '../../pure/little.ts';
 import type { Workload } from '../../pure/workload.ts';
 import type { TargetAddress } from './target.ts';
 
@@ -77,7 +78,7 @@ export interface Acknowledgement {
 }
 
 /** Sums since the generator was started, over all its loads. */
-export interface SenderTotals {
+export interface SenderTotals extends FlightLedger {
   readonly planned: number;
   /** Attempts. Without `retries`, the operations of `planned` whose first attempt is recorded. */
   readonly recorded: number;
