@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { summarize } from '../../pure/histogram.ts';
+import { littlesLaw } from '../../pure/little.ts';
 import type { UsersWorkload } from '../../pure/workload.ts';
 import { ChildFailure } from '../testbed/child-process.ts';
 import { distModule } from '../testbed/package-root.ts';
@@ -130,6 +131,7 @@ describe('an open load', () => {
     const operations = await bed.operations();
     const sumUs = operations.reduce((sum, one) => sum + one.doneUs - one.scheduledUs, 0);
     expect(totals.responseSumUs).toBe(sumUs);
+    expect(littlesLaw(operations, totals)).toMatchObject({ ok: true, measured: '40 records, exact' });
   });
 });
 
