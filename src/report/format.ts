@@ -11,6 +11,7 @@ export const NO_VALUE = '-';
 export function durationText(us: number | null): string {
   if (us === null || !Number.isFinite(us)) return NO_VALUE;
   if (us < 0) return `-${durationText(-us)}`;
+  if (us === 0) return '0 s';
   if (us < 999.5) return `${Math.round(us)} µs`;
   if (us < 9_950) return `${(us / 1_000).toFixed(1)} ms`;
   if (us < 999_500) return `${Math.round(us / 1_000)} ms`;
@@ -86,10 +87,26 @@ export function measureText(value: number | null, unit: Unit): string {
     case 'bytes':
       return bytesText(value);
     case 'count':
-      return Number.isInteger(value) || value >= 100 ? countText(value) : trimmed(value, 2);
+      return amountText(value);
     default:
       return unit satisfies never;
   }
+}
+
+/** A number of things, or their mean: small ones keep what tells them from zero. */
+function amountText(value: number): string {
+  if (Number.isInteger(value) || value >= 100) return countText(value);
+  if (value > 0 && value < 0.001) return '< 0.001';
+  return trimmed(value, value < 0.1 ? 3 : 2);
+}
+
+/** How one value compares with another: `0.02 times`. Null where either is missing, or the other is zero. */
+export function relativeText(value: number | null, base: number | null): string | null {
+  if (value === null || base === null || base === 0) return null;
+  const factor = value / base;
+  if (!Number.isFinite(factor)) return null;
+  if (factor > 0 && factor < 0.005) return '< 0.01 times';
+  return factor < 9.95 ? `${trimmed(factor, 2)} times` : timesText(factor);
 }
 
 /** Samples below which a quantile of the sample says nothing: P(no sample beyond it) is above 5 %. */
@@ -120,6 +137,17 @@ export function printable(text: string): string {
 /** The same on one line. */
 export function oneLine(text: string): string {
   return printable(text).replace(/\s+/g, ' ').trim();
+}
+
+/** Text that another sentence follows: it ends with a full stop. */
+export function sentence(text: string): string {
+  const line = oneLine(text);
+  return line === '' || /[.!?]$/.test(line) ? line : `${line}.`;
+}
+
+/** A label at the start of a cell. */
+export function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Keeps a number and its unit on one line: a no-break space between them. */

@@ -5,6 +5,7 @@
 import type { Result } from '../sim/result.ts';
 import { capacitySection } from './page/capacity.ts';
 import { diagnosisSection, resourceSection } from './page/causes.ts';
+import { costSection, faultSection, phaseSection } from './page/drill.ts';
 import { pageHeader } from './page/header.ts';
 import { documentedSection, invariantSection, sloSection } from './page/judgement.ts';
 import { errorSection, heatMapSection, spectrumSection, timelineSection } from './page/latency.ts';
@@ -23,8 +24,11 @@ export function renderHtml(result: Result): string {
     sloSection(arms),
     documentedSection(arms),
     invariantSection(arms),
+    costSection(arms),
     spectrumSection(arms),
     timelineSection(arms),
+    phaseSection(arms),
+    faultSection(arms),
     heatMapSection(arms),
     errorSection(arms),
     capacitySection(arms),

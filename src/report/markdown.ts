@@ -25,7 +25,7 @@ import {
 import {
   bandText,
   capacityText,
-  DEFINITIONS,
+  definitions,
   environmentRows,
   errorText,
   exitText,
@@ -258,7 +258,9 @@ function calibration(arms: readonly NamedArm[]): string | null {
 function reproduce(result: Result, arms: readonly NamedArm[]): string {
   const noise = arms.map(({ name, arm }): [string, string] => [`noise of ${name}`, noiseText(arm)]);
   const rows = [...environmentRows(result), ...noise].map(([label, text]) => [label, plain(text)]);
-  const words = DEFINITIONS.map(([term, meaning]) => `- **${term}**: ${meaning}`).join('\n');
+  const words = definitions(arms)
+    .map(([term, meaning]) => `- **${term}**: ${meaning}`)
+    .join('\n');
   return section('Reproduce', codeBlock(result.command), table(['', ''], rows, 2), words);
 }
 

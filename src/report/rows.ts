@@ -7,7 +7,11 @@ import type {
   ArmName,
   ArmResult,
   DocumentedFigure,
+  FaultSummary,
+  Figure,
   InvariantResult,
+  PhaseSummary,
+  RecoveryResult,
   Result,
   SloResult,
   ValidityCheck,
@@ -54,6 +58,46 @@ export function validityRows(arms: readonly NamedArm[]): Row<ValidityCheck>[] {
   return rowsById(arms.map(({ arm }) => arm.validity));
 }
 
+/** What the checkers measured, figure by figure: the numbers that arms are compared by beside their SLOs. */
+export function figureRows(arms: readonly NamedArm[]): Row<Figure>[] {
+  return rowsById(
+    arms.map(({ arm }) => arm.invariants.flatMap((invariant) => invariant.figures ?? [])),
+  );
+}
+
+/** Work per operation. */
+export function costRows(arms: readonly NamedArm[]): Row<Figure>[] {
+  return rowsById(arms.map(({ arm }) => arm.costs));
+}
+
+export function phaseRows(arms: readonly NamedArm[]): Row<PhaseSummary>[] {
+  return rowsById(
+    arms.map(({ arm }) => arm.phases),
+    ({ name }) => name,
+  );
+}
+
+export interface FaultCell extends FaultSummary {
+  readonly recovery: RecoveryResult | null;
+}
+
+export function faultRows(arms: readonly NamedArm[]): Row<FaultCell>[] {
+  const cells = arms.map(({ arm }) =>
+    arm.faults.map((fault) => ({
+      ...fault,
+      recovery: arm.recovery.find((item) => item.fault === fault.name) ?? null,
+    })),
+  );
+  return rowsById(cells, ({ name }) => name);
+}
+
+/** Several judged phases with load of their own: then one number over all of them says little. */
+export function isPhased(arms: readonly NamedArm[]): boolean {
+  return arms.some(
+    ({ arm }) => arm.phases.filter(({ judged, load }) => judged && load !== null).length > 1,
+  );
+}
+
 /** The latency summary as label and text; a percentile the sample cannot carry says so. */
 export function latencyRows(latency: ArmResult['latency']): { label: string; text: string }[] {
   const n = latency.count;
@@ -97,10 +141,15 @@ export function armEndUs(arm: ArmResult): number {
   return Math.max(0, ...ends, last === undefined ? 0 : last.atUs + arm.timeline.bucketUs);
 }
 
-function rowsById<T extends { readonly id: string }>(columns: readonly (readonly T[])[]): Row<T>[] {
-  const ids = [...new Set(columns.flatMap((column) => column.map((item) => item.id)))];
+function rowsById<T extends { readonly id: string }>(columns: readonly (readonly T[])[]): Row<T>[];
+function rowsById<T>(columns: readonly (readonly T[])[], keyOf: (item: T) => string): Row<T>[];
+function rowsById<T>(
+  columns: readonly (readonly T[])[],
+  keyOf: (item: T) => string = (item) => (item as { readonly id: string }).id,
+): Row<T>[] {
+  const ids = [...new Set(columns.flatMap((column) => column.map(keyOf)))];
   return ids.flatMap((id) => {
-    const cells = columns.map((column) => column.find((item) => item.id === id) ?? null);
+    const cells = columns.map((column) => column.find((item) => keyOf(item) === id) ?? null);
     const item = cells.find((cell) => cell !== null);
     return item === undefined || item === null ? [] : [{ id, item, cells }];
   });

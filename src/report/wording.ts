@@ -5,6 +5,9 @@
 import type {
   ArmResult,
   DocumentedFigure,
+  FaultSummary,
+  PhaseSummary,
+  RecoveryResult,
   Result,
   SloResult,
   ValidityCheck,
@@ -86,6 +89,24 @@ export function sloText(slo: SloResult): string {
   return slo.reason === undefined ? parts.join(', ') : `${parts.join(', ')}; ${slo.reason}`;
 }
 
+export function faultVerdict(fault: FaultSummary): Verdict {
+  return fault.outcome === 'healed' ? 'pass' : 'unknown';
+}
+
+/** `detected after 1.2 s, back in tolerance after 3.4 s, drained never`. */
+export function recoveryText({ detectUs, recoverUs, drainUs }: RecoveryResult): string {
+  const after = (us: number | null) =>
+    us === null ? 'never' : us <= 0 ? 'at once' : `after ${durationText(us)}`;
+  return `detected ${after(detectUs)}, back in tolerance ${after(recoverUs)}, drained ${after(drainUs)}`;
+}
+
+/** Requests a client sent for one operation: `1.02 requests each`; nothing when it never had to retry. */
+export function attemptsText({ attemptsPerOperation }: NonNullable<PhaseSummary['load']>): string {
+  if (attemptsPerOperation <= 1) return '';
+  const each = attemptsPerOperation.toFixed(attemptsPerOperation < 1.01 ? 3 : 2);
+  return `${each === '1.000' ? '1.001' : each} requests each`;
+}
+
 export function figureText(figure: DocumentedFigure, value: number | null): string {
   return figure.unit === 'us' ? durationText(value) : percentText(value);
 }
@@ -121,8 +142,27 @@ export function noiseText(arm: ArmResult): string {
     : `mean of the second half is ${ratio.toFixed(2)} of the first`;
 }
 
+type Definition = readonly [term: string, meaning: string];
+
 /** The words a reader may not know, for every format that has room. */
-export const DEFINITIONS: readonly (readonly [term: string, meaning: string])[] = [
+export function definitions(arms: readonly NamedArm[]): readonly Definition[] {
+  const hasFaults = arms.some(({ arm }) => arm.faults.length > 0);
+  return hasFaults ? [...DEFINITIONS, ...FAULT_DEFINITIONS] : DEFINITIONS;
+}
+
+const FAULT_DEFINITIONS: readonly Definition[] = [
+  [
+    'detected',
+    'from a fault to the burn-rate alert of an SLO, computed on the recorded series; never: no alert was due.',
+  ],
+  [
+    'back in tolerance',
+    'from a fault to the instant since which its indicator stayed within its limit; never: not in this run.',
+  ],
+  ['drained', 'from the end of a fault until no more operations were in flight than before it.'],
+];
+
+const DEFINITIONS: readonly Definition[] = [
   [
     'response time',
     'from the instant the operation was scheduled to its whole answer; waiting counts.',

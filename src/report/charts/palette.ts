@@ -34,6 +34,9 @@ const ROLES = [
   'series-4',
   'series-5',
   'series-6',
+  'series-7',
+  'series-8',
+  'series-9',
 ] as const;
 
 export type Role = (typeof ROLES)[number];
@@ -42,7 +45,7 @@ export type Role = (typeof ROLES)[number];
 const PATTERNS: Partial<Record<Role, string>> = { idle: 'hatch' };
 
 export const HEAT_LEVELS = 6;
-export const SERIES_COLORS = 6;
+export const SERIES_COLORS = 9;
 
 /** The placeholder of a role: `#0a0b00` and up, which no chart uses as a colour. */
 export function color(role: Role): string {

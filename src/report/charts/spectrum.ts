@@ -22,9 +22,10 @@ export interface Step {
 
 export function sloSteps(slos: readonly SloResult[]): Step[] {
   const steps = new Map<string, Step>();
-  for (const { objective, limit, unit } of slos) {
+  for (const { objective, limit, unit, scope } of slos) {
     const quantile = objectiveQuantile(objective);
-    if (quantile !== null && unit === 'us') {
+    // The curve is of all that is judged: a limit for a part of it says nothing about the curve.
+    if (quantile !== null && unit === 'us' && scope === undefined) {
       steps.set(objective, { objective, quantile, limitUs: limit });
     }
   }

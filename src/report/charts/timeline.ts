@@ -34,7 +34,18 @@ export function sharedLatencyScale(arms: readonly NamedArm[]): Scale {
   return latencyScale([...values, ...limits]);
 }
 
-export function timelineChart(named: NamedArm, latency: Scale): Markup | null {
+/** More phases than a half-width drawing can name: it gets the whole width and numbers. */
+const MANY_PHASES = 6;
+
+export function isCrowded(arms: readonly NamedArm[]): boolean {
+  return arms.some(({ arm }) => arm.phases.length > MANY_PHASES && arm.phases.some(hasLoad));
+}
+
+function hasLoad({ load }: PhaseSummary): boolean {
+  return load !== null;
+}
+
+export function timelineChart(named: NamedArm, latency: Scale, crowded = false): Markup | null {
   const { name, arm } = named;
   if (arm.timeline.points.length === 0) return null;
   const phases = arm.phases.map(
@@ -46,10 +57,19 @@ export function timelineChart(named: NamedArm, latency: Scale): Markup | null {
     title: `Timeline of ${name}`,
     description: `Offered and completed rate, p50 and p99 response time and operations in flight per second. Phases: ${phases.join(', ')}.`,
   };
-  return responsiveChart(text, 540, (width) => drawing(named, latency, width));
+  return responsiveChart(text, crowded ? 960 : 540, (width) =>
+    drawing(named, { latency, width, numbered: crowded }),
+  );
 }
 
-function drawing({ name, arm }: NamedArm, latency: Scale, width: number) {
+interface Frame {
+  readonly latency: Scale;
+  readonly width: number;
+  /** Phases are numbered, and named where there is room. */
+  readonly numbered: boolean;
+}
+
+function drawing({ name, arm }: NamedArm, { latency, width, numbered }: Frame) {
   const at = (us: number) => us / 1_000_000;
   const left = 52;
   const plot = width - left - 12;
@@ -82,7 +102,7 @@ function drawing({ name, arm }: NamedArm, latency: Scale, width: number) {
       xAxis: boxes.map((_, index) => axis('x', time, { grid: index, labels: index === 2 })),
       yAxis: [rate, latency, flight].map((scale, index) => axis('y', scale, { grid: index })),
       series: [
-        ...boxes.map((_, index) => bands(arm, index, { plot, endSeconds: time.max })),
+        ...boxes.map((_, index) => bands(arm, index, { plot, endSeconds: time.max, numbered })),
         line(
           steps((point) => point.offeredPerSecond),
           { stroke: color('muted'), dash: [4, 3], step: 'end' },
@@ -129,26 +149,39 @@ function limitLine(
   };
 }
 
+/** Width of a character of a band's name, on the safe side and close. */
+const LOOSE_CHAR = 7.2;
+const TIGHT_CHAR = 6.3;
+
 /** Phase and fault areas of one panel; names only on the first, cut to the room they have. */
 function bands(
   arm: NamedArm['arm'],
   panel: number,
-  { plot, endSeconds }: { plot: number; endSeconds: number },
+  { plot, endSeconds, numbered }: { plot: number; endSeconds: number; numbered: boolean },
 ): Record<string, unknown> {
   const span = (startUs: number, endUs: number) =>
     [startUs / 1_000_000, endUs / 1_000_000] as const;
-  const named = (text: string, start: number, end: number) => {
-    const room = Math.floor((((end - start) / endSeconds) * plot) / 7.2);
-    return panel === 0 && room >= 4 ? cut(text, room) : '';
+  const pixels = (start: number, end: number) => ((end - start) / endSeconds) * plot;
+  const named = (text: string, room: number) =>
+    panel === 0 && room >= 4 * LOOSE_CHAR ? cut(text, Math.floor(room / LOOSE_CHAR)) : '';
+  const phaseName = (text: string, index: number, room: number) => {
+    if (!numbered) return named(text, room);
+    const whole = `${index + 1} ${text}`;
+    if (panel !== 0) return '';
+    return whole.length * TIGHT_CHAR <= room - 4 ? whole : String(index + 1);
   };
-  const phase = (item: PhaseSummary) => {
+  const faultName = (text: string, room: number) => {
+    if (!numbered) return named(text, room);
+    return panel === 0 && text.length * TIGHT_CHAR <= room - 4 ? text : '';
+  };
+  const phase = (item: PhaseSummary, index: number) => {
     const [start, end] = span(item.startUs, item.endUs);
     return [
       {
         xAxis: start,
         itemStyle: { color: item.judged ? 'transparent' : color('idle') },
         label: bandLabel(
-          named(item.name, start, end),
+          phaseName(item.name, index, pixels(start, end)),
           item.judged ? color('ink') : color('muted'),
           -38,
         ),
@@ -158,15 +191,16 @@ function bands(
   };
   const fault = (item: (typeof arm.faults)[number]) => {
     const [start, end] = span(item.startUs, item.endUs);
+    const within = arm.phases.find(({ endUs }) => endUs > item.startUs)?.endUs ?? item.endUs;
+    const room = pixels(
+      start,
+      numbered ? Math.max(end, within / 1_000_000) : Math.max(end, start + endSeconds / 3),
+    );
     return [
       {
         xAxis: start,
         itemStyle: { color: color('fault') },
-        label: bandLabel(
-          named(item.name, start, Math.max(end, start + endSeconds / 3)),
-          color('bad'),
-          4,
-        ),
+        label: bandLabel(faultName(item.name, room), color('bad'), 4),
       },
       { xAxis: end },
     ];

@@ -11,9 +11,10 @@ import {
   percentText,
   ratioText,
 } from '../format.ts';
-import type { NamedArm } from '../rows.ts';
+import { isPhased, type NamedArm } from '../rows.ts';
 import { html, raw } from './markup.ts';
 import {
+  armColumns,
   type Content,
   dataTable,
   legend,
@@ -30,6 +31,17 @@ export function resourceSection(arms: readonly NamedArm[]): Section | null {
   const items = processes.map(
     (name, index) => ({ role: seriesRole(index), text: oneLine(name) }) as const,
   );
+  const counted = isPhased(arms) ? 'phase in which costs are counted' : 'judged phases';
+  return {
+    id: 'resources',
+    title: 'Resources',
+    body: html`${paragraph(`CPU in percent of one core: 100 % is one core full. The table is of the ${counted}.`)}
+${legend(items)}${perArm(arms, (named) => cpuChart(named, { scale, processes }))}
+${arms.length > 2 ? resourceMatrix(arms, processes) : resourceTable(arms, processes)}`,
+  };
+}
+
+function resourceTable(arms: readonly NamedArm[], processes: readonly string[]): Content {
   const columns = [
     { title: 'Process' },
     { title: 'Arm' },
@@ -54,13 +66,22 @@ export function resourceSection(arms: readonly NamedArm[]): Section | null {
       ];
     }),
   );
-  return {
-    id: 'resources',
-    title: 'Resources',
-    body: html`${paragraph('CPU in percent of one core: 100 % is one core full. The table is of the judged phases.')}
-${legend(items)}${perArm(arms, (named) => cpuChart(named, { scale, processes }))}
-${rows.length > 0 && dataTable('Resources by process', columns, rows)}`,
-  };
+  return rows.length > 0 && dataTable('Resources by process', columns, rows);
+}
+
+/** One row a process: three arms of many processes would be a page of rows. */
+function resourceMatrix(arms: readonly NamedArm[], processes: readonly string[]): Content {
+  const rows = processes.map((process) => [
+    process,
+    ...arms.map(({ arm }) => {
+      const used = arm.resources[process];
+      if (used === undefined) return null;
+      const { cpuPercent, cpuUsPerOperation, rssBytes, cores } = used;
+      const each = `${durationText(cpuUsPerOperation)} per operation`;
+      return html`<span class="value cell">${percentText(cpuPercent)}</span><span class="muted nowrap">${each}</span><span class="under">${bytesText(rssBytes)}${cores !== 'any' && `, core ${cores}`}</span>`;
+    }),
+  ]);
+  return dataTable('Resources by process', [{ title: 'Process' }, ...armColumns(arms)], rows);
 }
 
 export function diagnosisSection(arms: readonly NamedArm[]): Section | null {

@@ -1,11 +1,12 @@
 /** What was promised and what came of it: SLOs, the documented incident, invariants. */
 import type { InvariantResult, SloResult } from '../../sim/result.ts';
-import { bound, countText, measureText } from '../format.ts';
+import { bound, countText, measureText, sentence } from '../format.ts';
 import { documentedRows, invariantRows, type NamedArm, sloRows } from '../rows.ts';
 import { bandText, expectationText, figureText, measured } from '../wording.ts';
+import { figureTable } from './drill.ts';
 import { html } from './markup.ts';
 import {
-  type Column,
+  armColumns,
   type Content,
   dataTable,
   paragraph,
@@ -18,7 +19,7 @@ export function sloSection(arms: readonly NamedArm[]): Section | null {
   if (rows.length === 0) return null;
   const columns = [{ title: 'Objective' }, { title: 'Limit', limit: true }, ...armColumns(arms)];
   const body = rows.map(({ item, cells }) => [
-    html`<code>${item.objective}</code>`,
+    html`<code>${item.objective}</code>${item.scope !== undefined && html`<span class="note block">${item.scope}</span>`}`,
     measureText(item.limit, item.unit),
     ...cells.map(sloCell),
   ]);
@@ -31,13 +32,9 @@ export function sloSection(arms: readonly NamedArm[]): Section | null {
         name,
         arm,
       }) => html`<div><p><b class="${name}-ink">${name}</b> ${verdictOf(arm.verdict, expectationText(arm))}</p>
-<p class="note">${bound(arm.reason)} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`,
+<p class="note">${bound(sentence(arm.reason))} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`,
     )}</div>`,
   };
-}
-
-function armColumns(arms: readonly NamedArm[]): Column[] {
-  return arms.map(({ name }) => ({ title: html`<span class="${name}-ink">${name}</span>` }));
 }
 
 function sloCell(slo: SloResult | null): Content {
@@ -87,7 +84,7 @@ export function invariantSection(arms: readonly NamedArm[]): Section | null {
   return {
     id: 'invariants',
     title: 'Invariants',
-    body: html`${dataTable('Invariants', columns, body)}${witnesses}`,
+    body: html`${dataTable('Invariants', columns, body)}${figureTable(arms)}${witnesses}`,
   };
 }
 

@@ -2,11 +2,11 @@
 import { errorCauses, errorChart } from '../charts/errors.ts';
 import { heatLegend, heatMapChart, heatScale } from '../charts/heat-map.ts';
 import { heatRole, seriesRole } from '../charts/palette.ts';
-import { spectrumChart } from '../charts/spectrum.ts';
+import { sloSteps, spectrumChart } from '../charts/spectrum.ts';
 import { thinHeatMap } from '../charts/thin.ts';
-import { sharedLatencyScale, timelineChart } from '../charts/timeline.ts';
+import { isCrowded, sharedLatencyScale, timelineChart } from '../charts/timeline.ts';
 import { countText, durationText, instantOffsetText, oneLine, rateText } from '../format.ts';
-import { latencyRows, type NamedArm, objectiveQuantile } from '../rows.ts';
+import { isPhased, latencyRows, type NamedArm, objectiveQuantile } from '../rows.ts';
 import { errorText } from '../wording.ts';
 import { html } from './markup.ts';
 import { type Content, dataTable, legend, paragraph, perArm, type Section } from './parts.ts';
@@ -15,19 +15,22 @@ export function spectrumSection(arms: readonly NamedArm[]): Section | null {
   const chart = spectrumChart(arms);
   if (arms.length === 0 || arms.every(({ arm }) => arm.latency.count === 0)) return null;
   const notDrawn = [...new Set(arms.flatMap(({ arm }) => arm.slos))]
-    .filter((slo) => slo.unit === 'us' && objectiveQuantile(slo.objective) === null)
+    .filter((slo) => slo.unit === 'us' && slo.scope === undefined)
+    .filter((slo) => objectiveQuantile(slo.objective) === null)
     .map((slo) => slo.objective);
   const aside = [...new Set(notDrawn)].map(
     (text) => html` <code>${text}</code> is not a percentile and is not drawn.`,
   );
   const items = arms.map(({ name }) => ({ role: name, text: name }) as const);
+  const hasSteps = sloSteps(arms.flatMap(({ arm }) => arm.slos)).length > 0;
+  const stair = hasSteps ? [{ role: 'slo', text: 'SLO', shape: 'thin' } as const] : [];
   return {
     id: 'spectrum',
     title: 'Response time',
-    body: html`${paragraph('From the instant an operation was scheduled to its whole answer, over the judged phases. A curve must stay under the stair. It is dotted where too few samples lie beyond.')}
+    body: html`${paragraph(`From the instant an operation was scheduled to its whole answer, over the judged phases. ${hasSteps ? 'A curve must stay under the stair. It' : 'A curve'} is dotted where too few samples lie beyond.`)}
 <div class="beside${arms.length > 2 && ' stacked'}">${
       chart !== null &&
-      html`<figure>${legend([...items, { role: 'slo', text: 'SLO', shape: 'thin' }])}${chart}<figcaption>Percentile spectrum: the share of operations that were at most this slow.${aside}</figcaption></figure>`
+      html`<figure>${legend([...items, ...stair])}${chart}<figcaption>Percentile spectrum: the share of operations that were at most this slow.${aside}</figcaption></figure>`
     }<div>${latencyTable(arms)}</div></div>
 ${operations(arms)}`,
   };
@@ -94,30 +97,35 @@ export function timelineSection(arms: readonly NamedArm[]): Section | null {
   const drawn = arms.filter(({ arm }) => arm.timeline.points.length > 0);
   if (drawn.length === 0) return null;
   const scale = sharedLatencyScale(drawn);
+  const hasLimit = drawn.some(({ arm }) => sloSteps(arm.slos).length > 0);
+  const stacked = isCrowded(drawn);
+  const longest = drawn.reduce((most, named) =>
+    named.arm.phases.length > most.arm.phases.length ? named : most,
+  );
   return {
     id: 'timeline',
     title: 'Timeline',
     body: html`${paragraph('All arms share the latency axis; rates start at zero. The p99 of a second with few answers is its slowest answer.')}
-<div class="keep">${legend([
+<div class="keep${stacked && ' tall'}">${legend([
       { role: 'muted', text: 'offered', shape: 'dash' },
       ...drawn.flatMap(({ name }) => [
         { role: name, text: `${name}: completed, p99, in flight` } as const,
         { role: `${name}-soft`, text: `${name}: p50`, shape: 'thin' } as const,
       ]),
-      { role: 'slo', text: 'p99 limit', shape: 'dash' },
+      ...(hasLimit ? [{ role: 'slo', text: 'p99 limit', shape: 'dash' } as const] : []),
       { role: 'idle', text: 'not judged', shape: 'hatched' },
       ...(drawn.some(({ arm }) => arm.faults.length > 0)
         ? [{ role: 'fault', text: 'fault', shape: 'box' } as const]
         : []),
     ])}
-${perArm(drawn, (named) => timelineChart(named, scale))}</div>
+${stacked && html`<ol class="numbered">${longest.arm.phases.map(({ name }) => html`<li>${name}</li>`)}</ol>`}${perArm(drawn, (named) => timelineChart(named, scale, stacked), { stacked })}</div>
 ${phaseTable(drawn)}`,
   };
 }
 
 function phaseTable(arms: readonly NamedArm[]): Content {
-  const rows = arms.flatMap(({ name, arm }) => [
-    ...arm.phases.map((phase) => [
+  const rows = arms.flatMap(({ name, arm }) =>
+    arm.phases.map((phase) => [
       phase.name,
       name,
       phase.judged ? 'judged' : 'shown only',
@@ -125,22 +133,8 @@ function phaseTable(arms: readonly NamedArm[]): Content {
       instantOffsetText(phase.startUs),
       instantOffsetText(phase.endUs),
     ]),
-    ...arm.faults.map((fault) => {
-      const found = arm.recovery.find((item) => item.fault === fault.name);
-      const note = found
-        ? `noticed after ${durationText(found.detectUs)}, recovered after ${durationText(found.recoverUs)}`
-        : '';
-      return [
-        fault.name,
-        name,
-        'fault',
-        note,
-        instantOffsetText(fault.startUs),
-        instantOffsetText(fault.endUs),
-      ];
-    }),
-  ]);
-  if (rows.length === 0) return null;
+  );
+  if (rows.length === 0 || isPhased(arms)) return null;
   const columns = [
     { title: 'Phase' },
     { title: 'Arm' },
@@ -149,8 +143,7 @@ function phaseTable(arms: readonly NamedArm[]): Content {
     { title: 'From', numeric: true },
     { title: 'To', numeric: true },
   ];
-  const hasFaults = arms.some(({ arm }) => arm.faults.length > 0);
-  return html`<details${hasFaults && html` open`}><summary>Phases and faults</summary>${dataTable('Phases', columns, rows)}</details>`;
+  return html`<details><summary>Phases</summary>${dataTable('Phases', columns, rows)}</details>`;
 }
 
 export function heatMapSection(arms: readonly NamedArm[]): Section | null {

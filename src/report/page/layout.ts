@@ -18,6 +18,9 @@ h1{max-width:30em}p>.verdict{white-space:normal}.top span{min-width:0;overflow-w
 .keys dd{margin:4px 0 0;font-size:25px;font-weight:600;line-height:1.2;letter-spacing:-.01em}
 .keys dd small{display:block;margin-top:4px;font-size:13px;font-weight:400;letter-spacing:0;color:var(--muted)}
 .keys .from{color:var(--before)}.keys .to{color:var(--after)}
+.keys.compared{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}
+.keys .each{display:flex;font-size:21px}.each span{flex:0 1 6.2em;min-width:0;white-space:nowrap;padding-right:8px}
+h1.long{font-size:clamp(20px,2.4vw,26px);max-width:36em}.below{margin-top:12px}
 .keys .arrow{color:var(--axis);font-weight:400;padding:0 7px}
 nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:20px;font-size:13px;color:var(--muted)}
 `;
@@ -32,7 +35,10 @@ section>.big+.scroll,section>.note+.scroll{margin-top:14px}
 .arms{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:28px 36px}
 .arms>*{min-width:0}
 .arms.text{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));margin-top:20px}
-.arms>figure{max-width:640px}
+.arms>figure{max-width:640px}.arms.stacked{grid-template-columns:1fr}.arms.stacked>figure{max-width:none}
+.numbered{display:flex;flex-wrap:wrap;gap:2px 22px;margin:0 0 14px;padding:0;list-style:none;counter-reset:phase;font-size:13px;color:var(--muted)}
+.numbered li{counter-increment:phase}.numbered li::before{content:counter(phase) " ";color:var(--ink)}
+.scroll+.scroll{margin-top:28px}
 .arm-name{display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline;padding-bottom:8px;font-weight:600}
 .arm-name span{font-size:13px;font-weight:400;color:var(--muted)}
 .before-ink{color:var(--before)}.sample-ink{color:var(--sample)}.after-ink{color:var(--after)}
@@ -60,6 +66,7 @@ footer{margin-top:60px;padding-top:14px;border-top:1px solid var(--rule);font-si
 `;
 
 const SMALL = `
+@media screen and (min-width:1000px){.arms.three{grid-template-columns:repeat(3,1fr)}.arms.three .wide{display:none}.arms.three .narrow{display:block}}
 @media (max-width:900px){.beside{grid-template-columns:minmax(0,1fr)}.beside>figure{max-width:720px}}
 @media (max-width:600px){
 .limit{display:none}.cell{display:block}td:not(.num){min-width:6.5em}
@@ -78,7 +85,7 @@ h1{font-size:19pt}h2{font-size:14pt}
 section{margin-top:26pt}.badge{margin-top:14pt}
 table,.pairs{font-size:9pt}th,td{padding:4pt 10pt 4pt 0}thead th,.note,figcaption,.legend,caption,summary{font-size:8.5pt}
 h2,h3,section>.note,.legend,.arm-name,.big{break-after:avoid;break-inside:avoid}
-#slos,#documented,#invariants,.beside,.keep,#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
+#slos,#documented,#invariants,#costs,.beside,.keep:not(.tall),#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
 
 .lede{grid-template-columns:1fr 1fr}
 figure,tr,.keys,.lede,.facts>*,.banner{break-inside:avoid}
@@ -90,6 +97,7 @@ tr.total td,tr.total th,.under{font-size:8.5pt}.scroll{background:none}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt;padding:8pt}
 .scroll{overflow:visible}
 .keys{grid-template-columns:repeat(4,1fr);gap:0 18pt;margin-top:16pt}.keys dd{font-size:12.5pt;white-space:nowrap}.keys .arrow{padding:0 4pt}.keys dd small{white-space:normal}
+.keys.compared{grid-template-columns:repeat(3,1fr)}
 details::details-content{display:block;content-visibility:visible}
 summary{list-style:none;break-after:avoid}
 }`;

@@ -44,6 +44,13 @@ function kind(column: Column | undefined): Content {
   return names.length > 0 && html` class="${names.join(' ')}"`;
 }
 
+/** One column for each arm, in its colour. */
+export function armColumns(arms: readonly NamedArm[], about = ''): Column[] {
+  return arms.map(({ name }) => ({
+    title: html`<span class="${name}-ink">${name}</span>${about !== '' && html` <span class="about">${about}</span>`}`,
+  }));
+}
+
 /** Mark and word, never colour alone. */
 export function verdictOf(verdict: Verdict, word = verdictWord(verdict)): Markup {
   return html`<span class="verdict ${verdict}">${verdictMark(verdict)} ${word}</span>`;
@@ -63,8 +70,14 @@ export function legend(items: readonly LegendItem[]): Markup {
 }
 
 /** One column per arm, so that before stands beside after. */
-export function perArm(arms: readonly NamedArm[], draw: (named: NamedArm) => Content): Markup {
-  return html`<div class="arms${arms.length === 1 ? ' single' : ''}">${arms.map(
+export function perArm(
+  arms: readonly NamedArm[],
+  draw: (named: NamedArm) => Content,
+  { stacked = false } = {},
+): Markup {
+  const columns = ['', ' single', '', ' three'][arms.length] ?? '';
+  const kind = stacked ? ' single stacked' : columns;
+  return html`<div class="arms${kind}">${arms.map(
     (named) => html`<figure>${armName(named)}${draw(named)}</figure>`,
   )}</div>`;
 }

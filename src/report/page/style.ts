@@ -12,7 +12,7 @@ const LIGHT = `
 --before:#b9550b;--before-soft:#e3a877;--after:#1b66b5;--after-soft:#8bb6e2;
 --sample:#7a4db8;--sample-soft:#bda3e0;
 --heat-1:#c6d9ec;--heat-2:#9bc0e1;--heat-3:#689dcd;--heat-4:#3b79b4;--heat-5:#1d5691;--heat-6:#0a2f5e;
---series-1:#0f766e;--series-2:#a1660a;--series-3:#b8286b;--series-4:#4f46c8;--series-5:#4d7c0f;--series-6:#6b7280;
+--series-1:#0f766e;--series-2:#a1660a;--series-3:#b8286b;--series-4:#4f46c8;--series-5:#4d7c0f;--series-6:#6b7280;--series-7:#c2410c;--series-8:#0284c7;--series-9:#9333ea;
 --hatch:#c9c9c2;`;
 
 const DARK = `
@@ -23,7 +23,7 @@ const DARK = `
 --before:#f0965a;--before-soft:#96603a;--after:#6db1f2;--after-soft:#41709c;
 --sample:#b795ee;--sample-soft:#725a97;
 --heat-1:#233b58;--heat-2:#275581;--heat-3:#3074ae;--heat-4:#4c96d2;--heat-5:#8cc3ed;--heat-6:#dcefff;
---series-1:#35cdbb;--series-2:#e2b33c;--series-3:#f07fb4;--series-4:#a7b0fb;--series-5:#a4d64a;--series-6:#9ca3af;
+--series-1:#35cdbb;--series-2:#e2b33c;--series-3:#f07fb4;--series-4:#a7b0fb;--series-5:#a4d64a;--series-6:#9ca3af;--series-7:#fb923c;--series-8:#38bdf8;--series-9:#c084fc;
 --hatch:#3a3f46;`;
 
 const BASE = `
@@ -57,6 +57,7 @@ thead th{font-size:13px;font-weight:600;color:var(--muted);border-bottom-color:v
 tbody th{font-weight:400;min-width:8em}thead th:first-child{min-width:8em}
 tbody th.num{min-width:0}
 .under{display:block;font-size:13px;color:var(--muted);white-space:nowrap}
+.block{display:block}.about{font-weight:400}
 .statement{display:block;min-width:15em;overflow-wrap:anywhere}
 .num{text-align:right;white-space:nowrap}
 td code,th code{white-space:normal}

@@ -2,7 +2,7 @@
 import type { Result } from '../../sim/result.ts';
 import { countText, durationText, percentText } from '../format.ts';
 import { type NamedArm, validityRows } from '../rows.ts';
-import { DEFINITIONS, environmentRows, noiseText, validityMark } from '../wording.ts';
+import { definitions, environmentRows, noiseText, validityMark } from '../wording.ts';
 import { html } from './markup.ts';
 import { dataTable, pairs, paragraph, type Section } from './parts.ts';
 
@@ -64,6 +64,6 @@ export function reproduceSection(result: Result, arms: readonly NamedArm[]): Sec
     title: 'Reproduce',
     body: html`<pre tabindex="0">${result.command}</pre>
 <div class="facts" style="margin-top:24px"><div><h3>Environment</h3>${pairs([...environmentRows(result), ...noise])}</div>
-<div><h3>Words</h3>${pairs(DEFINITIONS, 'words')}</div></div>`,
+<div><h3>Words</h3>${pairs(definitions(arms), 'words')}</div></div>`,
   };
 }
