@@ -2,11 +2,11 @@
  * The run's handle on the load generator's process. Every wait has a limit, and a generator that dies or
  * reports a fatal error fails whatever is waited for, with the end of its log as the reason.
  */
-import { setPriority } from 'node:os';
 import type { Workload } from '../../pure/workload.ts';
 import { ChildFailure, startChild, within } from '../testbed/child-process.ts';
 import type { Lease } from '../testbed/lease.ts';
 import { distModule, packageRoot } from '../testbed/package-root.ts';
+import { preferGenerator } from './generator-priority.ts';
 import { clockSince } from './monotonic-clock.ts';
 import type {
   Acknowledgement,
@@ -42,6 +42,8 @@ export interface SenderOptions extends Omit<SenderInit, 'type' | 'maxInFlight' |
 
 export interface Sender {
   readonly pid: number;
+  /** Does ahead of a load what takes time and is no part of it. A load may come without. */
+  prepare(workload: Workload, seed: number): Promise<void>;
   /** Resolves when every planned operation is recorded and can be read from the history file. */
   run(phase: string, workload: Workload, seed: number): Promise<RunSummary>;
   /** Relabels operations scheduled from now on; resolves with the instant. */
@@ -73,7 +75,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
     lease,
     stopSignals: ['SIGTERM'],
   });
-  preferSender(child.pid);
+  preferGenerator(child.pid);
   const channel = new Channel((message) => child.process.send(message));
   child.process.on('message', (message) => channel.receive(message as FromSender));
   void child.exited.then((notice) => {
@@ -100,6 +102,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
 
   const sender: Sender = {
     pid: child.pid,
+    async prepare() {},
     run(phase, workload, seed) {
       // Until the process has said how long the load may take.
       const finished = channel.next('finished', ANSWER_LIMIT_MS);
@@ -158,18 +161,6 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
     throw error;
   }
   return sender;
-}
-
-/**
- * On a full machine the generator should be the last to wait, or the run measures the generator. Only root may
- * raise a priority; elsewhere the send lag tells whether it was needed.
- */
-function preferSender(pid: number): void {
-  try {
-    setPriority(pid, -10);
-  } catch {
-    // Not permitted, or the process has ended already, which its exit reports.
-  }
 }
 
 type Answer<Type> = Extract<FromSender, { type: Type }>;
