@@ -110,6 +110,7 @@ export class ProxyConnection {
     if (!this.#framing.opaque) this.#framing.requests(chunk, this.#requests);
     if (this.#isCutting || this.#isLost) return;
     if (this.#withheld === null) this.#forward(chunk.length);
+    else if (this.#framing.opaque) this.reset(); // The refused request has no end to be found.
   }
 
   readonly #requests = {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../testbed/fixtures/bed.ts';
 import { freePort } from '../testbed/free-port.ts';
 import { makeProxyBed, type ProxyBed, rawClient, route } from './fixtures/proxy-bed.ts';
-import type { Proxy } from './proxy.ts';
+import type { FaultProxy } from './proxy.ts';
 
 const link = { link: 'client-service', instance: null } as const;
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
@@ -28,7 +28,7 @@ async function paths(): Promise<{ port: number; seen: string[] }> {
   return { port, seen };
 }
 
-async function proxied(port: number, seed = 1): Promise<{ proxy: Proxy; port: number }> {
+async function proxied(port: number, seed = 1): Promise<{ proxy: FaultProxy; port: number }> {
   const proxy = await bed.start([route('http', port)], seed);
   return { proxy, port: proxy.addressOf('gateway/client-service').port };
 }

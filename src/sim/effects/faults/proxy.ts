@@ -17,7 +17,7 @@ import type {
   ToProxy,
 } from './proxy-protocol.ts';
 
-export type { Address, ProxyDecision, Route, RouteFilter };
+export type { Address, FaultProxy as Proxy, ProxyDecision, Route, RouteFilter };
 
 const ANSWER_LIMIT_MS = 10_000;
 /** Beyond these, decisions still reach the listeners. */
@@ -32,7 +32,7 @@ export interface ProxyOptions {
   readonly routes: readonly Route[];
 }
 
-export interface Proxy {
+export interface FaultProxy {
   readonly pid: number;
   readonly child: Child;
   /** Adds a route whose server was not up yet when the proxy started. */
@@ -52,7 +52,7 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   const child = await startChild({
     name: 'fault-proxy',
     command: process.execPath,
@@ -73,7 +73,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     if (found === undefined) throw new Error(`the fault proxy has no route ${name}`);
     return found;
   };
-  const proxy: Proxy = {
+  const proxy: FaultProxy = {
     pid: child.pid,
     child,
     async open(route) {

@@ -90,8 +90,9 @@ class RespReader {
     const perCount = AGGREGATES.get(type);
     const inlineHere = this.#inline && type !== STAR && this.#open.length === 0;
     if (inlineHere) {
-      sink.word(/^\s*(\S*)/.exec(line)![1]!.slice(0, MAX_WORD_BYTES));
-      this.#count = line.trim() === '' ? 0 : 1;
+      const words = line.trim().split(/\s+/, 2);
+      for (const word of words) sink.word(word.slice(0, MAX_WORD_BYTES));
+      this.#count = words[0] === '' ? 0 : words.length;
       this.#valueEnded(at, sink);
     } else if (LINES.has(type)) this.#valueEnded(at, sink);
     else if (perCount === undefined && !BULKS.has(type)) this.opaque = true;
