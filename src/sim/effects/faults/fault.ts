@@ -6,6 +6,7 @@ import type { FaultSpec } from '../../scenario.ts';
 import type { Testbed } from '../testbed/testbed.ts';
 import { createLinkFault } from './link-faults.ts';
 import { createProcessFault } from './process-faults.ts';
+import type { ProxyDecision } from './proxy-protocol.ts';
 
 export interface Fault {
   /** Resolves when it has been seen to take effect, with what exactly was hit. */
@@ -13,6 +14,8 @@ export interface Fault {
   undo(): Promise<void>;
   /** True when the undo is proven, else why it is not. Bounded. */
   probe(): Promise<true | string>;
+  /** The seeded choices made under it so far. */
+  decisions(): readonly ProxyDecision[];
 }
 
 /** What faults act on. */

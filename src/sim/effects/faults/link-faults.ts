@@ -21,6 +21,14 @@ export function createLinkFault(spec: LinkFaultSpec, links: Links | null): Fault
   const instance = spec.instance ?? null;
   if (links === null) throw new Error(`link ${link} is not declared in the scenario's testbed`);
   links.assertKnown(link, instance);
+  // Only what this rule chose here: another fault may act on other links at the same time.
+  const prefix = instance === null ? `${link}/` : `${link}/${instance} `;
+  let skipped = 0;
+  const decisions = () =>
+    links
+      .decisions()
+      .slice(skipped)
+      .filter(({ name, detail }) => name === rule.kind && detail?.startsWith(prefix));
   let state: 'idle' | 'applied' | 'undone' = 'idle';
   const where = `${link}${instance === null ? '' : ` of ${instance}`}`;
   const answers = async (): Promise<boolean> =>
@@ -29,13 +37,15 @@ export function createLinkFault(spec: LinkFaultSpec, links: Links | null): Fault
   return {
     async apply() {
       state = 'applied';
-      const before = links.decisions().length;
+      skipped = links.decisions().length;
       await links.apply(link, instance, rule);
       if (CUTS.includes(rule.kind) && (await answers()))
         throw new Error(`${where} still answers under ${rule.kind}`);
       if (BY_REQUEST.includes(rule.kind)) {
-        while (state === 'applied' && links.decisions().length === before)
+        while (decisions().length === 0) {
+          if (state !== 'applied') throw new Error(`no request met ${rule.kind} on ${where}`);
           await sleep(DECISION_INTERVAL_MS);
+        }
       }
       return `${rule.kind} on ${where}`;
     },
@@ -45,5 +55,6 @@ export function createLinkFault(spec: LinkFaultSpec, links: Links | null): Fault
       state = 'undone';
     },
     probe: () => links.probe(link, instance),
+    decisions,
   };
 }

@@ -7,7 +7,7 @@ export interface MomentSources {
   /** Resolves at the next acknowledged operation of this name. */
   acknowledged(operation: string): Promise<unknown>;
   /** Resolves while a COMMIT is with the server and its reply is not yet back; rejects after `limitMs`. */
-  readonly commitInFlight: ((limitMs: number) => Promise<void>) | null;
+  readonly commitInFlight: ((limitMs: number, signal: AbortSignal) => Promise<void>) | null;
 }
 
 /** Where a signal ends the wait with its reason. */
@@ -45,6 +45,6 @@ export async function untilMoment(
   }
   if (at.commitInFlight) {
     if (sources.commitInFlight === null) throw new Error('no proxied link sees a COMMIT');
-    await limited(orAborted(sources.commitInFlight(limitMs), signal), limitMs);
+    await limited(orAborted(sources.commitInFlight(limitMs, signal), signal), limitMs);
   }
 }

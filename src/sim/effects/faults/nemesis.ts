@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRecord } from '../../history.ts';
 import type { PlannedFault } from '../../scenario.ts';
+import { monotonicUs } from '../load/monotonic-clock.ts';
 import { createFault, type Fault, type FaultTargets } from './fault.ts';
 import { limited } from './limited.ts';
 import { describeMoment, untilMoment } from './moment.ts';
@@ -53,12 +54,14 @@ interface Planned {
 /** Starts the clock of every moment. Throws before anything is done when a target does not exist. */
 export function startNemesis(options: NemesisOptions): Nemesis {
   const { targets, signal, nowUs } = options;
+  const { links } = targets;
   const limits = { ...LIMITS, ...options.limits };
   const planned = options.faults.map((plan) => ({ plan, fault: createFault(plan.fault, targets) }));
-  if (options.faults.some(({ at }) => at.commitInFlight) && targets.links === null)
+  if (options.faults.some(({ at }) => at.commitInFlight) && links === null)
     throw new Error('a fault waits for a COMMIT, but no link is proxied');
   const records: FaultRecord[] = [];
   const problems: string[] = [];
+  const originUs = monotonicUs() - nowUs();
   const ending = new AbortController();
   const record = (name: string, event: FaultRecord['event'], detail?: string) =>
     records.push({
@@ -71,7 +74,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
     const { name, at, forMs } = plan;
     const sources = {
       acknowledged: options.acknowledged,
-      commitInFlight: targets.links?.commitInFlight ?? null,
+      commitInFlight:
+        links && ((limitMs: number, until: AbortSignal) => links.commitInFlight(limitMs, until)),
     };
     const wait = { limitMs: limits.momentMs, signal: ending.signal };
     try {
@@ -95,6 +99,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
     record(name, 'undo');
     try {
       await limited(fault.undo(), limits.undoMs);
+      for (const decision of fault.decisions())
+        records.push({ ...decision, name, atUs: decision.atUs - originUs });
       record(name, 'healed', await untilHealed(fault, limits.healMs));
     } catch (error) {
       problems.push(`${name} never healed: ${reason(error)}`);

@@ -21,5 +21,6 @@ export function createProcessFault(spec: ProcessFaultSpec, processes: Processes)
       isApplied = false;
     },
     probe: () => processes.probe(target),
+    decisions: () => [],
   };
 }

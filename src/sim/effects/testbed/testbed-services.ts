@@ -13,12 +13,11 @@ import type { Undo } from './undo.ts';
 
 const ATTEMPTS = 3;
 
-export type StoreAddresses = Pick<ProcessConfig, 'databaseUrl' | 'redisUrl'>;
-
 export interface ServicesOptions {
   readonly spec: ProcessSpec;
   readonly instances: number;
-  readonly config: Omit<ProcessConfig, 'name' | 'params'>;
+  /** Its stores may be at addresses of its own. */
+  readonly configOf: (name: string) => Omit<ProcessConfig, 'name' | 'params'>;
   readonly cores: string | null;
   readonly lease: Lease;
   readonly undo: Undo;
@@ -112,10 +111,10 @@ function launch(
   options: ServicesOptions,
   signal: AbortSignal,
 ): Promise<ServiceProcess> {
-  const { spec, config, cores, lease, logFile } = options;
+  const { spec, configOf, cores, lease, logFile } = options;
   return startService({
     spec: { ...spec, name, params: { ...spec.params, port, instance: name } },
-    config,
+    config: configOf(name),
     cores,
     lease,
     logFile: logFile(name),

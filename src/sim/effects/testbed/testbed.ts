@@ -12,12 +12,12 @@ import type { DeathNotice } from './child-process.ts';
 import { explainDiskFull } from './disk-space.ts';
 import { createLease, type Lease } from './lease.ts';
 import { cleanStale } from './leftovers.ts';
-import type { Links } from './links.ts';
+import { type Links, ProxiedLinks, type StoreAddresses } from './links.ts';
 import type { PinPlan } from './pin-plan.ts';
 import { createProcesses, type Processes } from './processes.ts';
 import { type RunUser, runUser } from './run-user.ts';
 import { runOneShot } from './service-process.ts';
-import { startServices } from './testbed-services.ts';
+import { instanceNames, startServices } from './testbed-services.ts';
 import { openPostgres, openRedis, type PostgresPart, type RedisPart } from './testbed-stores.ts';
 import { Undo } from './undo.ts';
 
@@ -29,7 +29,10 @@ export interface TestbedOptions {
   /** Logs of this testbed's processes go here; made if need be. Default: in the lease's folder, gone with it. */
   readonly logFolder?: string;
   readonly spec: TestbedSpec;
+  /** Of the data: the one-shot steps and the service draw from it. */
   readonly seed: number;
+  /** Of the choices the links make; default `seed`. */
+  readonly faultSeed?: number;
   readonly cores: PinPlan | null;
   readonly onNote: (text: string) => void;
   /** Called when a process of the testbed ends that nobody stopped. */
@@ -141,10 +144,12 @@ async function assemble(context: Context): Promise<Testbed> {
   const accountsFile = path.join(workFolder, 'accounts.json');
   await once(spec.accounts, { outFile: accountsFile });
   const { name } = spec.service;
+  const instanceCount = spec.instances ?? 1;
+  const links = await openLinks(context, instanceNames(name, instanceCount), config, logFile);
   const instances = await startServices({
     spec: spec.service,
-    instances: spec.instances ?? 1,
-    config,
+    instances: instanceCount,
+    configOf: (instance) => ({ ...config, ...links?.storesOf(instance) }),
     cores: restCores,
     lease,
     undo,
@@ -152,11 +157,11 @@ async function assemble(context: Context): Promise<Testbed> {
     signal,
     onDeath: context.onDeath,
   });
-  const services = instances.map(({ process, url }) => ({
-    name: process.name,
-    url,
-    pid: () => process.pid,
-  }));
+  const services: Service[] = [];
+  for (const { process, url } of instances) {
+    const published = (await links?.publish(process.name, url)) ?? url;
+    services.push({ name: process.name, url: published, pid: () => process.pid });
+  }
   const own = [redis.process, postgres.process].filter((one) => one !== null);
   const controlled = [...own, ...instances.map(({ process }) => process)];
   return {
@@ -166,16 +171,18 @@ async function assemble(context: Context): Promise<Testbed> {
     services,
     service: services[0]!,
     processes: createProcesses(controlled, postgres.url),
-    links: null,
+    links,
     accountsFile,
     pids: {
       ...(postgres.pids && { postgres: postgres.pids }),
       ...(redis.process && { redis: () => redis.process!.pids() }),
+      ...(links && { proxy: () => [links.proxy.pid] }),
       [name]: () => instances.flatMap(({ process }) => process.pids()),
     },
     cores: {
       postgres: postgres.process ? (context.cores?.postgres ?? 'any') : 'any',
       redis: redis.process ? (restCores ?? 'any') : 'any',
+      ...(links && { proxy: restCores ?? 'any' }),
       [name]: restCores ?? 'any',
     },
     databaseCores: postgres.process && context.cores ? 1 : availableParallelism(),
@@ -184,6 +191,27 @@ async function assemble(context: Context): Promise<Testbed> {
     runOneShot: once,
     stop: () => undo.run(),
   };
+}
+
+async function openLinks(
+  context: Context,
+  instances: readonly string[],
+  stores: StoreAddresses,
+  logFile: (name: string) => string,
+): Promise<ProxiedLinks | null> {
+  const { spec, lease, undo, onDeath } = context;
+  if ((spec.links ?? []).length === 0) return null;
+  return await ProxiedLinks.open({
+    links: spec.links ?? [],
+    instances,
+    stores,
+    seed: context.faultSeed ?? context.seed,
+    cores: context.cores?.rest ?? null,
+    lease,
+    undo,
+    logFile: logFile('fault-proxy'),
+    onDeath,
+  });
 }
 
 function configOf(context: Context, postgres: PostgresPart, redis: RedisPart) {

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { FaultSpec, LinkRule } from '../../scenario.ts';
+import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
+import { startTimeOf } from '../testbed/process-table.ts';
+import { startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { createFault, type Fault } from './fault.ts';
+
+type LinkFault = Extract<FaultSpec, { kind: 'link' }>;
+
+let scratch: Scratch;
+let testbed: Testbed;
+const deaths: string[] = [];
+beforeAll(async () => {
+  scratch = await makeScratch();
+  testbed = await startTestbed({
+    runId: 'links',
+    logFolder: scratch.logFolder,
+    spec: {
+      ...bedSpec(),
+      instances: 3,
+      links: ['client-service', 'service-redis', 'service-postgres'],
+    },
+    seed: 7,
+    cores: null,
+    onNote: () => {},
+    onDeath: ({ name }) => deaths.push(name),
+    env: scratch.env,
+  });
+});
+afterAll(async () => {
+  const proxy = testbed.pids.proxy!()[0]!;
+  await testbed.stop();
+  expect(startTimeOf(proxy)).toBeNull();
+  expect(deaths).toEqual([]);
+  await scratch.remove();
+});
+
+/** The status of a request to each process in turn; the error's code where there is none. */
+const ask = (path: string): Promise<(number | string)[]> =>
+  Promise.all(
+    testbed.services.map(async ({ url }) => {
+      const headers = { connection: 'close' };
+      const signal = AbortSignal.timeout(1_500);
+      try {
+        return (await fetch(url + path, { headers, signal })).status;
+      } catch (error) {
+        return ((error as Error).cause as { code?: string })?.code ?? (error as Error).name;
+      }
+    }),
+  );
+const link = (spec: Omit<LinkFault, 'kind'>): Fault =>
+  createFault({ kind: 'link', ...spec }, testbed);
+async function under<T>(fault: Fault, work: () => Promise<T>): Promise<T> {
+  const landed = fault.apply();
+  try {
+    const seen = await work();
+    await landed;
+    return seen;
+  } finally {
+    await fault.undo();
+    await fault.undo();
+    await expect.poll(() => fault.probe()).toBe(true);
+  }
+}
+
+test('the service is reached, and reaches its stores, through the proxy', async () => {
+  const { databaseUrl, redisUrl } = await (await fetch(testbed.service.url)).json();
+  expect(databaseUrl).not.toBe(testbed.databaseUrl);
+  expect(redisUrl).not.toBe(testbed.redisUrl);
+  for (const path of ['/', '/redis', '/postgres']) expect(await ask(path)).toEqual([200, 200, 200]);
+});
+
+test.each<LinkRule['kind']>(['blackhole', 'reset', 'half-open'])(
+  'one process alone is cut off from Redis by %s',
+  async (kind) => {
+    const rule = { kind } as LinkRule;
+    const fault = link({ link: 'service-redis', instance: 'gateway.2', rule });
+    await under(fault, async () => {
+      await expect.poll(() => ask('/redis')).toEqual([200, 503, 200]);
+      expect(await ask('/postgres')).toEqual([200, 200, 200]);
+    });
+    expect(await ask('/redis')).toEqual([200, 200, 200]);
+  },
+);
+
+test('all processes are cut off from PostgreSQL at once', async () => {
+  const fault = link({ link: 'service-postgres', rule: { kind: 'blackhole' } });
+  expect(await fault.apply()).toBe('blackhole on service-postgres');
+  expect(await fault.probe()).toMatch(/^no answer through service-postgres\/gateway\.1, .*\.3$/);
+  expect(await ask('/postgres')).toEqual([503, 503, 503]);
+  expect(await ask('/redis')).toEqual([200, 200, 200]);
+  await fault.undo();
+  expect(await fault.probe()).toBe(true);
+  expect(await ask('/postgres')).toEqual([200, 200, 200]);
+});
+
+test('a slow link is slow', async () => {
+  const rule = { kind: 'latency', meanMs: 200, jitterMs: 20 } as const;
+  const fault = link({ link: 'client-service', instance: 'gateway.1', rule });
+  await under(fault, async () => {
+    const startedAt = performance.now();
+    await fetch(testbed.service.url);
+    expect(performance.now() - startedAt).toBeGreaterThan(150);
+  });
+});
+
+test('a narrow link takes its time', async () => {
+  const rule = { kind: 'bandwidth', bytesPerSecond: 4_000 } as const;
+  const fault = link({ link: 'client-service', instance: 'gateway.1', rule });
+  await under(fault, async () => {
+    const startedAt = performance.now();
+    await (await fetch(testbed.service.url)).text();
+    expect(performance.now() - startedAt).toBeGreaterThan(100);
+  });
+});
+
+test('a reply is cut, and that is when the fault has landed', async () => {
+  const rule = { kind: 'cut-reply', every: 1 } as const;
+  const fault = link({ link: 'client-service', instance: 'gateway.3', rule });
+  expect(await under(fault, () => ask('/'))).toEqual([200, 200, expect.any(String)]);
+  expect(fault.decisions()).toMatchObject([{ name: 'cut-reply', event: 'decision' }]);
+  expect(fault.decisions()[0]!.detail).toMatch(/^client-service\/gateway\.3 request 1/);
+});
+
+test('the k-th request fails, and no other', async () => {
+  const rule = { kind: 'fail-request', k: 2 } as const;
+  const fault = link({ link: 'client-service', instance: 'gateway.1', rule });
+  const statuses = await under(fault, async () => {
+    const seen = [];
+    for (let request = 0; request < 3; request += 1) seen.push((await ask('/'))[0]);
+    return seen;
+  });
+  expect(statuses).toEqual([200, expect.toSatisfy((status) => status >= 500), 200]);
+});
+
+test('undo ends a rule that never met a request', async () => {
+  const fault = link({ link: 'client-service', rule: { kind: 'cut-reply', every: 1 } });
+  const landed = expect(fault.apply()).rejects.toThrow('no request met cut-reply');
+  await fault.undo();
+  await landed;
+  expect(fault.decisions()).toEqual([]);
+  expect(await ask('/')).toEqual([200, 200, 200]);
+});
+
+test('a COMMIT is seen while it is in flight', async () => {
+  const seen = testbed.links!.commitInFlight(5_000, new AbortController().signal);
+  const [statuses] = await Promise.all([ask('/postgres'), seen]);
+  expect(statuses).toContain(503); // The reply was kept back for longer than the fixture waits.
+});
+
+test('a link or a process that is not there is refused at once', () => {
+  const rule = { kind: 'blackhole' } as const;
+  expect(() => link({ link: 'service-redis', instance: 'gateway.7', rule })).toThrow(
+    /service-redis\/gateway\.7 is not proxied; known: service-postgres\/gateway\.1/,
+  );
+  const direct = { processes: testbed.processes, links: null };
+  expect(() => createFault({ kind: 'link', link: 'service-redis', rule }, direct)).toThrow(
+    /not declared/,
+  );
+});
