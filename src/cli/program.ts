@@ -18,6 +18,7 @@ import {
   parseSeed,
   parseWords,
 } from './units.ts';
+import type { VerifyFlags } from './verify.ts';
 import { FORMAT_NAMES } from './write-reports.ts';
 
 const ABOUT =
@@ -36,6 +37,7 @@ export interface Verbs {
   list(flags: { json: boolean }): Promise<number>;
   explain(name: string, flags: { json: boolean }): Promise<number>;
   report(name: string, flags: { format: readonly FormatName[]; out?: string }): Promise<number>;
+  verify(name: string, flags: VerifyFlags): Promise<number>;
   serve(flags: { design?: string; port: number }): Promise<number>;
   doctor(flags: DoctorOptions): Promise<number>;
   setup(flags: SetupOptions): Promise<number>;
@@ -126,6 +128,18 @@ function addReaders(program: Command, verbs: Verbs, done: (exitCode: number) => 
     .option('--out <dir>', "where to write (default: the run's own folder)")
     .action(async (name: string, flags: { format: readonly FormatName[]; out?: string }) =>
       done(await verbs.report(name, flags)),
+    );
+  program
+    .command('verify')
+    .summary(
+      'is a finished run still the evidence it was? checks its files and runs its checkers again',
+    )
+    .argument('<run>', 'as for report')
+    .addHelpText('before', examples(['verify turn1', 'verify reports/turn4/latest --json']))
+    .option('--scenario <file>', 'the scenario, if it was a file of your own')
+    .option('--json', 'print JSON')
+    .action(async (name: string, flags: Typed) =>
+      done(await verbs.verify(name, { json: false, ...flags })),
     );
 }
 

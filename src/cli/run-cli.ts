@@ -56,6 +56,7 @@ function verbsOf(deps: CliDeps, session: Session): Verbs {
       return runExplain(await resolveScenario(name, scenarios), flags, io);
     },
     report: async (name, flags) => (await import('./report.ts')).runReport(name, flags, io),
+    verify: async (name, flags) => (await import('./verify.ts')).runVerify(name, flags, deps),
     serve: async (flags) => (await import('./serve.ts')).runServe(flags, verbDeps),
     doctor: async (flags) => (await import('./doctor.ts')).runDoctor(io, flags),
     setup: async (flags) => {

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { MANIFEST_FILE } from '../sim/effects/evidence.ts';
 import { UsageError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
 import type { JsonSchema } from './json-schema.ts';
@@ -26,6 +27,11 @@ export async function readRun(name: string, reportsDir = 'reports'): Promise<Fou
   return { result: await readResult(file), folder: dirname(file) };
 }
 
+/** The folder of a run. Its result is not read, and may be damaged. */
+export function locateRun(name: string, reportsDir = 'reports'): string {
+  return dirname(locate(name, reportsDir));
+}
+
 function locate(name: string, reportsDir: string): string {
   const asPath = resolve(name);
   if (isFile(asPath)) return asPath;
@@ -34,6 +40,7 @@ function locate(name: string, reportsDir: string): string {
   );
   const candidates = [
     join(asPath, 'result.json'),
+    join(asPath, MANIFEST_FILE),
     join(asPath, 'latest', 'result.json'),
     join(reportsDir, name, 'latest', 'result.json'),
     ...runs

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import type { FormatName } from '../report/formats.ts';
+import { writeManifest } from '../sim/effects/evidence.ts';
 import type { ArmName, Result } from '../sim/result.ts';
 import type { RunOutcome, RunScenario } from '../sim/run-events.ts';
 import type { Scenario } from '../sim/scenario.ts';
@@ -109,6 +110,8 @@ async function endKept(
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   }
   await outcome.stopKept();
+  // The kept processes went on writing their logs.
+  await writeManifest(outcome.folder);
   session.cleanup = null;
 }
 
@@ -178,6 +181,7 @@ async function finishRun(
 ): Promise<void> {
   const { result, folder } = outcome;
   await writeReports(result, folder, flags.format);
+  await writeManifest(folder);
   await linkLatest(folder);
   if (flags.json) return;
   if (run.turn !== '') {
