@@ -5,8 +5,10 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ArmRun } from './arm-run.ts';
+import { underDrill } from './drill.ts';
 import type { HistoryFile } from './effects/history-file.ts';
 import { readHistory } from './effects/load/read-history.ts';
+import type { SenderTotals } from './effects/load/sender.ts';
 import type { PinPlan } from './effects/testbed/pin-plan.ts';
 import { DATA_SEED } from './effects/testbed/template-prepare.ts';
 import { startTestbed, type Testbed } from './effects/testbed/testbed.ts';
@@ -17,7 +19,7 @@ import { spanOf } from './pure/series.ts';
 import type { ArmJudgement } from './pure/verdict.ts';
 import type { ArmName, ArmResult } from './result.ts';
 import type { RunOptions } from './run-events.ts';
-import type { Arm, IncidentScenario } from './scenario.ts';
+import type { Arm, DrillScenario, IncidentScenario, Scenario } from './scenario.ts';
 import { type Loaded, underLoad } from './under-load.ts';
 
 /** Send lag may take a tenth of the tightest latency SLO (200 ms) before a run is void. */
@@ -30,7 +32,7 @@ export interface ArmInRunOptions {
   readonly folder: string;
   readonly cores: PinPlan | null;
   readonly history: HistoryFile;
-  readonly options: RunOptions<IncidentScenario>;
+  readonly options: RunOptions;
   readonly calibratedUsers: number | null;
   readonly brokenPerSecond: number | null;
   /** Leave the testbed standing when the arm is done; the caller stops it. */
@@ -51,7 +53,7 @@ export interface ArmInRun {
 interface Recorded {
   readonly run: ArmRun;
   readonly loaded: Loaded;
-  readonly planned: number;
+  readonly totals: SenderTotals;
   readonly records: readonly HistoryRecord[];
 }
 
@@ -90,21 +92,25 @@ async function load(
   announce: (phase: string, note: string) => void,
 ): Promise<Recorded> {
   const { name, arm, folder, options } = input;
-  const { scenario, quick, seed, signal, onEvent } = options;
+  const { scenario, seed, signal, onEvent } = options;
   const operationsFile = path.join(folder, `${name}.operations.ndjson`);
   const effectsFile = path.join(folder, `${name}.effects.ndjson`);
   const run = await ArmRun.start({
     ...{ name, testbed, operationsFile, signal, onEvent, seed },
     requestIdPrefix: `${input.runId}:${name}:`,
-    operations: scenario.operations,
-    think: scenario.scale(quick).users.think,
+    ...loadDefaults(options),
   });
   const origin = new Date();
   let loaded: Loaded;
-  let planned: number;
+  let totals: SenderTotals;
   try {
-    loaded = await underLoad(run, { ...input, operationsFile, lagLimitUs: LAG_LIMIT_US });
-    planned = await run.planned();
+    loaded = isDrill(options)
+      ? await underDrill(run, options)
+      : await underLoad(run, {
+          ...{ ...input, operationsFile, lagLimitUs: LAG_LIMIT_US },
+          options: options as RunOptions<IncidentScenario>,
+        });
+    totals = await run.load.totals();
   } finally {
     await run.close();
   }
@@ -115,20 +121,20 @@ async function load(
     ...{ kind: 'arm', arm: name, design: arm.design, seed },
     originAt: origin.toISOString(),
   };
-  const records: HistoryRecord[] = [opening, ...run.phases];
+  const records: HistoryRecord[] = [opening, ...run.phases, ...run.faults];
   await input.history.append(records);
   for (const file of [operationsFile, effectsFile]) {
     for await (const record of readHistory(file)) records.push(record);
     await input.history.appendFile(file);
     await rm(file);
   }
-  return { run, loaded, planned, records };
+  return { run, loaded, totals, records };
 }
 
 function judge(
   { arm, options }: ArmInRunOptions,
   testbed: Testbed,
-  { run, loaded, planned, records }: Recorded,
+  { run, loaded, totals, records }: Recorded,
 ): { result: ArmResult; judgement: ArmJudgement } {
   const { scenario, quick } = options;
   const { judged, evidence } = loaded.phase;
@@ -137,23 +143,44 @@ function judge(
     history: records,
     slos: scenario.slos,
     invariants: scenario.invariants,
-    documented: isReproduction ? scenario.scale(quick).documented : [],
+    documented:
+      isReproduction && scenario.kind === 'incident' ? scenario.scale(quick).documented : [],
     lagLimitUs: LAG_LIMIT_US,
-    culprit: scenario.culprit,
-    baseline: null,
+    culprit: scenario.kind === 'incident' ? scenario.culprit : null,
+    baseline: baselineOf(scenario, quick),
     observed: {
       ...{ design: arm.design, description: arm.description, expected: arm.expected },
       mustFail: arm.mustFail,
       mayFail: arm.mayFail,
       phaseNotes: run.notes,
-      costs: [],
+      costs: loaded.costs,
       capacity: loaded.capacity,
       calibration: loaded.calibration,
       databaseCpuPercent: judged.utilisation === null ? null : judged.utilisation * 100,
       evidence,
       resources: resourcesBetween(judged, testbed.cores),
       resourceTimeline: resourceTimeline(run.cpu.samples, spanOf(run.phases) ?? judged),
-      planned,
+      totals,
     },
   });
+}
+
+function isDrill(options: RunOptions): options is RunOptions<DrillScenario> {
+  return options.scenario.kind === 'drill';
+}
+
+/** What an incident's phases send as; the phases of a drill say it themselves. */
+function loadDefaults({ scenario, quick }: RunOptions) {
+  return scenario.kind === 'incident'
+    ? {
+        operations: scenario.operations,
+        think: scenario.scale(quick).users.think,
+        timeoutMs: 20_000,
+      }
+    : { operations: [], think: { meanMs: 0, shape: 1 }, timeoutMs: 5_000 };
+}
+
+function baselineOf(scenario: Scenario, quick: boolean): string | null {
+  if (scenario.kind === 'incident') return null;
+  return scenario.drill(quick).phases.find(({ role }) => role === 'baseline')?.name ?? null;
 }

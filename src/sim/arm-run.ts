@@ -7,7 +7,7 @@ import { monotonicUs } from './effects/load/monotonic-clock.ts';
 import { startSender } from './effects/load/sender.ts';
 import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
 import type { Testbed } from './effects/testbed/testbed.ts';
-import type { PhaseRecord } from './history.ts';
+import type { FaultRecord, PhaseRecord } from './history.ts';
 import { LoadControl } from './load-control.ts';
 import { type CpuSample, cpuPercentBetween } from './pure/resources.ts';
 import type { OperationTemplate } from './pure/workload.ts';
@@ -16,8 +16,6 @@ import type { RunEvent } from './run-events.ts';
 import type { CalibratedUsers } from './scenario.ts';
 
 const CPU_INTERVAL_MS = 500;
-/** Longer than any documented latency; what takes longer is an unknown outcome. */
-const OPERATION_TIMEOUT_MS = 20_000;
 const MAX_IN_FLIGHT = 10_000;
 /** Above rate times latency SLO of any step that can hold: waiting for a connection would look like send lag. */
 const MAX_CONNECTIONS = 4_000;
@@ -29,6 +27,8 @@ export interface ArmRunOptions {
   readonly operationsFile: string;
   readonly requestIdPrefix: string;
   readonly seed: number;
+  /** What takes longer is an unknown outcome; longer than any latency the scenario documents. */
+  readonly timeoutMs: number;
   readonly operations: readonly OperationTemplate[];
   readonly think: CalibratedUsers['think'];
   readonly signal: AbortSignal;
@@ -59,18 +59,27 @@ export class ArmRun {
   readonly cpu: CpuSampler;
   readonly load: LoadControl;
   readonly phases: PhaseRecord[] = [];
+  readonly faults: FaultRecord[] = [];
+  /** Microseconds on the history's clock. */
+  readonly nowUs: () => number;
   readonly notes: Record<string, string> = {};
   readonly #options: ArmRunOptions;
   readonly #close: () => Promise<void>;
 
   private constructor(
     options: ArmRunOptions,
-    parts: { cpu: CpuSampler; load: LoadControl; close: () => Promise<void> },
+    parts: {
+      cpu: CpuSampler;
+      load: LoadControl;
+      nowUs: () => number;
+      close: () => Promise<void>;
+    },
   ) {
     this.#options = options;
     this.testbed = options.testbed;
     this.cpu = parts.cpu;
     this.load = parts.load;
+    this.nowUs = parts.nowUs;
     this.#close = parts.close;
   }
 
@@ -78,24 +87,25 @@ export class ArmRun {
     const { testbed, signal, onEvent, name: arm, seed, operations, think } = options;
     const originUs = monotonicUs();
     const sender = await startSender({
-      targets: [{ name: 'service', url: testbed.service.url }],
+      targets: testbed.services.map(({ name, url }) => ({ name, url })),
       accountsFile: testbed.accountsFile,
       historyFile: options.operationsFile,
       requestIdPrefix: options.requestIdPrefix,
       originUs,
-      timeoutMs: OPERATION_TIMEOUT_MS,
+      timeoutMs: options.timeoutMs,
       maxInFlight: MAX_IN_FLIGHT,
       maxConnections: MAX_CONNECTIONS,
       lease: testbed.lease,
       logFile: testbed.logFile('sender'),
     });
+    const nowUs = () => monotonicUs() - originUs;
     const cpu = startCpuSampler({
       groups: { ...testbed.pids, sender: () => [sender.pid] },
-      nowUs: () => monotonicUs() - originUs,
+      nowUs,
       intervalMs: CPU_INTERVAL_MS,
     });
     const load = new LoadControl({ arm, sender, cpu, seed, operations, think, signal, onEvent });
-    return new ArmRun(options, { cpu, load, close: () => sender.close() });
+    return new ArmRun(options, { cpu, load, nowUs, close: () => sender.close() });
   }
 
   /** Names a phase, does the work in it, and measures what happened. */
@@ -134,10 +144,6 @@ export class ArmRun {
 
   async pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#options.signal });
-  }
-
-  async planned(): Promise<number> {
-    return (await this.load.totals()).planned;
   }
 
   async close(): Promise<void> {

@@ -13,7 +13,7 @@ import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
 import type { ArmName, ArmResult, Environment, Result } from './result.ts';
 import type { RunOptions, RunOutcome } from './run-events.ts';
-import { type Arm, type IncidentScenario, scaleNote } from './scenario.ts';
+import { type Arm, scaleNote } from './scenario.ts';
 
 /** Arms in the order they run: the failure first, since the load of the others is calibrated on it. */
 const ORDER: readonly ArmName[] = ['before', 'sample', 'after'];
@@ -53,7 +53,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
           folder,
           cores,
           history,
-          options: options as RunOptions<IncidentScenario>,
+          options,
         },
         calibratedUsers,
         brokenPerSecond: brokenRate(finished),

@@ -143,8 +143,8 @@ export interface IncidentScenario extends ScenarioBase {
 export interface DrillScenario extends ScenarioBase {
   readonly kind: 'drill';
   drill(quick: boolean): Drill;
-  /** Phases in which work per operation is counted, without a fault in them. */
-  readonly costs: { readonly phases: readonly string[] };
+  /** The phase in which work per operation is counted; nothing fails in it. */
+  readonly costPhase: string;
 }
 
 export interface Drill {

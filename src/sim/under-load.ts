@@ -4,7 +4,7 @@ import { HeldPopulation, nominalUsers, probeServiceMs } from './held-population.
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
 import { capacityOf } from './pure/capacity.ts';
 import { latencySamplesNeeded } from './pure/slo.ts';
-import type { ArmName, ArmResult, Capacity } from './result.ts';
+import type { ArmName, ArmResult, Capacity, Figure } from './result.ts';
 import { rise } from './rise.ts';
 import type { RunOptions } from './run-events.ts';
 import type { Arm, CalibratedUsers, IncidentScenario, Scale, Slo } from './scenario.ts';
@@ -26,7 +26,10 @@ export interface LoadInput {
 export interface Loaded {
   readonly users: number | null;
   readonly calibration: ArmResult['calibration'];
-  readonly phase: ObservedPhase;
+  /** The judged phase; for a drill the one its costs are counted in. */
+  readonly phase: { readonly judged: Window; readonly evidence: ObservedPhase['evidence'] | null };
+  /** Work per operation; empty where it was not counted. */
+  readonly costs: readonly Figure[];
   readonly capacity: Capacity | null;
   /** The load was the documented one, so documented figures may be compared. */
   readonly comparable: boolean;
@@ -41,7 +44,7 @@ export async function underLoad(run: ArmRun, input: LoadInput): Promise<Loaded> 
       ? await underHeldUsers(run, input, scale)
       : await underSameUsers(run, input, scale);
   await run.load.stopUsers();
-  return { ...found, capacity: await capacity(run, input, scale), comparable: true };
+  return { ...found, costs: [], capacity: await capacity(run, input, scale), comparable: true };
 }
 
 /** `--rate`: open arrivals instead of the documented load. */
@@ -59,7 +62,7 @@ async function underGivenRate(
     options.scenario,
     () => run.load.runOpen(ratePerSecond, plannedMs),
   );
-  return { phase, users: null, calibration: [], capacity: null, comparable: false };
+  return { phase, users: null, calibration: [], costs: [], capacity: null, comparable: false };
 }
 
 /** A machine may be disturbed while it is measured; a phase that missed its load is measured once more. */

@@ -14,10 +14,12 @@ import type {
   SloResult,
 } from '../result.ts';
 import type { Documented, Invariant, Slo } from '../scenario.ts';
+import { type LogicalOperation, logicalOperations } from './attempts.ts';
 import { lags } from './capacity.ts';
 import { type DiagnosisEvidence, diagnose } from './diagnose.ts';
 import { faultSummaries } from './fault-summary.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
+import type { FlightLedger } from './little.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { evaluateSlo } from './slo.ts';
 import { scopeOf } from './slo-scope.ts';
@@ -45,8 +47,8 @@ export interface ArmObservations {
   readonly resourceTimeline: ArmResult['resourceTimeline'];
   /** PostgreSQL's CPU over the judged phase, percent of the cores it was given. */
   readonly databaseCpuPercent: number | null;
-  /** Operations the sender says it planned. */
-  readonly planned: number;
+  /** What the sender counted by itself, without a record. */
+  readonly totals: FlightLedger & { readonly planned: number };
 }
 
 export interface ArmInput {
@@ -105,7 +107,7 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     lag: { p99Us: summarize(lags(judged)).p99Us },
     offeredPerSecond: perSecond(judged.length, span),
     achievedPerSecond: perSecond(judged.filter(({ outcome }) => outcome === 'ok').length, span),
-    planned: observed.planned,
+    planned: observed.totals.planned,
     outcomes: countOutcomes(judged),
     operations: byOperation(judged),
     errors: errorCauses(operations),
@@ -140,8 +142,8 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
 /** Latency over the judged phases; errors over those and every held step, since a ratio needs the numbers. */
 function judgeSlos(
   input: ArmInput,
-  judged: readonly Attempted[],
-  operations: readonly Attempted[],
+  judged: readonly LogicalOperation[],
+  operations: readonly LogicalOperation[],
 ): SloResult[] {
   const held = new Set(
     (input.observed.capacity?.steps ?? [])
@@ -151,7 +153,8 @@ function judgeSlos(
   const ofHeld = operations.filter((operation) => held.has(operation.phase));
   return input.slos.map((slo) => {
     const names = slo.operations;
-    const asked = (operation: Attempted) => names === undefined || names.includes(operation.name);
+    const asked = (operation: LogicalOperation) =>
+      names === undefined || names.includes(operation.name);
     const { phases } = slo;
     const over =
       phases === undefined ? judged : operations.filter(({ phase }) => phases.includes(phase));
@@ -169,7 +172,7 @@ function judgeSlos(
   });
 }
 
-function isError({ outcome }: Attempted): boolean {
+function isError({ outcome }: LogicalOperation): boolean {
   return outcome !== 'ok';
 }
 
@@ -284,7 +287,7 @@ function withCpuPerOperation(
 
 function summaryOf(
   phase: PhaseRecord,
-  operations: readonly Attempted[],
+  operations: readonly LogicalOperation[],
   notes: Readonly<Record<string, string>>,
 ): PhaseSummary {
   const { name, startUs, endUs, judged } = phase;
@@ -300,7 +303,3 @@ function summaryOf(
         };
   return { name, startUs, endUs, judged, note: notes[name] ?? '', load };
 }
-
-type Attempted = OperationRecord & { readonly attempts: number };
-const logicalOperations = (records: readonly OperationRecord[]): Attempted[] =>
-  records.map((record) => ({ ...record, attempts: 1 }));

@@ -5,9 +5,11 @@
 import type { OperationRecord } from '../history.ts';
 import type { FaultSummary, ValidityCheck } from '../result.ts';
 import type { ArmInput } from './arm-result.ts';
+import { brokenChains } from './attempts.ts';
 import { lags } from './capacity.ts';
 import { culpritCalls } from './diagnose.ts';
 import { summarize } from './histogram.ts';
+import { littlesLaw } from './little.ts';
 
 export interface ValidityInput {
   /** Operations of the judged phases, and all of them, retries folded into their operation. */
@@ -21,11 +23,25 @@ export interface ValidityInput {
 export function validityChecks(input: ArmInput, seen: ValidityInput): ValidityCheck[] {
   return [
     sendLag(seen.judged, input.lagLimitUs),
-    allArrivals(seen.operations, input.observed.planned),
+    allArrivals(seen.operations, input.observed.totals.planned),
+    littlesLaw(seen.attempts, input.observed.totals),
+    chains(seen.attempts),
     clock(seen.attempts),
     ...faultLanded(input),
     ...faultsHealed(seen.faults),
   ];
+}
+
+function chains(attempts: readonly OperationRecord[]): ValidityCheck {
+  const broken = brokenChains(attempts);
+  return {
+    id: 'retries',
+    statement: 'every retry follows the attempt before it',
+    measured: `${broken} broken`,
+    limit: '0',
+    ok: broken === 0,
+    severity: 'unknown',
+  };
 }
 
 /** A fault that never took effect tests nothing; one that never ended blames what came after. */

@@ -1,0 +1,69 @@
+/**
+ * The part of a drill in which there is load: phase by phase, each with its workload and its faults side by side.
+ * A phase ends when its operations are answered and its faults are proven undone, so none leaks into the next.
+ */
+import type { ArmRun, Window } from './arm-run.ts';
+import { startNemesis } from './effects/faults/nemesis.ts';
+import { readWork } from './effects/observe/work-counters.ts';
+import { costsBetween } from './pure/costs.ts';
+import { plannedMs } from './pure/schedule.ts';
+import type { Figure } from './result.ts';
+import type { RunOptions } from './run-events.ts';
+import type { DrillPhase, DrillScenario } from './scenario.ts';
+import type { Loaded } from './under-load.ts';
+
+export async function underDrill(run: ArmRun, options: RunOptions<DrillScenario>): Promise<Loaded> {
+  const { scenario, quick } = options;
+  let costs: readonly Figure[] = [];
+  let judged: Window | null = null;
+  for (const phase of scenario.drill(quick).phases) {
+    if (phase.name !== scenario.costPhase) {
+      await inPhase(run, phase, options);
+      continue;
+    }
+    const before = await readWork(run.testbed);
+    const { completed } = await run.load.totals();
+    judged = await inPhase(run, phase, options);
+    const operations = (await run.load.totals()).completed - completed;
+    const after = await readWork(run.testbed);
+    costs = costsBetween({ before, after, cpu: judged, operations });
+  }
+  if (judged === null) throw new Error(`${scenario.id} has no phase ${scenario.costPhase}`);
+  return {
+    ...{ users: null, calibration: [], capacity: null, comparable: false },
+    phase: { judged, evidence: null },
+    costs,
+  };
+}
+
+function inPhase(
+  run: ArmRun,
+  phase: DrillPhase,
+  options: RunOptions<DrillScenario>,
+): Promise<Window> {
+  const { name, note, judged, workload } = phase;
+  const planned = plannedMs(workload);
+  const described = { name, note, judged, plannedMs: planned === 0 ? null : planned };
+  return run.phase(described, () => underFaults(run, phase, options));
+}
+
+async function underFaults(
+  run: ArmRun,
+  { workload, faults = [] }: DrillPhase,
+  { signal, onEvent }: RunOptions<DrillScenario>,
+): Promise<void> {
+  const nemesis = startNemesis({
+    faults,
+    targets: run.testbed,
+    nowUs: run.nowUs,
+    acknowledged: (operation) => run.load.acknowledged(operation),
+    signal,
+  });
+  try {
+    await run.load.run(workload);
+  } finally {
+    const { records, problems } = await nemesis.end();
+    run.faults.push(...records);
+    for (const problem of problems) onEvent({ type: 'note', text: problem });
+  }
+}
