@@ -12,6 +12,6 @@ describe('designs', () => {
   });
 
   it('names the known ones when asked for another', () => {
-    expect(() => findDesign('turn4.middle')).toThrow("'turn4.middle'; known designs: turn4.before");
+    expect(() => findDesign('turn4.middle')).toThrow("'turn4.middle'; known designs: turn1.before");
   });
 });

@@ -5,15 +5,45 @@
  */
 
 export interface SessionsDesign {
+  /** Written into every token; a token of another region is refused without looking. */
+  readonly region: string;
   /** A session ends after this long without a request. */
   readonly idleTimeoutMs: number;
   /** A session ends this long after login, whatever happens. */
   readonly absoluteTimeoutMs: number;
+  readonly store: SessionStoreDesign;
   readonly password: PasswordDesign;
+}
+
+export type SessionStoreDesign =
+  /** The row is read and written in PostgreSQL on every request. */
+  | { readonly kind: 'row-per-request' }
+  /** Redis alone, for `ttlMs` from login; what a process accepted it accepts again for `localCacheMs`. */
+  | { readonly kind: 'redis-ttl'; readonly ttlMs: number; readonly localCacheMs: number }
+  | ReadThroughDesign;
+
+/** PostgreSQL is the truth, Redis answers the checks. */
+export interface ReadThroughDesign {
+  readonly kind: 'read-through';
+  /** A process uses Redis for this long after it last read the generation. */
+  readonly leaseMs: number;
+  /** While PostgreSQL does not answer: for this long after it last confirmed one. */
+  readonly graceMs: number;
+  /** A Redis slower than this counts as down. */
+  readonly redisTimeoutMs: number;
+  /** Redis is left alone for this long after an error. */
+  readonly breakerOpenMs: number;
+  /** Statements that read sessions at one time, and checks that may wait for one. */
+  readonly maxConcurrentLoads: number;
+  readonly maxWaitingLoads: number;
+  /** "Last seen" is written at most this often per session. */
+  readonly touchEveryMs: number;
 }
 
 /** scrypt cost and how much of it may run at once: hashing must not starve everything else. */
 export interface PasswordDesign {
+  /** On threads beside the requests, or in a process of its own at the lowest priority. */
+  readonly hashing: 'threads' | 'process';
   readonly cost: number;
   readonly blockSize: number;
   readonly parallelization: number;
@@ -28,7 +58,10 @@ export interface WindowLimit {
   readonly windowMs: number;
 }
 
-export interface RateLimitDesign {
+export type RateLimitDesign = { readonly kind: 'off' } | WindowsDesign;
+
+export interface WindowsDesign {
+  readonly kind: 'windows';
   /** Every authenticated request, per user. */
   readonly user: WindowLimit;
   /** Routes that have no user yet, per client address. */
@@ -37,6 +70,7 @@ export interface RateLimitDesign {
 }
 
 export type AuditWriterDesign =
+  | { readonly kind: 'off' }
   | { readonly kind: 'insert-per-request' }
   | {
       readonly kind: 'group-commit';
@@ -90,15 +124,18 @@ export interface Design {
 
 const minute = 60_000;
 
-const turn4Before: Design = {
-  name: 'turn4.before',
-  turn: 4,
-  summary: 'The whole audit history of the user is read and sorted inside every request.',
+const turn1Before: Design = {
+  name: 'turn1.before',
+  turn: 1,
+  summary: 'A session row is read and written in PostgreSQL on every request.',
   sessions: {
+    region: 'us',
     idleTimeoutMs: 30 * minute,
     absoluteTimeoutMs: 12 * 60 * minute,
+    store: { kind: 'row-per-request' },
     // OWASP's equal-strength family: N=2^15 r=8 p=3 takes 32 MiB and about 0.25 s of one core.
     password: {
+      hashing: 'threads',
       cost: 2 ** 15,
       blockSize: 8,
       parallelization: 3,
@@ -107,7 +144,50 @@ const turn4Before: Design = {
       maxWaitMs: 5_000,
     },
   },
+  rateLimit: { kind: 'off' },
+  audit: { writer: { kind: 'off' }, storage: { kind: 'flat' } },
+  activity: { kind: 'on-demand', cacheTtlMs: 0, maxSharedLoads: 1_000 },
+  database: { poolMax: 10, connectionTimeoutMs: 2_000, statementTimeoutMs: 5_000 },
+};
+
+const turn1Sample: Design = {
+  ...turn1Before,
+  name: 'turn1.sample',
+  summary: 'Sessions live in Redis for an hour, and each process remembers what it accepted.',
+  sessions: {
+    ...turn1Before.sessions,
+    store: { kind: 'redis-ttl', ttlMs: 60 * minute, localCacheMs: 5 * minute },
+  },
+};
+
+const turn1After: Design = {
+  ...turn1Before,
+  name: 'turn1.after',
+  summary: 'Redis read-through over PostgreSQL: logout is durable and immediate, Redis may vanish.',
+  sessions: {
+    ...turn1Before.sessions,
+    store: {
+      kind: 'read-through',
+      leaseMs: 300,
+      graceMs: 30_000,
+      redisTimeoutMs: 100,
+      breakerOpenMs: 250,
+      maxConcurrentLoads: 4,
+      maxWaitingLoads: 10_000,
+      touchEveryMs: minute,
+    },
+    // One at a time: the process hashes on its only thread, which is the one that can be made polite.
+    password: { ...turn1Before.sessions.password, hashing: 'process', maxConcurrent: 1 },
+  },
+};
+
+const turn4Before: Design = {
+  ...turn1After,
+  name: 'turn4.before',
+  turn: 4,
+  summary: 'The whole audit history of the user is read and sorted inside every request.',
   rateLimit: {
+    kind: 'windows',
     user: { limit: 100, windowMs: minute },
     login: { limit: 10, windowMs: minute },
     register: { limit: 10, windowMs: minute },
@@ -134,7 +214,13 @@ const turn4After: Design = {
   activity: { kind: 'on-demand', cacheTtlMs: 2_000, maxSharedLoads: 10_000 },
 };
 
-export const designs: readonly Design[] = [turn4Before, turn4After];
+export const designs: readonly Design[] = [
+  turn1Before,
+  turn1Sample,
+  turn1After,
+  turn4Before,
+  turn4After,
+];
 
 export function findDesign(name: string): Design {
   const found = designs.find((design) => design.name === name);

@@ -25,6 +25,11 @@ export interface Database {
   query<Row>(statement: Statement): Promise<readonly Row[]>;
 }
 
+export interface TransactionalDatabase extends Database {
+  /** Commits when `work` resolves, rolls back when it rejects; a lost COMMIT rejects and its outcome is unknown. */
+  transaction<Result>(work: (tx: Database) => Promise<Result>): Promise<Result>;
+}
+
 /** `code` is the problem's stable name, `rate-limited`; `detail` may be shown to anybody. */
 export class ServiceError extends Error {
   readonly status: number;

@@ -5,11 +5,26 @@
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
+export interface CallSession {
+  readonly id: string;
+  readonly userId: string;
+  readonly createdAtMs: number;
+  readonly endsAtMs: number;
+}
+
 export interface Call {
   /** Empty on routes without a session. */
   readonly userId: string;
-  /** The presented session token; empty on routes without a session. */
+  /** Null on routes without a session. */
+  readonly session: CallSession | null;
+  /** The presented session token, empty when there is none. Only routes of access `session` have checked it. */
   readonly token: string;
+  /** Where the request comes from, fit to be stored. */
+  readonly origin: {
+    readonly requestId: string;
+    readonly device: string | null;
+    readonly ip: string | null;
+  };
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | number | undefined>>;
   readonly body: Readonly<Record<string, unknown>>;
@@ -22,14 +37,18 @@ export interface Answer {
   readonly body?: Readonly<Record<string, unknown>>;
   /** Set or, with null, clear the session cookie. */
   readonly sessionCookie?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: string;
   readonly summary: string;
-  /** `session`: needs one, limited per user. Otherwise anonymous, under the named limit per address. */
-  readonly access: 'session' | 'login' | 'register';
+  /**
+   * `session`: needs one, limited per user. `token`: the route itself judges the presented token. Otherwise
+   * anonymous, under the named limit per address.
+   */
+  readonly access: 'session' | 'token' | 'login' | 'register';
   readonly action: string;
   readonly resourceType: string;
   readonly params?: JsonSchema;

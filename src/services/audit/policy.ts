@@ -62,6 +62,7 @@ export function pageOf(items: readonly ActivityItem[], limit: number) {
 /** The write may or may not have happened, or the server is on its way: the same event may be sent again. */
 export function isConnectionLoss(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
+  if (code === 'database-connection-lost') return true;
   if (/^(08|57P0)/.test(code ?? '')) return true;
   if (/^(ECONN|EPIPE|ETIMEDOUT)/.test(code ?? '')) return true;
   return /connection terminated|connection ended|not queryable/i.test(message ?? '');

@@ -1,20 +1,17 @@
 /**
  * One-shot: real sessions for `count` seeded users, the first `heavyCount` of them heavy accounts; writes
- * [{id, headers, vars}] to `outFile`. Light users are taken evenly over the whole population, because
+ * [{id, subject, headers, vars}] to `outFile`; subject is the session id, vars are project, email, password, session. Light users are taken evenly over the whole population, because
  * the seeded history is skewed along it. Params also: design, heavyUsers as given to the template.
  */
 import { writeFile } from 'node:fs/promises';
 import { findDesign } from '../design.ts';
 import type { Database } from '../ports.ts';
-import type { SessionStore } from '../sessions/contract.ts';
-import { createSessionStore } from '../sessions/session-store.ts';
+import { seedEmail, seedPassword } from '../sessions/seed.ts';
+import { type SeededSession, seedSessions } from '../sessions/seed-sessions.ts';
 import { openConnection, openRedis } from './clients.ts';
 import { runOneShot } from './one-shot.ts';
 import { ConfigError, readParams } from './process-config.ts';
 import { systemClock, systemRandom } from './system.ts';
-
-/** Enough to fill the pipeline, few enough to stay small. */
-const chunk = 500;
 
 async function chooseUsers(
   db: Database,
@@ -34,23 +31,24 @@ async function chooseUsers(
   );
 }
 
-async function accountsOf(users: readonly string[], db: Database, sessions: SessionStore) {
+async function accountsOf(sessions: readonly SeededSession[], db: Database) {
   const projects = await db.query<{ owner: string; id: string }>({
     text: `SELECT DISTINCT ON (owner_id) owner_id AS owner, id FROM projects
             WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id, id DESC`,
-    values: [users],
+    values: [sessions.map(({ userId }) => userId)],
   });
   const projectOf = new Map(projects.map(({ owner, id }) => [owner, id]));
-  const accounts: unknown[] = [];
-  for (let start = 0; start < users.length; start += chunk) {
-    const made = users.slice(start, start + chunk).map(async (id) => {
-      const { token } = await sessions.create(id);
-      const headers = { authorization: `Bearer ${token}` };
-      return { id, headers, vars: { project: projectOf.get(id) ?? '' } };
-    });
-    accounts.push(...(await Promise.all(made)));
-  }
-  return accounts;
+  return sessions.map(({ userId, sessionId, token }) => ({
+    id: userId,
+    subject: sessionId,
+    headers: { authorization: `Bearer ${token}` },
+    vars: {
+      project: projectOf.get(userId) ?? '',
+      email: seedEmail(Number(userId)),
+      password: seedPassword,
+      session: sessionId,
+    },
+  }));
 }
 
 await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: given }) => {
@@ -64,14 +62,11 @@ await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: given }) =
   const design = findDesign(params.string('design', 'turn4.after'));
   const db = await openConnection(databaseUrl);
   const redis = openRedis(redisUrl, (error) => process.stderr.write(`redis ${error.message}\n`));
-  const sessions = createSessionStore({
-    redis,
-    keyPrefix: redisPrefix,
-    clock: systemClock,
-    random: systemRandom,
+  const users = await chooseUsers(db, wanted);
+  const sessions = await seedSessions(users, {
+    ...{ db, redis, keyPrefix: redisPrefix, clock: systemClock, random: systemRandom },
     design: design.sessions,
   });
-  const accounts = await accountsOf(await chooseUsers(db, wanted), db, sessions);
-  await writeFile(outFile, JSON.stringify(accounts), { mode: 0o600 });
+  await writeFile(outFile, JSON.stringify(await accountsOf(sessions, db)), { mode: 0o600 });
   await Promise.all([db.close(), redis.quit()]);
 });

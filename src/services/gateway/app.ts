@@ -13,9 +13,10 @@ import type { Design } from '../design.ts';
 import { projectRoutes } from '../projects/routes.ts';
 import { sessionRoutes } from '../sessions/routes.ts';
 import { createAuditTrail } from './audit-trail.ts';
-import { cookieName, createGuard } from './guard.ts';
+import { createGuard } from './guard.ts';
 import { registerHealth } from './health.ts';
 import type { Metrics } from './metrics.ts';
+import { cookieName } from './presented-token.ts';
 import {
   answerUnreadable,
   createErrorHandler,
@@ -86,11 +87,18 @@ export async function createGateway(given: {
     metrics.answered(route, reply.statusCode, reply.elapsedTime / 1_000);
   });
 
-  registerHealth(app, { ...resources, isDraining: () => draining });
+  registerHealth(app, {
+    ...resources,
+    needsRedis: needsRedis(design),
+    isDraining: () => draining,
+  });
   registerMetrics(app, metrics);
   const wiring = {
     guard: createGuard({ services, limits: design.rateLimit, metrics }),
-    auditTrail: createAuditTrail({ ...resources, audit: services.audit, report }),
+    auditTrail:
+      design.audit.writer.kind === 'off'
+        ? null
+        : createAuditTrail({ ...resources, audit: services.audit, report }),
     forEveryAnswer: services.activity.forEveryAnswer,
   };
   const routes = [
@@ -107,6 +115,10 @@ export async function createGateway(given: {
     },
   };
 }
+
+/** Without it nothing could be answered: the limits and the sample's sessions live there alone. */
+const needsRedis = ({ rateLimit, sessions }: Design): boolean =>
+  rateLimit.kind !== 'off' || sessions.store.kind === 'redis-ttl';
 
 async function registerOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwagger, {

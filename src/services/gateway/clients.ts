@@ -4,8 +4,8 @@
  */
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import type { DatabaseDesign } from '../design.ts';
-import { type Database, ServiceError } from '../ports.ts';
+import type { DatabaseDesign, Design } from '../design.ts';
+import { type Database, ServiceError, type TransactionalDatabase } from '../ports.ts';
 
 const timestamptzOid = 1184;
 const types = {
@@ -23,7 +23,7 @@ function inUtc(databaseUrl: string): string {
   return url.toString();
 }
 
-export interface PooledDatabase extends Database {
+export interface PooledDatabase extends TransactionalDatabase {
   readonly waiting: () => number;
   close(): Promise<void>;
 }
@@ -43,6 +43,9 @@ export function openDatabase(given: {
     max: design.poolMax,
     connectionTimeoutMillis: design.connectionTimeoutMs,
     statement_timeout: design.statementTimeoutMs,
+    // The server's own limit does not help when the server, or the way to it, is gone.
+    query_timeout: design.statementTimeoutMs + 1_000,
+    keepAlive: true,
     application_name: given.applicationName,
     types,
   });
@@ -51,31 +54,63 @@ export function openDatabase(given: {
   // The same errors again, for clients that were idle; already told.
   pool.on('error', () => {});
 
+  const use = async <Result>(work: (client: pg.PoolClient) => Promise<Result>) => {
+    const startedMs = performance.now();
+    const client = await pool
+      .connect()
+      .catch(unreachable)
+      .finally(() => observeWaitSeconds?.((performance.now() - startedMs) / 1_000));
+    let broken: Error | undefined;
+    try {
+      return await work(client);
+    } catch (error) {
+      if (!breaksConnection(error as Error)) throw error;
+      broken = error as Error;
+      throw connectionLost(broken);
+    } finally {
+      client.release(broken);
+    }
+  };
+
   return {
-    async query<Row>(statement: { name?: string; text: string; values?: readonly unknown[] }) {
-      const startedMs = performance.now();
-      const client = await pool
-        .connect()
-        .catch(unreachable)
-        .finally(() => observeWaitSeconds?.((performance.now() - startedMs) / 1_000));
-      let failure: Error | undefined;
-      try {
-        return await run<Row>(client, statement);
-      } catch (error) {
-        failure = error as Error;
-        throw error;
-      } finally {
-        client.release(failure && breaksConnection(failure) ? failure : undefined);
-      }
-    },
+    query: (statement) => use((client) => run(client, statement)),
+    transaction: (work) =>
+      use(async (client) => {
+        await client.query('BEGIN');
+        try {
+          const result = await work({ query: (statement) => run(client, statement) });
+          await client.query('COMMIT');
+          return result;
+        } catch (error) {
+          // The error that matters is the first; a broken connection rolls back by itself.
+          if (!breaksConnection(error as Error)) await client.query('ROLLBACK');
+          throw error;
+        }
+      }),
     waiting: () => pool.waitingCount,
     close: () => pool.end(),
   };
 }
 
-/** A refused statement leaves the connection usable; anything else must not go back to the pool. */
+/** A refused statement leaves the connection usable; what the server or the socket says about its end does not. */
 const breaksConnection = (error: Error): boolean =>
-  !(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '');
+  error instanceof pg.DatabaseError
+    ? /^(08|57P)/.test(error.code ?? '')
+    : /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET)/.test((error as { code?: string }).code ?? '') ||
+      /connection terminated|connection ended|not queryable|query read timeout|client was closed/i.test(
+        error.message,
+      );
+
+const connectionLost = (cause: Error): ServiceError =>
+  new ServiceError(
+    {
+      status: 503,
+      code: 'database-connection-lost',
+      detail: 'The connection to the database was lost; the outcome is not known.',
+      headers: { 'retry-after': '1' },
+    },
+    { cause },
+  );
 
 /** One connection as a Database, for work that is one transaction. */
 export async function openConnection(
@@ -115,6 +150,38 @@ function unreachable(cause: Error): never {
   throw error;
 }
 
+/**
+ * The connection session checks use: nothing waits in line for a Redis that is not there, nothing is sent twice, and
+ * a connection on which nothing comes back is replaced.
+ */
+export function openSessionRedis(
+  redisUrl: string,
+  timeoutMs: number,
+  onError: (error: Error) => void,
+): Redis {
+  if (redisUrl === '') throw new Error('redisUrl is empty, and this process needs Redis');
+  const redis = new Redis(redisUrl, {
+    enableAutoPipelining: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: timeoutMs,
+    socketTimeout: 2 * timeoutMs,
+    connectTimeout: 5 * timeoutMs,
+    retryStrategy: () => 50,
+  });
+  // Down for a minute is one message, not a thousand.
+  let told = '';
+  redis.on('ready', () => {
+    told = '';
+  });
+  redis.on('error', (error) => {
+    if (error.message !== told) onError(error);
+    told = error.message;
+  });
+  return redis;
+}
+
 export function openRedis(redisUrl: string, onError: (error: Error) => void): Redis {
   // An empty address would be localhost:6379, whoever listens there.
   if (redisUrl === '') throw new Error('redisUrl is empty, and this process needs Redis');
@@ -128,4 +195,56 @@ export function openRedis(redisUrl: string, onError: (error: Error) => void): Re
   });
   redis.on('error', onError);
   return redis;
+}
+
+/** Quick to give up: what it asks is asked again at once, and never behind a request's statement. */
+const fenceDatabase: DatabaseDesign = {
+  poolMax: 3,
+  connectionTimeoutMs: 1_000,
+  statementTimeoutMs: 1_000,
+};
+
+/** Every connection of a gateway process. */
+export function openStores(given: {
+  name: string;
+  databaseUrl: string;
+  redisUrl: string;
+  design: Design;
+  observeWaitSeconds: (seconds: number) => void;
+  report: (where: string, error: Error) => void;
+}) {
+  const { databaseUrl, redisUrl, design, report } = given;
+  const store = design.sessions.store;
+  const common = {
+    databaseUrl,
+    onConnectionError: (error: Error) => report('postgres', error),
+  };
+  const db = openDatabase({
+    ...common,
+    design: design.database,
+    applicationName: given.name,
+    observeWaitSeconds: given.observeWaitSeconds,
+  });
+  const fenceDb = openDatabase({
+    ...common,
+    design: fenceDatabase,
+    applicationName: `${given.name}.fence`,
+  });
+  const onRedisError = (error: Error) => report('redis', error);
+  const redis = openRedis(redisUrl, onRedisError);
+  const sessionRedis =
+    store.kind === 'read-through'
+      ? openSessionRedis(redisUrl, store.redisTimeoutMs, onRedisError)
+      : redis;
+  return {
+    db,
+    fenceDb,
+    redis,
+    sessionRedis,
+    async close() {
+      redis.disconnect();
+      sessionRedis.disconnect();
+      await Promise.allSettled([db.close(), fenceDb.close()]);
+    },
+  };
 }

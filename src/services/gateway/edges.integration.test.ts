@@ -46,7 +46,7 @@ beforeAll(async () => {
   await prepareSchema(postgres.url, { ...given, size: smallSize });
   platform = await startPlatform({ ...given, databaseUrl: postgres.url, redisUrl: redis.url });
   anyone = client(platform.url);
-  someone = client(platform.url, bearer((await platform.services.sessions.create('9')).token));
+  someone = client(platform.url, bearer((await platform.login('9')).token));
 });
 
 afterAll(async () => {
@@ -199,6 +199,7 @@ describe('/openapi.json', () => {
     );
     expect(operations.map(({ name }) => name).sort()).toEqual(
       [
+        'delete /sessions/{id}',
         'get /activity',
         'get /healthz',
         'get /me',
@@ -207,10 +208,17 @@ describe('/openapi.json', () => {
         'get /projects',
         'get /projects/{id}',
         'get /readyz',
+        'get /session',
+        'get /sessions',
+        'post /admin/users/{id}/revoke-sessions',
         'post /login',
         'post /logout',
+        'post /password',
         'post /projects',
         'post /register',
+        'post /session/renew',
+        'post /sessions/revoke-all',
+        'post /sessions/revoke-others',
       ].sort(),
     );
     const ids = operations.map(({ operation }) => operation.operationId);
@@ -232,6 +240,8 @@ describe('/openapi.json', () => {
     for (const [path, url] of [
       ['/me', '/me'],
       ['/projects', '/projects'],
+      ['/session', '/session'],
+      ['/sessions', '/sessions'],
       ['/activity', '/activity?limit=5'],
       ['/healthz', '/healthz'],
       ['/readyz', '/readyz'],
@@ -262,6 +272,10 @@ describe('/metrics', () => {
       'auth_service_cache_hits_total counter',
       'auth_service_cache_misses_total counter',
       'auth_service_cache_hit_rate gauge',
+      'session_fallbacks_total counter',
+      'session_redis_breaker_open gauge',
+      'session_fence_wait_seconds histogram',
+      'session_fence_unconfirmed_total counter',
       'activity_cache_hits_total counter',
       'activity_cache_misses_total counter',
       'activity_cache_hit_rate gauge',
@@ -308,11 +322,11 @@ describe('the activity cache', () => {
 });
 
 describe('without Redis', () => {
-  it('lets nobody in, says why, stays alive, and recovers by itself', async () => {
+  it('knows the session but not the limit, so lets nobody in, says why, and recovers by itself', async () => {
     // Frozen: the connection stays open and nothing answers.
     process.kill(redis.pid, 'SIGSTOP');
     const frozen = await someone('GET', '/me');
-    expectProblem(frozen, 503, 'sessions-unavailable');
+    expectProblem(frozen, 503, 'rate-limit-unavailable');
     const ready = await anyone('GET', '/readyz');
     expect([ready.status, ready.body.detail]).toEqual([503, 'Redis does not answer.']);
     expect((await anyone('GET', '/healthz')).status).toBe(200);

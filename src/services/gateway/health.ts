@@ -1,6 +1,6 @@
 /**
- * Liveness and readiness. Alive: the event loop turns. Ready: PostgreSQL and Redis answer within a second and the
- * process is not draining; a load balancer should then send requests here.
+ * Liveness and readiness. Alive: the event loop turns. Ready: PostgreSQL, and Redis where the design cannot do
+ * without, answer within a second and the process is not draining; a load balancer should then send requests here.
  */
 import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
@@ -33,7 +33,7 @@ const status = (value: string) => ({
 
 export function registerHealth(
   app: FastifyInstance,
-  given: { db: Database; redis: Redis; isDraining(): boolean },
+  given: { db: Database; redis: Redis; needsRedis: boolean; isDraining(): boolean },
 ): void {
   app.route({
     method: 'GET',
@@ -63,7 +63,7 @@ export function registerHealth(
     async handler(request, reply) {
       const [database, redis] = await Promise.all([
         answers(given.db.query({ name: 'ready', text: 'SELECT 1' })),
-        answers(given.redis.ping()),
+        given.needsRedis ? answers(given.redis.ping()) : true,
       ]);
       const lacking = [
         ...(given.isDraining() ? ['the process is stopping'] : []),

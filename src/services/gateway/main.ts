@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { prepareStorage } from '../audit/storage.ts';
 import { findDesign } from '../design.ts';
 import { createGateway, type Gateway } from './app.ts';
-import { openDatabase, openRedis } from './clients.ts';
+import { openStores } from './clients.ts';
 import { createMetrics } from './metrics.ts';
 import { parseProcessConfig, readParams } from './process-config.ts';
 import { createServices, type Services } from './services.ts';
@@ -27,21 +27,20 @@ async function start() {
   const design = findDesign(params.string('design'));
   const logLevel = params.string('logLevel', 'off');
 
-  const redis = openRedis(config.redisUrl, (error) => report('redis', error));
-  const db = openDatabase({
-    databaseUrl: config.databaseUrl,
-    design: design.database,
-    applicationName: config.name,
+  const stores = openStores({
+    ...config,
+    design,
     observeWaitSeconds: (seconds) => metrics.poolWaited(seconds),
-    onConnectionError: (error) => report('postgres', error),
+    report,
   });
+  const { db } = stores;
   const metrics = createMetrics({
     auditDepth: (): number => services.audit.depth(),
     poolWaiting: db.waiting,
   });
   const resources = {
-    db,
-    redis,
+    ...stores,
+    name: config.name,
     keyPrefix: config.redisPrefix,
     clock: systemClock,
     random: systemRandom,
@@ -49,10 +48,12 @@ async function start() {
   const services: Services = createServices(design, resources, {
     flushed: metrics.auditFlushed,
     cache: metrics.activityCache,
+    sessions: { ...metrics.sessions, report: (error) => report('sessions', error) },
   });
 
   const storage = { clock: systemClock, storage: design.audit.storage };
-  await Promise.all([prepareStorage(db, storage), redis.ping()]);
+  // Redis may be down at this moment; what needs it says so when asked.
+  await Promise.all([prepareStorage(db, storage), services.sessions.start()]);
   const maintenance = setInterval(() => {
     prepareStorage(db, storage).catch((error) => report('maintenance', error));
   }, maintenanceIntervalMs);
@@ -76,8 +77,10 @@ async function start() {
     await delay(params.integer('drainMs', 200));
     await finishRequests(gateway);
     await services.audit.close();
+    await services.sessions.close();
+    services.passwords.close();
     metrics.close();
-    await Promise.allSettled([db.close(), redis.quit()]);
+    await stores.close();
     process.exit(0);
   };
   return { url, stop };

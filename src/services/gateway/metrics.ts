@@ -4,6 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { SessionObserver } from '../sessions/contract.ts';
 
 const latencyBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.85, 1, 2, 3, 4, 5, 7.5, 10, 15,
@@ -19,7 +20,7 @@ export interface Metrics {
   answered(route: string, status: number, seconds: number): void;
   limiterTook(seconds: number): void;
   poolWaited(seconds: number): void;
-  sessionChecked(hit: boolean): void;
+  readonly sessions: Omit<SessionObserver, 'report'>;
   activityCache(hit: boolean): void;
   auditFlushed(events: number, seconds: number): void;
   close(): void;
@@ -71,6 +72,41 @@ function eventLoopDelay(registers: Registry[]) {
   return () => delay.disable();
 }
 
+function sessionMetrics(registers: Registry[]): Metrics['sessions'] {
+  const counter = (name: string, help: string) => new Counter({ name, help, registers });
+  const looked = hitRate(registers, {
+    counters: 'auth_service_cache',
+    gauge: 'auth_service_cache_hit_rate',
+    what: 'Session checks in Redis',
+  });
+  const fallbacks = counter(
+    'session_fallbacks_total',
+    'Session checks answered by PostgreSQL because Redis could not be used',
+  );
+  const breaker = new Gauge({
+    name: 'session_redis_breaker_open',
+    help: '1 while session checks leave Redis alone',
+    registers,
+  });
+  breaker.set(1);
+  const waits = new Histogram({
+    name: 'session_fence_wait_seconds',
+    help: 'How long a logout waited for every process to leave the old copies',
+    buckets: shortBuckets,
+    registers,
+  });
+  const unconfirmed = counter('session_fence_unconfirmed_total', 'Logouts that had to say so');
+  return {
+    looked,
+    fellBack: () => fallbacks.inc(),
+    breaker: (open) => breaker.set(open ? 1 : 0),
+    fenced(seconds, confirmed) {
+      waits.observe(seconds);
+      if (!confirmed) unconfirmed.inc();
+    },
+  };
+}
+
 export function createMetrics(read: { auditDepth(): number; poolWaiting(): number }): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -119,11 +155,7 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
     answered: (route, status, seconds) => answers.observe({ route, status }, seconds),
     limiterTook: (seconds) => limiter.observe(seconds),
     poolWaited: (seconds) => poolWait.observe(seconds),
-    sessionChecked: hitRate(registers, {
-      counters: 'auth_service_cache',
-      gauge: 'auth_service_cache_hit_rate',
-      what: 'Session checks',
-    }),
+    sessions: sessionMetrics(registers),
     activityCache: hitRate(registers, {
       counters: 'activity_cache',
       gauge: 'activity_cache_hit_rate',

@@ -3,10 +3,12 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Activity } from '../audit/contract.ts';
+import { storable } from '../audit/policy.ts';
 import { activityItem } from '../audit/routes.ts';
 import type { Answer, Call, JsonSchema, Route } from '../route.ts';
 import type { createAuditTrail } from './audit-trail.ts';
-import { cookieName, type createGuard } from './guard.ts';
+import type { createGuard } from './guard.ts';
+import { cookieName } from './presented-token.ts';
 import { problemType } from './problems.ts';
 
 const commonProblems = [400, 413, 429, 500, 503];
@@ -27,7 +29,8 @@ function responsesOf(route: Route, withActivity: boolean): JsonSchema {
           ? { description: 'Done', ...schema, properties: { ...properties, recentActivity } }
           : { description: 'Done', ...schema };
   }
-  const own = route.access === 'session' ? [401, ...commonProblems] : commonProblems;
+  const needsToken = route.access === 'session' || route.access === 'token';
+  const own = needsToken ? [401, 403, ...commonProblems] : commonProblems;
   for (const status of new Set([...own, ...(route.problems ?? [])])) {
     const content = { [problemType]: { schema: { $ref: 'problem#' } } };
     responses[status] = { description: 'Problem', content };
@@ -41,15 +44,22 @@ function send(reply: FastifyReply, answer: Answer, body: Answer['body']) {
     if (answer.sessionCookie === null) reply.clearCookie(cookieName, options);
     else reply.setCookie(cookieName, answer.sessionCookie, options);
   }
+  if (answer.headers) reply.headers(answer.headers);
   return reply.code(answer.status).send(body);
 }
 
 const callOf = (request: FastifyRequest): Call => {
-  const { userId, token, trail } = request.passage!;
+  const { userId, session, token, trail } = request.passage!;
   return {
     userId,
+    session,
     token,
     trail,
+    origin: {
+      requestId: request.id,
+      device: storable(request.headers['user-agent'], 200),
+      ip: request.ip,
+    },
     params: request.params as Call['params'],
     query: request.query as Call['query'],
     body: (request.body ?? {}) as Call['body'],
@@ -61,7 +71,8 @@ export function registerRoute(
   route: Route,
   given: {
     guard: ReturnType<typeof createGuard>;
-    auditTrail: ReturnType<typeof createAuditTrail>;
+    /** Null in designs without an audit log. */
+    auditTrail: ReturnType<typeof createAuditTrail> | null;
     forEveryAnswer: Activity['forEveryAnswer'];
   },
 ): void {
@@ -74,14 +85,16 @@ export function registerRoute(
     schema: {
       operationId: operationId(route),
       summary: route.summary,
-      ...(route.access === 'session' ? { security: [{ bearer: [] }, { cookie: [] }] } : {}),
+      ...(route.access === 'session' || route.access === 'token'
+        ? { security: [{ bearer: [] }, { cookie: [] }] }
+        : {}),
       ...(route.params ? { params: route.params } : {}),
       ...(route.query ? { querystring: route.query } : {}),
       ...(route.body ? { body: route.body } : {}),
       response: responsesOf(route, forEveryAnswer !== undefined),
     },
     onRequest: given.guard(route.access),
-    onSend: given.auditTrail(route),
+    ...(given.auditTrail ? { onSend: given.auditTrail(route) } : {}),
     async handler(request, reply) {
       const call = callOf(request);
       if (!forEveryAnswer) {

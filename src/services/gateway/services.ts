@@ -1,31 +1,23 @@
 /**
  * Builds the services a design asks for: the one place where design data becomes a choice of strategy.
  */
-import type { Redis } from 'ioredis';
 import { createEveryResponseActivity } from '../audit/activity-every-response.ts';
 import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
 import type { Activity, AuditObserver, AuditWriter } from '../audit/contract.ts';
 import { createGroupCommit } from '../audit/group-commit.ts';
 import { createInsertPerRequest } from '../audit/insert-per-request.ts';
 import type { Design } from '../design.ts';
-import type { Clock, Database, Random } from '../ports.ts';
 import type { Projects } from '../projects/contract.ts';
 import { createProjects } from '../projects/store.ts';
 import type { RateLimiter } from '../rate-limit/contract.ts';
 import { createRateLimiter } from '../rate-limit/store.ts';
-import type { Passwords, SessionStore, UserStore } from '../sessions/contract.ts';
+import type { Passwords, SessionObserver, SessionStore, UserStore } from '../sessions/contract.ts';
 import { createPasswords } from '../sessions/password.ts';
-import { createSessionStore } from '../sessions/session-store.ts';
+import { createSessionStore, type SessionResources } from '../sessions/session-store.ts';
 import { createUserStore } from '../sessions/user-store.ts';
 
-/** What a process brings: its stores, its time, its randomness. */
-export interface Resources {
-  readonly db: Database;
-  readonly redis: Redis;
-  readonly keyPrefix: string;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+/** What a process brings: its name, its stores, its time, its randomness. */
+export type Resources = SessionResources;
 
 export interface Services {
   readonly sessions: SessionStore;
@@ -40,10 +32,14 @@ export interface Services {
 export function createServices(
   design: Design,
   resources: Resources,
-  observer: AuditObserver,
+  observer: AuditObserver & { sessions: SessionObserver },
 ): Services {
   return {
-    sessions: createSessionStore({ ...resources, design: design.sessions }),
+    sessions: createSessionStore({
+      ...resources,
+      design: design.sessions,
+      observer: observer.sessions,
+    }),
     users: createUserStore(resources),
     passwords: createPasswords({ ...resources, design: design.sessions.password }),
     limiter: createRateLimiter(resources),
@@ -56,6 +52,8 @@ export function createServices(
 function createWriter(design: Design, resources: Resources, observer: AuditObserver): AuditWriter {
   const { writer } = design.audit;
   switch (writer.kind) {
+    case 'off':
+      return { record: async () => {}, depth: () => 0, close: async () => {} };
     case 'insert-per-request':
       return createInsertPerRequest({ ...resources, observer });
     case 'group-commit':

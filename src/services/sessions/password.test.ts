@@ -4,7 +4,7 @@ import { createAdmission } from './admission.ts';
 import { createPasswords } from './password.ts';
 
 const random = { uuid: () => randomUUID(), bytes: (count: number) => randomBytes(count) };
-const cheap = { cost: 16, blockSize: 1, parallelization: 1 };
+const cheap = { hashing: 'threads', cost: 16, blockSize: 1, parallelization: 1 } as const;
 const limits = { maxConcurrent: 2, maxWaiting: 3, maxWaitMs: 1_000 };
 const passwords = createPasswords({ design: { ...cheap, ...limits }, random });
 

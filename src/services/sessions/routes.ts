@@ -1,134 +1,194 @@
-/** Accounts and sessions over HTTP: register, login, logout, me. */
+/** Sessions over HTTP: look at them, renew this one, end one, the others, or all; an administrator ends anybody's. */
 import { isoFromUs, ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
-import type { Passwords, SessionStore, UserStore } from './contract.ts';
+import {
+  accountRoutes,
+  answerLoggedOut,
+  answerNewSession,
+  newSession,
+  type SessionServices,
+  sessionGone,
+} from './account-routes.ts';
 
-interface Given {
-  readonly sessions: SessionStore;
-  readonly users: UserStore;
-  readonly passwords: Passwords;
-}
-
-const credentials: JsonSchema = {
+const listed: JsonSchema = {
   type: 'object',
-  required: ['email', 'password'],
-  additionalProperties: false,
-  properties: {
-    email: { type: 'string', maxLength: 254, pattern: '^[^\\s@\\u0000]+@[^\\s@\\u0000]+$' },
-    password: { type: 'string', minLength: 8, maxLength: 128 },
-  },
-};
-
-const user: JsonSchema = {
-  type: 'object',
-  required: ['id', 'email', 'createdAt'],
+  required: ['id', 'device', 'ip', 'createdAt', 'lastSeenAt', 'current'],
   properties: {
     id: { type: 'string' },
-    email: { type: 'string' },
+    device: { type: 'string', nullable: true, description: 'User-Agent of the login.' },
+    ip: { type: 'string', nullable: true },
     createdAt: { type: 'string', format: 'date-time' },
+    lastSeenAt: { type: 'string', format: 'date-time', description: 'To the minute.' },
+    current: { type: 'boolean' },
   },
 };
 
-const login: JsonSchema = {
+const revoked: JsonSchema = {
   type: 'object',
-  required: ['token', 'userId', 'endsAt'],
-  properties: {
-    token: { type: 'string', description: 'Send as a bearer token; shown once.' },
-    userId: { type: 'string' },
-    endsAt: { type: 'string', format: 'date-time' },
-  },
+  required: ['revoked'],
+  properties: { revoked: { type: 'integer', description: 'Sessions ended by this request.' } },
 };
 
-const normalised = (email: unknown) => String(email).trim().toLowerCase();
+const isoFromMs = (ms: number) => isoFromUs(ms * 1_000);
 
-export function sessionRoutes(given: Given): readonly Route[] {
-  return [registerRoute(given), loginRoute(given), logoutRoute(given), meRoute(given)];
+export function sessionRoutes(given: SessionServices): readonly Route[] {
+  return [
+    ...accountRoutes(given),
+    currentRoute(),
+    renewRoute(given),
+    listRoute(given),
+    revokeRoute(given),
+    revokeOthersRoute(given),
+    revokeAllRoute(given),
+    administratorRoute(given),
+  ];
 }
 
-const registerRoute = ({ users, passwords }: Given): Route => ({
-  method: 'POST',
-  url: '/register',
-  summary: 'Create an account',
-  access: 'register',
-  action: 'user.register',
-  resourceType: 'user',
-  body: credentials,
-  answers: { 201: user },
-  problems: [409],
-  async handle({ body, trail }) {
-    const hash = await passwords.hash(body.password as string);
-    const created = await users.create(normalised(body.email), hash);
-    if (!created) {
-      throw new ServiceError({
-        status: 409,
-        code: 'email-taken',
-        detail: 'An account with this address exists.',
-      });
-    }
-    trail.userId = created.id;
-    trail.resourceId = created.id;
-    return { status: 201, body: { ...created } };
-  },
-});
-
-const loginRoute = ({ sessions, users, passwords }: Given): Route => ({
-  method: 'POST',
-  url: '/login',
-  summary: 'Start a session',
-  access: 'login',
-  action: 'session.login',
-  resourceType: 'session',
-  body: credentials,
-  answers: { 200: login },
-  problems: [401],
-  async handle({ body, trail }) {
-    const known = await users.findByEmail(normalised(body.email));
-    if (known) trail.userId = known.id;
-    const valid = await passwords.verify(body.password as string, known?.passwordHash ?? null);
-    if (!known || !valid) {
-      throw new ServiceError({
-        status: 401,
-        code: 'invalid-credentials',
-        detail: 'Address or password is wrong.',
-        headers: { 'www-authenticate': 'Bearer' },
-      });
-    }
-    const { token, session } = await sessions.create(known.id);
-    const endsAt = isoFromUs(session.endsAtMs * 1_000);
-    return { status: 200, body: { token, userId: known.id, endsAt }, sessionCookie: token };
-  },
-});
-
-const logoutRoute = ({ sessions }: Given): Route => ({
-  method: 'POST',
-  url: '/logout',
-  summary: 'End this session at once',
-  access: 'session',
-  action: 'session.logout',
-  resourceType: 'session',
-  answers: { 204: null },
-  async handle({ token }) {
-    await sessions.end(token);
-    return { status: 204, sessionCookie: null };
-  },
-});
-
-const meRoute = ({ users }: Given): Route => ({
+const currentRoute = (): Route => ({
   method: 'GET',
-  url: '/me',
-  summary: 'Who you are',
+  url: '/session',
+  summary: 'This session; costs the check and nothing else',
   access: 'session',
-  action: 'user.read',
-  resourceType: 'user',
-  answers: { 200: user },
-  async handle({ userId, trail }) {
-    trail.resourceId = userId;
-    const found = await users.find(userId);
-    if (found) return { status: 200, body: { ...found } };
+  action: 'session.read',
+  resourceType: 'session',
+  answers: {
+    200: {
+      type: 'object',
+      required: ['userId', 'sessionId'],
+      properties: { userId: { type: 'string' }, sessionId: { type: 'string' } },
+    },
+  },
+  handle: async ({ userId, session }) => ({
+    status: 200,
+    body: { userId, sessionId: session!.id },
+  }),
+});
+
+const renewRoute = ({ sessions }: SessionServices): Route => ({
+  method: 'POST',
+  url: '/session/renew',
+  summary: 'Another token for this session, with the same absolute end; the present one ends',
+  access: 'session',
+  action: 'session.renew',
+  resourceType: 'session',
+  answers: { 200: newSession },
+  async handle({ token, origin }) {
+    const created = await sessions.renew(token, origin);
+    if (!created) throw sessionGone();
+    return answerNewSession(created);
+  },
+});
+
+const listRoute = ({ sessions }: SessionServices): Route => ({
+  method: 'GET',
+  url: '/sessions',
+  summary: 'Your sessions that have not ended, newest first, at most 100',
+  access: 'session',
+  action: 'session.list',
+  resourceType: 'session',
+  answers: {
+    200: {
+      type: 'object',
+      required: ['items'],
+      properties: { items: { type: 'array', items: listed } },
+    },
+  },
+  async handle({ userId, session }) {
+    const items = (await sessions.list(userId)).map(({ createdAtMs, lastSeenAtMs, ...view }) => ({
+      ...view,
+      createdAt: isoFromMs(createdAtMs),
+      lastSeenAt: isoFromMs(lastSeenAtMs),
+      current: view.id === session!.id,
+    }));
+    return { status: 200, body: { items } };
+  },
+});
+
+const revokeRoute = ({ sessions }: SessionServices): Route => ({
+  method: 'DELETE',
+  url: '/sessions/:id',
+  summary: 'End one of your sessions; may be repeated',
+  access: 'session',
+  action: 'session.revoke',
+  resourceType: 'session',
+  params: {
+    type: 'object',
+    required: ['id'],
+    properties: { id: { type: 'string', pattern: '^[A-Za-z0-9_-]{22}$' } },
+  },
+  answers: { 204: null },
+  problems: [404],
+  async handle({ session, params, origin }) {
+    if (await sessions.revoke(session!, params.id!, origin))
+      return params.id === session!.id ? answerLoggedOut : { status: 204 };
     throw new ServiceError({
       status: 404,
-      code: 'user-not-found',
-      detail: 'Your account no longer exists.',
+      code: 'session-not-found',
+      detail: 'You have no session with this id.',
     });
+  },
+});
+
+const revokeOthersRoute = ({ sessions }: SessionServices): Route => ({
+  method: 'POST',
+  url: '/sessions/revoke-others',
+  summary: 'End all your sessions but this one',
+  access: 'session',
+  action: 'session.revoke-others',
+  resourceType: 'session',
+  answers: { 200: revoked },
+  handle: async ({ session, origin }) => ({
+    status: 200,
+    body: { revoked: await sessions.revokeOthers(session!, origin) },
+  }),
+});
+
+const revokeAllRoute = ({ sessions }: SessionServices): Route => ({
+  method: 'POST',
+  url: '/sessions/revoke-all',
+  summary: 'End all your sessions, this one too',
+  access: 'session',
+  action: 'session.revoke-all',
+  resourceType: 'session',
+  answers: { 200: revoked },
+  async handle({ userId, origin }) {
+    const count = await sessions.revokeAll(userId, { id: userId, reason: 'all' }, origin);
+    return { ...answerLoggedOut, status: 200, body: { revoked: count } };
+  },
+});
+
+const administratorRoute = ({ sessions, users }: SessionServices): Route => ({
+  method: 'POST',
+  url: '/admin/users/:id/revoke-sessions',
+  summary: 'End all sessions of a user; needs the role administrator',
+  access: 'session',
+  action: 'session.revoke-user',
+  resourceType: 'user',
+  params: {
+    type: 'object',
+    required: ['id'],
+    properties: { id: { type: 'string', pattern: '^[1-9][0-9]{0,17}$' } },
+  },
+  answers: { 200: revoked },
+  problems: [404],
+  async handle({ userId, params, origin }) {
+    // Read, not remembered: a role that was taken away is gone at once.
+    if ((await users.credentials(userId))?.role !== 'administrator') {
+      throw new ServiceError({
+        status: 403,
+        code: 'not-administrator',
+        detail: 'This needs the role administrator.',
+      });
+    }
+    if (!(await users.find(params.id!))) {
+      throw new ServiceError({
+        status: 404,
+        code: 'user-not-found',
+        detail: 'There is no user with this id.',
+      });
+    }
+    const actor = { id: userId, reason: 'administrator' };
+    const count = await sessions.revokeAll(params.id!, actor, origin);
+    return { status: 200, body: { revoked: count } };
   },
 });

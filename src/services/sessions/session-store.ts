@@ -1,61 +1,57 @@
-/**
- * Sessions in Redis, one string each under the SHA-256 of the token. GETEX reads and extends the idle timeout in
- * one command, so a check cannot bring back a session that a logout has just deleted. The value carries the
- * absolute end, which GETEX does not know; the policy refuses a session past it.
- */
-import { createHash } from 'node:crypto';
+/** The session store a design asks for. */
 import type { Redis } from 'ioredis';
 import type { SessionsDesign } from '../design.ts';
-import { type Clock, type Random, ServiceError } from '../ports.ts';
-import type { SessionStore } from './contract.ts';
-import {
-  decodeSession,
-  encodeSession,
-  hasEnded,
-  idleTtlMs,
-  isToken,
-  newSession,
-} from './policy.ts';
+import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
+import { createSessionCache } from './cache.ts';
+import type { SessionObserver, SessionStore } from './contract.ts';
+import { createFence } from './fence.ts';
+import { createReadThroughStore } from './read-through-store.ts';
+import { createRedisLink } from './redis-link.ts';
+import { createRedisTtlStore } from './redis-ttl-store.ts';
+import { createRowPerRequestStore } from './row-per-request-store.ts';
 
-export function createSessionStore(given: {
-  redis: Redis;
-  keyPrefix: string;
-  clock: Clock;
-  random: Random;
-  design: SessionsDesign;
-}): SessionStore {
-  const { redis, clock, random, design } = given;
-  const keyOf = (token: string) =>
-    `${given.keyPrefix}session:${createHash('sha256').update(token).digest('base64url')}`;
-  const nowMs = () => Math.floor(clock.nowUs() / 1_000);
-
-  return {
-    async create(userId) {
-      const token = `ps_${random.bytes(32).toString('base64url')}`;
-      const session = newSession(userId, nowMs(), design);
-      const ttlMs = idleTtlMs(session, session.createdAtMs, design);
-      await redis.set(keyOf(token), encodeSession(session), 'PX', ttlMs).catch(unavailable);
-      return { token, session };
-    },
-
-    async check(token) {
-      if (!isToken(token)) return null;
-      const key = keyOf(token);
-      const text = await redis.getex(key, 'PX', design.idleTimeoutMs).catch(unavailable);
-      const session = text === null ? null : decodeSession(text);
-      return session && !hasEnded(session, nowMs()) ? session : null;
-    },
-
-    async end(token) {
-      if (isToken(token)) await redis.del(keyOf(token)).catch(unavailable);
-    },
-  };
+export interface SessionResources {
+  /** Unique among the processes of the service. */
+  readonly name: string;
+  readonly db: TransactionalDatabase;
+  /** Connections that nothing else can keep busy: the fence must not wait behind requests. */
+  readonly fenceDb: Database;
+  readonly redis: Redis;
+  /** Fails at once when Redis is not there. */
+  readonly sessionRedis: Redis;
+  readonly keyPrefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
-/** Without the store nobody is let in: an unknown session is not a valid one. */
-function unavailable(cause: unknown): never {
-  throw new ServiceError(
-    { status: 503, code: 'sessions-unavailable', detail: 'Sessions cannot be checked right now.' },
-    { cause },
-  );
+export function createSessionStore(
+  given: SessionResources & { design: SessionsDesign; observer: SessionObserver },
+): SessionStore {
+  const { store } = given.design;
+  switch (store.kind) {
+    case 'row-per-request':
+      return createRowPerRequestStore(given);
+    case 'redis-ttl':
+      return createRedisTtlStore({ ...given, store });
+    case 'read-through': {
+      const link = createRedisLink({
+        redis: given.sessionRedis,
+        breakerOpenMs: store.breakerOpenMs,
+        onBreaker: given.observer.breaker,
+      });
+      const fence = createFence({
+        ...store,
+        name: given.name,
+        db: given.fenceDb,
+        random: given.random,
+        monotonicMs: () => performance.now(),
+        fenced: given.observer.fenced,
+        report: given.observer.report,
+      });
+      const cache = createSessionCache({ ...given, link });
+      return createReadThroughStore({ ...given, store, cache, fence });
+    }
+    default:
+      return store satisfies never;
+  }
 }

@@ -19,7 +19,7 @@ export function createUserStore(given: { db: Database; clock: Clock }): UserStor
     async findByEmail(email) {
       const rows = await db.query<{ id: string; passwordHash: string }>({
         name: 'user-by-email',
-        text: 'SELECT id, password_hash AS "passwordHash" FROM users WHERE email = $1',
+        text: 'SELECT id, password_hash AS "passwordHash" FROM users WHERE email = $1 AND disabled_at IS NULL',
         values: [email],
       });
       return rows[0] ?? null;
@@ -29,6 +29,15 @@ export function createUserStore(given: { db: Database; clock: Clock }): UserStor
       const rows = await db.query<User>({
         name: 'user-by-id',
         text: `SELECT ${columns} FROM users WHERE id = $1`,
+        values: [id],
+      });
+      return rows[0] ?? null;
+    },
+
+    async credentials(id) {
+      const rows = await db.query<{ passwordHash: string; role: string }>({
+        name: 'user-credentials',
+        text: 'SELECT password_hash AS "passwordHash", role FROM users WHERE id = $1 AND disabled_at IS NULL',
         values: [id],
       });
       return rows[0] ?? null;

@@ -1,0 +1,128 @@
+/**
+ * Copies of sessions in Redis: `<prefix>s:<generation>:<run id>:<session id>`.
+ *
+ * A live copy is written by one script only, and only if nothing is there (a tombstone wins), the marker is the one
+ * seen before PostgreSQL was read (so Redis was not emptied in between), and less than `populateLimitMs` have gone
+ * by on Redis's own clock. Tombstones live far longer than that. So a copy that a logout overtook is never written.
+ */
+import type { Random } from '../ports.ts';
+import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
+import type { RedisLink } from './redis-link.ts';
+
+const populateLimitMs = 5_000;
+const tombstoneMs = 60_000;
+const holdMs = 10_000;
+
+const ended = 'x';
+/** An end is being committed: PostgreSQL must be asked. */
+const held = 'h';
+
+export type Looked = StoredSession | 'ended' | 'absent';
+
+/** What a populate must present: proof of what Redis was before the row was read. */
+export interface Ticket {
+  readonly runId: string;
+  readonly marker: string;
+  readonly issuedMs: number;
+}
+
+export interface SessionCache {
+  usable(): boolean;
+  /** One command; extends the copy's life to `ttlMs`. */
+  look(generation: number, id: string, ttlMs: number): Promise<Looked>;
+  begin(): Promise<Ticket>;
+  populate(
+    ticket: Ticket,
+    generation: number,
+    copy: { session: StoredSession; ttlMs: number } | { endedId: string },
+  ): Promise<boolean>;
+  hold(generation: number, ids: readonly string[]): Promise<void>;
+  /** Resolves when every generation given refuses the sessions. */
+  bury(generations: { from: number; to: number }, ids: readonly string[]): Promise<void>;
+  close(): void;
+}
+
+const beginScript = `
+local marker = redis.call('GET', KEYS[1])
+if not marker then
+  marker = ARGV[1]
+  redis.call('SET', KEYS[1], marker, 'EX', 86400)
+end
+local time = redis.call('TIME')
+return {marker, time[1] * 1000 + math.floor(time[2] / 1000)}`;
+
+const populateScript = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local time = redis.call('TIME')
+local age = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[2]
+if age < 0 or age >= ${populateLimitMs} then return 0 end
+if redis.call('SET', KEYS[2], ARGV[3], 'NX', 'PX', ARGV[4]) then return 1 end
+return 0`;
+
+export function createSessionCache(given: {
+  link: RedisLink;
+  keyPrefix: string;
+  random: Random;
+}): SessionCache {
+  const { link, keyPrefix, random } = given;
+  const key = (generation: number, runId: string, id: string) =>
+    `${keyPrefix}s:${generation}:${runId}:${id}`;
+  const markerKey = (runId: string) => `${keyPrefix}marker:${runId}`;
+
+  return {
+    usable: () => link.runId() !== null,
+
+    look: (generation, id, ttlMs) =>
+      link.run(async (redis, runId) => {
+        const text = await redis.getex(key(generation, runId, id), 'PX', ttlMs);
+        if (text === null || text === held) return 'absent';
+        if (text === ended) return 'ended';
+        const session = decodeSession(text);
+        if (session?.id === id) return session;
+        throw new Error('an answer that belongs to another question');
+      }),
+
+    begin: () =>
+      link.run(async (redis, runId) => {
+        const fresh = random.bytes(12).toString('base64url');
+        const [marker, issuedMs] = (await redis.eval(beginScript, 1, markerKey(runId), fresh)) as [
+          string,
+          number,
+        ];
+        return { runId, marker, issuedMs };
+      }),
+
+    populate: (ticket, generation, copy) =>
+      link.run(async (redis) => {
+        const live = 'session' in copy;
+        const written = await redis.eval(
+          populateScript,
+          2,
+          markerKey(ticket.runId),
+          key(generation, ticket.runId, live ? copy.session.id : copy.endedId),
+          ticket.marker,
+          ticket.issuedMs,
+          live ? encodeSession(copy.session) : ended,
+          live ? copy.ttlMs : tombstoneMs,
+        );
+        return written === 1;
+      }),
+
+    hold: (generation, ids) =>
+      link.run(async (redis, runId) => {
+        const all = ids.map((id) => redis.set(key(generation, runId, id), held, 'PX', holdMs));
+        await Promise.all(all);
+      }),
+
+    bury: ({ from, to }, ids) =>
+      link.run(async (redis, runId) => {
+        const generations = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+        const keys = generations.flatMap((generation) =>
+          ids.map((id) => key(generation, runId, id)),
+        );
+        await Promise.all(keys.map((one) => redis.set(one, ended, 'PX', tombstoneMs)));
+      }),
+
+    close: () => link.close(),
+  };
+}

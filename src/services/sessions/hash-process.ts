@@ -1,0 +1,26 @@
+/**
+ * The hashing process: one password at a time, at the lowest priority, so that a storm of logins takes idle CPU only.
+ * It hashes on its main thread because that is the one whose priority `setPriority` changes on Linux. It ends when
+ * its parent is gone.
+ */
+import os from 'node:os';
+import { deriveSync } from './derivation.ts';
+import type { HashReply, HashRequest } from './hash-protocol.ts';
+
+os.setPriority(19);
+process.once('disconnect', () => process.exit(0));
+// Ctrl-C reaches the whole process group; the parent decides when this one goes.
+process.on('SIGINT', () => {});
+
+process.on('message', ({ number, ...request }: HashRequest) => {
+  process.send?.(answer(number, request));
+});
+
+function answer(number: number, request: Omit<HashRequest, 'number'>): HashReply {
+  try {
+    const hash = deriveSync({ ...request, salt: Buffer.from(request.salt, 'base64') });
+    return { number, hash: hash.toString('base64') };
+  } catch (error) {
+    return { number, error: (error as Error).message };
+  }
+}

@@ -1,0 +1,12 @@
+/** What the gateway and its hashing process say to each other over IPC. Buffers travel as base64. */
+import type { Derivation } from './derivation.ts';
+
+export type HashRequest = Omit<Derivation, 'salt'> & {
+  readonly number: number;
+  readonly salt: string;
+};
+export interface HashReply {
+  readonly number: number;
+  readonly hash?: string;
+  readonly error?: string;
+}

@@ -1,0 +1,115 @@
+/**
+ * What every store that keeps its truth in PostgreSQL does the same way. `hold` hears of sessions about to end,
+ * inside the transaction; `settle` must not resolve before no process accepts the ended ones any more.
+ */
+import type { SessionsDesign } from '../design.ts';
+import type { Clock, Random } from '../ports.ts';
+import type { Created, Origin, Session, SessionStore } from './contract.ts';
+import type { Ending, Ledger, LedgerRow, Revocation } from './ledger.ts';
+import { endOf, publicSession, type StoredSession } from './policy.ts';
+import { makeToken, readToken, sameHash } from './token.ts';
+
+export function createLedgerStore(given: {
+  ledger: Ledger;
+  clock: Clock;
+  random: Random;
+  design: SessionsDesign;
+  hold: Ending;
+  settle: (ids: readonly string[]) => Promise<void>;
+}): Omit<SessionStore, 'start' | 'close' | 'check'> {
+  const { ledger, clock, random, design, hold, settle } = given;
+  const nowMs = () => Math.floor(clock.nowUs() / 1_000);
+
+  /** The row a token proves possession of, ended or not. */
+  const rowOf = async (token: string): Promise<LedgerRow | null> => {
+    const presented = readToken(token, design.region);
+    const row = presented && (await ledger.find(presented.id));
+    return row && sameHash(row.secretHash, presented.secretHash) ? row : null;
+  };
+
+  const make = (userId: string, endsAtMs?: number): { token: string; session: StoredSession } => {
+    const { token, id, secretHash } = makeToken(design.region, random);
+    const createdAtMs = nowMs();
+    const endsAt = endsAtMs ?? endOf(createdAtMs, design);
+    return { token, session: { id, userId, secretHash, createdAtMs, endsAtMs: endsAt } };
+  };
+
+  const created = (made: { token: string; session: StoredSession }): Created => ({
+    token: made.token,
+    session: publicSession(made.session),
+  });
+
+  const rotation = ({ id, userId }: Session, reason: string): Revocation => ({
+    ...{ userId, only: id, event: 'rotated', actorId: userId, reason },
+  });
+
+  // Those ended before are settled again: their call may have failed between commit and confirmation.
+  const endAll = async (what: Revocation, origin: Origin) => {
+    const { ended, before } = await ledger.revoke(what, origin, hold);
+    await settle([...ended, ...before]);
+    return { ended: ended.length, all: ended.length + before.length };
+  };
+
+  return {
+    async create({ userId, passwordHash, presented }, origin) {
+      const made = make(userId);
+      const old = presented === '' ? null : await rowOf(presented);
+      const replaces = old && rotation(old, 'login');
+      const opening = { session: made.session, reason: 'login', passwordHash, replaces } as const;
+      const { opened } = await ledger.open(opening, origin, hold);
+      if (opened && old) await settle([old.id]);
+      return opened ? created(made) : null;
+    },
+
+    async end(token, origin) {
+      const row = await rowOf(token);
+      if (!row) return null;
+      const { id, userId } = row;
+      const what: Revocation = {
+        ...{ userId, only: id, event: 'revoked', actorId: userId, reason: 'logout' },
+      };
+      await ledger.revoke(what, origin, hold);
+      await settle([id]);
+      return publicSession(row);
+    },
+
+    async renew(token, origin) {
+      const row = await rowOf(token);
+      if (!row || row.revoked) return null;
+      const made = make(row.userId, row.endsAtMs);
+      const opening = { session: made.session, reason: 'renewal' } as const;
+      const ended = await ledger.replace(rotation(row, 'renewal'), opening, origin, hold);
+      if (!ended) return null;
+      await settle(ended);
+      return created(made);
+    },
+
+    list: (userId) => ledger.list(userId, nowMs() - design.idleTimeoutMs),
+
+    async revoke({ userId }, sessionId, origin) {
+      const what = { event: 'revoked', actorId: userId, reason: 'revoked-by-user' } as const;
+      return (await endAll({ ...what, userId, only: sessionId }, origin)).all > 0;
+    },
+
+    async revokeOthers({ id, userId }, origin) {
+      const what = { event: 'revoked', actorId: userId, reason: 'others' } as const;
+      return (await endAll({ ...what, userId, except: id }, origin)).ended;
+    },
+
+    async revokeAll(userId, { id, reason }, origin) {
+      return (await endAll({ event: 'revoked', userId, actorId: id, reason }, origin)).ended;
+    },
+
+    async changePassword(session, { from, to }, origin) {
+      const made = make(session.userId);
+      const opening = { session: made.session, reason: 'password-change' } as const;
+      const change = { ...opening, current: session.id, from, to };
+      const ended = await ledger.changePassword(change, origin, hold);
+      if (!ended) return null;
+      await settle(ended);
+      return created(made);
+    },
+
+    refuse: (userId, origin) => ledger.refuse(userId, origin),
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * Sessions in bulk, as seed data: whatever store a design has, thousands in about a second. Not on record as events,
+ * because nobody logged in. Each user gets one; a token is returned beside each.
+ */
+import type { Redis } from 'ioredis';
+import type { SessionsDesign } from '../design.ts';
+import { type Clock, type Database, isoFromUs, type Random } from '../ports.ts';
+import { encodeSession, endOf, type StoredSession } from './policy.ts';
+import { redisTtlKey, redisTtlUserKey } from './redis-ttl-store.ts';
+import { makeToken } from './token.ts';
+
+const chunk = 1_000;
+const device = 'seeded';
+
+export interface SeededSession {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly token: string;
+}
+
+export async function seedSessions(
+  userIds: readonly string[],
+  given: {
+    db: Database;
+    redis: Redis;
+    keyPrefix: string;
+    clock: Clock;
+    random: Random;
+    design: SessionsDesign;
+  },
+): Promise<readonly SeededSession[]> {
+  const { design, random } = given;
+  const createdAtMs = Math.floor(given.clock.nowUs() / 1_000);
+  const { store } = design;
+  const endsAtMs =
+    store.kind === 'redis-ttl' ? createdAtMs + store.ttlMs : endOf(createdAtMs, design);
+  const seeded: SeededSession[] = [];
+  for (let start = 0; start < userIds.length; start += chunk) {
+    const made = userIds.slice(start, start + chunk).map((userId) => {
+      const { token, id, secretHash } = makeToken(design.region, random);
+      seeded.push({ userId, sessionId: id, token });
+      return { id, userId, secretHash, createdAtMs, endsAtMs };
+    });
+    if (store.kind === 'redis-ttl') await intoRedis(made, given);
+    else await intoPostgres(made, given.db);
+  }
+  return seeded;
+}
+
+async function intoPostgres(sessions: readonly StoredSession[], db: Database): Promise<void> {
+  const [first] = sessions;
+  await db.query({
+    name: 'sessions-seed',
+    text: `INSERT INTO sessions (id, user_id, secret_hash, created_at, last_seen_at, ends_at, device)
+           SELECT id, user_id, secret_hash, $4, $4, $5, $6
+             FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS s(id, user_id, secret_hash)`,
+    values: [
+      sessions.map(({ id }) => id),
+      sessions.map(({ userId }) => userId),
+      sessions.map(({ secretHash }) => secretHash),
+      isoFromUs(first!.createdAtMs * 1_000),
+      isoFromUs(first!.endsAtMs * 1_000),
+      device,
+    ],
+  });
+}
+
+async function intoRedis(
+  sessions: readonly StoredSession[],
+  { redis, keyPrefix }: { redis: Redis; keyPrefix: string },
+): Promise<void> {
+  const pipeline = redis.pipeline();
+  for (const session of sessions) {
+    const value = `${encodeSession(session)} ${JSON.stringify({ device, ip: null })}`;
+    const ttlMs = session.endsAtMs - session.createdAtMs;
+    pipeline.set(redisTtlKey(keyPrefix, session.id), value, 'PX', ttlMs);
+    pipeline.sadd(redisTtlUserKey(keyPrefix, session.userId), session.id);
+  }
+  const failed = (await pipeline.exec())?.find(([error]) => error)?.[0];
+  if (failed) throw failed;
+}

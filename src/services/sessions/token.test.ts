@@ -1,0 +1,44 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { makeToken, readToken, sameHash } from './token.ts';
+
+const random = { uuid: () => randomUUID(), bytes: (count: number) => randomBytes(count) };
+const { token, id, secretHash } = makeToken('eu', random);
+
+describe('token', () => {
+  it('is recognisable, and its parts are read back', () => {
+    expect(token).toMatch(/^ps_eu\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}$/);
+    expect(readToken(token, 'eu')).toEqual({ id, secretHash });
+    const secret = token.split('.')[2]!;
+    expect(secretHash).toEqual(createHash('sha256').update(secret).digest());
+    expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
+    expect(Buffer.from(id, 'base64url')).toHaveLength(16);
+  });
+
+  it('of another region is none', () => expect(readToken(token, 'us')).toBeNull());
+
+  it('with any one character changed, cut short or longer is none', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: token.length - 1 }), fc.string({ minLength: 1 }), (at, text) => {
+        const changed = token.slice(0, at) + text[0] + token.slice(at + 1);
+        if (changed !== token) expect(readToken(changed, 'eu')).toBeNull();
+        expect(readToken(token.slice(0, at), 'eu')).toBeNull();
+        expect(readToken(token + text, 'eu')).toBeNull();
+        expect(readToken(text, 'eu')).toBeNull();
+      }),
+    );
+  });
+
+  it('of a megabyte is refused before it is read', () => {
+    expect(readToken(token.repeat(12_000), 'eu')).toBeNull();
+  });
+
+  it('compares whole hashes', () => {
+    expect(sameHash(secretHash, Buffer.from(secretHash))).toBe(true);
+    expect(sameHash(secretHash, secretHash.subarray(1))).toBe(false);
+    const other = Buffer.from(secretHash);
+    other[31]! ^= 1;
+    expect(sameHash(secretHash, other)).toBe(false);
+  });
+});
