@@ -2,19 +2,36 @@
  * Entry of the load generator's own process: a busy service cannot delay its clock and it cannot hide its own
  * delays. Speaks sender-protocol.ts over IPC; ends with the channel, so it never outlives its parent.
  */
+import type { AutocannonEngine } from './autocannon-engine.ts';
 import { LoadEngine } from './load-engine.ts';
-import type { FromSender, ToSender } from './sender-protocol.ts';
+import type { FromSender, SenderInit, ToSender } from './sender-protocol.ts';
 
-let engine: LoadEngine | null = null;
+type Engine = LoadEngine | AutocannonEngine;
+
+let engine: Engine | null = null;
 
 function send(message: FromSender): void {
   if (process.connected) process.send!(message);
 }
 
+/** Other clients are loaded only where they are asked for: ours should start fast and stay small. */
+async function startEngine(init: SenderInit): Promise<Engine> {
+  const owner = { send, fail };
+  if (init.load === 'autocannon') {
+    const { AutocannonEngine } = await import('./autocannon-engine.ts');
+    return new AutocannonEngine(init, owner);
+  }
+  if (init.load !== 'undici') return new LoadEngine(init, owner);
+  const { UndiciTransport } = await import('./undici-transport.ts');
+  return new LoadEngine(init, owner, (options) => new UndiciTransport(options));
+}
+
 function onMessage(message: ToSender): void {
   if (message.type === 'init') {
-    engine = new LoadEngine(message, { send, fail });
-    send({ type: 'ready' });
+    startEngine(message).then((started) => {
+      engine = started;
+      send({ type: 'ready' });
+    }, fail);
     return;
   }
   if (engine === null) throw new Error(`${message.type} before init`);
@@ -28,7 +45,7 @@ function onMessage(message: ToSender): void {
   else close(engine, 0);
 }
 
-function close(running: LoadEngine, exitCode: number): void {
+function close(running: Engine, exitCode: number): void {
   engine = null;
   running.close().then(() => {
     send({ type: 'closed' });
