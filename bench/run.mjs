@@ -5,10 +5,11 @@
  * an absolute speed, except where a promise of ours is one (the send lag).
  */
 import * as honesty from './honesty.mjs';
+import * as proxy from './proxy.mjs';
 import * as sender from './sender.mjs';
 
 /** @type {Record<string, { title: string, run: (options: BenchOptions) => Promise<BenchResult> }>} */
-const benches = { honesty, sender };
+const benches = { honesty, proxy, sender };
 
 /**
  * @typedef {{ quick: boolean }} BenchOptions

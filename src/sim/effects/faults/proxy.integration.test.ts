@@ -1,4 +1,5 @@
 /** Each rule as a client sees it, over plain HTTP and TCP servers; the real stores are in proxy-stores. */
+import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../testbed/fixtures/bed.ts';
@@ -359,6 +360,33 @@ it('passes interim answers and bodies that end with the connection', async () =>
   client.send(get('/1') + get('/2'));
   expect(await client.fate(5_000)).toBe('end');
   expect(client.received()).toMatch(/^HTTP\/1.1 100[\s\S]*one[\s\S]*until the end$/);
+});
+
+it.runIf(existsSync('/proc'))('keeps no connection that is over, however it ended', async () => {
+  const { proxy, port } = await proxied((await paths()).port);
+  const openFiles = () => readdirSync(`/proc/${proxy.pid}/fd`).length;
+  const before = openFiles();
+  const rules = [
+    null,
+    { kind: 'blackhole' },
+    { kind: 'half-open' },
+    { kind: 'reset' },
+    { kind: 'cut-reply', every: 2 },
+    { kind: 'latency', meanMs: 20, jitterMs: 20 },
+  ] as const;
+  for (const rule of rules) {
+    const old = await Promise.all(Array.from({ length: 10 }, () => rawClient(port)));
+    if (rule !== null) await proxy.apply(link, rule);
+    for (const client of old) client.send(get('/'));
+    await Promise.all(Array.from({ length: 10 }, () => fetchFate(port, '/', 50)));
+    for (const [index, client] of old.entries()) {
+      if (index % 2 === 0) client.socket.end();
+      else client.socket.resetAndDestroy();
+    }
+    await proxy.clear(link);
+    for (const client of old) client.socket.destroy();
+  }
+  await eventually('every connection is closed', () => openFiles() <= before);
 });
 
 it('ends with the process that started it', async () => {
