@@ -7,6 +7,7 @@ import {
   emptyResult,
   hostileResult,
 } from './fixtures/edge-results.ts';
+import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { cut, displayWidth, wrap } from './terminal-text.ts';
 
@@ -14,7 +15,7 @@ const plain = { color: false, width: 100, folder: 'reports/turn4/20260504-091233
 const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
 
 describe('renderConsole', () => {
-  const all = { turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
+  const all = { turn1Result, turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
 
   it.each(Object.entries(all))('never passes the width: %s', (_name, result) => {
     for (const width of [20, 40, 72, 80, 100, 200]) {
@@ -57,8 +58,26 @@ describe('renderConsole', () => {
     expect(text).toContain('expected to pass, but it failed');
   });
 
-  it('matches the golden file', async () => {
-    await expect(renderConsole(turn4Result, plain)).toMatchFileSnapshot('golden/turn4.console.txt');
+  it('compares what the checkers measured, and says never', () => {
+    const text = renderConsole(turn1Result, plain);
+    expect(text).toMatch(/^ {2}accepted after an acknowledged logout +0 +2,912 +0$/m);
+    expect(text).toMatch(/sample 4 of 4 healed, never back in tolerance after redis-kill$/m);
+    expect(text).toMatch(/^ {2}latency\.p99 < 500ms .* check in redis-partition$/m);
+  });
+
+  it('cuts the scope of an SLO, not a number, on a narrow terminal', () => {
+    const line = renderConsole(turn1Result, { ...plain, width: 72 }).match(/^.*<= 1\.2x.*$/m)![0];
+    expect(line).toContain('✓ 1.08 times');
+  });
+
+  it.each([
+    ['turn1', turn1Result],
+    ['turn4', turn4Result],
+  ])('matches the golden file: %s', async (name, result) => {
+    const folder = `reports/${name}/20260504-091233-4f1c`;
+    await expect(renderConsole(result, { ...plain, folder })).toMatchFileSnapshot(
+      `golden/${name}.console.txt`,
+    );
   });
 });
 

@@ -3,9 +3,10 @@
  * type next. What is as it should be takes one line; what is not is spelled out.
  */
 import type { Result, Verdict } from '../sim/result.ts';
-import { countText, ratioText } from './format.ts';
+import { countText, measureText, ratioText } from './format.ts';
 import {
   documentedRows,
+  figureRows,
   type ItemKind,
   invariantRows,
   isExcused,
@@ -19,6 +20,7 @@ import {
   capacityText,
   exitText,
   expectationText,
+  faultsText,
   figureText,
   measured,
   verdictMark,
@@ -42,6 +44,7 @@ export function renderConsole(result: Result, options: ConsoleOptions): string {
     verdict(result, width),
     slos(result, arms),
     documented(arms),
+    figures(arms),
     facts(arms, width),
     problems(result, arms, width),
     ending(result, options.folder, width),
@@ -72,7 +75,7 @@ function verdict(result: Result, width: number): Line[] {
 function slos(result: Result, arms: readonly NamedArm[]): Line[] {
   const rows = sloRows(arms);
   if (rows.length === 0) return [];
-  const header = [span('SLO', 'faint'), ...arms.map(({ name }) => span(name, 'faint'))];
+  const header = [span('SLO', 'faint'), ...armTitles(arms)];
   const body = rows.map(({ item, cells }) => [
     span(item.objective),
     ...cells.map((slo, index) =>
@@ -83,6 +86,8 @@ function slos(result: Result, arms: readonly NamedArm[]): Line[] {
             itemTone(result, arms[index]!, { ...slo, kind: 'slo' }),
           ),
     ),
+    // Last, so that a narrow terminal cuts this and not a number.
+    span(item.scope ?? '', 'faint'),
   ]);
   const samples = [
     span('samples', 'faint'),
@@ -92,7 +97,7 @@ function slos(result: Result, arms: readonly NamedArm[]): Line[] {
     span('verdict', 'faint'),
     ...arms.map(({ arm }) =>
       arm.verdict === arm.expected
-        ? span(`${arm.verdict}, as expected`, 'faint')
+        ? span(arms.length > 2 ? 'as expected' : `${arm.verdict}, as expected`, 'faint')
         : span(expectationText(arm), 'bad'),
     ),
   ];
@@ -117,7 +122,22 @@ function documented(arms: readonly NamedArm[]): Line[] {
   return indented(columns([header, ...body]));
 }
 
-/** One line each: invariants, capacity, culprit. */
+/** What the checkers measured, arm beside arm. */
+function figures(arms: readonly NamedArm[]): Line[] {
+  const rows = figureRows(arms);
+  if (rows.length === 0) return [];
+  const body = rows.map(({ item, cells }) => [
+    span(item.label),
+    ...cells.map((cell) => span(cell === null ? '' : measureText(cell.value, cell.unit))),
+  ]);
+  return indented(columns([[span('measured', 'faint'), ...armTitles(arms)], ...body]));
+}
+
+function armTitles(arms: readonly NamedArm[]): Span[] {
+  return arms.map(({ name }) => span(name, 'faint'));
+}
+
+/** One line each: invariants, faults, capacity, culprit. */
 function facts(arms: readonly NamedArm[], width: number): Line[] {
   const held = invariantRows(arms);
   const counts = arms.map(({ name }, index) => {
@@ -127,6 +147,10 @@ function facts(arms: readonly NamedArm[], width: number): Line[] {
   });
   const lines: Line[] =
     held.length === 0 ? [] : [[...label('invariants'), span(counts.join(', '))]];
+  for (const [index, named] of arms.filter(({ arm }) => arm.faults.length > 0).entries()) {
+    const text = faultsText(named);
+    lines.push(...wrapped(index === 0 ? 'faults' : '', text, width));
+  }
   for (const named of arms) {
     const text = capacityText(named);
     if (text !== null) lines.push([...label('capacity'), span(text)]);
@@ -184,12 +208,14 @@ function ending(result: Result, folder: string, width: number): Line[] {
     { name: 'report', text: `${folder.replace(/\/+$/, '')}/report.html` },
     { name: 'again', text: result.command },
   ];
-  return rows.flatMap(({ name, text }) =>
-    wrap(text, width - LABEL_WIDTH - 2).map((line, index) => [
-      ...label(index === 0 ? name : ''),
-      span(line),
-    ]),
-  );
+  return rows.flatMap(({ name, text }) => wrapped(name, text, width));
+}
+
+function wrapped(name: string, text: string, width: number): Line[] {
+  return wrap(text, width - LABEL_WIDTH - 2).map((line, index) => [
+    ...label(index === 0 ? name : ''),
+    span(line),
+  ]);
 }
 
 function label(text: string): Span[] {

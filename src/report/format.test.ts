@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   bound,
   bytesText,
+  capitalized,
   countText,
   durationText,
   instantOffsetText,
@@ -13,6 +14,8 @@ import {
   printable,
   rateText,
   ratioText,
+  relativeText,
+  sentence,
   timesText,
 } from './format.ts';
 
@@ -84,6 +87,30 @@ describe('counts, rates and percentages', () => {
   });
 });
 
+describe('comparisons', () => {
+  it.each([
+    [0.0124, '0.012'],
+    [0.0004, '< 0.001'],
+    [0, '0'],
+    [2.041, '2.04'],
+    [1_204.4, '1,204'],
+  ])('%s of something reads %s', (value, text) => {
+    expect(measureText(value, 'count')).toBe(text);
+  });
+
+  it.each([
+    [1, 2, '0.5 times'],
+    [3, 1_000, '< 0.01 times'],
+    [0, 5, '0 times'],
+    [26, 2, '13 times'],
+    [1, 0, null],
+    [null, 1, null],
+    [1, null, null],
+  ])('%s beside %s is %s', (value, base, text) => {
+    expect(relativeText(value, base)).toBe(text);
+  });
+});
+
 describe('percentiles of small samples', () => {
   // ceil(ln 0.05 / ln q): the rule of measurement 3.
   it.each([
@@ -99,6 +126,17 @@ describe('percentiles of small samples', () => {
 
   it('says no data rather than a zero', () => {
     expect(percentileText(0, 0.5, 0)).toBe('no data');
+  });
+});
+
+describe('sentences', () => {
+  it.each([
+    ['holds every SLO', 'Holds every SLO.'],
+    ['It failed!', 'It failed!'],
+    ['', ''],
+  ])('%s reads %s', (text, shown) => {
+    expect(sentence(text)).toBe(shown);
+    expect(capitalized(text)).toBe(shown.replace(/\.$/, ''));
   });
 });
 

@@ -139,9 +139,9 @@ export function oneLine(text: string): string {
   return printable(text).replace(/\s+/g, ' ').trim();
 }
 
-/** Text that another sentence follows: it ends with a full stop. */
+/** Text that stands among sentences: a capital first, a full stop last. */
 export function sentence(text: string): string {
-  const line = oneLine(text);
+  const line = capitalized(oneLine(text));
   return line === '' || /[.!?]$/.test(line) ? line : `${line}.`;
 }
 

@@ -10,11 +10,19 @@ import {
   emptyResult,
   hostileResult,
 } from './fixtures/edge-results.ts';
+import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { renderHtml } from './html.ts';
 
 const executablePath = process.env.PLATFORM_CHROMIUM ?? '/usr/bin/chromium';
-const results = { turn4Result, brokenResult, hostileResult, emptyResult, abortedResult };
+const results = {
+  turn1Result,
+  turn4Result,
+  brokenResult,
+  hostileResult,
+  emptyResult,
+  abortedResult,
+};
 
 interface Seen {
   readonly hidden: readonly string[];
@@ -113,6 +121,19 @@ describe('the page in Chromium', () => {
     expect(seen.unresolved).toBe(0);
     const [red = 0] = (seen.background.match(/\d+/g) ?? []).map(Number);
     expect(red > 128).toBe(view.colorScheme === 'light');
+  });
+
+  it.each(views)('shows a drill: $width px, $colorScheme', async (view) => {
+    const seen = await open('turn1Result', view);
+    expect(seen.complaints).toEqual([]);
+    expect(seen.requests).toEqual([]);
+    expect(seen.sections).toBe(12);
+    expect(seen.hidden).toEqual([]);
+    // Spectrum, two error charts; timeline, heat map and CPU for three arms.
+    expect(seen.charts).toBe(12);
+    expect(seen.overflow).toBe(0);
+    expect(seen.escaped).toEqual([]);
+    expect(seen.unresolved).toBe(0);
   });
 
   const edges = (

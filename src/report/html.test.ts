@@ -5,6 +5,7 @@ import {
   emptyResult,
   hostileResult,
 } from './fixtures/edge-results.ts';
+import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { renderHtml } from './html.ts';
 
@@ -13,7 +14,7 @@ const sections = (page: string) =>
 const ids = (page: string) => [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id!);
 
 describe('renderHtml', () => {
-  const all = { turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
+  const all = { turn1Result, turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
 
   it.each(Object.entries(all))(
     'is one small file without script or request: %s',
@@ -56,6 +57,63 @@ describe('renderHtml', () => {
       'calibration',
       'reproduce',
     ]);
+  });
+
+  it('has the sections of a drill, and none of an incident', () => {
+    expect(sections(renderHtml(turn1Result))).toEqual([
+      'slos',
+      'invariants',
+      'costs',
+      'spectrum',
+      'timeline',
+      'phases',
+      'faults',
+      'heat',
+      'errors',
+      'resources',
+      'validity',
+      'reproduce',
+    ]);
+  });
+
+  it("begins with the checkers' figures, arm beside arm", () => {
+    const page = renderHtml(turn1Result);
+    const header = page.slice(page.indexOf('<header>'), page.indexOf('</header>'));
+    expect(header).toMatch(/Accepted after an acknowledged logout.*>0<.*>2,912<.*>0</);
+    expect(header).toMatch(/Longest revocation lag.*>41\.2 s</);
+    expect(header).toMatch(/SQL statements per operation.*>2\.04</);
+  });
+
+  it('shows a drill that ended early up to where it came', () => {
+    const { before, sample } = turn1Result.arms;
+    const short = { ...sample!, phases: sample!.phases.slice(0, 3), faults: [], recovery: [] };
+    const page = renderHtml({
+      ...turn1Result,
+      aborted: true,
+      arms: { before: before!, sample: short },
+    });
+    expect(page.match(/not reached/g)).toHaveLength(9 + 4);
+  });
+
+  it('draws no limit of a part over the whole', () => {
+    const page = renderHtml(turn1Result);
+    expect(page).not.toContain('under the stair');
+    expect(page).not.toContain('p99 limit');
+    expect(renderHtml(turn4Result)).toContain('under the stair');
+  });
+
+  it('says in words that a fault missed, did not heal or was never recovered from', () => {
+    const { after } = turn1Result.arms;
+    const [first, second, ...rest] = after!.faults;
+    const faults = [
+      { ...first!, outcome: 'missed' as const },
+      { ...second!, outcome: 'not healed' as const },
+      ...rest,
+    ];
+    const page = renderHtml({ ...turn1Result, arms: { after: { ...after!, faults } } });
+    expect(page).toContain('? missed');
+    expect(page).toContain('? not healed');
+    expect(renderHtml(turn1Result)).toContain('back in tolerance <b class="fail">never</b>');
   });
 
   it('leaves out what has no data', () => {

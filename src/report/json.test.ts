@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { abortedResult, emptyResult, hostileResult } from './fixtures/edge-results.ts';
+import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { renderJson } from './json.ts';
 
@@ -19,6 +20,7 @@ const validate = new Ajv({ strict: true, allErrors: true, allowUnionTypes: true 
 describe('result.schema.json', () => {
   it.each([
     ['the turn 4 run', turn4Result],
+    ['a drill', turn1Result],
     ['an aborted run', abortedResult],
     ['a run without data', emptyResult],
     ['hostile text', hostileResult],

@@ -6,6 +6,7 @@ import {
   emptyResult,
   hostileResult,
 } from './fixtures/edge-results.ts';
+import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { renderJunit } from './junit.ts';
 
@@ -45,7 +46,7 @@ const named = (text: string, start: string) =>
   cases(text).find((item) => item['@name'].startsWith(start))!;
 
 describe('renderJunit', () => {
-  const all = { turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
+  const all = { turn1Result, turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
 
   it.each(Object.entries(all))('writes well-formed XML with true totals: %s', (_name, result) => {
     const text = renderJunit(result);
@@ -100,6 +101,18 @@ describe('renderJunit', () => {
     );
     const result = { ...turn4Result, arms: { before: { ...before, slos } } };
     expect(named(renderJunit(result), 'slo errors').skipped).toBeDefined();
+  });
+
+  it('names the scope of an SLO and carries the figures of a drill', () => {
+    const text = renderJunit(turn1Result);
+    const storm = 'slo storm: latency.p99 <= 1.2x (check in login-storm, against baseline)';
+    expect(named(text, storm).skipped).toBeDefined();
+    expect(named(text, 'invariant logout-final')['system-out']).toContain(
+      'longest revocation lag: 0 s',
+    );
+    expect(text).toContain('<property name="cost.statements" value="2.04"/>');
+    expect(text).toContain('<property name="fault.redis-kill" value="healed"/>');
+    expect(text).toMatch(/name="recovery\.redis-kill" value="[^"]*drained never"/);
   });
 
   it('escapes markup and drops control characters', () => {

@@ -4,9 +4,16 @@
  * `before` is skipped, or the gate could never pass; any other unknown is an error, never a pass.
  */
 import type { Result, Verdict } from '../sim/result.ts';
-import { countText, oneLine, printable } from './format.ts';
+import { countText, measureText, oneLine, printable } from './format.ts';
 import { armEndUs, type ItemKind, isExcused, type NamedArm, namedArms } from './rows.ts';
-import { bandText, exitText, expectationText, figureText, sloText } from './wording.ts';
+import {
+  bandText,
+  exitText,
+  expectationText,
+  figureText,
+  recoveryText,
+  sloText,
+} from './wording.ts';
 
 interface Case {
   readonly name: string;
@@ -74,6 +81,7 @@ function armSuite(result: Result, named: NamedArm): Suite {
       ['design', arm.design],
       ['expected', arm.expected],
       ['verdict', arm.verdict],
+      ...measurements(arm),
     ],
     cases: [
       {
@@ -83,7 +91,14 @@ function armSuite(result: Result, named: NamedArm): Suite {
         text: `${expectationText(arm)}. ${arm.reason}`,
         seconds: took,
       },
-      ...arm.slos.map((slo) => toCase('slo', slo, slo.objective, sloText(slo))),
+      ...arm.slos.map((slo) =>
+        toCase(
+          'slo',
+          slo,
+          slo.scope === undefined ? slo.objective : `${slo.objective} (${slo.scope})`,
+          sloText(slo),
+        ),
+      ),
       ...arm.documented.map((figure) =>
         toCase(
           'documented',
@@ -100,6 +115,9 @@ function armSuite(result: Result, named: NamedArm): Suite {
           [
             `${countText(item.violations)} violations in ${countText(item.checked)} checked`,
             ...(item.reason === undefined ? [] : [item.reason]),
+            ...(item.figures ?? []).map(
+              ({ label, value, unit }) => `${label}: ${measureText(value, unit)}`,
+            ),
             ...item.witness.map((witness) => JSON.stringify(witness)),
           ].join('\n'),
         ),
@@ -114,6 +132,18 @@ function armSuite(result: Result, named: NamedArm): Suite {
       ),
     ],
   };
+}
+
+/** What has no verdict of its own: cost of an operation, end of each fault and recovery from it. */
+function measurements(arm: NamedArm['arm']): [string, string][] {
+  return [
+    ...arm.costs.map(({ id, value, unit }): [string, string] => [
+      `cost.${id}`,
+      measureText(value, unit),
+    ]),
+    ...arm.faults.map(({ name, outcome }): [string, string] => [`fault.${name}`, outcome]),
+    ...arm.recovery.map((item): [string, string] => [`recovery.${item.fault}`, recoveryText(item)]),
+  ];
 }
 
 function outcomeOf(verdict: Verdict): Case['outcome'] {

@@ -5,6 +5,7 @@ import {
   emptyResult,
   hostileResult,
 } from './fixtures/edge-results.ts';
+import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { renderMarkdown } from './markdown.ts';
 import { code, codeBlock, plain } from './markdown-text.ts';
@@ -17,7 +18,7 @@ describe('renderMarkdown', () => {
   });
 
   it('has tables whose rows all have the columns of their header', () => {
-    for (const result of [turn4Result, brokenResult, emptyResult, hostileResult]) {
+    for (const result of [turn1Result, turn4Result, brokenResult, emptyResult, hostileResult]) {
       for (const block of renderMarkdown(result).split('\n\n')) {
         const lines = block.split('\n').filter((line) => line.startsWith('| '));
         const columns = lines.map((line) => line.split(/(?<!\\)\|/).length);
@@ -37,7 +38,24 @@ describe('renderMarkdown', () => {
     const text = renderMarkdown(brokenResult);
     expect(text).toContain('"requestId":"r-000412"');
     expect(text).toContain('`after.invariant.audit-once`');
-    expect(text).toContain('recovered after 3.4 s');
+    expect(text).toContain('back in tolerance after 3.4 s, drained after 900 ms');
+  });
+
+  it('puts phases, faults and cost of a drill arm beside arm', () => {
+    const text = renderMarkdown(turn1Result);
+    expect(text.match(/^## .*/gm)).toEqual(
+      [
+        ...['Service level objectives', 'Invariants', 'Cost per operation', 'Latency', 'Phases'],
+        ...['Faults and recovery', 'Errors by cause', 'Resources', 'Validity', 'Reproduce'],
+      ].map((title) => `## ${title}`),
+    );
+    expect(text).toContain('| 7 postgres-kill | before | 3.4 ms | 1.2 s | 9.4 % | 2.120 | 6,258 |');
+    expect(text).toContain(
+      '| SQL statements | 2.04 | 0.004 (&lt; 0.01 times) | 0.013 (0.01 times) |',
+    );
+    expect(text).toContain('| Longest revocation lag | 0 s | 41.2 s | 0 s |');
+    expect(text).toContain('back in tolerance never, drained never');
+    expect(text).toContain('against baseline');
   });
 
   it('lets no markup through outside code', () => {

@@ -10,12 +10,20 @@ import {
   percentText,
   rateText,
   ratioText,
+  sentence,
 } from './format.ts';
 import { diagnosisMarkdown, resourcesMarkdown } from './markdown-causes.ts';
+import {
+  costsMarkdown,
+  faultsMarkdown,
+  figuresMarkdown,
+  phasesMarkdown,
+} from './markdown-drill.ts';
 import { code, codeBlock, plain, table } from './markdown-text.ts';
 import {
   documentedRows,
   invariantRows,
+  isPhased,
   latencyRows,
   type NamedArm,
   namedArms,
@@ -44,8 +52,10 @@ export function renderMarkdown(result: Result): string {
     slos(arms),
     documented(arms),
     invariants(arms),
+    costsMarkdown(arms),
     latency(arms),
-    phases(arms),
+    isPhased(arms) ? phasesMarkdown(arms) : phases(arms),
+    faultsMarkdown(arms),
     errors(arms),
     capacity(arms),
     resourcesMarkdown(arms),
@@ -71,7 +81,7 @@ function verdict(result: Result, arms: readonly NamedArm[]): string {
   if (arms.length > 0) {
     const items = arms.map(
       ({ name, arm }) =>
-        `- **${name}** (${code(arm.design)}) ${verdictMark(arm.verdict)} ${expectationText(arm)}. ${plain(arm.reason)} ${plain(arm.description)}`,
+        `- **${name}** (${code(arm.design)}) ${verdictMark(arm.verdict)} ${expectationText(arm)}. ${plain(sentence(arm.reason))} ${plain(arm.description)}`,
     );
     lines.push(items.join('\n'));
   }
@@ -85,7 +95,9 @@ function slos(arms: readonly NamedArm[]): string | null {
   const rows = sloRows(arms);
   if (rows.length === 0) return null;
   const body = rows.map(({ item, cells }) => [
-    code(item.objective),
+    item.scope === undefined
+      ? code(item.objective)
+      : `${code(item.objective)} ${plain(item.scope)}`,
     ...cells.flatMap((slo) =>
       slo === null
         ? ['', '']
@@ -146,7 +158,7 @@ function invariants(arms: readonly NamedArm[]): string | null {
     ),
   );
   const headers = ['Invariant', 'arm', 'verdict', 'checked', 'violations'];
-  return section('Invariants', table(headers, body, 3), ...witnesses);
+  return section('Invariants', table(headers, body, 3), figuresMarkdown(arms), ...witnesses);
 }
 
 function latency(arms: readonly NamedArm[]): string | null {
@@ -168,8 +180,8 @@ function latency(arms: readonly NamedArm[]): string | null {
 }
 
 function phases(arms: readonly NamedArm[]): string | null {
-  const rows = arms.flatMap(({ name, arm }) => [
-    ...arm.phases.map((phase) => [
+  const rows = arms.flatMap(({ name, arm }) =>
+    arm.phases.map((phase) => [
       name,
       plain(phase.name),
       phase.judged ? 'judged' : 'shown only',
@@ -177,27 +189,9 @@ function phases(arms: readonly NamedArm[]): string | null {
       instantOffsetText(phase.startUs),
       instantOffsetText(phase.endUs),
     ]),
-    ...arm.faults.map((fault) => {
-      const recovery = arm.recovery.find((item) => item.fault === fault.name);
-      const note =
-        recovery === undefined
-          ? ''
-          : `noticed after ${durationText(recovery.detectUs)}, recovered after ${durationText(recovery.recoverUs)}`;
-      return [
-        name,
-        plain(fault.name),
-        'fault',
-        note,
-        instantOffsetText(fault.startUs),
-        instantOffsetText(fault.endUs),
-      ];
-    }),
-  ]);
-  if (rows.length === 0) return null;
-  return section(
-    'Phases and faults',
-    table(['Arm', 'phase', 'kind', 'note', 'from', 'to'], rows, 4),
   );
+  if (rows.length === 0) return null;
+  return section('Phases', table(['Arm', 'phase', 'kind', 'note', 'from', 'to'], rows, 4));
 }
 
 function errors(arms: readonly NamedArm[]): string | null {

@@ -100,6 +100,20 @@ export function recoveryText({ detectUs, recoverUs, drainUs }: RecoveryResult): 
   return `detected ${after(detectUs)}, back in tolerance ${after(recoverUs)}, drained ${after(drainUs)}`;
 }
 
+/** `after 4 of 4 healed, slowest back in tolerance after 1.1 s (redis-partition)`. */
+export function faultsText({ name, arm }: NamedArm): string {
+  const healed = arm.faults.filter(({ outcome }) => outcome === 'healed').length;
+  const head = `${name} ${healed} of ${arm.faults.length} healed`;
+  const never = arm.recovery.filter(({ recoverUs }) => recoverUs === null);
+  if (never.length > 0) {
+    return `${head}, never back in tolerance after ${never.map(({ fault }) => fault).join(', ')}`;
+  }
+  const [slowest] = [...arm.recovery].sort((a, b) => (b.recoverUs ?? 0) - (a.recoverUs ?? 0));
+  if (slowest === undefined) return head;
+  if (slowest.recoverUs === 0) return `${head}, never out of tolerance`;
+  return `${head}, slowest back in tolerance after ${durationText(slowest.recoverUs)} (${slowest.fault})`;
+}
+
 /** Requests a client sent for one operation: `1.02 requests each`; nothing when it never had to retry. */
 export function attemptsText({ attemptsPerOperation }: NonNullable<PhaseSummary['load']>): string {
   if (attemptsPerOperation <= 1) return '';

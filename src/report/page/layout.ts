@@ -69,7 +69,7 @@ const SMALL = `
 @media screen and (min-width:1000px){.arms.three{grid-template-columns:repeat(3,1fr)}.arms.three .wide{display:none}.arms.three .narrow{display:block}}
 @media (max-width:900px){.beside{grid-template-columns:minmax(0,1fr)}.beside>figure{max-width:720px}}
 @media (max-width:600px){
-.limit{display:none}.cell{display:block}td:not(.num){min-width:6.5em}
+.limit{display:none}.cell{display:block}.under{white-space:normal}td:not(.num){min-width:6.5em}
 .page{padding:18px 16px 40px}body{font-size:15px}section{margin-top:44px}.badge{margin-top:24px}
 .wide{display:none}.narrow{display:block}
 th,td{padding-right:14px}table{font-size:14px}
@@ -85,19 +85,19 @@ h1{font-size:19pt}h2{font-size:14pt}
 section{margin-top:26pt}.badge{margin-top:14pt}
 table,.pairs{font-size:9pt}th,td{padding:4pt 10pt 4pt 0}thead th,.note,figcaption,.legend,caption,summary{font-size:8.5pt}
 h2,h3,section>.note,.legend,.arm-name,.big{break-after:avoid;break-inside:avoid}
-#slos,#documented,#invariants,#costs,.beside,.keep:not(.tall),#heat,#errors,#capacity,#resources,#validity,#calibration{break-inside:avoid}
-
+#slos,#documented,.beside:not(.stacked),.keep:not(.tall),#heat,#errors,#capacity,#resources .arms,#validity,#calibration{break-inside:avoid}
 .lede{grid-template-columns:1fr 1fr}
 figure,tr,.keys,.lede,.facts>*,.banner{break-inside:avoid}
 .arms{grid-template-columns:1fr 1fr;gap:14pt 20pt}.arms .wide{display:none}.arms .narrow{display:block}
 .arms.single{grid-template-columns:1fr}.arms.single .wide{display:block}.arms.single .narrow{display:none}
 .beside:not(.stacked){grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:14pt 20pt}section>figure{max-width:480pt!important}
-.beside .wide{display:none}.beside .narrow{display:block}section>figure .wide{display:block}section>figure .narrow{display:none}
-tr.total td,tr.total th,.under{font-size:8.5pt}.scroll{background:none}
+.beside:not(.stacked) .wide{display:none}.beside:not(.stacked) .narrow{display:block}section>figure .wide{display:block}section>figure .narrow{display:none}
+tr.total td,tr.total th,.under{font-size:8.5pt}.under{white-space:normal}.stacked>figure{max-width:420pt!important}.arms.stacked>figure{max-width:none!important}.arms.stacked .wide{display:block}.arms.stacked .narrow{display:none}.scroll{background:none}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt;padding:8pt}
 .scroll{overflow:visible}
 .keys{grid-template-columns:repeat(4,1fr);gap:0 18pt;margin-top:16pt}.keys dd{font-size:12.5pt;white-space:nowrap}.keys .arrow{padding:0 4pt}.keys dd small{white-space:normal}
-.keys.compared{grid-template-columns:repeat(3,1fr)}
+.keys.compared{grid-template-columns:repeat(3,1fr)}.keys .each{font-size:12pt}
+#phases th:first-child{min-width:13em}
 details::details-content{display:block;content-visibility:visible}
 summary{list-style:none;break-after:avoid}
 }`;
