@@ -1,5 +1,6 @@
 /** Every scenario that `platform sim` knows by name. Adding one is a new file and a line here. */
 import type { Scenario } from '../sim/scenario.ts';
+import { turn1 } from './turn1.ts';
 import { turn4 } from './turn4.ts';
 
-export const scenarios: readonly Scenario[] = [turn4];
+export const scenarios: readonly Scenario[] = [turn1, turn4];

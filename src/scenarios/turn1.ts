@@ -1,0 +1,252 @@
+/**
+ * Turn 1. "Users log in; we need to know if they are authenticated for subsequent requests. About 10,000
+ * concurrent users."
+ *
+ * Every arm goes through the same drill: ordinary load, a login storm, Redis cut off while people log out and
+ * then back with its old data, PostgreSQL killed while a COMMIT is in flight, a gateway killed right after an
+ * acknowledged logout, Redis killed and back empty. After each, everyone who logged out is tried on every
+ * gateway, and everyone who did not is tried once.
+ */
+import { findDesign } from '../services/design.ts';
+import type { OpenWorkload, OperationTemplate, SweepWorkload } from '../sim/pure/workload.ts';
+import type { Arm, Drill, DrillPhase, PlannedFault, TestbedSpec } from '../sim/scenario.ts';
+import { defineScenario } from './define.ts';
+import { lifeCycleOnce, logoutFinal, sessionsSurvive } from './session-invariants.ts';
+
+const GATEWAYS = 4;
+const targets = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
+
+interface Size {
+  readonly sessions: number;
+  /** Seconds are divided by this. */
+  readonly divisor: number;
+  readonly logoutsPerSecond: number;
+  readonly sweepsPerSecond: number;
+}
+const FULL: Size = { sessions: 10_000, divisor: 1, logoutsPerSecond: 85, sweepsPerSecond: 800 };
+const QUICK: Size = { sessions: 1_200, divisor: 5, logoutsPerSecond: 50, sweepsPerSecond: 900 };
+
+const CHECKS_PER_SECOND = 400;
+const LOGINS_PER_SECOND = 0.5;
+/** Nobody should wait on a retry for long, and a process that is gone should not be asked again. */
+const check: OperationTemplate = {
+  name: 'check',
+  weight: CHECKS_PER_SECOND,
+  method: 'GET',
+  path: '/session',
+  retry: { attempts: 4, baseMs: 40, capMs: 200, statuses: [503], elsewhere: true },
+};
+/** With a token whose logout has been acknowledged: it must be refused, always and everywhere. */
+const probe: OperationTemplate = {
+  name: 'probe',
+  weight: 30,
+  method: 'GET',
+  path: '/session',
+  as: 'ended',
+};
+/** In the browser that is logged in already: the new session takes the place of the presented one. */
+const login: OperationTemplate = {
+  name: 'login',
+  weight: LOGINS_PER_SECOND,
+  method: 'POST',
+  path: '/login',
+  body: { email: '{email}', password: '{password}' },
+  ends: true,
+  begins: { token: 'token', subject: 'sessionId' },
+};
+const logout = (perSecond: number): OperationTemplate => ({
+  name: 'logout',
+  weight: perSecond,
+  method: 'POST',
+  path: '/logout',
+  ends: true,
+});
+
+function testbed(design: string, { sessions }: Size): TestbedSpec {
+  return {
+    postgres: {
+      settings: { shared_buffers: '256MB' },
+      template: [
+        {
+          name: 'template',
+          module: 'services/gateway/template.js',
+          params: { design, rows: 0, users: FULL.sessions, heavyUsers: 0, heavyRows: 0 },
+        },
+      ],
+    },
+    accounts: {
+      name: 'accounts',
+      module: 'services/gateway/accounts.js',
+      params: { count: sessions, design },
+    },
+    service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
+    instances: GATEWAYS,
+    links: ['service-redis', 'service-postgres'],
+  };
+}
+
+function drill(size: Size): Drill {
+  const ms = (full: number) => Math.round(full / size.divisor);
+  const open = (durationMs: number, operations: readonly OperationTemplate[]): OpenWorkload => ({
+    kind: 'open',
+    arrivals: 'poisson',
+    stages: [{ ratePerSecond: operations.reduce((sum, one) => sum + one.weight, 0), durationMs }],
+    operations,
+  });
+  const someLogouts = logout(size.logoutsPerSecond / 5);
+  const under = (fault: PlannedFault, note: string, full: number): DrillPhase => ({
+    ...{ name: fault.name, role: 'fault', note, judged: true, faults: [fault] },
+    workload: open(ms(full), [check, someLogouts, probe]),
+  });
+  const ordinary = [check, login];
+  const everybody = sweep(size, 'live', false);
+  return {
+    note:
+      size === QUICK
+        ? `--quick runs ${QUICK.sessions.toLocaleString('en')} sessions instead of ${FULL.sessions.toLocaleString('en')} and divides every phase by ${QUICK.divisor}; faults, rates and SLO limits are the same.`
+        : '',
+    phases: [
+      phase('warm-up', 'warm-up', 'everybody once: connections and caches fill', everybody),
+
+      judged('baseline', 'baseline', 'ordinary load', open(ms(14_000), ordinary)),
+      judged(
+        'login-storm',
+        'load',
+        'twenty times the logins',
+        open(ms(14_000), [check, { ...login, weight: 20 * LOGINS_PER_SECOND }]),
+      ),
+      {
+        ...judged(
+          'redis-partition',
+          'fault',
+          'no gateway reaches Redis while people log out',
+          open(ms(14_000), [check, logout(size.logoutsPerSecond), probe]),
+        ),
+        faults: [redisPartition],
+      },
+      ...sweeps('healed', 'Redis is back with its old data', size),
+      under(postgresKill, 'kill -9 while a COMMIT is in flight, restarted', 14_000),
+      under(gatewayKill, 'kill -9 right after an acknowledged logout, restarted', 12_000),
+      under(redisKill, 'kill -9, restarted empty', 10_000),
+      judged('liveness', 'liveness', 'everything is back', open(ms(8_000), ordinary)),
+      ...sweeps('final', 'after everything', size),
+    ],
+  };
+}
+
+function phase(
+  name: string,
+  role: DrillPhase['role'],
+  note: string,
+  workload: DrillPhase['workload'],
+): DrillPhase {
+  return { name, role, note, judged: false, workload };
+}
+
+function judged(...given: Parameters<typeof phase>): DrillPhase {
+  return { ...phase(...given), judged: true };
+}
+
+/** Everyone who logged out, on every gateway; everyone who did not, once. */
+function sweeps(when: string, note: string, size: Size): DrillPhase[] {
+  const [ended, live] = [sweep(size, 'ended', true), sweep(size, 'live', false)];
+  return [
+    phase(`${when}-ended`, 'heal', `${note}: all ended sessions, everywhere`, ended),
+    phase(`${when}-live`, 'heal', `${note}: all live sessions`, live),
+  ];
+}
+
+function sweep(size: Size, as: SweepWorkload['as'], everyTarget: boolean): SweepWorkload {
+  return {
+    ...{ kind: 'sweep', as, everyTarget, ratePerSecond: size.sweepsPerSecond },
+    operations: [as === 'live' ? check : probe],
+  };
+}
+
+const redisPartition: PlannedFault = {
+  name: 'redis-partition',
+  at: { afterMs: 200 },
+  fault: { kind: 'link', link: 'service-redis', rule: { kind: 'blackhole' } },
+};
+const postgresKill: PlannedFault = {
+  name: 'postgres-kill',
+  at: { afterMs: 200, commitInFlight: true },
+  fault: { kind: 'kill', target: 'postgres', signal: 'SIGKILL' },
+  forMs: 800,
+};
+const gatewayKill: PlannedFault = {
+  name: 'gateway-kill',
+  at: { afterMs: 200, acknowledged: { operation: 'logout', lagMs: 20 } },
+  fault: { kind: 'kill', target: 'gateway.2', signal: 'SIGKILL' },
+  forMs: 500,
+};
+const redisKill: PlannedFault = {
+  name: 'redis-kill',
+  at: { afterMs: 200, acknowledged: { operation: 'logout', lagMs: 20 } },
+  fault: { kind: 'kill', target: 'redis', signal: 'SIGKILL' },
+  forMs: 600,
+};
+
+function arm(
+  design: string,
+  size: Size,
+  expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
+): Arm {
+  const { summary } = findDesign(design);
+  return { design, description: summary, ...expectations, testbed: testbed(design, size) };
+}
+
+export const turn1 = defineScenario({
+  kind: 'drill',
+  id: 'turn1',
+  turn: 1,
+  title: 'Sessions while real processes die',
+  question: 'Is a logout final at once and everywhere, and does everybody else stay logged in?',
+  situation:
+    'Users log in; we need to know if they are authenticated for subsequent requests. About 10,000 concurrent users. Redis and PostgreSQL will fail, and people log out meanwhile.',
+  arms({ quick }) {
+    const size = quick ? QUICK : FULL;
+    return {
+      before: arm('turn1.before', size, {
+        expected: 'fail',
+        // Every check reads and writes the database, and nobody is authenticated while it is down.
+        mustFail: ['statements', 'errors'],
+        mayFail: ['baseline-p99', 'storm', 'partition-p99'],
+      }),
+      sample: arm('turn1.sample', size, {
+        expected: 'fail',
+        // Local caches outlive the logout; losing Redis logs everybody out; nothing is on record.
+        mustFail: ['logout-final', 'sessions-survive', 'errors'],
+        mayFail: ['baseline-p99', 'storm', 'partition-p99', 'life-cycle'],
+      }),
+      after: arm('turn1.after', size, { expected: 'pass', mustFail: [] }),
+    };
+  },
+  drill: (quick) => drill(quick ? QUICK : FULL),
+  costPhase: 'baseline',
+  slos: [
+    {
+      id: 'baseline-p99',
+      objective: 'latency.p99 < 100ms',
+      operations: ['check'],
+      phases: ['baseline'],
+    },
+    {
+      id: 'storm',
+      objective: 'latency.p99 <= 1.2x',
+      operations: ['check'],
+      phases: ['login-storm'],
+      baseline: 'baseline',
+    },
+    {
+      id: 'partition-p99',
+      objective: 'latency.p99 < 500ms',
+      operations: ['check'],
+      phases: ['redis-partition'],
+    },
+    { id: 'errors', objective: 'errors < 0.1%', operations: ['check'] },
+    { id: 'statements', objective: 'cost.statements <= 0.1' },
+  ],
+  invariants: [logoutFinal({ targets }), sessionsSurvive({ targets }), lifeCycleOnce],
+  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+});
