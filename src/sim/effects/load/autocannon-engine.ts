@@ -129,11 +129,17 @@ export class AutocannonEngine {
       connections: connectionsFor(load.ratePerSecond, plan.length),
       overallRate: load.ratePerSecond,
       amount: plan.length,
-      timeout: timeoutMs / 1000,
+      // It takes whole seconds.
+      timeout: Math.ceil(timeoutMs / 1000),
       sampleInt: SAMPLE_MS,
       setupClient: (client) => {
         new AutocannonClient(client, {
-          ...{ clock: this.#clock, ledger: this.#ledger, plan, timeoutUs: timeoutMs * 1000 },
+          ...{
+            clock: this.#clock,
+            ledger: this.#ledger,
+            plan,
+            timeoutUs: Math.ceil(timeoutMs / 1000) * 1e6,
+          },
           isCutOff: () => cut.signal.aborted,
           draw: () => {
             this.#ledger.started();

@@ -114,15 +114,15 @@ for (const tool of tools) {
           silent.push(String(request.headers['x-request-id']));
           return 0;
         },
-        { operations: [read], timeoutMs: 700 },
+        { operations: [read], timeoutMs: 1_000 },
       );
       const outcomes = new Map(records.map((one) => [one.requestId, one]));
       for (const id of silent) {
         const { outcome, status, error, sentUs, doneUs } = outcomes.get(id)!;
-        expect({ outcome, status, error }).toEqual({
-          ...{ outcome: 'unknown', status: 0, error: 'timeout' },
-        });
-        expect(doneUs - sentUs).toBeGreaterThan(600_000);
+        expect({ outcome, status }).toEqual({ outcome: 'unknown', status: 0 });
+        if (error === 'timeout') expect(doneUs - sentUs).toBeGreaterThan(900_000);
+        // autocannon ends with its time, whatever is in flight.
+        else expect([tool, error]).toEqual(['autocannon', 'cut off']);
       }
       const answered = records.filter(({ status }) => status !== 0);
       expect(answered.length).toBeGreaterThan(PLANNED / 2);
@@ -130,6 +130,27 @@ for (const tool of tools) {
         const expected = status < 400 ? 'ok' : status < 500 ? 'fail' : 'unknown';
         expect(outcome).toBe(expected);
         expect(error).toBe(expected === 'ok' ? undefined : `http ${status}`);
+      }
+    });
+
+    it('says of a lost connection that the request may have happened', async () => {
+      let count = 0;
+      const lost: string[] = [];
+      const records = await play(
+        tool,
+        (request) => {
+          count += 1;
+          if (count % 20 !== 0) return 201;
+          lost.push(String(request.headers['x-request-id']));
+          request.socket.destroy();
+          return 0;
+        },
+        { operations: [write] },
+      );
+      expect(lost.length).toBeGreaterThan(5);
+      for (const one of records) {
+        const outcome = lost.includes(one.requestId) ? 'unknown' : 'ok';
+        expect(one).toMatchObject({ outcome, status: outcome === 'ok' ? 201 : 0 });
       }
     });
 
