@@ -159,7 +159,9 @@ export async function ensureTemplate(request: TemplateRequest): Promise<Template
 
 /** `cp`, known to the lease while it runs: killed with its parent, it would go on filling the run's folder. */
 async function copy(args: readonly string[], lease: Lease): Promise<void> {
-  const copying = run('cp', args, { timeout: COPY_LIMIT_MS, killSignal: 'SIGKILL' });
+  // Its message is read for a full disk, so it must come in one language.
+  const env = { ...process.env, LC_ALL: 'C' };
+  const copying = run('cp', args, { env, timeout: COPY_LIMIT_MS, killSignal: 'SIGKILL' });
   const { pid } = copying.child;
   if (pid !== undefined) lease.addChild({ pid, name: 'cp' });
   try {
