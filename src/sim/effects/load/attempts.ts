@@ -9,7 +9,7 @@ import { Alarm } from './alarm.ts';
 import type { Begun, Credential, Credentials } from './credentials.ts';
 import { DueHeap } from './due-heap.ts';
 import type { Clock } from './monotonic-clock.ts';
-import type { Operations } from './operations.ts';
+import type { Operations, Start } from './operations.ts';
 import type { Actor, CompiledTemplate } from './request-template.ts';
 import type { Target } from './target.ts';
 
@@ -35,11 +35,47 @@ export interface Wanted {
   readonly onDone: (doneUs: number) => void;
 }
 
-interface Chain extends Wanted {
+/** An operation with what its attempts have come to so far. */
+class Chain {
+  readonly wanted: Wanted;
   readonly index: number;
-  attempt: number;
-  firstId: number | null;
-  doneUs: number;
+  attempt = 1;
+  firstId: number | null = null;
+  doneUs = 0;
+
+  constructor(wanted: Wanted, index: number) {
+    this.wanted = wanted;
+    this.index = index;
+  }
+}
+
+/** Classes instead of literals and closures: one of each is made for every request. */
+class Attempt implements Start {
+  readonly template: CompiledTemplate;
+  readonly actor: Actor | null;
+  readonly target: Target;
+  readonly phase: string;
+  readonly scheduledUs: number;
+  readonly attempt: number;
+  readonly retryOf: number | null;
+  readonly #chain: Chain;
+  readonly #owner: Attempts;
+
+  constructor(owner: Attempts, chain: Chain, phase: string, target: Target, scheduledUs: number) {
+    this.template = chain.wanted.template;
+    this.actor = chain.wanted.actor;
+    this.target = target;
+    this.phase = phase;
+    this.scheduledUs = scheduledUs;
+    this.attempt = chain.attempt;
+    this.retryOf = chain.firstId;
+    this.#chain = chain;
+    this.#owner = owner;
+  }
+
+  onDone(record: OperationRecord, begun: Begun | null): void {
+    this.#owner.ended(this.#chain, record, begun);
+  }
 }
 
 export class Attempts {
@@ -56,7 +92,7 @@ export class Attempts {
 
   start(wanted: Wanted): void {
     const { template, actor, ending, scheduledUs } = wanted;
-    const chain: Chain = { ...wanted, index: this.#started, attempt: 1, firstId: null, doneUs: 0 };
+    const chain = new Chain(wanted, this.#started);
     this.#started += 1;
     if (ending !== null) this.#options.credentials.startEnding(ending);
     const first = this.#attemptOf(chain, scheduledUs);
@@ -92,33 +128,22 @@ export class Attempts {
     this.#alarm.set(this.#waiting.nextUs);
   }
 
-  #attemptOf(chain: Chain, scheduledUs: number): Parameters<Operations['start']>[0] {
+  #attemptOf(chain: Chain, scheduledUs: number): Attempt {
     const { targets, phaseAt } = this.#options;
-    const { template, actor, attempt, firstId, target } = chain;
-    const moved = template.retry?.elsewhere ? attempt - 1 : 0;
-    return {
-      phase: phaseAt(scheduledUs),
-      template,
-      actor,
-      target: targets[(target + moved) % targets.length]!,
-      scheduledUs,
-      attempt,
-      retryOf: firstId,
-      onDone: (record, begun) => this.#onDone(chain, record, begun),
-    };
+    const { template, target } = chain.wanted;
+    const moved = template.retry?.elsewhere ? chain.attempt - 1 : 0;
+    const where = targets[(target + moved) % targets.length]!;
+    return new Attempt(this, chain, phaseAt(scheduledUs), where, scheduledUs);
   }
 
-  #onDone(chain: Chain, record: OperationRecord, begun: Begun | null): void {
-    const { seed, credentials } = this.#options;
-    const { template, actor, ending, index: operation, attempt } = chain;
+  /** One attempt is recorded. */
+  ended(chain: Chain, record: OperationRecord, begun: Begun | null): void {
+    const { credentials } = this.#options;
+    const { actor, ending } = chain.wanted;
     if (begun !== null && actor !== null) credentials.begin(actor.account, begun);
     if (ending !== null) credentials.attempted(ending, record.outcome);
     chain.doneUs = record.doneUs;
-    const isStuck = template.acts && actor === null;
-    const waitUs =
-      template.retry === undefined || isStuck
-        ? null
-        : retryAfterUs(template.retry, { seed, operation, attempt, record });
+    const waitUs = this.#waitUs(chain, record);
     const dueUs = record.doneUs + (waitUs ?? 0);
     if (waitUs === null || dueUs > this.#untilUs) {
       this.#end(chain);
@@ -131,8 +156,15 @@ export class Attempts {
     if (isNext) this.#alarm.set(dueUs);
   }
 
-  #end({ ending, doneUs, onDone }: Chain): void {
-    if (ending !== null) this.#options.credentials.stopEnding(ending);
-    onDone(doneUs);
+  #waitUs({ wanted, index, attempt }: Chain, record: OperationRecord): number | null {
+    const { template, actor } = wanted;
+    if (template.retry === undefined || (template.acts && actor === null)) return null;
+    const { seed } = this.#options;
+    return retryAfterUs(template.retry, { seed, operation: index, attempt, record });
+  }
+
+  #end({ wanted, doneUs }: Chain): void {
+    if (wanted.ending !== null) this.#options.credentials.stopEnding(wanted.ending);
+    wanted.onDone(doneUs);
   }
 }
