@@ -5,7 +5,12 @@
 
 /**
  * One kind of request. `{name}` in `path` and in string values of `body` is replaced from the chosen
- * account's `vars`; `{op}` is replaced by the operation's number, unique in a run.
+ * account's `vars`, `{subject}` is what the credential is called, `{op}` the operation's number, unique in a run
+ * and the same in its retries.
+ *
+ * Who acts: the planned account is an index, and draws the credential at that place of the present list of the
+ * kind, round and round. While nothing has begun or ended, that is the account's own. With none of the kind the
+ * operation is recorded as `fail`, `no credential`, never sent: an arrival is not lost.
  */
 export interface OperationTemplate {
   readonly name: string;
@@ -16,16 +21,22 @@ export interface OperationTemplate {
   readonly body?: Readonly<Record<string, unknown>>;
   /** Keep the response body in the history, for a checker. At most 64 kB; default false. */
   readonly capture?: boolean;
-  /** Send without the account's headers (a login, a health check). Default false. */
+  /**
+   * Send without the account's headers. Default false. It is still about the planned account if it names one of its
+   * variables or begins a credential (a login), and about nobody otherwise (a health check).
+   */
   readonly anonymous?: boolean;
-  /** Which credentials may act: those not ended (default), those whose end was acknowledged, or any. */
+  /** Which credentials may act: those not ended (default), those whose end was acknowledged, or any known. */
   readonly as?: 'live' | 'ended' | 'any';
   /**
    * Ends the credential it acts with: not drawn as live from the send on, `ended` once acknowledged (ok), and
    * live again only if the operation definitely failed. Unknown: neither.
    */
   readonly ends?: boolean;
-  /** An ok answer makes a new live credential of the same account, from fields of the JSON body. */
+  /**
+   * An ok answer makes a new live credential of the same account, from fields of the JSON body; a dot leads into
+   * an object. It is sent as a bearer token. An answer without them is unknown: nobody holds what it made.
+   */
   readonly begins?: { readonly token: string; readonly subject: string };
   readonly retry?: RetryPolicy;
 }
@@ -68,7 +79,7 @@ export interface UsersWorkload {
   readonly operations: readonly OperationTemplate[];
 }
 
-/** One operation as every credential of a kind, in seeded order, at a constant rate; on every process or on one. */
+/** One operation as every credential of a kind (whatever its template says of `as`), in seeded order, at a constant rate; on every process or on one. */
 export interface SweepWorkload {
   readonly kind: 'sweep';
   readonly as: 'live' | 'ended';
