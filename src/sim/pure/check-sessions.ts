@@ -12,7 +12,7 @@
  * revocation of unknown outcome may have happened at any time (l+ is infinite); a failed one never did.
  * O(n) over the events, one small state for each session.
  */
-import type { OperationRecord } from '../history.ts';
+import type { ReconciledOperation } from './reconcile.ts';
 import { isDefinite, type SessionState, sessionStates } from './session-states.ts';
 import { sessionWitness } from './session-witness.ts';
 
@@ -24,8 +24,8 @@ export interface SessionEvent {
    */
   readonly kind: 'accepted' | 'refused' | 'revoke';
   readonly subject: string;
-  /** `reconciled`: its outcome was read from the server's own record, not from an answer; see reconcile.ts. */
-  readonly operation: OperationRecord & { readonly reconciled?: true };
+  /** Unknown outcomes may have been settled before. */
+  readonly operation: ReconciledOperation;
   /** For `revoke`: from when it is promised, if not from the answer on. Infinity: it may end the session, or not. */
   readonly byUs?: number;
 }
