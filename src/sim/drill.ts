@@ -16,14 +16,16 @@ export async function underDrill(run: ArmRun, options: RunOptions<DrillScenario>
   const { scenario, quick } = options;
   let costs: readonly Figure[] = [];
   let judged: Window | null = null;
-  for (const phase of scenario.drill(quick).phases) {
+  for (const [index, phase] of scenario.drill(quick).phases.entries()) {
+    // Every arm meets the same arrivals, every phase others.
+    const seed = options.seed + index;
     if (phase.name !== scenario.costPhase) {
-      await inPhase(run, phase, options);
+      await inPhase(run, phase, { ...options, seed });
       continue;
     }
     const before = await readWork(run.testbed);
     const { completed } = await run.load.totals();
-    judged = await inPhase(run, phase, options);
+    judged = await inPhase(run, phase, { ...options, seed });
     const operations = (await run.load.totals()).completed - completed;
     const after = await readWork(run.testbed);
     costs = costsBetween({ before, after, cpu: judged, operations });
@@ -50,7 +52,7 @@ function inPhase(
 async function underFaults(
   run: ArmRun,
   { workload, faults = [] }: DrillPhase,
-  { signal, onEvent }: RunOptions<DrillScenario>,
+  { seed, signal, onEvent }: RunOptions<DrillScenario>,
 ): Promise<void> {
   const nemesis = startNemesis({
     faults,
@@ -60,7 +62,7 @@ async function underFaults(
     signal,
   });
   try {
-    await run.load.run(workload);
+    await run.load.run(workload, seed);
   } finally {
     const { records, problems } = await nemesis.end();
     run.faults.push(...records);

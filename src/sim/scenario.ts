@@ -172,6 +172,8 @@ export interface Moment {
   readonly acknowledged?: { readonly operation: string; readonly lagMs: number };
   /** While a COMMIT is on its way to PostgreSQL; needs the link service-postgres. */
   readonly commitInFlight?: boolean;
+  /** Applied this long into the phase even if the event has not come: a design may never cause it. */
+  readonly latestMs?: number;
 }
 
 export interface PlannedFault {

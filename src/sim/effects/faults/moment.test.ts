@@ -11,6 +11,14 @@ const sources = (more: Partial<MomentSources> = {}): MomentSources => ({
 const limits = (limitMs = 1_000) => ({ limitMs, signal: new AbortController().signal });
 
 describe('untilMoment', () => {
+  it('does not wait longer than the latest moment for an event that a design never causes', async () => {
+    const never = { commitInFlight: () => new Promise<void>(() => {}) };
+    const at = { afterMs: 0, commitInFlight: true, latestMs: 5 };
+    expect(await untilMoment(at, sources(never), limits())).toMatch(/^after 5 ms: nothing came/);
+    const now = { commitInFlight: async () => {} };
+    expect(await untilMoment(at, sources(now), limits())).toBe('while a COMMIT is in flight');
+  });
+
   it('waits for the time, then for the event, then for the lag', async () => {
     const seen: string[] = [];
     const acknowledged = async (operation: string) => {

@@ -31,13 +31,35 @@ export function describeMoment({ afterMs, acknowledged, commitInFlight }: Moment
   return events.length === 0 ? `after ${afterMs} ms` : events.join(', ');
 }
 
-/** Resolves at the moment. Rejects with the signal's reason, or when the event does not come within `limitMs`. */
+/** Resolves at the moment, with what it was in words. Rejects with the signal's reason, or when the event does not come within `limitMs`. */
 export async function untilMoment(
   at: Moment,
   sources: MomentSources,
   { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
-): Promise<void> {
+): Promise<string> {
   await orAborted(sleep(at.afterMs, undefined, { signal }), signal);
+  const described = describeMoment(at);
+  if (at.latestMs === undefined) {
+    await untilEvent(at, sources, { limitMs, signal });
+    return described;
+  }
+  const latest = new AbortController();
+  const wait = AbortSignal.any([signal, latest.signal]);
+  const event = untilEvent(at, sources, { limitMs, signal: wait });
+  const isIn = await limited(event, at.latestMs - at.afterMs).then(
+    () => true,
+    () => false,
+  );
+  latest.abort();
+  signal.throwIfAborted();
+  return isIn ? described : `after ${at.latestMs} ms: nothing came ${described}`;
+}
+
+async function untilEvent(
+  at: Moment,
+  sources: MomentSources,
+  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
+): Promise<void> {
   if (at.acknowledged) {
     const event = orAborted(sources.acknowledged(at.acknowledged.operation), signal);
     await limited(event, limitMs);

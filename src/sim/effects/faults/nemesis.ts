@@ -78,13 +78,14 @@ export function startNemesis(options: NemesisOptions): Nemesis {
         links && ((limitMs: number, until: AbortSignal) => links.commitInFlight(limitMs, until)),
     };
     const wait = { limitMs: limits.momentMs, signal: ending.signal };
+    let moment: string;
     try {
-      await untilMoment(at, sources, wait);
+      moment = await untilMoment(at, sources, wait);
     } catch (error) {
       problems.push(`${name} never landed: waited for ${describeMoment(at)}, ${reason(error)}`);
       return false;
     }
-    record(name, 'apply', describeMoment(at));
+    record(name, 'apply', moment);
     try {
       record(name, 'landed', await limited(fault.apply(), limits.landMs));
     } catch (error) {
