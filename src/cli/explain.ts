@@ -2,14 +2,16 @@
  * `platform explain`: a scenario in words, written from its own data, so that it cannot say anything the run
  * does not do.
  */
-import { durationText, measureText, rateText } from '../report/format.ts';
 import { designs } from '../services/design.ts';
+import { scopeOf } from '../sim/pure/slo-scope.ts';
 import type { ArmName } from '../sim/result.ts';
-import type { Arm, Scenario } from '../sim/scenario.ts';
+import { type Arm, type Scenario, type Slo, scaleNote } from '../sim/scenario.ts';
 import { diffDesigns } from './design-diff.ts';
+import { drillFacts, operationTable, phaseList } from './explain-drill.ts';
+import { documentedTable, incidentFacts, incidentWorkload } from './explain-incident.ts';
+import { entries, entry, indent, listed, paragraph, plainTable, section } from './explain-text.ts';
 import type { Io } from './io.ts';
 import { widthOf } from './io.ts';
-import { textTable, wrap } from './text-table.ts';
 
 const FULL = { quick: false, seed: 1 };
 
@@ -25,29 +27,28 @@ export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io)
 type Explanation = ReturnType<typeof explain>;
 
 function explain(scenario: Scenario) {
-  if (scenario.kind !== 'incident') throw new Error('drills are not explained yet');
   const arms = scenario.arms(FULL);
-  const { users, rising, documented } = scenario.scale(false);
   const { before, after } = arms;
+  const facts = scenario.kind === 'incident' ? incidentFacts(scenario) : drillFacts(scenario);
   return {
     id: scenario.id,
     turn: scenario.turn,
     title: scenario.title,
     question: scenario.question,
     situation: scenario.situation,
-    documented,
     designs: Object.entries(arms).map(([name, arm]) => ({
       arm: name as ArmName,
       design: arm.design,
       description: arm.description,
       expected: arm.expected,
       mustFail: arm.mustFail,
+      mayFail: arm.mayFail ?? [],
     })),
     difference: before && after ? diffDesigns(designOf(before), designOf(after)) : null,
-    workload: { users, rising, operations: scenario.operations },
-    slos: scenario.slos,
+    ...facts,
+    slos: scenario.slos.map((slo) => ({ ...slo, scope: scopeIn(scenario, slo) })),
     invariants: scenario.invariants.map(({ id, statement }) => ({ id, statement })),
-    quick: scenario.scale(true).note,
+    quick: scaleNote(scenario, true),
     commands: [
       `platform sim ${scenario.id}`,
       `platform sim ${scenario.id} --quick`,
@@ -64,108 +65,76 @@ function designOf(arm: Arm): unknown {
   return choices;
 }
 
+/** Counted work has no scope of its own: the scenario says in which phases it is counted. */
+function scopeIn(scenario: Scenario, slo: Slo): string | null {
+  const isCost = slo.objective.trim().startsWith('cost.');
+  if (isCost && scenario.kind === 'drill') {
+    return `per operation in ${scenario.costPhase}`;
+  }
+  return scopeOf(slo) ?? null;
+}
+
 function renderExplanation(explained: Explanation, width: number): string {
-  const section = (title: string, body: string) => `\n${title}\n${indent(body)}`;
+  const room = width - 2;
+  const { difference, quick } = explained;
   const parts = [
-    `${explained.id}: ${explained.title}\n${lines(explained.question, width)}`,
-    section('What happens', lines(explained.situation, width - 2)),
-    section('Documented figures', documentedTable(explained, width - 2)),
-    section('Designs', designList(explained, width - 2)),
-    explained.difference === null
+    `${explained.id}: ${explained.title}\n${paragraph(explained.question, width)}`,
+    section('What happens', paragraph(explained.situation, room)),
+    ...(explained.kind === 'incident'
+      ? [section('Documented figures', documentedTable(explained, room))]
+      : []),
+    section('Designs', designList(explained, room)),
+    difference === null
       ? ''
-      : section('What changes from before to after', differenceTable(explained, width - 2)),
-    section('Workload', workload(explained, width - 2)),
+      : section('What changes from before to after', differenceTable(difference, room)),
+    ...(explained.kind === 'incident'
+      ? [section('Workload', incidentWorkload(explained, room))]
+      : [
+          section('Workload, phase by phase', phaseList(explained, room)),
+          section('Operations', operationTable(explained, room)),
+        ]),
+    section('SLOs', sloList(explained, room)),
     section(
-      'SLOs',
-      explained.slos.map(({ id, objective }) => `${id.padEnd(8)}${objective}\n`).join(''),
+      'Invariants',
+      entries(
+        explained.invariants.map(({ id, statement }) => [id, statement] as const),
+        room,
+      ),
     ),
-    section('Invariants', invariantList(explained, width - 2)),
     section('Try it', `${explained.commands.join('\n')}\n`),
-    explained.quick === '' ? '' : `\n${indent(lines(explained.quick, width - 2))}`,
+    quick === '' ? '' : `\n${indent(paragraph(quick, room))}`,
   ];
   return parts.join('');
 }
 
-function documentedTable({ documented }: Explanation, width: number): string {
-  const rows = documented.map(({ label, value, unit, low, high }) => [
-    label,
-    measureText(value, unit),
-    `${measureText(low, unit)} to ${measureText(high, unit)}`,
-  ]);
-  const titles = ['figure', 'documented', 'counts as reproduced'];
-  return textTable(
-    titles.map((title) => ({ title })),
-    rows,
-    width,
-  );
-}
-
 function designList({ designs: list }: Explanation, width: number): string {
   return list
-    .map(({ arm, design, description, expected, mustFail }) => {
-      const detail = mustFail.length === 0 ? '' : ` on ${mustFail.join(' and ')}`;
-      const verdict = `${design}, expected to ${expected}${detail}`;
-      return `${arm.padEnd(8)}${verdict}\n${entry('', description, width)}`;
+    .map(({ arm, design, description, expected, mustFail, mayFail }) => {
+      const must = mustFail.length === 0 ? '' : ` on ${listed(mustFail)}`;
+      const may = mayFail.length === 0 ? '' : `, and maybe on ${listed(mayFail)}`;
+      const verdict = `${design}, expected to ${expected}${must}${may}`;
+      return `${entry(arm, verdict, width)}${entry('', description, width)}`;
     })
     .join('');
 }
 
-function differenceTable({ difference }: Explanation, width: number): string {
-  if (difference === null) return '';
+function differenceTable(
+  difference: NonNullable<Explanation['difference']>,
+  width: number,
+): string {
   const rows = difference.changes.map(({ field, before, after }) => [
     field,
     before ?? '-',
     after ?? '-',
   ]);
-  const titles = ['field', 'before', 'after'];
-  const table = textTable(
-    titles.map((title) => ({ title })),
-    rows,
-    width,
-  );
+  const table = plainTable(['field', 'before', 'after'], rows, width);
   return `${table}${difference.same} other choices are the same.\n`;
 }
 
-function workload({ workload: { users, rising, operations } }: Explanation, width: number): string {
-  const { target, low, high } = users.cpuPercent;
-  const total = operations.reduce((sum, { weight }) => sum + weight, 0);
-  const think = durationText(users.think.meanMs * 1_000).replace('.0 ', ' ');
-  const population =
-    `${users.minUsers} to ${users.maxUsers} users who think ${think} between requests; their number is` +
-    ` adjusted until PostgreSQL is ${target} % busy (${low} to ${high} %), then held.`;
-  const more =
-    `Then ${rising.arms.join(' and ')} alone under open arrivals, from ${rateText(rising.startPerSecond)}` +
-    ` and ${rising.factor} times more each step, until an SLO breaks.`;
-  const mix = operations.map(({ weight, method, path, name }) => [
-    `${Math.round((100 * weight) / total)} %`,
-    name,
-    `${method} ${path}`,
-  ]);
-  const table = textTable(
-    [{ title: 'share', align: 'right' }, { title: 'operation' }, { title: 'request' }],
-    mix,
-    width,
+function sloList({ slos }: Explanation, width: number): string {
+  const rows = slos.map(
+    ({ id, objective, scope }) =>
+      [id, scope === null ? objective : `${objective}, ${scope}`] as const,
   );
-  return `${lines(population, width)}${lines(more, width)}${table}`;
-}
-
-function invariantList({ invariants }: Explanation, width: number): string {
-  const column = Math.max(8, ...invariants.map(({ id }) => id.length + 2));
-  return invariants.map(({ id, statement }) => entry(id, statement, width, column)).join('');
-}
-
-/** A name in a column of its own, its text beside it. */
-function entry(name: string, text: string, width: number, column = 8): string {
-  const [head = '', ...rest] = wrap(text, width - column);
-  return [name.padEnd(column) + head, ...rest.map((line) => ' '.repeat(column) + line), ''].join(
-    '\n',
-  );
-}
-
-function lines(text: string, width: number): string {
-  return `${wrap(text, width).join('\n')}\n`;
-}
-
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '  ');
+  return entries(rows, width);
 }
