@@ -12,6 +12,7 @@ import type { SimFlags } from './sim.ts';
 import {
   DEFAULT_SEED,
   parseDurationMs,
+  parseLoadTool,
   parsePort,
   parseRatePerSecond,
   parseRepeat,
@@ -88,6 +89,7 @@ function addSim(program: Command, verbs: Verbs, done: (exitCode: number) => void
     )
     .addOption(rate())
     .addOption(duration())
+    .addOption(load())
     .option('--quick', 'a third of the scale, for a first look')
     .addOption(
       new Option('--repeat <n>', 'run n times and show the spread')
@@ -184,6 +186,13 @@ function rate(): Option {
     '--rate <rate>',
     'open arrivals at this rate instead of the calibrated users: 200/s, 12000/m',
   ).argParser(parseRatePerSecond);
+}
+
+function load(): Option {
+  return new Option(
+    '--load <generator>',
+    'send the arrivals of --rate with undici, autocannon or k6 (default: our own sender)',
+  ).argParser(parseLoadTool);
 }
 
 function duration(): Option {

@@ -5,6 +5,8 @@
 import { resolve } from 'node:path';
 import type { FormatName } from '../report/formats.ts';
 import { writeManifest } from '../sim/effects/evidence.ts';
+import { UsageError } from '../sim/errors.ts';
+import type { LoadTool } from '../sim/pure/load-tool.ts';
 import type { ArmName, Result } from '../sim/result.ts';
 import type { RunOutcome, RunScenario } from '../sim/run-events.ts';
 import type { Scenario } from '../sim/scenario.ts';
@@ -27,6 +29,7 @@ export interface SimFlags {
   readonly seed: number;
   readonly rate?: number;
   readonly duration?: number;
+  readonly load?: LoadTool;
   readonly quick: boolean;
   readonly repeat: number;
   readonly out: string;
@@ -61,7 +64,9 @@ export async function runSim(
   deps: SimDeps,
 ): Promise<number> {
   deps.session.seed = flags.seed;
-  const runs = planRuns(await resolveScenarios(names, deps.scenarios), flags);
+  const scenarios = await resolveScenarios(names, deps.scenarios);
+  if (flags.load !== undefined) requireOpenLoad(flags.load, names, scenarios, flags);
+  const runs = planRuns(scenarios, flags);
   await ensureFolder(resolve(flags.out));
 
   const finished: RunOutcome[] = [];
@@ -95,6 +100,29 @@ export async function runSim(
   const codes = finished.map(({ result }) => result.exitCode);
   // Ctrl-C while a kept testbed is looked at ends the looking; the verdict stands.
   return stoppedBy ?? worstExitCode(codes);
+}
+
+/** Another generator plays open arrivals at a rate: not the calibrated users, and not the phases of a drill. */
+function requireOpenLoad(
+  load: LoadTool,
+  names: readonly string[],
+  scenarios: readonly Scenario[],
+  { rate }: SimFlags,
+): void {
+  const drill = scenarios.find(({ kind }) => kind === 'drill');
+  if (drill !== undefined) {
+    throw new UsageError({
+      what: `--load ${load} cannot play ${drill.id}`,
+      why: 'its phases are a drill, with faults tied to single operations: only our own sender plays them',
+      next: `platform sim ${names.join(' ')}`,
+    });
+  }
+  if (rate !== undefined) return;
+  throw new UsageError({
+    what: `--load ${load} needs --rate`,
+    why: 'it plays open arrivals at a rate; the documented load is users who think, held by our own sender',
+    next: `platform sim ${names.join(' ')} --load ${load} --rate 200/s`,
+  });
 }
 
 /** `--keep`: the testbed lives as long as this process, so the process waits for Ctrl-C. */
@@ -143,6 +171,7 @@ async function runOne(
     arms: run.arms,
     swapArms: flags.swapArms,
     ...(flags.rate === undefined ? {} : { ratePerSecond: flags.rate }),
+    ...(flags.load === undefined ? {} : { load: flags.load }),
     ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
     outDir: resolve(flags.out),
     keep: flags.keep && run.isLast,

@@ -3,6 +3,8 @@
  * milliseconds, so it is refused with the accepted form instead of guessed.
  */
 import { UsageError } from '../sim/errors.ts';
+import { LOAD_TOOLS, type LoadTool } from '../sim/pure/load-tool.ts';
+import { suggestion } from './suggestion.ts';
 
 const MS_PER = { ms: 1, s: 1_000, m: 60_000 } as const;
 const MAX_DURATION_MS = 24 * 60 * 60_000;
@@ -39,6 +41,20 @@ export function parseSeed(text: string): number {
 
 export function parseRepeat(text: string): number {
   return parseInteger('--repeat', text, { min: 1, max: 100, example: '3' });
+}
+
+export function parseLoadTool(text: string): LoadTool {
+  const tool = LOAD_TOOLS.find((name) => name === text.trim());
+  if (tool !== undefined) return tool;
+  const guess = suggestion(text, LOAD_TOOLS);
+  throw new UsageError({
+    what: `--load does not know "${text}"`,
+    why:
+      guess === null
+        ? `it takes one of ${LOAD_TOOLS.join(', ')}; without it our own sender sends`
+        : `did you mean ${guess}?`,
+    next: `platform sim turn4 --rate 200/s --load ${guess ?? 'k6'}`,
+  });
 }
 
 /** 0 asks the system for a free port. */

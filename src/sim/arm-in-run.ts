@@ -14,6 +14,7 @@ import { DATA_SEED } from './effects/testbed/template-prepare.ts';
 import { startTestbed, type Testbed } from './effects/testbed/testbed.ts';
 import type { ArmRecord, HistoryRecord } from './history.ts';
 import { armResult } from './pure/arm-result.ts';
+import { timesFromSend } from './pure/load-tool.ts';
 import { resourcesBetween, resourceTimeline } from './pure/resources.ts';
 import { spanOf } from './pure/series.ts';
 import type { ArmJudgement } from './pure/verdict.ts';
@@ -99,6 +100,7 @@ async function load(
     ...{ name, testbed, operationsFile, signal, onEvent, seed },
     requestIdPrefix: `${input.runId}:${name}:`,
     ...loadDefaults(options),
+    tool: options.load ?? null,
   });
   const origin = new Date();
   let loaded: Loaded;
@@ -161,6 +163,7 @@ function judge(
       resources: resourcesBetween(judged, testbed.cores),
       resourceTimeline: resourceTimeline(run.cpu.samples, spanOf(run.phases) ?? judged),
       totals,
+      timedFromSend: timesFromSend(options.load ?? null),
     },
   });
 }
@@ -177,7 +180,7 @@ function loadDefaults({ scenario, quick }: RunOptions) {
         think: scenario.scale(quick).users.think,
         timeoutMs: 20_000,
       }
-    : { operations: [], think: { meanMs: 0, shape: 1 }, timeoutMs: 5_000 };
+    : { operations: [], think: { meanMs: 0, shape: 1 }, timeoutMs: 2_000 };
 }
 
 function baselineOf(scenario: Scenario, quick: boolean): string | null {

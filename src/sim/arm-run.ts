@@ -4,11 +4,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicUs } from './effects/load/monotonic-clock.ts';
-import { startSender } from './effects/load/sender.ts';
+import { startLoadTool } from './effects/load/start-load-tool.ts';
 import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
 import type { Testbed } from './effects/testbed/testbed.ts';
 import type { FaultRecord, PhaseRecord } from './history.ts';
 import { LoadControl } from './load-control.ts';
+import type { LoadTool } from './pure/load-tool.ts';
 import { type CpuSample, cpuPercentBetween } from './pure/resources.ts';
 import type { OperationTemplate } from './pure/workload.ts';
 import type { ArmName } from './result.ts';
@@ -30,6 +31,8 @@ export interface ArmRunOptions {
   /** What takes longer is an unknown outcome; longer than any latency the scenario documents. */
   readonly timeoutMs: number;
   readonly operations: readonly OperationTemplate[];
+  /** What sends in place of our own sender. */
+  readonly tool: LoadTool | null;
   readonly think: CalibratedUsers['think'];
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
@@ -84,9 +87,9 @@ export class ArmRun {
   }
 
   static async start(options: ArmRunOptions): Promise<ArmRun> {
-    const { testbed, signal, onEvent, name: arm, seed, operations, think } = options;
+    const { testbed, signal, onEvent, name: arm, seed, operations, tool, think } = options;
     const originUs = monotonicUs();
-    const sender = await startSender({
+    const sender = await startLoadTool(options.tool, {
       targets: testbed.services.map(({ name, url }) => ({ name, url })),
       accountsFile: testbed.accountsFile,
       historyFile: options.operationsFile,
@@ -96,15 +99,17 @@ export class ArmRun {
       maxInFlight: MAX_IN_FLIGHT,
       maxConnections: MAX_CONNECTIONS,
       lease: testbed.lease,
-      logFile: testbed.logFile('sender'),
+      logFile: testbed.logFile(options.tool ?? 'sender'),
     });
     const nowUs = () => monotonicUs() - originUs;
     const cpu = startCpuSampler({
-      groups: { ...testbed.pids, sender: () => [sender.pid] },
+      groups: { ...testbed.pids, sender: () => (sender.pid === 0 ? [] : [sender.pid]) },
       nowUs,
       intervalMs: CPU_INTERVAL_MS,
     });
-    const load = new LoadControl({ arm, sender, cpu, seed, operations, think, signal, onEvent });
+    const load = new LoadControl({
+      ...{ arm, sender, cpu, seed, operations, tool, think, signal, onEvent },
+    });
     return new ArmRun(options, { cpu, load, nowUs, close: () => sender.close() });
   }
 

@@ -10,8 +10,9 @@ import type {
   SenderTotals,
 } from './effects/load/sender.ts';
 import type { CpuSampler } from './effects/observe/cpu.ts';
+import { type LoadTool, timesFromSend } from './pure/load-tool.ts';
 import { cpuPercentBetween } from './pure/resources.ts';
-import type { OperationTemplate, UsersWorkload, Workload } from './pure/workload.ts';
+import type { OpenWorkload, OperationTemplate, UsersWorkload, Workload } from './pure/workload.ts';
 import type { ArmName } from './result.ts';
 import type { RunEvent } from './run-events.ts';
 import type { CalibratedUsers } from './scenario.ts';
@@ -27,6 +28,8 @@ export interface LoadControlOptions {
   readonly cpu: CpuSampler;
   readonly seed: number;
   readonly operations: readonly OperationTemplate[];
+  /** Null: our own sender. */
+  readonly tool: LoadTool | null;
   readonly think: CalibratedUsers['think'];
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
@@ -58,16 +61,21 @@ export class LoadControl {
   }
 
   /** One load, until all of it has been answered or given up. */
-  async run(workload: Workload): Promise<RunSummary> {
-    const { sender, seed, signal } = this.#options;
+  async run(workload: Workload, seed = this.#options.seed): Promise<RunSummary> {
+    const { sender, signal } = this.#options;
     return abortable(sender.run(this.#phase, workload, seed), signal, () => sender.stop(0));
   }
 
-  /** Open Poisson arrivals at a constant rate. */
+  /** Open arrivals at a constant rate: Poisson, except where a tool keeps its own time. */
   async runOpen(ratePerSecond: number, durationMs: number): Promise<void> {
-    const { operations } = this.#options;
-    const stages = [{ ratePerSecond, durationMs }];
-    await this.run({ kind: 'open', arrivals: 'poisson', stages, operations });
+    await this.run(this.#open(ratePerSecond, durationMs));
+  }
+
+  /** Ahead of `runOpen` with the same figures, so that a tool's start is not in the phase. */
+  async prepareOpen(ratePerSecond: number, durationMs: number): Promise<void> {
+    const { sender, seed, signal } = this.#options;
+    const preparing = sender.prepare(this.#open(ratePerSecond, durationMs), seed);
+    await abortable(preparing, signal, () => sender.stop(0));
   }
 
   async startUsers(users: number, startBusy: number): Promise<void> {
@@ -95,6 +103,12 @@ export class LoadControl {
     this.#population = null;
     await this.#options.sender.stop(graceMs);
     await population;
+  }
+
+  #open(ratePerSecond: number, durationMs: number): OpenWorkload {
+    const { operations, tool } = this.#options;
+    const arrivals = timesFromSend(tool) ? 'constant' : 'poisson';
+    return { kind: 'open', arrivals, stages: [{ ratePerSecond, durationMs }], operations };
   }
 
   #report(progress: SenderProgress): void {

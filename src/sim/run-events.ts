@@ -1,4 +1,5 @@
 /** What a run tells its caller while it works, and what it is asked for. Presentation is the caller's. */
+import type { LoadTool } from './pure/load-tool.ts';
 import type { ArmName, Result } from './result.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -11,6 +12,8 @@ export interface RunOptions<Kind extends Scenario = Scenario> {
   readonly swapArms: boolean;
   /** Replaces the calibrated population by open Poisson arrivals at this rate. */
   readonly ratePerSecond?: number;
+  /** Plays the arrivals of `ratePerSecond` in place of our own sender. */
+  readonly load?: LoadTool;
   /** Replaces the length of the judged phase. */
   readonly durationMs?: number;
   /** The reports folder; the run makes `<outDir>/<scenario>/<runId>/` in it. */

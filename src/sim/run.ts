@@ -7,13 +7,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { armInRun } from './arm-in-run.ts';
 import { HistoryFile } from './effects/history-file.ts';
+import { requireLoadTool } from './effects/load/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/testbed/pin-machine.ts';
 import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
 import type { ArmName, ArmResult, Environment, Result } from './result.ts';
 import type { RunOptions, RunOutcome } from './run-events.ts';
-import { type Arm, scaleNote } from './scenario.ts';
+import { type Arm, operationsOf, scaleNote } from './scenario.ts';
 
 /** Arms in the order they run: the failure first, since the load of the others is calibrated on it. */
 const ORDER: readonly ArmName[] = ['before', 'sample', 'after'];
@@ -26,6 +27,7 @@ interface Finished {
 
 export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const { scenario, signal, onEvent } = options;
+  requireLoad(options);
   const startedAt = new Date();
   const runId = newRunId(startedAt);
   const folder = path.join(options.outDir, scenario.id, runId);
@@ -95,6 +97,13 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   onEvent({ type: 'kept', lines: linesOf(kept) });
   const { stop } = kept;
   return { result, folder, stopKept: () => stop() };
+}
+
+/** Before anything is made: what the run is to be driven by must be there. */
+function requireLoad({ load, ratePerSecond, scenario }: RunOptions): void {
+  if (load === undefined) return;
+  if (ratePerSecond === undefined) throw new Error(`${load} plays a rate, and none was given`);
+  requireLoadTool(load, { ratePerSecond, operations: operationsOf(scenario) });
 }
 
 function linesOf({ service, databaseUrl, redisUrl, redisPrefix }: Testbed): string[] {

@@ -3,6 +3,7 @@ import type { ArmRun, Window } from './arm-run.ts';
 import { HeldPopulation, nominalUsers, probeServiceMs } from './held-population.ts';
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
 import { capacityOf } from './pure/capacity.ts';
+import { timesFromSend } from './pure/load-tool.ts';
 import { latencySamplesNeeded } from './pure/slo.ts';
 import type { ArmName, ArmResult, Capacity, Figure } from './result.ts';
 import { rise } from './rise.ts';
@@ -55,7 +56,11 @@ async function underGivenRate(
   ratePerSecond: number,
 ): Promise<Loaded> {
   const plannedMs = options.durationMs ?? scale.users.measureMs;
-  const note = `open Poisson arrivals at ${ratePerSecond}/s`;
+  const tool = options.load ?? null;
+  const arrivals = timesFromSend(tool) ? 'arrivals' : 'Poisson arrivals';
+  const by = tool === null ? '' : ` by ${tool}`;
+  const note = `open ${arrivals} at ${ratePerSecond}/s${by}`;
+  await run.load.prepareOpen(ratePerSecond, plannedMs);
   const phase = await observePhase(
     run,
     { name: 'measure', note, plannedMs, judged: true },

@@ -49,6 +49,8 @@ export interface ArmObservations {
   readonly databaseCpuPercent: number | null;
   /** What the sender counted by itself, without a record. */
   readonly totals: FlightLedger & { readonly planned: number };
+  /** The generator kept its own time: an operation is scheduled when it is sent. */
+  readonly timedFromSend: boolean;
 }
 
 export interface ArmInput {

@@ -2,11 +2,11 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../history.ts';
+import { LOAD_TOOLS, type LoadTool } from '../../pure/load-tool.ts';
 import type { OperationTemplate } from '../../pure/workload.ts';
 import { findProgram } from '../testbed/find-program.ts';
 import { freePort } from '../testbed/free-port.ts';
 import { account, constant, type LoadBed, makeLoadBed } from './fixtures/load-bed.ts';
-import type { LoadTool } from './load-tool.ts';
 
 /** What the stub server got, by request id. */
 const got = new Map<string, { method: string; url: string; user: string; body: string }[]>();
@@ -68,8 +68,7 @@ async function play(
   return records;
 }
 
-const tools: readonly LoadTool[] = ['undici', 'autocannon', 'k6'];
-for (const tool of tools) {
+for (const tool of LOAD_TOOLS) {
   describe.skipIf(tool === 'k6' && !hasK6)(tool, () => {
     it('sends what was planned, under ids that the server can be asked about', async () => {
       const records = await play(tool, () => 200);

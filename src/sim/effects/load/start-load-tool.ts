@@ -4,19 +4,11 @@
  */
 import { createRequire } from 'node:module';
 import { EnvironmentError, UsageError } from '../../errors.ts';
+import { type LoadTool, timesFromSend } from '../../pure/load-tool.ts';
 import type { OperationTemplate } from '../../pure/workload.ts';
 import { findProgram } from '../testbed/find-program.ts';
 import { K6Sender } from './k6-sender.ts';
 import { type Sender, type SenderOptions, startSender } from './sender.ts';
-
-/** undici: our schedule and records over its Pool. autocannon, k6: their own schedule, timed from the send. */
-export const LOAD_TOOLS = ['undici', 'autocannon', 'k6'] as const;
-export type LoadTool = (typeof LOAD_TOOLS)[number];
-
-/** Does the tool decide by itself when to send? Then nobody knows how long a request had been due. */
-export function timesFromSend(tool: LoadTool | null): boolean {
-  return tool === 'autocannon' || tool === 'k6';
-}
 
 /** Throws when the machine has no such tool, or it cannot play what is asked. */
 export function requireLoadTool(
