@@ -106,8 +106,9 @@ async function theirs(lease, folder, port, program, endings) {
   const control = await freePort();
   const child = await startChild({
     name: 'toxiproxy',
-    command: program,
-    args: ['-host', '127.0.0.1', '-port', `${control}`],
+    // The priority ours gets; nice goes on without it where it may not raise one.
+    command: 'nice',
+    args: ['-n', '-10', program, '-host', '127.0.0.1', '-port', `${control}`],
     env: { PATH: process.env.PATH, LOG_LEVEL: 'error' },
     cwd: folder,
     logFile: path.join(folder, 'toxiproxy.log'),

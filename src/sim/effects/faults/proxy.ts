@@ -3,6 +3,7 @@
  * limit, and a proxy that dies fails whatever is waited for, with the end of its log as the reason.
  */
 import type { LinkRule } from '../../scenario.ts';
+import { preferGenerator } from '../load/generator-priority.ts';
 import { type Child, ChildFailure, startChild } from '../testbed/child-process.ts';
 import type { Lease } from '../testbed/lease.ts';
 import { distModule, packageRoot } from '../testbed/package-root.ts';
@@ -66,6 +67,8 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     lease: options.lease,
     stopSignals: ['SIGTERM'],
   });
+  // Like the generator's, its delays would be measured as the platform's.
+  preferGenerator(child.pid);
   const calls = new Calls(child);
   const routes = new Map<string, { route: Route; address: Address }>();
   const find = (name: string) => {
