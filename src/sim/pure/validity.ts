@@ -10,6 +10,7 @@ import { lags } from './capacity.ts';
 import { culpritCalls } from './diagnose.ts';
 import { summarize } from './histogram.ts';
 import { littlesLaw } from './little.ts';
+import { classify } from './outcome.ts';
 
 export interface ValidityInput {
   /** Operations of the judged phases, and all of them, retries folded into their operation. */
@@ -20,28 +21,25 @@ export interface ValidityInput {
   readonly faults: readonly FaultSummary[];
 }
 
-export function validityChecks(input: ArmInput, seen: ValidityInput): ValidityCheck[] {
+/** The part of an arm's input that says what a valid run is. */
+type ValidityRules = Pick<ArmInput, 'lagLimitUs' | 'culprit'> & {
+  readonly observed: Pick<
+    ArmInput['observed'],
+    'totals' | 'timedFromSend' | 'evidence' | 'expected'
+  >;
+};
+
+export function validityChecks(input: ValidityRules, seen: ValidityInput): ValidityCheck[] {
   return [
     input.observed.timedFromSend ? fromTheSend() : sendLag(seen.judged, input.lagLimitUs),
-    allArrivals(seen.operations, input.observed.totals.planned),
+    allArrivals(seen.attempts, input.observed.totals.planned),
     littlesLaw(seen.attempts, input.observed.totals),
-    chains(seen.attempts),
+    once(seen.attempts),
     clock(seen.attempts),
+    outcomes(seen.attempts),
     ...faultLanded(input),
     ...faultsHealed(seen.faults),
   ];
-}
-
-function chains(attempts: readonly OperationRecord[]): ValidityCheck {
-  const broken = brokenChains(attempts);
-  return {
-    id: 'retries',
-    statement: 'every retry follows the attempt before it',
-    measured: `${broken} broken`,
-    limit: '0',
-    ok: broken === 0,
-    severity: 'unknown',
-  };
 }
 
 /** A fault that never took effect tests nothing; one that never ended blames what came after. */
@@ -85,13 +83,15 @@ function fromTheSend(): ValidityCheck {
   };
 }
 
-function allArrivals(operations: readonly OperationRecord[], planned: number): ValidityCheck {
+/** Counted in first attempts: a retry that lost its own must not stand in for it. */
+function allArrivals(attempts: readonly OperationRecord[], planned: number): ValidityCheck {
+  const arrivals = attempts.filter(({ retryOf }) => retryOf === undefined).length;
   return {
     id: 'all-arrivals',
     statement: 'every planned arrival is in the history',
-    measured: `${operations.length} of ${planned}`,
+    measured: `${arrivals} of ${planned}`,
     limit: 'all',
-    ok: operations.length === planned && operations.length > 0,
+    ok: arrivals === planned && arrivals > 0,
     severity: 'unknown',
   };
 }
@@ -111,8 +111,38 @@ function clock(operations: readonly OperationRecord[]): ValidityCheck {
   };
 }
 
+function once(attempts: readonly OperationRecord[]): ValidityCheck {
+  const doubled = attempts.length - new Set(attempts.map(({ id }) => id)).size;
+  const broken = brokenChains(attempts);
+  return {
+    id: 'attempts',
+    statement: 'every attempt is in the history once, after the one it repeats',
+    measured: `${doubled} doubled, ${broken} chains broken`,
+    limit: '0',
+    ok: doubled === 0 && broken === 0,
+    severity: 'unknown',
+  };
+}
+
+/** The outcome is decided by one table; whoever recorded another one decided for himself. */
+function outcomes(attempts: readonly OperationRecord[]): ValidityCheck {
+  const wrong = attempts.filter(({ sentUs, status, error, outcome }) => {
+    const answered = error === undefined || error === `http ${status}`;
+    const attempt = { sent: sentUs >= 0, status, error: answered ? null : error };
+    return classify(attempt).outcome !== outcome;
+  }).length;
+  return {
+    id: 'outcomes',
+    statement: 'every outcome follows from its answer, or the lack of one',
+    measured: `${wrong} do not`,
+    limit: '0',
+    ok: wrong === 0,
+    severity: 'unknown',
+  };
+}
+
 /** The documented failure is a statement: it must have run where a failure is expected, and only there. */
-function faultLanded({ observed, culprit }: ArmInput): ValidityCheck[] {
+function faultLanded({ observed, culprit }: ValidityRules): ValidityCheck[] {
   if (culprit === null || observed.evidence === null) return [];
   const calls = culpritCalls({ culprit, statements: observed.evidence.statements });
   if (calls === null) return [];
