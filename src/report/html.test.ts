@@ -95,6 +95,14 @@ describe('renderHtml', () => {
     expect(page.match(/not reached/g)).toHaveLength(9 + 4);
   });
 
+  it('names in its phase a fault that is called otherwise', () => {
+    const arm = turn1Result.arms.after!;
+    const faults = arm.faults.map((fault) => ({ ...fault, name: `the ${fault.name}` }));
+    const page = renderHtml({ ...turn1Result, arms: { after: { ...arm, faults } } });
+    expect(page).toContain('fault: the redis-kill</span>');
+    expect(renderHtml(turn1Result)).not.toContain('>fault: ');
+  });
+
   it('draws no limit of a part over the whole', () => {
     const page = renderHtml(turn1Result);
     expect(page).not.toContain('under the stair');

@@ -33,7 +33,7 @@ export function phaseSection(arms: readonly NamedArm[]): Section | null {
   if (!isPhased(arms)) return null;
   const columns = [{ title: 'Phase' }, ...armColumns(arms, 'p99, p50, errors')];
   const body = phaseRows(arms).map(({ item, cells }, index) => [
-    html`<span class="muted">${index + 1}</span> <b>${item.name}</b>${!item.judged && html` <span class="muted nowrap">not judged</span>`}<span class="note block limit">${item.note}</span>`,
+    html`<span class="muted">${index + 1}</span> <b>${item.name}</b>${!item.judged && html` <span class="muted nowrap">not judged</span>`}<span class="note block limit">${item.note}</span>${faultsWithin(arms, item.name)}`,
     ...cells.map(phaseCell),
   ]);
   return {
@@ -42,6 +42,20 @@ export function phaseSection(arms: readonly NamedArm[]): Section | null {
     body: html`${paragraph('Response time and errors of the operations scheduled in each phase. A retry belongs to its operation: the time runs until the last answer, and only the last outcome counts.')}
 ${dataTable('Phases by arm', columns, body)}`,
   };
+}
+
+/** Faults that took effect in a phase, unless the phase is called after them. */
+function faultsWithin(arms: readonly NamedArm[], phase: string): Content {
+  const found = arms.flatMap(({ arm }) => {
+    const span = arm.phases.find(({ name }) => name === phase);
+    if (span === undefined) return [];
+    const within = arm.faults.filter(
+      ({ startUs }) => startUs >= span.startUs && startUs < span.endUs,
+    );
+    return within.map(({ name }) => name).filter((name) => name !== phase);
+  });
+  const names = [...new Set(found)];
+  return names.length > 0 && html`<span class="note block">fault: ${names.join(', ')}</span>`;
 }
 
 function phaseCell(phase: PhaseSummary | null): Content {
