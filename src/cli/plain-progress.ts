@@ -49,7 +49,9 @@ export function createPlainProgress(options: PlainOptions): Progress & { tick():
         latest = event;
         tick();
       } else if (event.type === 'note') {
-        say(`${phase === null ? ' '.repeat(19) : lead(phase)}  ${oneLine(event.text)}`);
+        say(
+          `${phase === null ? ' '.repeat(8 + PHASE_COLUMN) : lead(phase)}  ${oneLine(event.text)}`,
+        );
       } else if (event.type === 'kept') {
         kept = [...kept, ...event.lines];
       }
@@ -67,8 +69,11 @@ function stamp(elapsedMs: number): string {
   return `[${(elapsedMs / 1_000).toFixed(1).padStart(6)}s]`;
 }
 
+/** `redis-partition`: lines of one run stay in columns. */
+const PHASE_COLUMN = 15;
+
 function lead(event: PhaseEvent): string {
-  return `${(event.arm ?? '-').padEnd(7)} ${event.phase.padEnd(11)}`;
+  return `${(event.arm ?? '-').padEnd(7)} ${event.phase.padEnd(PHASE_COLUMN)}`;
 }
 
 /** The planned length comes first, unless the note already names it. */

@@ -305,7 +305,7 @@ describe('interrupts', () => {
 describe('bad input', () => {
   it.each<[string[], RegExp, RegExp]>([
     [['sim', 'trun4'], /no scenario "trun4"/, /did you mean turn4\?/],
-    [['sim', 'elephant'], /no scenario "elephant"/, /known: turn4/],
+    [['sim', 'elephant'], /no scenario "elephant"/, /known: turn1, turn4/],
     [['explain', 'turn44'], /no scenario "turn44"/, /did you mean turn4\?/],
     [['sim'], /missing required argument 'scenario'/, /usage: platform sim/],
     [['sim', 'turn4', '--qick'], /unknown option '--qick'/, /did you mean --quick\?/],

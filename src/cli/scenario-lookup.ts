@@ -123,7 +123,9 @@ function isScenario(value: unknown): value is Scenario {
   const fields = value as Record<string, unknown>;
   return (
     ['id', 'title', 'question'].every((key) => typeof fields[key] === 'string') &&
-    ['arms', 'scale'].every((key) => typeof fields[key] === 'function') &&
-    ['slos', 'invariants', 'operations'].every((key) => Array.isArray(fields[key]))
+    typeof fields.arms === 'function' &&
+    ['slos', 'invariants'].every((key) => Array.isArray(fields[key])) &&
+    (typeof fields.drill === 'function' ||
+      (typeof fields.scale === 'function' && Array.isArray(fields.operations)))
   );
 }

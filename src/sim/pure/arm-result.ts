@@ -26,7 +26,9 @@ import { scopeOf } from './slo-scope.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
-const TIMELINE_BUCKET_US = 1_000_000;
+/** The finest that still has enough operations for a percentile, so that a fault of half a second can be seen. */
+const BUCKETS_US = [250_000, 500_000, 1_000_000] as const;
+const OPERATIONS_PER_BUCKET = 50;
 const HEAT_MAP_COLUMNS = 60;
 
 export interface ArmObservations {
@@ -213,14 +215,13 @@ function charts(
   span: Span,
 ): Pick<ArmResult, 'timeline' | 'spectrum' | 'heatMap' | 'errorTimeline'> {
   const whole = spanOf(phases) ?? span;
+  const perUs = operations.length / (whole.endUs - whole.startUs);
+  const bucketUs = BUCKETS_US.find((us) => us * perUs >= OPERATIONS_PER_BUCKET) ?? 1_000_000;
   return {
-    timeline: {
-      bucketUs: TIMELINE_BUCKET_US,
-      points: timeline(operations, whole, TIMELINE_BUCKET_US),
-    },
+    timeline: { bucketUs, points: timeline(operations, whole, bucketUs) },
     spectrum: spectrumOf(judged),
     heatMap: judged.length === 0 ? null : heatMap(judged, span, HEAT_MAP_COLUMNS),
-    errorTimeline: errorTimeline(operations, whole, TIMELINE_BUCKET_US),
+    errorTimeline: errorTimeline(operations, whole, bucketUs),
   };
 }
 

@@ -93,8 +93,15 @@ function judgeReproduction(evidence: ArmEvidence, anyFail: boolean): ArmJudgemen
     const reason = `it failed, but not as documented: ${off.map(({ label }) => label).join(', ')} outside the band`;
     return { verdict: 'unknown', asExpected: false, failed: [], reason };
   }
-  const reason = `breaks ${evidence.mustFail.join(' and ')}, as documented`;
+  const reason = `breaks ${listed(evidence.mustFail)}, as documented`;
   return { verdict: 'fail', asExpected: true, failed: [], reason };
+}
+
+/** `a, b and c` */
+function listed(ids: readonly string[]): string {
+  return [ids.slice(0, -1).join(', '), ...ids.slice(-1)]
+    .filter((part) => part !== '')
+    .join(' and ');
 }
 
 function judgeHolding(judged: readonly { id: string; verdict: Verdict }[]): ArmJudgement {
