@@ -11,13 +11,14 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { monotonicUs } from '../dist/sim/effects/load/monotonic-clock.js';
 import { readHistory } from '../dist/sim/effects/load/read-history.js';
-import { startSender } from '../dist/sim/effects/load/sender.js';
+import { startLoadTool } from '../dist/sim/effects/load/start-load-tool.js';
 import { createLease } from '../dist/sim/effects/testbed/lease.js';
 
 const MESSAGE_LIMIT_MS = 60_000;
 
 /** @typedef {import('../dist/sim/history.js').OperationRecord} OperationRecord */
 /** @typedef {import('node:child_process').ChildProcess} ChildProcess */
+/** @typedef {import('../dist/sim/pure/load-tool.js').LoadTool} LoadTool */
 
 /** @param {string} name */
 export async function makeBed(name) {
@@ -44,11 +45,11 @@ export async function makeBed(name) {
       return child;
     },
 
-    /** @param {{ port: number, maxConnections: number }} target */
-    async startSender({ port, maxConnections, nodeArgs = [] }) {
+    /** @param {{ port: number, maxConnections: number, nodeArgs?: string[], tool?: LoadTool | null }} target */
+    async startSender({ port, maxConnections, nodeArgs = [], tool = null }) {
       const accountsFile = path.join(folder, 'accounts.json');
       await writeFile(accountsFile, '[]');
-      const sender = await startSender({
+      const sender = await startLoadTool(tool, {
         targets: [{ name: 'stub', url: `http://127.0.0.1:${port}` }],
         accountsFile,
         historyFile,

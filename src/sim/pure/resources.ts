@@ -18,7 +18,8 @@ export function resourcesBetween(
       name,
       {
         cpuPercent: cpuPercentBetween(from, to, name) ?? 0,
-        rssBytes: usage.rssBytes,
+        // A process may end with the phase; it is shown as it was before.
+        rssBytes: usage.rssBytes || (from.groups[name]?.rssBytes ?? 0),
         cores: cores[name] ?? 'any',
       },
     ]),

@@ -30,7 +30,7 @@ describe('a line of k6', () => {
     [{ status: '0', error_code: '1212', error: 'dial: refused' }, 0, 'ECONNREFUSED', false],
     [{ status: '0', error_code: '1220', error: 'reset' }, 0, 'ECONNRESET', true],
     [{ status: '0', error_code: '1101', error: 'no such host' }, 0, 'no such host', false],
-    [{ status: '0', error_code: '1000', error: 'EOF' }, 0, 'EOF', true],
+    [{ status: '0', error_code: '1000', error: 'EOF' }, 0, 'closed by server', true],
   ])('of %j', (tags, status, error, sent) => {
     expect(parseK6Line(answer(tags))).toMatchObject({ status, error, sent });
   });

@@ -65,7 +65,8 @@ const CAUSES: Readonly<Record<string, string>> = {
 function failure(tags: Point['data']['tags']): { error: string | null; sent: boolean } {
   const code = tags.error_code ?? '';
   if (code === '' || /^1[45]\d\d$/.test(code)) return { error: null, sent: true };
-  const error = CAUSES[code] ?? tags.error ?? `k6 error ${code}`;
+  const said = tags.error === 'EOF' ? 'closed by server' : tags.error;
+  const error = CAUSES[code] ?? said ?? `k6 error ${code}`;
   return { error, sent: !BEFORE_A_BYTE.test(code) };
 }
 
