@@ -75,6 +75,35 @@ test('kill -9 of the run and its reaper: the next run cleans up', async () => {
   expect(readdirSync(runsFolder(scratch.cache))).toEqual([]);
 });
 
+test('kill -9 in the middle of a fault: what was paused is removed as well', async () => {
+  const { owner, owned } = await startOwner(scratch, 'paused', {
+    spec: { instances: 3, links: ['client-service', 'service-redis', 'service-postgres'] },
+    pause: ['postgres', 'gateway.2', 'redis'],
+  });
+  expect(owned.pids.proxy).toHaveLength(1);
+  expect(owned.pids.gateway).toHaveLength(3);
+  owner.kill('SIGKILL');
+  await eventually('the folder is gone', () => !existsSync(owned.folder));
+  expect(survivors(owned)).toEqual([]);
+  expect(await openPorts(owned)).toBe(0);
+});
+
+test('a process that was started too late for the lease is found by its folder', async () => {
+  const { owner, owned } = await startOwner(scratch, 'unnamed');
+  process.kill(reaperOf(owner), 'SIGKILL');
+  owner.kill('SIGKILL');
+  await eventually('the owner is gone', () => startTimeOf(owner.pid!) === null);
+  const data = JSON.parse(readFileSync(leaseFile(owned.folder), 'utf8'));
+  writeFileSync(leaseFile(owned.folder), JSON.stringify({ ...data, children: [] }));
+  const [leftover] = await findLeftovers(scratch.cache);
+  expect(leftover!.runningChildren).toEqual(
+    expect.arrayContaining(['postgres', expect.stringMatching(/-server$/)]),
+  );
+  await cleanStale(scratch.cache, () => {});
+  expect(survivors(owned)).toEqual([]);
+  expect(existsSync(owned.folder)).toBe(false);
+});
+
 test('a reaper leaves quietly when the run ended by itself', async () => {
   const { owner, owned } = await startOwner(scratch, 'clean', { stop: true });
   await eventually('the owner is gone', () => owner.exitCode !== null);
