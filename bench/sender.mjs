@@ -3,7 +3,9 @@
  * server that answers at once. Every generator has its own process; rounds alternate forwards and backwards
  * (A B C C B A), so that a drift of the machine falls on all alike. Ours also writes the history meanwhile.
  *
- * Bounds: CPU at most 1.25 times autocannon's, send lag p99 below 5 ms.
+ * Bounds: CPU at most 1.25 times autocannon's, send lag p99 below 5 ms. autocannon keeps a rate by sending each
+ * second's share as a burst, so it hardly waits; two more show what waiting costs, and judge nothing: `paced` is
+ * autocannon without a rate against a server whose capacity is the rate, `floor` our sends and reads with no work.
  */
 import { summarize } from '../dist/sim/pure/histogram.js';
 import { constantRate, cpuUs, makeBed, nextMessage } from './bed.mjs';
@@ -19,9 +21,9 @@ const MAX_LAG_P99_US = 5_000;
 /**
  * @typedef {{ pid: number, load: (phase: string, seconds: number) => Promise<number> }} Generator
  * @typedef {{ answered: number, cpuUsPerRequest: number }} Round
- * @typedef {'ours' | 'autocannon' | 'undici'} Name
+ * @typedef {'ours' | 'autocannon' | 'undici' | 'paced' | 'floor'} Name
  */
-const NAMES = /** @type {Name[]} */ (['ours', 'autocannon', 'undici']);
+const NAMES = /** @type {Name[]} */ (['ours', 'autocannon', 'undici', 'paced', 'floor']);
 
 /** @param {import('./run.mjs').BenchOptions} options */
 export async function run({ quick }) {
@@ -30,15 +32,19 @@ export async function run({ quick }) {
   const bed = await makeBed('sender');
   try {
     const { port } = await nextMessage(bed.start('./stub-server.mjs', '0'));
+    const serviceUs = String(1e6 / RATE_PER_SECOND);
+    const queue = await nextMessage(bed.start('./stub-server.mjs', serviceUs));
     const generators = {
       ours: await ours(bed, port),
       autocannon: await other(bed, port, 'autocannon'),
       undici: await other(bed, port, 'undici'),
+      paced: await other(bed, queue.port, 'paced'),
+      floor: await other(bed, port, 'floor'),
     };
-    // Compiling costs tens of us a request in the first second or two; none of the three is judged by it.
+    // Compiling costs tens of us a request in the first second or two; none of them is judged by it.
     for (const name of NAMES) await generators[name].load('warmup', 2);
     /** @type {Record<Name, Round[]>} */
-    const measured = { ours: [], autocannon: [], undici: [] };
+    const measured = { ours: [], autocannon: [], undici: [], paced: [], floor: [] };
     for (let round = 0; round < rounds; round += 1) {
       for (const name of round % 2 === 0 ? NAMES : NAMES.toReversed()) {
         measured[name].push(await measure(generators[name], seconds));
@@ -106,14 +112,18 @@ async function measure(generator, seconds) {
  */
 function judge(measured, lagP99Us, seconds) {
   const planned = RATE_PER_SECOND * seconds;
+  const pacedAnswers = measured.paced.reduce((sum, round) => sum + round.answered, 0);
+  const pacedPerSecond = pacedAnswers / (measured.paced.length * seconds);
   const medians = {
     ours: median(measured.ours),
     autocannon: median(measured.autocannon),
     undici: median(measured.undici),
+    paced: median(measured.paced),
+    floor: median(measured.floor),
   };
   const ratio = medians.ours / medians.autocannon;
-  // A generator that misses the rate would be compared at another load.
-  const onRate = NAMES.every((name) =>
+  // A generator that misses the rate would be compared at another load. The last two are not judged.
+  const onRate = NAMES.slice(0, 3).every((name) =>
     measured[name].every(({ answered }) => Math.abs(answered / planned - 1) < 0.1),
   );
   const ok = onRate && ratio <= MAX_RATIO && lagP99Us < MAX_LAG_P99_US;
@@ -124,6 +134,7 @@ function judge(measured, lagP99Us, seconds) {
       return `${name.padEnd(12)}${medians[name].toFixed(1).padStart(6)} us CPU for each request  (${each})`;
     }),
     `ours / autocannon ${ratio.toFixed(2)} (at most ${MAX_RATIO}), undici / autocannon ${(medians.undici / medians.autocannon).toFixed(2)}`,
+    `paced at ${Math.round(pacedPerSecond)}/s; floor / autocannon ${(medians.floor / medians.autocannon).toFixed(2)}, ours / paced ${(medians.ours / medians.paced).toFixed(2)}`,
     `send lag p99 ${(lagP99Us / 1000).toFixed(2)} ms (below ${MAX_LAG_P99_US / 1000} ms)`,
     ...(onRate ? [] : ['a generator missed its rate by 10 % or more: nothing is compared']),
   ];
