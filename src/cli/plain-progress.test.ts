@@ -53,15 +53,17 @@ describe('plain progress', () => {
       note: 'PostgreSQL',
       plannedMs: null,
     };
-    expect(log.after(0, setup)).toBe('[   0.0s] -       testbed      PostgreSQL\n');
-    expect(log.after(12_340, measure)).toBe('[  12.3s] before  measure      148 users (40 s)\n');
+    expect(log.after(0, setup)).toBe('[   0.0s] -       testbed          PostgreSQL\n');
+    expect(log.after(12_340, measure)).toBe(
+      '[  12.3s] before  measure          148 users (40 s)\n',
+    );
     expect(await log.close()).toBe('');
   });
 
   it('does not repeat a length that the note names', async () => {
     const log = open();
     const named = { ...measure, note: '40 s under 148 users' };
-    expect(log.after(0, named)).toBe('[   0.0s] before  measure      40 s under 148 users\n');
+    expect(log.after(0, named)).toBe('[   0.0s] before  measure          40 s under 148 users\n');
     await log.close();
   });
 
@@ -70,7 +72,7 @@ describe('plain progress', () => {
     log.after(0, measure);
     for (let second = 1; second < 10; second += 1) expect(log.after(1_000, sample)).toBe('');
     expect(log.after(1_000, sample)).toBe(
-      '[  10.0s] before  measure      13.1/s of 13.4/s offered, p50 810 ms, p99 4.1 s, errors 2\n',
+      '[  10.0s] before  measure          13.1/s of 13.4/s offered, p50 810 ms, p99 4.1 s, errors 2\n',
     );
     expect(log.after(1_000, sample)).toBe('');
     await log.close();
@@ -80,7 +82,7 @@ describe('plain progress', () => {
     const log = open();
     log.after(0, measure);
     expect(log.after(9_999)).toBe('');
-    expect(log.after(1)).toBe('[  10.0s] before  measure      still at it\n');
+    expect(log.after(1)).toBe('[  10.0s] before  measure          still at it\n');
     await log.close();
   });
 

@@ -80,7 +80,7 @@ describe('sim', () => {
     const { code, stdout, stderr } = await sim([]);
     expect(code).toBe(0);
     expect(stdout).toContain(turn4Result.sentence.slice(0, 40));
-    expect(stderr).toMatch(/^\[ {3}0\.0s\] before {2}measure {6}148 users/m);
+    expect(stderr).toMatch(/^\[ {3}0\.0s\] before {2}measure {10}148 users/m);
     expect(stdout + stderr).not.toContain('\u001b');
     const latest = join(out, 'turn4', 'latest');
     expect(readlinkSync(latest)).toBe('20260504-091233-0001');
@@ -305,6 +305,7 @@ describe('interrupts', () => {
 describe('bad input', () => {
   it.each<[string[], RegExp, RegExp]>([
     [['sim', 'trun4'], /no scenario "trun4"/, /did you mean turn4\?/],
+    [['sim', 'turn1', '--rate', '5/s'], /--rate cannot be given to turn1/, /turn1 is a drill/],
     [['sim', 'elephant'], /no scenario "elephant"/, /known: turn1, turn4/],
     [['explain', 'turn44'], /no scenario "turn44"/, /did you mean turn4\?/],
     [['sim'], /missing required argument 'scenario'/, /usage: platform sim/],

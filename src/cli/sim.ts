@@ -66,6 +66,7 @@ export async function runSim(
   deps.session.seed = flags.seed;
   const scenarios = await resolveScenarios(names, deps.scenarios);
   if (flags.load !== undefined) requireOpenLoad(flags.load, names, scenarios, flags);
+  refuseScripted(scenarios, flags);
   const runs = planRuns(scenarios, flags);
   await ensureFolder(resolve(flags.out));
 
@@ -100,6 +101,18 @@ export async function runSim(
   const codes = finished.map(({ result }) => result.exitCode);
   // Ctrl-C while a kept testbed is looked at ends the looking; the verdict stands.
   return stoppedBy ?? worstExitCode(codes);
+}
+
+/** A drill's rates and lengths belong to its faults and its verdict: changed, it would prove something else. */
+function refuseScripted(scenarios: readonly Scenario[], { rate, duration }: SimFlags): void {
+  const flag = rate !== undefined ? '--rate' : duration !== undefined ? '--duration' : null;
+  const drill = scenarios.find(({ kind }) => kind === 'drill');
+  if (flag === null || drill === undefined) return;
+  throw new UsageError({
+    what: `${flag} cannot be given to ${drill.id}`,
+    why: `${drill.id} is a drill: its load and its faults are one script`,
+    next: `platform explain ${drill.id}`,
+  });
 }
 
 /** Another generator plays open arrivals at a rate: not the calibrated users, and not the phases of a drill. */
