@@ -293,8 +293,9 @@ describe('the fence', () => {
     });
     const a = await join('gateway.1');
     const cut = await join('gateway.2', { wrapFence });
-    const one = await a.login(someone());
-    await warm(one);
+    const c = await join('gateway.3');
+    const [one, last] = [await a.login(someone()), await a.login(someone())];
+    await warm(one, last);
     silent = true;
     await delay(2 * store.leaseMs);
     // By the rule for a silent PostgreSQL it goes on with what Redis holds.
@@ -305,15 +306,19 @@ describe('the fence', () => {
     const buried = await a.login(someone());
     await warm(buried);
     await a.store.end(buried.token, origin);
-    expect(await verdicts(buried)).toEqual([0, 0]);
+    expect(await verdicts(buried)).toEqual([0, 0, 0]);
 
     a.redis.disconnect();
     await eventually(() => a.seen.open);
     expect(await statusOf(a.store.end(one.token, origin))).toBe('logout-unconfirmed');
-    expect(await verdicts(one, [a])).toEqual([0]);
+    expect(await verdicts(one, [a, c])).toEqual([0, 0]);
+    // The silent one is still in the old generation; the others have left it.
+    expect(c.fence.current()).toBeGreaterThan(cut.fence.inGrace()!);
+    expect(await statusOf(c.store.end(last.token, origin))).toBe(200);
+    expect(await verdicts(last)).toEqual([0, 0, 0]);
     await delay(store.graceMs);
     expect(await statusOf(a.store.end(one.token, origin))).toBe(200);
-    expect(await verdicts(one)).toEqual([0, 0]);
+    expect(await verdicts(one)).toEqual([0, 0, 0]);
   });
 
   it('is joined again by whoever takes the name, and its predecessor stops using Redis', async () => {

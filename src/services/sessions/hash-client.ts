@@ -34,7 +34,11 @@ export function createHashProcess(): HashProcess {
   };
 
   const start = (): ChildProcess => {
-    const started = fork(modulePath, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const started = fork(modulePath, {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // Not the parent's: a profiler's or an inspector's options are for the parent alone.
+      execArgv: [],
+    });
     const gone = (error: Error) => {
       if (child !== started) return;
       child = null;
