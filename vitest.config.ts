@@ -13,6 +13,8 @@ export default defineConfig({
     projects: [
       project('unit', ['src/**/*.test.{ts,tsx}'], {
         exclude: ['src/**/*.integration.test.ts', 'src/**/*.scenario.test.ts'],
+        // Property tests on a machine that is busy with something else.
+        testTimeout: 20_000,
       }),
       project('integration', ['src/**/*.integration.test.ts'], {
         fileParallelism: false,

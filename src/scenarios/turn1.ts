@@ -24,7 +24,7 @@ interface Size {
   readonly sweepsPerSecond: number;
 }
 const FULL: Size = { sessions: 10_000, divisor: 1, logoutsPerSecond: 85, sweepsPerSecond: 800 };
-const QUICK: Size = { sessions: 1_200, divisor: 5, logoutsPerSecond: 50, sweepsPerSecond: 900 };
+const QUICK: Size = { sessions: 800, divisor: 7, logoutsPerSecond: 50, sweepsPerSecond: 900 };
 
 const CHECKS_PER_SECOND = 400;
 const LOGINS_PER_SECOND = 0.5;
