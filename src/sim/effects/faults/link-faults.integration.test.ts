@@ -158,3 +158,31 @@ test('a link or a process that is not there is refused at once', () => {
     /not declared/,
   );
 });
+
+test('stores that belong to somebody else are reached through the proxy, too', async () => {
+  const { host } = new URL(testbed.databaseUrl);
+  const other = await startTestbed({
+    runId: 'external-links',
+    spec: { ...bedSpec(), links: ['service-redis', 'service-postgres'] },
+    seed: 7,
+    cores: null,
+    onNote: () => {},
+    env: {
+      ...scratch.env,
+      DATABASE_URL: `postgres://postgres@${host}/postgres`,
+      REDIS_URL: testbed.redisUrl,
+    },
+  });
+  try {
+    const status = async (path: string) => (await fetch(other.service.url + path)).status;
+    expect([await status('/redis'), await status('/postgres')]).toEqual([200, 200]);
+    const rule = { kind: 'blackhole' } as const;
+    const fault = createFault({ kind: 'link', link: 'service-redis', rule }, other);
+    await fault.apply();
+    expect([await status('/redis'), await status('/postgres')]).toEqual([503, 200]);
+    await fault.undo();
+    expect(await status('/redis')).toBe(200);
+  } finally {
+    await other.stop();
+  }
+});
