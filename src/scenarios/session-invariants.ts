@@ -6,6 +6,8 @@ import {
   type SessionEvent,
   type SessionFindings,
 } from '../sim/pure/check-sessions.ts';
+import { type ReconciledOperation, reconcile } from '../sim/pure/reconcile.ts';
+import { logoutIsFinal, sessionsAreKept } from '../sim/pure/session-verdicts.ts';
 import type { InvariantResult } from '../sim/result.ts';
 import type { Invariant } from '../sim/scenario.ts';
 
@@ -23,36 +25,7 @@ export function logoutFinal({ targets }: SessionTargets): Invariant {
   return {
     id: 'logout-final',
     statement: 'no request that starts after a logout was acknowledged is accepted, by any gateway',
-    check(history) {
-      const found = findingsOf(history, targets);
-      const violations = found.acceptedLate;
-      return {
-        ...verdictOf(violations, found.notSeen),
-        checked: found.probesAfterRevoke,
-        violations,
-        witness: found.lateWitness,
-        figures: [
-          {
-            id: 'revocation-lag',
-            label: 'longest time a logged-out session was still accepted',
-            value: found.revocationLagUs,
-            unit: 'us',
-          },
-          {
-            id: 'accepted-late',
-            label: 'requests accepted after their logout',
-            value: violations,
-            unit: 'count',
-          },
-          {
-            id: 'logouts',
-            label: 'acknowledged logouts',
-            value: found.revoked,
-            unit: 'count',
-          },
-        ],
-      };
-    },
+    check: (history) => logoutIsFinal(findingsOf(history, targets)),
   };
 }
 
@@ -60,23 +33,7 @@ export function sessionsSurvive({ targets }: SessionTargets): Invariant {
   return {
     id: 'sessions-survive',
     statement: 'nobody is logged out who did not ask for it',
-    check(history) {
-      const found = findingsOf(history, targets);
-      return {
-        ...verdictOf(found.lost, found.notSeen),
-        checked: found.sessions,
-        violations: found.lost,
-        witness: found.lostWitness,
-        figures: [
-          {
-            id: 'sessions-lost',
-            label: 'sessions lost without a logout',
-            value: found.lost,
-            unit: 'count',
-          },
-        ],
-      };
-    },
+    check: (history) => sessionsAreKept(findingsOf(history, targets)),
   };
 }
 
@@ -85,11 +42,7 @@ export const lifeCycleOnce: Invariant = {
   id: 'life-cycle',
   statement: 'every acknowledged login and logout is on record exactly once',
   check(history) {
-    const pairs = [
-      ['login', 'session-created'],
-      ['logout', 'session-revoked'],
-    ] as const;
-    const answers = pairs.map(([operation, effect]) =>
+    const answers = Object.entries(DECIDED_BY).map(([operation, effect]) =>
       checkExactlyOnce({
         operations: operationsOf(history).filter(({ name }) => name === operation),
         effects: effectsOf(history).filter(({ name }) => name === effect),
@@ -99,22 +52,28 @@ export const lifeCycleOnce: Invariant = {
   },
 };
 
-function verdictOf(violations: number, notSeen: string | null): Pick<Answer, 'verdict' | 'reason'> {
-  if (violations > 0) return { verdict: 'fail' };
-  return notSeen === null ? { verdict: 'pass' } : { verdict: 'unknown', reason: notSeen };
-}
+/** Operations whose outcome the platform's own record settles, and the record. */
+const DECIDED_BY = { login: 'session-created', logout: 'session-revoked' } as const;
 
 function findingsOf(
   history: readonly HistoryRecord[],
   targets: readonly string[],
 ): SessionFindings {
+  const effects = effectsOf(history);
+  const { operations } = reconcile({
+    operations: operationsOf(history),
+    effects,
+    decidedBy: DECIDED_BY,
+    // A design that keeps no record settles nothing.
+    settled: effects.some(({ name }) => name === DECIDED_BY.logout),
+  });
   return checkSessions({
-    events: operationsOf(history).flatMap(eventOf),
+    events: operations.flatMap(eventOf),
     mustHaveSeen: { targets, afterRevoke: PROBES_PER_TARGET, live: PROBES_PER_TARGET },
   });
 }
 
-function eventOf(operation: OperationRecord): SessionEvent[] {
+function eventOf(operation: ReconciledOperation): SessionEvent[] {
   const { subject, name, outcome, status } = operation;
   if (subject === undefined) return [];
   if (status === 401) return [{ kind: 'refused', subject, operation }];

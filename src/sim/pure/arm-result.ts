@@ -20,6 +20,7 @@ import { type DiagnosisEvidence, diagnose } from './diagnose.ts';
 import { faultSummaries } from './fault-summary.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
 import type { FlightLedger } from './little.ts';
+import { recoveries } from './recovery.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { evaluateSlo } from './slo.ts';
 import { scopeOf } from './slo-scope.ts';
@@ -121,7 +122,7 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     validity,
     documented,
     resources: withCpuPerOperation(observed, judged.length, span),
-    recovery: [],
+    recovery: recoveries({ operations, faults, phases, baseline: input.baseline }),
     phases: phases.map((phase) => summaryOf(phase, operations, observed.phaseNotes)),
     faults,
     costs: observed.costs,
