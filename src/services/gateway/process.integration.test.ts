@@ -310,6 +310,46 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
   });
 });
 
+describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('a run of %s', (design) => {
+  const schema = `run_${design.replace('.', '_')}`;
+
+  it('has thousands of sessions in seconds, and shows what became of them', async () => {
+    await template(schema, design, { rows: 0, users: 5_000, heavyUsers: 0, heavyRows: 0 });
+    const outFile = path.join(lease.folder, `${schema}.json`);
+    await step('accounts', schema, { design, count: 5_000, heavyUsers: 0, outFile });
+    const accounts: { id: string; subject: string; headers: Record<string, string> }[] = JSON.parse(
+      readFileSync(outFile, 'utf8'),
+    );
+    expect(new Set(accounts.map(({ subject }) => subject)).size).toBe(5_000);
+    // Nothing else may be needed: the read-through design starts, and works, with Redis frozen.
+    const frozen = design === 'turn1.after';
+    if (frozen) process.kill(redis.pid, 'SIGSTOP');
+    const gateway = await startGateway(schema, { design });
+    const as = (index: number): Send => client(gateway.url, accounts[index]!.headers);
+    try {
+      for (const index of [0, 2_500, 4_999]) {
+        const { id, subject } = accounts[index]!;
+        const { status, body } = await as(index)('GET', '/session');
+        expect([status, body]).toEqual([200, { userId: id, sessionId: subject }]);
+      }
+      const headers = { 'x-request-id': 'run:1' };
+      expect((await as(2_500)('POST', '/logout', { headers })).status).toBe(204);
+      expect((await as(2_500)('GET', '/session')).status).toBe(401);
+      expect((await client(gateway.url)('GET', '/readyz')).status).toBe(200);
+    } finally {
+      if (frozen) process.kill(redis.pid, 'SIGCONT');
+    }
+    const effects = path.join(lease.folder, `${schema}-effects.ndjson`);
+    await step('effects', schema, { outFile: effects, sinceMs: 0, requestIdPrefix: 'run:' });
+    expect(JSON.parse(readFileSync(effects, 'utf8'))).toMatchObject({
+      ...{ kind: 'effect', name: 'session-revoked', reason: 'logout', requestId: 'run:1' },
+      ...{ user: accounts[2_500]!.id, subject: accounts[2_500]!.subject },
+    });
+    gateway.child.kill('SIGTERM');
+    expect((await gateway.exit).code).toBe(0);
+  });
+});
+
 describe('the process', () => {
   it('goes when its parent goes', async () => {
     await template('orphan', 'turn4.after', { rows: 5_000, heavyRows: 100 });
