@@ -22,7 +22,7 @@ const design = findDesign('turn1.after');
 const store: ReadThroughDesign = {
   ...(design.sessions.store as ReadThroughDesign),
   leaseMs: 150,
-  graceMs: 2_000,
+  graceMs: 4_000,
   breakerOpenMs: 50,
   touchEveryMs: 200,
 };

@@ -16,6 +16,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, type Random, ServiceError } from '../ports.ts';
 
 const pollMs = 15;
+/** How many leases a logout waits for the others before it says that it is not confirmed. */
+const patience = 10;
 
 export interface Fence {
   /** Joins the members; rejects when PostgreSQL is not there. */
@@ -158,7 +160,8 @@ export function createFence(given: {
       const target = Number(rows[0]!.generation);
       wake();
       while ((await olderMembers(target)) > 0) {
-        if (monotonicMs() - startedMs > 5 * leaseMs) throw new Error('a process has not confirmed');
+        if (monotonicMs() - startedMs > patience * leaseMs)
+          throw new Error('a process has not confirmed');
         await delay(pollMs);
       }
       given.fenced(seconds(), true);
