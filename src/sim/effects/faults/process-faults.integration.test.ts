@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Redis } from 'ioredis';
@@ -170,6 +171,17 @@ test('undo without apply does nothing, and an unknown target is refused at once'
   await kill('redis').undo();
   expect(pidOf('redis')).toBe(before);
   expect(() => kill('gateway.9')).toThrow(/no process gateway\.9; known: redis, postgres, /);
+});
+
+test('a PostgreSQL that was killed and never restarted leaves no shared memory', async () => {
+  const segments = () => execFileSync('ipcs', ['-m'], { encoding: 'utf8' }).split(/\s+/);
+  const other = await start('memory');
+  const pidFile = path.join(other.lease.folder, 'data', 'postmaster.pid');
+  const id = readFileSync(pidFile, 'utf8').split('\n')[6]!.trim().split(/\s+/)[1]!;
+  await createFault({ kind: 'kill', target: 'postgres', signal: 'SIGKILL' }, other).apply();
+  expect(segments()).toContain(id);
+  await other.stop();
+  expect(segments()).not.toContain(id);
 });
 
 test('a testbed with paused, killed and restarting processes still stops cleanly', async () => {

@@ -13,6 +13,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { distModule } from './package-root.ts';
 import { type ProcessStamp, startTimeOf } from './process-table.ts';
+import { removeSharedMemory } from './shared-memory.ts';
 
 export interface LeaseChild extends ProcessStamp {
   readonly name: string;
@@ -125,6 +126,8 @@ export function createLease(options: { runId: string; cache: string; reaper?: bo
 
 /** Removes what a lease owns on disk; lease.json goes last, so that an interrupted removal is found again. */
 export async function removeLeased(folder: string, data: LeaseData | null): Promise<void> {
+  for (const owner of [folder, ...(data?.directories ?? [])])
+    await removeSharedMemory(path.join(owner, 'data'));
   for (const directory of data?.directories ?? []) {
     await rm(directory, { recursive: true, force: true });
   }
