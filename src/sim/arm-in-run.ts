@@ -68,8 +68,14 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
     logFolder: path.join(input.folder, 'logs', name),
     spec: arm.testbed,
     seed: DATA_SEED,
+    faultSeed: options.seed,
     cores: input.cores,
     onNote: (text) => options.onEvent({ type: 'note', text }),
+    onDeath: ({ name: process, status, lastLines }) =>
+      options.onEvent({
+        type: 'note',
+        text: `${process} ended by itself (${status}): ${lastLines.at(-1) ?? 'it said nothing'}`,
+      }),
     signal: options.signal,
   });
   let kept: Testbed | null = null;
