@@ -132,8 +132,7 @@ describe('a run that is ended', () => {
           if (phase.test(text)) setTimeout(() => kill('SIGKILL'), 500);
         },
       });
-      // A file copy that was under way may outlive the reaper by a moment and leave its folder. What a killed run
-      // left, the next one removes; doctor does the same without a run.
+      // The reaper has 15 s; what it could not remove, doctor and the next run do.
       const left = () => [...platformProcesses()].filter((pid) => !running.has(pid));
       await expect.poll(left, { timeout: 20_000, interval: 250 }).toEqual([]);
       expect((await command(['doctor', '--clean'], { cwd })).code).toBe(0);
