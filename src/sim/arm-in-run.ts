@@ -155,7 +155,7 @@ function judge(
       isReproduction && scenario.kind === 'incident' ? scenario.scale(quick).documented : [],
     lagLimitUs: LAG_LIMIT_US,
     culprit: scenario.kind === 'incident' ? scenario.culprit : null,
-    baseline: baselineOf(scenario, quick),
+    ...drillFacts(scenario, quick),
     observed: {
       ...{ design: arm.design, description: arm.description, expected: arm.expected },
       mustFail: arm.mustFail,
@@ -189,7 +189,11 @@ function loadDefaults({ scenario, quick }: RunOptions) {
     : { operations: [], think: { meanMs: 0, shape: 1 }, timeoutMs: 2_000 };
 }
 
-function baselineOf(scenario: Scenario, quick: boolean): string | null {
-  if (scenario.kind === 'incident') return null;
-  return scenario.drill(quick).phases.find(({ role }) => role === 'baseline')?.name ?? null;
+function drillFacts(scenario: Scenario, quick: boolean) {
+  if (scenario.kind === 'incident') return { baseline: null, plannedFaults: [] };
+  const { phases } = scenario.drill(quick);
+  return {
+    baseline: phases.find(({ role }) => role === 'baseline')?.name ?? null,
+    plannedFaults: phases.flatMap(({ faults = [] }) => faults.map(({ name }) => name)),
+  };
 }

@@ -64,6 +64,8 @@ export interface ArmInput {
   readonly lagLimitUs: number;
   /** Substring of the statement the documented failure is about; null when it is not a statement. */
   readonly culprit: string | null;
+  /** Names of the faults the drill was to apply. */
+  readonly plannedFaults: readonly string[];
   /** Name of the phase that recovery refers to. */
   readonly baseline: string | null;
   readonly observed: ArmObservations;
@@ -86,8 +88,9 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     statement: invariant.statement,
     ...invariant.check(history),
   }));
-  const faults = faultSummaries(history, span);
-  const validity = validityChecks(input, { judged, operations, attempts, faults });
+  const faults = faultSummaries(history, input.plannedFaults, span);
+  const sent = attempts.filter(({ phase }) => names.has(phase));
+  const validity = validityChecks(input, { judged: sent, attempts, faults });
   const documented = input.documented.map((figure) => reproduce(figure, latency, observed));
   const judgement = judgeArm({
     expected: observed.expected,
@@ -109,7 +112,7 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     serviceTime: summarize(
       judged.filter(({ sentUs }) => sentUs >= 0).map(({ doneUs, sentUs }) => doneUs - sentUs),
     ),
-    lag: { p99Us: summarize(lags(judged)).p99Us },
+    lag: { p99Us: summarize(lags(sent)).p99Us },
     offeredPerSecond: perSecond(judged.length, span),
     achievedPerSecond: perSecond(judged.filter(({ outcome }) => outcome === 'ok').length, span),
     planned: observed.totals.planned,

@@ -10,7 +10,7 @@ const fault = (name: string, event: FaultRecord['event'], atUs: number): FaultRe
 
 it('spans from landing to the proven undo', () => {
   const records = [fault('a', 'apply', 10), fault('a', 'landed', 12), fault('a', 'undo', 30)];
-  expect(faultSummaries([...records, fault('a', 'healed', 33)], span)).toEqual([
+  expect(faultSummaries([...records, fault('a', 'healed', 33)], [], span)).toEqual([
     { name: 'a', startUs: 12, endUs: 33, outcome: 'healed', detail: 'landed a' },
   ]);
 });
@@ -18,8 +18,12 @@ it('spans from landing to the proven undo', () => {
 it('keeps on record what never landed and what was never proven undone', () => {
   const missed = [fault('a', 'apply', 10), fault('a', 'undo', 30), fault('a', 'healed', 31)];
   const stuck = [fault('b', 'apply', 40), fault('b', 'landed', 41)];
-  expect(faultSummaries([...missed, ...stuck], span)).toMatchObject([
+  expect(faultSummaries([...missed, ...stuck], [], span)).toMatchObject([
     { name: 'a', outcome: 'missed' },
     { name: 'b', outcome: 'not healed', endUs: 90 },
   ]);
+});
+
+it('does not forget a planned fault whose moment never came', () => {
+  expect(faultSummaries([], ['a'], span)).toMatchObject([{ name: 'a', outcome: 'missed' }]);
 });

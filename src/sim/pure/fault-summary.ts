@@ -6,8 +6,13 @@ import type { FaultRecord, HistoryRecord } from '../history.ts';
 import type { FaultSummary } from '../result.ts';
 import type { Span } from './series.ts';
 
-export function faultSummaries(history: readonly HistoryRecord[], span: Span): FaultSummary[] {
-  const byName = new Map<string, FaultRecord[]>();
+export function faultSummaries(
+  history: readonly HistoryRecord[],
+  planned: readonly string[],
+  span: Span,
+): FaultSummary[] {
+  // One whose moment never came has no record, and must not be forgotten for it.
+  const byName = new Map<string, FaultRecord[]>(planned.map((name) => [name, []]));
   for (const record of history) {
     if (record.kind !== 'fault') continue;
     const records = byName.get(record.name) ?? [];

@@ -1,7 +1,6 @@
 /** Defects of the engine itself, planted in recorded histories: the run must say that it proves nothing. */
 import { expect, it } from 'vitest';
 import type { OperationRecord } from '../history.ts';
-import { logicalOperations } from './attempts.ts';
 import { faultSummaries } from './fault-summary.ts';
 import { type KillResult, killMatrixText, type PlantedDefect } from './fixtures/planted-defect.ts';
 import { type RecordedHistory, recordedHistory } from './fixtures/recorded-history.ts';
@@ -132,6 +131,15 @@ const defects: readonly EngineDefect[] = [
     }),
   },
   {
+    id: 'forgotten-fault',
+    what: 'the moment of a fault never came, and nothing of it is recorded',
+    caughtBy: 'faults',
+    plant: (history) => ({
+      ...history,
+      faults: history.faults.filter(({ name }) => name !== 'redis-kill'),
+    }),
+  },
+  {
     id: 'fault-that-stayed',
     what: 'a fault was undone without proof, and may have gone on',
     caughtBy: 'faults',
@@ -156,15 +164,14 @@ const defects: readonly EngineDefect[] = [
 const observed = { evidence: null, expected: 'pass', timedFromSend: false } as const;
 
 function failedChecks({ attempts, faults, planned, ledger }: RecordedHistory): string[] {
-  const operations = logicalOperations(attempts);
   const checks = validityChecks(
     {
       ...{ lagLimitUs: 20_000, culprit: null },
       observed: { ...observed, totals: { ...ledger, planned } },
     },
     {
-      ...{ attempts, operations, judged: operations },
-      faults: faultSummaries(faults, { startUs: 0, endUs: 1 }),
+      ...{ attempts, judged: attempts },
+      faults: faultSummaries(faults, ['redis-kill', 'postgres-kill'], { startUs: 0, endUs: 1 }),
     },
   );
   return checks.filter(({ ok }) => !ok).map(({ id }) => id);

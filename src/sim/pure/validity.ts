@@ -13,10 +13,8 @@ import { littlesLaw } from './little.ts';
 import { classify } from './outcome.ts';
 
 export interface ValidityInput {
-  /** Operations of the judged phases, and all of them, retries folded into their operation. */
+  /** Every request as it was sent: of the judged phases, and of all. */
   readonly judged: readonly OperationRecord[];
-  readonly operations: readonly OperationRecord[];
-  /** Every request as it was sent. */
   readonly attempts: readonly OperationRecord[];
   readonly faults: readonly FaultSummary[];
 }

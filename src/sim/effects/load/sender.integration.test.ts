@@ -131,7 +131,10 @@ describe('an open load', () => {
     const operations = await bed.operations();
     const sumUs = operations.reduce((sum, one) => sum + one.doneUs - one.scheduledUs, 0);
     expect(totals.responseSumUs).toBe(sumUs);
-    expect(littlesLaw(operations, totals)).toMatchObject({ ok: true, measured: '40 records, exact' });
+    expect(littlesLaw(operations, totals)).toMatchObject({
+      ok: true,
+      measured: '40 records, exact',
+    });
   });
 });
 
