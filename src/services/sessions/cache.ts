@@ -14,8 +14,8 @@ const tombstoneMs = 60_000;
 const holdMs = 10_000;
 
 const ended = 'x';
-/** An end is being committed: PostgreSQL must be asked. */
-const held = 'h';
+/** Then when it is over, on Redis's clock. An end is being committed: PostgreSQL must be asked. */
+const held = 'h:';
 
 export type Looked = StoredSession | 'ended' | 'absent';
 
@@ -59,6 +59,16 @@ if age < 0 or age >= ${populateLimitMs} then return 0 end
 if redis.call('SET', KEYS[2], ARGV[3], 'NX', 'PX', ARGV[4]) then return 1 end
 return 0`;
 
+const holdScript = `
+local time = redis.call('TIME')
+local untilMs = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ${holdMs})
+return redis.call('SET', KEYS[1], '${held}' .. untilMs, 'PXAT', untilMs)`;
+
+/** Reading extends whatever is there. A hold that a failed commit left behind must not live on checks. */
+const unextendScript = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIREAT', KEYS[1], ARGV[2])`;
+
 export function createSessionCache(given: {
   link: RedisLink;
   keyPrefix: string;
@@ -74,9 +84,14 @@ export function createSessionCache(given: {
 
     look: (generation, id, ttlMs) =>
       link.run(async (redis, runId) => {
-        const text = await redis.getex(key(generation, runId, id), 'PX', ttlMs);
-        if (text === null || text === held) return 'absent';
+        const name = key(generation, runId, id);
+        const text = await redis.getex(name, 'PX', ttlMs);
+        if (text === null) return 'absent';
         if (text === ended) return 'ended';
+        if (text.startsWith(held)) {
+          await redis.eval(unextendScript, 1, name, text, text.slice(held.length));
+          return 'absent';
+        }
         const session = decodeSession(text);
         if (session?.id === id) return session;
         throw new Error('an answer that belongs to another question');
@@ -103,15 +118,15 @@ export function createSessionCache(given: {
           ticket.marker,
           ticket.issuedMs,
           live ? encodeSession(copy.session) : ended,
-          live ? copy.ttlMs : tombstoneMs,
+          // The absolute end may have come since the row was judged; Redis takes no 0.
+          live ? Math.max(1, copy.ttlMs) : tombstoneMs,
         );
         return written === 1;
       }),
 
     hold: (generation, ids) =>
       link.run(async (redis, runId) => {
-        const all = ids.map((id) => redis.set(key(generation, runId, id), held, 'PX', holdMs));
-        await Promise.all(all);
+        await Promise.all(ids.map((id) => redis.eval(holdScript, 1, key(generation, runId, id))));
       }),
 
     bury: ({ from, to }, ids) =>

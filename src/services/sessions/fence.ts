@@ -99,9 +99,11 @@ export function createFence(given: {
     }
     const rows = await db.query<{ generation: string }>({
       name: 'session-fence-record',
-      text: `UPDATE session_members SET generation = $3, confirmed_at = clock_timestamp()
+      // Locked as in `register`: nobody waits for one silent beyond its grace, so on its return it must see the bump.
+      text: `WITH fence AS (SELECT generation FROM session_fence FOR SHARE)
+             UPDATE session_members AS member SET generation = $3, confirmed_at = clock_timestamp() FROM fence
               WHERE name = $1 AND incarnation = $2
-             RETURNING (SELECT generation FROM session_fence) AS generation`,
+             RETURNING fence.generation`,
       values: [name, incarnation, generation],
     });
     if (rows.length === 0) {

@@ -19,7 +19,7 @@ export type Ending = (ids: readonly string[]) => Promise<void>;
 export interface Revoked {
   /** Ended by this call. */
   readonly ended: readonly string[];
-  /** Ended by an earlier call not long ago, which may have failed to confirm it. */
+  /** Ended by another call, before or beside this one, that may not have confirmed it, and may never. */
   readonly before: readonly string[];
 }
 
@@ -37,9 +37,6 @@ export interface Opening {
   readonly session: StoredSession;
   readonly reason: 'login' | 'renewal' | 'password-change';
 }
-
-/** Longer than any grace in which a process may go on with old copies. */
-const recentlyUs = 300_000_000;
 
 const ms = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`;
 
@@ -92,7 +89,7 @@ export interface Ledger {
     origin: Origin,
     ending: Ending,
   ): Promise<readonly string[] | null>;
-  /** Null when `current` had ended or the password was another one. */
+  /** All that ended, now or before; null when `current` had ended or the password was another one. */
   changePassword(
     given: Opening & { current: string; from: string; to: string },
     origin: Origin,
@@ -160,9 +157,8 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
         if (own.ended.length === 0) throw new Overtaken();
         const others = await revoke(tx, { ...common, event: 'revoked' }, origin);
         await insert(tx, session, reason, origin);
-        const ended = [...own.ended, ...others.ended];
-        await ending(ended);
-        return ended;
+        await ending([...own.ended, ...others.ended]);
+        return [...new Set([...own.ended, ...others.ended, ...others.before])];
       }),
 
     async revoke(what, origin, ending) {
@@ -244,6 +240,11 @@ async function insert(
   });
 }
 
+/**
+ * Whoever is asked to end a session answers for it, even if somebody else's statement did it: that call may have died
+ * before its tombstone. So all chosen rows are named until their absolute end, which no copy outlives; also one that
+ * this statement's snapshot shows as live and its update found ended, after waiting for the other's commit.
+ */
 async function revokeRows(
   tx: Database,
   what: Revocation,
@@ -261,7 +262,8 @@ async function revokeRows(
              INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
              SELECT $6, id, user_id, $7, $2, $8, $1 FROM ended)
            SELECT id, true AS fresh FROM ended
-           UNION ALL SELECT id, false FROM sessions WHERE ${chosen} AND revoked_at > $9`,
+           UNION ALL SELECT id, false FROM sessions
+            WHERE ${chosen} AND ends_at > $9 AND id NOT IN (SELECT id FROM ended)`,
     values: [
       isoFromUs(nowUs),
       what.reason,
@@ -271,7 +273,7 @@ async function revokeRows(
       what.event,
       what.actorId,
       origin.requestId,
-      isoFromUs(nowUs - recentlyUs),
+      isoFromUs(nowUs),
     ],
   });
   const ids = (fresh: boolean) => rows.filter((row) => row.fresh === fresh).map(({ id }) => id);

@@ -9,7 +9,8 @@
  *           Not buried: advance the fence. Neither: 503, durable and not confirmed.
  *   hold    between its commit and its tombstone a check must not see "ended" in one process and "live" in the next;
  *           so while it lasts all of them read the row. Best effort: the promise does not rest on it.
- *   touch   updates rows that are live; GETEX extends what is there. Nothing else writes.
+ *   touch   updates rows that are live; GETEX extends what is there. Nothing else writes. A copy that is in use though
+ *           its row is revoked (the ending process died before it could bury it, and nobody asked again) is buried.
  */
 import type { ReadThroughDesign, SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
@@ -47,7 +48,11 @@ export function createReadThroughStore(given: {
     maxConcurrent: store.maxConcurrentLoads,
     maxWaiting: store.maxWaitingLoads,
   });
-  const touches = createTouches({ ...given, everyMs: store.touchEveryMs, report: observer.report });
+
+  const touches = createTouches({
+    ...{ db, clock, everyMs: store.touchEveryMs, report: observer.report },
+    foundRevoked: async (ids) => void (await bury(ids)),
+  });
 
   const accept = (stored: StoredSession, presented: PresentedToken): Session | null => {
     if (!sameHash(stored.secretHash, presented.secretHash) || hasEnded(stored, nowMs()))
@@ -98,18 +103,20 @@ export function createReadThroughStore(given: {
     return looked === 'ended' ? null : accept(looked, presented);
   };
 
-  const settle = async (ids: readonly string[]): Promise<void> => {
-    if (ids.length === 0) return;
+  const bury = async (ids: readonly string[]): Promise<boolean> => {
     const inUse = await fence.inUse();
-    const few = inUse.to - inUse.from < maxGenerations;
-    if (few && cache.usable()) {
-      try {
-        return await cache.bury(inUse, ids);
-      } catch (error) {
-        ignoreRedis(error);
-      }
+    if (inUse.to - inUse.from >= maxGenerations || !cache.usable()) return false;
+    try {
+      await cache.bury(inUse, ids);
+      return true;
+    } catch (error) {
+      ignoreRedis(error);
+      return false;
     }
-    await fence.advance();
+  };
+
+  const settle = async (ids: readonly string[]): Promise<void> => {
+    if (ids.length > 0 && !(await bury(ids))) await fence.advance();
   };
 
   const hold = async (ids: readonly string[]): Promise<void> => {

@@ -1,7 +1,8 @@
 /**
  * "Last seen", written at most every `everyMs` per session and in one statement a second for all of them. It updates
  * rows that are there and not revoked, skips those somebody is changing right now, and inserts nothing: a touch
- * cannot bring a session back and never makes a logout wait for another's.
+ * cannot bring a session back and never makes a logout wait for another's. A session that was accepted and turns out
+ * to be revoked is reported: its copy outlived an end that nobody confirmed.
  */
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
 
@@ -20,6 +21,7 @@ export function createTouches(given: {
   db: Database;
   clock: Clock;
   everyMs: number;
+  foundRevoked?: (ids: readonly string[]) => Promise<void>;
   report: (error: Error) => void;
 }): Touches {
   const { db, clock, everyMs } = given;
@@ -34,15 +36,17 @@ export function createTouches(given: {
     const ids = [...pending].slice(0, maxPerFlush);
     pending = new Set([...pending].slice(maxPerFlush));
     try {
-      await db.query({
+      const revoked = await db.query<{ id: string }>({
         name: 'sessions-touch',
         text: `WITH free AS (
                  SELECT id FROM sessions WHERE id = ANY($1::text[]) AND revoked_at IS NULL AND last_seen_at < $2
-                    FOR UPDATE SKIP LOCKED)
-               UPDATE sessions SET last_seen_at = $2 FROM free WHERE sessions.id = free.id`,
+                    FOR UPDATE SKIP LOCKED),
+               seen AS (UPDATE sessions SET last_seen_at = $2 FROM free WHERE sessions.id = free.id)
+               SELECT id FROM sessions WHERE id = ANY($1::text[]) AND revoked_at IS NOT NULL`,
         values: [ids, isoFromUs(clock.nowUs())],
       });
       failing = false;
+      if (revoked.length > 0) await given.foundRevoked?.(revoked.map(({ id }) => id));
     } catch (error) {
       // Not lost: seen again, they are written again.
       for (const id of ids) touchedMs.delete(id);

@@ -1,0 +1,217 @@
+/**
+ * Ends that were committed and not confirmed: their process was slow, or died. Whoever is asked next answers for them
+ * as well, and a process that was silent for longer than its grace does not come back into an old generation.
+ */
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { findDesign, type ReadThroughDesign } from '../design.ts';
+import type { Database } from '../ports.ts';
+import { createSessionCache } from '../sessions/cache.ts';
+import type { Created } from '../sessions/contract.ts';
+import { createRedisLink } from '../sessions/redis-link.ts';
+import { openConnection } from './clients.ts';
+import { type Member, origin, startMember } from './fixtures/members.ts';
+import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
+import { systemRandom } from './system.ts';
+
+const design = findDesign('turn1.after');
+const given = design.sessions.store as ReadThroughDesign;
+const store: ReadThroughDesign = { ...given, leaseMs: 600, graceMs: 2_000 };
+const size = {
+  ...{ rows: 0, users: 50, heavyUsers: 0, heavyRows: 0 },
+  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+};
+const schema = 'unconfirmed';
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let closing: (() => Promise<void>)[] = [];
+let nextUser = 1;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `unconfirmed-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
+  postgres = await startPostgres(pg);
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+  await prepareSchema(postgres.url, { schema, design, size });
+});
+afterEach(async () => {
+  await Promise.allSettled(closing.map((close) => close()));
+  closing = [];
+});
+afterAll(async () => {
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+const databaseUrl = () => schemaUrl(postgres.url, schema);
+const someone = () => String(nextUser++);
+
+async function join(name: string, more: Partial<Parameters<typeof startMember>[0]> = {}) {
+  const member = await startMember({
+    ...{ name, design, store, redisUrl: redis.url, keyPrefix: 'u:', databaseUrl: databaseUrl() },
+    ...more,
+  });
+  closing.push(() => member.close());
+  await eventually(() => !member.seen.open);
+  return member;
+}
+
+async function connect() {
+  const db = await openConnection(databaseUrl());
+  closing.push(() => db.close());
+  return db;
+}
+
+async function eventually(condition: () => boolean | Promise<boolean>, limitMs = 10_000) {
+  const until = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > until) throw new Error(`not within ${limitMs} ms`);
+    await delay(10);
+  }
+}
+
+const accepts = async (member: Member, { token }: Created) =>
+  (await member.store.check(token)) !== null;
+
+const isRevoked = async (db: Database, { session }: Created) => {
+  const text = 'SELECT 1 FROM sessions WHERE id = $1 AND revoked_at IS NOT NULL';
+  return (await db.query({ text, values: [session.id] })).length === 1;
+};
+
+const waitsForLock = async (db: Database, statement: string) => {
+  const text = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`;
+  return (await db.query({ text, values: [statement] })).length > 0;
+};
+
+type Sweeping = (member: Member, userId: string, own: Created) => Promise<unknown>;
+const sweeps: readonly [string, Sweeping][] = [
+  ['all', ({ store }, id) => store.revokeAll(id, { id, reason: 'all' }, origin)],
+  ['others', ({ store }, _id, own) => store.revokeOthers(own.session, origin)],
+  [
+    'a password change',
+    async ({ store, db }, id, own) => {
+      const text = 'SELECT password_hash AS hash FROM users WHERE id = $1';
+      const [row] = await db.query<{ hash: string }>({ text, values: [id] });
+      expect(
+        await store.changePassword(own.session, { from: row!.hash, to: 'other' }, origin),
+      ).not.toBeNull();
+    },
+  ],
+];
+
+it.each(sweeps)('%s answers for what another process has committed only', async (_name, sweep) => {
+  let stuck = true;
+  const wrapFence = (db: Database): Database => ({
+    async query(statement) {
+      while (stuck && statement.name === 'session-fence-in-use') await delay(5);
+      return db.query(statement);
+    },
+  });
+  const slow = await join('gateway.1', { wrapFence });
+  const b = await join('gateway.2');
+  const user = someone();
+  const [left, own] = [await b.login(user), await b.login(user)];
+  expect(await accepts(b, left)).toBe(true);
+  const ending = slow.store.end(left.token, origin);
+  await eventually(() => isRevoked(b.db, left));
+  await sweep(b, user, own);
+  expect(await accepts(b, left)).toBe(false);
+  expect(await accepts(slow, left)).toBe(false);
+  stuck = false;
+  await ending;
+});
+
+it.each(sweeps)('%s answers for an end whose commit it waited for', async (_name, sweep) => {
+  const b = await join('gateway.2');
+  const user = someone();
+  const [left, own] = [await b.login(user), await b.login(user)];
+  expect(await accepts(b, left)).toBe(true);
+  // A process that dies between its commit and its tombstone.
+  const dying = await connect();
+  await dying.query({ text: 'BEGIN' });
+  const text = 'UPDATE sessions SET revoked_at = now() WHERE id = $1';
+  await dying.query({ text, values: [left.session.id] });
+  const swept = sweep(b, user, own);
+  await eventually(() => waitsForLock(b.db, '%UPDATE sessions SET revoked_at%'));
+  await dying.query({ text: 'COMMIT' });
+  await swept;
+  expect(await accepts(b, left)).toBe(false);
+});
+
+it('a copy in use whose session is revoked is found by the touch and buried', async () => {
+  const touching = { ...store, touchEveryMs: 100 };
+  const b = await join('gateway.2', { store: touching });
+  const left = await b.login(someone());
+  expect(await accepts(b, left)).toBe(true);
+  const text = 'UPDATE sessions SET revoked_at = now() WHERE id = $1';
+  await b.db.query({ text, values: [left.session.id] });
+  expect(await accepts(b, left)).toBe(true);
+  await eventually(async () => !(await accepts(b, left)));
+});
+
+it('whoever returns from a silence sees the generation that nobody waited for it with', async () => {
+  let silent = false;
+  const wrapFence = (db: Database): Database => ({
+    query: (statement) => (silent ? Promise.reject(new Error('cut off')) : db.query(statement)),
+  });
+  const a = await join('gateway.1');
+  const cut = await join('gateway.2', { wrapFence });
+  const watcher = await connect();
+  const locker = await connect();
+  const one = await a.login(someone());
+  expect(await accepts(cut, one)).toBe(true);
+  silent = true;
+  await delay(store.graceMs + 200);
+  // Its return is on the way, and slow.
+  await locker.query({ text: 'BEGIN' });
+  const text = `SELECT 1 FROM session_members WHERE name = 'gateway.2' FOR UPDATE`;
+  await locker.query({ text });
+  silent = false;
+  await eventually(() => waitsForLock(watcher, '%UPDATE session_members%'));
+  a.redis.disconnect();
+  await eventually(() => a.seen.open);
+  const ended = a.store.end(one.token, origin);
+  await Promise.race([ended, delay(150)]);
+  await locker.query({ text: 'COMMIT' });
+  await ended;
+  const until = performance.now() + store.leaseMs;
+  while (performance.now() < until) {
+    expect(await accepts(cut, one)).toBe(false);
+    await delay(5);
+  }
+  await eventually(() => cut.fence.current() === a.fence.current());
+});
+
+it('a hold is over when it was to be, however often the session is checked', async () => {
+  const { redis: connection } = await join('gateway.1');
+  const link = createRedisLink({ redis: connection, breakerOpenMs: 50, onBreaker: () => {} });
+  await eventually(() => link.runId() !== null);
+  const cache = createSessionCache({ link, keyPrefix: 'held:', random: systemRandom });
+  await cache.hold(1, ['one']);
+  expect(await cache.look(1, 'one', 1_800_000)).toBe('absent');
+  const left = await connection.pttl(`held:s:1:${link.runId()}:one`);
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThanOrEqual(10_000);
+  // What is buried stays so.
+  await cache.bury({ from: 1, to: 1 }, ['one']);
+  expect(await cache.look(1, 'one', 1_800_000)).toBe('ended');
+  link.close();
+});
