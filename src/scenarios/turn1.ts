@@ -34,7 +34,7 @@ const check: OperationTemplate = {
   weight: CHECKS_PER_SECOND,
   method: 'GET',
   path: '/session',
-  retry: { attempts: 3, baseMs: 40, capMs: 200, statuses: [503], elsewhere: true },
+  retry: { attempts: 2, baseMs: 40, capMs: 200, statuses: [503], elsewhere: true },
 };
 /** With a token whose logout has been acknowledged: it must be refused, always and everywhere. */
 const probe: OperationTemplate = {
@@ -109,6 +109,7 @@ function drill(size: Size): Drill {
       size === QUICK
         ? `--quick runs ${QUICK.sessions.toLocaleString('en')} sessions instead of ${FULL.sessions.toLocaleString('en')} and divides every phase by ${QUICK.divisor}; faults, rates and SLO limits are the same.`
         : '',
+    tolerance: { slowMs: 100, stayMs: size === QUICK ? 500 : 2_000 },
     phases: [
       phase('warm-up', 'warm-up', 'everybody once: connections and caches fill', everybody),
 
@@ -128,12 +129,15 @@ function drill(size: Size): Drill {
         ),
         faults: [redisPartition],
       },
-      ...sweeps('healed', 'Redis is back with its old data', size),
-      under(postgresKill, 'kill -9 while a COMMIT is in flight, restarted', 14_000),
+      endedSweep(size, 'healed', 'Redis is back with its old data'),
       under(gatewayKill, 'kill -9 right after an acknowledged logout, restarted', 12_000),
+      // PostgreSQL dies when Redis holds everybody again: what a design does with that is the question.
+      liveSweep(size, 'healed', 'everything is back'),
+      under(postgresKill, 'kill -9 while a COMMIT is in flight, restarted', 14_000),
       under(redisKill, 'kill -9, restarted empty', 10_000),
       judged('liveness', 'liveness', 'everything is back', open(ms(8_000), ordinary)),
-      ...sweeps('final', 'after everything', size),
+      endedSweep(size, 'final', 'after everything'),
+      liveSweep(size, 'final', 'after everything'),
     ],
   };
 }
@@ -151,13 +155,15 @@ function judged(...given: Parameters<typeof phase>): DrillPhase {
   return { ...phase(...given), judged: true };
 }
 
-/** Everyone who logged out, on every gateway; everyone who did not, once. */
-function sweeps(when: string, note: string, size: Size): DrillPhase[] {
-  const [ended, live] = [sweep(size, 'ended', true), sweep(size, 'live', false)];
-  return [
-    phase(`${when}-ended`, 'heal', `${note}: all ended sessions, everywhere`, ended),
-    phase(`${when}-live`, 'heal', `${note}: all live sessions`, live),
-  ];
+/** Everyone who logged out, on every gateway. */
+function endedSweep(size: Size, when: string, note: string): DrillPhase {
+  const everywhere = sweep(size, 'ended', true);
+  return phase(`${when}-ended`, 'heal', `${note}: all ended sessions, everywhere`, everywhere);
+}
+
+/** Everyone who did not log out, once. */
+function liveSweep(size: Size, when: string, note: string): DrillPhase {
+  return phase(`${when}-live`, 'heal', `${note}: all live sessions`, sweep(size, 'live', false));
 }
 
 function sweep(size: Size, as: SweepWorkload['as'], everyTarget: boolean): SweepWorkload {
@@ -250,7 +256,7 @@ export const turn1 = defineScenario({
       phases: ['redis-partition'],
     },
     { id: 'errors', objective: 'errors < 0.1%', operations: ['check'] },
-    { id: 'statements', objective: 'cost.statements <= 0.1' },
+    { id: 'statements', objective: 'cost.statements <= 0.2' },
   ],
   invariants: [logoutFinal({ targets }), sessionsSurvive({ targets }), lifeCycleOnce],
   effects: { name: 'effects', module: 'services/gateway/effects.js' },

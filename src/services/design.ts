@@ -141,7 +141,7 @@ const turn1Before: Design = {
       parallelization: 3,
       maxConcurrent: 2,
       maxWaiting: 64,
-      maxWaitMs: 5_000,
+      maxWaitMs: 1_000,
     },
   },
   rateLimit: { kind: 'off' },

@@ -186,13 +186,14 @@ function loadDefaults({ scenario, quick }: RunOptions) {
         think: scenario.scale(quick).users.think,
         timeoutMs: 20_000,
       }
-    : { operations: [], think: { meanMs: 0, shape: 1 }, timeoutMs: 2_000 };
+    : { operations: [], think: { meanMs: 0, shape: 1 }, timeoutMs: 1_500 };
 }
 
 function drillFacts(scenario: Scenario, quick: boolean) {
-  if (scenario.kind === 'incident') return { baseline: null, plannedFaults: [] };
-  const { phases } = scenario.drill(quick);
+  if (scenario.kind === 'incident') return { baseline: null, plannedFaults: [], tolerance: null };
+  const { phases, tolerance } = scenario.drill(quick);
   return {
+    tolerance,
     baseline: phases.find(({ role }) => role === 'baseline')?.name ?? null,
     plannedFaults: phases.flatMap(({ faults = [] }) => faults.map(({ name }) => name)),
   };

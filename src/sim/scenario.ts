@@ -147,8 +147,15 @@ export interface DrillScenario extends ScenarioBase {
   readonly costPhase: string;
 }
 
+/** When a service counts as recovered: 99 % of operations answered within `slowMs`, for `stayMs` on end. */
+export interface Tolerance {
+  readonly slowMs: number;
+  readonly stayMs: number;
+}
+
 export interface Drill {
   readonly phases: readonly DrillPhase[];
+  readonly tolerance: Tolerance;
   /** Says what --quick reduces; empty for the full scale. */
   readonly note: string;
 }

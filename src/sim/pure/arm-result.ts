@@ -13,14 +13,14 @@ import type {
   ProcessResources,
   SloResult,
 } from '../result.ts';
-import type { Documented, Invariant, Slo } from '../scenario.ts';
+import type { Documented, Invariant, Slo, Tolerance } from '../scenario.ts';
 import { type LogicalOperation, logicalOperations } from './attempts.ts';
 import { lags } from './capacity.ts';
 import { type DiagnosisEvidence, diagnose } from './diagnose.ts';
 import { faultSummaries } from './fault-summary.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
 import type { FlightLedger } from './little.ts';
-import { recoveries } from './recovery.ts';
+import { recoveries, ruleFor } from './recovery.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { evaluateSlo } from './slo.ts';
 import { scopeOf } from './slo-scope.ts';
@@ -66,6 +66,7 @@ export interface ArmInput {
   readonly culprit: string | null;
   /** Names of the faults the drill was to apply. */
   readonly plannedFaults: readonly string[];
+  readonly tolerance: Tolerance | null;
   /** Name of the phase that recovery refers to. */
   readonly baseline: string | null;
   readonly observed: ArmObservations;
@@ -125,7 +126,10 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     validity,
     documented,
     resources: withCpuPerOperation(observed, judged.length, span),
-    recovery: recoveries({ operations, faults, phases, baseline: input.baseline }),
+    recovery: recoveries({
+      ...{ operations, faults, phases, baseline: input.baseline },
+      rule: ruleFor(input.tolerance),
+    }),
     phases: phases.map((phase) => summaryOf(phase, operations, observed.phaseNotes)),
     faults,
     costs: observed.costs,

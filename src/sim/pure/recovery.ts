@@ -10,6 +10,7 @@
  */
 import type { OperationRecord, PhaseRecord } from '../history.ts';
 import type { FaultSummary, RecoveryResult } from '../result.ts';
+import type { Tolerance } from '../scenario.ts';
 import { type AlertEvent, type BurnRateAlert, firingInstants } from './burn-rate.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { responseUs, type Span } from './series.ts';
@@ -33,6 +34,12 @@ export const RECOVERY_RULE: RecoveryRule = {
   slowFactor: 3,
   slowFloorUs: 50_000,
 };
+
+export function ruleFor(tolerance: Tolerance | null): RecoveryRule {
+  if (tolerance === null) return RECOVERY_RULE;
+  const { slowMs, stayMs } = tolerance;
+  return { ...RECOVERY_RULE, slowFloorUs: slowMs * 1_000, stayUs: stayMs * 1_000 };
+}
 
 export interface RecoveryInput {
   /** Retries folded into their operations. */
