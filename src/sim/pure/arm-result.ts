@@ -28,8 +28,10 @@ import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
 /** The finest that still has enough operations for a percentile, so that a fault of half a second can be seen. */
-const BUCKETS_US = [250_000, 500_000, 1_000_000] as const;
+const BUCKETS_US = [250_000, 500_000, 1_000_000, 2_000_000, 5_000_000] as const;
 const OPERATIONS_PER_BUCKET = 50;
+/** Three arms of charts have to fit a page of 500 KB. */
+const MOST_BUCKETS = 80;
 const HEAT_MAP_COLUMNS = 60;
 
 export interface ArmObservations {
@@ -223,8 +225,10 @@ function charts(
   span: Span,
 ): Pick<ArmResult, 'timeline' | 'spectrum' | 'heatMap' | 'errorTimeline'> {
   const whole = spanOf(phases) ?? span;
-  const perUs = operations.length / (whole.endUs - whole.startUs);
-  const bucketUs = BUCKETS_US.find((us) => us * perUs >= OPERATIONS_PER_BUCKET) ?? 1_000_000;
+  const lengthUs = whole.endUs - whole.startUs;
+  const leastUs = Math.min(1_000_000, (OPERATIONS_PER_BUCKET * lengthUs) / operations.length);
+  const bucketUs =
+    BUCKETS_US.find((us) => us >= leastUs && us >= lengthUs / MOST_BUCKETS) ?? BUCKETS_US.at(-1)!;
   return {
     timeline: { bucketUs, points: timeline(operations, whole, bucketUs) },
     spectrum: spectrumOf(judged),
