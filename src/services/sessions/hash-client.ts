@@ -1,8 +1,9 @@
 /**
- * The gateway's side of its hashing process: started with the first password, started again after it died, ended
- * with the gateway. A hash that takes longer than `limitMs` ends the process: it hangs.
+ * The gateway's side of its hashing process: started with the gateway, so that the first logins of a storm do not
+ * pay for it, started again after it died, ended with the gateway. A hash that takes longer than `limitMs` ends the process: it hangs.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Deriver } from './derivation.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
@@ -23,6 +24,14 @@ export interface HashProcess extends Deriver {
   pid(): number | undefined;
 }
 
+function lower(pid: number): void {
+  try {
+    os.setPriority(pid, 19);
+  } catch {
+    // It has ended already; its exit says so.
+  }
+}
+
 export function createHashProcess(): HashProcess {
   const asked = new Map<number, Asked>();
   let child: ChildProcess | null = null;
@@ -39,6 +48,8 @@ export function createHashProcess(): HashProcess {
       // Not the parent's: a profiler's or an inspector's options are for the parent alone.
       execArgv: [],
     });
+    // It does the same itself, but its start should not take a core from the checks either.
+    if (started.pid !== undefined) lower(started.pid);
     const gone = (error: Error) => {
       if (child !== started) return;
       child = null;
@@ -60,6 +71,7 @@ export function createHashProcess(): HashProcess {
     return started;
   };
 
+  child = start();
   return {
     derive: ({ salt, ...given }) =>
       new Promise((resolve, reject) => {
