@@ -1,0 +1,211 @@
+/**
+ * Canaries: after every kind of request that carries a token or a password, in the cookie and as bearer, refused and
+ * accepted, nothing that could be used stands in Redis, in PostgreSQL (tables, files, WAL), in what any process wrote,
+ * or in the metrics. Then a token is put into each of these places, and the same scan must find it there.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { findDesign } from '../design.ts';
+import { makeToken } from '../sessions/token.ts';
+import { openConnection, openRedis } from './clients.ts';
+import { bearer, client } from './fixtures/client.ts';
+import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
+import { cookieName } from './presented-token.ts';
+import { systemRandom } from './system.ts';
+
+const dist = fileURLToPath(new URL('../../../dist/services/gateway/main.js', import.meta.url));
+const size = {
+  ...{ rows: 0, users: 5, heavyUsers: 0, heavyRows: 0 },
+  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+};
+/** Any token of ours, whoever made it. */
+const tokenShape = /ps_[a-z]{2,8}\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}/g;
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let child: ChildProcess | undefined;
+let closing: (() => unknown)[] = [];
+/** Of the designs before: WAL and logs keep them. */
+const planted = new Set<string>();
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `canaries-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  // As talkative as it gets.
+  const settings = {
+    ...{ log_statement: 'all', log_parameter_max_length_on_error: '-1' },
+    ...{ log_min_messages: 'debug1', max_connections: '60' },
+  };
+  const logFile = path.join(lease.folder, 'pg.log');
+  postgres = await startPostgres({ ...common, binaries, dataDir, settings, logFile });
+  redis = await startRedis({ ...common, logFile: path.join(lease.folder, 'redis.log') });
+});
+afterEach(async () => {
+  child?.kill('SIGKILL');
+  for (const close of closing) await close();
+  closing = [];
+});
+afterAll(async () => {
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+/** One secret in the shapes it might be written in. */
+function shapesOf(secret: string): Buffer[] {
+  const bytes = Buffer.from(secret);
+  const raw = Buffer.from(secret, 'base64url');
+  const inner = (text: string) => Buffer.from(text.slice(2, -3));
+  return [
+    ...[bytes, Buffer.from(encodeURIComponent(secret)), Buffer.from(bytes.toString('hex'))],
+    // Base64 of a longer text that contains it begins at one of three offsets.
+    ...['', 'x', 'xx'].map((before) => inner(Buffer.from(before + secret).toString('base64'))),
+    ...(raw.length === 32 ? [raw, Buffer.from(raw.toString('hex'))] : []),
+  ];
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+}
+
+it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', async (name) => {
+  const schema = name.replace('.', '_');
+  const design = findDesign(name);
+  await prepareSchema(postgres.url, { schema, design, size });
+  const databaseUrl = schemaUrl(postgres.url, schema);
+  const config = {
+    ...{ name: 'gateway.1', databaseUrl, databaseSchema: schema, seed: 7 },
+    ...{ redisUrl: redis.url, redisPrefix: `${schema}:` },
+    params: { design: name, logLevel: 'trace' },
+  };
+  child = fork(dist, {
+    env: { ...process.env, PLATFORM_PROCESS: JSON.stringify(config) },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const written: Buffer[] = [];
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.on('data', (data) => written.push(data));
+  const [{ url }] = (await once(child, 'message')) as [{ url: string }];
+  const send = client(url);
+  const db = await openConnection(databaseUrl);
+  const keys = openRedis(redis.url, () => {});
+  closing.push(
+    () => db.close(),
+    () => keys.disconnect(),
+  );
+
+  const secrets = new Map<string, string>();
+  const keep = (what: string, token: string) => {
+    secrets.set(what, token);
+    secrets.set(`${what}, its secret`, token.split('.')[2]!);
+    return token;
+  };
+
+  const scan = async (): Promise<string[]> => {
+    await db.query({ text: 'CHECKPOINT' });
+    const places = new Map<string, Buffer>();
+    for (const key of await keys.keys('*')) {
+      const value =
+        (await keys.type(key)) === 'set' ? await keys.smembers(key) : [await keys.get(key)];
+      places.set(`redis ${key}`, Buffer.from([key, ...value].join('\n')));
+    }
+    const tables = await db.query<{ name: string }>({
+      text: `SELECT quote_ident(table_name) AS name FROM information_schema.tables WHERE table_schema = $1`,
+      values: [schema],
+    });
+    for (const { name: table } of tables) {
+      const rows = await db.query<{ row: string }>({
+        text: `SELECT t::text AS row FROM ${table} AS t`,
+      });
+      places.set(`table ${table}`, Buffer.from(rows.map(({ row }) => row).join('\n')));
+    }
+    for (const file of filesBelow(lease.folder)) places.set(`file ${file}`, readFileSync(file));
+    places.set('log of the gateway', Buffer.concat(written));
+    places.set('metrics', Buffer.from((await send('GET', '/metrics')).body));
+    const found: string[] = [];
+    for (const [place, content] of places) {
+      for (const [what, secret] of secrets)
+        if (shapesOf(secret).some((shape) => content.includes(shape)))
+          found.push(`${what} in ${place}`);
+      for (const [token] of content.toString('latin1').matchAll(tokenShape))
+        if (!planted.has(token)) found.push(`${token} in ${place}`);
+    }
+    return found;
+  };
+
+  const [password, next] = [1, 2].map(() => `pass ${systemRandom.bytes(24).toString('hex')}`);
+  secrets.set('password', password!).set('new password', next!);
+  const credentials = { email: 'canary@example.test', password };
+  expect((await send('POST', '/register', { body: credentials })).status).toBe(201);
+  const login = async (what: string, body: object, headers = {}) => {
+    const reply = await send('POST', '/login', { body, headers });
+    expect(reply.status).toBe(200);
+    return keep(what, reply.body.token as string);
+  };
+  const first = await login('first token', credentials);
+  const second = await login('second token', credentials);
+  const third = await login('rotated token', credentials, bearer(second));
+  const forged = keep('forged token', makeToken('us', systemRandom).token);
+  const wrong = systemRandom.bytes(24).toString('hex');
+  secrets.set('wrong password', wrong);
+  const refused = await send('POST', '/login', { body: { ...credentials, password: wrong } });
+  expect(refused.status).toBe(401);
+  for (const token of [first, second, third, forged]) {
+    await send('GET', '/session', { headers: bearer(token) });
+    await send('GET', '/sessions', { headers: { cookie: `${cookieName}=${token}` } });
+    await send('POST', '/sessions/revoke-others', {
+      headers: { cookie: `${cookieName}=${token}` },
+    });
+    await send('PUT', '/session', { headers: bearer(token) });
+    await send('POST', '/login', { raw: '{', headers: bearer(token) });
+  }
+  // Whichever session is the last that lives.
+  const own = await login('fourth token', credentials);
+  const change = { currentPassword: password, newPassword: next };
+  const changed = await send('POST', '/password', { body: change, headers: bearer(own) });
+  expect(changed.status).toBe(200);
+  const last = keep('token after the change', changed.body.token as string);
+  const renewed = await send('POST', '/session/renew', { headers: bearer(last) });
+  const left = keep('renewed token', renewed.body.token as string);
+  expect((await send('POST', '/logout', { headers: bearer(left) })).status).toBe(204);
+  expect(await scan()).toEqual([]);
+
+  // The control: in each kind of place, and found there.
+  secrets.clear();
+  const control = () => makeToken('us', systemRandom).token;
+  const [inRedis, inTable, inStatement, inLog] = [control(), control(), control(), control()];
+  await keys.set(`${schema}:control`, inRedis);
+  await db.query({ text: 'CREATE TABLE control (token text)' });
+  await db.query({ text: 'INSERT INTO control VALUES ($1)', values: [inTable] });
+  await db.query({ text: `SELECT '${inStatement}'` });
+  await send('GET', `/nothing?token=${inLog}`);
+  const found = await scan();
+  const placesOf = (token: string) =>
+    found.filter((one) => one.startsWith(token)).map((one) => one.slice(token.length + 4));
+  expect(placesOf(inRedis)).toEqual([`redis ${schema}:control`]);
+  expect(placesOf(inTable)).toContain('table control');
+  expect(placesOf(inTable).filter((place) => place.includes('/data/'))).not.toEqual([]);
+  expect(placesOf(inStatement).filter((place) => place.endsWith('pg.log'))).not.toEqual([]);
+  expect(placesOf(inLog)).toContain('log of the gateway');
+  await keys.del(`${schema}:control`);
+  for (const token of [inRedis, inTable, inStatement, inLog]) planted.add(token);
+});
