@@ -251,7 +251,7 @@ export const turn1 = defineScenario({
     },
     {
       id: 'partition-p99',
-      objective: 'latency.p99 < 500ms',
+      objective: 'latency.p99 < 1s',
       operations: ['check'],
       phases: ['redis-partition'],
     },

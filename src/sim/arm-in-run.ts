@@ -20,7 +20,13 @@ import { spanOf } from './pure/series.ts';
 import type { ArmJudgement } from './pure/verdict.ts';
 import type { ArmName, ArmResult } from './result.ts';
 import type { RunOptions } from './run-events.ts';
-import type { Arm, DrillScenario, IncidentScenario, Scenario } from './scenario.ts';
+import {
+  type Arm,
+  type DrillScenario,
+  type IncidentScenario,
+  operationsOf,
+  type Scenario,
+} from './scenario.ts';
 import { type Loaded, underLoad } from './under-load.ts';
 
 /** Send lag may take a tenth of the tightest latency SLO (200 ms) before a run is void. */
@@ -155,6 +161,9 @@ function judge(
       isReproduction && scenario.kind === 'incident' ? scenario.scale(quick).documented : [],
     lagLimitUs: LAG_LIMIT_US,
     culprit: scenario.kind === 'incident' ? scenario.culprit : null,
+    refusals: operationsOf(scenario)
+      .filter(({ as }) => as === 'ended')
+      .map(({ name }) => name),
     ...drillFacts(scenario, quick),
     observed: {
       ...{ design: arm.design, description: arm.description, expected: arm.expected },

@@ -68,6 +68,8 @@ export interface ArmInput {
   readonly culprit: string | null;
   /** Names of the faults the drill was to apply. */
   readonly plannedFaults: readonly string[];
+  /** Names of the operations that act with ended credentials: a 401 is what they are for. */
+  readonly refusals: readonly string[];
   readonly tolerance: Tolerance | null;
   /** Name of the phase that recovery refers to. */
   readonly baseline: string | null;
@@ -82,6 +84,8 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
   const judgedPhases = phases.filter((phase) => phase.judged);
   const names = new Set(judgedPhases.map((phase) => phase.name));
   const judged = operations.filter((operation) => names.has(operation.phase));
+  const shown = operations.map((operation) => asAnswered(operation, input.refusals));
+  const shownJudged = shown.filter((operation) => names.has(operation.phase));
   const span = spanOf(judgedPhases) ?? spanOf(phases) ?? { startUs: 0, endUs: 1 };
 
   const latency = summarize(judged.map(responseUs));
@@ -117,11 +121,14 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     ),
     lag: { p99Us: summarize(lags(sent)).p99Us },
     offeredPerSecond: perSecond(judged.length, span),
-    achievedPerSecond: perSecond(judged.filter(({ outcome }) => outcome === 'ok').length, span),
+    achievedPerSecond: perSecond(
+      shownJudged.filter(({ outcome }) => outcome === 'ok').length,
+      span,
+    ),
     planned: observed.totals.planned,
-    outcomes: countOutcomes(judged),
+    outcomes: countOutcomes(shownJudged),
     operations: byOperation(judged),
-    errors: errorCauses(operations),
+    errors: errorCauses(shown),
     noise: { halfMeanRatio: halfMeanRatio(judged, span) },
     slos,
     invariants,
@@ -132,10 +139,10 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
       ...{ operations, faults, phases, baseline: input.baseline },
       rule: ruleFor(input.tolerance),
     }),
-    phases: phases.map((phase) => summaryOf(phase, operations, observed.phaseNotes)),
+    phases: phases.map((phase) => summaryOf(phase, shown, observed.phaseNotes)),
     faults,
     costs: observed.costs,
-    ...charts(operations, phases, judged, span),
+    ...charts(shown, phases, shownJudged, span),
     resourceTimeline: observed.resourceTimeline,
     capacity: observed.capacity,
     diagnosis:
@@ -151,6 +158,15 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
     calibration: observed.calibration,
   };
   return { result, judgement };
+}
+
+/** An operation that is there to be refused, and was, is no error: the invariants say whether it should have been. */
+function asAnswered(operation: LogicalOperation, refusals: readonly string[]): LogicalOperation {
+  return operation.outcome === 'fail' &&
+    operation.status === 401 &&
+    refusals.includes(operation.name)
+    ? { ...operation, outcome: 'ok' }
+    : operation;
 }
 
 /** Latency over the judged phases; errors over those and every held step, since a ratio needs the numbers. */
