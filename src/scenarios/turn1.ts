@@ -81,7 +81,7 @@ function testbed(design: string, { sessions }: Size): TestbedSpec {
     accounts: {
       name: 'accounts',
       module: 'services/gateway/accounts.js',
-      params: { count: sessions, design },
+      params: { count: sessions, heavyUsers: 0, design },
     },
     service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
     instances: GATEWAYS,
