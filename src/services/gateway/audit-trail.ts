@@ -45,7 +45,8 @@ export function createAuditTrail(given: {
       return body;
     } catch (error) {
       given.report(request.id, error as Error);
-      reply.code(503).type(problemType).removeHeader('set-cookie');
+      // Not confirmed: the browser keeps what it needs to try again.
+      reply.code(503).type(problemType).removeHeader('set-cookie').removeHeader('clear-site-data');
       if (error instanceof ServiceError) reply.headers(error.headers);
       const detail = 'The action could not be recorded, so it is not confirmed.';
       return JSON.stringify(problem(503, 'audit-unavailable', detail, request.id));

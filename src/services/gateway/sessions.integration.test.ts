@@ -323,6 +323,42 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     );
   });
 
+  it('takes as long to refuse an address nobody has as a wrong password', async () => {
+    // Dear enough that work left out would show, whatever else the machine does.
+    const dear = { ...design.sessions.password, cost: 2 ** 12, blockSize: 8 };
+    const costly = { ...design, sessions: { ...design.sessions, password: dear } };
+    const given = { databaseUrl: postgres.url, schema, redisUrl: redis.url, design: costly };
+    const third = await startPlatform({ ...given, name: 'gateway.3' });
+    try {
+      const send = client(third.url);
+      const email = `known-${name}@example.test`;
+      const registered = { email, password: 'right password' };
+      expect((await send('POST', '/register', { body: registered })).status).toBe(201);
+      const took = { known: [] as number[], unknown: [] as number[] };
+      const details = new Set<string>();
+      for (let round = 0; round < 25; round += 1) {
+        for (const kind of ['known', 'unknown'] as const) {
+          const body = {
+            email: kind === 'known' ? email : `no-${email}`,
+            password: 'wrong password',
+          };
+          const startedMs = performance.now();
+          const reply = await send('POST', '/login', { body });
+          took[kind].push(performance.now() - startedMs);
+          const { requestId: _, ...said } = reply.body;
+          details.add(JSON.stringify([reply.status, said, [...reply.headers.keys()]]));
+        }
+      }
+      const median = (all: number[]) => all.sort((a, b) => a - b)[all.length >> 1]!;
+      const ratio = median(took.unknown) / median(took.known);
+      expect(ratio).toBeGreaterThan(0.6);
+      expect(ratio).toBeLessThan(1.6);
+      expect(details.size).toBe(1);
+    } finally {
+      await third.stop();
+    }
+  });
+
   it('is not fooled by line breaks in what it sets or stores', async () => {
     const reply = await anyone('POST', '/login', {
       body: { email: 'a@b.c\r\nset-cookie: x=1', password: 'long enough' },

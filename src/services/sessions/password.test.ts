@@ -23,6 +23,12 @@ describe('passwords', () => {
     expect(await passwords.verify('anything', null)).toBe(false);
   });
 
+  it('says so when a password could not be hashed, and does not take it for wrong', async () => {
+    const impossible = `$scrypt$ln=0,r=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+    const asked = passwords.verify('anything', impossible);
+    await expect(asked).rejects.toMatchObject({ status: 503, code: 'hashing-failed' });
+  });
+
   it('refuses the sixth of six at once when two may work and three may wait', async () => {
     const all = Array.from({ length: 6 }, () => passwords.hash('one of six'));
     const results = await Promise.allSettled(all);

@@ -50,7 +50,15 @@ async function verifyPassword(
 export function createPasswords(given: { design: PasswordDesign; random: Random }): Passwords {
   const { design, random } = given;
   const admission = createAdmission(design);
-  const deriver = design.hashing === 'process' ? createHashProcess() : onThreads;
+  const hashing = design.hashing === 'process' ? createHashProcess() : onThreads;
+  const deriver: Deriver = {
+    ...hashing,
+    // The next password starts another process.
+    derive: (given) =>
+      hashing.derive(given).catch((cause) => {
+        throw unavailable('hashing-failed', 'The password could not be checked.', cause);
+      }),
+  };
   // No password has this hash; verifying against it costs what verifying against a real one costs.
   const { cost, blockSize, parallelization } = design;
   const nobody = `$scrypt$ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
@@ -58,12 +66,7 @@ export function createPasswords(given: { design: PasswordDesign; random: Random 
   const admitted = async <T>(work: () => Promise<T>): Promise<T> => {
     const result = await admission.run(work);
     if (result !== undefined) return result;
-    throw new ServiceError({
-      status: 503,
-      code: 'login-busy',
-      detail: 'Too many logins at once. Try again shortly.',
-      headers: { 'retry-after': '2' },
-    });
+    throw unavailable('login-busy', 'Too many logins at once. Try again shortly.');
   };
 
   return {
@@ -76,3 +79,6 @@ export function createPasswords(given: { design: PasswordDesign; random: Random 
     close: () => deriver.close(),
   };
 }
+
+const unavailable = (code: string, detail: string, cause?: unknown) =>
+  new ServiceError({ status: 503, code, detail, headers: { 'retry-after': '2' } }, { cause });
