@@ -1,9 +1,11 @@
 /**
  * Ends that were committed and not confirmed: their process was slow, or died. Whoever is asked next answers for them
- * as well, and a process that was silent for longer than its grace does not come back into an old generation.
+ * as well, and a process that was silent for longer than its grace does not come back into an old generation. And
+ * what reading a copy must not prolong.
  */
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { openCache } from '../../sim/effects/testbed/cache.ts';
 import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
@@ -214,4 +216,22 @@ it('a hold is over when it was to be, however often the session is checked', asy
   await cache.bury({ from: 1, to: 1 }, ['one']);
   expect(await cache.look(1, 'one', 1_800_000)).toBe('ended');
   link.close();
+});
+
+it('a token with the right id and a wrong secret does not keep the session from idling', async () => {
+  const a = await join('gateway.1');
+  const one = await a.login(someone());
+  expect(await accepts(a, one)).toBe(true);
+  // Until the touch is written.
+  await delay(1_200);
+  // Not used for all but two seconds of its idle time.
+  const text = `UPDATE sessions SET last_seen_at = now() - interval '1 millisecond' * $2 WHERE id = $1`;
+  const unusedMs = design.sessions.idleTimeoutMs - 2_000;
+  await a.db.query({ text, values: [one.session.id, unusedMs] });
+  const [key] = await a.redis.keys(`u:s:*:${one.session.id}`);
+  const [start, id] = one.token.split('.');
+  const body = `${start}.${id}.${systemRandom.bytes(32).toString('base64url')}`;
+  const forged = `${body}.${crc32(body).toString(16).padStart(8, '0')}`;
+  expect(await a.store.check(forged)).toBeNull();
+  expect(await a.redis.pttl(key!)).toBeLessThanOrEqual(2_000);
 });

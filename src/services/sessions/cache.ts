@@ -36,6 +36,8 @@ export interface SessionCache {
     generation: number,
     copy: { session: StoredSession; ttlMs: number } | { endedId: string },
   ): Promise<boolean>;
+  /** Takes back what a look has added to the life of this very copy. */
+  unextend(generation: number, session: StoredSession, untilMs: number): Promise<void>;
   hold(generation: number, ids: readonly string[]): Promise<void>;
   /** Resolves when every generation given refuses the sessions. */
   bury(generations: { from: number; to: number }, ids: readonly string[]): Promise<void>;
@@ -64,7 +66,7 @@ local time = redis.call('TIME')
 local untilMs = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ${holdMs})
 return redis.call('SET', KEYS[1], '${held}' .. untilMs, 'PXAT', untilMs)`;
 
-/** Reading extends whatever is there. A hold that a failed commit left behind must not live on checks. */
+/** Reading extends whatever is there: also a hold that a failed commit left, and a copy for whoever knows its id only. */
 const unextendScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIREAT', KEYS[1], ARGV[2])`;
@@ -122,6 +124,12 @@ export function createSessionCache(given: {
           live ? Math.max(1, copy.ttlMs) : tombstoneMs,
         );
         return written === 1;
+      }),
+
+    unextend: (generation, session, untilMs) =>
+      link.run(async (redis, runId) => {
+        const name = key(generation, runId, session.id);
+        await redis.eval(unextendScript, 1, name, encodeSession(session), untilMs);
       }),
 
     hold: (generation, ids) =>

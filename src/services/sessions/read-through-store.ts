@@ -82,6 +82,14 @@ export function createReadThroughStore(given: {
     return 'session' in copy ? accept(row, presented) : null;
   };
 
+  /** Whoever has the id without the secret does not keep the session from idling. */
+  const unextend = async (generation: number, stored: StoredSession): Promise<void> => {
+    const row = await loads.load(stored.id).catch(() => null);
+    if (!row) return;
+    const untilMs = row.lastSeenAtMs + design.idleTimeoutMs;
+    await cache.unextend(generation, stored, untilMs).catch(ignoreRedis);
+  };
+
   const fromCache = async (
     generation: number,
     presented: PresentedToken,
@@ -89,7 +97,10 @@ export function createReadThroughStore(given: {
     const looked = await cache.look(generation, presented.id, design.idleTimeoutMs);
     observer.looked(looked !== 'absent');
     if (looked === 'absent') return fill(generation, presented);
-    return looked === 'ended' ? null : accept(looked, presented);
+    if (looked === 'ended') return null;
+    if (sameHash(looked.secretHash, presented.secretHash)) return accept(looked, presented);
+    await unextend(generation, looked);
+    return null;
   };
 
   /** PostgreSQL turned out to be down and the lease had just run out: the rule for that case still applies. */
