@@ -41,6 +41,14 @@ describe('turn1', () => {
     );
   });
 
+  it('finds an account for everybody among the seeded people', () => {
+    for (const { testbed } of [...armsOf(false), ...armsOf(true)]) {
+      const { count, heavyUsers = 4 } = testbed.accounts.params as Record<string, number>;
+      const template = testbed.postgres.template[0]!.params as Record<string, number>;
+      expect(count! + heavyUsers!).toBeLessThanOrEqual(template.users! + template.heavyUsers!);
+    }
+  });
+
   it('scales under --quick the times and the sessions, and says so; phases, faults, rates and limits stay', () => {
     expect(names(quick)).toEqual(names(full));
     expect(quick.phases.map(({ faults }) => faults)).toEqual(
