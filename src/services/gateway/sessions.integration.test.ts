@@ -223,6 +223,26 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     expect(await events(`${name}-admin`)).toEqual([['revoked', victim.sessionId, 'administrator']]);
   });
 
+  it('lets an administrator disable an account: its sessions end, and nobody logs in', async () => {
+    const [id, admin] = [nextUser++, nextUser++];
+    const [victim, boss] = [await login(id), await login(admin)];
+    const url = `/admin/users/${id}/disable`;
+    expect((await boss.send('POST', url)).status).toBe(403);
+    const text = `UPDATE users SET role = 'administrator' WHERE id = $1`;
+    await platform.db.query({ text, values: [admin] });
+    const done = await boss.send('POST', url, marked(`${name}-disable`));
+    expect(done.body).toEqual({ revoked: 1 });
+    expect((await statuses(victim.token))[0]).toBe(401);
+    expect(await events(`${name}-disable`)).toEqual([['revoked', victim.sessionId, 'disabled']]);
+    const refused = await anyone('POST', '/login', { body: credentials(id) });
+    expect([refused.status, refused.body.type]).toEqual([
+      401,
+      'urn:platform:problem:invalid-credentials',
+    ]);
+    // May be repeated.
+    expect((await boss.send('POST', url)).body).toEqual({ revoked: 0 });
+  });
+
   it('lets a cookie change things only from our own pages', async () => {
     const { token } = await login(nextUser++);
     const cookie = `${cookieName}=${token}`;

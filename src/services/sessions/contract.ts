@@ -61,6 +61,8 @@ export interface SessionStore {
   /** How many ended. Concurrent logins are either among them or later than this. */
   revokeOthers(session: Session, origin: Origin): Promise<number>;
   revokeAll(userId: string, actor: { id: string; reason: string }, origin: Origin): Promise<number>;
+  /** Ends every session of the user, with the change: nobody logs in to a disabled account. How many ended. */
+  disable(userId: string, actorId: string, origin: Origin): Promise<number>;
   /** Ends every session of the user and opens a new one, with the change. Null when overtaken. */
   changePassword(
     session: Session,

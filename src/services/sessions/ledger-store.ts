@@ -100,6 +100,17 @@ export function createLedgerStore(given: {
       return (await endAll({ event: 'revoked', userId, actorId: id, reason }, origin)).ended;
     },
 
+    async disable(userId, actorId, origin) {
+      const what = {
+        event: 'revoked',
+        userId,
+        actorId,
+        reason: 'disabled',
+        disable: true,
+      } as const;
+      return (await endAll(what, origin)).ended;
+    },
+
     async changePassword(session, { from, to }, origin) {
       const made = make(session.userId);
       const opening = { session: made.session, reason: 'password-change' } as const;

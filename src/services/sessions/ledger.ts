@@ -26,6 +26,8 @@ export interface Revoked {
 /** Which sessions of a user end, and what the record says about it. */
 export interface Revocation {
   readonly userId: string;
+  /** Disables the account in the same transaction. */
+  readonly disable?: boolean;
   readonly only?: string;
   readonly except?: string;
   readonly event: 'revoked' | 'rotated';
@@ -165,6 +167,10 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
       const revoked = await change(async (tx) => {
         // One session needs no lock on its user: nothing can be missed.
         if (what.only === undefined) await lockUser(tx, what.userId, 'UPDATE', null);
+        if (what.disable) {
+          const text = 'UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1';
+          await tx.query({ text, values: [what.userId, now()] });
+        }
         const all = await revoke(tx, what, origin);
         await ending(all.ended);
         return all;

@@ -183,6 +183,11 @@ export function createRedisTtlStore(given: {
     revokeOthers: ({ id, userId }, origin) =>
       dropAll(userId, { except: id, actorId: userId, reason: 'others', origin }),
     revokeAll: (userId, { id, reason }, origin) => dropAll(userId, { actorId: id, reason, origin }),
+    async disable(userId, actorId, origin) {
+      const text = 'UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1';
+      await db.query({ text, values: [userId, isoFromUs(clock.nowUs())] });
+      return dropAll(userId, { actorId, reason: 'disabled', origin });
+    },
     async changePassword(session, { from, to }, origin) {
       const changed = await db.query({
         text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING 1',

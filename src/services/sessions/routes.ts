@@ -1,4 +1,7 @@
-/** Sessions over HTTP: look at them, renew this one, end one, the others, or all; an administrator ends anybody's. */
+/**
+ * Sessions over HTTP: look at them, renew this one, end one, the others, or all; an administrator ends anybody's, or
+ * disables the account with them.
+ */
 import { isoFromUs, ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
 import {
@@ -9,6 +12,7 @@ import {
   type SessionServices,
   sessionGone,
 } from './account-routes.ts';
+import type { Origin } from './contract.ts';
 
 const listed: JsonSchema = {
   type: 'object',
@@ -40,7 +44,7 @@ export function sessionRoutes(given: SessionServices): readonly Route[] {
     revokeRoute(given),
     revokeOthersRoute(given),
     revokeAllRoute(given),
-    administratorRoute(given),
+    ...administratorRoutes(given),
   ];
 }
 
@@ -157,12 +161,22 @@ const revokeAllRoute = ({ sessions }: SessionServices): Route => ({
   },
 });
 
-const administratorRoute = ({ sessions, users }: SessionServices): Route => ({
+interface AdministratorWork {
+  readonly path: string;
+  readonly summary: string;
+  readonly action: string;
+  work(userId: string, actorId: string, origin: Origin): Promise<number>;
+}
+
+const administratorRoute = (
+  { users }: SessionServices,
+  { path, summary, action, work }: AdministratorWork,
+): Route => ({
   method: 'POST',
-  url: '/admin/users/:id/revoke-sessions',
-  summary: 'End all sessions of a user; needs the role administrator',
+  url: `/admin/users/:id/${path}`,
+  summary,
   access: 'session',
-  action: 'session.revoke-user',
+  action,
   resourceType: 'user',
   params: {
     type: 'object',
@@ -187,8 +201,22 @@ const administratorRoute = ({ sessions, users }: SessionServices): Route => ({
         detail: 'There is no user with this id.',
       });
     }
-    const actor = { id: userId, reason: 'administrator' };
-    const count = await sessions.revokeAll(params.id!, actor, origin);
-    return { status: 200, body: { revoked: count } };
+    return { status: 200, body: { revoked: await work(params.id!, userId, origin) } };
   },
 });
+
+const administratorRoutes = (given: SessionServices): readonly Route[] => [
+  administratorRoute(given, {
+    path: 'revoke-sessions',
+    summary: 'End all sessions of a user; needs the role administrator',
+    action: 'session.revoke-user',
+    work: (userId, actorId, origin) =>
+      given.sessions.revokeAll(userId, { id: actorId, reason: 'administrator' }, origin),
+  }),
+  administratorRoute(given, {
+    path: 'disable',
+    summary: 'Disable an account and end all its sessions; needs the role administrator',
+    action: 'user.disable',
+    work: (userId, actorId, origin) => given.sessions.disable(userId, actorId, origin),
+  }),
+];
