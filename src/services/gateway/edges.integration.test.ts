@@ -210,6 +210,7 @@ describe('/openapi.json', () => {
         'get /readyz',
         'get /session',
         'get /sessions',
+        'post /admin/users/{id}/disable',
         'post /admin/users/{id}/revoke-sessions',
         'post /login',
         'post /logout',
