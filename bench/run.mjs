@@ -7,11 +7,12 @@
 import * as checkers from './checkers.mjs';
 import * as generators from './generators.mjs';
 import * as honesty from './honesty.mjs';
+import * as loginStorm from './login-storm.mjs';
 import * as proxy from './proxy.mjs';
 import * as sender from './sender.mjs';
 
 /** @type {Record<string, { title: string, run: (options: BenchOptions) => Promise<BenchResult> }>} */
-const benches = { checkers, generators, honesty, proxy, sender };
+const benches = { checkers, generators, honesty, 'login-storm': loginStorm, proxy, sender };
 
 /**
  * @typedef {{ quick: boolean }} BenchOptions
@@ -40,7 +41,7 @@ async function runAll(chosen) {
   /** @type {Record<string, object>} */
   const report = {};
   if (names.length === 0 && !json) {
-    for (const name of chosen) console.log(`${name.padEnd(10)}${benches[name].title}`);
+    for (const name of chosen) console.log(`${name.padEnd(13)}${benches[name].title}`);
     console.log();
   }
   for (const name of chosen) {
