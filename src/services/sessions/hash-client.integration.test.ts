@@ -1,7 +1,7 @@
 /** The hashing process, compiled: what it computes, how polite it is, and that it neither stays dead nor stays alive. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { deriveSync } from './derivation.ts';
@@ -36,6 +36,8 @@ describe('the hashing process', () => {
     const hashes = await Promise.all(all.map((one) => hashing.derive(one)));
     expect(hashes).toEqual(all.map(deriveSync));
     expect(niceOf(hashing.pid()!)).toBe(19);
+    const group = `/proc/${hashing.pid()}/autogroup`;
+    if (existsSync(group)) expect(readFileSync(group, 'utf8')).toContain('nice 19');
   });
 
   it('that dies fails what it was asked, and the next password starts another', async () => {

@@ -47,6 +47,8 @@ export function createHashProcess(): HashProcess {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       // Not the parent's: a profiler's or an inspector's options are for the parent alone.
       execArgv: [],
+      // A session of its own: Linux compares priorities within one, and shares a core evenly between them.
+      detached: true,
     });
     // It does the same itself, but its start should not take a core from the checks either.
     if (started.pid !== undefined) lower(started.pid);

@@ -4,6 +4,7 @@
  * its parent is gone.
  */
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { deriveSync } from './derivation.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
@@ -11,6 +12,7 @@ import type { HashReply, HashRequest } from './hash-protocol.ts';
 const limits = { timeout: 2_000, killSignal: 'SIGKILL' } as const;
 
 os.setPriority(19);
+lowerSession();
 // Linux's idle class, where there is a chrt: of a merely nice process, a fair scheduler still finishes the slice
 // before it runs whoever woke up, several milliseconds in which a check waits.
 execFile(
@@ -26,6 +28,15 @@ process.on('SIGINT', () => {});
 process.on('message', ({ number, ...request }: HashRequest) => {
   process.send?.(answer(number, request));
 });
+
+/** Where Linux groups processes by session, the group has a priority of its own, and that is what counts outside. */
+function lowerSession(): void {
+  try {
+    writeFileSync('/proc/self/autogroup', '19');
+  } catch {
+    // Not Linux, not grouped, or not permitted: the process's own priority is then what counts.
+  }
+}
 
 function answer(number: number, request: Omit<HashRequest, 'number'>): HashReply {
   try {
