@@ -65,9 +65,28 @@ describe('logout-final', () => {
     expect(
       survive.check([...good, unknown, on('maybe', { ...at(3_000), ...refused })]).verdict,
     ).toBe('pass');
-    // The platform's record is complete and knows nothing of it: so it did not happen.
-    const settled = [...good, ended, unknown, on('maybe', { ...at(3_000), ...refused })];
-    expect(survive.check(settled).verdict).toBe('fail');
+    // A design may write its record late, so its silence decides nothing.
+    const silent = [...good, ended, unknown, on('maybe', { ...at(3_000), ...refused })];
+    expect(survive.check(silent).verdict).toBe('pass');
+  });
+
+  it('is not proven while somebody was left out of the last look', () => {
+    const lastLook = 'final-ended';
+    const strict = logoutFinal({ targets, lastLook });
+    expect(strict.check(good)).toMatchObject({ verdict: 'unknown' });
+    const phase = { kind: 'phase', name: lastLook, startUs: 5_000, endUs: 9_000 } as const;
+    const looked = [
+      ...good,
+      { ...phase, judged: false },
+      ...targets.map((target) => on('left', { ...at(6_000), ...refused, target })),
+      on('stays', at(7_000)),
+    ];
+    expect(strict.check(looked)).toMatchObject({ verdict: 'pass' });
+    expect(sessionsSurvive({ targets, lastLook }).check(looked).figures).toContainEqual(
+      expect.objectContaining({ id: 'live-accepted', value: 1, unit: 'ratio' }),
+    );
+    const oneGateway = looked.filter((one) => !('target' in one) || one.target !== targets[1]);
+    expect(strict.check(oneGateway).verdict).toBe('unknown');
   });
 
   it('says nothing when a process was hardly asked', () => {

@@ -7,8 +7,9 @@ import {
   type SessionFindings,
 } from '../sim/pure/check-sessions.ts';
 import { type ReconciledOperation, reconcile } from '../sim/pure/reconcile.ts';
+import { type SessionCoverage, sessionCoverage } from '../sim/pure/session-coverage.ts';
 import { logoutIsFinal, sessionsAreKept } from '../sim/pure/session-verdicts.ts';
-import type { InvariantResult } from '../sim/result.ts';
+import type { Figure, InvariantResult } from '../sim/result.ts';
 import type { Invariant } from '../sim/scenario.ts';
 
 type Answer = Omit<InvariantResult, 'id' | 'statement'>;
@@ -19,22 +20,49 @@ const PROBES_PER_TARGET = 50;
 export interface SessionTargets {
   /** Processes of the service by name: a verdict needs probes on each of them. */
   readonly targets: readonly string[];
+  /** The phase from which on everybody is looked at once more; without it the probes along the way must do. */
+  readonly lastLook?: string;
 }
 
-export function logoutFinal({ targets }: SessionTargets): Invariant {
+export function logoutFinal(given: SessionTargets): Invariant {
   return {
     id: 'logout-final',
     statement: 'no request that starts after a logout was acknowledged is accepted, by any gateway',
-    check: (history) => logoutIsFinal(findingsOf(history, targets)),
+    check(history) {
+      const { findings, coverage } = seenIn(history, given);
+      return withCoverage(logoutIsFinal(findings), coverage, (seen) => ({
+        ...{ id: 'ended-refused', label: 'ended sessions refused by every process in the end' },
+        value: seen.ended === 0 ? null : seen.refused / seen.ended,
+      }));
+    },
   };
 }
 
-export function sessionsSurvive({ targets }: SessionTargets): Invariant {
+export function sessionsSurvive(given: SessionTargets): Invariant {
   return {
     id: 'sessions-survive',
     statement: 'nobody is logged out who did not ask for it',
-    check: (history) => sessionsAreKept(findingsOf(history, targets)),
+    check(history) {
+      const { findings, coverage } = seenIn(history, given);
+      return withCoverage(sessionsAreKept(findings), coverage, (seen) => ({
+        ...{ id: 'live-accepted', label: 'live sessions accepted in the end' },
+        value: seen.live === 0 ? null : seen.accepted / seen.live,
+      }));
+    },
   };
+}
+
+/** Holding is proven only when nobody was left out of the last look; breaking is a fact without it. */
+function withCoverage(
+  answer: Answer,
+  coverage: SessionCoverage | null,
+  figure: (seen: SessionCoverage) => Omit<Figure, 'unit'>,
+): Answer {
+  if (coverage === null) return answer;
+  const figures = [...(answer.figures ?? []), { ...figure(coverage), unit: 'ratio' as const }];
+  return answer.verdict === 'pass' && coverage.gap !== null
+    ? { ...answer, figures, verdict: 'unknown', reason: coverage.gap }
+    : { ...answer, figures };
 }
 
 /** The sessions' own life cycle on record: what turn 3 later does for every action. */
@@ -55,28 +83,35 @@ export const lifeCycleOnce: Invariant = {
 /** Operations whose outcome the platform's own record settles, and the record. */
 const DECIDED_BY = { login: 'session-created', logout: 'session-revoked' } as const;
 
-function findingsOf(
-  history: readonly HistoryRecord[],
-  targets: readonly string[],
-): SessionFindings {
-  const effects = effectsOf(history);
+interface Seen {
+  readonly findings: SessionFindings;
+  readonly coverage: SessionCoverage | null;
+}
+
+function seenIn(history: readonly HistoryRecord[], { targets, lastLook }: SessionTargets): Seen {
   const { operations } = reconcile({
     operations: operationsOf(history),
-    effects,
+    effects: effectsOf(history),
     decidedBy: DECIDED_BY,
-    // A design that keeps no record settles nothing.
-    settled: effects.some(({ name }) => name === DECIDED_BY.logout),
+    // A design may write its record late or not at all: what is absent from it stays unknown.
+    settled: false,
   });
-  return checkSessions({
-    events: operations.flatMap(eventOf),
+  const events = operations.flatMap(eventOf);
+  const findings = checkSessions({
+    events,
     mustHaveSeen: { targets, afterRevoke: PROBES_PER_TARGET, live: PROBES_PER_TARGET },
   });
+  if (lastLook === undefined) return { findings, coverage: null };
+  const phase = history.find((record) => record.kind === 'phase' && record.name === lastLook);
+  const fromUs = phase?.kind === 'phase' ? phase.startUs : Number.POSITIVE_INFINITY;
+  return { findings, coverage: sessionCoverage({ events, fromUs, targets }) };
 }
 
 function eventOf(operation: ReconciledOperation): SessionEvent[] {
   const { subject, name, outcome, status } = operation;
   if (subject === undefined) return [];
-  if (status === 401) return [{ kind: 'refused', subject, operation }];
+  // A 401 to a login is about its password, not about the session it was presented with.
+  if (status === 401) return name === 'login' ? [] : [{ kind: 'refused', subject, operation }];
   // A login in a browser that is logged in replaces the presented session.
   if (name === 'logout' || name === 'login') return [{ kind: 'revoke', subject, operation }];
   return outcome === 'ok' ? [{ kind: 'accepted', subject, operation }] : [];

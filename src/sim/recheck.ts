@@ -11,6 +11,8 @@ export interface CheckerAnswer {
   readonly verdict: Verdict;
   readonly checked: number;
   readonly violations: number;
+  /** `revocation-lag 0, sessions-lost 3`; empty for none. */
+  readonly figures: string;
 }
 
 /** One invariant of one arm: as recorded, and as the history gives it now; null where there is none. */
@@ -67,13 +69,15 @@ function compare(
       now !== null &&
       then.verdict === now.verdict &&
       then.checked === now.checked &&
-      then.violations === now.violations;
+      then.violations === now.violations &&
+      then.figures === now.figures;
     return { arm, invariant, recorded: then, found: now, agrees };
   });
 }
 
 function answerOf(result: InvariantResult | undefined): CheckerAnswer | null {
   if (result === undefined) return null;
-  const { verdict, checked, violations } = result;
-  return { verdict, checked, violations };
+  const { verdict, checked, violations, figures = [] } = result;
+  const measured = figures.map(({ id, value }) => `${id} ${value}`).join(', ');
+  return { verdict, checked, violations, figures: measured };
 }

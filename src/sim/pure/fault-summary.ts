@@ -6,6 +6,9 @@ import type { FaultRecord, HistoryRecord } from '../history.ts';
 import type { FaultSummary } from '../result.ts';
 import type { Span } from './series.ts';
 
+/** How the record of a fault begins that was applied without the event it waited for. */
+export const WITHOUT_EVENT = 'without its event';
+
 export function faultSummaries(
   history: readonly HistoryRecord[],
   planned: readonly string[],
@@ -28,8 +31,12 @@ function summaryOf(name: string, records: readonly FaultRecord[], span: Span): F
   const startUs = (landed ?? first('apply') ?? records[0])?.atUs ?? span.startUs;
   const endUs = (healed ?? first('undo'))?.atUs ?? span.endUs;
   const outcome = landed === undefined ? 'missed' : healed === undefined ? 'not healed' : 'healed';
-  const detail = [landed ?? first('apply'), outcome === 'healed' ? undefined : first('undo')]
-    .flatMap((record) => record?.detail ?? [])
+  const applied = first('apply')?.detail ?? '';
+  const detail = [
+    landed?.detail ?? applied,
+    ...(applied.startsWith(WITHOUT_EVENT) && landed !== undefined ? [applied] : []),
+  ]
+    .filter((text) => text !== '')
     .join('; ');
   return { name, startUs, endUs: Math.max(startUs, endUs), outcome, detail };
 }

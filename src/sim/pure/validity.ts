@@ -3,11 +3,12 @@
  * the instruments showed; a failed one turns the arm's verdict to unknown.
  */
 import type { OperationRecord } from '../history.ts';
-import type { FaultSummary, ValidityCheck } from '../result.ts';
+import type { FaultSummary, ValidityCheck, Verdict } from '../result.ts';
 import type { ArmInput } from './arm-result.ts';
 import { brokenChains } from './attempts.ts';
 import { lags } from './capacity.ts';
 import { culpritCalls } from './diagnose.ts';
+import { WITHOUT_EVENT } from './fault-summary.ts';
 import { summarize } from './histogram.ts';
 import { littlesLaw } from './little.ts';
 import { classify } from './outcome.ts';
@@ -36,15 +37,20 @@ export function validityChecks(input: ValidityRules, seen: ValidityInput): Valid
     clock(seen.attempts),
     outcomes(seen.attempts),
     ...faultLanded(input),
-    ...faultsHealed(seen.faults),
+    ...faultsHealed(seen.faults, input.observed.expected),
   ];
 }
 
 /** A fault that never took effect tests nothing; one that never ended blames what came after. */
-function faultsHealed(faults: readonly FaultSummary[]): ValidityCheck[] {
+function faultsHealed(faults: readonly FaultSummary[], expected: Verdict): ValidityCheck[] {
   if (faults.length === 0) return [];
-  const open = faults.filter(({ outcome }) => outcome !== 'healed');
-  const named = open.map(({ name, outcome }) => `${name} ${outcome}`).join(', ');
+  // A design that is to hold must hold at the moment that was meant; one that fails may never have such a moment.
+  const isOpen = ({ outcome, detail }: FaultSummary) =>
+    outcome !== 'healed' || (expected === 'pass' && detail.includes(WITHOUT_EVENT));
+  const open = faults.filter(isOpen);
+  const named = open
+    .map(({ name, outcome }) => `${name} ${outcome === 'healed' ? WITHOUT_EVENT : outcome}`)
+    .join(', ');
   return [
     {
       id: 'faults',

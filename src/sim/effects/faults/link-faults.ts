@@ -31,8 +31,9 @@ export function createLinkFault(spec: LinkFaultSpec, links: Links | null): Fault
       .filter(({ name, detail }) => name === rule.kind && detail?.startsWith(prefix));
   let state: 'idle' | 'applied' | 'undone' = 'idle';
   const where = `${link}${instance === null ? '' : ` of ${instance}`}`;
+  // One route that still answers is no partition.
   const answers = async (): Promise<boolean> =>
-    (await Promise.race([links.probe(link, instance), sleep(SILENCE_MS, 'silence')])) === true;
+    (await links.answering(link, instance, SILENCE_MS)) > 0;
 
   return {
     async apply() {

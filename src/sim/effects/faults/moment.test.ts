@@ -14,7 +14,9 @@ describe('untilMoment', () => {
   it('does not wait longer than the latest moment for an event that a design never causes', async () => {
     const never = { commitInFlight: () => new Promise<void>(() => {}) };
     const at = { afterMs: 0, commitInFlight: true, latestMs: 5 };
-    expect(await untilMoment(at, sources(never), limits())).toMatch(/^after 5 ms: nothing came/);
+    expect(await untilMoment(at, sources(never), limits())).toMatch(
+      /^without its event, after 5 ms: nothing came/,
+    );
     const now = { commitInFlight: async () => {} };
     expect(await untilMoment(at, sources(now), limits())).toBe('while a COMMIT is in flight');
   });

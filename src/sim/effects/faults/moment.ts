@@ -1,5 +1,6 @@
 /** Waits for the moment of a fault: a time in the phase, then an event in the history or on the wire. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WITHOUT_EVENT } from '../../pure/fault-summary.ts';
 import type { Moment } from '../../scenario.ts';
 import { limited } from './limited.ts';
 
@@ -52,7 +53,7 @@ export async function untilMoment(
   );
   latest.abort();
   signal.throwIfAborted();
-  return isIn ? described : `after ${at.latestMs} ms: nothing came ${described}`;
+  return isIn ? described : `${WITHOUT_EVENT}, after ${at.latestMs} ms: nothing came ${described}`;
 }
 
 async function untilEvent(

@@ -2,6 +2,7 @@
  * The proxied links of a testbed. Each process of the service has a route of its own to each store, so that one
  * alone can be cut off; links a scenario does not declare are direct. The one-shot steps always are.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LinkName, LinkRule } from '../../scenario.ts';
 import {
   type Proxy as FaultProxy,
@@ -20,6 +21,8 @@ export interface Links {
   clear(link: LinkName, instance: string | null): Promise<void>;
   /** True when a round trip passes on every route it is about, else which one does not. */
   probe(link: LinkName, instance: string | null): Promise<true | string>;
+  /** How many of the routes answer within `limitMs`. */
+  answering(link: LinkName, instance: string | null, limitMs: number): Promise<number>;
   /** Resolves while a COMMIT is with the server and its reply is kept back; rejects after `limitMs`. */
   commitInFlight(limitMs: number, signal: AbortSignal): Promise<void>;
   /** What the proxy has chosen so far, in order; times on the machine's monotonic clock. */
@@ -133,6 +136,14 @@ export class ProxiedLinks implements Links {
     const passed = await Promise.all(names.map((name) => this.proxy.probe(name)));
     const silent = names.filter((_, index) => !passed[index]);
     return silent.length === 0 || `no answer through ${silent.join(', ')}`;
+  }
+
+  async answering(link: LinkName, instance: string | null, limitMs: number): Promise<number> {
+    const names = this.#find(link, instance).map(({ name }) => name);
+    const passed = await Promise.all(
+      names.map((name) => Promise.race([this.proxy.probe(name), delay(limitMs, false)])),
+    );
+    return passed.filter(Boolean).length;
   }
 
   async commitInFlight(limitMs: number, signal: AbortSignal): Promise<void> {
