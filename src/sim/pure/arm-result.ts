@@ -9,6 +9,7 @@ import type {
   DocumentedFigure,
   Figure,
   InvariantResult,
+  LatencySummary,
   PhaseSummary,
   ProcessResources,
   SloResult,
@@ -196,10 +197,21 @@ function judgeSlos(
       latency: summarize(measured.map(responseUs)),
       errors: { failed: counted.filter(isError).length, total: counted.length },
       costs: input.observed.costs,
-      ...(slo.baseline === undefined ? {} : { baseline: summarize(baseline.map(responseUs)) }),
+      ...(slo.baseline === undefined
+        ? {}
+        : { baseline: summarize(baseline.map(responseUs)), halves: halvesOf(baseline) }),
     });
     return scope === undefined ? judgedSlo : { ...judgedSlo, scope };
   });
+}
+
+function halvesOf(operations: readonly LogicalOperation[]): [LatencySummary, LatencySummary] {
+  const ordered = [...operations].sort((a, b) => a.scheduledUs - b.scheduledUs);
+  const middle = ordered.length >> 1;
+  return [
+    summarize(ordered.slice(0, middle).map(responseUs)),
+    summarize(ordered.slice(middle).map(responseUs)),
+  ];
 }
 
 function isError({ outcome }: LogicalOperation): boolean {

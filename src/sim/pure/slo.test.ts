@@ -60,6 +60,18 @@ describe('evaluateSlo', () => {
     expect(evaluate('latency.p99 <= 1.2x', {}).verdict).toBe('unknown');
   });
 
+  it('cannot tell a slower phase from a machine that varies as much by itself', () => {
+    const slower = { latency: latency({ p99Us: 30_000 }), errors: { failed: 0, total: 0 } };
+    const baseline = latency({ p99Us: 10_000 });
+    const verdict = (first: number, second: number) =>
+      evaluateSlo('id', 'latency.p99 <= 1.2x', {
+        ...{ ...slower, baseline },
+        halves: [latency({ p99Us: first }), latency({ p99Us: second })],
+      }).verdict;
+    expect(verdict(10_000, 11_000)).toBe('fail');
+    expect(verdict(5_000, 15_000)).toBe('unknown');
+  });
+
   it('judges counted work, and never without a count', () => {
     const cost = (value: number | null) =>
       evaluateSlo('id', 'cost.statements <= 0.1', {

@@ -24,6 +24,8 @@ export interface SloData {
   readonly errors: { readonly failed: number; readonly total: number };
   /** What a relative objective is measured against. */
   readonly baseline?: LatencySummary;
+  /** First against second half of the baseline, in time: what the machine does by itself. */
+  readonly halves?: readonly [LatencySummary, LatencySummary];
   readonly costs?: readonly Figure[];
 }
 
@@ -109,7 +111,21 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
   if (fewest < needed && !provenBroken(slo, data)) {
     return { ...common, verdict: 'unknown', reason: `${fewest} samples, ${needed} needed` };
   }
+  const noise = slo.relative && !holds ? noiseOf(slo, data) : 1;
+  if (noise > slo.limit) {
+    const reason = `the baseline alone varied by ${noise.toFixed(1)} times: this machine cannot tell`;
+    return { ...common, verdict: 'unknown', reason };
+  }
   return { ...common, verdict: holds ? 'pass' : 'fail' };
+}
+
+/** How many times the indicator differs between the halves of the baseline. */
+function noiseOf(slo: ParsedSlo, data: SloData): number {
+  if (data.halves === undefined || slo.indicator === 'cost') return 1;
+  const { indicator } = slo;
+  const [a, b] = data.halves.map((latency) => indicatorValue(indicator, { ...data, latency }));
+  if (a === undefined || b === undefined || Math.min(a, b) === 0) return 1;
+  return Math.max(a, b) / Math.min(a, b);
 }
 
 function unitOf({ indicator, relative }: ParsedSlo): SloResult['unit'] {
