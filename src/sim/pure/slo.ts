@@ -111,7 +111,7 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
   if (fewest < needed && !provenBroken(slo, data)) {
     return { ...common, verdict: 'unknown', reason: `${fewest} samples, ${needed} needed` };
   }
-  const noise = slo.relative && !holds ? noiseOf(slo, data) : 1;
+  const noise = slo.relative && !holds ? noiseOf(slo, data) : 0;
   if (noise > slo.limit) {
     const reason = `the baseline alone varied by ${noise.toFixed(1)} times: this machine cannot tell`;
     return { ...common, verdict: 'unknown', reason };
