@@ -7,6 +7,7 @@ import { ChildFailure, type DeathNotice } from './child-process.ts';
 import { ControlledProcess } from './controlled-process.ts';
 import { freePort, onFreePort } from './free-port.ts';
 import type { Lease } from './lease.ts';
+import { pinRunning } from './pin-running.ts';
 import type { ProcessConfig } from './process-contract.ts';
 import { type ServiceProcess, startService } from './service-process.ts';
 import type { Undo } from './undo.ts';
@@ -71,11 +72,13 @@ async function startOn(
   options: ServicesOptions,
 ): Promise<Instance[]> {
   const failed = new AbortController();
+  const pinLater = ports.size > 1 ? options.cores : null;
+  const first = pinLater === null ? options : { ...options, cores: null };
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
   const starts = await Promise.allSettled(
     [...ports].map(async ([name, port]) => {
       try {
-        return { name, server: await launch(name, port, options, signal) };
+        return { name, server: await launch(name, port, first, signal) };
       } catch (error) {
         failed.abort(error); // The first failure is the one to tell; the others need not go on.
         throw error;
@@ -86,6 +89,9 @@ async function startOn(
   if (started.length < starts.length) {
     await Promise.all(started.map(({ server }) => server.stop()));
     throw failed.signal.reason;
+  }
+  if (pinLater !== null) {
+    await Promise.all(started.map(({ server }) => pinRunning(server.pid, pinLater)));
   }
   const instances = started.map(({ name, server }) => {
     const process = new ControlledProcess({
