@@ -26,7 +26,10 @@ export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
   const ids = [...scenario.slos, ...scenario.invariants].map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
   if (twice !== undefined) throw new RangeError(`${scenario.id}: id "${twice}" is used twice`);
-  for (const { objective } of scenario.slos) parseSlo(objective);
+  for (const { objective, quickObjective } of scenario.slos) {
+    parseSlo(objective);
+    if (quickObjective !== undefined) parseSlo(quickObjective);
+  }
   for (const [name, arm] of Object.entries(scenario.arms({ quick: false, seed: 1 }))) {
     const named = [...arm.mustFail, ...(arm.mayFail ?? [])];
     const unknown = named.find((id) => !ids.includes(id));

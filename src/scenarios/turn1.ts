@@ -107,7 +107,7 @@ function drill(size: Size): Drill {
   return {
     note:
       size === QUICK
-        ? `--quick runs ${QUICK.sessions.toLocaleString('en')} sessions instead of ${FULL.sessions.toLocaleString('en')} and divides every phase by ${QUICK.divisor}; faults, rates and SLO limits are the same.`
+        ? `--quick runs ${QUICK.sessions.toLocaleString('en')} sessions instead of ${FULL.sessions.toLocaleString('en')} and divides every phase by ${QUICK.divisor}; faults, rates and limits are the same, but for the login storm: a p99 of so few samples cannot tell 1.2 times from 1.5, so 1.6 is the limit.`
         : '',
     tolerance: { slowMs: 100, stayMs: size === QUICK ? 500 : 2_000 },
     phases: [
@@ -253,6 +253,8 @@ export const turn1 = defineScenario({
     {
       id: 'storm',
       objective: 'latency.p99 <= 1.2x',
+      // A p99 of some 550 samples is uncertain by 15 %, and a ratio of two by more.
+      quickObjective: 'latency.p99 <= 1.6x',
       operations: ['check'],
       phases: ['login-storm'],
       baseline: 'baseline',

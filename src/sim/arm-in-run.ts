@@ -26,6 +26,7 @@ import {
   type IncidentScenario,
   operationsOf,
   type Scenario,
+  slosOf,
 } from './scenario.ts';
 import { type Loaded, underLoad } from './under-load.ts';
 
@@ -155,7 +156,7 @@ function judge(
   const isReproduction = arm.expected === 'fail' && loaded.comparable;
   return armResult({
     history: records,
-    slos: scenario.slos,
+    slos: slosOf(scenario, quick),
     invariants: scenario.invariants,
     documented:
       isReproduction && scenario.kind === 'incident' ? scenario.scale(quick).documented : [],

@@ -48,6 +48,8 @@ export interface Slo {
   readonly id: string;
   /** `latency.p99 < 500ms`, `latency.mean <= 200ms`, `errors < 0.1%`; with `baseline` also `latency.p99 <= 1.2x`. */
   readonly objective: string;
+  /** Judged under --quick instead, where the shorter phases could not tell the difference; the scale note says so. */
+  readonly quickObjective?: string;
   /** Only operations with these names; default all. */
   readonly operations?: readonly string[];
   /** Only operations scheduled in these phases; default the judged ones. */
@@ -240,4 +242,11 @@ export function operationsOf(scenario: Scenario): readonly OperationTemplate[] {
 /** What --quick reduces, in words; empty for the full scale. */
 export function scaleNote(scenario: Scenario, quick: boolean): string {
   return scenario.kind === 'incident' ? scenario.scale(quick).note : scenario.drill(quick).note;
+}
+
+/** The objectives of a run: some are coarser under --quick. */
+export function slosOf({ slos }: Scenario, quick: boolean): readonly Slo[] {
+  return slos.map((slo) =>
+    quick && slo.quickObjective !== undefined ? { ...slo, objective: slo.quickObjective } : slo,
+  );
 }
