@@ -23,7 +23,7 @@ interface Size {
   readonly logoutsPerSecond: number;
   readonly sweepsPerSecond: number;
 }
-const FULL: Size = { sessions: 10_000, divisor: 1, logoutsPerSecond: 85, sweepsPerSecond: 800 };
+const FULL: Size = { sessions: 10_000, divisor: 1, logoutsPerSecond: 85, sweepsPerSecond: 500 };
 const QUICK: Size = { sessions: 600, divisor: 8, logoutsPerSecond: 50, sweepsPerSecond: 700 };
 
 const CHECKS_PER_SECOND = 300;
