@@ -50,7 +50,7 @@ describe('a drill, explained', () => {
 
   it('says of every SLO what it is measured over', () => {
     expect(flat).toContain('latency.p99 <= 1.2x, check in login-storm, against baseline');
-    expect(flat).toContain('cost.statements <= 0.2, per operation in baseline');
+    expect(flat).toContain('cost.statements <= 0.2, per operation in checks');
   });
 
   it('names every design with what it must break', () => {
@@ -60,7 +60,7 @@ describe('a drill, explained', () => {
 
   it('is the same as data', () => {
     const data = JSON.parse(explained(turn1, { json: true }));
-    expect(data).toMatchObject({ id: 'turn1', kind: 'drill', costPhase: 'baseline' });
+    expect(data).toMatchObject({ id: 'turn1', kind: 'drill', costPhase: 'checks' });
     expect(data).not.toHaveProperty('documented');
     expect(data.phases.map(({ name }: { name: string }) => name)).toEqual(
       turn1.drill(false).phases.map(({ name }) => name),
