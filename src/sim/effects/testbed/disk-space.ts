@@ -4,6 +4,7 @@ import path from 'node:path';
 import { EnvironmentError } from '../../errors.ts';
 
 const MB = 1024 * 1024;
+const NEARLY_FULL = 4 * MB;
 
 export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
@@ -44,12 +45,14 @@ export function isDiskFull(error: unknown): boolean {
 
 /** Any failure that a full disk explains, as the operator's three lines; everything else unchanged. */
 export async function explainDiskFull(error: unknown, folder: string): Promise<unknown> {
-  if (error instanceof EnvironmentError || !isDiskFull(error)) return error;
-  const free = await freeBytes(folder).catch(() => 0);
+  if (error instanceof EnvironmentError) return error;
+  const free = await freeBytes(folder).catch(() => Number.POSITIVE_INFINITY);
+  // A database that ran out of space may die without having said so to whoever was talking to it.
+  if (!isDiskFull(error) && free > NEARLY_FULL) return error;
   return new EnvironmentError(
     {
       what: 'the disk is full',
-      why: `${folder} has ${Math.floor(free / MB)} MB free: ${(error as Error).message.split('\n')[0]}`,
+      why: `${folder} has ${Number.isFinite(free) ? Math.floor(free / MB) : 0} MB free: ${(error as Error).message.split('\n')[0]}`,
       next: 'PLATFORM_CACHE=<a folder on a larger disk> platform doctor',
     },
     { cause: error },
