@@ -71,10 +71,10 @@ function scale(quick: boolean): Scale {
     },
     rising: {
       arms: ['after'],
-      startPerSecond: 400,
+      startPerSecond: quick ? 720 : 400,
       factor: quick ? 1.8 : 1.35,
       maxPerSecond: 8_000,
-      stepMs: quick ? 1_300 : 2_500,
+      stepMs: quick ? 1_000 : 2_500,
     },
     documented: [
       {
