@@ -81,7 +81,10 @@ const apart = { beside: false };
 const troubles: Record<Under, (field: Field) => Promise<void>> = {
   calm: async () => {},
   slow: ({ play }) => play.load('slow', loadMs),
-  'short-sessions': ({ play }) => play.load('short', loadMs),
+  async 'short-sessions'({ play }) {
+    await play.load('short', loadMs);
+    await play.outlive(10);
+  },
   async 'redis-restart'({ play }) {
     // Long enough for what was seen to be written.
     await play.load('before', 900);
@@ -256,13 +259,16 @@ describe('a store with a planted defect', () => {
     async (_, defect) => {
       const { id, what, caughtBy, under } = defect;
       let caught = false;
+      const seen: unknown[] = [];
       for (const seed of seeds) {
         const verdicts = await verdictsOn(await playUnder(under, seed, defect));
-        caught = verdicts.get(caughtBy)!.verdict === 'fail';
+        const { verdict, reason } = verdicts.get(caughtBy)!;
+        seen.push({ seed, verdict, reason });
+        caught = verdict === 'fail';
         if (caught) break;
       }
       results.push({ id, what: `${what} (${under})`, caughtBy, caught });
-      expect(caught).toBe(true);
+      expect({ caught, seen }).toMatchObject({ caught: true });
     },
   );
 

@@ -52,8 +52,10 @@ async function start() {
   });
 
   const storage = { clock: systemClock, storage: design.audit.storage };
-  // Redis may be down at this moment; what needs it says so when asked.
-  await Promise.all([prepareStorage(db, storage), services.sessions.start()]);
+  // One after the other: of two that fail, the first is named. Redis may be down at this moment; what needs it says
+  // so when asked.
+  await prepareStorage(db, storage);
+  await services.sessions.start();
   const maintenance = setInterval(() => {
     prepareStorage(db, storage).catch((error) => report('maintenance', error));
   }, maintenanceIntervalMs);
