@@ -58,7 +58,71 @@ export interface WindowLimit {
   readonly windowMs: number;
 }
 
-export type RateLimitDesign = { readonly kind: 'off' } | WindowsDesign;
+export type RateLimitDesign =
+  | { readonly kind: 'off' }
+  | WindowsDesign
+  | BucketsDesign
+  | ExactLimitsDesign;
+
+/** Token buckets per user: each holds `capacity` and is refilled with as much, evenly, in `refillMs`. */
+export interface BucketsDesign {
+  readonly kind: 'buckets';
+  readonly user: readonly { readonly capacity: number; readonly refillMs: number }[];
+  /** Requests with a key of tier `ci` are not limited. */
+  readonly ciKeysUnlimited: boolean;
+}
+
+/** Exact windows at every level, decided together. Each number is units in any window of `windowMs`. */
+export interface ExactLimitsDesign {
+  readonly kind: 'exact';
+  readonly windowMs: number;
+  /** By the organisation's tier; an organisation may have numbers of its own, which change at run time. */
+  readonly tiers: Readonly<Record<'standard' | 'enterprise' | 'ci', TierLimits>>;
+  /** `as-user`: a key's requests are its owner's. `own`: a key has a window of its own. */
+  readonly keys: 'as-user' | 'own';
+  /** How a key's window is divided between its agents; `none`: first come, first served. */
+  readonly sharing: 'none' | 'max-min';
+  readonly anonymous: AnonymousLimits;
+  /** Routes that take more than one unit, or have a window or a number at one time of their own, per user or key. */
+  readonly routeClasses: Readonly<Record<string, RouteClassLimits>>;
+  readonly leaseMs: number;
+  /** Old X-RateLimit fields beside those of the draft. */
+  readonly legacyHeaders: boolean;
+  readonly degraded: {
+    /** Redis slower than this counts as down. */
+    readonly redisTimeoutMs: number;
+    readonly breakerOpenMs: number;
+    /** Of each limit, over all processes, while it is not known what Redis admitted. */
+    readonly share: number;
+    /** How often a process reads the settings and says that it is alive. */
+    readonly refreshMs: number;
+  };
+}
+
+export interface TierLimits {
+  readonly organisation: number;
+  readonly user: number;
+  readonly key: number;
+  /** Per client address, within one organisation. */
+  readonly address: number;
+}
+
+export interface AnonymousLimits {
+  /** Logins per address; per account from one address; per account. Successful ones are given back. */
+  readonly login: number;
+  readonly loginPair: number;
+  readonly loginAccount: number;
+  readonly register: number;
+  /** Requests with a token that opens nothing, per address. */
+  readonly unauthenticated: number;
+}
+
+export interface RouteClassLimits {
+  /** Units a request takes at every level. */
+  readonly weight: number;
+  readonly limit?: number;
+  readonly concurrent?: number;
+}
 
 export interface WindowsDesign {
   readonly kind: 'windows';

@@ -27,6 +27,8 @@ export interface OperationRecord {
   readonly error?: string;
   /** Response body, when the template asked for it. */
   readonly body?: string;
+  /** Response headers, when the template asked for them. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** What the operation was about beside the user, from the credential it acted with: a session id. */
   readonly subject?: string;
   /** Process of the service it was sent to, when there is more than one. */

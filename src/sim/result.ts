@@ -206,6 +206,27 @@ export interface RecoveryResult {
   readonly note: string;
 }
 
+/** Alternatives to one part of a design, put through the same trace beside each other. */
+export interface Comparison {
+  readonly title: string;
+  /** What was compared and how, in two sentences. */
+  readonly note: string;
+  readonly columns: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly unit: Unit;
+    readonly better: 'lower' | 'higher';
+  }[];
+  readonly rows: readonly {
+    readonly name: string;
+    readonly ours: boolean;
+    /** By column id; null: does not apply. */
+    readonly values: Readonly<Record<string, number | null>>;
+  }[];
+  /** The column the chart shows, and the value that is promised there. */
+  readonly chart: { readonly column: string; readonly limit: number | null };
+}
+
 export interface ArmResult {
   readonly design: string;
   readonly description: string;
@@ -297,4 +318,6 @@ export interface Result {
   /** Ids of everything that failed against expectation: `after.slo.p99`, `after.invariant.audit-once`. */
   readonly failed: readonly string[];
   readonly arms: Readonly<Partial<Record<ArmName, ArmResult>>>;
+  /** Absent where the scenario compares nothing. */
+  readonly comparison?: Comparison;
 }

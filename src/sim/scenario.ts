@@ -128,6 +128,8 @@ interface ScenarioBase {
   readonly invariants: readonly Invariant[];
   /** Reads the platform's own record of what happened, after the load, as effects. */
   readonly effects: ProcessSpec;
+  /** One-shot after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
+  readonly comparison?: ProcessSpec;
 }
 
 /** A documented incident: the load is calibrated until its figures show, then the other arms carry the same. */

@@ -3,10 +3,10 @@
  * most `limit` of them. window.lua is the same step inside Redis; a property test holds them together.
  */
 import type { WindowLimit } from '../design.ts';
-import type { Decision } from './contract.ts';
+import type { SingleDecision } from './contract.ts';
 
 export interface WindowStep {
-  readonly decision: Decision;
+  readonly decision: SingleDecision;
   readonly admissions: readonly number[];
 }
 
@@ -33,7 +33,7 @@ export const waitSeconds = (us: number): number => Math.max(1, Math.ceil(us / 1_
 export function limitHeaders(
   name: string,
   { limit, windowMs }: WindowLimit,
-  decision: Decision,
+  decision: SingleDecision,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'ratelimit-policy': `"${name}";q=${limit};w=${Math.ceil(windowMs / 1_000)}`,

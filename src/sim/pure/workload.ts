@@ -39,6 +39,12 @@ export interface OperationTemplate {
    */
   readonly begins?: { readonly token: string; readonly subject: string };
   readonly retry?: RetryPolicy;
+  /** Only accounts of this group act; default all. */
+  readonly group?: string;
+  /** Sent beside the account's; `{name}` is replaced as in a path. Wins over an account's header of the same name. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Response headers to keep in the history, lower case, for a checker. */
+  readonly captureHeaders?: readonly string[];
 }
 
 /** What a client does after an attempt that was not ok. Every attempt is an operation of its own in the history. */
@@ -52,12 +58,18 @@ export interface RetryPolicy {
   readonly statuses: readonly number[];
   /** Retry on the next process of the service. */
   readonly elsewhere: boolean;
+  /** Wait as long as the answer's Retry-After says, if it says anything, and not by the rule above. */
+  readonly obeyRetryAfter?: boolean;
 }
 
 /** Open workload: arrivals do not wait for answers, as accounts drawn evenly. Stages follow each other without a gap. */
 export interface OpenWorkload {
   readonly kind: 'open';
-  readonly arrivals: 'constant' | 'poisson';
+  /** `bursts`: all that are due in a period of `burstEveryMs` come together at its start. */
+  readonly arrivals: 'constant' | 'poisson' | 'bursts';
+  /** Needed for `bursts`, and only there. The first burst comes after `burstOffsetMs`, default 0. */
+  readonly burstEveryMs?: number;
+  readonly burstOffsetMs?: number;
   /** Each stage goes linearly from `ratePerSecond` to `endRatePerSecond` (default: the same). */
   readonly stages: readonly {
     readonly ratePerSecond: number;
@@ -90,6 +102,14 @@ export interface SweepWorkload {
   readonly operations: readonly [OperationTemplate];
 }
 
+/** Several open loads at once, each with arrivals of its own: honest users beside bots. They end together. */
+export interface MixWorkload {
+  readonly kind: 'mix';
+  readonly streams: readonly OpenWorkload[];
+  /** Of all streams, in order; a template belongs to one stream. */
+  readonly operations: readonly OperationTemplate[];
+}
+
 export type Workload = OpenWorkload | UsersWorkload | SweepWorkload;
 
 /** One account the load may act as, made by the platform before the load starts. */
@@ -98,8 +118,10 @@ export interface Account {
   readonly id: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly vars: Readonly<Record<string, string>>;
-  /** What its credential is called in the history: a session id. */
+  /** What its credential is called in the history: a session id, an agent. */
   readonly subject?: string;
+  /** Templates may ask for accounts of one group: `honest`, `scraper`. */
+  readonly group?: string;
 }
 
 /**

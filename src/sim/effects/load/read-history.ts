@@ -71,8 +71,10 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
   return value as HistoryRecord;
 }
 
-type FieldType = 'string' | 'whole' | 'boolean';
-const OPTIONAL = new Set(['error', 'body', 'detail', 'subject', 'target', 'attempt', 'retryOf']);
+type FieldType = 'string' | 'whole' | 'boolean' | 'object';
+const OPTIONAL = new Set([
+  ...['error', 'body', 'headers', 'detail', 'subject', 'target', 'attempt', 'retryOf'],
+]);
 
 /** Every field of every kind: the compiler refuses a field missing here or a name that is not in the type. */
 type Fields<Record> = { readonly [Name in keyof Omit<Record, 'kind'>]-?: FieldType };
@@ -92,6 +94,7 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       status: 'whole',
       error: 'string',
       body: 'string',
+      headers: 'object',
       subject: 'string',
       target: 'string',
       attempt: 'whole',
