@@ -2,7 +2,7 @@
  * `platform explain`: a scenario in words, written from its own data, so that it cannot say anything the run
  * does not do.
  */
-import { designs } from '../services/design.ts';
+import { designs } from '../services/lineage.ts';
 import { scopeOf } from '../sim/pure/slo-scope.ts';
 import type { ArmName } from '../sim/result.ts';
 import { type Arm, type Scenario, type Slo, scaleNote } from '../sim/scenario.ts';

@@ -4,7 +4,7 @@
  * the clients saw, and by PostgreSQL's own record. The same test finds two planted defects.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findDesign, type ReadThroughDesign } from '../services/design.ts';
+import type { ReadThroughDesign } from '../services/design.ts';
 import { openConnection, openRedis } from '../services/gateway/clients.ts';
 import {
   type Plant,
@@ -14,6 +14,7 @@ import {
 import { prepareSchema, schemaUrl } from '../services/gateway/fixtures/platform.ts';
 import { sessionDefects } from '../services/gateway/fixtures/session-defects.ts';
 import { systemClock, systemRandom } from '../services/gateway/system.ts';
+import { findDesign } from '../services/lineage.ts';
 import type { Database, Statement } from '../services/ports.ts';
 import type { SessionCache } from '../services/sessions/cache.ts';
 import { type SeededSession, seedSessions } from '../services/sessions/seed-sessions.ts';

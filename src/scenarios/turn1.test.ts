@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { designs } from '../services/design.ts';
+import { designs } from '../services/lineage.ts';
 import { openSchedule, plannedMs, validate } from '../sim/pure/schedule.ts';
 import type { Arm, Drill } from '../sim/scenario.ts';
 import { operationsOf } from '../sim/scenario.ts';

@@ -7,7 +7,7 @@
  * acknowledged logout, Redis killed and back empty. After each, everyone who logged out is tried on every
  * gateway, and everyone who did not is tried once.
  */
-import { findDesign } from '../services/design.ts';
+import { findDesign } from '../services/lineage.ts';
 import type { OpenWorkload, OperationTemplate, SweepWorkload } from '../sim/pure/workload.ts';
 import type { Arm, Drill, DrillPhase, PlannedFault, TestbedSpec } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';

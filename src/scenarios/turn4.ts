@@ -7,7 +7,7 @@
  * PostgreSQL one core and a million audit rows, and calibrates a population of users until that core is busy
  * as documented; the latencies then have to follow by themselves.
  */
-import { findDesign } from '../services/design.ts';
+import { findDesign } from '../services/lineage.ts';
 import type { ProcessSpec, Scale, TestbedSpec } from '../sim/scenario.ts';
 import { activityCorrect, auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';

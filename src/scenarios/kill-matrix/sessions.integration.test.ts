@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findDesign, type ReadThroughDesign } from '../../services/design.ts';
+import type { ReadThroughDesign } from '../../services/design.ts';
 import { openConnection } from '../../services/gateway/clients.ts';
 import {
   type Plant,
@@ -18,6 +18,7 @@ import {
   type SessionDefect,
   sessionDefects,
 } from '../../services/gateway/fixtures/session-defects.ts';
+import { findDesign } from '../../services/lineage.ts';
 import { type Database, ServiceError } from '../../services/ports.ts';
 import type { EffectRecord } from '../../sim/history.ts';
 import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import type { Database, Statement } from '../ports.ts';
 import type { AuditEvent } from './contract.ts';
 import { createGroupCommit } from './group-commit.ts';

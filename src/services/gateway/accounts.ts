@@ -4,7 +4,7 @@
  * the seeded history is skewed along it. Params also: design, heavyUsers as given to the template.
  */
 import { writeFile } from 'node:fs/promises';
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
 import { type SeededSession, seedSessions } from '../sessions/seed-sessions.ts';

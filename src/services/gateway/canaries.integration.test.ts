@@ -16,7 +16,7 @@ import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/po
 import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import { makeToken } from '../sessions/token.ts';
 import { openConnection, openRedis } from './clients.ts';
 import { bearer, client } from './fixtures/client.ts';

@@ -11,7 +11,7 @@ import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts'
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
 import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import { seedEmail } from '../sessions/seed.ts';
 import { bearer, client, type Reply, type Send } from './fixtures/client.ts';

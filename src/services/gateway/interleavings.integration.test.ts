@@ -13,7 +13,8 @@ import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/po
 import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
-import { findDesign, type ReadThroughDesign } from '../design.ts';
+import type { ReadThroughDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import type { Created } from '../sessions/contract.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { prepareStorage } from '../audit/storage.ts';
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import { createGateway, type Gateway } from './app.ts';
 import { openStores } from './clients.ts';
 import { createMetrics } from './metrics.ts';

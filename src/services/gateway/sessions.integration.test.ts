@@ -13,7 +13,7 @@ import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/po
 import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
 import { makeToken } from '../sessions/token.ts';
 import { bearer, client, type Send } from './fixtures/client.ts';

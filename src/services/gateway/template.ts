@@ -2,7 +2,7 @@
  * One-shot: builds the database a design starts from. Params: design, rows, users, heavyUsers, heavyRows,
  * anchor (ISO time; default today 00:00 UTC) and step: `base` (schema and data), `migrate`, or `all`.
  */
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import { openConnection } from './clients.ts';
 import { createBase, migrate, settle } from './database-template.ts';
 import { runOneShot } from './one-shot.ts';

@@ -14,7 +14,8 @@ import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/po
 import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
-import { findDesign, type ReadThroughDesign } from '../design.ts';
+import type { ReadThroughDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import { createSessionCache } from '../sessions/cache.ts';
 import type { Created } from '../sessions/contract.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
 import {
   decodeSession,
   encodeSession,

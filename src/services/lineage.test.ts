@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { designs, findDesign } from './design.ts';
+import { designs, findDesign } from './lineage.ts';
 
 describe('designs', () => {
   it('have unique names that say their turn', () => {

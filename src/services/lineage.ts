@@ -1,0 +1,112 @@
+/**
+ * The lineage: every design the turns made, in order. A turn's `before` is what was there and the situation the turn
+ * describes, its `after` the decision, its `sample` the choice of the brief's own answer.
+ */
+import type { Design } from './design.ts';
+
+const minute = 60_000;
+
+const turn1Before: Design = {
+  name: 'turn1.before',
+  turn: 1,
+  summary: 'A session row is read and written in PostgreSQL on every request.',
+  sessions: {
+    region: 'us',
+    idleTimeoutMs: 30 * minute,
+    absoluteTimeoutMs: 12 * 60 * minute,
+    store: { kind: 'row-per-request' },
+    // OWASP's equal-strength family: N=2^15 r=8 p=3 takes 32 MiB and about 0.25 s of one core.
+    password: {
+      hashing: 'threads',
+      cost: 2 ** 15,
+      blockSize: 8,
+      parallelization: 3,
+      maxConcurrent: 2,
+      maxWaiting: 64,
+      maxWaitMs: 1_000,
+    },
+  },
+  rateLimit: { kind: 'off' },
+  audit: { writer: { kind: 'off' }, storage: { kind: 'flat' } },
+  activity: { kind: 'on-demand', cacheTtlMs: 0, maxSharedLoads: 1_000 },
+  database: { poolMax: 10, connectionTimeoutMs: 2_000, statementTimeoutMs: 5_000 },
+};
+
+const turn1Sample: Design = {
+  ...turn1Before,
+  name: 'turn1.sample',
+  summary: 'Sessions live in Redis for an hour, and each process remembers what it accepted.',
+  sessions: {
+    ...turn1Before.sessions,
+    store: { kind: 'redis-ttl', ttlMs: 60 * minute, localCacheMs: 5 * minute },
+  },
+};
+
+const turn1After: Design = {
+  ...turn1Before,
+  name: 'turn1.after',
+  summary: 'Redis read-through over PostgreSQL: logout is durable and immediate, Redis may vanish.',
+  sessions: {
+    ...turn1Before.sessions,
+    store: {
+      kind: 'read-through',
+      leaseMs: 300,
+      graceMs: 30_000,
+      redisTimeoutMs: 100,
+      breakerOpenMs: 250,
+      maxConcurrentLoads: 4,
+      maxWaitingLoads: 10_000,
+      touchEveryMs: minute,
+    },
+    // One at a time: the process hashes on its only thread, which is the one that can be made polite.
+    password: { ...turn1Before.sessions.password, hashing: 'process', maxConcurrent: 1 },
+  },
+};
+
+const turn4Before: Design = {
+  ...turn1After,
+  name: 'turn4.before',
+  turn: 4,
+  summary: 'The whole audit history of the user is read and sorted inside every request.',
+  rateLimit: {
+    kind: 'windows',
+    user: { limit: 100, windowMs: minute },
+    login: { limit: 10, windowMs: minute },
+    register: { limit: 10, windowMs: minute },
+  },
+  audit: { writer: { kind: 'insert-per-request' }, storage: { kind: 'flat' } },
+  activity: { kind: 'every-response', items: 10 },
+  database: { poolMax: 10, connectionTimeoutMs: 10_000, statementTimeoutMs: 30_000 },
+};
+
+const turn4After: Design = {
+  ...turn4Before,
+  name: 'turn4.after',
+  summary: 'Activity on demand from an index and a short cache; audit rows committed in groups.',
+  audit: {
+    writer: {
+      kind: 'group-commit',
+      maxBatch: 500,
+      maxInFlight: 2,
+      maxQueued: 10_000,
+      retryForMs: 2_000,
+    },
+    storage: { kind: 'monthly', liveDays: 90 },
+  },
+  activity: { kind: 'on-demand', cacheTtlMs: 2_000, maxSharedLoads: 10_000 },
+};
+
+export const designs: readonly Design[] = [
+  turn1Before,
+  turn1Sample,
+  turn1After,
+  turn4Before,
+  turn4After,
+];
+
+export function findDesign(name: string): Design {
+  const found = designs.find((design) => design.name === name);
+  if (found) return found;
+  const known = designs.map((design) => design.name).join(', ');
+  throw new Error(`unknown design '${name}'; known designs: ${known}`);
+}
