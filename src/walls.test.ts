@@ -115,7 +115,7 @@ const walls: readonly Wall[] = [
       npmOrNode,
       /^src\/scenarios\//,
       /^src\/sim\//,
-      /^src\/services\/design\.ts$/,
+      /^src\/services\/(design|lineage)\.ts$/,
       /^src\/services\/[^/]+\/[^/]*policy\.ts$/,
     ],
   },
@@ -125,7 +125,7 @@ const walls: readonly Wall[] = [
     allowed: [
       npmOrNode,
       /^src\/(cli|sim|scenarios|report)\//,
-      /^src\/services\/design\.ts$/,
+      /^src\/services\/(design|lineage)\.ts$/,
       /^src\/services\/[^/]+\/main\.ts$/,
     ],
   },
