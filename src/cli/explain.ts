@@ -5,7 +5,7 @@
 import { designs } from '../services/lineage.ts';
 import { scopeOf } from '../sim/pure/slo-scope.ts';
 import type { ArmName } from '../sim/result.ts';
-import { type Arm, type Scenario, type Slo, scaleNote } from '../sim/scenario.ts';
+import { type Arm, invariantsOf, type Scenario, type Slo, scaleNote } from '../sim/scenario.ts';
 import { diffDesigns } from './design-diff.ts';
 import { drillFacts, operationTable, phaseList } from './explain-drill.ts';
 import { documentedTable, incidentFacts, incidentWorkload } from './explain-incident.ts';
@@ -47,7 +47,7 @@ function explain(scenario: Scenario) {
     difference: before && after ? diffDesigns(designOf(before), designOf(after)) : null,
     ...facts,
     slos: scenario.slos.map((slo) => ({ ...slo, scope: scopeIn(scenario, slo) })),
-    invariants: scenario.invariants.map(({ id, statement }) => ({ id, statement })),
+    invariants: invariantsOf(scenario, false).map(({ id, statement }) => ({ id, statement })),
     quick: scaleNote(scenario, true),
     commands: [
       `platform sim ${scenario.id}`,

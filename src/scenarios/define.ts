@@ -5,7 +5,7 @@
  *     export const scenario = defineScenario({ id: 'mine', ... });
  */
 import { parseSlo } from '../sim/pure/slo.ts';
-import { operationsOf, type Scenario } from '../sim/scenario.ts';
+import { invariantsOf, operationsOf, type Scenario } from '../sim/scenario.ts';
 
 export type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
 export { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
@@ -23,7 +23,7 @@ export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
     throw new RangeError(`scenario id "${scenario.id}": lower-case letters, digits and hyphens`);
   }
   if (operationsOf(scenario).length === 0) throw new RangeError(`${scenario.id}: no operations`);
-  const ids = [...scenario.slos, ...scenario.invariants].map(({ id }) => id);
+  const ids = [...scenario.slos, ...invariantsOf(scenario, false)].map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
   if (twice !== undefined) throw new RangeError(`${scenario.id}: id "${twice}" is used twice`);
   for (const { objective, quickObjective } of scenario.slos) {

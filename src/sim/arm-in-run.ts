@@ -24,6 +24,7 @@ import {
   type Arm,
   type DrillScenario,
   type IncidentScenario,
+  invariantsOf,
   operationsOf,
   type Scenario,
   slosOf,
@@ -157,7 +158,7 @@ function judge(
   return armResult({
     history: records,
     slos: slosOf(scenario, quick),
-    invariants: scenario.invariants,
+    invariants: invariantsOf(scenario, quick),
     documented:
       isReproduction && scenario.kind === 'incident' ? scenario.scale(quick).documented : [],
     lagLimitUs: LAG_LIMIT_US,

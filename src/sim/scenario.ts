@@ -125,7 +125,8 @@ interface ScenarioBase {
   readonly situation: string;
   arms(options: { quick: boolean; seed: number }): Readonly<Partial<Record<ArmName, Arm>>>;
   readonly slos: readonly Slo[];
-  readonly invariants: readonly Invariant[];
+  /** A function where the scale changes what is checked: a window of 60 s is 2 s under --quick. The ids are the same. */
+  readonly invariants: readonly Invariant[] | ((quick: boolean) => readonly Invariant[]);
   /** Reads the platform's own record of what happened, after the load, as effects. */
   readonly effects: ProcessSpec;
   /** One-shot after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
@@ -244,6 +245,10 @@ export function operationsOf(scenario: Scenario): readonly OperationTemplate[] {
 /** What --quick reduces, in words; empty for the full scale. */
 export function scaleNote(scenario: Scenario, quick: boolean): string {
   return scenario.kind === 'incident' ? scenario.scale(quick).note : scenario.drill(quick).note;
+}
+
+export function invariantsOf({ invariants }: Scenario, quick: boolean): readonly Invariant[] {
+  return typeof invariants === 'function' ? invariants(quick) : invariants;
 }
 
 /** The objectives of a run: some are coarser under --quick. */
