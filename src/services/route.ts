@@ -8,14 +8,15 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export interface CallSession {
   readonly id: string;
   readonly userId: string;
+  readonly organisationId: string;
   readonly createdAtMs: number;
   readonly endsAtMs: number;
 }
 
 export interface Call {
-  /** Empty on routes without a session. */
+  /** The session's, or the API key's owner; empty on routes that need neither. */
   readonly userId: string;
-  /** Null on routes without a session. */
+  /** Null on routes without a session, and for an API key. */
   readonly session: CallSession | null;
   /** The presented session token, empty when there is none. Only routes of access `session` have checked it. */
   readonly token: string;
@@ -45,12 +46,20 @@ export interface Route {
   readonly url: string;
   readonly summary: string;
   /**
-   * `session`: needs one, limited per user. `token`: the route itself judges the presented token. Otherwise
-   * anonymous, under the named limit per address.
+   * `session`: needs one. `session-or-key`: or an API key. `token`: the route itself judges the presented token.
+   * Otherwise anonymous, under the limits of that name.
    */
-  readonly access: 'session' | 'token' | 'login' | 'register';
+  readonly access: 'session' | 'session-or-key' | 'token' | 'login' | 'register';
+  /** Named in the design's `routeClasses`: what this route takes of the limits beyond one unit. */
+  readonly routeClass?: string;
+  /** Checks or hands out credentials, so it is refused while limits cannot be kept exactly. */
+  readonly credentials?: true;
   readonly action: string;
   readonly resourceType: string;
+  /** Named in the design's `routeClasses`: takes more than one unit, or has a window or a number at one time of its own. */
+  readonly routeClass?: string;
+  /** When the limits cannot be asked: a bounded local share (default), or a refusal, where guessing must not be cheap. */
+  readonly whenDegraded?: 'share' | 'closed';
   readonly params?: JsonSchema;
   readonly query?: JsonSchema;
   readonly body?: JsonSchema;

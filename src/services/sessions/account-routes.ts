@@ -87,6 +87,7 @@ const registerRoute = ({ users, passwords }: SessionServices): Route => ({
   access: 'register',
   action: 'user.register',
   resourceType: 'user',
+  whenDegraded: 'closed',
   body: credentials,
   answers: { 201: user },
   problems: [409],
@@ -113,6 +114,7 @@ const loginRoute = ({ sessions, users, passwords }: SessionServices): Route => (
   access: 'login',
   action: 'session.login',
   resourceType: 'session',
+  whenDegraded: 'closed',
   body: credentials,
   answers: { 200: newSession },
   problems: [401],
@@ -159,6 +161,7 @@ const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route =
   access: 'session',
   action: 'user.password',
   resourceType: 'user',
+  whenDegraded: 'closed',
   body: {
     type: 'object',
     required: ['currentPassword', 'newPassword'],
