@@ -52,14 +52,10 @@ export interface Route {
   readonly access: 'session' | 'session-or-key' | 'token' | 'login' | 'register';
   /** Named in the design's `routeClasses`: what this route takes of the limits beyond one unit. */
   readonly routeClass?: string;
-  /** Checks or hands out credentials, so it is refused while limits cannot be kept exactly. */
-  readonly credentials?: true;
+  /** While limits cannot be kept exactly: a bounded local share (default), or a refusal, where credentials are checked or given out. */
+  readonly whenDegraded?: 'share' | 'closed';
   readonly action: string;
   readonly resourceType: string;
-  /** Named in the design's `routeClasses`: takes more than one unit, or has a window or a number at one time of its own. */
-  readonly routeClass?: string;
-  /** When the limits cannot be asked: a bounded local share (default), or a refusal, where guessing must not be cheap. */
-  readonly whenDegraded?: 'share' | 'closed';
   readonly params?: JsonSchema;
   readonly query?: JsonSchema;
   readonly body?: JsonSchema;
