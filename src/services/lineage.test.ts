@@ -7,6 +7,22 @@ describe('designs', () => {
     for (const { name, turn } of designs) expect(name).toMatch(new RegExp(`^turn${turn}\\.`));
   });
 
+  it('are listed turn by turn', () => {
+    const turns = designs.map(({ turn }) => turn);
+    expect(turns).toEqual([...turns].sort((a, b) => a - b));
+  });
+
+  it('keep the limiter that an earlier turn decided on', () => {
+    const limits = (name: string) => findDesign(name).rateLimit;
+    for (const name of ['turn4.before', 'turn4.after', 'turn5.before'])
+      expect(limits(name)).toEqual(limits('turn2.after'));
+    expect(limits('turn5.after')).toEqual({
+      ...limits('turn2.after'),
+      keys: 'own',
+      sharing: 'max-min',
+    });
+  });
+
   it('survive a process boundary: plain data', () => {
     for (const design of designs) expect(JSON.parse(JSON.stringify(design))).toEqual(design);
   });

@@ -2,7 +2,7 @@
  * The lineage: every design the turns made, in order. A turn's `before` is what was there and the situation the turn
  * describes, its `after` the decision, its `sample` the choice of the brief's own answer.
  */
-import type { Design } from './design.ts';
+import type { Design, ExactLimitsDesign } from './design.ts';
 
 const minute = 60_000;
 
@@ -63,17 +63,59 @@ const turn1After: Design = {
   },
 };
 
-const turn4Before: Design = {
+const turn2Before: Design = {
   ...turn1After,
+  name: 'turn2.before',
+  turn: 2,
+  summary: 'Nothing is limited: whoever asks more gets more.',
+};
+
+const turn2Sample: Design = {
+  ...turn2Before,
+  name: 'turn2.sample',
+  summary: 'A token bucket per user: 100 at once, and 100 more over each minute.',
+  rateLimit: {
+    kind: 'buckets',
+    user: [{ capacity: 100, refillMs: minute }],
+    ciKeysUnlimited: false,
+  },
+};
+
+const exactLimits: ExactLimitsDesign = {
+  kind: 'exact',
+  windowMs: minute,
+  tiers: {
+    standard: { organisation: 1_000, user: 100, key: 100, address: 300 },
+    enterprise: { organisation: 5_000, user: 500, key: 500, address: 1_500 },
+    ci: { organisation: 3_000, user: 100, key: 1_500, address: 3_000 },
+  },
+  keys: 'as-user',
+  sharing: 'none',
+  anonymous: {
+    login: 10,
+    loginPair: 5,
+    loginAccount: 30,
+    register: 10,
+    unauthenticated: 30,
+  },
+  routeClasses: { search: { weight: 5, concurrent: 4 } },
+  leaseMs: 30_000,
+  legacyHeaders: false,
+  degraded: { redisTimeoutMs: 100, breakerOpenMs: 250, share: 0.1, refreshMs: 1_000 },
+};
+
+const turn2After: Design = {
+  ...turn2Before,
+  name: 'turn2.after',
+  summary: 'Exact windows per organisation, user and address, decided together in one atomic step.',
+  rateLimit: exactLimits,
+};
+
+const turn4Before: Design = {
+  ...turn2After,
   name: 'turn4.before',
   turn: 4,
   summary: 'The whole audit history of the user is read and sorted inside every request.',
-  rateLimit: {
-    kind: 'windows',
-    user: { limit: 100, windowMs: minute },
-    login: { limit: 10, windowMs: minute },
-    register: { limit: 10, windowMs: minute },
-  },
   audit: { writer: { kind: 'insert-per-request' }, storage: { kind: 'flat' } },
   activity: { kind: 'every-response', items: 10 },
   database: { poolMax: 10, connectionTimeoutMs: 10_000, statementTimeoutMs: 30_000 },
@@ -96,12 +138,47 @@ const turn4After: Design = {
   activity: { kind: 'on-demand', cacheTtlMs: 2_000, maxSharedLoads: 10_000 },
 };
 
+const turn5Before: Design = {
+  ...turn4After,
+  name: 'turn5.before',
+  turn: 5,
+  summary: "An API key's requests count as its owner's: 50 build agents share one person's limit.",
+};
+
+const turn5Sample: Design = {
+  ...turn5Before,
+  name: 'turn5.sample',
+  summary: 'A bucket per second beside the one per minute, and CI keys without any limit.',
+  rateLimit: {
+    kind: 'buckets',
+    user: [
+      { capacity: 100, refillMs: minute },
+      { capacity: 10, refillMs: 1_000 },
+    ],
+    ciKeysUnlimited: true,
+  },
+};
+
+const turn5After: Design = {
+  ...turn5Before,
+  name: 'turn5.after',
+  summary:
+    'A key has a window of its own, divided max-min fair between the agents enrolled for it.',
+  rateLimit: { ...exactLimits, keys: 'own', sharing: 'max-min' },
+};
+
 export const designs: readonly Design[] = [
   turn1Before,
   turn1Sample,
   turn1After,
+  turn2Before,
+  turn2Sample,
+  turn2After,
   turn4Before,
   turn4After,
+  turn5Before,
+  turn5Sample,
+  turn5After,
 ];
 
 export function findDesign(name: string): Design {

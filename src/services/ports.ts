@@ -30,26 +30,34 @@ export interface TransactionalDatabase extends Database {
   transaction<Result>(work: (tx: Database) => Promise<Result>): Promise<Result>;
 }
 
-/** `code` is the problem's stable name, `rate-limited`; `detail` may be shown to anybody. */
+export interface ServiceProblem {
+  readonly status: number;
+  /** The problem's stable name, `email-taken`. */
+  readonly code: string;
+  /** May be shown to anybody. */
+  readonly detail: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A registered problem type instead of our own, with its title. */
+  readonly registered?: { readonly type: string; readonly title: string };
+  /** Extension members of the problem document. */
+  readonly members?: Readonly<Record<string, unknown>>;
+}
+
 export class ServiceError extends Error {
   readonly status: number;
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly registered: ServiceProblem['registered'];
+  readonly members: Readonly<Record<string, unknown>>;
 
-  constructor(
-    problem: {
-      status: number;
-      code: string;
-      detail: string;
-      headers?: Readonly<Record<string, string>>;
-    },
-    options?: { cause?: unknown },
-  ) {
+  constructor(problem: ServiceProblem, options?: { cause?: unknown }) {
     super(problem.detail, options);
     this.name = 'ServiceError';
     this.status = problem.status;
     this.code = problem.code;
     this.headers = problem.headers ?? {};
+    this.registered = problem.registered;
+    this.members = problem.members ?? {};
   }
 }
 

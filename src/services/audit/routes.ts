@@ -23,7 +23,7 @@ export function activityRoutes(activity: Activity): readonly Route[] {
       method: 'GET',
       url: '/activity',
       summary: 'Your recent activity, newest first',
-      access: 'session',
+      access: 'session-or-key',
       action: 'activity.read',
       resourceType: 'activity',
       query: {

@@ -21,4 +21,6 @@ export interface Projects {
   find(ownerId: string, id: string): Promise<Project | null>;
   /** Newest first. `cursor`: the id of the last project already seen. */
   list(ownerId: string, page: { cursor: string | null; limit: number }): Promise<ProjectPage>;
+  /** Whose names contain `part`, whatever the case; newest first, at most 20. */
+  search(ownerId: string, part: string): Promise<readonly Project[]>;
 }

@@ -1,4 +1,4 @@
-/** Projects over HTTP: list, create, read. */
+/** Projects over HTTP: list, create, search, read. */
 import { ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
 import type { Projects } from './contract.ts';
@@ -11,6 +11,14 @@ const project: JsonSchema = {
     name: { type: 'string' },
     createdAt: { type: 'string', format: 'date-time' },
   },
+};
+
+// PostgreSQL text cannot hold U+0000.
+const name: JsonSchema = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[^\\u0000]*$',
 };
 
 const projectPage: JsonSchema = {
@@ -28,7 +36,7 @@ export function projectRoutes(projects: Projects): readonly Route[] {
       method: 'GET',
       url: '/projects',
       summary: 'List your projects, newest first',
-      access: 'session',
+      access: 'session-or-key',
       action: 'project.list',
       resourceType: 'project',
       query: {
@@ -50,17 +58,14 @@ export function projectRoutes(projects: Projects): readonly Route[] {
       method: 'POST',
       url: '/projects',
       summary: 'Create a project',
-      access: 'session',
+      access: 'session-or-key',
       action: 'project.create',
       resourceType: 'project',
       body: {
         type: 'object',
         required: ['name'],
         additionalProperties: false,
-        // PostgreSQL text cannot hold U+0000.
-        properties: {
-          name: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[^\\u0000]*$' },
-        },
+        properties: { name },
       },
       answers: { 201: project },
       async handle({ userId, body, trail }) {
@@ -71,9 +76,36 @@ export function projectRoutes(projects: Projects): readonly Route[] {
     },
     {
       method: 'GET',
+      url: '/search',
+      summary: 'Find your projects by a part of their name, newest first, at most 20',
+      access: 'session-or-key',
+      // Reads all of the owner's projects, so it takes more of the limits than a page does.
+      routeClass: 'search',
+      action: 'project.search',
+      resourceType: 'project',
+      query: {
+        type: 'object',
+        required: ['name'],
+        additionalProperties: false,
+        properties: { name: { ...name, maxLength: 100 } },
+      },
+      answers: {
+        200: {
+          type: 'object',
+          required: ['items'],
+          properties: { items: { type: 'array', items: project } },
+        },
+      },
+      async handle({ userId, query }) {
+        const items = await projects.search(userId, query.name as string);
+        return { status: 200, body: { items } };
+      },
+    },
+    {
+      method: 'GET',
       url: '/projects/:id',
       summary: 'Read one of your projects',
-      access: 'session',
+      access: 'session-or-key',
       action: 'project.read',
       resourceType: 'project',
       params: {

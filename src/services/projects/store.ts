@@ -43,5 +43,16 @@ export function createProjects(given: { db: Database; clock: Clock; random: Rand
       const items = rows.slice(0, limit).map(fromRow);
       return { items, next: rows.length > limit ? items.at(-1)!.id : null };
     },
+
+    async search(ownerId, part) {
+      const rows = await db.query<Row>({
+        name: 'project-search',
+        text: `SELECT ${columns} FROM projects
+                WHERE owner_id = $1 AND position(lower($2) IN lower(name)) > 0
+                ORDER BY id DESC LIMIT 20`,
+        values: [ownerId, part],
+      });
+      return rows.map(fromRow);
+    },
   };
 }
