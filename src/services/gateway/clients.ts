@@ -151,12 +151,17 @@ function unreachable(cause: Error): never {
 }
 
 /**
- * The connection session checks use: nothing waits in line for a Redis that is not there, nothing is sent twice, and
- * a connection on which nothing comes back is replaced.
+ * A connection for what a request waits on: nothing waits in line for a Redis that is not there, nothing is sent
+ * twice, and a connection on which nothing comes back is replaced.
  */
-export function openSessionRedis(
+function openShortWaitRedis(
   redisUrl: string,
-  timeoutMs: number,
+  limits: {
+    /** Left out when the caller has a limit of its own. */
+    commandTimeout?: number;
+    socketTimeout: number;
+    connectTimeout: number;
+  },
   onError: (error: Error) => void,
 ): Redis {
   if (redisUrl === '') throw new Error('redisUrl is empty, and this process needs Redis');
@@ -165,10 +170,8 @@ export function openSessionRedis(
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: timeoutMs,
-    socketTimeout: 2 * timeoutMs,
-    connectTimeout: 5 * timeoutMs,
     retryStrategy: () => 50,
+    ...limits,
   });
   // Down for a minute is one message, not a thousand.
   let told = '';
@@ -180,6 +183,29 @@ export function openSessionRedis(
     told = error.message;
   });
   return redis;
+}
+
+function openSessionRedis(
+  redisUrl: string,
+  { redisTimeoutMs }: { redisTimeoutMs: number },
+  onError: (error: Error) => void,
+): Redis {
+  const limits = {
+    commandTimeout: redisTimeoutMs,
+    socketTimeout: 2 * redisTimeoutMs,
+    connectTimeout: 5 * redisTimeoutMs,
+  };
+  return openShortWaitRedis(redisUrl, limits, onError);
+}
+
+/** Its link keeps the limit on a command; the socket's catches a way to Redis that swallows everything. */
+export function openLimitRedis(
+  redisUrl: string,
+  { redisTimeoutMs }: { redisTimeoutMs: number },
+  onError: (error: Error) => void,
+): Redis {
+  const limits = { socketTimeout: 10 * redisTimeoutMs, connectTimeout: 5 * redisTimeoutMs };
+  return openShortWaitRedis(redisUrl, limits, onError);
 }
 
 export function openRedis(redisUrl: string, onError: (error: Error) => void): Redis {
@@ -233,17 +259,22 @@ export function openStores(given: {
   const onRedisError = (error: Error) => report('redis', error);
   const redis = openRedis(redisUrl, onRedisError);
   const sessionRedis =
-    store.kind === 'read-through'
-      ? openSessionRedis(redisUrl, store.redisTimeoutMs, onRedisError)
+    store.kind === 'read-through' ? openSessionRedis(redisUrl, store, onRedisError) : redis;
+  // Its own: a script that runs long must not make a session check late.
+  const limitRedis =
+    design.rateLimit.kind === 'exact'
+      ? openLimitRedis(redisUrl, design.rateLimit.degraded, onRedisError)
       : redis;
   return {
     db,
     fenceDb,
     redis,
     sessionRedis,
+    limitRedis,
     async close() {
       redis.disconnect();
       sessionRedis.disconnect();
+      limitRedis.disconnect();
       await Promise.allSettled([db.close(), fenceDb.close()]);
     },
   };

@@ -19,7 +19,7 @@ import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import { createSessionCache } from '../sessions/cache.ts';
 import type { Created } from '../sessions/contract.ts';
-import { createRedisLink } from '../sessions/redis-link.ts';
+import { createRedisLink } from '../redis-link.ts';
 import { openConnection } from './clients.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';

@@ -7,7 +7,7 @@
  */
 import type { Random } from '../ports.ts';
 import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
-import type { RedisLink } from './redis-link.ts';
+import type { RedisLink } from '../redis-link.ts';
 
 const populateLimitMs = 5_000;
 const tombstoneMs = 60_000;

@@ -21,7 +21,7 @@ import { createLedger, findSessions, type LedgerRow } from './ledger.ts';
 import { createLedgerStore } from './ledger-store.ts';
 import { createLoads } from './loads.ts';
 import { hasEnded, hasIdled, idleTtlMs, publicSession, type StoredSession } from './policy.ts';
-import { RedisUnavailable } from './redis-link.ts';
+import { RedisUnavailable } from '../redis-link.ts';
 import { type PresentedToken, readToken, sameHash } from './token.ts';
 import { createTouches } from './touch.ts';
 

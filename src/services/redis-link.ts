@@ -1,15 +1,18 @@
 /**
- * The connection to Redis that session checks use, behind a breaker. A command that fails or is late opens it: for
- * `breakerOpenMs` nobody asks Redis, then a probe does, so that no request pays for finding out.
+ * A connection to Redis behind a breaker. A command that fails or is late opens it: for `breakerOpenMs` nobody asks
+ * Redis, then a probe does, so that no request pays for finding out.
  *
- * The probe reads the run id, which names this start of the Redis process. Keys carry it, so what Redis restored
- * from a snapshot is never read. An answer that crossed a reconnect counts as none.
+ * The probe reads the run id, which names this start of the Redis process, so that what Redis restored from a snapshot,
+ * or has forgotten, can be told apart. An answer that crossed a reconnect counts as none.
+ *
+ * With `timeoutMs` the limit on a command is kept here, and only after the event loop has read what had arrived: a
+ * process that stood still has not found Redis slow. The first that is late takes all that wait with it.
  */
 import type { Redis } from 'ioredis';
 
 export class RedisUnavailable extends Error {
   constructor(cause: unknown) {
-    super('Redis cannot be used for sessions right now', { cause });
+    super('Redis cannot be used right now', { cause });
     this.name = 'RedisUnavailable';
   }
 }
@@ -23,16 +26,18 @@ export interface RedisLink {
 }
 
 export function createRedisLink(given: {
-  /** Of our own: no offline queue, no retries, a limit on each command. */
+  /** Of our own: no offline queue, no retries, and a limit on each command unless `timeoutMs` is one. */
   redis: Redis;
   breakerOpenMs: number;
+  timeoutMs?: number;
   onBreaker: (open: boolean) => void;
 }): RedisLink {
-  const { redis, breakerOpenMs, onBreaker } = given;
+  const { redis, breakerOpenMs, timeoutMs, onBreaker } = given;
   let runId: string | null = null;
   let epoch = 0;
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
+  let abandon = new Set<(cause: Error) => void>();
 
   const schedule = (afterMs: number) => {
     if (closed || timer) return;
@@ -43,11 +48,25 @@ export function createRedisLink(given: {
     timer.unref();
   };
 
+  const inTime = <Reply>(reply: Promise<Reply>): Promise<Reply> => {
+    if (timeoutMs === undefined) return reply;
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        setImmediate(() => reject(new Error(`no answer within ${timeoutMs} ms`)));
+      }, timeoutMs);
+      abandon.add(reject);
+      reply.then(resolve, reject).finally(() => {
+        clearTimeout(late);
+        abandon.delete(reject);
+      });
+    });
+  };
+
   const probe = async () => {
-    if (runId !== null || redis.status !== 'ready') return;
+    if (closed || runId !== null || redis.status !== 'ready') return;
     const started = epoch;
     try {
-      const found = /^run_id:(\w+)/m.exec(await redis.info('server'))?.[1];
+      const found = /^run_id:(\w+)/m.exec(await inTime(redis.info('server')))?.[1];
       if (epoch === started && found && !closed) {
         runId = found.slice(0, 12);
         onBreaker(false);
@@ -59,6 +78,9 @@ export function createRedisLink(given: {
 
   const open = () => {
     epoch += 1;
+    const waiting = abandon;
+    abandon = new Set();
+    for (const reject of waiting) reject(new Error('the breaker opened meanwhile'));
     if (runId !== null) {
       runId = null;
       onBreaker(true);
@@ -77,7 +99,7 @@ export function createRedisLink(given: {
       if (runId === null) throw new RedisUnavailable(new Error('the breaker is open'));
       const started = epoch;
       try {
-        const reply = await command(redis, runId);
+        const reply = await inTime(command(redis, runId));
         if (epoch === started) return reply;
         throw new Error('the connection changed meanwhile');
       } catch (cause) {
