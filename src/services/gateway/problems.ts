@@ -16,7 +16,10 @@ export const problemSchema = {
   type: 'object',
   required: ['type', 'title', 'status', 'detail', 'requestId'],
   properties: {
-    type: { type: 'string', description: 'Stable name: urn:platform:problem:<code>.' },
+    type: {
+      type: 'string',
+      description: 'Stable name: a registered problem type, or urn:platform:problem:<code>.',
+    },
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string' },
@@ -28,6 +31,11 @@ export const problemSchema = {
         properties: { pointer: { type: 'string' }, detail: { type: 'string' } },
       },
     },
+    'violated-policies': {
+      type: 'array',
+      description: 'Policies of RateLimit-Policy that refused the request.',
+      items: { type: 'string' },
+    },
   },
 } as const;
 
@@ -38,6 +46,7 @@ export interface Problem {
   readonly detail: string;
   readonly requestId: string;
   readonly errors?: readonly { pointer: string; detail: string }[];
+  readonly 'violated-policies'?: readonly string[];
 }
 
 export function problem(status: number, code: string, detail: string, requestId: string): Problem {
@@ -56,8 +65,10 @@ const frameworkCodes: Readonly<Record<string, [status: number, code: string, det
 };
 
 export function problemOf(error: FastifyError, requestId: string): Problem {
-  if (error instanceof ServiceError)
-    return problem(error.status, error.code, error.message, requestId);
+  if (error instanceof ServiceError) {
+    const { status, code, message, registered, members } = error;
+    return { ...problem(status, code, message, requestId), ...registered, ...members };
+  }
   if (error.validation) {
     const errors = error.validation.map((one) => ({
       pointer: `/${error.validationContext ?? 'body'}${one.instancePath}`,
@@ -76,7 +87,28 @@ export function problemOf(error: FastifyError, requestId: string): Problem {
   return problem(500, 'internal', 'Something went wrong on our side.', requestId);
 }
 
-/** `report` receives what an operator must see: unforeseen errors with their stack. */
+const reportAgainMs = 1_000;
+
+/**
+ * Foreseen errors are one message a second for each code, however many requests meet them; unforeseen ones are all
+ * told. A stack says nothing about the former, and `main.ts` prints none.
+ */
+export function reportSparingly(
+  report: (where: string, error: Error) => void,
+  monotonicMs: () => number,
+) {
+  const toldAtMs = new Map<string, number>();
+  return (where: string, error: Error) => {
+    if (error instanceof ServiceError) {
+      const nowMs = monotonicMs();
+      if (nowMs - (toldAtMs.get(error.code) ?? -reportAgainMs) < reportAgainMs) return;
+      toldAtMs.set(error.code, nowMs);
+    }
+    report(where, error);
+  };
+}
+
+/** `report` receives what an operator must see. */
 export function createErrorHandler(report: (requestId: string, error: Error) => void) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const body = problemOf(error, request.id);
