@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { type AgentRequest, checkFairShare } from './check-fair-share.ts';
+
+const [LIMIT, WINDOW_US, AGENTS, WINDOWS] = [100, 1_000, 10, 5];
+type Asked = Omit<AgentRequest, 'admitted'>;
+
+/** Nine honest agents ask for their part in each window, one for fifty times as much, three names are invented. */
+function asked(): Asked[] {
+  const all: Asked[] = [];
+  const ask = (agent: string, role: AgentRequest['role'], times: number) => {
+    for (let one = 0; one < times * WINDOWS; one += 1) {
+      const atUs = Math.floor(((one + 0.5) * WINDOW_US) / times);
+      all.push({ requestId: `r${all.length}`, agent, role, atUs, weight: 1 });
+    }
+  };
+  for (let agent = 1; agent < AGENTS; agent += 1) ask(`a${agent}`, 'honest', 12);
+  ask('greedy', 'greedy', 500);
+  for (const name of ['x', 'y', 'z']) ask(name, 'invented', 50);
+  return all.sort((a, b) => a.atUs - b.atUs);
+}
+
+function decided(decide: (one: Asked, window: Map<string, number>) => boolean): AgentRequest[] {
+  const windows = new Map<number, Map<string, number>>();
+  return asked().map((one) => {
+    const index = Math.floor(one.atUs / WINDOW_US);
+    const window = windows.get(index) ?? new Map<string, number>();
+    windows.set(index, window);
+    const admitted = decide(one, window);
+    if (admitted) window.set(one.agent, (window.get(one.agent) ?? 0) + 1);
+    return { ...one, admitted };
+  });
+}
+const units = (window: Map<string, number>, names: readonly string[]) =>
+  names.reduce((sum, name) => sum + (window.get(name) ?? 0), 0);
+const total = (window: Map<string, number>) => [...window.values()].reduce((a, b) => a + b, 0);
+/** Eleven places: an even part each, the invented names share one. */
+const even = ({ agent, role }: Asked, window: Map<string, number>) =>
+  role === 'invented'
+    ? units(window, ['x', 'y', 'z']) < LIMIT / 11
+    : (window.get(agent) ?? 0) < LIMIT / 11 && total(window) < LIMIT;
+
+const check = (requests: readonly AgentRequest[], least = { honest: 9, saturatedWindows: 3 }) =>
+  checkFairShare({
+    ...{ requests, limit: LIMIT, windowUs: WINDOW_US, mustHaveSeen: least },
+    objectives: { jain: 0.95, used: 0.95, invented: 1.25 },
+  });
+
+describe('checkFairShare', () => {
+  it('passes even parts', () => {
+    expect(check(decided(even))).toMatchObject({ verdict: 'pass', violations: 0 });
+  });
+
+  it.each<[string, RegExp, (one: Asked, window: Map<string, number>) => boolean]>([
+    ['first come, first served', /unequal|gained/, (_, window) => total(window) < LIMIT],
+    ['half of it left unused', /unused/, (one, window) => even(one, window) && total(window) < 50],
+    [
+      'a share for each invented name',
+      /gained/,
+      ({ agent }, window) => (window.get(agent) ?? 0) < 8 && total(window) < LIMIT,
+    ],
+    [
+      'one agent left out',
+      /unequal/,
+      (one, window) =>
+        one.agent !== 'a3' && (even(one, window) || (one.agent === 'a4' && total(window) < LIMIT)),
+    ],
+  ])('catches %s', (_, violation, decide) => {
+    const { verdict, witness } = check(decided(decide));
+    expect(verdict).toBe('fail');
+    expect(witness.map((one) => one.violation).join()).toMatch(violation);
+  });
+
+  it('is unknown without enough agents or saturation', () => {
+    const requests = decided(even);
+    expect(check([]).verdict).toBe('unknown');
+    expect(check(requests, { honest: 10, saturatedWindows: 3 }).verdict).toBe('unknown');
+    expect(check(requests, { honest: 9, saturatedWindows: 5 }).verdict).toBe('unknown');
+    const idle = requests.filter(({ role }) => role === 'honest').slice(0, 20);
+    expect(check(idle).reason).toMatch(/honest agents|saturated/);
+  });
+
+  it('measures how long an agent that asks gets nothing', () => {
+    const { figures } = check(
+      decided((one, window) => !(one.agent === 'a3' && one.atUs < 2_500) && even(one, window)),
+    );
+    const starvation = figures?.find(({ id }) => id === 'starvation')?.value;
+    expect(starvation).toBeGreaterThan(2_300);
+    expect(starvation).toBeLessThan(2_700);
+  });
+});
