@@ -3,9 +3,10 @@
  * their SHA-256 stored; an agent is one because we gave it a place, not because it says so; whose key it is cannot be
  * told from outside.
  *
- * What is revoked is refused at once by the process that revoked it, and by every other for a request that begins
- * 1 s after the answer. While PostgreSQL does not answer within 1 s, and for the first request after, a process goes
- * by what it last read for up to 30 s; of what it has not read it says 503.
+ * What is made works within 0.1 s in every process. What is revoked is refused at once by the process
+ * that revoked it, and by every other for a request that begins 1 s after the answer. While PostgreSQL does not answer
+ * within 1 s, and for the first request after, a process goes by what it last read for up to 30 s; of what it has not
+ * read it says 503.
  */
 import type { ExactLimitsDesign } from '../design.ts';
 

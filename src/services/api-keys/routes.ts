@@ -1,0 +1,171 @@
+/**
+ * Keys and agents over HTTP, for their owner with a session: a key that leaked cannot make more of itself. Making one
+ * is refused while limits cannot be kept; taking one away never is.
+ */
+import { ServiceError } from '../ports.ts';
+import type { JsonSchema, Route } from '../route.ts';
+import type { ApiKeys } from './contract.ts';
+import { maxKeys } from './store.ts';
+import { maxSlots } from './token.ts';
+
+const createdAt: JsonSchema = { type: 'string', format: 'date-time' };
+const token: JsonSchema = { type: 'string', description: 'Send as a bearer token; shown once.' };
+
+const keyFields = {
+  id: { type: 'string' },
+  name: { type: 'string' },
+  createdAt,
+  agents: { type: 'integer', description: 'Agents enrolled now.' },
+};
+const agentFields = {
+  slot: { type: 'integer', description: 'Its place on the key; given out again after it.' },
+  name: { type: 'string' },
+  createdAt,
+};
+
+const object = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema => ({
+  type: 'object',
+  required: Object.keys(properties),
+  properties,
+});
+const listOf = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema =>
+  object({ items: { type: 'array', items: object(properties) } });
+
+const named: JsonSchema = {
+  type: 'object',
+  required: ['name'],
+  additionalProperties: false,
+  // PostgreSQL text cannot hold U+0000.
+  properties: { name: { type: 'string', minLength: 1, maxLength: 100, pattern: '^[^\\u0000]*$' } },
+};
+const id = { type: 'string', pattern: '^[1-9][0-9]{0,17}$' };
+const slot = { type: 'string', pattern: '^[1-9][0-9]{0,2}$' };
+const keyParams: JsonSchema = object({ id });
+
+export function apiKeyRoutes(keys: ApiKeys): readonly Route[] {
+  return [
+    createRoute(keys),
+    listRoute(keys),
+    revokeRoute(keys),
+    enrolRoute(keys),
+    agentsRoute(keys),
+    revokeAgentRoute(keys),
+  ];
+}
+
+const createRoute = (keys: ApiKeys): Route => ({
+  method: 'POST',
+  url: '/keys',
+  summary: 'Make an API key',
+  access: 'session',
+  whenDegraded: 'closed',
+  action: 'key.create',
+  resourceType: 'key',
+  body: named,
+  answers: { 201: object({ ...keyFields, token }) },
+  problems: [409],
+  async handle({ userId, body, trail }) {
+    const created = await keys.create(userId, body.name as string);
+    if (created === 'full') throw full('keys', `You have ${maxKeys} keys. Revoke one first.`);
+    trail.resourceId = created.key.id;
+    return { status: 201, body: { ...created.key, token: created.token } };
+  },
+});
+
+const listRoute = (keys: ApiKeys): Route => ({
+  method: 'GET',
+  url: '/keys',
+  summary: 'Your API keys that are not revoked, newest first',
+  access: 'session',
+  action: 'key.list',
+  resourceType: 'key',
+  answers: { 200: listOf(keyFields) },
+  handle: async ({ userId }) => ({ status: 200, body: { items: await keys.list(userId) } }),
+});
+
+const revokeRoute = (keys: ApiKeys): Route => ({
+  method: 'DELETE',
+  url: '/keys/:id',
+  summary: 'Revoke an API key with all its agents; may be repeated',
+  access: 'session',
+  action: 'key.revoke',
+  resourceType: 'key',
+  params: keyParams,
+  answers: { 204: null },
+  problems: [404],
+  async handle({ userId, params, trail }) {
+    trail.resourceId = params.id!;
+    if (await keys.revoke(userId, params.id!)) return { status: 204 };
+    throw keyNotFound();
+  },
+});
+
+const enrolRoute = (keys: ApiKeys): Route => ({
+  method: 'POST',
+  url: '/keys/:id/agents',
+  summary: 'Enrol an agent: a place on the key, and a token of its own',
+  access: 'session',
+  whenDegraded: 'closed',
+  action: 'agent.enrol',
+  resourceType: 'agent',
+  params: keyParams,
+  body: named,
+  answers: { 201: object({ ...agentFields, token }) },
+  problems: [404, 409],
+  async handle({ userId, params, body, trail }) {
+    const enrolled = await keys.enrol(userId, params.id!, body.name as string);
+    if (!enrolled) throw keyNotFound();
+    if (enrolled === 'full')
+      throw full('agents', `This key has ${maxSlots} agents. Revoke one first.`);
+    trail.resourceId = `${params.id}/${enrolled.agent.slot}`;
+    return { status: 201, body: { ...enrolled.agent, token: enrolled.token } };
+  },
+});
+
+const agentsRoute = (keys: ApiKeys): Route => ({
+  method: 'GET',
+  url: '/keys/:id/agents',
+  summary: 'The agents enrolled to a key, by place',
+  access: 'session',
+  action: 'agent.list',
+  resourceType: 'agent',
+  params: keyParams,
+  answers: { 200: listOf(agentFields) },
+  problems: [404],
+  async handle({ userId, params }) {
+    const items = await keys.agents(userId, params.id!);
+    if (items) return { status: 200, body: { items } };
+    throw keyNotFound();
+  },
+});
+
+const revokeAgentRoute = (keys: ApiKeys): Route => ({
+  method: 'DELETE',
+  url: '/keys/:id/agents/:slot',
+  summary: 'Revoke the agent in a place, which is free again; may be repeated',
+  access: 'session',
+  action: 'agent.revoke',
+  resourceType: 'agent',
+  params: object({ id, slot }),
+  answers: { 204: null },
+  problems: [404],
+  async handle({ userId, params, trail }) {
+    trail.resourceId = `${params.id}/${params.slot}`;
+    if (await keys.revokeAgent(userId, params.id!, Number(params.slot))) return { status: 204 };
+    throw new ServiceError({
+      status: 404,
+      code: 'agent-not-found',
+      detail: 'No agent of yours was ever enrolled there.',
+    });
+  },
+});
+
+const keyNotFound = () =>
+  new ServiceError({
+    status: 404,
+    code: 'key-not-found',
+    detail: 'You have no API key with this id.',
+  });
+
+const full = (what: 'keys' | 'agents', detail: string) =>
+  new ServiceError({ status: 409, code: `too-many-${what}`, detail });

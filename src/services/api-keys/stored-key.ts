@@ -1,0 +1,45 @@
+/**
+ * A key as a check needs it: with the hashes of all its agents, one after the other, so that the largest key takes some
+ * 6 kB of a process's memory. Nothing that is revoked, and nothing of an owner who is disabled.
+ */
+import type { Database } from '../ports.ts';
+import type { Tier } from './contract.ts';
+
+const hashBytes = 32;
+
+export interface StoredKey {
+  readonly keyId: string;
+  readonly organisationId: string;
+  readonly ownerId: string;
+  readonly tier: Tier | null;
+  readonly secretHash: Buffer;
+  /** Places taken, ascending. */
+  readonly slots: readonly number[];
+  /** In the order of `slots`. */
+  readonly agentHashes: Buffer;
+}
+
+export function agentHashOf({ slots, agentHashes }: StoredKey, slot: number): Buffer | null {
+  const at = slots.indexOf(slot) * hashBytes;
+  return at < 0 ? null : agentHashes.subarray(at, at + hashBytes);
+}
+
+export async function readKeys(
+  db: Database,
+  keyIds: readonly string[],
+): Promise<ReadonlyMap<string, StoredKey>> {
+  const rows = await db.query<StoredKey>({
+    name: 'keys-read',
+    text: `SELECT k.id AS "keyId", k.organisation_id AS "organisationId", owner_id AS "ownerId", tier,
+                  k.secret_hash AS "secretHash",
+                  coalesce(array_agg(slot ORDER BY slot) FILTER (WHERE slot IS NOT NULL), '{}') AS slots,
+                  coalesce(string_agg(a.secret_hash, ''::bytea ORDER BY slot), '') AS "agentHashes"
+             FROM api_keys AS k
+             JOIN users AS u ON u.id = owner_id AND disabled_at IS NULL
+             LEFT JOIN api_key_agents AS a ON key_id = k.id AND a.revoked_at IS NULL
+            WHERE k.id = ANY($1::bigint[]) AND k.revoked_at IS NULL
+            GROUP BY k.id`,
+    values: [keyIds],
+  });
+  return new Map(rows.map((row) => [row.keyId, row]));
+}
