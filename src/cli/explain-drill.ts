@@ -1,7 +1,7 @@
 /** What `platform explain` says of a drill alone: who runs, the phases with their load and faults, the requests. */
 import { rateText, ratioText } from '../report/format.ts';
 import { plannedMs } from '../sim/pure/schedule.ts';
-import type { OperationTemplate, Workload } from '../sim/pure/workload.ts';
+import type { OpenWorkload, OperationTemplate, Workload } from '../sim/pure/workload.ts';
 import { type DrillScenario, operationsOf, type TestbedSpec } from '../sim/scenario.ts';
 import { entry, lengthText, listed, paragraph, plainTable } from './explain-text.ts';
 import { faultWords } from './fault-words.ts';
@@ -77,9 +77,10 @@ function loadWords(workload: Workload): string {
         endRatePerSecond ?? ratePerSecond,
       ]);
       const path = rates.filter((rate, index) => rate !== rates[index - 1]).map(rateText);
-      const arrivals = workload.arrivals === 'poisson' ? 'Poisson arrivals' : 'even arrivals';
-      return `${path.join(', then ')}, ${arrivals}: ${mixWords(workload.operations)}.`;
+      return `${path.join(', then ')}, ${arrivalWords(workload)}: ${mixWords(workload.operations)}.`;
     }
+    case 'mix':
+      return workload.streams.map(loadWords).join(' Beside it: ');
     case 'users': {
       const think = lengthText(workload.think.meanMs);
       return `${workload.users} users who think ${think} between requests: ${mixWords(workload.operations)}.`;
@@ -89,22 +90,30 @@ function loadWords(workload: Workload): string {
   }
 }
 
+function arrivalWords({ arrivals, burstEveryMs = 0 }: OpenWorkload): string {
+  if (arrivals === 'bursts') return `all of ${lengthText(burstEveryMs)} at once`;
+  return arrivals === 'poisson' ? 'Poisson arrivals' : 'even arrivals';
+}
+
 function mixWords(operations: readonly OperationTemplate[]): string {
   const total = operations.reduce((sum, { weight }) => sum + weight, 0);
   return operations.map(({ name, weight }) => `${name} ${ratioText(weight / total)}`).join(', ');
 }
 
-function operationWords({ as, anonymous, ends, begins, retry }: OperationTemplate): string {
+function operationWords(operation: OperationTemplate): string {
+  const { as, anonymous, ends, begins, retry, group } = operation;
   const who =
     anonymous === true
       ? 'anonymous'
-      : `${{ live: 'live', ended: 'ended', any: 'any' }[as ?? 'live']} credential`;
+      : `${{ live: 'live', ended: 'ended', any: 'any' }[as ?? 'live']} credential${group === undefined ? '' : ` of the group ${group}`}`;
   const then = [
     ...(ends === true ? ['ends it'] : []),
     ...(begins === undefined ? [] : ['begins a new one']),
     ...(retry === undefined
       ? []
-      : [`retried up to ${retry.attempts - 1} times${retry.elsewhere ? ', elsewhere' : ''}`]),
+      : [
+          `retried up to ${retry.attempts - 1} times${retry.elsewhere ? ', elsewhere' : ''}${retry.obeyRetryAfter ? ', as Retry-After says' : ''}`,
+        ]),
   ];
   return [who, ...then].join(', ');
 }

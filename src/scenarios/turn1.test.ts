@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { designs } from '../services/lineage.ts';
-import { openSchedule, plannedMs, validate } from '../sim/pure/schedule.ts';
+import { openSchedule, plannedMs } from '../sim/pure/schedule.ts';
+import { validate } from '../sim/pure/validate-workload.ts';
 import type { Arm, Drill } from '../sim/scenario.ts';
 import { operationsOf } from '../sim/scenario.ts';
 import { turn1 } from './turn1.ts';

@@ -9,7 +9,7 @@ const waitAfter = (
   attempt = 1,
   operation = 0,
   given: RetryPolicy = policy,
-) => retryAfterUs(given, { seed: 1, operation, attempt, record });
+) => retryAfterUs(given, { seed: 1, operation, attempt, record, wallMs: 0 });
 const timeout = { outcome: 'unknown', status: 0, sentUs: 5 } as const;
 
 describe('a retry', () => {

@@ -1,23 +1,16 @@
 /**
  * Workload to schedule: who asks for what, when and where. A pure function of workload, seed and the numbers of
  * accounts and targets, so every arm of a run meets the same arrivals, operations and accounts. Each of these
- * choices has a stream of its own: one more target changes only who answers.
- *
- * Open arrivals are a process of rate 1 seen through the inverse of the expected count L(t), the integral of
- * the rate: the k-th arrival of a constant workload is where L(t) = k, a Poisson one adds exponential gaps of
- * mean 1 to L. Ramps and stages are exact that way, with no steps and no drift.
+ * choices has a stream of its own: one more target changes only who answers. So has each group of accounts, and
+ * each load of a mix: what one of them draws moves nothing in the others.
  */
-import {
-  below,
-  createRandom,
-  erlang,
-  exponential,
-  type Random,
-  shuffled,
-  weightedPick,
-} from './random.ts';
+import { type AccountGroups, AccountWalk, NO_GROUPS } from './account-walk.ts';
+import { arrivalTimes, durationMs } from './arrivals.ts';
+import { below, createRandom, erlang, type Random, shuffled, weightedPick } from './random.ts';
 import { longestMs } from './retry.ts';
+import { validate } from './validate-workload.ts';
 import type {
+  MixWorkload,
   OpenWorkload,
   PlannedOperation,
   SweepWorkload,
@@ -32,35 +25,95 @@ export interface UserStep {
   readonly target: number;
 }
 
-/** Accounts in the order they are used: a seeded shuffle, walked round and round, so each is used equally often. */
-export function accountOrder(seed: number, accounts: number): Uint32Array {
-  return shuffled(createRandom(seed).fork('accounts'), accounts);
-}
-
 export function* openSchedule(
   workload: OpenWorkload,
   seed: number,
   accounts: number,
   targets = 1,
-): Generator<PlannedOperation> {
+  groups: AccountGroups = NO_GROUPS,
+): Generator<PlannedOperation, void> {
   validate(workload);
-  const random = createRandom(seed);
-  const gaps = random.fork('arrivals');
+  yield* planOf(workload, createRandom(seed), { accounts, targets, groups, firstTemplate: 0 });
+}
+
+/** The streams' schedules in the order of time, at equal instants in that of the streams. */
+export function* mixSchedule(
+  workload: MixWorkload,
+  seed: number,
+  accounts: number,
+  targets = 1,
+  groups: AccountGroups = NO_GROUPS,
+): Generator<PlannedOperation, void> {
+  validate(workload);
+  const random = createRandom(seed).fork('streams');
+  let firstTemplate = 0;
+  const plans = workload.streams.map((stream, index) => {
+    const plan = planOf(stream, random.fork(index), { accounts, targets, groups, firstTemplate });
+    firstTemplate += stream.operations.length;
+    return { plan, next: plan.next() };
+  });
+  for (;;) {
+    let first: (typeof plans)[number] | null = null;
+    let planned: PlannedOperation | null = null;
+    // A handful of streams: looking at each costs less than a heap of them.
+    for (const one of plans) {
+      const { next } = one;
+      if (next.done || (planned !== null && next.value.atUs >= planned.atUs)) continue;
+      first = one;
+      planned = next.value;
+    }
+    if (first === null || planned === null) return;
+    yield planned;
+    first.next = first.plan.next();
+  }
+}
+
+interface Players {
+  readonly accounts: number;
+  readonly targets: number;
+  readonly groups: AccountGroups;
+  /** Number of the workload's first template in the plan. */
+  readonly firstTemplate: number;
+}
+
+function* planOf(
+  workload: OpenWorkload,
+  random: Random,
+  { accounts, targets, groups, firstTemplate }: Players,
+): Generator<PlannedOperation, void> {
   const mix = random.fork('mix');
   const where = random.fork('targets');
   const pick = weightedPick(workload.operations.map((operation) => operation.weight));
-  const order = accountOrder(seed, accounts);
-  const inverse = inverseExpectedCount(workload);
-  const end = expectedArrivals(workload) - 1e-9;
-  const poisson = workload.arrivals === 'poisson';
-  let position = poisson ? exponential(gaps, 1) : 0;
-  let atUs = 0;
-  for (let index = 0; position < end; index += 1) {
-    atUs = Math.max(atUs, Math.floor(inverse(position)));
-    const account = accounts === 0 ? -1 : order[index % accounts]!;
-    yield { atUs, account, template: pick(mix), target: below(where, targets) };
-    position = poisson ? position + exponential(gaps, 1) : index + 1;
+  const walks = walksOf(workload, random.fork('accounts'), accounts, groups);
+  for (const atUs of arrivalTimes(workload, random.fork('arrivals'))) {
+    const template = pick(mix);
+    const walk = walks[template]!;
+    walk.advance();
+    const { account, position } = walk;
+    const target = below(where, targets);
+    yield { atUs, account, position, template: firstTemplate + template, target };
   }
+}
+
+/** One for each template: those of a group share its walk, those of none the walk over all accounts. */
+function walksOf(
+  { operations }: OpenWorkload,
+  random: Random,
+  accounts: number,
+  groups: AccountGroups,
+): readonly AccountWalk[] {
+  const all = new AccountWalk(random, accounts);
+  const walks = new Map<string, AccountWalk>();
+  return operations.map(({ name, group }) => {
+    if (group === undefined) return all;
+    const members = groups.get(group);
+    if (members === undefined) {
+      throw new RangeError(`operation ${name}: no account is of the group ${group}`);
+    }
+    const walk = walks.get(group) ?? new AccountWalk(random.fork(group), accounts, members);
+    walks.set(group, walk);
+    return walk;
+  });
 }
 
 /**
@@ -109,15 +162,10 @@ export function* sweepSchedule(
     const first = below(where, targets);
     for (let step = 0; step < each; step += 1) {
       const atUs = Math.floor((index * 1e6) / workload.ratePerSecond);
-      yield { atUs, account, template: 0, target: (first + step) % targets };
+      yield { atUs, account, position: account, template: 0, target: (first + step) % targets };
       index += 1;
     }
   }
-}
-
-/** Expected number of arrivals; for constant arrivals, rounded up, the exact number. */
-export function expectedArrivals(workload: OpenWorkload): number {
-  return workload.stages.reduce((sum, stage) => sum + stageArrivals(stage), 0);
 }
 
 /** What the length of a sweep depends on beside its declaration. */
@@ -132,9 +180,8 @@ export function plannedMs(
   swept: Swept = { credentials: 0, targets: 1 },
 ): number {
   if (workload.kind === 'users') return workload.durationMs;
-  if (workload.kind === 'open') {
-    return workload.stages.reduce((sum, stage) => sum + stage.durationMs, 0);
-  }
+  if (workload.kind === 'open') return durationMs(workload);
+  if (workload.kind === 'mix') return Math.max(...workload.streams.map(durationMs));
   const credentials = Math.min(swept.credentials, workload.max ?? Number.POSITIVE_INFINITY);
   const operations = credentials * (workload.everyTarget ? swept.targets : 1);
   return (operations / workload.ratePerSecond) * 1000;
@@ -153,82 +200,4 @@ export function limitMs(workload: Workload, swept: Swept, timeoutMs: number): nu
 function residualThinkMs(random: Random, meanMs: number, shape: number): number {
   const stages = 1 + Math.floor(random.next() * shape);
   return erlang(random, (meanMs * stages) / shape, stages);
-}
-
-type Stage = OpenWorkload['stages'][number];
-
-function stageArrivals(stage: Stage): number {
-  const endRate = stage.endRatePerSecond ?? stage.ratePerSecond;
-  return (((stage.ratePerSecond + endRate) / 2) * stage.durationMs) / 1000;
-}
-
-/** Microsecond at which the expected count reaches `position`; called with non-decreasing positions. */
-function inverseExpectedCount(workload: OpenWorkload): (position: number) => number {
-  const { stages } = workload;
-  let index = 0;
-  let countBefore = 0;
-  let usBefore = 0;
-  return (position) => {
-    let stage = stages[index]!;
-    while (index < stages.length - 1 && position >= countBefore + stageArrivals(stage)) {
-      countBefore += stageArrivals(stage);
-      usBefore += stage.durationMs * 1000;
-      index += 1;
-      stage = stages[index]!;
-    }
-    return (
-      usBefore + Math.min(stage.durationMs * 1000, timeInStageUs(stage, position - countBefore))
-    );
-  };
-}
-
-/** Solves r t + a t^2 / 2 = count for t, in the form that stays exact for a = 0. */
-function timeInStageUs(stage: Stage, count: number): number {
-  if (count <= 0) return 0;
-  const rate = stage.ratePerSecond;
-  const slope = ((stage.endRatePerSecond ?? rate) - rate) / (stage.durationMs / 1000);
-  const root = Math.sqrt(Math.max(0, rate * rate + 2 * slope * count));
-  return ((2 * count) / (rate + root)) * 1e6;
-}
-
-/** A workload comes from a declaration or a flag; say which number is wrong before anything is started. */
-export function validate(workload: Workload): void {
-  if (workload.operations.length === 0) throw new RangeError('a workload needs an operation');
-  for (const { retry } of workload.operations) {
-    if (retry === undefined) continue;
-    wholeAtLeast('retry.attempts', retry.attempts, 1);
-    finiteAtLeast('retry.baseMs', retry.baseMs, 0);
-    finiteAtLeast('retry.capMs', retry.capMs, 0);
-  }
-  if (workload.kind === 'users') {
-    wholeAtLeast('users', workload.users, 0);
-    wholeAtLeast('startBusy', workload.startBusy, 0);
-    wholeAtLeast('think.shape', workload.think.shape, 1);
-    finiteAtLeast('think.meanMs', workload.think.meanMs, 0);
-    finiteAtLeast('durationMs', workload.durationMs, 0);
-    return;
-  }
-  if (workload.kind === 'sweep') {
-    finiteAtLeast('ratePerSecond', workload.ratePerSecond, Number.MIN_VALUE);
-    wholeAtLeast('max', workload.max ?? 0, 0);
-    return;
-  }
-  if (workload.stages.length === 0) throw new RangeError('an open workload needs a stage');
-  for (const stage of workload.stages) {
-    finiteAtLeast('ratePerSecond', stage.ratePerSecond, 0);
-    finiteAtLeast('endRatePerSecond', stage.endRatePerSecond ?? 0, 0);
-    finiteAtLeast('durationMs', stage.durationMs, Number.MIN_VALUE);
-  }
-}
-
-function wholeAtLeast(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`${name} must be a whole number of at least ${least}, got ${value}`);
-  }
-}
-
-function finiteAtLeast(name: string, value: number, least: number): void {
-  if (!Number.isFinite(value) || value < least) {
-    throw new RangeError(`${name} must be a number of at least ${least}, got ${value}`);
-  }
 }

@@ -6,7 +6,7 @@
 /**
  * One kind of request. `{name}` in `path` and in string values of `body` is replaced from the chosen
  * account's `vars`, `{subject}` is what the credential is called, `{op}` the operation's number, unique in a run
- * and the same in its retries.
+ * and the same in its retries, `{opHex}` that number as two groups of an IPv6 address, `a:1f`: a new one each time.
  *
  * Who acts: the planned account is an index, and draws the credential at that place of the present list of the
  * kind, round and round. While nothing has begun or ended, that is the account's own. With none of the kind the
@@ -39,11 +39,14 @@ export interface OperationTemplate {
    */
   readonly begins?: { readonly token: string; readonly subject: string };
   readonly retry?: RetryPolicy;
-  /** Only accounts of this group act; default all. */
+  /** Only accounts of this group act, drawn evenly among themselves; default all. Not in a closed load. */
   readonly group?: string;
-  /** Sent beside the account's; `{name}` is replaced as in a path. Wins over an account's header of the same name. */
+  /**
+   * Sent beside the account's; `{name}` is replaced as in a path. Wins over an account's header of the same name.
+   * Sent by an anonymous operation too, which is about the planned account if they name one of its variables.
+   */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Response headers to keep in the history, lower case, for a checker. */
+  /** Response headers to keep in the history, for a checker: lower case, of each the first, at most 1 kB of it. */
   readonly captureHeaders?: readonly string[];
 }
 
@@ -58,7 +61,11 @@ export interface RetryPolicy {
   readonly statuses: readonly number[];
   /** Retry on the next process of the service. */
   readonly elsewhere: boolean;
-  /** Wait as long as the answer's Retry-After says, if it says anything, and not by the rule above. */
+  /**
+   * Wait as long as the answer's Retry-After says (it is kept in the history), if it says anything, and not by the
+   * rule above; never shorter. A client told to wait longer than `capMs` (0: any time), or beyond the planned end
+   * of the load, gives up.
+   */
   readonly obeyRetryAfter?: boolean;
 }
 
@@ -67,7 +74,10 @@ export interface OpenWorkload {
   readonly kind: 'open';
   /** `bursts`: all that are due in a period of `burstEveryMs` come together at its start. */
   readonly arrivals: 'constant' | 'poisson' | 'bursts';
-  /** Needed for `bursts`, and only there. The first burst comes after `burstOffsetMs`, default 0. */
+  /**
+   * Needed for `bursts`, and only there. Every burst comes `burstOffsetMs` later, default 0 and less than a period,
+   * but none after the end: their number does not depend on it.
+   */
   readonly burstEveryMs?: number;
   readonly burstOffsetMs?: number;
   /** Each stage goes linearly from `ratePerSecond` to `endRatePerSecond` (default: the same). */
@@ -102,15 +112,22 @@ export interface SweepWorkload {
   readonly operations: readonly [OperationTemplate];
 }
 
-/** Several open loads at once, each with arrivals of its own: honest users beside bots. They end together. */
+/**
+ * Several open loads at once, each with arrivals of its own: honest users beside bots. They end together, and no
+ * operation is in two of them. Made by mixOf.
+ */
 export interface MixWorkload {
   readonly kind: 'mix';
   readonly streams: readonly OpenWorkload[];
-  /** Of all streams, in order; a template belongs to one stream. */
+  /** Of all streams, in order. */
   readonly operations: readonly OperationTemplate[];
 }
 
-export type Workload = OpenWorkload | UsersWorkload | SweepWorkload;
+export function mixOf(streams: readonly OpenWorkload[]): MixWorkload {
+  return { kind: 'mix', streams, operations: streams.flatMap((stream) => stream.operations) };
+}
+
+export type Workload = OpenWorkload | UsersWorkload | SweepWorkload | MixWorkload;
 
 /** One account the load may act as, made by the platform before the load starts. */
 export interface Account {
@@ -131,6 +148,11 @@ export interface Account {
 export interface PlannedOperation {
   readonly atUs: number;
   readonly account: number;
+  /**
+   * Its place among the accounts that may act (all, or a group), and their number for every round that the plan has
+   * made over them: which credential it draws.
+   */
+  readonly position: number;
   readonly template: number;
   readonly target: number;
 }

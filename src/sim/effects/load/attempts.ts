@@ -22,6 +22,8 @@ export interface AttemptsOptions {
   readonly targets: readonly Target[];
   readonly operations: Operations;
   readonly credentials: Credentials;
+  /** Beyond it nobody waits who was told how long to wait. */
+  readonly plannedEndUs: number;
   readonly phaseAt: (scheduledUs: number) => string;
 }
 
@@ -145,7 +147,7 @@ export class Attempts {
     chain.doneUs = record.doneUs;
     const waitUs = this.#waitUs(chain, record);
     const dueUs = record.doneUs + (waitUs ?? 0);
-    if (waitUs === null || dueUs > this.#untilUs) {
+    if (waitUs === null || dueUs > this.#endOf(chain)) {
       this.#end(chain);
       return;
     }
@@ -160,7 +162,13 @@ export class Attempts {
     const { template, actor } = wanted;
     if (template.retry === undefined || (template.acts && actor === null)) return null;
     const { seed } = this.#options;
-    return retryAfterUs(template.retry, { seed, operation: index, attempt, record });
+    const wallMs = template.retry.obeyRetryAfter ? Date.now() : 0;
+    return retryAfterUs(template.retry, { seed, operation: index, attempt, record, wallMs });
+  }
+
+  #endOf({ wanted: { template } }: Chain): number {
+    const { plannedEndUs } = this.#options;
+    return template.retry?.obeyRetryAfter ? Math.min(this.#untilUs, plannedEndUs) : this.#untilUs;
   }
 
   #end({ wanted, doneUs }: Chain): void {

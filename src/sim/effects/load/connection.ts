@@ -62,7 +62,7 @@ export class Connection {
   send(exchange: Exchange): void {
     this.#exchange = exchange;
     exchange.carrier = this;
-    this.#parser.start(exchange.capture);
+    this.#parser.start(exchange.capture, exchange.captureHeaders);
     const request = exchange.render();
     exchange.sent();
     this.#socket.write(request);
@@ -94,7 +94,8 @@ export class Connection {
   #answer(exchange: Exchange): void {
     this.#exchange = null;
     exchange.carrier = null;
-    exchange.onAnswer(this.#parser.status, exchange.capture ? this.#parser.body() : null);
+    const { status, headers } = this.#parser;
+    exchange.onAnswer(status, exchange.capture ? this.#parser.body() : null, headers);
     if (this.#parser.keepAlive) this.#owner.onIdle(this);
     else this.#end(null);
   }

@@ -68,11 +68,13 @@ export function operationLine(record: OperationRecord): string {
       : `,"attempt":${record.attempt},"retryOf":${record.retryOf ?? id}`;
   const error = record.error === undefined ? '' : `,"error":${quote(record.error)}`;
   const body = record.body === undefined ? '' : `,"body":${JSON.stringify(record.body)}`;
+  const headers =
+    record.headers === undefined ? '' : `,"headers":${JSON.stringify(record.headers)}`;
   return (
     `{"kind":"op","id":${id},"phase":${quote(record.phase)},"name":${quote(record.name)}` +
     `,"user":${quote(record.user)},"requestId":${quote(record.requestId)}` +
     `,"scheduledUs":${scheduledUs},"sentUs":${sentUs},"doneUs":${doneUs}` +
-    `,"outcome":"${outcome}","status":${status}${subject}${target}${retry}${error}${body}}\n`
+    `,"outcome":"${outcome}","status":${status}${subject}${target}${retry}${error}${body}${headers}}\n`
   );
 }
 

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { OperationRecord } from '../../history.ts';
-import { limitMs } from '../../pure/schedule.ts';
+import { type AccountGroups, groupsOf } from '../../pure/account-walk.ts';
+import { limitMs, plannedMs } from '../../pure/schedule.ts';
 import type { Account, Workload } from '../../pure/workload.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import { Attempts } from './attempts.ts';
@@ -56,6 +57,7 @@ export class LoadEngine {
   readonly #clock: Clock;
   readonly #targets: readonly Target[];
   readonly #accounts: readonly CompiledAccount[];
+  readonly #groups: AccountGroups;
   readonly #credentials: Credentials;
   readonly #timeoutMs: number;
   readonly #history: HistoryWriter;
@@ -81,6 +83,7 @@ export class LoadEngine {
     if (init.targets.length === 0) throw new Error('there is nothing to load: no targets');
     const accounts = JSON.parse(readFileSync(init.accountsFile, 'utf8')) as readonly Account[];
     this.#accounts = accounts.map(compileAccount);
+    this.#groups = groupsOf(accounts);
     this.#credentials = new Credentials(this.#accounts);
     this.#timeoutMs = init.timeoutMs;
     this.#history = new HistoryWriter(init.historyFile);
@@ -117,9 +120,13 @@ export class LoadEngine {
     const templates = workload.operations.map((template) =>
       compileTemplate(template, this.#accounts),
     );
-    const swept = workload.kind === 'sweep' ? this.#credentials.all(workload.as) : null;
+    const swept =
+      workload.kind === 'sweep'
+        ? this.#credentials.all(workload.as, workload.operations[0].group)
+        : null;
     const actorOf = (template: CompiledTemplate, position: number): Actor | null =>
       swept === null ? this.#actorOf(template, position) : swept[position]!;
+    const counts = { credentials: swept?.length ?? 0, targets: this.#targets.length };
     const phases = [{ fromUs: Number.NEGATIVE_INFINITY, name: phase }];
     const attempts = new Attempts({
       seed,
@@ -127,6 +134,7 @@ export class LoadEngine {
       targets: this.#targets,
       operations: this.#operations,
       credentials: this.#credentials,
+      plannedEndUs: startUs + plannedMs(workload, counts) * 1000,
       phaseAt: (scheduledUs) => phaseAt(phases, scheduledUs),
     });
     const start: StartOperation = ({ template: index, position, target, scheduledUs, onDone }) => {
@@ -147,12 +155,12 @@ export class LoadEngine {
         },
       });
     };
-    const counts = { credentials: swept?.length ?? 0, targets: this.#targets.length };
     const load = startLoad(workload, {
       seed,
       startUs,
       clock: this.#clock,
       accounts: this.#accounts.length,
+      groups: this.#groups,
       swept: counts.credentials,
       targets: counts.targets,
       start,
@@ -215,8 +223,11 @@ export class LoadEngine {
 
   /** An anonymous operation is about its account; any other acts as a credential of the kind it asks for. */
   #actorOf(template: CompiledTemplate, position: number): Actor | null {
-    if (template.anonymous) return this.#accounts[position % this.#accounts.length]!;
-    return this.#credentials.draw(template.as, position);
+    const { anonymous, as, group } = template;
+    if (!anonymous) return this.#credentials.draw(as, position, group);
+    if (group === undefined) return this.#accounts[position % this.#accounts.length]!;
+    const members = this.#groups.get(group)!;
+    return this.#accounts[members[position % members.length]!]!;
   }
 
   #giveUp(run: ActiveRun): void {

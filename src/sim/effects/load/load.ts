@@ -1,4 +1,5 @@
-/** What the two kinds of workload have in common, seen from the generator. */
+/** What the kinds of workload have in common, seen from the generator. */
+import type { AccountGroups } from '../../pure/account-walk.ts';
 import type { OperationTemplate } from '../../pure/workload.ts';
 import type { Clock } from './monotonic-clock.ts';
 
@@ -6,8 +7,8 @@ import type { Clock } from './monotonic-clock.ts';
 export type StartOperation = (planned: {
   readonly scheduledUs: number;
   /**
-   * Of the actor: index of the planned account, plus the number of accounts for every round the plan has made
-   * over them. So a list that has grown longer than the accounts is still walked evenly.
+   * Of the actor: place of the planned account among those that may act, plus their number for every round the
+   * plan has made over them. So a list that has grown longer than the accounts is still walked evenly.
    */
   readonly position: number;
   readonly template: number;
@@ -18,6 +19,7 @@ export type StartOperation = (planned: {
 export interface LoadOptions {
   readonly seed: number;
   readonly accounts: number;
+  readonly groups: AccountGroups;
   /** Credentials a sweep goes over. */
   readonly swept: number;
   readonly targets: number;

@@ -1,6 +1,6 @@
-/** A planned load, open or a sweep: on each wake, starts everything that is due, whatever became of the earlier. */
-import { openSchedule, sweepSchedule } from '../../pure/schedule.ts';
-import type { OpenWorkload, SweepWorkload } from '../../pure/workload.ts';
+/** A planned load, open, a mix or a sweep: on each wake, starts everything that is due, whatever became of the earlier. */
+import { mixSchedule, openSchedule, sweepSchedule } from '../../pure/schedule.ts';
+import type { PlannedOperation, UsersWorkload, Workload } from '../../pure/workload.ts';
 import { Alarm } from './alarm.ts';
 import type { Load, LoadOptions } from './load.ts';
 
@@ -13,13 +13,11 @@ const MAX_PER_WAKE = 500;
  */
 const WAKE_EVERY_MS = 3;
 
-export function startOpenLoad(workload: OpenWorkload | SweepWorkload, options: LoadOptions): Load {
-  const { clock, start, startUs, seed, targets } = options;
-  const accounts = workload.kind === 'sweep' ? options.swept : options.accounts;
-  const schedule =
-    workload.kind === 'sweep'
-      ? sweepSchedule(workload, seed, accounts, targets)
-      : openSchedule(workload, seed, accounts, targets);
+type PlannedWorkload = Exclude<Workload, UsersWorkload>;
+
+export function startOpenLoad(workload: PlannedWorkload, options: LoadOptions): Load {
+  const { clock, start, startUs } = options;
+  const schedule = scheduleOf(workload, options);
   let planned = 0;
   let next = schedule.next();
   const onDue = () => {
@@ -32,10 +30,8 @@ export function startOpenLoad(workload: OpenWorkload | SweepWorkload, options: L
   const startDue = (limit: number) => {
     const nowUs = clock();
     for (let count = 0; count < limit && !next.done; count += 1) {
-      const { atUs, account, template, target } = next.value;
+      const { atUs, position, template, target } = next.value;
       if (startUs + atUs > nowUs) return;
-      const round = workload.kind === 'sweep' ? 0 : Math.floor(planned / Math.max(1, accounts));
-      const position = account + round * accounts;
       planned += 1;
       start({ scheduledUs: startUs + atUs, position, template, target, onDone: ignore });
       next = schedule.next();
@@ -56,6 +52,22 @@ export function startOpenLoad(workload: OpenWorkload | SweepWorkload, options: L
       throw new Error('an open workload has no users to change');
     },
   };
+}
+
+function scheduleOf(
+  workload: PlannedWorkload,
+  { seed, accounts, swept, targets, groups }: LoadOptions,
+): Generator<PlannedOperation, void> {
+  switch (workload.kind) {
+    case 'open':
+      return openSchedule(workload, seed, accounts, targets, groups);
+    case 'mix':
+      return mixSchedule(workload, seed, accounts, targets, groups);
+    case 'sweep':
+      return sweepSchedule(workload, seed, swept, targets);
+    default:
+      return workload satisfies never;
+  }
 }
 
 function ignore(): void {}

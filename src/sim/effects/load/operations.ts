@@ -12,7 +12,7 @@ import type { Clock } from './monotonic-clock.ts';
 import { Queue } from './queue.ts';
 import type { Actor, CompiledTemplate } from './request-template.ts';
 import type { Target } from './target.ts';
-import type { Exchange } from './transport.ts';
+import type { Exchange, KeptHeaders } from './transport.ts';
 
 export interface OperationsOptions {
   readonly clock: Clock;
@@ -156,6 +156,10 @@ class Operation implements Exchange {
     return capture || begins !== undefined;
   }
 
+  get captureHeaders(): readonly string[] | null {
+    return this.start.template.captureHeaders;
+  }
+
   render(): string {
     const { template, target, actor, retryOf } = this.start;
     const requestId = this.#options.requestIdPrefix + this.id;
@@ -166,19 +170,24 @@ class Operation implements Exchange {
     this.#sentUs = this.#options.clock();
   }
 
-  onAnswer(status: number, body: string | null): void {
-    this.#record(status, null, body);
+  onAnswer(status: number, body: string | null, headers: KeptHeaders | null): void {
+    this.#record(status, null, body, headers);
   }
 
   onFailure(error: string, status: number): void {
-    this.#record(status, error, null);
+    this.#record(status, error, null, null);
   }
 
   giveUp(): void {
-    this.#record(0, this.#sentUs === -1 ? 'never sent' : 'timeout', null);
+    this.#record(0, this.#sentUs === -1 ? 'never sent' : 'timeout', null, null);
   }
 
-  #record(status: number, failure: string | null, body: string | null): void {
+  #record(
+    status: number,
+    failure: string | null,
+    body: string | null,
+    headers: KeptHeaders | null,
+  ): void {
     if (this.recorded) return;
     this.recorded = true;
     const { phase, template, target, actor, scheduledUs, attempt, retryOf } = this.start;
@@ -217,6 +226,7 @@ class Operation implements Exchange {
     }
     if (error !== null) record.error = error;
     if (body !== null && template.capture) record.body = body;
+    if (headers !== null) record.headers = headers;
     onRecord(record);
     this.start.onDone(record, begun);
   }

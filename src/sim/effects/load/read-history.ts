@@ -59,7 +59,7 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
   const fields = FIELDS[kind as HistoryRecord['kind']];
   for (const [name, type] of Object.entries(fields)) {
     const given = record[name];
-    const right = type === 'whole' ? Number.isSafeInteger(given) : typeof given === type;
+    const right = IS[type](given);
     if (!right && !(OPTIONAL.has(name) && given === undefined)) {
       throw new CorruptHistory(file, line, `${record.kind} needs ${name} (${type})`);
     }
@@ -71,7 +71,13 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
   return value as HistoryRecord;
 }
 
-type FieldType = 'string' | 'whole' | 'boolean' | 'object';
+type FieldType = 'string' | 'whole' | 'boolean' | 'object of strings';
+const IS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
+  string: (given) => typeof given === 'string',
+  whole: Number.isSafeInteger,
+  boolean: (given) => typeof given === 'boolean',
+  'object of strings': isObjectOfStrings,
+};
 const OPTIONAL = new Set([
   ...['error', 'body', 'headers', 'detail', 'subject', 'target', 'attempt', 'retryOf'],
 ]);
@@ -94,7 +100,7 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       status: 'whole',
       error: 'string',
       body: 'string',
-      headers: 'object',
+      headers: 'object of strings',
       subject: 'string',
       target: 'string',
       attempt: 'whole',
@@ -118,3 +124,8 @@ const CHOICES: Readonly<
   op: { name: 'outcome', values: ['ok', 'fail', 'unknown'] },
   fault: { name: 'event', values: ['apply', 'landed', 'decision', 'undo', 'healed'] },
 };
+
+function isObjectOfStrings(given: unknown): boolean {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
+  return Object.values(given).every((value) => typeof value === 'string');
+}

@@ -3,6 +3,7 @@
  * seed as ours are, with ids by which the platform's own record can be checked against them. When each one goes
  * out is the tool's affair; `nominalUs` is where an even spread at the asked rate would put it.
  */
+import { groupsOf } from '../../pure/account-walk.ts';
 import { openSchedule } from '../../pure/schedule.ts';
 import type { Account, OpenWorkload, Workload } from '../../pure/workload.ts';
 import { compileAccount, compileTemplate } from './request-template.ts';
@@ -51,7 +52,8 @@ export function constantLoad(workload: Workload): {
     stage === undefined ||
     (stage.endRatePerSecond ?? stage.ratePerSecond) !== stage.ratePerSecond
   ) {
-    throw new Error('an external generator plays one constant rate only');
+    const instead = workload.kind === 'open' ? '' : `, not a ${workload.kind}`;
+    throw new Error(`an external generator plays one constant rate only${instead}`);
   }
   return stage;
 }
@@ -63,8 +65,14 @@ export function planRequests(workload: OpenWorkload, options: PlanOptions): Plan
     const { host, pathname } = new URL(url);
     return { line: ` HTTP/1.1\r\nhost: ${host}\r\n`, pathPrefix: pathname.replace(/\/$/, ''), url };
   });
+  const deaf = templates.find(({ captureHeaders }) => captureHeaders !== null);
+  if (deaf !== undefined) {
+    throw new Error(`operation ${deaf.name}: an external generator keeps no response headers`);
+  }
   const plan: PlannedRequest[] = [];
-  for (const planned of openSchedule(workload, options.seed, accounts.length, targets.length)) {
+  const counts = [accounts.length, targets.length] as const;
+  const groups = groupsOf(options.accounts);
+  for (const planned of openSchedule(workload, options.seed, ...counts, groups)) {
     if (plan.length === MAX_REQUESTS) {
       throw new Error(`an external generator is handed at most ${MAX_REQUESTS} requests`);
     }

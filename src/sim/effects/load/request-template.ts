@@ -3,6 +3,8 @@
  * wrong with a template or an account is found here, before the first request.
  */
 import type { Account, OperationTemplate, RetryPolicy } from '../../pure/workload.ts';
+import { canSend, compileHeaders, isHeaderName, isHeaderValue } from './header-template.ts';
+import { fill, pieces, variablesOf } from './placeholders.ts';
 import type { Target } from './target.ts';
 
 export interface CompiledTemplate {
@@ -16,6 +18,9 @@ export interface CompiledTemplate {
   readonly begins: OperationTemplate['begins'] | undefined;
   readonly retry: RetryPolicy | undefined;
   readonly capture: boolean;
+  readonly group: string | undefined;
+  /** Names in lower case of the response headers to keep; null for none. */
+  readonly captureHeaders: readonly string[] | null;
   /** The whole request as text. `operation` is what `{op}` stands for. */
   render(target: Destination, actor: Actor | null, operation: number, requestId: string): string;
 }
@@ -34,35 +39,20 @@ export interface Actor {
 export interface CompiledAccount extends Actor {
   /** Without those that carry a credential; a new one brings its own. */
   readonly ownHeaderLines: string;
+  readonly group: string | undefined;
 }
 
 /** The part of a target that a request's text needs. */
 export type Destination = Pick<Target, 'line' | 'pathPrefix'>;
 
-type Piece = string | { readonly variable: string };
-
-const PLACEHOLDER = /\{([A-Za-z_]\w*)\}/g;
-const OWN_HEADERS = new Set([
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'x-request-id',
-]);
-
 const CREDENTIAL_HEADERS = new Set(['authorization', 'cookie']);
 
-export function isHeaderValue(text: string): boolean {
-  return /^[\t\x20-\x7e]*$/.test(text);
-}
-
 export function compileAccount(account: Account, index: number): CompiledAccount {
-  const { id, subject } = account;
+  const { id, subject, group } = account;
   let headerLines = '';
   let ownHeaderLines = '';
   for (const [name, value] of Object.entries(account.headers)) {
-    const valid = /^[\w!#$%&'*+.^`|~-]+$/.test(name) && isHeaderValue(value);
-    if (!valid || OWN_HEADERS.has(name.toLowerCase())) {
+    if (!canSend(name) || !isHeaderValue(value)) {
       throw new Error(`account ${id}: header ${JSON.stringify(name)} cannot be sent`);
     }
     const line = `${name}: ${value}\r\n`;
@@ -70,7 +60,7 @@ export function compileAccount(account: Account, index: number): CompiledAccount
     if (!CREDENTIAL_HEADERS.has(name.toLowerCase())) ownHeaderLines += line;
   }
   const vars = subject === undefined ? account.vars : { ...account.vars, subject };
-  return { account: index, id, subject, vars, headerLines, ownHeaderLines };
+  return { account: index, id, subject, vars, headerLines, ownHeaderLines, group };
 }
 
 export function compileTemplate(
@@ -82,17 +72,20 @@ export function compileTemplate(
     throw new Error(`operation ${template.name}: ${JSON.stringify(template.path)} is not a path`);
   }
   const body = template.body === undefined ? null : pieces(JSON.stringify(template.body));
-  const { method, anonymous = false, ends = false, begins } = template;
+  const { method, anonymous = false, ends = false, begins, group } = template;
   if (anonymous && (ends || template.as !== undefined)) {
     throw new Error(`operation ${template.name}: anonymous, so it acts as no credential`);
   }
-  const names = variablesOf([...path, ...(body ?? [])]);
-  checkVariables(template.name, names, accounts);
+  const players = playersOf(template, accounts);
+  const headers = compileHeaders(template, players);
+  const names = [...variablesOf([...path, ...(body ?? [])]), ...headers.variables];
+  checkVariables(template.name, names, players);
   const acts = !anonymous || names.length > 0 || begins !== undefined;
   if (acts && accounts.length === 0) {
     throw new Error(`operation ${template.name}: there are no accounts to act as`);
   }
   const empty = method === 'GET' || method === 'DELETE' ? '' : 'content-length: 0\r\n';
+  const type = headers.names.includes('content-type') ? '' : 'content-type: application/json\r\n';
   return {
     name: template.name,
     anonymous,
@@ -102,49 +95,45 @@ export function compileTemplate(
     begins,
     retry: template.retry,
     capture: template.capture ?? false,
+    group,
+    captureHeaders: capturedHeaders(template),
     render({ pathPrefix, line }, actor, operation, requestId) {
       const own = fill(path, actor, operation, encodeURIComponent);
-      const headers = anonymous ? '' : (actor?.headerLines ?? '');
-      const head = `${method} ${pathPrefix}${own}${line}${headers}x-request-id: ${requestId}\r\n`;
+      const lines = headers.render(anonymous ? null : actor, actor, operation);
+      const head = `${method} ${pathPrefix}${own}${line}${lines}x-request-id: ${requestId}\r\n`;
       if (body === null) return `${head}${empty}\r\n`;
       const text = fill(body, actor, operation, escapeJson);
-      const length = Buffer.byteLength(text);
-      return `${head}content-type: application/json\r\ncontent-length: ${length}\r\n\r\n${text}`;
+      return `${head}${type}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
     },
   };
 }
 
-function pieces(text: string): Piece[] {
-  // A split by a pattern with one group alternates text and names.
-  return text
-    .split(PLACEHOLDER)
-    .map((part, index) => (index % 2 === 0 ? part : { variable: part }))
-    .filter((piece) => piece !== '');
+/** Who may act: of a group that nobody is of, an operation could never be played. */
+function playersOf(
+  { name, group }: OperationTemplate,
+  accounts: readonly CompiledAccount[],
+): readonly CompiledAccount[] {
+  if (group === undefined) return accounts;
+  const players = accounts.filter((account) => account.group === group);
+  if (players.length > 0) return players;
+  const known = [...new Set(accounts.flatMap((account) => account.group ?? []))];
+  const instead = known.length === 0 ? 'no account has a group' : `there are ${known.join(', ')}`;
+  throw new Error(`operation ${name}: no account is of the group ${group}; ${instead}`);
 }
 
-function fill(
-  parts: readonly Piece[],
-  actor: Actor | null,
-  operation: number,
-  encode: (value: string) => string,
-): string {
-  let text = '';
-  for (const part of parts) {
-    if (typeof part === 'string') text += part;
-    else if (part.variable === 'op') text += operation;
-    else text += encode(actor?.vars[part.variable] ?? '');
+/** Whoever obeys Retry-After must see it. */
+function capturedHeaders({ name, captureHeaders = [], retry }: OperationTemplate) {
+  const bad = captureHeaders.find((header) => !isHeaderName(header));
+  if (bad !== undefined) {
+    throw new Error(`operation ${name}: ${JSON.stringify(bad)} is not the name of a header`);
   }
-  return text;
+  const obeyed = retry?.obeyRetryAfter ? ['retry-after'] : [];
+  const names = new Set([...captureHeaders.map((header) => header.toLowerCase()), ...obeyed]);
+  return names.size === 0 ? null : [...names];
 }
 
 function escapeJson(value: string): string {
   return JSON.stringify(value).slice(1, -1);
-}
-
-function variablesOf(parts: readonly Piece[]): string[] {
-  return parts.flatMap((part) =>
-    typeof part === 'string' || part.variable === 'op' ? [] : [part.variable],
-  );
 }
 
 function checkVariables(

@@ -1,11 +1,14 @@
 /**
  * Reads HTTP/1.1 answers from the bytes of one connection, one answer at a time. Written for a generator: it
- * keeps the status, the framing and, on request, the start of the body; everything else is counted past.
+ * keeps the status, the framing and, on request, the start of the body and named headers; everything else is
+ * counted past.
  * Memory is bounded by the head limit and the captured part, however large the answer is.
  */
 
 export const MAX_HEAD_BYTES = 65_536;
 export const MAX_CAPTURE_BYTES = 65_536;
+/** Of one captured header's value. */
+export const MAX_HEADER_CHARACTERS = 1_024;
 
 export class ResponseError extends Error {
   readonly code = 'bad response';
@@ -26,8 +29,11 @@ export class ResponseParser {
   #capture = false;
   #captured: Buffer[] = [];
   #capturedBytes = 0;
+  #wanted: readonly string[] | null = null;
+  #headers: Record<string, string> | null = null;
 
-  start(capture: boolean): void {
+  /** `wanted` are names of headers to keep, in lower case. */
+  start(capture: boolean, wanted: readonly string[] | null = null): void {
     this.status = 0;
     this.keepAlive = true;
     this.#state = 'head';
@@ -35,6 +41,13 @@ export class ResponseParser {
     this.#capture = capture;
     this.#captured = [];
     this.#capturedBytes = 0;
+    this.#wanted = wanted;
+    this.#headers = null;
+  }
+
+  /** The wanted ones that came; null when none were asked for, or no head has come. */
+  get headers(): Readonly<Record<string, string>> | null {
+    return this.#headers;
   }
 
   /** The captured body, at most MAX_CAPTURE_BYTES of it. */
@@ -112,6 +125,7 @@ export class ResponseParser {
     if (status < 200) return false; // Interim answer; the state is still `head`.
     this.status = status;
     const framing = this.#readFraming(head);
+    if (this.#wanted !== null) this.#headers = wantedHeaders(head, this.#wanted);
     if (status === 204 || status === 304) return true;
     if (framing.chunked) {
       this.#state = 'chunk-size';
@@ -184,6 +198,26 @@ export class ResponseParser {
     this.#captured.push(Buffer.from(part));
     this.#capturedBytes += part.length;
   }
+}
+
+function wantedHeaders(head: string, wanted: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  let lineStart = head.indexOf('\r\n') + 2;
+  while (lineStart < head.length) {
+    const lineEnd = head.indexOf('\r\n', lineStart);
+    const colon = head.indexOf(':', lineStart);
+    if (colon !== -1 && colon < lineEnd) {
+      const name = head.slice(lineStart, colon).toLowerCase();
+      if (wanted.includes(name)) {
+        headers[name] ??= head
+          .slice(colon + 1, lineEnd)
+          .trim()
+          .slice(0, MAX_HEADER_CHARACTERS);
+      }
+    }
+    lineStart = lineEnd + 2;
+  }
+  return headers;
 }
 
 function wholeNumber(text: string, radix: 10 | 16): number {

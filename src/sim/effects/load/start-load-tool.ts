@@ -28,6 +28,14 @@ export function requireLoadTool(
       next: 'repeat the command without --load, or with --load undici',
     });
   }
+  const kept = load.operations.find(({ captureHeaders = [] }) => captureHeaders.length > 0);
+  if (kept !== undefined) {
+    throw new UsageError({
+      what: `--load ${tool} cannot play the operation "${kept.name}"`,
+      why: 'headers of its answers belong in the history, and the tool does not hand them over',
+      next: 'repeat the command without --load, or with --load undici',
+    });
+  }
   if (tool === 'k6' && findProgram('k6', env) === null) {
     throw new EnvironmentError({
       what: '--load k6 needs k6, and there is none on PATH',

@@ -4,9 +4,14 @@
  */
 import type { PoolOptions } from './connection-pool.ts';
 
+/** Response headers by name in lower case. */
+export type KeptHeaders = Readonly<Record<string, string>>;
+
 /** A request waiting for, or on, a connection. */
 export interface Exchange {
   readonly capture: boolean;
+  /** Names in lower case of the response headers to hand over with the answer; null for none. */
+  readonly captureHeaders: readonly string[] | null;
   /** Set by the transport while the exchange is on the wire. */
   carrier: { abandon(): void } | null;
   /** Set by its owner when it has given up; a waiting exchange that is over is never sent. */
@@ -15,7 +20,8 @@ export interface Exchange {
   render(): string;
   /** Called at the write: takes the send stamp. */
   sent(): void;
-  onAnswer(status: number, body: string | null): void;
+  /** `headers` is null unless some were asked for. */
+  onAnswer(status: number, body: string | null, headers: KeptHeaders | null): void;
   /** `status` is 0 unless the answer's head had arrived. */
   onFailure(error: string, status: number): void;
 }

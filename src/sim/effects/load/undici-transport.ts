@@ -5,8 +5,8 @@
  */
 import { type Dispatcher, Pool } from 'undici';
 import type { PoolOptions } from './connection-pool.ts';
-import { MAX_CAPTURE_BYTES } from './response-parser.ts';
-import type { Exchange, Transport } from './transport.ts';
+import { MAX_CAPTURE_BYTES, MAX_HEADER_CHARACTERS } from './response-parser.ts';
+import type { Exchange, KeptHeaders, Transport } from './transport.ts';
 import { parseRequest } from './wire-request.ts';
 
 export class UndiciTransport implements Transport {
@@ -47,6 +47,7 @@ class Reply implements Dispatcher.DispatchHandler {
   readonly #parts: Buffer[] = [];
   #captured = 0;
   #status = 0;
+  #headers: KeptHeaders | null = null;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
@@ -63,8 +64,15 @@ class Reply implements Dispatcher.DispatchHandler {
     this.#exchange.sent();
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
-    if (status >= 200) this.#status = status;
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    if (status < 200) return;
+    this.#status = status;
+    const wanted = this.#exchange.captureHeaders;
+    if (wanted !== null) this.#headers = keptOf(headers, wanted);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -78,13 +86,26 @@ class Reply implements Dispatcher.DispatchHandler {
     this.#exchange.carrier = null;
     if (this.#exchange.over) return;
     const body = this.#exchange.capture ? Buffer.concat(this.#parts).toString('utf8') : null;
-    this.#exchange.onAnswer(this.#status, body);
+    this.#exchange.onAnswer(this.#status, body, this.#headers);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#exchange.carrier = null;
     if (!this.#exchange.over) this.#exchange.onFailure(causeOf(error), this.#status);
   }
+}
+
+/** Names are in lower case already; a header that came several times is an array. */
+function keptOf(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  wanted: readonly string[],
+): KeptHeaders {
+  const kept: Record<string, string> = {};
+  for (const name of wanted) {
+    const value = [headers[name]].flat()[0];
+    if (value !== undefined) kept[name] = value.trim().slice(0, MAX_HEADER_CHARACTERS);
+  }
+  return kept;
 }
 
 /** The words our own sockets use, where undici has words of its own for the same thing. */

@@ -1,0 +1,45 @@
+/**
+ * Text with `{name}` in it, taken apart once so that filling it is joining. `{op}` and `{opHex}` are the operation's
+ * own, everything else is a variable of the actor.
+ */
+export type Piece = string | { readonly variable: string };
+
+const PLACEHOLDER = /\{([A-Za-z_]\w*)\}/g;
+const OF_OPERATION = new Set(['op', 'opHex']);
+
+export function pieces(text: string): Piece[] {
+  // A split by a pattern with one group alternates text and names.
+  return text
+    .split(PLACEHOLDER)
+    .map((part, index) => (index % 2 === 0 ? part : { variable: part }))
+    .filter((piece) => piece !== '');
+}
+
+/** Those an actor must have. */
+export function variablesOf(parts: readonly Piece[]): string[] {
+  return parts.flatMap((part) =>
+    typeof part === 'string' || OF_OPERATION.has(part.variable) ? [] : [part.variable],
+  );
+}
+
+export function fill(
+  parts: readonly Piece[],
+  actor: { readonly vars: Readonly<Record<string, string>> } | null,
+  operation: number,
+  encode: (value: string) => string,
+): string {
+  let text = '';
+  for (const part of parts) {
+    if (typeof part === 'string') text += part;
+    else if (part.variable === 'op') text += operation;
+    else if (part.variable === 'opHex') text += hexGroups(operation);
+    else text += encode(actor?.vars[part.variable] ?? '');
+  }
+  return text;
+}
+
+/** The lower 32 bits as two groups of an IPv6 address. */
+function hexGroups(operation: number): string {
+  const [high, low] = [(operation >>> 16) & 0xffff, operation & 0xffff];
+  return `${high.toString(16)}:${low.toString(16)}`;
+}
