@@ -8,14 +8,14 @@ import { type HistorySize, seedHistory } from '../audit/seed.ts';
 import { createStorage, migrateToMonthly } from '../audit/storage.ts';
 import type { Design } from '../design.ts';
 import { type Database, isoFromUs } from '../ports.ts';
-import { seedProjects } from '../projects/seed.ts';
+import { type ProjectsSize, seedProjects } from '../projects/seed.ts';
 import { seedUsers } from '../sessions/seed.ts';
 
 // Same depth from src/ and from dist/.
 const sql = (file: string) =>
   readFileSync(new URL(`../../../src/services/${file}`, import.meta.url), 'utf8');
 
-export interface TemplateSize extends HistorySize {
+export interface TemplateSize extends HistorySize, ProjectsSize {
   readonly seed: number;
   /** The end of the seeded history. */
   readonly anchorUs: number;
@@ -29,6 +29,7 @@ export async function createBase(
   await inTransaction(db, async () => {
     await db.query({ text: `CREATE SCHEMA IF NOT EXISTS "${given.schema.replaceAll('"', '""')}"` });
     await db.query({ text: sql('sessions/schema.sql') });
+    await db.query({ text: sql('api-keys/schema.sql') });
     await db.query({ text: sql('projects/schema.sql') });
     await createStorage(db);
     await seedUsers(db, { ...given, anchor, password: given.design.sessions.password });

@@ -1,6 +1,6 @@
 /**
  * One-shot: builds the database a design starts from. Params: design, rows, users, heavyUsers, heavyRows,
- * anchor (ISO time; default today 00:00 UTC) and step: `base` (schema and data), `migrate`, or `all`.
+ * searchUsers (users from 1 that have heavyProjects projects each), anchor (ISO time; default today 00:00 UTC) and step: `base` (schema and data), `migrate`, or `all`.
  */
 import { findDesign } from '../lineage.ts';
 import { openConnection } from './clients.ts';
@@ -30,6 +30,8 @@ await runOneShot(async ({ databaseUrl, databaseSchema, seed, params: given }) =>
         users: params.integer('users', 5_000),
         heavyUsers: params.integer('heavyUsers', 4),
         heavyRows: params.integer('heavyRows', 60_000),
+        searchUsers: params.integer('searchUsers', 0),
+        heavyProjects: params.integer('heavyProjects', 0),
       });
     }
     if (step !== 'base') await migrate(db, { design, anchorUs });

@@ -15,12 +15,19 @@ export interface ProjectPage {
   readonly next: string | null;
 }
 
+export interface ProjectsFound {
+  /** Newest first, at most 20. */
+  readonly items: readonly Project[];
+  /** All that match. */
+  readonly total: number;
+}
+
 export interface Projects {
   create(ownerId: string, name: string): Promise<Project>;
   /** Null when the owner has no such project. */
   find(ownerId: string, id: string): Promise<Project | null>;
   /** Newest first. `cursor`: the id of the last project already seen. */
   list(ownerId: string, page: { cursor: string | null; limit: number }): Promise<ProjectPage>;
-  /** Whose names contain `part`, whatever the case; newest first, at most 20. */
-  search(ownerId: string, part: string): Promise<readonly Project[]>;
+  /** Those of the owner with `text` anywhere in the name, in either case. Reads every project of the owner. */
+  search(ownerId: string, text: string): Promise<ProjectsFound>;
 }

@@ -30,6 +30,37 @@ const projectPage: JsonSchema = {
   },
 };
 
+const projectsFound: JsonSchema = {
+  type: 'object',
+  required: ['items', 'total'],
+  properties: {
+    items: { type: 'array', items: project },
+    total: { type: 'integer', description: 'Of all that match; the newest 20 are in `items`.' },
+  },
+};
+
+const searchRoute = (projects: Projects): Route => ({
+  method: 'GET',
+  url: '/projects/search',
+  summary: 'Find your projects by a part of their names',
+  access: 'session-or-key',
+  // Reads all of the owner's projects, so it takes more of the limits than a page does.
+  routeClass: 'search',
+  action: 'project.search',
+  resourceType: 'project',
+  query: {
+    type: 'object',
+    required: ['q'],
+    additionalProperties: false,
+    properties: { q: { ...name, maxLength: 100 } },
+  },
+  answers: { 200: projectsFound },
+  async handle({ userId, query }) {
+    const found = await projects.search(userId, String(query.q));
+    return { status: 200, body: { ...found } };
+  },
+});
+
 export function projectRoutes(projects: Projects): readonly Route[] {
   return [
     {
@@ -54,6 +85,7 @@ export function projectRoutes(projects: Projects): readonly Route[] {
         return { status: 200, body: { ...page } };
       },
     },
+    searchRoute(projects),
     {
       method: 'POST',
       url: '/projects',
@@ -72,33 +104,6 @@ export function projectRoutes(projects: Projects): readonly Route[] {
         const created = await projects.create(userId, body.name as string);
         trail.resourceId = created.id;
         return { status: 201, body: { ...created } };
-      },
-    },
-    {
-      method: 'GET',
-      url: '/search',
-      summary: 'Find your projects by a part of their name, newest first, at most 20',
-      access: 'session-or-key',
-      // Reads all of the owner's projects, so it takes more of the limits than a page does.
-      routeClass: 'search',
-      action: 'project.search',
-      resourceType: 'project',
-      query: {
-        type: 'object',
-        required: ['name'],
-        additionalProperties: false,
-        properties: { name: { ...name, maxLength: 100 } },
-      },
-      answers: {
-        200: {
-          type: 'object',
-          required: ['items'],
-          properties: { items: { type: 'array', items: project } },
-        },
-      },
-      async handle({ userId, query }) {
-        const items = await projects.search(userId, query.name as string);
-        return { status: 200, body: { items } };
       },
     },
     {

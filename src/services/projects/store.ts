@@ -8,6 +8,7 @@ interface Row {
   readonly created_at: string;
 }
 
+const maxFound = 20;
 const columns = `id, name, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at`;
 const fromRow = (row: Row): Project => ({ id: row.id, name: row.name, createdAt: row.created_at });
 
@@ -44,15 +45,14 @@ export function createProjects(given: { db: Database; clock: Clock; random: Rand
       return { items, next: rows.length > limit ? items.at(-1)!.id : null };
     },
 
-    async search(ownerId, part) {
-      const rows = await db.query<Row>({
+    async search(ownerId, text) {
+      const rows = await db.query<Row & { total: number }>({
         name: 'project-search',
-        text: `SELECT ${columns} FROM projects
-                WHERE owner_id = $1 AND position(lower($2) IN lower(name)) > 0
-                ORDER BY id DESC LIMIT 20`,
-        values: [ownerId, part],
+        text: `SELECT ${columns}, count(*) OVER ()::int AS total FROM projects
+                WHERE owner_id = $1 AND name ILIKE $2 ORDER BY id DESC LIMIT ${maxFound}`,
+        values: [ownerId, `%${text.replace(/[\\%_]/g, '\\$&')}%`],
       });
-      return rows.map(fromRow);
+      return { items: rows.map(fromRow), total: rows[0]?.total ?? 0 };
     },
   };
 }
