@@ -100,6 +100,7 @@ const waits: Plant = {
     look: paused(cache.look),
     begin: paused(cache.begin),
     populate: paused(cache.populate),
+    extend: paused(cache.extend),
     hold: paused(cache.hold),
     bury: paused(cache.bury),
   }),

@@ -87,6 +87,8 @@ function overHttp(name: string, url: string, tokens: Map<string, string>): Touch
       create: notPlayed,
       changePassword: notPlayed,
       check: (token) => ask(token, 'GET', '/session'),
+      // The gateway does that itself.
+      used: async () => {},
       async end(token) {
         return (await ask(token, 'POST', '/logout')) === null ? null : true;
       },

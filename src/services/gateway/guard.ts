@@ -1,22 +1,31 @@
 /**
- * What stands before every handler: who is it (session), and may they now (limit). Refusals are thrown as problems;
- * by then the trail names the user, so a refusal is audited like any other answer.
+ * What stands before every handler: where from (address), who is it (session or API key), may they now (limits). A
+ * refusal is thrown as a problem; by then the trail names the user, so it is audited like any other answer, and
+ * nothing was written to the session. A credential that opens nothing is counted for its address before it is refused.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { RateLimitDesign, WindowsDesign } from '../design.ts';
+import type { ApiKeys } from '../api-keys/contract.ts';
+import { isKeyToken } from '../api-keys/token.ts';
 import { ServiceError } from '../ports.ts';
-import { limitHeaders } from '../rate-limit/policy.ts';
-import type { CallSession, Route } from '../route.ts';
-import type { Metrics } from './metrics.ts';
+import { limitedAddress } from '../rate-limit/address.ts';
+import type { Answer, CallSession, Route } from '../route.ts';
+import type { Session, SessionStore } from '../sessions/contract.ts';
+import type { ClientAddress } from './client-address.ts';
 import { isOwnPage, presentedToken } from './presented-token.ts';
-import type { Services } from './services.ts';
+import type { Caller } from './question.ts';
+import type { Refund, RequestLimits } from './request-limits.ts';
 
 /** What one request has found out about itself so far. */
 export interface Passage {
-  userId: string;
-  session: CallSession | null;
-  token: string;
-  trail: { userId: string; resourceId: string | null };
+  /** In full, for records; `address` is what is counted. */
+  readonly ip: string;
+  readonly address: string;
+  readonly userId: string;
+  readonly session: CallSession | null;
+  readonly token: string;
+  readonly trail: { userId: string; resourceId: string | null };
+  /** What a login that succeeds gives back. */
+  readonly refunds: Refund[];
 }
 
 declare module 'fastify' {
@@ -25,50 +34,147 @@ declare module 'fastify' {
   }
 }
 
-export function createGuard(given: {
-  services: Pick<Services, 'sessions' | 'limiter'>;
-  limits: RateLimitDesign;
-  metrics: Metrics;
-}) {
-  const { services, limits, metrics } = given;
+type Step = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
-  const limit = async (
-    reply: FastifyReply,
-    name: Exclude<keyof WindowsDesign, 'kind'>,
-    subject: string,
-  ) => {
-    if (limits.kind !== 'windows') return;
-    const startedMs = performance.now();
-    const decision = await services.limiter.decide(`${name}:${subject}`, limits[name]);
-    metrics.limiterTook((performance.now() - startedMs) / 1_000);
-    reply.headers(limitHeaders(name, limits[name], decision));
-    if (decision.admitted) return;
-    throw new ServiceError({
-      status: 429,
-      code: 'rate-limited',
-      detail: `At most ${limits[name].limit} requests in ${limits[name].windowMs / 1_000} s. Retry-After says when.`,
-    });
+export interface Guard {
+  /** Before the body is read. */
+  readonly arrived: Step;
+  /** Where the body decides as well. */
+  readonly understood?: Step;
+  /** Around the handler. */
+  handled(request: FastifyRequest, reply: FastifyReply, answer: Promise<Answer>): Promise<Answer>;
+}
+
+interface Doorkeeper {
+  readonly sessions: Pick<SessionStore, 'check' | 'used'>;
+  readonly apiKeys: Pick<ApiKeys, 'authenticate'>;
+  readonly limits: RequestLimits;
+  readonly addressOf: ClientAddress;
+}
+
+export const createGuard =
+  (given: Doorkeeper) =>
+  (route: Route): Guard => {
+    switch (route.access) {
+      case 'session':
+      case 'session-or-key':
+        return { arrived: asSomebody(given, route), handled: plainly };
+      case 'token':
+        return withToken(given);
+      case 'register':
+        return { arrived: asNobody(given, route), handled: plainly };
+      case 'login':
+        return asApplicant(given, route);
+      default:
+        return route.access satisfies never;
+    }
   };
 
-  const requireSession = async (request: FastifyRequest, reply: FastifyReply) => {
+const plainly: Guard['handled'] = (_request, _reply, answer) => answer;
+
+function asSomebody(given: Doorkeeper, route: Route): Step {
+  const { sessions, limits } = given;
+  const { routeClass, whenDegraded = 'share' } = route;
+  return async (request, reply) => {
     const token = tokenOf(request);
-    const session = token === '' ? null : await services.sessions.check(token);
-    if (!session) throw unauthenticated();
-    const { userId } = session;
-    request.passage = { userId, session, token, trail: { userId, resourceId: null } };
-    await limit(reply, 'user', userId);
+    const nobody = passageOf(given, request, token);
+    request.passage = nobody;
+    const found = await identify(given, token, route);
+    if (found instanceof ServiceError) throw await counted(given, reply, nobody, found);
+    const { session, userId, caller } = found;
+    request.passage = { ...nobody, userId, session, trail: { userId, resourceId: null } };
+    await limits.caller(reply, { caller, address: nobody.address, routeClass }, whenDegraded);
+    if (session) await sessions.used(session);
   };
+}
 
-  return (access: Route['access']) =>
-    access === 'session'
-      ? requireSession
-      : async (request: FastifyRequest, reply: FastifyReply) => {
-          request.passage = {
-            ...{ userId: '', session: null, trail: { userId: '', resourceId: null } },
-            token: access === 'token' ? tokenOf(request) : ownToken(request),
-          };
-          if (access !== 'token') await limit(reply, access, request.ip);
-        };
+function withToken(given: Doorkeeper): Guard {
+  return {
+    async arrived(request) {
+      request.passage = passageOf(given, request, tokenOf(request));
+    },
+    async handled(request, reply, answer) {
+      try {
+        return await answer;
+      } catch (error) {
+        if (!(error instanceof ServiceError) || error.status !== 401) throw error;
+        throw await counted(given, reply, request.passage!, error);
+      }
+    },
+  };
+}
+
+function asNobody(given: Doorkeeper, { access, whenDegraded = 'share' }: Route): Step {
+  const policy = access === 'login' ? 'login' : 'register';
+  return async (request, reply) => {
+    const passage = passageOf(given, request, ownToken(request));
+    request.passage = passage;
+    const { address, refunds } = passage;
+    refunds.push(await given.limits.address(reply, policy, { address, whenDegraded }));
+  };
+}
+
+/** Before the password is hashed, which is what a login costs; given back when it was somebody's. */
+function asApplicant(given: Doorkeeper, route: Route): Guard {
+  const { whenDegraded = 'share' } = route;
+  return {
+    arrived: asNobody(given, route),
+    async understood(request, reply) {
+      const { address, refunds } = request.passage!;
+      const { email } = request.body as { email: string };
+      try {
+        refunds.push(await given.limits.account(reply, { email, address, whenDegraded }));
+      } catch (error) {
+        await giveBack(refunds);
+        throw error;
+      }
+    },
+    async handled(request, _reply, answer) {
+      const done = await answer;
+      await giveBack(request.passage!.refunds);
+      return done;
+    },
+  };
+}
+
+function passageOf({ addressOf }: Doorkeeper, request: FastifyRequest, token: string): Passage {
+  const ip = addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']);
+  const trail = { userId: '', resourceId: null };
+  return { ip, address: limitedAddress(ip), userId: '', session: null, token, trail, refunds: [] };
+}
+
+/** The refusal, unless the address has had too many of them. */
+async function counted(
+  { limits }: Doorkeeper,
+  reply: FastifyReply,
+  { address }: Passage,
+  refusal: ServiceError,
+): Promise<ServiceError> {
+  await limits.address(reply, 'unauthenticated', { address, whenDegraded: 'share' });
+  return refusal;
+}
+
+async function identify(
+  { sessions, apiKeys }: Doorkeeper,
+  token: string,
+  { access }: Route,
+): Promise<ServiceError | { session: Session | null; userId: string; caller: Caller }> {
+  if (token === '') return unauthenticated();
+  if (!isKeyToken(token)) {
+    const session = await sessions.check(token);
+    if (!session) return unauthenticated();
+    const { userId, organisationId } = session;
+    return { session, userId, caller: { kind: 'session', userId, organisationId } };
+  }
+  if (access !== 'session-or-key') return sessionNeeded();
+  const key = await apiKeys.authenticate(token);
+  return key
+    ? { session: null, userId: key.ownerId, caller: { kind: 'key', key } }
+    : unauthenticated();
+}
+
+async function giveBack(refunds: Refund[]): Promise<void> {
+  await Promise.all(refunds.splice(0).map((refund) => refund()));
 }
 
 const unauthenticated = () =>
@@ -77,6 +183,15 @@ const unauthenticated = () =>
     code: 'unauthenticated',
     detail: 'Log in first: this needs a session that has not ended.',
     headers: { 'www-authenticate': 'Bearer' },
+  });
+
+/** Whatever the key: it is not looked up, so nothing is said about it. */
+const sessionNeeded = () =>
+  new ServiceError({
+    status: 403,
+    code: 'session-needed',
+    detail: 'API keys open the product, not accounts: this needs a session.',
+    headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
   });
 
 /** A cookie is sent by the browser whoever asked it to, so a change must come from our own pages. */

@@ -99,8 +99,8 @@ async function playRound(round: number): Promise<string[]> {
 
   const check = async (member: Member, { token }: Created) => {
     const wasEnded = ended.has(token);
-    const session = await member.store.check(token);
-    if (wasEnded && session) wrong.push(`round ${round}: accepted after its end`);
+    const accepted = await member.use(token);
+    if (wasEnded && accepted) wrong.push(`round ${round}: accepted after its end`);
   };
   const login = async (member: Member) => {
     try {
@@ -183,7 +183,7 @@ async function disagreements(
   for (const { token, session } of tokens) {
     if (live.has(session.id) && ended.has(token)) found.push(`round ${round}: revived`);
     for (const [index, member] of members.entries()) {
-      const accepted = (await member.store.check(token)) !== null;
+      const accepted = await member.use(token);
       if (accepted !== live.has(session.id))
         found.push(`round ${round}: gateway.${index + 1} says ${accepted}`);
     }

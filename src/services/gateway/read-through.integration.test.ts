@@ -106,8 +106,8 @@ const someone = () => String(nextUser++);
 const verdicts = ({ token }: Created, of: readonly Member[] = members) =>
   Promise.all(
     of.map((member) =>
-      member.store.check(token).then(
-        (session) => (session ? 1 : 0),
+      member.use(token).then(
+        (accepted) => (accepted ? 1 : 0),
         (error) => error.status ?? error,
       ),
     ),

@@ -4,18 +4,19 @@
  * A live copy is written by one script only, and only if nothing is there (a tombstone wins), the marker is the one
  * seen before PostgreSQL was read (so Redis was not emptied in between), and less than `populateLimitMs` have gone
  * by on Redis's own clock. Tombstones live far longer than that. So a copy that a logout overtook is never written.
+ * A look changes nothing; only `extend` prolongs a copy, and nothing else that may be in its place.
  */
 import type { Random } from '../ports.ts';
-import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
 import type { RedisLink } from '../redis-link.ts';
+import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
 
 const populateLimitMs = 5_000;
 const tombstoneMs = 60_000;
 const holdMs = 10_000;
 
 const ended = 'x';
-/** Then when it is over, on Redis's clock. An end is being committed: PostgreSQL must be asked. */
-const held = 'h:';
+/** An end is being committed: PostgreSQL must be asked. */
+const held = 'h';
 
 export type Looked = StoredSession | 'ended' | 'absent';
 
@@ -28,16 +29,16 @@ export interface Ticket {
 
 export interface SessionCache {
   usable(): boolean;
-  /** One command; extends the copy's life to `ttlMs`. */
-  look(generation: number, id: string, ttlMs: number): Promise<Looked>;
+  /** One command, which writes nothing. */
+  look(generation: number, id: string): Promise<Looked>;
   begin(): Promise<Ticket>;
   populate(
     ticket: Ticket,
     generation: number,
     copy: { session: StoredSession; ttlMs: number } | { endedId: string },
   ): Promise<boolean>;
-  /** Takes back what a look has added to the life of this very copy. */
-  unextend(generation: number, session: StoredSession, untilMs: number): Promise<void>;
+  /** The copies that are there live for `ttlMs` from now, if that is longer. */
+  extend(generation: number, lives: readonly { id: string; ttlMs: number }[]): Promise<void>;
   hold(generation: number, ids: readonly string[]): Promise<void>;
   /** Resolves when every generation given refuses the sessions. */
   bury(generations: { from: number; to: number }, ids: readonly string[]): Promise<void>;
@@ -61,15 +62,12 @@ if age < 0 or age >= ${populateLimitMs} then return 0 end
 if redis.call('SET', KEYS[2], ARGV[3], 'NX', 'PX', ARGV[4]) then return 1 end
 return 0`;
 
-const holdScript = `
-local time = redis.call('TIME')
-local untilMs = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ${holdMs})
-return redis.call('SET', KEYS[1], '${held}' .. untilMs, 'PXAT', untilMs)`;
-
-/** Reading extends whatever is there: also a hold that a failed commit left, and a copy for whoever knows its id only. */
-const unextendScript = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIREAT', KEYS[1], ARGV[2])`;
+/** A copy begins with its id and a dot; a tombstone and a hold do not. */
+const extendScript = `
+local value = redis.call('GET', KEYS[1])
+if not value or string.sub(value, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+if redis.call('PTTL', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
 export function createSessionCache(given: {
   link: RedisLink;
@@ -84,16 +82,11 @@ export function createSessionCache(given: {
   return {
     usable: () => link.runId() !== null,
 
-    look: (generation, id, ttlMs) =>
+    look: (generation, id) =>
       link.run(async (redis, runId) => {
-        const name = key(generation, runId, id);
-        const text = await redis.getex(name, 'PX', ttlMs);
-        if (text === null) return 'absent';
+        const text = await redis.get(key(generation, runId, id));
+        if (text === null || text === held) return 'absent';
         if (text === ended) return 'ended';
-        if (text.startsWith(held)) {
-          await redis.eval(unextendScript, 1, name, text, text.slice(held.length));
-          return 'absent';
-        }
         const session = decodeSession(text);
         if (session?.id === id) return session;
         throw new Error('an answer that belongs to another question');
@@ -126,15 +119,19 @@ export function createSessionCache(given: {
         return written === 1;
       }),
 
-    unextend: (generation, session, untilMs) =>
+    extend: (generation, lives) =>
       link.run(async (redis, runId) => {
-        const name = key(generation, runId, session.id);
-        await redis.eval(unextendScript, 1, name, encodeSession(session), untilMs);
+        await Promise.all(
+          lives.map(({ id, ttlMs }) =>
+            redis.eval(extendScript, 1, key(generation, runId, id), `${id}.`, ttlMs),
+          ),
+        );
       }),
 
     hold: (generation, ids) =>
       link.run(async (redis, runId) => {
-        await Promise.all(ids.map((id) => redis.eval(holdScript, 1, key(generation, runId, id))));
+        const keys = ids.map((id) => key(generation, runId, id));
+        await Promise.all(keys.map((one) => redis.set(one, held, 'PX', holdMs)));
       }),
 
     bury: ({ from, to }, ids) =>

@@ -9,6 +9,8 @@ export interface Session {
   /** Public: names the session in lists and in the history; opens nothing. */
   readonly id: string;
   readonly userId: string;
+  /** The user's when the session began. */
+  readonly organisationId: string;
   readonly createdAtMs: number;
   readonly endsAtMs: number;
 }
@@ -48,8 +50,13 @@ export interface SessionStore {
   close(): Promise<void>;
   /** Null when the account was disabled or its password changed meanwhile. */
   create(login: Login, origin: Origin): Promise<Created | null>;
-  /** Null when the token is unknown or ended. Extends the idle timeout. */
+  /** Null when the token is unknown or ended. Writes nothing about the session: a refused request is no use of it. */
   check(token: string): Promise<Session | null>;
+  /**
+   * The request was let in: the idle timeout begins again. Most stores write it later; one that writes it before the
+   * answer rejects when it cannot, and may be left to itself all the same.
+   */
+  used(session: Session): Promise<void>;
   /** Idempotent: null only for a token that never was. Resolves when no process accepts it any more. */
   end(token: string, origin: Origin): Promise<Session | null>;
   /** Another token for the same session's user and absolute end; the old one ends. Null when it has ended. */

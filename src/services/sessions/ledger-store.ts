@@ -5,7 +5,7 @@
 import type { SessionsDesign } from '../design.ts';
 import type { Clock, Random } from '../ports.ts';
 import type { Created, Origin, Session, SessionStore } from './contract.ts';
-import type { Ending, Ledger, LedgerRow, Revocation } from './ledger.ts';
+import type { Ending, Ledger, LedgerRow, NewSession, Revocation } from './ledger.ts';
 import { endOf, publicSession, type StoredSession } from './policy.ts';
 import { makeToken, readToken, sameHash } from './token.ts';
 
@@ -16,7 +16,7 @@ export function createLedgerStore(given: {
   design: SessionsDesign;
   hold: Ending;
   settle: (ids: readonly string[]) => Promise<void>;
-}): Omit<SessionStore, 'start' | 'close' | 'check'> {
+}): Omit<SessionStore, 'start' | 'close' | 'check' | 'used'> {
   const { ledger, clock, random, design, hold, settle } = given;
   const nowMs = () => Math.floor(clock.nowUs() / 1_000);
 
@@ -27,16 +27,16 @@ export function createLedgerStore(given: {
     return row && sameHash(row.secretHash, presented.secretHash) ? row : null;
   };
 
-  const make = (userId: string, endsAtMs?: number): { token: string; session: StoredSession } => {
+  const make = (userId: string, endsAtMs?: number): { token: string; session: NewSession } => {
     const { token, id, secretHash } = makeToken(design.region, random);
     const createdAtMs = nowMs();
     const endsAt = endsAtMs ?? endOf(createdAtMs, design);
     return { token, session: { id, userId, secretHash, createdAtMs, endsAtMs: endsAt } };
   };
 
-  const created = (made: { token: string; session: StoredSession }): Created => ({
-    token: made.token,
-    session: publicSession(made.session),
+  const created = (token: string, session: StoredSession): Created => ({
+    token,
+    session: publicSession(session),
   });
 
   const rotation = ({ id, userId }: Session, reason: string): Revocation => ({
@@ -58,7 +58,7 @@ export function createLedgerStore(given: {
       const opening = { session: made.session, reason: 'login', passwordHash, replaces } as const;
       const { opened } = await ledger.open(opening, origin, hold);
       if (opened && old) await settle([old.id]);
-      return opened ? created(made) : null;
+      return opened && created(made.token, opened);
     },
 
     async end(token, origin) {
@@ -78,10 +78,10 @@ export function createLedgerStore(given: {
       if (!row || row.revoked) return null;
       const made = make(row.userId, row.endsAtMs);
       const opening = { session: made.session, reason: 'renewal' } as const;
-      const ended = await ledger.replace(rotation(row, 'renewal'), opening, origin, hold);
-      if (!ended) return null;
-      await settle(ended);
-      return created(made);
+      const change = await ledger.replace(rotation(row, 'renewal'), opening, origin, hold);
+      if (!change) return null;
+      await settle(change.ended);
+      return created(made.token, change.opened);
     },
 
     list: (userId) => ledger.list(userId, nowMs() - design.idleTimeoutMs),
@@ -115,10 +115,10 @@ export function createLedgerStore(given: {
       const made = make(session.userId);
       const opening = { session: made.session, reason: 'password-change' } as const;
       const change = { ...opening, current: session.id, from, to };
-      const ended = await ledger.changePassword(change, origin, hold);
-      if (!ended) return null;
-      await settle(ended);
-      return created(made);
+      const changed = await ledger.changePassword(change, origin, hold);
+      if (!changed) return null;
+      await settle(changed.ended);
+      return created(made.token, changed.opened);
     },
 
     refuse: (userId, origin) => ledger.refuse(userId, origin),

@@ -35,8 +35,11 @@ export interface Revocation {
   readonly reason: string;
 }
 
+/** Whoever opens it finds the organisation when they lock the user. */
+export type NewSession = Omit<StoredSession, 'organisationId'>;
+
 export interface Opening {
-  readonly session: StoredSession;
+  readonly session: NewSession;
   readonly reason: 'login' | 'renewal' | 'password-change';
 }
 
@@ -45,6 +48,7 @@ const ms = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`;
 interface Raw {
   readonly id: string;
   readonly userId: string;
+  readonly organisationId: string;
   readonly secretHash: Buffer;
   readonly createdAt: string;
   readonly endsAt: string;
@@ -58,7 +62,8 @@ export async function findSessions(
 ): Promise<Map<string, LedgerRow>> {
   const rows = await db.query<Raw>({
     name: 'sessions-find',
-    text: `SELECT id, user_id AS "userId", secret_hash AS "secretHash", revoked_at IS NOT NULL AS revoked,
+    text: `SELECT id, user_id AS "userId", organisation_id AS "organisationId", secret_hash AS "secretHash",
+                  revoked_at IS NOT NULL AS revoked,
                   ${ms('created_at')} AS "createdAt", ${ms('ends_at')} AS "endsAt", ${ms('last_seen_at')} AS "lastSeenAt"
              FROM sessions WHERE id = ANY($1::text[])`,
     values: [ids],
@@ -76,6 +81,11 @@ export async function findSessions(
   );
 }
 
+export interface Opened {
+  readonly opened: StoredSession;
+  readonly ended: readonly string[];
+}
+
 export interface Ledger {
   find(id: string): Promise<LedgerRow | null>;
   /** False when the user is gone, disabled, or has another password by now. */
@@ -83,20 +93,15 @@ export interface Ledger {
     given: Opening & { passwordHash: string; replaces: Revocation | null },
     origin: Origin,
     ending: Ending,
-  ): Promise<{ opened: boolean; ended: readonly string[] }>;
+  ): Promise<{ opened: StoredSession | null; ended: readonly string[] }>;
   /** Null when `old` had ended. */
-  replace(
-    old: Revocation,
-    given: Opening,
-    origin: Origin,
-    ending: Ending,
-  ): Promise<readonly string[] | null>;
-  /** All that ended, now or before; null when `current` had ended or the password was another one. */
+  replace(old: Revocation, given: Opening, origin: Origin, ending: Ending): Promise<Opened | null>;
+  /** With all that ended, now or before; null when `current` had ended or the password was another one. */
   changePassword(
     given: Opening & { current: string; from: string; to: string },
     origin: Origin,
     ending: Ending,
-  ): Promise<readonly string[] | null>;
+  ): Promise<Opened | null>;
   revoke(what: Revocation, origin: Origin, ending: Ending): Promise<Revoked>;
   list(userId: string, seenAfterMs: number): Promise<readonly SessionView[]>;
   refuse(userId: string | null, origin: Origin): Promise<void>;
@@ -126,30 +131,33 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
     find: async (id) => (await findSessions(db, [id])).get(id) ?? null,
 
     async open({ session, reason, passwordHash, replaces }, origin, ending) {
-      const ended = await change(async (tx) => {
-        await lockUser(tx, session.userId, 'SHARE', passwordHash);
-        const replaced = replaces ? (await revoke(tx, replaces, origin)).ended : [];
-        await insert(tx, session, reason, origin);
-        await ending(replaced);
-        return replaced;
+      const done = await change(async (tx) => {
+        const organisationId = await lockUser(tx, session.userId, 'SHARE', passwordHash);
+        const opened = { ...session, organisationId };
+        const ended = replaces ? (await revoke(tx, replaces, origin)).ended : [];
+        await insert(tx, opened, reason, origin);
+        await ending(ended);
+        return { opened, ended };
       });
-      return { opened: ended !== null, ended: ended ?? [] };
+      return done ?? { opened: null, ended: [] };
     },
 
     replace: (old, { session, reason }, origin, ending) =>
       change(async (tx) => {
-        await lockUser(tx, session.userId, 'SHARE', null);
+        const organisationId = await lockUser(tx, session.userId, 'SHARE', null);
+        const opened = { ...session, organisationId };
         const { ended } = await revoke(tx, old, origin);
         if (ended.length === 0) throw new Overtaken();
-        await insert(tx, session, reason, origin);
+        await insert(tx, opened, reason, origin);
         await ending(ended);
-        return ended;
+        return { opened, ended };
       }),
 
     changePassword: ({ session, reason, current, from, to }, origin, ending) =>
       change(async (tx) => {
         const { userId } = session;
-        await lockUser(tx, userId, 'UPDATE', from);
+        const organisationId = await lockUser(tx, userId, 'UPDATE', from);
+        const opened = { ...session, organisationId };
         await tx.query({
           text: 'UPDATE users SET password_hash = $2 WHERE id = $1',
           values: [userId, to],
@@ -158,9 +166,10 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
         const own = await revoke(tx, { ...common, event: 'rotated', only: current }, origin);
         if (own.ended.length === 0) throw new Overtaken();
         const others = await revoke(tx, { ...common, event: 'revoked' }, origin);
-        await insert(tx, session, reason, origin);
+        await insert(tx, opened, reason, origin);
         await ending([...own.ended, ...others.ended]);
-        return [...new Set([...own.ended, ...others.ended, ...others.before])];
+        const ended = [...new Set([...own.ended, ...others.ended, ...others.before])];
+        return { opened, ended };
       }),
 
     async revoke(what, origin, ending) {
@@ -203,20 +212,22 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
   };
 }
 
+/** The user's organisation. */
 async function lockUser(
   tx: Database,
   userId: string,
   mode: 'SHARE' | 'UPDATE',
   passwordHash: string | null,
-): Promise<void> {
-  const found = await tx.query({
+): Promise<string> {
+  const [found] = await tx.query<{ organisationId: string }>({
     name: `sessions-lock-user-${mode.toLowerCase()}`,
-    text: `SELECT 1 FROM users WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
+    text: `SELECT organisation_id AS "organisationId" FROM users WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
               AND ($3 OR disabled_at IS NULL) FOR ${mode}`,
     // Whoever ends sessions may do so for a disabled account.
     values: [userId, passwordHash, mode === 'UPDATE'],
   });
-  if (found.length === 0) throw new Overtaken();
+  if (!found) throw new Overtaken();
+  return found.organisationId;
 }
 
 async function insert(
@@ -228,8 +239,8 @@ async function insert(
   await tx.query({
     name: 'sessions-insert',
     text: `WITH made AS (
-             INSERT INTO sessions (id, user_id, secret_hash, created_at, last_seen_at, ends_at, device, ip)
-             VALUES ($1, $2, $3, $4, $4, $5, $6, $7) RETURNING id, user_id)
+             INSERT INTO sessions (id, user_id, secret_hash, created_at, last_seen_at, ends_at, device, ip, organisation_id)
+             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $10) RETURNING id, user_id)
            INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
            SELECT 'created', id, user_id, user_id, $8, $9, $4 FROM made`,
     values: [
@@ -242,6 +253,7 @@ async function insert(
       origin.ip,
       reason,
       origin.requestId,
+      session.organisationId,
     ],
   });
 }

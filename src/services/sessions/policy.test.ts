@@ -13,9 +13,11 @@ import {
 
 const design = findDesign('turn1.after').sessions;
 const time = fc.integer({ min: 0, max: 4e12 });
+const identity = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String);
 const session: fc.Arbitrary<StoredSession> = fc.record({
   id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map(base64url),
-  userId: fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String),
+  userId: identity,
+  organisationId: identity,
   createdAtMs: time,
   endsAtMs: time,
   secretHash: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes)),
@@ -49,12 +51,13 @@ describe('session policy', () => {
         session,
         time,
         fc.nat({ max: 2 * design.absoluteTimeoutMs }),
-        (one, createdAtMs, ageMs) => {
+        fc.nat({ max: design.idleTimeoutMs }),
+        (one, createdAtMs, ageMs, unusedMs) => {
           const started = { ...one, createdAtMs, endsAtMs: endOf(createdAtMs, design) };
           const nowMs = createdAtMs + ageMs;
           expect(hasEnded(started, nowMs)).toBe(ageMs >= design.absoluteTimeoutMs);
-          const ttlMs = idleTtlMs(started, nowMs, design);
-          expect(ttlMs).toBeLessThanOrEqual(design.idleTimeoutMs);
+          const ttlMs = idleTtlMs(started, nowMs - unusedMs, nowMs, design);
+          expect(ttlMs).toBeLessThanOrEqual(design.idleTimeoutMs - unusedMs);
           expect(nowMs + ttlMs).toBeLessThanOrEqual(started.endsAtMs);
         },
       ),

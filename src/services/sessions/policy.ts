@@ -12,33 +12,36 @@ type Timeouts = Pick<SessionsDesign, 'idleTimeoutMs' | 'absoluteTimeoutMs'>;
 export const endOf = (createdAtMs: number, design: Timeouts): number =>
   createdAtMs + design.absoluteTimeoutMs;
 
-/** A copy is forgotten by itself after this long without a check; never later than the absolute end. */
-export const idleTtlMs = (session: Session, nowMs: number, design: Timeouts): number =>
-  Math.min(design.idleTimeoutMs, session.endsAtMs - nowMs);
+/** A copy is forgotten by itself when the session idles out; never later than the absolute end. */
+export const idleTtlMs = (
+  session: Pick<Session, 'endsAtMs'>,
+  lastUsedMs: number,
+  nowMs: number,
+  design: Timeouts,
+): number => Math.min(lastUsedMs + design.idleTimeoutMs, session.endsAtMs) - nowMs;
 
 export const hasEnded = (session: Session, nowMs: number): boolean => nowMs >= session.endsAtMs;
 
 export const hasIdled = (lastSeenAtMs: number, nowMs: number, design: Timeouts): boolean =>
   nowMs >= lastSeenAtMs + design.idleTimeoutMs;
 
-export const publicSession = ({ id, userId, createdAtMs, endsAtMs }: Session): Session => ({
-  id,
-  userId,
-  createdAtMs,
-  endsAtMs,
-});
+export const publicSession = (session: Session): Session => {
+  const { id, userId, organisationId, createdAtMs, endsAtMs } = session;
+  return { id, userId, organisationId, createdAtMs, endsAtMs };
+};
 
 /** The id is in the value as well as in the key: an answer meant for another command is noticed. */
 export const encodeSession = (session: StoredSession): string =>
   [
     session.id,
     session.userId,
+    session.organisationId,
     session.createdAtMs,
     session.endsAtMs,
     session.secretHash.toString('base64url'),
   ].join('.');
 
-const storedShape = /^([\w-]{22})\.(\d{1,19})\.(\d{1,16})\.(\d{1,16})\.([\w-]{43})$/;
+const storedShape = /^([\w-]{22})\.(\d{1,19})\.(\d{1,19})\.(\d{1,16})\.(\d{1,16})\.([\w-]{43})$/;
 
 /** Null for anything `encodeSession` did not write. */
 export function decodeSession(text: string): StoredSession | null {
@@ -47,8 +50,9 @@ export function decodeSession(text: string): StoredSession | null {
   return {
     id: match[1]!,
     userId: match[2]!,
-    createdAtMs: Number(match[3]),
-    endsAtMs: Number(match[4]),
-    secretHash: Buffer.from(match[5]!, 'base64url'),
+    organisationId: match[3]!,
+    createdAtMs: Number(match[4]),
+    endsAtMs: Number(match[5]),
+    secretHash: Buffer.from(match[6]!, 'base64url'),
   };
 }

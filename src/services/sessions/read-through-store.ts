@@ -1,7 +1,7 @@
 /**
  * PostgreSQL is the truth, Redis answers the checks. Why no ended session is accepted:
  *
- *   check   GETEX of the copy in the current generation (fence.ts says which, and whether). No copy: take a ticket
+ *   check   GET of the copy in the current generation (fence.ts says which, and whether). No copy: take a ticket
  *           from Redis, then read the row, then write the copy if the ticket still holds (cache.ts).
  *           Redis failing or slow is not a missing copy: the check reads the row (loads.ts) and nobody is logged out.
  *   end     hold the copies, commit (ledger.ts), then bury them: a tombstone in every generation somebody may look
@@ -9,11 +9,16 @@
  *           Not buried: advance the fence. Neither: 503, durable and not confirmed.
  *   hold    between its commit and its tombstone a check must not see "ended" in one process and "live" in the next;
  *           so while it lasts all of them read the row. Best effort: the promise does not rest on it.
- *   touch   updates rows that are live; GETEX extends what is there. Nothing else writes. A copy that is in use though
- *           its row is revoked (the ending process died before it could bury it, and nobody asked again) is buried.
+ *   used    updates rows that are live and extends copies that are there (touch.ts); nothing else does. A copy that
+ *           is in use though its row is revoked (the ending process died before it could bury it, and nobody asked
+ *           again) is buried.
+ *
+ * A copy lives until its session idles out as far as the row knows, or the last use that extended it: a session is
+ * over `idleTimeoutMs` after its last use, however often it was checked meanwhile, by whom, and with which secret.
  */
 import type { ReadThroughDesign, SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
+import { RedisUnavailable } from '../redis-link.ts';
 import type { SessionCache } from './cache.ts';
 import type { Session, SessionObserver, SessionStore } from './contract.ts';
 import type { Fence } from './fence.ts';
@@ -21,9 +26,8 @@ import { createLedger, findSessions, type LedgerRow } from './ledger.ts';
 import { createLedgerStore } from './ledger-store.ts';
 import { createLoads } from './loads.ts';
 import { hasEnded, hasIdled, idleTtlMs, publicSession, type StoredSession } from './policy.ts';
-import { RedisUnavailable } from '../redis-link.ts';
 import { type PresentedToken, readToken, sameHash } from './token.ts';
-import { createTouches } from './touch.ts';
+import { createTouches, type Touch } from './touch.ts';
 
 /** More generations than this at once: the fence is cheaper than the tombstones. */
 const maxGenerations = 4;
@@ -51,14 +55,13 @@ export function createReadThroughStore(given: {
 
   const touches = createTouches({
     ...{ db, clock, everyMs: store.touchEveryMs, report: observer.report },
+    extend: (all) => extend(all),
     foundRevoked: async (ids) => void (await bury(ids)),
   });
 
   const accept = (stored: StoredSession, presented: PresentedToken): Session | null => {
-    if (!sameHash(stored.secretHash, presented.secretHash) || hasEnded(stored, nowMs()))
-      return null;
-    touches.seen(stored.id);
-    return publicSession(stored);
+    const isProven = sameHash(stored.secretHash, presented.secretHash);
+    return isProven && !hasEnded(stored, nowMs()) ? publicSession(stored) : null;
   };
 
   const isOver = (row: LedgerRow) =>
@@ -76,42 +79,41 @@ export function createReadThroughStore(given: {
     if (!row) return null;
     const copy = isOver(row)
       ? { endedId: row.id }
-      : { session: row, ttlMs: idleTtlMs(row, nowMs(), design) };
+      : { session: row, ttlMs: idleTtlMs(row, row.lastSeenAtMs, nowMs(), design) };
     // Without the copy the next check reads the row again; this one has its answer.
     await cache.populate(ticket, generation, copy).catch(ignoreRedis);
     return 'session' in copy ? accept(row, presented) : null;
-  };
-
-  /** Whoever has the id without the secret does not keep the session from idling. */
-  const unextend = async (generation: number, stored: StoredSession): Promise<void> => {
-    const row = await loads.load(stored.id).catch(() => null);
-    if (!row) return;
-    const untilMs = row.lastSeenAtMs + design.idleTimeoutMs;
-    await cache.unextend(generation, stored, untilMs).catch(ignoreRedis);
   };
 
   const fromCache = async (
     generation: number,
     presented: PresentedToken,
   ): Promise<Session | null> => {
-    const looked = await cache.look(generation, presented.id, design.idleTimeoutMs);
+    const looked = await cache.look(generation, presented.id);
     observer.looked(looked !== 'absent');
     if (looked === 'absent') return fill(generation, presented);
-    if (looked === 'ended') return null;
-    if (sameHash(looked.secretHash, presented.secretHash)) return accept(looked, presented);
-    await unextend(generation, looked);
-    return null;
+    return looked === 'ended' ? null : accept(looked, presented);
   };
 
   /** PostgreSQL turned out to be down and the lease had just run out: the rule for that case still applies. */
   const lastResort = async (presented: PresentedToken, cause: unknown): Promise<Session | null> => {
     const generation = fence.inGrace();
     if (generation === null || !cache.usable()) throw cause;
-    const looked = await cache.look(generation, presented.id, design.idleTimeoutMs).catch(() => {
+    const looked = await cache.look(generation, presented.id).catch(() => {
       throw cause;
     });
     if (looked === 'absent') throw cause;
     return looked === 'ended' ? null : accept(looked, presented);
+  };
+
+  const extend = async (all: readonly Touch[]): Promise<void> => {
+    const generation = fence.current();
+    if (generation === null || !cache.usable()) return;
+    const lives = all.map((one) => ({
+      id: one.id,
+      ttlMs: Math.floor(idleTtlMs(one, one.usedAtMs, nowMs(), design)),
+    }));
+    await cache.extend(generation, lives).catch(ignoreRedis);
   };
 
   const bury = async (ids: readonly string[]): Promise<boolean> => {
@@ -159,6 +161,9 @@ export function createReadThroughStore(given: {
       }
       if (generation !== null) return fromRow(presented);
       return fromRow(presented).catch((error) => lastResort(presented, error));
+    },
+    async used(session) {
+      touches.used(session);
     },
   };
 }

@@ -66,10 +66,23 @@ export function createRedisTtlStore(given: {
     });
   };
 
-  const open = async (userId: string, reason: string, origin: Origin, endsAtMs?: number) => {
+  const organisationOf = async (userId: string): Promise<string> => {
+    const text = 'SELECT organisation_id AS "organisationId" FROM users WHERE id = $1';
+    const rows = await db.query<{ organisationId: string }>({ text, values: [userId] });
+    return rows[0]!.organisationId;
+  };
+
+  const open = async (
+    whose: Pick<Session, 'userId' | 'organisationId'>,
+    reason: string,
+    origin: Origin,
+    endsAtMs?: number,
+  ) => {
+    const { userId, organisationId } = whose;
     const { token, id, secretHash } = makeToken(design.region, random);
     const createdAtMs = nowMs();
-    const session = { id, userId, createdAtMs, endsAtMs: endsAtMs ?? createdAtMs + store.ttlMs };
+    const endsAt = endsAtMs ?? createdAtMs + store.ttlMs;
+    const session = { id, userId, organisationId, createdAtMs, endsAtMs: endsAt };
     const { device, ip } = origin;
     const value = `${encodeSession({ ...session, secretHash })}${separator}${JSON.stringify({ device, ip })}`;
     const ttlMs = session.endsAtMs - createdAtMs;
@@ -135,7 +148,7 @@ export function createRedisTtlStore(given: {
 
   const rotate = async (old: Session, reason: string, origin: Origin, endsAtMs?: number) => {
     await drop(old.userId, [old.id], { event: 'rotated', actorId: old.userId, reason, origin });
-    return open(old.userId, reason, origin, endsAtMs);
+    return open(old, reason, origin, endsAtMs);
   };
 
   return {
@@ -149,7 +162,7 @@ export function createRedisTtlStore(given: {
         await drop(old.userId, [old.id], {
           ...{ event: 'rotated', actorId: old.userId, reason: 'login', origin },
         });
-      return open(userId, 'login', origin);
+      return open({ userId, organisationId: await organisationOf(userId) }, 'login', origin);
     },
     async check(token) {
       const presented = readToken(token, design.region);
@@ -163,6 +176,8 @@ export function createRedisTtlStore(given: {
       remember(session, found.session.secretHash);
       return session;
     },
+    // An hour from login, used or not.
+    used: nothing,
     async end(token, origin) {
       const session = await proven(token);
       if (!session) return null;

@@ -1,4 +1,4 @@
-/** Turn 1's before: every check reads the row in PostgreSQL and writes back when it was seen. */
+/** Turn 1's before: every request reads the row in PostgreSQL and writes back when it was seen. */
 import type { SessionsDesign } from '../design.ts';
 import { type Clock, isoFromUs, type Random, type TransactionalDatabase } from '../ports.ts';
 import type { SessionStore } from './contract.ts';
@@ -28,12 +28,18 @@ export function createRowPerRequestStore(given: {
       const nowMs = Math.floor(clock.nowUs() / 1_000);
       if (!row || row.revoked || !sameHash(row.secretHash, presented.secretHash)) return null;
       if (hasEnded(row, nowMs) || hasIdled(row.lastSeenAtMs, nowMs, design)) return null;
-      await db.query({
+      return publicSession(row);
+    },
+    used({ id }) {
+      const written = db.query({
         name: 'sessions-seen',
         text: 'UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND revoked_at IS NULL',
-        values: [row.id, isoFromUs(clock.nowUs())],
+        values: [id, isoFromUs(clock.nowUs())],
       });
-      return publicSession(row);
+      // Whoever does not wait for it does not have to hear of it.
+      const heard = written.then(nothing);
+      heard.catch(nothing);
+      return heard;
     },
   };
 }

@@ -14,6 +14,7 @@ const device = 'seeded';
 
 export interface SeededSession {
   readonly userId: string;
+  readonly organisationId: string;
   readonly sessionId: string;
   readonly token: string;
 }
@@ -36,10 +37,13 @@ export async function seedSessions(
     store.kind === 'redis-ttl' ? createdAtMs + store.ttlMs : endOf(createdAtMs, design);
   const seeded: SeededSession[] = [];
   for (let start = 0; start < userIds.length; start += chunk) {
-    const made = userIds.slice(start, start + chunk).map((userId) => {
+    const some = userIds.slice(start, start + chunk);
+    const organisations = await organisationsOf(some, given.db);
+    const made = some.map((userId) => {
+      const organisationId = organisations.get(userId)!;
       const { token, id, secretHash } = makeToken(design.region, random);
-      seeded.push({ userId, sessionId: id, token });
-      return { id, userId, secretHash, createdAtMs, endsAtMs };
+      seeded.push({ userId, organisationId, sessionId: id, token });
+      return { id, userId, organisationId, secretHash, createdAtMs, endsAtMs };
     });
     if (store.kind === 'redis-ttl') await intoRedis(made, given);
     else await intoPostgres(made, given.db);
@@ -47,16 +51,25 @@ export async function seedSessions(
   return seeded;
 }
 
+async function organisationsOf(userIds: readonly string[], db: Database) {
+  const rows = await db.query<{ id: string; organisationId: string }>({
+    text: 'SELECT id, organisation_id AS "organisationId" FROM users WHERE id = ANY($1::bigint[])',
+    values: [userIds],
+  });
+  return new Map(rows.map(({ id, organisationId }) => [id, organisationId]));
+}
+
 async function intoPostgres(sessions: readonly StoredSession[], db: Database): Promise<void> {
   const [first] = sessions;
   await db.query({
     name: 'sessions-seed',
-    text: `INSERT INTO sessions (id, user_id, secret_hash, created_at, last_seen_at, ends_at, device)
-           SELECT id, user_id, secret_hash, $4, $4, $5, $6
-             FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS s(id, user_id, secret_hash)`,
+    text: `INSERT INTO sessions (id, user_id, organisation_id, secret_hash, created_at, last_seen_at, ends_at, device)
+           SELECT id, user_id, organisation_id, secret_hash, $5, $5, $6, $7
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) AS s(id, user_id, organisation_id, secret_hash)`,
     values: [
       sessions.map(({ id }) => id),
       sessions.map(({ userId }) => userId),
+      sessions.map(({ organisationId }) => organisationId),
       sessions.map(({ secretHash }) => secretHash),
       isoFromUs(first!.createdAtMs * 1_000),
       isoFromUs(first!.endsAtMs * 1_000),

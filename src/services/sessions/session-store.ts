@@ -2,11 +2,11 @@
 import type { Redis } from 'ioredis';
 import type { SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
+import { createRedisLink } from '../redis-link.ts';
 import { createSessionCache } from './cache.ts';
 import type { SessionObserver, SessionStore } from './contract.ts';
 import { createFence } from './fence.ts';
 import { createReadThroughStore } from './read-through-store.ts';
-import { createRedisLink } from '../redis-link.ts';
 import { createRedisTtlStore } from './redis-ttl-store.ts';
 import { createRowPerRequestStore } from './row-per-request-store.ts';
 

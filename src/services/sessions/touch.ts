@@ -1,18 +1,31 @@
 /**
- * "Last seen", written at most every `everyMs` per session and in one statement a second for all of them. It updates
- * rows that are there and not revoked, skips those somebody is changing right now, and inserts nothing: a touch
- * cannot bring a session back and never makes a logout wait for another's. A session that was accepted and turns out
- * to be revoked is reported: its copy outlived an end that nobody confirmed.
+ * That sessions were used, written at most every `everyMs` per session and once a second for all of them: "last seen"
+ * in the row by one statement, and the life of the copies by `extend`. The statement updates rows that are there and
+ * not revoked, skips those somebody is changing right now, and inserts nothing: a touch cannot bring a session back
+ * and never makes a logout wait for another's. A session that was used and turns out to be revoked is reported: its
+ * copy outlived an end that nobody confirmed.
+ *
+ * A session used at least once per (idle timeout - `everyMs`) does not idle out: of two uses this far apart, the later
+ * one comes within the idle timeout of the last use that was written.
  */
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
 
-const flushEveryMs = 1_000;
+const longestWaitMs = 1_000;
 const maxPerFlush = 2_000;
 /** Sessions remembered as touched; beyond it the oldest are touched again early. */
 const maxRemembered = 100_000;
 
+export interface UsedSession {
+  readonly id: string;
+  readonly endsAtMs: number;
+}
+
+export interface Touch extends UsedSession {
+  readonly usedAtMs: number;
+}
+
 export interface Touches {
-  seen(id: string): void;
+  used(session: UsedSession): void;
   flush(): Promise<void>;
   close(): void;
 }
@@ -21,20 +34,25 @@ export function createTouches(given: {
   db: Database;
   clock: Clock;
   everyMs: number;
+  /** Never rejects: a copy that is not extended is made again from the row. */
+  extend?: (touches: readonly Touch[]) => Promise<void>;
   foundRevoked?: (ids: readonly string[]) => Promise<void>;
   report: (error: Error) => void;
 }): Touches {
   const { db, clock, everyMs } = given;
   const touchedMs = new Map<string, number>();
-  let pending = new Set<string>();
+  const pending = new Map<string, Touch>();
   let flushing = false;
   let failing = false;
 
   const flush = async () => {
     if (flushing || pending.size === 0) return;
     flushing = true;
-    const ids = [...pending].slice(0, maxPerFlush);
-    pending = new Set([...pending].slice(maxPerFlush));
+    const batch = [...pending.values()].slice(0, maxPerFlush);
+    const ids = batch.map(({ id }) => id);
+    for (const id of ids) pending.delete(id);
+    // Without PostgreSQL the copies are all there is.
+    const extended = given.extend?.(batch);
     try {
       const revoked = await db.query<{ id: string }>({
         name: 'sessions-touch',
@@ -54,21 +72,24 @@ export function createTouches(given: {
       if (!failing) given.report(error as Error);
       failing = true;
     } finally {
+      await extended;
       flushing = false;
     }
   };
 
-  const timer = setInterval(() => void flush(), flushEveryMs);
+  const timer = setInterval(() => void flush(), Math.min(everyMs, longestWaitMs));
   timer.unref();
 
   return {
-    seen(id) {
+    used({ id, endsAtMs }) {
       const nowMs = clock.nowUs() / 1_000;
       const lastMs = touchedMs.get(id);
       if (lastMs !== undefined && nowMs < lastMs + everyMs) return;
+      // PostgreSQL does not keep up: a later use is written.
+      if (pending.size >= maxRemembered) return;
       touchedMs.delete(id);
       touchedMs.set(id, nowMs);
-      pending.add(id);
+      pending.set(id, { id, endsAtMs, usedAtMs: nowMs });
       if (touchedMs.size <= maxRemembered) return;
       const oldest = touchedMs.keys().next();
       if (!oldest.done) touchedMs.delete(oldest.value);

@@ -1,4 +1,4 @@
-/** Users in PostgreSQL. */
+/** Users in PostgreSQL. Whoever registers gets an organisation of their own, in the same statement. */
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
 import type { User, UserStore } from './contract.ts';
 
@@ -9,8 +9,14 @@ export function createUserStore(given: { db: Database; clock: Clock }): UserStor
   return {
     async create(email, passwordHash) {
       const rows = await db.query<User>({
-        text: `INSERT INTO users (email, password_hash, created_at) VALUES ($1, $2, $3)
-               ON CONFLICT (email) DO NOTHING RETURNING ${columns}`,
+        text: `WITH person AS (
+                 INSERT INTO users (email, password_hash, created_at, organisation_id)
+                 VALUES ($1, $2, $3, nextval(pg_get_serial_sequence('organisations', 'id')))
+                 ON CONFLICT (email) DO NOTHING RETURNING id, email, created_at, organisation_id),
+               personal AS (
+                 INSERT INTO organisations (id, name, created_at)
+                 SELECT organisation_id, email, created_at FROM person)
+               SELECT ${columns} FROM person`,
         values: [email, passwordHash, isoFromUs(clock.nowUs())],
       });
       return rows[0] ?? null;

@@ -1,0 +1,214 @@
+/**
+ * What is a use of a session and what is not: a request that is refused writes nothing about it, in Redis or in
+ * PostgreSQL, and does not keep it from idling. Nor does a request that knows the id and not the secret.
+ */
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import type { ReadThroughDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
+import type { Database } from '../ports.ts';
+import type { Created } from '../sessions/contract.ts';
+import { bearer, client } from './fixtures/client.ts';
+import { type Member, startMember } from './fixtures/members.ts';
+import { prepareSchema, schemaUrl, startPlatform } from './fixtures/platform.ts';
+import { systemRandom } from './system.ts';
+
+const limited = findDesign('turn4.after');
+const store: ReadThroughDesign = {
+  ...(limited.sessions.store as ReadThroughDesign),
+  touchEveryMs: 200,
+};
+const idling = (idleTimeoutMs: number) => ({
+  ...limited,
+  sessions: { ...limited.sessions, store, idleTimeoutMs },
+});
+const idleTimeoutMs = 2_500;
+const size = {
+  ...{ rows: 0, users: 50, heavyUsers: 0, heavyRows: 0 },
+  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+};
+const schema = 'session_use';
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let closing: (() => Promise<void>)[] = [];
+let nextUser = 1;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `session-use-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
+  postgres = await startPostgres(pg);
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+  await prepareSchema(postgres.url, { schema, design: limited, size });
+});
+afterEach(async () => {
+  await Promise.allSettled(closing.map((close) => close()));
+  closing = [];
+});
+afterAll(async () => {
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+const someone = () => String(nextUser++);
+
+async function join(idleMs: number, name = 'gateway.1') {
+  const member = await startMember({
+    ...{ name, design: idling(idleMs), store, redisUrl: redis.url, keyPrefix: 'used:' },
+    databaseUrl: schemaUrl(postgres.url, schema),
+  });
+  closing.push(() => member.close());
+  await eventually(() => !member.seen.open);
+  return member;
+}
+
+async function eventually(condition: () => boolean | Promise<boolean>, limitMs = 10_000) {
+  const until = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > until) throw new Error(`not within ${limitMs} ms`);
+    await delay(10);
+  }
+}
+
+const accepts = async ({ store: sessions }: Member, token: string) =>
+  (await sessions.check(token)) !== null;
+
+/** The row, down to the version PostgreSQL has of it. */
+const rowOf = async ({ db }: { db: Database }, sessionId: string) =>
+  db.query({ text: 'SELECT xmin, s.* FROM sessions s WHERE id = $1', values: [sessionId] });
+
+const keyOf = async (member: Member, { session }: Created) =>
+  (await member.redis.keys(`used:s:*:${session.id}`))[0]!;
+
+/** How often each command was called, inside scripts too. */
+const commands = async ({ redis: connection }: Member) => {
+  const text = await connection.info('commandstats');
+  const found = text.matchAll(/cmdstat_([\w|]+):calls=(\d+)/g);
+  return new Map([...found].map(([, name, calls]) => [name!, Number(calls)]));
+};
+
+async function called(member: Member, work: () => Promise<unknown>): Promise<string[]> {
+  const before = await commands(member);
+  await work();
+  const after = await commands(member);
+  return [...after.keys()].filter((name) => after.get(name) !== before.get(name));
+}
+
+/** The same session's token with another secret, well-formed. */
+function forged({ token }: Created): string {
+  const [start, id] = token.split('.');
+  const body = `${start}.${id}.${systemRandom.bytes(32).toString('base64url')}`;
+  return `${body}.${crc32(body).toString(16).padStart(8, '0')}`;
+}
+
+it('a check without a use writes nothing, and extends nothing', async () => {
+  const a = await join(60_000);
+  const one = await a.login(someone());
+  // Now there is a copy, and then the use of it is written.
+  const [seen] = await rowOf(a, one.session.id);
+  expect(await a.use(one.token)).toBe(true);
+  await eventually(async () => {
+    const [row] = await rowOf(a, one.session.id);
+    return JSON.stringify(row) !== JSON.stringify(seen);
+  });
+  const key = await keyOf(a, one);
+  const [row, expiresMs] = [await rowOf(a, one.session.id), await a.redis.pexpiretime(key)];
+  const checks = async () => {
+    const until = performance.now() + 1_500;
+    while (performance.now() < until) {
+      expect(await accepts(a, one.token)).toBe(true);
+      expect(await accepts(a, forged(one))).toBe(false);
+      await delay(20);
+    }
+  };
+  expect(await called(a, checks)).toEqual(expect.arrayContaining(['get']));
+  expect(await called(a, checks)).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/^(set|getex|p?expire|eval|del)/)]),
+  );
+  expect(await a.redis.pexpiretime(key)).toBe(expiresMs);
+  expect(await rowOf(a, one.session.id)).toEqual(row);
+  // A use does.
+  await a.use(one.token);
+  await eventually(async () => (await a.redis.pexpiretime(key)) > expiresMs);
+  await eventually(
+    async () => JSON.stringify(await rowOf(a, one.session.id)) !== JSON.stringify(row),
+  );
+});
+
+it('a copy lives as long as its row says, whoever made it', async () => {
+  const a = await join(60_000);
+  const one = await a.login(someone());
+  const text = `UPDATE sessions SET last_seen_at = now() - interval '58 seconds' WHERE id = $1`;
+  await a.db.query({ text, values: [one.session.id] });
+  expect(await accepts(a, forged(one))).toBe(false);
+  expect(await accepts(a, one.token)).toBe(true);
+  const leftMs = await a.redis.pttl(await keyOf(a, one));
+  expect(leftMs).toBeGreaterThan(0);
+  expect(leftMs).toBeLessThanOrEqual(2_000);
+});
+
+it('a session that is used now and then goes on; checked all the time and never used, it idles out', async () => {
+  const [a, b] = [await join(idleTimeoutMs), await join(idleTimeoutMs, 'gateway.2')];
+  const [used, refused] = [await a.login(someone()), await a.login(someone())];
+  const startedMs = performance.now();
+  let refusedAfterMs = Number.POSITIVE_INFINITY;
+  for (let nextMs = 0; performance.now() - startedMs < 3 * idleTimeoutMs; ) {
+    const sinceMs = performance.now() - startedMs;
+    const member = sinceMs % 100 < 50 ? a : b;
+    if (sinceMs >= nextMs) {
+      expect(await member.use(used.token)).toBe(true);
+      nextMs = sinceMs + idleTimeoutMs / 2;
+    }
+    const [isLive] = await Promise.all([accepts(a, refused.token), accepts(b, forged(refused))]);
+    if (!isLive) refusedAfterMs = Math.min(refusedAfterMs, performance.now() - startedMs);
+    await delay(30);
+  }
+  expect(refusedAfterMs).toBeGreaterThan(idleTimeoutMs - 1_000);
+  expect(refusedAfterMs).toBeLessThan(idleTimeoutMs + 1_500);
+  expect(await accepts(a, used.token)).toBe(true);
+  expect(await accepts(b, refused.token)).toBe(false);
+});
+
+it('a bot whose requests are all over the limit is logged out in the end', async () => {
+  const platform = await startPlatform({
+    ...{ databaseUrl: postgres.url, schema, redisUrl: redis.url, design: idling(idleTimeoutMs) },
+  });
+  closing.push(() => platform.stop());
+  const { token, session } = await platform.login(someone());
+  const send = client(platform.url, bearer(token));
+  const ask = async () => (await send('GET', '/session')).status;
+  let status = await ask();
+  expect(status).toBe(200);
+  for (let sent = 1; status === 200 && sent < 1_000; sent += 1) status = await ask();
+  expect(status).toBe(429);
+  // What was used is written by now.
+  await delay(2 * store.touchEveryMs);
+  const row = await rowOf(platform, session.id);
+  const answers = new Set<number>();
+  const until = performance.now() + idleTimeoutMs + 2_000;
+  while (performance.now() < until && status !== 401) {
+    status = await ask();
+    answers.add(status);
+    if (status !== 401) expect(await rowOf(platform, session.id)).toEqual(row);
+    await delay(50);
+  }
+  expect([...answers]).toEqual([429, 401]);
+}, 20_000);
