@@ -56,6 +56,43 @@ describe('a retry', () => {
     );
   });
 
+  describe('that obeys Retry-After', () => {
+    const obeys = { ...policy, capMs: 5_000, obeyRetryAfter: true };
+    const told = (text: string, given: RetryPolicy = obeys, status = 429) =>
+      retryAfterUs(given, {
+        ...{ seed: 1, operation: 0, attempt: 1, wallMs: Date.UTC(2026, 10, 21, 9, 0, 0, 250) },
+        record: { outcome: 'fail', status, sentUs: 5, headers: { 'retry-after': text } },
+      });
+
+    it.each([
+      ['seconds', '3', 3_000_000],
+      ['no time at all', '0', 0],
+      ['a date', 'Sat, 21 Nov 2026 09:00:02 GMT', 1_750_000],
+      ['a date that is over', 'Sat, 21 Nov 2026 08:00:00 GMT', 0],
+    ])('waits exactly as told: %s', (_, text, expected) => {
+      expect(told(text)).toBe(expected);
+    });
+
+    it('gives up rather than come early when it is told to wait longer than its patience', () => {
+      expect(told('5')).toBe(5_000_000);
+      expect(told('6')).toBeNull();
+      expect(told('600', { ...obeys, capMs: 0 })).toBe(600_000_000);
+    });
+
+    it.each(['', 'soon', '-1', '1.5', 'Sat, 99 Nov 2026 09:00:02 GMT', '9999999999'])(
+      'follows its own rule when %j says nothing',
+      (text) => {
+        const own = waitAfter({ outcome: 'fail', status: 429, sentUs: 5 }, 1, 0, obeys);
+        expect(told(text)).toBe(own);
+      },
+    );
+
+    it('does not come back for an answer that is final, and not unless it obeys', () => {
+      expect(told('1', obeys, 401)).toBeNull();
+      expect(told('3', policy)).toBeLessThan(100_000);
+    });
+  });
+
   it('adds every attempt and pause to the longest an operation can take', () => {
     expect(longestMs(undefined, 1_000)).toBe(1_000);
     expect(longestMs(policy, 1_000)).toBe(4_000 + 3 * 250);
