@@ -42,7 +42,12 @@ export function parseProcessConfig(text: string | undefined): ProcessConfig {
 export interface ParamReader {
   string(key: string, fallback?: string): string;
   integer(key: string, fallback?: number): number;
+  strings(key: string, fallback?: readonly string[]): readonly string[];
+  flag(key: string): boolean;
   object(key: string, fallback?: Record<string, unknown>): Readonly<Record<string, unknown>>;
+  list(key: string, fallback?: readonly unknown[]): readonly unknown[];
+  /** Complains of any other key. */
+  only(keys: readonly string[]): void;
 }
 
 export function readParams(value: unknown, where: string): ParamReader {
@@ -73,6 +78,21 @@ export function readParams(value: unknown, where: string): ParamReader {
         (v): v is number => Number.isSafeInteger(v) && Number(v) >= 0,
         fallback,
       ),
+    strings: (key, fallback) =>
+      read(
+        key,
+        'a list of strings',
+        (v): v is readonly string[] =>
+          Array.isArray(v) && v.every((one) => typeof one === 'string'),
+        fallback,
+      ),
+    flag: (key) => read(key, 'true or false', (v): v is boolean => typeof v === 'boolean', false),
     object: (key, fallback) => read(key, 'an object', isObject, fallback),
+    list: (key, fallback) => read(key, 'a list', (v) => Array.isArray(v), fallback),
+    only(keys) {
+      const other = Object.keys(value).find((key) => !keys.includes(key));
+      if (other !== undefined)
+        throw new ConfigError(`${where}.${other} is not known; known are ${keys.join(', ')}`);
+    },
   };
 }

@@ -1,0 +1,128 @@
+/**
+ * The accounts of groups: real sessions, real keys and real agents of seeded users, and where each comes from. A group
+ * has as many accounts as credentials or addresses, whichever are more: account n has the n-th of each, round and
+ * round. So one key comes from many addresses, or many keys from one.
+ *
+ * `vars` are the same for every kind, so that any template fits: project, email, password, session, key, agent,
+ * address, forwardedFor (for requests sent without the account's headers), victim (an email to try logins for).
+ */
+import type { Redis } from 'ioredis';
+import { type SeededKey, seedAgents, seedKeys } from '../api-keys/seed.ts';
+import type { SessionsDesign } from '../design.ts';
+import type { Clock, Database, Random } from '../ports.ts';
+import { seedEmail, seedPassword } from '../sessions/seed.ts';
+import { seedSessions } from '../sessions/seed-sessions.ts';
+import { type AccountGroup, addressOf, forgedAddressOf } from './account-groups.ts';
+
+export interface AccountStores {
+  readonly db: Database;
+  readonly redis: Redis;
+  readonly keyPrefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** As the load reads it; see the engine's `Account`. */
+export interface Account {
+  readonly id: string;
+  readonly subject: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly vars: Readonly<Record<string, string>>;
+  readonly group?: string;
+}
+
+interface Credential {
+  readonly userId: string;
+  readonly subject: string;
+  readonly token: string;
+  /** Empty for a key. */
+  readonly sessionId: string;
+  /** Empty for a session. */
+  readonly keyId: string;
+  readonly slot: number;
+}
+
+type Given = AccountStores & { design: SessionsDesign };
+
+export async function accountsOfGroups(
+  groups: readonly AccountGroup[],
+  given: Given,
+): Promise<readonly Account[]> {
+  const accounts: Account[] = [];
+  const keysOf = new Map<AccountGroup, readonly SeededKey[]>();
+  for (const [index, group] of groups.entries()) {
+    const credentials = await credentialsOf(group, keysOf, given);
+    accounts.push(...(await groupAccounts(group, index, { credentials, db: given.db })));
+  }
+  return accounts;
+}
+
+const usersOf = ({ firstUser, count }: AccountGroup) =>
+  Array.from({ length: count }, (_, i) => String(firstUser + i));
+
+async function credentialsOf(
+  group: AccountGroup,
+  keysOf: Map<AccountGroup, readonly SeededKey[]>,
+  given: Given,
+): Promise<readonly Credential[]> {
+  const { kind, perUser, tier } = group;
+  if (kind === 'sessions') {
+    const sessions = await seedSessions(usersOf(group), given);
+    return sessions.map(({ userId, sessionId, token }) => ({
+      ...{ userId, token, subject: sessionId, sessionId, keyId: '', slot: 0 },
+    }));
+  }
+  const keysEach = kind === 'keys' ? perUser : 1;
+  const owners = usersOf(group).flatMap((user) => Array.from({ length: keysEach }, () => user));
+  const keys = group.keyOf ? keysOf.get(group.keyOf)! : await seedKeys(owners, { ...given, tier });
+  keysOf.set(group, keys);
+  const shown = kind === 'keys' ? keys : await seedAgents(keys, { ...given, count: perUser });
+  return shown.map(({ ownerId, ...key }) => ({ ...key, userId: ownerId, sessionId: '' }));
+}
+
+async function groupAccounts(
+  group: AccountGroup,
+  index: number,
+  { credentials, db }: { credentials: readonly Credential[]; db: Database },
+): Promise<readonly Account[]> {
+  const { name, ipv6, forged } = group;
+  const addresses = group.addresses ?? credentials.length;
+  const victims = usersOf(group.victims ?? group);
+  const projects = await newestProjects(db, usersOf(group));
+  return Array.from({ length: Math.max(credentials.length, addresses) }, (_, n) => {
+    const { userId, subject, token, sessionId, keyId, slot } = credentials[n % credentials.length]!;
+    const address = addressOf(index, n % addresses, n, ipv6);
+    const forwardedFor = forged ? `${forgedAddressOf(n)}, ${address}` : address;
+    return {
+      id: userId,
+      subject,
+      group: name,
+      headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': forwardedFor },
+      vars: {
+        ...ownVars(userId, projects),
+        ...{ session: sessionId, key: keyId, agent: String(slot), address, forwardedFor },
+        victim: seedEmail(Number(victims[n % victims.length])),
+      },
+    };
+  });
+}
+
+/** What any account can say of its user. */
+export const ownVars = (userId: string, projects: ReadonlyMap<string, string>) => ({
+  project: projects.get(userId) ?? '',
+  email: seedEmail(Number(userId)),
+  password: seedPassword,
+});
+
+/** By owner. */
+export async function newestProjects(
+  db: Database,
+  owners: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const projects = await db.query<{ owner: string; id: string }>({
+    text: `SELECT DISTINCT ON (owner_id) owner_id AS owner, id FROM projects
+            WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id, id DESC`,
+    values: [owners],
+  });
+  return new Map(projects.map(({ owner, id }) => [owner, id]));
+}
