@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { type Credential, Credentials, readBegun } from './credentials.ts';
 import { compileAccount } from './request-template.ts';
 
-const make = (count: number) =>
+/** With `groups`, account k is of the group at k, round and round. */
+const make = (count: number, groups: readonly string[] = []) =>
   new Credentials(
     Array.from({ length: count }, (_, index) =>
       compileAccount(
@@ -12,6 +13,7 @@ const make = (count: number) =>
           headers: { 'X-Agent': 'a', Authorization: `Bearer t${index}`, Cookie: 'c' },
           vars: { email: `${index}@b` },
           subject: `s${index}`,
+          ...(groups.length === 0 ? {} : { group: groups[index % groups.length]! }),
         },
         index,
       ),
@@ -44,6 +46,29 @@ describe('drawing', () => {
     const drawn = [0, 1, 2, 3].map((position) => credentials.draw('any', position));
     expect(subjects(drawn).sort()).toEqual(['s0', 's1', 's2', 's3']);
     expect(subjects(drawn.slice(2))).toEqual(['s1', 's2']);
+  });
+});
+
+describe('a group', () => {
+  it('is drawn from alone, round and round', () => {
+    const credentials = make(6, ['bot', 'honest', 'honest']);
+    const of = (group: string) =>
+      [0, 1, 2, 3, 4].map((position) => credentials.draw('live', position, group));
+    expect(subjects(of('bot'))).toEqual(['s0', 's3', 's0', 's3', 's0']);
+    expect(subjects(of('honest'))).toEqual(['s1', 's2', 's4', 's5', 's1']);
+    expect(subjects(of('nobody'))).toEqual([null, null, null, null, null].map(() => undefined));
+  });
+
+  it('takes in what its accounts begin, and only that', () => {
+    const credentials = make(4, ['bot', 'honest']);
+    credentials.begin(1, { token: 't', subject: 'n' });
+    expect(subjects(credentials.all('live', 'honest'))).toEqual(['s1', 'n', 's3']);
+    expect(subjects(credentials.all('live', 'bot'))).toEqual(['s0', 's2']);
+    end(credentials, credentials.draw('live', 2, 'honest')!, 'ok');
+    expect(subjects(credentials.all('ended', 'honest'))).toEqual(['n']);
+    expect(subjects(credentials.all('ended'))).toEqual(['n']);
+    expect(credentials.draw('ended', 0, 'bot')).toBeNull();
+    expect(credentials.draw('any', 2, 'honest')!.subject).toBe('n');
   });
 });
 
@@ -132,7 +157,7 @@ it('holds every credential in exactly one list, in its place, whatever happens',
   });
   fc.assert(
     fc.property(fc.nat({ max: 6 }), fc.array(step, { maxLength: 60 }), (accounts, steps) => {
-      const credentials = make(accounts);
+      const credentials = make(accounts, ['bot', 'honest', 'ci']);
       const open: Credential[] = [];
       let made = accounts;
       for (const { kind, position, act, outcome } of steps) {
@@ -157,6 +182,13 @@ it('holds every credential in exactly one list, in its place, whatever happens',
         const of = (state: string) => all.filter((each) => each.state === state);
         expect(of('live').map((each) => each.place)).toEqual(of('live').map((_, place) => place));
         expect(of('ended')).toHaveLength(credentials.count('ended'));
+        for (const group of ['bot', 'honest', 'ci']) {
+          const members = all.filter((each) => each.group === group);
+          const drawn = members.map((__, place) => credentials.draw('any', place, group)!);
+          expect(new Set(drawn)).toEqual(new Set(members));
+          const live = drawn.filter((each) => each.state === 'live');
+          expect(live.map((each) => each.groupPlace)).toEqual(live.map((__, place) => place));
+        }
         for (const each of of('live')) expect([each.ending, each.doubted]).toEqual([0, false]);
       }
     }),

@@ -27,6 +27,7 @@ const operation: fc.Arbitrary<OperationRecord> = fc.record(
     status: fc.nat(599),
     error: text,
     body: text,
+    headers: fc.dictionary(text, text, { noNullPrototype: true }),
   },
   {
     requiredKeys: [
@@ -102,6 +103,14 @@ describe('a corrupt history names its line', () => {
       '{"kind":"fault","name":"x","event":"apply","atUs":1.5}',
       'fault needs atUs (whole)',
     ],
+    ...['[]', 'null', '{"retry-after":1}', '"x"'].map(
+      (headers) =>
+        [
+          `headers that are ${headers.replaceAll('"', '')}`,
+          `{"kind":"op","id":1,"phase":"p","name":"n","user":"","requestId":"r","scheduledUs":0,"sentUs":0,"doneUs":1,"outcome":"ok","status":200,"headers":${headers}}`,
+          'op needs headers (object of strings)',
+        ] as const,
+    ),
     [
       'an unheard-of event',
       '{"kind":"fault","name":"x","event":"pray","atUs":1}',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OpenWorkload, OperationTemplate } from '../../pure/workload.ts';
+import { mixOf, type OpenWorkload, type OperationTemplate } from '../../pure/workload.ts';
 import { constantLoad, planRequests } from './request-plan.ts';
 import { parseRequest } from './wire-request.ts';
 
@@ -45,6 +45,26 @@ describe('a plan for an external generator', () => {
     for (const workload of [open({ arrivals: 'poisson' }), open({ stages: [ramp] })]) {
       expect(() => constantLoad(workload)).toThrow('one constant rate');
     }
+  });
+});
+
+describe('an external generator', () => {
+  it('is handed the group and the headers of an operation', () => {
+    const headers = { 'X-Forwarded-For': '192.0.2.{op}' };
+    const [a, b] = options.accounts;
+    const accounts = [{ ...a!, group: 'bot' }, b!];
+    const plan = planRequests(open({ operations: [{ ...write, group: 'bot', headers }] }), {
+      ...options,
+      accounts,
+    });
+    expect(new Set(plan.map(({ user }) => user))).toEqual(new Set(['a']));
+    expect(plan[2]!.headers['x-forwarded-for']).toBe('192.0.2.7');
+  });
+
+  it('plays no mix and keeps no headers', () => {
+    expect(() => constantLoad(mixOf([open()]))).toThrow('one constant rate only, not a mix');
+    const operations = [{ ...write, captureHeaders: ['x'] }];
+    expect(() => planRequests(open({ operations }), options)).toThrow('no response headers');
   });
 });
 

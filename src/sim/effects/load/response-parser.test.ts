@@ -163,3 +163,46 @@ describe('memory and framing', () => {
     expect(() => parse([input])).toThrow(ResponseError);
   });
 });
+
+describe('wanted headers', () => {
+  const head =
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRateLimit:  a;b \r\nratelimit: c\r\n' +
+    `X-Long: ${'x'.repeat(3_000)}\r\nempty:\r\nno colon\r\nx-other: 1\r\n\r\n`;
+  const headersOf = (text: string, wanted: readonly string[] | null, piece = text.length) => {
+    const parser = new ResponseParser();
+    parser.start(false, wanted);
+    for (let at = 0; at < text.length; at += piece) {
+      const part = bytes(text.slice(at, at + piece));
+      parser.feed(part, part.length);
+    }
+    return parser.headers;
+  };
+
+  it('are kept by name in lower case, the first of each, and no others', () => {
+    const wanted = ['ratelimit', 'x-long', 'empty', 'retry-after'];
+    const expected = { ratelimit: 'a;b', empty: '', 'x-long': 'x'.repeat(1_024) };
+    for (const piece of [1, 7, 5_000]) {
+      expect(headersOf(`${head}ok`, wanted, piece)).toEqual(expected);
+    }
+  });
+
+  it('are null when none were asked for, and nothing of the answer before', () => {
+    expect(headersOf(`${head}ok`, null)).toBeNull();
+    const parser = new ResponseParser();
+    for (const [name, expected] of [
+      ['first', { first: '1' }],
+      ['second', {}],
+    ] as const) {
+      parser.start(false, [name]);
+      expect(parser.headers).toBeNull();
+      const answer = bytes('HTTP/1.1 204 No Content\r\nfirst: 1\r\n\r\n');
+      expect(parser.feed(answer, answer.length)).toBe(true);
+      expect(parser.headers).toEqual(expected);
+    }
+  });
+
+  it('are those of the answer, not of an interim one', () => {
+    const interim = 'HTTP/1.1 103 Early Hints\r\nlink: early\r\n\r\n';
+    expect(headersOf(`${interim}HTTP/1.1 204 No Content\r\n\r\n`, ['link'])).toEqual({});
+  });
+});
