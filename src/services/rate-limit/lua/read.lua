@@ -1,0 +1,6 @@
+-- What a read that found no string or number means. Nothing there is nothing. So is a value of another type, which is
+-- none of ours: the next admitted request replaces it. Raising instead would let one such key stop every decision.
+local function nothing(reply)
+  if reply and not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err) end
+  return ''
+end

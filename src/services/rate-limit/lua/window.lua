@@ -1,0 +1,43 @@
+-- An exact window: the judge of policy.ts. One string per key, 7 bytes per admitted unit: Unix microseconds, big-endian,
+-- oldest first. Measured at a limit of 100: a list costs the same time and half as much memory again, a sorted set
+-- more of both.
+-- Returns the time it used, ok, remaining and reset as after writing, and the string to write.
+local function judge_window(key, now, limit, window, weight)
+  local time_at = struct.unpack
+  local packed = redis.pcall('GET', key)
+  if type(packed) ~= 'string' then packed = nothing(packed) end
+  local size = #packed
+  if size % 7 ~= 0 then packed, size = '', 0 end
+
+  local cut, oldest = 0, now
+  if size > 0 then
+    -- A clock that stepped back must not let a window be used twice.
+    local newest = time_at('>I7', packed, size - 6)
+    if newest > now then now = newest end
+    oldest = time_at('>I7', packed)
+    if now - oldest >= window then
+      local dead, live = 1, size / 7 + 1
+      while live - dead > 1 do
+        local middle = math.floor((dead + live) / 2)
+        local counts = now - time_at('>I7', packed, middle * 7 - 6) < window
+        if counts then live = middle else dead = middle end
+      end
+      cut = dead * 7
+      oldest = cut < size and time_at('>I7', packed, cut + 1) or now
+    end
+  end
+
+  local free = limit - (size - cut) / 7
+  if weight <= free then
+    local entry = struct.pack('>I7', now)
+    if weight > 1 then entry = string.rep(entry, weight) end
+    if cut > 0 then packed = string.sub(packed, cut + 1) end
+    return now, true, free - weight, oldest + window - now, packed .. entry
+  end
+  -- The last unit that must go before this request fits; what can never fit is told the whole window.
+  local reset = window
+  if weight <= limit then
+    reset = time_at('>I7', packed, cut + (weight - free) * 7 - 6) + window - now
+  end
+  return now, false, free > 0 and free or 0, reset
+end
