@@ -15,6 +15,8 @@ export interface Limited {
   subjectOf(operation: OperationRecord): string | undefined;
   /** Units it takes; default 1. */
   weightOf?(operation: OperationRecord): number;
+  /** Its units are given back with the answer: a login that succeeds. */
+  refunded?(operation: OperationRecord): boolean;
 }
 
 /** A request whose answer never came may still be decided, but not later than this. */
@@ -25,39 +27,56 @@ export interface Judged {
   readonly evidence: LimitEvidence | null;
   readonly subject: string;
   readonly weight: number;
+  readonly refunded: boolean;
 }
 
 export function judgedOf(
   history: readonly HistoryRecord[],
-  { operations, subjectOf, weightOf = () => 1 }: Limited,
+  { operations, subjectOf, weightOf = () => 1, refunded = () => false }: Limited,
 ): Judged[] {
   return history.flatMap((operation) => {
     if (operation.kind !== 'op' || operation.sentUs < 0) return [];
     if (operations !== undefined && !operations.includes(operation.name)) return [];
     const subject = subjectOf(operation);
     if (subject === undefined) return [];
-    return [{ operation, evidence: evidenceOf(operation), subject, weight: weightOf(operation) }];
+    const asked = { operation, subject, weight: weightOf(operation) };
+    return [{ ...asked, evidence: evidenceOf(operation), refunded: refunded(operation) }];
   });
 }
 
 /** `policy`: refusals by others say nothing about it, and are left out. */
-export function limitEventsOf(judged: readonly Judged[], policy?: string): LimitEvent[] {
+export function limitEventsOf(
+  judged: readonly Judged[],
+  { policy, windowUs }: { policy?: string | undefined; windowUs: number },
+): LimitEvent[] {
   const clock = clockOf(judged);
-  return judged.flatMap((one) => {
+  return judged.flatMap((one): LimitEvent[] => {
     const { operation, evidence, subject, weight } = one;
-    const { requestId } = operation;
+    const { requestId, outcome, sentUs, doneUs } = operation;
+    const lateUs = outcome === 'unknown' ? DECIDED_WITHIN_US : 0;
+    const whole = { fromUs: sentUs + clock.leastUs, toUs: doneUs + lateUs + clock.mostUs };
     const common = { requestId, subject, weight };
-    if (evidence?.mode === 'store') {
-      if (!evidence.admitted && policy !== undefined && !evidence.by.includes(policy)) return [];
-      const kind = evidence.admitted ? ('admitted' as const) : ('refused' as const);
-      return [{ ...common, kind, fromUs: evidence.atUs, toUs: evidence.atUs }];
-    }
-    const kind = kindWithoutStore(one);
+    const byStore = evidence?.mode === 'store';
+    const instant = byStore ? { fromUs: evidence.atUs, toUs: evidence.atUs } : whole;
+    const kind = byStore ? kindOf(evidence, policy) : kindWithoutStore(one);
     if (kind === null) return [];
-    const lateUs = operation.outcome === 'unknown' ? DECIDED_WITHIN_US : 0;
-    const fromUs = operation.sentUs + clock.leastUs;
-    return [{ ...common, kind, fromUs, toUs: operation.doneUs + lateUs + clock.mostUs }];
+    // What is given back excuses a refusal as long as it was held: as if it had been taken a window before its end.
+    if (one.refunded && kind === 'admitted')
+      return [{ ...common, kind: 'possible', ...instant, toUs: whole.toUs - windowUs }];
+    return [{ ...common, kind, ...instant }];
   });
+}
+
+/** The same without believing any clock but the client's: for what a wrong clock would hide. */
+export function withoutEvidence(judged: readonly Judged[]): Judged[] {
+  return judged
+    .filter(({ evidence }) => evidence === null || (evidence.admitted && evidence.mode === 'store'))
+    .map((one) => ({ ...one, evidence: null }));
+}
+
+function kindOf({ admitted, by }: LimitEvidence, policy?: string): LimitEvent['kind'] | null {
+  if (admitted) return 'admitted';
+  return policy === undefined || by.includes(policy) ? 'refused' : null;
 }
 
 /** What a process admits by itself the store may be told later, or not. */

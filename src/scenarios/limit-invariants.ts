@@ -9,7 +9,13 @@ import { checkRetryAfter, type LimitedAnswer } from '../sim/pure/check-retry-aft
 import { checkWindow, type LimitEvent } from '../sim/pure/check-window.ts';
 import { refusalsAreDue, windowIsExact } from '../sim/pure/window-verdicts.ts';
 import type { Invariant } from '../sim/scenario.ts';
-import { type Judged, judgedOf, type Limited, limitEventsOf } from './limit-events.ts';
+import {
+  type Judged,
+  judgedOf,
+  type Limited,
+  limitEventsOf,
+  withoutEvidence,
+} from './limit-events.ts';
 import { limitFieldsOf } from './limit-evidence.ts';
 
 export interface LimitedWindow extends Limited {
@@ -28,7 +34,7 @@ export function windowExact(given: LimitedWindow): Invariant {
   return {
     id: given.id ?? 'window-exact',
     statement: `never more than ${limitText(given)} admitted in any ${given.windowMs} ms`,
-    check: (history) => windowIsExact(findingsIn(history, given)),
+    check: (history) => exactIn(judgedOf(history, given), given),
   };
 }
 
@@ -36,7 +42,7 @@ export function noFalseRefusals(given: LimitedWindow): Invariant {
   return {
     id: given.id ?? 'no-false-refusals',
     statement: 'nothing is refused that would have fitted its limit',
-    check: (history) => refusalsAreDue(findingsIn(history, given)),
+    check: (history) => refusalsAreDue(findingsOf(judgedOf(history, given), given)),
   };
 }
 
@@ -46,9 +52,9 @@ export function stolenKeyBounded(given: LimitedWindow): Invariant {
     id: given.id ?? 'stolen-key-bounded',
     statement: `a stolen key gets at most ${limitText(given)} through in any ${given.windowMs} ms`,
     check(history) {
-      const events = eventsIn(history, given);
-      const answer = windowIsExact(findingsOf(events, given));
-      const units = events
+      const judged = judgedOf(history, given);
+      const answer = exactIn(judged, given);
+      const units = eventsOf(judged, given)
         .filter(({ kind }) => kind === 'admitted')
         .reduce((sum, { weight }) => sum + weight, 0);
       return {
@@ -164,16 +170,22 @@ export function agentsFair(given: FairAgents): Invariant {
   };
 }
 
-function eventsIn(history: readonly HistoryRecord[], given: LimitedWindow): LimitEvent[] {
-  return limitEventsOf(judgedOf(history, given), given.policy);
+function eventsOf(judged: readonly Judged[], { policy, windowMs }: LimitedWindow): LimitEvent[] {
+  return limitEventsOf(judged, { policy, windowUs: windowMs * 1_000 });
 }
 
-function findingsOf(events: readonly LimitEvent[], given: LimitedWindow) {
-  return checkWindow({ events, limitOf: limitOf(given), windowUs: given.windowMs * 1_000 });
+function findingsOf(judged: readonly Judged[], given: LimitedWindow) {
+  const windowUs = given.windowMs * 1_000;
+  return checkWindow({ events: eventsOf(judged, given), limitOf: limitOf(given), windowUs });
 }
 
-const findingsIn = (history: readonly HistoryRecord[], given: LimitedWindow) =>
-  findingsOf(eventsIn(history, given), given);
+/** By the limiter's clock, and once more by the client's: a limiter that errs about the time errs in its evidence too. */
+function exactIn(judged: readonly Judged[], given: LimitedWindow) {
+  const answer = windowIsExact(findingsOf(judged, given));
+  if (answer.violations > 0) return answer;
+  const outside = windowIsExact(findingsOf(withoutEvidence(judged), given));
+  return outside.violations > 0 ? outside : answer;
+}
 
 function answerOf({ operation, evidence, subject, weight }: Judged): LimitedAnswer {
   const { requestId, sentUs, doneUs, status, outcome, headers } = operation;
