@@ -31,6 +31,8 @@ export async function createBase(
     await db.query({ text: sql('sessions/schema.sql') });
     await db.query({ text: sql('api-keys/schema.sql') });
     await db.query({ text: sql('projects/schema.sql') });
+    await db.query({ text: sql('rate-limit/schema.sql') });
+    await db.query({ text: sql('rate-limit/members.sql') });
     await createStorage(db);
     await seedUsers(db, { ...given, anchor, password: given.design.sessions.password });
     await seedProjects(db, { ...given, anchor });

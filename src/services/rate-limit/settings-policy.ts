@@ -1,0 +1,82 @@
+/**
+ * Which numbers hold for an organisation: its own setting, else its tier's, else the design's. Pure. What nobody has
+ * set of their own is computed once, so that a decision costs a look-up.
+ */
+import type { ExactLimitsDesign, TierLimits } from '../design.ts';
+
+export type Tier = keyof ExactLimitsDesign['tiers'];
+export type Policy = keyof TierLimits;
+/** `shadow`: judged, never a reason to refuse. `off`: not asked. */
+export type LimitMode = 'enforce' | 'shadow' | 'off';
+
+export interface ResolvedLimit {
+  readonly limit: number;
+  readonly mode: LimitMode;
+}
+export type ResolvedLimits = Readonly<Record<Policy, ResolvedLimit>>;
+
+export interface LimitSetting extends ResolvedLimit {
+  readonly scope: 'tier' | 'organisation';
+  /** The tier, or the organisation's id. */
+  readonly name: string;
+  readonly policy: Policy;
+}
+
+export interface LimitTenant {
+  readonly organisationId: string;
+  readonly tier: Tier;
+}
+
+export const tiers = ['standard', 'enterprise', 'ci'] as const satisfies readonly Tier[];
+export const policies = [
+  'organisation',
+  'user',
+  'key',
+  'address',
+] as const satisfies readonly Policy[];
+export const modes = ['enforce', 'shadow', 'off'] as const satisfies readonly LimitMode[];
+
+export const maxLimit = 10_000;
+/** Settings and tenants together; all of them are in the memory of each process. */
+export const maxRows = 50_000;
+
+/** Without `tier`: the organisation's. */
+export type LimitsOf = (organisationId: string, tier?: Tier) => ResolvedLimits;
+
+export function resolveLimits(
+  design: Pick<ExactLimitsDesign, 'tiers'>,
+  settings: readonly LimitSetting[],
+  tenants: readonly LimitTenant[],
+): LimitsOf {
+  const byScope = { tier: new Map<string, Own>(), organisation: new Map<string, Own>() };
+  for (const { scope, name, policy, limit, mode } of settings) {
+    const own = byScope[scope].get(name) ?? {};
+    own[policy] = { limit, mode };
+    byScope[scope].set(name, own);
+  }
+  const ofTier = (tier: Tier): ResolvedLimits => {
+    const enforced = (policy: Policy): ResolvedLimit => ({
+      limit: design.tiers[tier][policy],
+      mode: 'enforce',
+    });
+    const fromDesign = {
+      organisation: enforced('organisation'),
+      user: enforced('user'),
+      key: enforced('key'),
+      address: enforced('address'),
+    };
+    return { ...fromDesign, ...byScope.tier.get(tier) };
+  };
+  const limits = {
+    standard: ofTier('standard'),
+    enterprise: ofTier('enterprise'),
+    ci: ofTier('ci'),
+  };
+  const tierOf = new Map(tenants.map(({ organisationId, tier }) => [organisationId, tier]));
+  return (organisationId, tier = tierOf.get(organisationId) ?? 'standard') => {
+    const own = byScope.organisation.get(organisationId);
+    return own ? { ...limits[tier], ...own } : limits[tier];
+  };
+}
+
+type Own = Partial<Record<Policy, ResolvedLimit>>;

@@ -1,0 +1,276 @@
+/** Settings on a real PostgreSQL, as two processes hold them: what one changes holds in both, and survives an outage. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import type { ExactLimitsDesign } from '../design.ts';
+import { openDatabase, type PooledDatabase } from '../gateway/clients.ts';
+import { findDesign } from '../lineage.ts';
+import type { Database, TransactionalDatabase } from '../ports.ts';
+import type { Answer, Call } from '../route.ts';
+import { limitRoutes } from './routes.ts';
+import { createLimitSettings, type LimitSettings, writeLimitSettings } from './settings.ts';
+import { createLimitSettingsChanges } from './settings-changes.ts';
+import { maxRows } from './settings-policy.ts';
+
+const given = findDesign('turn2.after').rateLimit as ExactLimitsDesign;
+const refreshMs = 50;
+const design = { ...given, degraded: { ...given.degraded, refreshMs } };
+const { standard, enterprise, ci } = design.tiers;
+const clock = { nowUs: () => Date.now() * 1_000 };
+const schema = readFileSync(path.join(import.meta.dirname, 'schema.sql'), 'utf8');
+
+let lease: Lease;
+let postgres: PostgresServer;
+let restartPostgres: () => Promise<void>;
+let pool: PooledDatabase;
+let statements: string[] = [];
+let reports: Error[] = [];
+let opened: LimitSettings[] = [];
+
+const counted = (inner: Database): Database => ({
+  query(statement) {
+    statements.push(statement.name ?? statement.text);
+    return inner.query(statement);
+  },
+});
+const db: TransactionalDatabase = {
+  query: (statement) => counted(pool).query(statement),
+  transaction: (work) => pool.transaction((tx) => work(counted(tx))),
+};
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `limit-settings-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease, binaries, dataDir, settings: {} };
+  const start = (port?: number) =>
+    startPostgres({
+      ...{ ...common, logFile: path.join(lease.folder, 'pg') },
+      ...(port ? { findPort: async () => port } : {}),
+    });
+  postgres = await start();
+  restartPostgres = async () => {
+    postgres = await start(postgres.port);
+  };
+  pool = openDatabase({
+    databaseUrl: postgres.url,
+    design: { poolMax: 5, connectionTimeoutMs: 1_000, statementTimeoutMs: 5_000 },
+    applicationName: 'settings',
+    onConnectionError: () => {}, // The statement that meets it says so.
+  });
+  await db.query({ text: schema });
+  // Once more: a schema may be executed over itself.
+  await db.query({ text: schema });
+});
+beforeEach(async () => {
+  await db.query({ text: 'TRUNCATE limit_tenants, limit_settings' });
+  reports = [];
+});
+afterEach(async () => {
+  await Promise.all(opened.map((one) => one.close()));
+  opened = [];
+});
+afterAll(async () => {
+  await pool?.close();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+async function open(): Promise<LimitSettings> {
+  const settings = createLimitSettings({ db, design, clock, report: (e) => void reports.push(e) });
+  await settings.start();
+  opened.push(settings);
+  return settings;
+}
+
+async function eventually(condition: () => boolean, limitMs = 10_000) {
+  const until = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > until) throw new Error(`not within ${limitMs} ms`);
+    await delay(5);
+  }
+}
+
+const enforced = (limit: number) => ({ limit, mode: 'enforce' as const });
+const user = { policy: 'user', mode: 'enforce' } as const;
+const ofOrganisation = { ...user, scope: 'organisation', name: '7' } as const;
+
+describe('limits in memory', () => {
+  it('are those of the design where nothing is set, and of the narrowest setting where something is', async () => {
+    const settings = await open();
+    expect(settings.of('7').user).toEqual(enforced(standard.user));
+    expect(settings.of('7', 'ci').key).toEqual(enforced(ci.key));
+    await writeLimitSettings(db, [
+      { organisationId: '7', tier: 'enterprise' },
+      { organisationId: '8', tier: 'enterprise' },
+      { ...ofOrganisation, limit: 9_999 },
+      { ...user, scope: 'tier', name: 'enterprise', limit: 5, mode: 'shadow' },
+    ]);
+    await settings.refresh();
+    expect(settings.of('7').user).toEqual(enforced(9_999));
+    expect(settings.of('7').address).toEqual(enforced(enterprise.address));
+    expect(settings.of('8').user).toEqual({ limit: 5, mode: 'shadow' });
+    expect(settings.of('9').user).toEqual(enforced(standard.user));
+  });
+
+  it('follow what another process or an operator changes, and cost one small statement meanwhile', async () => {
+    const settings = await open();
+    await writeLimitSettings(db, [{ ...ofOrganisation, limit: 3 }]);
+    await eventually(() => settings.of('7').user.limit === 3);
+    await db.query({ text: `UPDATE limit_settings SET "limit" = 4, mode = 'off'` });
+    await eventually(() => settings.of('7').user.limit === 4);
+    expect(settings.of('7').user.mode).toBe('off');
+    statements = [];
+    await delay(6 * refreshMs);
+    expect(new Set(statements)).toEqual(new Set(['limit-settings-version']));
+    await db.query({ text: 'DELETE FROM limit_settings' });
+    await eventually(() => settings.of('7').user.limit === standard.user);
+  });
+
+  it('show a change of many rows as one', async () => {
+    const settings = await open();
+    const rows = (limit: number) =>
+      Array.from({ length: 200 }, (_, i) => ({ ...ofOrganisation, name: String(i + 1), limit }));
+    let writing = true;
+    const writes = (async () => {
+      for (let limit = 1; limit <= 20; limit += 1) await writeLimitSettings(db, rows(limit));
+      writing = false;
+    })();
+    while (writing) {
+      await settings.refresh();
+      const seen = new Set(rows(0).map(({ name }) => settings.of(name).user.limit));
+      expect(seen.size).toBe(1);
+    }
+    await writes;
+  });
+
+  it('stay as they were while PostgreSQL is down, say so once, and go on', async () => {
+    const settings = await open();
+    await writeLimitSettings(db, [{ ...ofOrganisation, limit: 3 }]);
+    await settings.refresh();
+    await postgres.stop();
+    try {
+      await eventually(() => reports.length === 1);
+      await delay(6 * refreshMs);
+      expect(settings.of('7').user.limit).toBe(3);
+      expect(reports).toHaveLength(1);
+    } finally {
+      await restartPostgres();
+    }
+    await writeLimitSettings(db, [{ ...ofOrganisation, limit: 2 }]);
+    await eventually(() => settings.of('7').user.limit === 2);
+  });
+
+  it('stay as they were when there are more than a process takes', async () => {
+    await writeLimitSettings(db, [{ ...ofOrganisation, limit: 3 }]);
+    const settings = await open();
+    const text = `INSERT INTO limit_tenants SELECT n, 'ci' FROM generate_series(1, ${maxRows}) AS n`;
+    await db.query({ text });
+    await eventually(() => reports.length === 1);
+    expect(String(reports[0]!.cause)).toContain(`more than ${maxRows}`);
+    expect(settings.of('8').user).toEqual(enforced(standard.user));
+    const changes = createLimitSettingsChanges({ db });
+    const one = changes.write({ organisationId: '999999', tier: 'ci' });
+    await expect(one).rejects.toMatchObject({ status: 409 });
+    expect(
+      await db.query({ text: 'SELECT 1 FROM limit_tenants WHERE organisation_id = 999999' }),
+    ).toEqual([]);
+  });
+
+  it('refuse numbers that are none, in PostgreSQL too', async () => {
+    for (const limit of [0, -1, 10_001, 1.5])
+      await expect(writeLimitSettings(db, [{ ...ofOrganisation, limit }])).rejects.toThrow();
+  });
+});
+
+describe('an administrator', () => {
+  const routes = async (role: string) => {
+    const settings = await open();
+    const changes = createLimitSettingsChanges({ db });
+    const all = limitRoutes({ settings, changes, credentials: async () => ({ role }) });
+    const call = (action: string, more: Partial<Call> = {}): Promise<Answer> =>
+      all
+        .find((route) => route.action === `rate-limit.${action}`)!
+        .handle({
+          ...{ userId: '1', session: null, token: '', params: {}, query: {}, body: {} },
+          origin: { requestId: 'r', device: null, ip: null },
+          trail: { userId: '1', resourceId: null },
+          ...more,
+        } as Call);
+    return { settings, call };
+  };
+  const params = { scope: 'organisation', name: '7', policy: 'user' };
+
+  it('sets a limit, sees it, takes it away, each in effect when it is answered', async () => {
+    const { settings, call } = await routes('administrator');
+    const trail = { userId: '1', resourceId: null };
+    const body = { limit: 12, mode: 'shadow' };
+    expect(await call('set', { params, body, trail })).toMatchObject({ status: 200, body });
+    expect(trail.resourceId).toBe('organisation/7/user');
+    expect(settings.of('7').user).toEqual(body);
+    expect((await call('tier', { params: { name: '7' }, body: { tier: 'ci' } })).status).toBe(200);
+    expect(settings.of('7').key).toEqual(enforced(ci.key));
+    const listed = await call('list');
+    expect(listed.body).toMatchObject({
+      items: [
+        { scope: 'organisation', name: '7', policy: 'tier', tier: 'ci', limit: null },
+        { ...params, ...body, tier: null, changedAt: expect.stringMatching(/Z$/) },
+      ],
+      next: null,
+    });
+    for (let again = 0; again < 2; again += 1)
+      expect((await call('remove', { params })).status).toBe(204);
+    expect(settings.of('7').user).toEqual(enforced(ci.user));
+  });
+
+  it('reads all of it page by page', async () => {
+    const { call } = await routes('administrator');
+    const rows = Array.from({ length: 1_200 }, (_, i) => ({
+      ...ofOrganisation,
+      name: `${i + 1}`,
+      limit: 1,
+    }));
+    await writeLimitSettings(db, rows);
+    const names: string[] = [];
+    let next: string | null = null;
+    do {
+      const query = next === null ? {} : { cursor: next };
+      const page = (await call('list', { query })).body as {
+        items: { name: string }[];
+        next: string | null;
+      };
+      names.push(...page.items.map(({ name }) => name));
+      next = page.next;
+    } while (next !== null);
+    expect(names).toHaveLength(1_200);
+    expect(new Set(names).size).toBe(1_200);
+  });
+
+  it('must be one', async () => {
+    const { settings, call } = await routes('member');
+    const body = { limit: 12, mode: 'enforce', tier: 'ci' };
+    for (const action of ['list', 'set', 'remove', 'tier'])
+      await expect(call(action, { params, body })).rejects.toMatchObject({ status: 403 });
+    expect(settings.of('7').user).toEqual(enforced(standard.user));
+  });
+
+  it('names a tier by its name and an organisation by its id', async () => {
+    const { call } = await routes('administrator');
+    const body = { limit: 12, mode: 'enforce' };
+    for (const wrong of [
+      { ...params, scope: 'tier' },
+      { ...params, name: 'ci' },
+    ])
+      await expect(call('set', { params: wrong, body })).rejects.toMatchObject({ status: 400 });
+  });
+});
