@@ -1,7 +1,12 @@
 /** What `platform explain` says of a drill alone: who runs, the phases with their load and faults, the requests. */
 import { rateText, ratioText } from '../report/format.ts';
 import { plannedMs } from '../sim/pure/schedule.ts';
-import type { OpenWorkload, OperationTemplate, Workload } from '../sim/pure/workload.ts';
+import type {
+  OpenWorkload,
+  OperationTemplate,
+  RetryPolicy,
+  Workload,
+} from '../sim/pure/workload.ts';
 import { type DrillScenario, operationsOf, type TestbedSpec } from '../sim/scenario.ts';
 import { entry, lengthText, listed, paragraph, plainTable } from './explain-text.ts';
 import { faultWords } from './fault-words.ts';
@@ -91,7 +96,7 @@ function loadWords(workload: Workload): string {
 }
 
 function arrivalWords({ arrivals, burstEveryMs = 0 }: OpenWorkload): string {
-  if (arrivals === 'bursts') return `all of ${lengthText(burstEveryMs)} at once`;
+  if (arrivals === 'bursts') return `in bursts every ${lengthText(burstEveryMs)}`;
   return arrivals === 'poisson' ? 'Poisson arrivals' : 'even arrivals';
 }
 
@@ -105,15 +110,17 @@ function operationWords(operation: OperationTemplate): string {
   const who =
     anonymous === true
       ? 'anonymous'
-      : `${{ live: 'live', ended: 'ended', any: 'any' }[as ?? 'live']} credential${group === undefined ? '' : ` of the group ${group}`}`;
+      : `${{ live: 'live', ended: 'ended', any: 'any' }[as ?? 'live']} credential`;
+  const whose = group === undefined ? '' : ` of the group ${group}`;
   const then = [
     ...(ends === true ? ['ends it'] : []),
     ...(begins === undefined ? [] : ['begins a new one']),
-    ...(retry === undefined
-      ? []
-      : [
-          `retried up to ${retry.attempts - 1} times${retry.elsewhere ? ', elsewhere' : ''}${retry.obeyRetryAfter ? ', as Retry-After says' : ''}`,
-        ]),
+    ...(retry === undefined ? [] : [retryWords(retry)]),
   ];
-  return [who, ...then].join(', ');
+  return [`${who}${whose}`, ...then].join(', ');
+}
+
+function retryWords({ attempts, elsewhere, obeyRetryAfter }: RetryPolicy): string {
+  const where = elsewhere ? ', elsewhere' : '';
+  return `retried up to ${attempts - 1} times${where}${obeyRetryAfter ? ', as Retry-After says' : ''}`;
 }

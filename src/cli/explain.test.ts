@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { turn1 } from '../scenarios/turn1.ts';
 import { turn4 } from '../scenarios/turn4.ts';
-import type { Scenario } from '../sim/scenario.ts';
+import { mixOf } from '../sim/pure/workload.ts';
+import { type DrillScenario, operationsOf, type Scenario } from '../sim/scenario.ts';
 import { runExplain } from './explain.ts';
 import { captureIo } from './fixtures/captured-io.ts';
 
@@ -46,6 +47,28 @@ describe('a drill, explained', () => {
     );
     expect(flat).toContain('Fault: everything swallowed between every process of the service');
     expect(flat).toContain('every ended credential, on every process of the service');
+  });
+
+  it('says of a mix each of its streams, and of an operation whose it is', () => {
+    const stages = [{ ratePerSecond: 20, durationMs: 1_000 }];
+    const get = { method: 'GET', path: '/projects' } as const;
+    const read = { ...get, name: 'read', weight: 1, group: 'honest' };
+    const scrape = { ...get, name: 'scrape', weight: 1, group: 'bot' };
+    const workload = mixOf([
+      { kind: 'open', arrivals: 'poisson', stages, operations: [read] },
+      { kind: 'open', arrivals: 'bursts', burstEveryMs: 500, stages, operations: [scrape] },
+    ]);
+    const [phase] = turn1.drill(false).phases;
+    const mixed: DrillScenario = {
+      ...turn1,
+      drill: (quick) => ({ ...turn1.drill(quick), phases: [{ ...phase!, workload }] }),
+    };
+    expect(operationsOf(mixed)).toEqual([read, scrape]);
+    const words = explained(mixed).replace(/\s+/g, ' ');
+    expect(words).toContain(
+      '20/s, Poisson arrivals: read 100 %. Beside it: 20/s, in bursts every 500 ms: scrape 100 %.',
+    );
+    expect(words).toContain('scrape GET /projects live credential of the group bot');
   });
 
   it('says of every SLO what it is measured over', () => {

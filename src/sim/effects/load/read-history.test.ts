@@ -109,7 +109,7 @@ describe('a corrupt history names its line', () => {
           `headers that are ${headers.replaceAll('"', '')}`,
           `{"kind":"op","id":1,"phase":"p","name":"n","user":"","requestId":"r","scheduledUs":0,"sentUs":0,"doneUs":1,"outcome":"ok","status":200,"headers":${headers}}`,
           'op needs headers (object of strings)',
-        ] as const,
+        ] as [string, string, string],
     ),
     [
       'an unheard-of event',
