@@ -1,0 +1,153 @@
+/**
+ * Groups of accounts on real stores: every credential written is one that the platform accepts, as whom the account
+ * says.
+ */
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { createApiKeys } from '../api-keys/store.ts';
+import { findDesign } from '../lineage.ts';
+import { createSessionStore } from '../sessions/session-store.ts';
+import { readGroups } from './account-groups.ts';
+import { openDatabase, openRedis, type PooledDatabase } from './clients.ts';
+import { createBase } from './database-template.ts';
+import { type Account, accountsOfGroups } from './group-accounts.ts';
+import { systemClock, systemRandom } from './system.ts';
+
+const schema = 'groups';
+const design = findDesign('turn1.before');
+const users = 40;
+const observer = {
+  ...{ looked() {}, fellBack() {}, breaker() {}, fenced() {} },
+  report(error: Error) {
+    throw error;
+  },
+};
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redisServer: RedisServer;
+let redis: ReturnType<typeof openRedis>;
+let db: PooledDatabase;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `groups-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = path.join(lease.folder, 'pg.log');
+  postgres = await startPostgres({ ...common, binaries, dataDir, settings: {}, logFile });
+  redisServer = await startRedis({ ...common, logFile: path.join(lease.folder, 'redis.log') });
+  redis = openRedis(redisServer.url, () => {});
+  const url = new URL(postgres.url);
+  url.searchParams.set('options', `-c search_path=${schema}`);
+  db = openDatabase({
+    databaseUrl: url.toString(),
+    // One connection, because the template is one transaction.
+    design: { ...design.database, poolMax: 1 },
+    applicationName: 'groups-test',
+    onConnectionError: () => {},
+  });
+  const size = { rows: 0, users, heavyUsers: 0, heavyRows: 0, seed: 7, anchorUs: 1_760_000_000e6 };
+  await createBase(db, { ...size, schema, design });
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await db?.close();
+  await redisServer?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+const make = (...groups: readonly unknown[]): Promise<readonly Account[]> =>
+  accountsOfGroups(readGroups(groups, { users }), {
+    ...{ db, redis, keyPrefix: 'test:', clock: systemClock, random: systemRandom },
+    design: design.sessions,
+  });
+const tokenOf = ({ headers }: Account) => headers.authorization!.slice('Bearer '.length);
+const keys = () => createApiKeys({ db, clock: systemClock, random: systemRandom });
+
+describe('groups of accounts', () => {
+  it('of sessions are sessions', async () => {
+    const sessions = createSessionStore({
+      ...{ name: 'test', db, fenceDb: db, redis, sessionRedis: redis, keyPrefix: 'test:' },
+      ...{ clock: systemClock, random: systemRandom, design: design.sessions, observer },
+    });
+    const accounts = await make({ name: 'people', kind: 'sessions', count: 5, firstUser: 3 });
+    expect(accounts.map(({ id }) => id)).toEqual(['3', '4', '5', '6', '7']);
+    for (const account of accounts) {
+      const session = await sessions.check(tokenOf(account));
+      expect(session).toMatchObject({ id: account.subject, userId: account.id });
+      expect(account).toMatchObject({
+        group: 'people',
+        vars: {
+          ...{ email: `user${account.id}@example.test`, session: account.subject },
+          ...{ key: '', agent: '0' },
+        },
+      });
+      const [project] = await db.query<{ owner: string }>({
+        text: 'SELECT owner_id AS owner FROM projects WHERE id = $1',
+        values: [account.vars.project],
+      });
+      expect(project?.owner).toBe(account.id);
+    }
+  });
+
+  it('of keys and agents are keys and agents, a stolen and a greedy one too', async () => {
+    const accounts = await make(
+      { name: 'bots', kind: 'keys', count: 2, keysPerUser: 3, firstUser: 10, addresses: 1 },
+      { name: 'builds', kind: 'agents', agents: 4, tier: 'ci', addresses: 2 },
+      { name: 'greedy', kind: 'agents', agents: 1, keyOf: 'builds' },
+      { name: 'stolen', kind: 'keys', keyOf: 'builds', addresses: 3 },
+    );
+    const of = (group: string) => accounts.filter((account) => account.group === group);
+    expect(
+      [of('bots'), of('builds'), of('greedy'), of('stolen')].map(({ length }) => length),
+    ).toEqual([6, 4, 1, 3]);
+    const apiKeys = keys();
+    for (const account of accounts) {
+      const caller = await apiKeys.authenticate(tokenOf(account));
+      const { subject, id, vars } = account;
+      expect(caller).toMatchObject({ subject, ownerId: id, organisationId: id, keyId: vars.key });
+      expect(String(caller!.agent)).toBe(vars.agent);
+      const inBuilds = account.group !== 'bots';
+      expect(caller).toMatchObject(
+        inBuilds ? { agents: 5, tier: 'ci' } : { agents: 0, tier: null },
+      );
+    }
+    const buildKeys = [...of('builds'), ...of('greedy'), ...of('stolen')].map(
+      ({ vars }) => vars.key,
+    );
+    expect(new Set(buildKeys).size).toBe(1);
+    expect(of('greedy')[0]!.subject).toBe(`agent:${buildKeys[0]}/5`);
+    expect(new Set(of('bots').map(({ vars }) => vars.key)).size).toBe(6);
+    expect(of('bots').map(({ id }) => id)).toEqual(['10', '10', '10', '11', '11', '11']);
+    const places = (group: string) => of(group).map(({ vars }) => vars.address);
+    expect(new Set(places('bots'))).toEqual(new Set(['10.1.0.1']));
+    expect(places('builds')).toEqual(['10.2.0.1', '10.2.0.2', '10.2.0.1', '10.2.0.2']);
+    expect(places('stolen')).toEqual(['10.4.0.1', '10.4.0.2', '10.4.0.3']);
+  });
+
+  it('say where they come from, forged or not, and whom they would log in as', async () => {
+    const [person, stuffer, hopping] = await make(
+      { name: 'people', kind: 'sessions', count: 1, firstUser: 20 },
+      { name: 'stuffers', kind: 'sessions', count: 1, forged: true, victims: 'people' },
+      { name: 'hoppers', kind: 'sessions', count: 1, addresses: 1, ipv6: true, forged: true },
+    );
+    expect(person!.headers['x-forwarded-for']).toBe('10.1.0.1');
+    expect(person!.vars).toMatchObject({ forwardedFor: '10.1.0.1', victim: person!.vars.email });
+    expect(stuffer!.headers['x-forwarded-for']).toBe('198.18.0.0, 10.2.0.1');
+    expect(stuffer!.vars.victim).toBe(person!.vars.email);
+    expect(stuffer!.vars.forwardedFor).toBe(stuffer!.headers['x-forwarded-for']);
+    expect(hopping!.headers['x-forwarded-for']).toBe('198.18.0.0, fd00:3:0:1::1');
+  });
+});

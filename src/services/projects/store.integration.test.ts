@@ -1,0 +1,135 @@
+/** Searching projects on a real PostgreSQL: what is found, whose, and that looking costs what there is to look through. */
+import path from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { openConnection } from '../gateway/clients.ts';
+import { createBase } from '../gateway/database-template.ts';
+import { systemClock, systemRandom } from '../gateway/system.ts';
+import { findDesign } from '../lineage.ts';
+import type { Projects } from './contract.ts';
+import { projectRoutes } from './routes.ts';
+import { createProjects } from './store.ts';
+
+const schema = 'projects';
+const size = {
+  rows: 0,
+  users: 12,
+  heavyUsers: 0,
+  heavyRows: 0,
+  seed: 7,
+  anchorUs: 1_760_000_000e6,
+};
+
+let lease: Lease;
+let postgres: PostgresServer;
+let db: Awaited<ReturnType<typeof openConnection>>;
+let projects: Projects;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `projects-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const logFile = path.join(lease.folder, 'pg.log');
+  postgres = await startPostgres({
+    ...{ cores: null, user, lease, binaries, dataDir, settings: {}, logFile },
+  });
+  const url = new URL(postgres.url);
+  url.searchParams.set('options', `-c search_path=${schema}`);
+  db = await openConnection(url.toString());
+  const design = findDesign('turn1.before');
+  await createBase(db, { ...size, searchUsers: 2, heavyProjects: 500, schema, design });
+  projects = createProjects({ db, clock: systemClock, random: systemRandom });
+});
+afterAll(async () => {
+  await db?.close();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+describe('a search', () => {
+  it('finds the newest of its own in either case, and says how many there are', async () => {
+    const names = ['Alpha one', 'beta', 'ALPHA two', ...Array(20).fill('more alphabet')];
+    for (const name of names) await projects.create('5', name);
+    await projects.create('6', 'Alpha of somebody else');
+    const found = await projects.search('5', 'alpha');
+    expect(found.total).toBe(22);
+    expect(found.items).toHaveLength(20);
+    expect(found.items.map(({ id }) => id)).toEqual(
+      found.items
+        .map(({ id }) => id)
+        .sort()
+        .reverse(),
+    );
+    expect((await projects.search('5', 'two')).items.map(({ name }) => name)).toEqual([
+      'ALPHA two',
+    ]);
+    expect(await projects.search('6', 'alphabet')).toEqual({ items: [], total: 0 });
+  });
+
+  it('takes every character as itself', async () => {
+    const names = ['50% off', '50 percent off', 'a_b', 'axb', 'back\\slash', "it's", '%', '_%\\'];
+    for (const name of names) await projects.create('7', name);
+    const own = (await projects.list('7', { cursor: null, limit: 100 })).items.map(
+      ({ name }) => name,
+    );
+    const part = fc.oneof(
+      fc.constantFrom(...names),
+      fc.string({
+        unit: fc.constantFrom('%', '_', '\\', "'", 'a', 'o', 'B', '5', ' '),
+        minLength: 1,
+        maxLength: 3,
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(part, async (text) => {
+        const found = await projects.search('7', text);
+        const expected = own.filter((name) => name.toLowerCase().includes(text.toLowerCase()));
+        expect(found.items.map(({ name }) => name).sort()).toEqual(expected.sort());
+      }),
+    );
+  });
+
+  it('reads every project of the owner, also when the first page would do', async () => {
+    const plan = await db.query<{ 'QUERY PLAN': { Plan: unknown }[] }>({
+      text: `EXPLAIN (ANALYZE, FORMAT json)
+             SELECT id, count(*) OVER () FROM projects
+              WHERE owner_id = 1 AND name ILIKE '%e%' ORDER BY id DESC LIMIT 20`,
+    });
+    const { total } = await projects.search('1', 'e');
+    expect(total).toBeGreaterThan(100);
+    expect(JSON.stringify(plan)).toContain('WindowAgg');
+  });
+
+  it('is a route of a class of its own', () => {
+    const route = projectRoutes(projects).find(({ url }) => url === '/projects/search');
+    expect(route).toMatchObject({ routeClass: 'search', access: 'session-or-key' });
+  });
+});
+
+it('users with many projects have believable ones, the same for the same seed, over the last year', async () => {
+  const rows = await db.query<{ owner: string; projects: number; names: number }>({
+    text: `SELECT owner_id AS owner, count(*)::int AS projects, count(DISTINCT name)::int AS names
+             FROM projects WHERE owner_id IN (1, 2, 3) AND created_at < '2025-10-10' GROUP BY 1 ORDER BY 1`,
+  });
+  expect(rows).toEqual([
+    { owner: '1', projects: 500, names: 500 },
+    { owner: '2', projects: 500, names: 500 },
+    { owner: '3', projects: 3, names: 3 },
+  ]);
+  const { items } = await projects.list('1', { cursor: null, limit: 2 });
+  expect(items[0]!.name).toMatch(/^[A-Z][a-z]+ [A-Za-z ]+ [A-Z][a-z]+ 500$/);
+  expect(items[0]!.createdAt > items[1]!.createdAt).toBe(true);
+  const [hash] = await db.query<{ md5: string }>({
+    text: `SELECT md5(string_agg(id || name || created_at, ',' ORDER BY id)) FROM projects WHERE owner_id = 2`,
+  });
+  expect(hash!.md5).toMatchInlineSnapshot(`"5f68512a862158bd7709530f112fa05c"`);
+});
