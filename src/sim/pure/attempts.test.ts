@@ -35,6 +35,13 @@ describe('logicalOperations', () => {
     expect(logical).not.toHaveProperty('attempt');
   });
 
+  it('keeps the headers of the last answer, and of no earlier one', () => {
+    const records = chain(1, ['fail', 'ok']);
+    const [refused, answered] = records.map((one) => ({ ...one, headers: { of: one.requestId } }));
+    expect(logicalOperations([refused!, answered!])[0]!.headers).toEqual({ of: 'r2' });
+    expect(logicalOperations([refused!, records[1]!])[0]).not.toHaveProperty('headers');
+  });
+
   const cases: [readonly Outcome[], Outcome][] = [
     [['fail', 'fail'], 'fail'],
     [['fail', 'ok'], 'ok'],

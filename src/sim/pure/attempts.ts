@@ -8,7 +8,7 @@
  *               else unknown when any attempt was: a timed-out logout may have happened, whatever the
  *               401 to its retry says; else fail
  *
- * Status, error, body, target and request id are those of the last attempt; id, phase and sent of the first.
+ * Status, error, body, headers, target and request id are those of the last attempt; id, phase and sent of the first.
  */
 import type { OperationRecord, Outcome } from '../history.ts';
 
@@ -75,13 +75,14 @@ function folded(chain: readonly OperationRecord[]): LogicalOperation {
   const first = chain[0]!;
   const last = chain.at(-1)!;
   const { id, phase, name, user, scheduledUs } = first;
-  const { requestId, doneUs, status, error, body, subject, target } = last;
+  const { requestId, doneUs, status, error, body, headers, subject, target } = last;
   return {
     ...{ attempts: chain.length, kind: 'op', id, phase, name, user, requestId, scheduledUs },
     ...{ sentUs: chain.find((attempt) => attempt.sentUs >= 0)?.sentUs ?? -1, doneUs },
     ...{ outcome: outcomeOf(chain), status },
     ...(error === undefined ? {} : { error }),
     ...(body === undefined ? {} : { body }),
+    ...(headers === undefined ? {} : { headers }),
     ...(subject === undefined ? {} : { subject }),
     ...(target === undefined ? {} : { target }),
   };
