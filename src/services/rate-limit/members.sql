@@ -1,0 +1,15 @@
+-- The processes that limit, and what each may be admitting by: degraded.ts says what a row promises.
+-- Milliseconds of this database's clock.
+CREATE TABLE limiter_members (
+  incarnation  text PRIMARY KEY,
+  name         text NOT NULL,
+  part         double precision NOT NULL CHECK (part BETWEEN 0 AND 1),
+  run_id       text,
+  asks         boolean NOT NULL,
+  last_use_ms  double precision,
+  wants        boolean NOT NULL,
+  grown        boolean NOT NULL,
+  last_grown_ms double precision,
+  confirmed_ms double precision NOT NULL,
+  gone_ms      double precision
+);
