@@ -75,7 +75,9 @@ describe('checkDegraded', () => {
       'no return',
       /long after/,
       (one) =>
-        one.sentUs > outage.startUs && one.target === 'gateway.2' ? { ...one, mode: 'share' } : one,
+        one.sentUs > outage.startUs && one.target === 'gateway.2' && !one.credential
+          ? { ...one, mode: 'share' }
+          : one,
     ],
   ])('catches %s', (_, violation, edit) => {
     const { verdict, witness } = check(edit);

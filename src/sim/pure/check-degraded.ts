@@ -64,7 +64,10 @@ export function checkDegraded(input: DegradedInput): Answer {
       if (decision.credential && decision.admitted && decision.doneUs < endUs)
         report('credentials were not closed', { decision });
     }
-    const degraded = after.filter(({ mode }) => mode === 'share' || mode === 'closed');
+    for (const decision of after)
+      if (decision.credential && decision.admitted && isDegraded(decision))
+        report('credentials were not closed', { decision });
+    const degraded = after.filter(isDegraded);
     for (const { doneUs } of degraded) backUs = Math.max(backUs ?? 0, doneUs - endUs);
     const late = degraded.filter(({ sentUs }) => sentUs > endUs + input.backWithinUs);
     if (late.length > 0)

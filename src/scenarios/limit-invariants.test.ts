@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import type { FaultRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+import { operation } from '../sim/pure/fixtures.ts';
+import {
+  degradedBounded,
+  noFalseRefusals,
+  stolenKeyBounded,
+  windowExact,
+} from './limit-invariants.ts';
+
+const [LIMIT, WINDOW_MS, EPOCH_US] = [5, 100, 1_795_254_360_000_000];
+const given = { limit: LIMIT, windowMs: WINDOW_MS, subjectOf: ({ user }: OperationRecord) => user };
+
+/** One decided in the middle of its way, on the limiter's clock. */
+function decided(id: number, sentUs: number, admitted: boolean, by = admitted ? '' : 'user') {
+  const text = `at=${EPOCH_US + sentUs + 500};took=90;admitted=${admitted ? 1 : 0};mode=store;by=${by}`;
+  return operation(id, {
+    ...{
+      scheduledUs: sentUs,
+      sentUs,
+      doneUs: sentUs + 1_000,
+      headers: { 'x-limit-decision': text },
+    },
+    ...(admitted ? {} : { outcome: 'fail' as const, status: 429 }),
+  });
+}
+const many = (count: number, admitted: boolean, fromUs: number, id = fromUs) =>
+  Array.from({ length: count }, (_, index) =>
+    decided(id + index, fromUs + index * 2_000, admitted),
+  );
+/** Five, one refused, five more when the first have left. */
+const sound = [...many(5, true, 0), ...many(1, false, 20_000), ...many(5, true, 101_000)];
+
+describe('windowExact and noFalseRefusals', () => {
+  it('pass an exact window', () => {
+    for (const invariant of [windowExact(given), noFalseRefusals(given), stolenKeyBounded(given)])
+      expect(invariant.check(sound)).toMatchObject({ verdict: 'pass', violations: 0 });
+  });
+
+  it('catch one too many, with and without evidence', () => {
+    const sixth = [...sound, ...many(1, true, 30_000)];
+    expect(windowExact(given).check(sixth).verdict).toBe('fail');
+    const blind = sixth.map(({ headers: _, ...rest }) => rest);
+    expect(windowExact(given).check(blind).verdict).toBe('fail');
+    expect(windowExact({ ...given, operations: ['other'] }).check(sixth).verdict).toBe('unknown');
+  });
+
+  it('do not believe a limiter whose clock is wrong', () => {
+    const skewed = [...sound, ...many(5, true, 40_000)].map((one, index) => ({
+      ...one,
+      headers: {
+        'x-limit-decision': `at=${EPOCH_US + index * 50_000};took=1;admitted=1;mode=store;by=`,
+      },
+    }));
+    expect(windowExact(given).check(skewed).verdict).toBe('fail');
+  });
+
+  it('catch a refusal where there was room, but not one by another policy', () => {
+    const early = [...sound, ...many(1, false, 9_000)].filter(({ id }) => id > 1);
+    expect(noFalseRefusals(given).check(early).violations).toBeGreaterThan(0);
+    const byOthers = early.map((one) =>
+      one.status === 429 ? decided(one.id, one.sentUs, false, 'organisation') : one,
+    );
+    expect(noFalseRefusals({ ...given, policy: 'user' }).check(byOthers).violations).toBe(0);
+  });
+
+  it('let what is given back excuse refusals only while it is held', () => {
+    const refunds = { ...given, refunded: ({ id }: OperationRecord) => id === 4 };
+    const four = [...many(4, true, 0, 0), decided(4, 9_000, true), decided(5, 9_200, false)];
+    expect(noFalseRefusals(refunds).check(four).violations).toBe(0);
+    expect(noFalseRefusals(refunds).check([...four, decided(6, 60_000, false)]).violations).toBe(1);
+  });
+});
+
+describe('degradedBounded', () => {
+  const fault = (event: FaultRecord['event'], atUs: number): FaultRecord => ({
+    ...{ kind: 'fault', name: 'redis-killed', event, atUs },
+  });
+  const outage = [
+    fault('apply', 1_000_000),
+    fault('landed', 1_001_000),
+    fault('healed', 2_000_000),
+  ];
+  const answer = (
+    id: number,
+    sentUs: number,
+    mode: string,
+    fields: Partial<OperationRecord> = {},
+  ) =>
+    operation(id, {
+      ...{ scheduledUs: sentUs, sentUs, doneUs: sentUs + 400, target: 'gateway.1' },
+      headers: {
+        'x-limit-decision': `at=${EPOCH_US + sentUs};took=40;admitted=1;mode=${mode};by=`,
+      },
+      ...fields,
+    });
+  const check = (records: readonly HistoryRecord[]) =>
+    degradedBounded({
+      ...{ ...given, operations: ['read'], faults: ['redis-killed'], targets: ['gateway.1'] },
+      ...{ credentials: ['login'], backWithinMs: 500 },
+    }).check(records);
+  const login = answer(50, 1_200_000, 'closed', { name: 'login', status: 503, outcome: 'fail' });
+  const passing = [...outage, answer(1, 1_100_000, 'share'), login, answer(3, 2_600_000, 'store')];
+
+  it('reads the outage from the faults and passes a bounded share', () => {
+    expect(check(passing)).toMatchObject({ verdict: 'pass', violations: 0 });
+    expect(check(passing.slice(3)).reason).toBe('the store was never away');
+  });
+
+  it('catches a login, also by evidence of nothing', () => {
+    const { status: _, ...rest } = login;
+    expect(
+      check([...passing, { ...rest, status: 200, outcome: 'ok', requestId: 'ok' }]).verdict,
+    ).toBe('fail');
+  });
+
+  it('catches what never came back to the store', () => {
+    expect(check([...passing, answer(9, 2_700_000, 'share')]).verdict).toBe('fail');
+  });
+});
