@@ -1,0 +1,122 @@
+/**
+ * lua/share.lua in a real Redis and the pure policy are one step: same verdict, same figures, same bytes kept, on
+ * random traces. The time is an argument of the script here, so a trace is the same on every machine.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { below, createRandom } from '../../sim/pure/random.ts';
+import type { ShareLevel } from './contract.ts';
+import { judgeShare, type ShareState } from './fair-share.ts';
+import { packShare, unpackShare } from './fixtures/share-layout.ts';
+
+const part = (name: string) => readFileSync(new URL(`lua/${name}`, import.meta.url), 'utf8');
+const script = `${part('read.lua')}${part('share.lua')}
+local n = {}
+for i = 1, #ARGV do n[i] = tonumber(ARGV[i]) end
+local level = { limit = n[2], window = n[3], weight = n[4], agent = n[5], agents = n[6] }
+local verdict = judge_share(KEYS[1], level, n[1])
+local value = verdict.also
+if verdict.ok and n[7] == 1 then value = verdict.write end
+if value then redis.call('SET', KEYS[1], value) end
+return { verdict.ok and 1 or 0, verdict.remaining, verdict.reset, verdict.now, verdict.ttl, redis.call('GET', KEYS[1]) }`;
+
+interface RedisWithShare extends Redis {
+  judgeShareBuffer(
+    key: string,
+    ...numbers: number[]
+  ): Promise<[number, number, number, number, number, Buffer | null]>;
+}
+
+let lease: Lease;
+let server: RedisServer;
+let redis: RedisWithShare;
+
+beforeAll(async () => {
+  const user = runUser();
+  lease = createLease({ runId: `share-test-${process.pid}`, cache: await openCache(user) });
+  const logFile = path.join(lease.folder, 'redis');
+  server = await startRedis({ lease, user, cores: null, logFile });
+  redis = new Redis(server.url) as RedisWithShare;
+  redis.defineCommand('judgeShare', { numberOfKeys: 1, lua: script });
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await server?.stop();
+  await lease?.release();
+});
+
+/** Runs both for one request and returns what the pure policy keeps; complains where they differ. */
+async function both(given: {
+  key: string;
+  state: ShareState | null;
+  level: ShareLevel;
+  nowUs: number;
+  /** Another level refuses the request. */
+  refusedElsewhere: boolean;
+}) {
+  const { key, state, level, nowUs } = given;
+  const step = judgeShare(state, level, nowUs);
+  const kept = given.refusedElsewhere ? step.refusedState : step.state;
+  const { limit, windowMs, weight, agent, agents } = level;
+  const counted = given.refusedElsewhere ? 0 : 1;
+  const numbers = [nowUs, limit, windowMs * 1_000, weight, agent, agents, counted];
+  const [ok, remaining, resetUs, now, ttlMs, bytes] = await redis.judgeShareBuffer(key, ...numbers);
+  expect({ ok: ok === 1, remaining, resetUs }).toEqual({
+    ok: step.admitted,
+    remaining: step.remaining,
+    resetUs: step.resetUs,
+  });
+  expect(now).toBe(Math.max(nowUs, state?.timesUs.at(-1) ?? 0));
+  expect(ttlMs).toBe(windowMs);
+  expect(bytes?.toString('hex')).toBe(kept && packShare(kept).toString('hex'));
+  if (bytes && kept) expect(unpackShare(bytes)).toEqual(kept);
+  return { kept, admitted: step.admitted };
+}
+
+describe('the fair share in Redis', () => {
+  const sizes = [
+    { limit: 20, agents: 3, windowMs: 100, steps: 600, seeds: 8 },
+    { limit: 100, agents: 50, windowMs: 2_000, steps: 1_200, seeds: 4 },
+    { limit: 1_500, agents: 50, windowMs: 60_000, steps: 3_000, seeds: 1 },
+    { limit: 700, agents: 255, windowMs: 1_000, steps: 1_500, seeds: 1 },
+  ];
+  for (const size of sizes)
+    it(`decides as the policy does, field by field and byte by byte: ${size.limit} units, ${size.agents} agents`, async () => {
+      const seen = { admitted: 0, refused: 0 };
+      for (let seed = 1; seed <= size.seeds; seed += 1) {
+        const random = createRandom(seed);
+        const int = (n: number) => below(random, Math.max(1, Math.floor(n)));
+        const key = `share:${size.limit}:${seed}`;
+        let state: ShareState | null = null;
+        let nowUs = 1_700_000_000_000_000 + int(1e9);
+        let { limit, agents } = size;
+        for (let i = 0; i < size.steps; i += 1) {
+          // Mostly a little more than fits; now and then a pause, a clock that steps back, other settings.
+          const mean = (size.windowMs * 1_000) / limit / 1.5;
+          nowUs += int(2 * mean);
+          if (int(40) === 0) nowUs += int(size.windowMs * 400);
+          if (int(60) === 0) nowUs -= int(size.windowMs * 100);
+          if (int(150) === 0)
+            limit = Math.max(1, Math.floor(size.limit * (0.3 + int(1_000) / 1_000)));
+          if (int(150) === 0) agents = 1 + int(size.agents);
+          const agent = int(3) === 0 ? size.agents : int(size.agents + 1);
+          const weight = int(4) === 0 ? 1 + int(5) : 1;
+          const level: ShareLevel = {
+            ...{ kind: 'share', policy: 'key', subject: '1', shadow: false },
+            ...{ limit, weight, agent, agents, windowMs: size.windowMs },
+          };
+          const refusedElsewhere = int(20) === 0;
+          const result = await both({ key, state, level, nowUs, refusedElsewhere });
+          state = result.kept;
+          seen[result.admitted ? 'admitted' : 'refused'] += 1;
+        }
+      }
+      expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(50);
+    });
+});
