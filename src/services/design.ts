@@ -58,11 +58,7 @@ export interface WindowLimit {
   readonly windowMs: number;
 }
 
-export type RateLimitDesign =
-  | { readonly kind: 'off' }
-  | WindowsDesign
-  | BucketsDesign
-  | ExactLimitsDesign;
+export type RateLimitDesign = { readonly kind: 'off' } | BucketsDesign | ExactLimitsDesign;
 
 /** Token buckets per user: each holds `capacity` and is refilled with as much, evenly, in `refillMs`. */
 export interface BucketsDesign {
@@ -122,15 +118,6 @@ export interface RouteClassLimits {
   readonly weight: number;
   readonly limit?: number;
   readonly concurrent?: number;
-}
-
-export interface WindowsDesign {
-  readonly kind: 'windows';
-  /** Every authenticated request, per user. */
-  readonly user: WindowLimit;
-  /** Routes that have no user yet, per client address. */
-  readonly login: WindowLimit;
-  readonly register: WindowLimit;
 }
 
 export type AuditWriterDesign =

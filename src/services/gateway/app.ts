@@ -2,17 +2,19 @@
  * The gateway: one HTTP process that composes the services of a design. Everything it needs is an argument, so a
  * test builds it on real stores without a process, and main.ts builds it inside one.
  *
- *   request -> request id -> session -> limit -> handler -> audit (committed) -> answer
+ *   request -> request id -> address -> session or key -> limits -> handler -> audit (committed) -> answer
  */
 import { randomUUID } from 'node:crypto';
 import { fastifyCookie } from '@fastify/cookie';
 import { fastifySwagger } from '@fastify/swagger';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { apiKeyRoutes } from '../api-keys/routes.ts';
 import { activityRoutes } from '../audit/routes.ts';
 import type { Design } from '../design.ts';
 import { projectRoutes } from '../projects/routes.ts';
 import { sessionRoutes } from '../sessions/routes.ts';
 import { createAuditTrail } from './audit-trail.ts';
+import { createClientAddress } from './client-address.ts';
 import { createGuard } from './guard.ts';
 import { registerHealth } from './health.ts';
 import type { Metrics } from './metrics.ts';
@@ -23,13 +25,16 @@ import {
   problemOf,
   problemSchema,
   problemType,
+  reportSparingly,
 } from './problems.ts';
 import { registerRoute } from './registration.ts';
+import { createRequestLimits } from './request-limits.ts';
 import type { Resources, Services } from './services.ts';
 import { createUnknownRouteHandler } from './unknown-route.ts';
 
 const requestIdShape = /^[A-Za-z0-9_.:-]{1,64}$/;
 const bodyLimitBytes = 64 * 1024;
+export const loopback: readonly string[] = ['127.0.0.1/32', '::1/128'];
 
 export interface Gateway {
   readonly app: FastifyInstance;
@@ -45,8 +50,13 @@ export async function createGateway(given: {
   /** Receives unforeseen errors; the client sees only the request id. */
   report: (requestId: string, error: Error) => void;
   logLevel?: string;
+  /** Addresses and ranges of the load balancers whose X-Forwarded-For is believed. */
+  trustedProxies?: readonly string[];
+  /** Every limited answer says what was decided and when; for measurements. */
+  evidence?: boolean;
 }): Promise<Gateway> {
-  const { design, resources, services, metrics, report } = given;
+  const { design, resources, services, metrics } = given;
+  const report = reportSparingly(given.report, () => performance.now());
   let draining = false;
   const app = fastify({
     logger: given.logLevel ? { level: given.logLevel } : false,
@@ -94,7 +104,16 @@ export async function createGateway(given: {
   });
   registerMetrics(app, metrics);
   const wiring = {
-    guard: createGuard({ services, limits: design.rateLimit, metrics }),
+    guard: createGuard({
+      ...services,
+      limits: createRequestLimits({
+        limits: services.limits,
+        metrics,
+        random: resources.random,
+        evidence: given.evidence ?? false,
+      }),
+      addressOf: createClientAddress(given.trustedProxies ?? loopback),
+    }),
     auditTrail:
       design.audit.writer.kind === 'off'
         ? null
@@ -105,6 +124,8 @@ export async function createGateway(given: {
     ...sessionRoutes(services),
     ...projectRoutes(services.projects),
     ...activityRoutes(services.activity),
+    ...apiKeyRoutes(services.apiKeys),
+    ...(services.limits.kind === 'exact' ? services.limits.routes : []),
   ];
   for (const route of routes) registerRoute(app, route, wiring);
   await app.ready();
@@ -116,9 +137,9 @@ export async function createGateway(given: {
   };
 }
 
-/** Without it nothing could be answered: the limits and the sample's sessions live there alone. */
+/** Without it nothing could be answered: the samples' sessions and buckets live there alone. */
 const needsRedis = ({ rateLimit, sessions }: Design): boolean =>
-  rateLimit.kind !== 'off' || sessions.store.kind === 'redis-ttl';
+  rateLimit.kind === 'buckets' || sessions.store.kind === 'redis-ttl';
 
 async function registerOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwagger, {

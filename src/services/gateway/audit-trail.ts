@@ -31,7 +31,7 @@ export function createAuditTrail(given: {
       resourceId: storable(resourceId, 100),
       outcome: outcomeOf(status),
       occurredAt: isoFromUs(nowUs),
-      ip: request.ip,
+      ip: request.passage!.ip,
       requestId: request.id,
       userAgent: storable(request.headers['user-agent'], 200),
     });

@@ -17,8 +17,8 @@ import type { Refund, RequestLimits } from './request-limits.ts';
 
 /** What one request has found out about itself so far. */
 export interface Passage {
-  /** In full, for records; `address` is what is counted. */
-  readonly ip: string;
+  /** In full, for records; `address` is what is counted. Null when the connection is already gone. */
+  readonly ip: string | null;
   readonly address: string;
   readonly userId: string;
   readonly session: CallSession | null;
@@ -139,8 +139,9 @@ function asApplicant(given: Doorkeeper, route: Route): Guard {
 
 function passageOf({ addressOf }: Doorkeeper, request: FastifyRequest, token: string): Passage {
   const ip = addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']);
+  const address = limitedAddress(ip) ?? 'none';
   const trail = { userId: '', resourceId: null };
-  return { ip, address: limitedAddress(ip), userId: '', session: null, token, trail, refunds: [] };
+  return { ip: ip || null, address, userId: '', session: null, token, trail, refunds: [] };
 }
 
 /** The refusal, unless the address has had too many of them. */

@@ -1,13 +1,18 @@
 /**
- * The gateway as a process. Configuration in PLATFORM_PROCESS; params: design, host, port, logLevel, drainMs.
+ * The gateway as a process. Configuration in PLATFORM_PROCESS; params: design, host, port, logLevel, drainMs,
+ * trustedProxies (whose X-Forwarded-For is believed), limitWindowMs (instead of the design's), evidence (1: limited
+ * answers say what was decided).
+ *
  * Says {type:'ready', url} over IPC, or prints the url when there is no parent. SIGTERM: readiness off, listener
  * closed after `drainMs`, requests in flight finished (5 s at most), audit flushed, exit 0. Goes when its parent goes.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { prepareStorage } from '../audit/storage.ts';
 import { findDesign } from '../lineage.ts';
-import { createGateway, type Gateway } from './app.ts';
+import { ServiceError } from '../ports.ts';
+import { createGateway, type Gateway, loopback } from './app.ts';
 import { openStores } from './clients.ts';
+import { withLimitWindow } from './limit-window.ts';
 import { createMetrics } from './metrics.ts';
 import { parseProcessConfig, readParams } from './process-config.ts';
 import { createServices, type Services } from './services.ts';
@@ -18,13 +23,18 @@ const maintenanceIntervalMs = 86_400_000;
 
 const report = (where: string, error: Error) => {
   const cause = error.cause instanceof Error ? ` <- ${error.cause.message}` : '';
-  process.stderr.write(`${where} ${error.stack ?? error.message}${cause}\n`);
+  // What was foreseen needs no stack.
+  const text = error instanceof ServiceError ? error.message : (error.stack ?? error.message);
+  process.stderr.write(`${where} ${text}${cause}\n`);
 };
 
 async function start() {
   const config = parseProcessConfig(process.env.PLATFORM_PROCESS);
   const params = readParams(config.params, 'params');
-  const design = findDesign(params.string('design'));
+  const design = withLimitWindow(
+    findDesign(params.string('design')),
+    params.integer('limitWindowMs', 0),
+  );
   const logLevel = params.string('logLevel', 'off');
 
   const stores = openStores({
@@ -49,6 +59,7 @@ async function start() {
     flushed: metrics.auditFlushed,
     cache: metrics.activityCache,
     sessions: { ...metrics.sessions, report: (error) => report('sessions', error) },
+    limiter: { ...metrics.limiter, report: (error) => report('limiter', error) },
   });
 
   const storage = { clock: systemClock, storage: design.audit.storage };
@@ -56,6 +67,7 @@ async function start() {
   // so when asked.
   await prepareStorage(db, storage);
   await services.sessions.start();
+  await services.limits.start();
   const maintenance = setInterval(() => {
     prepareStorage(db, storage).catch((error) => report('maintenance', error));
   }, maintenanceIntervalMs);
@@ -67,6 +79,8 @@ async function start() {
     services,
     metrics,
     report,
+    trustedProxies: params.strings('trustedProxies', loopback),
+    evidence: params.integer('evidence', 0) === 1,
     ...(logLevel === 'off' ? {} : { logLevel }),
   });
   const url = await gateway.app.listen({
@@ -79,6 +93,7 @@ async function start() {
     await delay(params.integer('drainMs', 200));
     await finishRequests(gateway);
     await services.audit.close();
+    await services.limits.close();
     await services.sessions.close();
     services.passwords.close();
     metrics.close();

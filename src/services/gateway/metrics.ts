@@ -4,6 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Decision, LimiterObserver } from '../rate-limit/contract.ts';
 import type { SessionObserver } from '../sessions/contract.ts';
 
 const latencyBuckets = [
@@ -18,7 +19,9 @@ const loopResolutionMs = 10;
 export interface Metrics {
   readonly registry: Registry;
   answered(route: string, status: number, seconds: number): void;
-  limiterTook(seconds: number): void;
+  readonly limiter: Omit<LimiterObserver, 'report'>;
+  /** A decision, as a request was told it. */
+  limited(decision: Decision): void;
   poolWaited(seconds: number): void;
   readonly sessions: Omit<SessionObserver, 'report'>;
   activityCache(hit: boolean): void;
@@ -107,6 +110,55 @@ function sessionMetrics(registers: Registry[]): Metrics['sessions'] {
   };
 }
 
+/** A level that has less than this part left is near its limit. */
+const nearLimit = 0.2;
+
+/** Named by policy, of which a design has a handful; never by whom it limits. */
+function limiterMetrics(registers: Registry[]): Pick<Metrics, 'limiter' | 'limited'> {
+  const latency = new Histogram({
+    name: 'rate_limiter_redis_latency_seconds',
+    help: 'One decision of the limiter that Redis was asked for',
+    buckets: shortBuckets,
+    registers,
+  });
+  const decisions = new Counter({
+    name: 'rate_limiter_decisions_total',
+    help: 'Decisions by how they were made: store, share (local, without Redis), closed (refused without Redis)',
+    labelNames: ['mode', 'outcome'] as const,
+    registers,
+  });
+  const byPolicy = (name: string, help: string) =>
+    new Counter({ name, help, labelNames: ['policy'] as const, registers });
+  const refused = byPolicy('rate_limiter_refused_total', 'Requests this policy refused');
+  const shadowed = byPolicy(
+    'rate_limiter_shadow_refused_total',
+    'Requests this policy would have refused, had it not been in shadow mode',
+  );
+  const near = byPolicy('rate_limiter_near_limit_total', 'Decisions that saw 80 % or more used');
+  const breaker = new Gauge({
+    name: 'rate_limiter_breaker_open',
+    help: '1 while the limiter leaves Redis alone',
+    registers,
+  });
+  return {
+    limiter: {
+      decided(mode, seconds) {
+        if (mode === 'store') latency.observe(seconds);
+      },
+      breaker: (open) => breaker.set(open ? 1 : 0),
+    },
+    limited({ admitted, mode, levels }) {
+      decisions.inc({ mode, outcome: admitted ? 'admitted' : 'refused' });
+      // No level was asked.
+      if (mode === 'closed') return;
+      for (const { policy, shadow, limit, remaining, ...level } of levels) {
+        if (!level.admitted) (shadow ? shadowed : refused).inc({ policy });
+        if (remaining <= nearLimit * limit) near.inc({ policy });
+      }
+    },
+  };
+}
+
 export function createMetrics(read: { auditDepth(): number; poolWaiting(): number }): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -122,11 +174,6 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
   });
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, buckets, registers });
-  const limiter = histogram(
-    'rate_limiter_redis_latency_seconds',
-    'One limiter decision',
-    shortBuckets,
-  );
   const poolWait = histogram(
     'pg_pool_wait_seconds',
     'Wait for a connection of the pool',
@@ -153,7 +200,7 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
   return {
     registry,
     answered: (route, status, seconds) => answers.observe({ route, status }, seconds),
-    limiterTook: (seconds) => limiter.observe(seconds),
+    ...limiterMetrics(registers),
     poolWaited: (seconds) => poolWait.observe(seconds),
     sessions: sessionMetrics(registers),
     activityCache: hitRate(registers, {

@@ -2,14 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { KeyCaller } from '../api-keys/contract.ts';
 import type { BucketsDesign, ExactLimitsDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
+import type { LimitsOf, ResolvedLimits } from '../rate-limit/settings-policy.ts';
 import {
   accountQuestion,
   addressQuestion,
   bucketQuestion,
   type Caller,
   callerQuestion,
-  type LimitsOf,
-  type ResolvedLimits,
 } from './question.ts';
 
 const asUser = findDesign('turn2.after').rateLimit as ExactLimitsDesign;

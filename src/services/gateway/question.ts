@@ -10,21 +10,9 @@ import type {
   BucketsDesign,
   ExactLimitsDesign,
   RouteClassLimits,
-  TierLimits,
 } from '../design.ts';
 import type { Level, Question, WindowLevel } from '../rate-limit/contract.ts';
-
-export type Tier = keyof ExactLimitsDesign['tiers'];
-
-export interface ResolvedLimit {
-  readonly limit: number;
-  readonly mode: 'enforce' | 'shadow' | 'off';
-}
-
-export type ResolvedLimits = Readonly<Record<keyof TierLimits, ResolvedLimit>>;
-
-/** The numbers that hold now, of an organisation, or of a key of another tier in it. */
-export type LimitsOf = (organisationId: string, tier?: Tier) => ResolvedLimits;
+import type { LimitsOf, ResolvedLimit } from '../rate-limit/settings-policy.ts';
 
 export type Caller =
   | { readonly kind: 'session'; readonly organisationId: string; readonly userId: string }

@@ -7,7 +7,7 @@ import { storable } from '../audit/policy.ts';
 import { activityItem } from '../audit/routes.ts';
 import type { Answer, Call, JsonSchema, Route } from '../route.ts';
 import type { createAuditTrail } from './audit-trail.ts';
-import type { createGuard } from './guard.ts';
+import type { Guard } from './guard.ts';
 import { cookieName } from './presented-token.ts';
 import { problemType } from './problems.ts';
 
@@ -15,6 +15,11 @@ const commonProblems = [400, 413, 429, 500, 503];
 
 const operationId = ({ action, method }: Route) =>
   `${action.replace('.', '-')}-${method.toLowerCase()}`;
+
+const takesToken = ({ access }: Pick<Route, 'access'>) =>
+  access !== 'login' && access !== 'register';
+const needsSomebody = ({ access }: Pick<Route, 'access'>) =>
+  access === 'session' || access === 'session-or-key';
 
 /** Schemas of every status a route can answer with; compiled by Fastify into serialisers. */
 function responsesOf(route: Route, withActivity: boolean): JsonSchema {
@@ -29,8 +34,7 @@ function responsesOf(route: Route, withActivity: boolean): JsonSchema {
           ? { description: 'Done', ...schema, properties: { ...properties, recentActivity } }
           : { description: 'Done', ...schema };
   }
-  const needsToken = route.access === 'session' || route.access === 'token';
-  const own = needsToken ? [401, 403, ...commonProblems] : commonProblems;
+  const own = takesToken(route) ? [401, 403, ...commonProblems] : commonProblems;
   for (const status of new Set([...own, ...(route.problems ?? [])])) {
     const content = { [problemType]: { schema: { $ref: 'problem#' } } };
     responses[status] = { description: 'Problem', content };
@@ -49,7 +53,7 @@ function send(reply: FastifyReply, answer: Answer, body: Answer['body']) {
 }
 
 const callOf = (request: FastifyRequest): Call => {
-  const { userId, session, token, trail } = request.passage!;
+  const { userId, session, token, trail, ip } = request.passage!;
   return {
     userId,
     session,
@@ -58,7 +62,7 @@ const callOf = (request: FastifyRequest): Call => {
     origin: {
       requestId: request.id,
       device: storable(request.headers['user-agent'], 200),
-      ip: request.ip,
+      ip,
     },
     params: request.params as Call['params'],
     query: request.query as Call['query'],
@@ -70,39 +74,39 @@ export function registerRoute(
   app: FastifyInstance,
   route: Route,
   given: {
-    guard: ReturnType<typeof createGuard>;
+    guard: (route: Route) => Guard;
     /** Null in designs without an audit log. */
     auditTrail: ReturnType<typeof createAuditTrail> | null;
     forEveryAnswer: Activity['forEveryAnswer'];
   },
 ): void {
   // The activity page is recent activity; reading the history twice for it would overstate the defect.
-  const showsActivity = route.access === 'session' && route.resourceType !== 'activity';
+  const showsActivity = needsSomebody(route) && route.resourceType !== 'activity';
   const forEveryAnswer = showsActivity ? given.forEveryAnswer : undefined;
+  const guard = given.guard(route);
   app.route({
     method: route.method,
     url: route.url,
     schema: {
       operationId: operationId(route),
       summary: route.summary,
-      ...(route.access === 'session' || route.access === 'token'
-        ? { security: [{ bearer: [] }, { cookie: [] }] }
-        : {}),
+      ...(takesToken(route) ? { security: [{ bearer: [] }, { cookie: [] }] } : {}),
       ...(route.params ? { params: route.params } : {}),
       ...(route.query ? { querystring: route.query } : {}),
       ...(route.body ? { body: route.body } : {}),
       response: responsesOf(route, forEveryAnswer !== undefined),
     },
-    onRequest: given.guard(route.access),
+    onRequest: guard.arrived,
+    ...(guard.understood ? { preHandler: guard.understood } : {}),
     ...(given.auditTrail ? { onSend: given.auditTrail(route) } : {}),
     async handler(request, reply) {
       const call = callOf(request);
       if (!forEveryAnswer) {
-        const answer = await route.handle(call);
+        const answer = await guard.handled(request, reply, route.handle(call));
         return send(reply, answer, answer.body);
       }
       const recentActivity = await forEveryAnswer(call.userId);
-      const answer = await route.handle(call);
+      const answer = await guard.handled(request, reply, route.handle(call));
       return send(reply, answer, answer.body && { ...answer.body, recentActivity });
     },
   });

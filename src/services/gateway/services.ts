@@ -1,6 +1,8 @@
 /**
  * Builds the services a design asks for: the one place where design data becomes a choice of strategy.
  */
+import type { ApiKeys } from '../api-keys/contract.ts';
+import { createApiKeys } from '../api-keys/store.ts';
 import { createEveryResponseActivity } from '../audit/activity-every-response.ts';
 import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
 import type { Activity, AuditObserver, AuditWriter } from '../audit/contract.ts';
@@ -9,21 +11,22 @@ import { createInsertPerRequest } from '../audit/insert-per-request.ts';
 import type { Design } from '../design.ts';
 import type { Projects } from '../projects/contract.ts';
 import { createProjects } from '../projects/store.ts';
-import type { RateLimiter } from '../rate-limit/contract.ts';
-import { createRateLimiter } from '../rate-limit/store.ts';
+import type { LimiterObserver } from '../rate-limit/contract.ts';
 import type { Passwords, SessionObserver, SessionStore, UserStore } from '../sessions/contract.ts';
 import { createPasswords } from '../sessions/password.ts';
 import { createSessionStore, type SessionResources } from '../sessions/session-store.ts';
 import { createUserStore } from '../sessions/user-store.ts';
+import { createLimits, type LimitResources, type Limits } from './limit-services.ts';
 
 /** What a process brings: its name, its stores, its time, its randomness. */
-export type Resources = SessionResources;
+export type Resources = SessionResources & LimitResources;
 
 export interface Services {
   readonly sessions: SessionStore;
   readonly users: UserStore;
   readonly passwords: Passwords;
-  readonly limiter: RateLimiter;
+  readonly apiKeys: ApiKeys;
+  readonly limits: Limits;
   readonly projects: Projects;
   readonly audit: AuditWriter;
   readonly activity: Activity;
@@ -32,17 +35,19 @@ export interface Services {
 export function createServices(
   design: Design,
   resources: Resources,
-  observer: AuditObserver & { sessions: SessionObserver },
+  observer: AuditObserver & { sessions: SessionObserver; limiter: LimiterObserver },
 ): Services {
+  const users = createUserStore(resources);
   return {
     sessions: createSessionStore({
       ...resources,
       design: design.sessions,
       observer: observer.sessions,
     }),
-    users: createUserStore(resources),
+    users,
     passwords: createPasswords({ ...resources, design: design.sessions.password }),
-    limiter: createRateLimiter(resources),
+    apiKeys: createApiKeys(resources),
+    limits: createLimits(design.rateLimit, { ...resources, users }, observer.limiter),
     projects: createProjects(resources),
     audit: createWriter(design, resources, observer),
     activity: createActivity(design, resources, observer),

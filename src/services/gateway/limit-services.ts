@@ -1,0 +1,97 @@
+/**
+ * The limiter a design asks for, with the numbers it goes by and the routes that change them. The samples' buckets
+ * have no numbers at run time and no life without Redis.
+ */
+import type { Redis } from 'ioredis';
+import type { BucketsDesign, ExactLimitsDesign, RateLimitDesign } from '../design.ts';
+import type { Clock, Random, TransactionalDatabase } from '../ports.ts';
+import { createBucketLimiter } from '../rate-limit/bucket-limiter.ts';
+import type { Limiter, LimiterObserver } from '../rate-limit/contract.ts';
+import { createLimiter } from '../rate-limit/limiter.ts';
+import { limitRoutes } from '../rate-limit/routes.ts';
+import { createLimitSettings } from '../rate-limit/settings.ts';
+import { createLimitSettingsChanges } from '../rate-limit/settings-changes.ts';
+import type { LimitsOf } from '../rate-limit/settings-policy.ts';
+import { createLimitStore } from '../rate-limit/store.ts';
+import type { Route } from '../route.ts';
+import type { UserStore } from '../sessions/contract.ts';
+
+export interface LimitResources {
+  readonly name: string;
+  readonly db: TransactionalDatabase;
+  /** Connections that nothing else can keep busy. */
+  readonly fenceDb: TransactionalDatabase;
+  readonly limitRedis: Redis;
+  readonly keyPrefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** `exact` also says by which numbers, and how they are changed. */
+export type Limits = { start(): Promise<void>; close(): Promise<void> } & (
+  | { readonly kind: 'off' }
+  | { readonly kind: 'buckets'; readonly design: BucketsDesign; readonly limiter: Limiter }
+  | {
+      readonly kind: 'exact';
+      readonly design: ExactLimitsDesign;
+      readonly limiter: Limiter;
+      readonly limitsOf: LimitsOf;
+      readonly routes: readonly Route[];
+    }
+);
+
+export function createLimits(
+  design: RateLimitDesign,
+  given: LimitResources & { users: UserStore },
+  observer: LimiterObserver,
+): Limits {
+  switch (design.kind) {
+    case 'off':
+      return { kind: 'off', start: async () => {}, close: async () => {} };
+    case 'buckets': {
+      const limiter = createBucketLimiter({ ...given, redis: given.limitRedis, design });
+      return { kind: 'buckets', design, limiter, start: limiter.start, close: limiter.close };
+    }
+    case 'exact':
+      return createExactLimits(design, given, observer);
+    default:
+      return design satisfies never;
+  }
+}
+
+function createExactLimits(
+  design: ExactLimitsDesign,
+  { users, ...given }: LimitResources & { users: UserStore },
+  observer: LimiterObserver,
+): Limits {
+  const redis = given.limitRedis;
+  const settings = createLimitSettings({
+    ...given,
+    db: given.fenceDb,
+    design,
+    report: observer.report,
+  });
+  const limiter = createLimiter({
+    ...{ ...given, db: given.fenceDb, redis, design, observer },
+    store: createLimitStore({ redis, keyPrefix: given.keyPrefix }),
+  });
+  return {
+    kind: 'exact',
+    design,
+    limiter,
+    limitsOf: settings.of,
+    routes: limitRoutes({
+      changes: createLimitSettingsChanges(given),
+      settings,
+      credentials: users.credentials,
+    }),
+    async start() {
+      await settings.start();
+      await limiter.start();
+    },
+    async close() {
+      await limiter.close();
+      await settings.close();
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/** Limits while Redis is away, and numbers that change while requests come. Real stores, a window of two seconds. */
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { findDesign } from '../lineage.ts';
+import { writeLimitSettings } from '../rate-limit/settings.ts';
+import { seedEmail, seedPassword } from '../sessions/seed.ts';
+import { bearer, client, type Reply, type Send } from './fixtures/client.ts';
+import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtures/platform.ts';
+import { withLimitWindow } from './limit-window.ts';
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let platform: Platform;
+let anyone: Send;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `degraded-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  postgres = await startPostgres({
+    ...common,
+    binaries,
+    dataDir,
+    settings: {},
+    logFile: logFile('pg'),
+  });
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+  const given = { schema: 'degraded', design: withLimitWindow(findDesign('turn5.after'), 2_000) };
+  await prepareSchema(postgres.url, { ...given, size: smallSize });
+  platform = await startPlatform({
+    ...{ ...given, databaseUrl: postgres.url, redisUrl: redis.url },
+    evidence: true,
+  });
+  anyone = client(platform.url);
+});
+
+afterAll(async () => {
+  await platform?.stop();
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+const someone = async (id: string) =>
+  client(platform.url, bearer((await platform.login(id)).token));
+const modeOf = (reply: Reply) =>
+  /mode=(\w+)/.exec(reply.headers.get('x-limit-decision') ?? '')?.[1];
+const quotaOf = (reply: Reply) =>
+  Number(/"user";q=(\d+)/.exec(reply.headers.get('ratelimit-policy')!)![1]);
+
+describe('a limit that is changed', () => {
+  it('holds for the next requests of a running process within two seconds', async () => {
+    const send = await someone('11');
+    const setting = { scope: 'organisation', name: '11', policy: 'user' } as const;
+    expect(quotaOf(await send('GET', '/session'))).toBe(100);
+    // As another process would write it: this one is not told.
+    await writeLimitSettings(platform.db, [{ ...setting, limit: 3, mode: 'enforce' }]);
+    const quota = async () => quotaOf(await send('GET', '/session'));
+    await expect.poll(quota, { timeout: 2_000, interval: 100 }).toBe(3);
+    await writeLimitSettings(platform.db, [{ ...setting, limit: 1, mode: 'shadow' }]);
+    const statuses = async () => [
+      (await send('GET', '/session')).status,
+      (await send('GET', '/session')).status,
+    ];
+    await expect.poll(statuses, { timeout: 5_000, interval: 100 }).toEqual([200, 200]);
+    const { body } = await anyone('GET', '/metrics');
+    expect(body).toMatch(/^rate_limiter_shadow_refused_total\{policy="user"\} [1-9]/m);
+  });
+});
+
+describe('while Redis does not answer', () => {
+  it('reads go on under a share that is told, logins do not, and both recover by themselves', async () => {
+    const send = await someone('9');
+    expect([modeOf(await send('GET', '/me')), quotaOf(await send('GET', '/me'))]).toEqual([
+      ...['store', 100],
+    ]);
+
+    // Frozen: the connection stays open and nothing answers.
+    process.kill(redis.pid, 'SIGSTOP');
+    try {
+      const reads: Reply[] = [];
+      for (let i = 0; i < 15; i += 1) reads.push(await send('GET', '/me'));
+      expect(reads.slice(0, 5).map(({ status }) => status)).toEqual(Array(5).fill(200));
+      const local = reads.filter((reply) => modeOf(reply) === 'share');
+      expect(local.length).toBeGreaterThanOrEqual(14);
+      expect(quotaOf(local[0]!)).toBeLessThanOrEqual(100);
+
+      const body = { email: seedEmail(10), password: seedPassword };
+      const login = await anyone('POST', '/login', { body });
+      expect(login.status).toBe(503);
+      expect(login.body.type).toBe(
+        'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity',
+      );
+      expect(Number(login.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(modeOf(login)).toBe('closed');
+      expect((await anyone('GET', '/readyz')).status).toBe(200);
+      const { body: metrics } = await anyone('GET', '/metrics');
+      expect(metrics).toMatch(
+        /^rate_limiter_decisions_total\{mode="share",outcome="admitted"\} \d/m,
+      );
+      expect(metrics).toMatch(
+        /^rate_limiter_decisions_total\{mode="closed",outcome="refused"\} 1$/m,
+      );
+      expect(metrics).toMatch(/^rate_limiter_breaker_open 1$/m);
+    } finally {
+      process.kill(redis.pid, 'SIGCONT');
+    }
+    const mode = async () => {
+      const reply = await send('GET', '/me');
+      return `${reply.status} ${modeOf(reply)}`;
+    };
+    await expect.poll(mode, { timeout: 15_000, interval: 200 }).toBe('200 store');
+    expect(
+      (await anyone('POST', '/login', { body: { email: seedEmail(10), password: seedPassword } }))
+        .status,
+    ).toBe(200);
+    // Redis being away is told, not once per request and without stacks.
+    expect(platform.reports.filter((text) => /limiter|rate/.test(text)).length).toBeLessThan(5);
+  }, 60_000);
+});

@@ -1,0 +1,336 @@
+/** Limits as a client meets them: what counts whom, what is told, what a refusal costs. Real stores, two designs. */
+import { connect } from 'node:net';
+import path from 'node:path';
+import { parseList } from 'structured-headers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import type { Design, ExactLimitsDesign } from '../design.ts';
+import { findDesign } from '../lineage.ts';
+import { seedEmail, seedPassword } from '../sessions/seed.ts';
+import { openConnection } from './clients.ts';
+import { bearer, client, type Reply, type Send } from './fixtures/client.ts';
+import {
+  type Platform,
+  prepareSchema,
+  schemaUrl,
+  smallSize,
+  startPlatform,
+} from './fixtures/platform.ts';
+
+const quota = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
+const evidence =
+  /^at=\d{16};took=\d+;admitted=([01]);mode=(store|share|closed);by=([a-z-]+(?:,[a-z-]+)*)?$/;
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+
+/** The design of turn 2 or 5, with numbers small enough to reach. */
+function small(name: string, more: Partial<ExactLimitsDesign> = {}): Design {
+  const design = findDesign(name);
+  const exact = design.rateLimit as ExactLimitsDesign;
+  const { standard } = exact.tiers;
+  const tiers = { ...exact.tiers, standard: { ...standard, user: 20, key: 20 } };
+  return { ...design, rateLimit: { ...exact, tiers, ...more } };
+}
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `limits-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  postgres = await startPostgres({
+    ...common,
+    binaries,
+    dataDir,
+    settings: {},
+    logFile: logFile('pg'),
+  });
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+  for (const schema of ['users', 'keys'])
+    await prepareSchema(postgres.url, {
+      schema,
+      design: findDesign('turn5.after'),
+      size: smallSize,
+    });
+});
+
+afterAll(async () => {
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+const start = (schema: string, design: Design) =>
+  startPlatform({ databaseUrl: postgres.url, schema, redisUrl: redis.url, design, evidence: true });
+
+let addresses = 0;
+/** A client address nobody has used yet, as the load balancer writes it. */
+const newAddress = () => {
+  addresses += 1;
+  return `203.0.${addresses >> 8}.${addresses & 255}`;
+};
+const from = (address: string) => ({ 'x-forwarded-for': address });
+const times = <Result>(count: number, work: (i: number) => Promise<Result>) =>
+  Promise.all(Array.from({ length: count }, (_, i) => work(i)));
+const admittedOf = (replies: readonly Reply[]) =>
+  replies.filter(({ status }) => status < 300).length;
+
+/** `RateLimit`'s parameter of one policy. */
+function told(reply: Reply, field: string, policy: string, parameter: string) {
+  const found = parseList(reply.headers.get(field)!).find(([name]) => name === policy);
+  return found?.[1].get(parameter);
+}
+
+describe('requests with a session', () => {
+  let platform: Platform;
+  let nextUser = 3;
+  beforeAll(async () => {
+    platform = await start('users', small('turn2.after'));
+  });
+  afterAll(() => platform?.stop());
+
+  const someone = async (address = newAddress()) => {
+    const id = String(nextUser++);
+    const login = async () =>
+      client(platform.url, { ...bearer((await platform.login(id)).token), ...from(address) });
+    return { id, login, send: await login() };
+  };
+
+  it('are told what is left, at every level, in the syntax of the draft', async () => {
+    const { send } = await someone();
+    const reply = await send('GET', '/session');
+    expect(reply.status).toBe(200);
+    for (const field of ['ratelimit-policy', 'ratelimit'])
+      expect(parseList(reply.headers.get(field)!).map(([name]) => name)).toEqual([
+        ...['organisation', 'user', 'address'],
+      ]);
+    expect(told(reply, 'ratelimit-policy', 'user', 'q')).toBe(20);
+    expect(told(reply, 'ratelimit-policy', 'user', 'w')).toBe(60);
+    expect(told(reply, 'ratelimit', 'user', 'r')).toBe(19);
+    expect(reply.headers.get('retry-after')).toBe(null);
+    expect(evidence.exec(reply.headers.get('x-limit-decision')!)!.slice(1)).toEqual([
+      ...['1', 'store', undefined],
+    ]);
+  });
+
+  it('are refused with the policy, the time to wait and nothing consumed', async () => {
+    const { id, send } = await someone();
+    const replies = await times(30, () => send('GET', '/session'));
+    expect(admittedOf(replies)).toBe(20);
+    const refused = replies.find(({ status }) => status === 429)!;
+    const wait = Number(refused.headers.get('retry-after'));
+    expect(Number.isInteger(wait) && wait >= 1 && wait <= 70).toBe(true);
+    expect(told(refused, 'ratelimit', 'user', 'r')).toBe(0);
+    expect(told(refused, 'ratelimit', 'organisation', 'r')).toBe(980);
+    expect(wait).toBeGreaterThanOrEqual(Number(told(refused, 'ratelimit', 'user', 't')));
+    expect(refused.body).toMatchObject({ type: quota, status: 429, 'violated-policies': ['user'] });
+    expect(refused.headers.get('content-type')).toContain('application/problem+json');
+    expect(evidence.exec(refused.headers.get('x-limit-decision')!)!.slice(1)).toEqual([
+      ...['0', 'store', 'user'],
+    ]);
+    const rows = await platform.db.query<{ outcome: string }>({
+      text: 'SELECT outcome FROM audit_logs WHERE user_id = $1 AND request_id = $2',
+      values: [id, refused.body.requestId],
+    });
+    expect(rows).toEqual([{ outcome: 'denied' }]);
+  });
+
+  it('share one limit over all sessions of the user', async () => {
+    const { login } = await someone();
+    const sessions = await times(4, login);
+    const replies = await times(32, (i) => sessions[i % 4]!('GET', '/session'));
+    expect(admittedOf(replies)).toBe(20);
+  });
+
+  it('share one limit with the keys of the user', async () => {
+    const { send } = await someone();
+    const key = await keyOf(platform, send);
+    const replies = await times(30, (i) => (i % 2 ? key.send : send)('GET', '/projects?limit=1'));
+    // One unit went to making the key.
+    expect(admittedOf(replies)).toBe(19);
+    expect(told(replies[1]!, 'ratelimit-policy', 'user', 'q')).toBe(20);
+  });
+
+  it('write nothing to the session when they are refused', async () => {
+    const { id, send } = await someone();
+    await times(20, () => send('GET', '/session'));
+    const age = `UPDATE sessions SET last_seen_at = last_seen_at - interval '10 min' WHERE user_id = $1`;
+    await platform.db.query({ text: age, values: [id] });
+    const seen = () =>
+      platform.db.query({
+        text: 'SELECT * FROM sessions WHERE user_id = $1 ORDER BY id',
+        values: [id],
+      });
+    const before = await seen();
+    const keys = await platform.redis.keys('test:users:*');
+    const replies = await times(20, () => send('GET', '/session'));
+    expect(admittedOf(replies)).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await seen()).toEqual(before);
+    expect(await platform.redis.keys('test:users:*')).toEqual(expect.arrayContaining(keys));
+  });
+
+  it('take the units of their class, and give their place back when the client goes', async () => {
+    const { id, send } = await someone();
+    const reply = await send('GET', '/projects/search?name=a');
+    expect(reply.status).toBe(200);
+    expect(told(reply, 'ratelimit', 'user', 'r')).toBe(15);
+    const held = async () => {
+      const keys = await platform.redis.keys(`test:users:rl:{o:${id}}search-concurrent:*`);
+      return keys.length === 0 ? 0 : await platform.redis.zcard(keys[0]!);
+    };
+    await expect.poll(held).toBe(0);
+
+    // A search that hangs: its table is locked by somebody else.
+    const locked = await openConnection(schemaUrl(postgres.url, 'users'));
+    await locked.query({ text: 'BEGIN; LOCK TABLE projects' });
+    const token = (await platform.login(id)).token;
+    const socket = connect(Number(new URL(platform.url).port), '127.0.0.1');
+    socket.write(
+      `GET /projects/search?name=a HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\n\r\n`,
+    );
+    await expect.poll(held).toBe(1);
+    socket.destroy();
+    await expect.poll(held).toBe(0);
+    await locked.close();
+  });
+});
+
+describe('requests with a key of its own limits', () => {
+  let platform: Platform;
+  beforeAll(async () => {
+    platform = await start('keys', small('turn5.after'));
+  });
+  afterAll(() => platform?.stop());
+
+  const owner = async (id: string) =>
+    client(platform.url, { ...bearer((await platform.login(id)).token), ...from(newAddress()) });
+
+  it("are counted for the key, not for its owner's sessions", async () => {
+    const send = await owner('3');
+    const key = await keyOf(platform, send);
+    const replies = await times(30, () => key.send('GET', '/projects?limit=1'));
+    // Nobody is enrolled: the bare key has the place that is everybody's.
+    expect(admittedOf(replies)).toBeGreaterThan(0);
+    expect(told(replies[0]!, 'ratelimit-policy', 'key', 'q')).toBe(20);
+    expect(told(await send('GET', '/session'), 'ratelimit', 'user', 'r')).toBe(18);
+  });
+
+  it('of enrolled agents are admitted by their place', async () => {
+    const send = await owner('4');
+    const key = await keyOf(platform, send);
+    const agents = await times(2, async (i) => {
+      const made = await send('POST', `/keys/${key.id}/agents`, { body: { name: `agent ${i}` } });
+      expect(made.status).toBe(201);
+      return client(platform.url, { ...bearer(made.body.token), ...from(newAddress()) });
+    });
+    const replies = await times(2, (i) => agents[i]!('GET', '/projects?limit=1'));
+    expect(replies.map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it('open the product, not accounts', async () => {
+    const key = await keyOf(platform, await owner('5'));
+    expect((await key.send('GET', '/activity')).status).toBe(200);
+    for (const path of ['/me', '/session', '/sessions', '/keys']) {
+      const { status, body } = await key.send('GET', path);
+      expect([path, status, body.type]).toEqual([path, 403, 'urn:platform:problem:session-needed']);
+    }
+  });
+
+  it('are on record as their owner, and refused when revoked', async () => {
+    const send = await owner('6');
+    const key = await keyOf(platform, send);
+    const reply = await key.send('GET', '/projects', { headers: { 'x-request-id': 'by-key' } });
+    expect(reply.status).toBe(200);
+    const rows = await platform.db.query({
+      text: `SELECT user_id, action FROM audit_logs WHERE request_id = 'by-key'`,
+    });
+    expect(rows).toEqual([{ user_id: '6', action: 'project.list' }]);
+    expect((await send('DELETE', `/keys/${key.id}`)).status).toBe(204);
+    expect((await key.send('GET', '/projects')).status).toBe(401);
+  });
+});
+
+describe('requests of nobody', () => {
+  let platform: Platform;
+  beforeAll(async () => {
+    platform = await start('users', small('turn2.after'));
+  });
+  afterAll(() => platform?.stop());
+
+  const login = (address: string, id: number, password = seedPassword) =>
+    client(platform.url, from(address))('POST', '/login', {
+      body: { email: seedEmail(id), password },
+    });
+
+  it('are limited by address when their token opens nothing', async () => {
+    const address = newAddress();
+    const send = client(platform.url, from(address));
+    const replies = await times(40, (i) =>
+      send('GET', '/me', i % 2 ? { headers: bearer(`pk_${i}_x`) } : {}),
+    );
+    const statuses = replies.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 403)).toHaveLength(
+      replies.filter(({ body }) => body.type === 'urn:platform:problem:session-needed').length,
+    );
+    expect(statuses.filter((status) => status === 429)).toHaveLength(10);
+    expect((await client(platform.url, from(newAddress()))('GET', '/me')).status).toBe(401);
+    // Logout judges the token by itself, and is counted the same.
+    expect((await send('POST', '/logout', { headers: bearer('x') })).status).toBe(429);
+    // A session from the same address goes on.
+    const { token } = await platform.login('30');
+    expect((await send('GET', '/session', { headers: bearer(token) })).status).toBe(200);
+  });
+
+  it('cannot choose their address', async () => {
+    const address = newAddress();
+    const replies = await times(40, (i) =>
+      client(platform.url, from(`198.51.100.${i}, ${address}`))('GET', '/me'),
+    );
+    expect(replies.filter(({ status }) => status === 429)).toHaveLength(10);
+  });
+
+  it('are one client in one IPv6 network of a customer', async () => {
+    const replies = await times(40, (i) =>
+      client(platform.url, from(`2001:db8:1:2::${i.toString(16)}`))('GET', '/me'),
+    );
+    expect(replies.filter(({ status }) => status === 429)).toHaveLength(10);
+  });
+
+  it('log in as often as they know the password; guesses end after five', async () => {
+    const address = newAddress();
+    for (let i = 0; i < 7; i += 1) expect((await login(address, 31)).status).toBe(200);
+    const guesses: Reply[] = [];
+    for (let i = 0; i < 7; i += 1) guesses.push(await login(address, 31, 'not the password'));
+    expect(guesses.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 429, 429]);
+    expect(guesses.at(-1)!.body).toMatchObject({
+      type: quota,
+      'violated-policies': ['login-pair'],
+    });
+    // Refused for the account, so not counted for the address: 5 of 10 are used, another account has the others.
+    const other: number[] = [];
+    for (let i = 0; i < 6; i += 1)
+      other.push((await login(address, 32 + i, 'not the password')).status);
+    expect(other).toEqual([401, 401, 401, 401, 401, 429]);
+    // From elsewhere the owner still gets in.
+    expect((await login(newAddress(), 31)).status).toBe(200);
+  }, 60_000);
+});
+
+async function keyOf(platform: Platform, send: Send, address = newAddress()) {
+  const made = await send('POST', '/keys', { body: { name: 'ci' } });
+  expect(made.status).toBe(201);
+  const { id, token } = made.body as { id: string; token: string };
+  return { id, token, send: client(platform.url, { ...bearer(token), ...from(address) }) };
+}
