@@ -12,7 +12,9 @@ import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts'
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
 import { createApiKeys } from '../api-keys/store.ts';
+import type { ExactLimitsDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
+import { createLimitSettings } from '../rate-limit/settings.ts';
 import { createSessionStore } from '../sessions/session-store.ts';
 import { readGroups } from './account-groups.ts';
 import { openDatabase, openRedis, type PooledDatabase } from './clients.ts';
@@ -22,6 +24,7 @@ import { systemClock, systemRandom } from './system.ts';
 
 const schema = 'groups';
 const design = findDesign('turn1.before');
+const exact = findDesign('turn2.after').rateLimit as ExactLimitsDesign;
 const users = 40;
 const observer = {
   ...{ looked() {}, fellBack() {}, breaker() {}, fenced() {} },
@@ -135,6 +138,33 @@ describe('groups of accounts', () => {
     expect(new Set(places('bots'))).toEqual(new Set(['10.1.0.1']));
     expect(places('builds')).toEqual(['10.2.0.1', '10.2.0.2', '10.2.0.1', '10.2.0.2']);
     expect(places('stolen')).toEqual(['10.4.0.1', '10.4.0.2', '10.4.0.3']);
+  });
+
+  it('write the tier and the numbers of their organisations', async () => {
+    await make(
+      { name: 'people', kind: 'sessions', count: 1, firstUser: 30 },
+      { name: 'rich', kind: 'sessions', count: 2, tier: 'enterprise', limits: { user: 300 } },
+      {
+        name: 'builds',
+        kind: 'agents',
+        agents: 2,
+        tier: 'ci',
+        limits: { key: 90, organisation: 900 },
+      },
+    );
+    const settings = createLimitSettings({
+      ...{ db, clock: systemClock, report: observer.report },
+      design: exact,
+    });
+    await settings.start();
+    const numbers = (organisation: number) =>
+      Object.values(settings.of(String(organisation))).map(({ limit }) => limit);
+    const { standard, enterprise, ci } = exact.tiers;
+    expect(numbers(30)).toEqual(Object.values(standard));
+    for (const rich of [31, 32])
+      expect(numbers(rich)).toEqual(Object.values({ ...enterprise, user: 300 }));
+    expect(numbers(33)).toEqual(Object.values({ ...ci, key: 90, organisation: 900 }));
+    await settings.close();
   });
 
   it('say where they come from, forged or not, and whom they would log in as', async () => {

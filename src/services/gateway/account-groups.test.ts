@@ -46,6 +46,8 @@ describe('groups of accounts', () => {
     [[{ name: 'builds', kind: 'agents' }], 'agents must be a whole number'],
     [[{ ...people, tier: 'gold' }], 'tier must be one of standard, enterprise, ci'],
     [[{ ...people, limits: { user: -1 } }], 'params.groups[0].limits.user must be a whole number'],
+    [[{ ...people, limits: { user: 10_001 } }], 'params.groups[0].limits.user must be 1 to 10000'],
+    [[{ ...people, limits: { users: 10 } }], 'params.groups[0].limits.users is not known'],
     [[{ ...people, addresses: 60_001 }], 'addresses must be 1 to 60000'],
     [[{ ...people, forged: 'yes' }], 'forged must be true or false'],
     [[{ name: 'k', kind: 'keys', count: 100, keysPerUser: 1_000 }], 'has 100000 accounts'],

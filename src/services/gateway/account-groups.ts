@@ -5,10 +5,16 @@
  * instead: as they are (kind `keys`, a stolen one), or with more agents (kind `agents`, a greedy one). Pure.
  */
 import { maxSlots } from '../api-keys/token.ts';
+import {
+  maxLimit,
+  type Policy,
+  policies,
+  type Tier,
+  tiers,
+} from '../rate-limit/settings-policy.ts';
 import { ConfigError, type ParamReader, readParams } from './process-config.ts';
 
 const groupKinds = ['sessions', 'keys', 'agents'] as const;
-const tiers = ['standard', 'enterprise', 'ci'] as const;
 
 export interface AccountGroup {
   readonly name: string;
@@ -19,9 +25,9 @@ export interface AccountGroup {
   readonly perUser: number;
   readonly keyOf: AccountGroup | null;
   /** Of the users' organisations, and of their keys. */
-  readonly tier: (typeof tiers)[number] | null;
+  readonly tier: Tier | null;
   /** Numbers of the users' organisations by policy. */
-  readonly limits: Readonly<Record<string, number>>;
+  readonly limits: Readonly<Partial<Record<Policy, number>>>;
   /** Client addresses the group comes from; null: one for each credential. */
   readonly addresses: number | null;
   /** Each account claims an address of its own in front of the real one. */
@@ -127,10 +133,14 @@ function checkBorrowed(
     throw new ConfigError(`${where}.${other} is that of '${keyOf.name}', whose keys it uses`);
 }
 
-function readLimits(params: ParamReader, where: string): AccountGroup['limits'] {
+function readLimits(params: ParamReader, groupAt: string): AccountGroup['limits'] {
   const limits = params.object('limits', {});
-  const reader = readParams(limits, `${where}.limits`);
-  return Object.fromEntries(Object.keys(limits).map((key) => [key, reader.integer(key)]));
+  const where = `${groupAt}.limits`;
+  const reader = readParams(limits, where);
+  reader.only(policies);
+  return Object.fromEntries(
+    Object.keys(limits).map((policy) => [policy, between(reader, policy, where, maxLimit)]),
+  );
 }
 
 function oneOf<const T extends string>(

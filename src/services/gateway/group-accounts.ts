@@ -10,6 +10,8 @@ import type { Redis } from 'ioredis';
 import { type SeededKey, seedAgents, seedKeys } from '../api-keys/seed.ts';
 import type { SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random } from '../ports.ts';
+import { writeLimitSettings } from '../rate-limit/settings.ts';
+import { policies } from '../rate-limit/settings-policy.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
 import { seedSessions } from '../sessions/seed-sessions.ts';
 import { type AccountGroup, addressOf, forgedAddressOf } from './account-groups.ts';
@@ -52,9 +54,27 @@ export async function accountsOfGroups(
   const keysOf = new Map<AccountGroup, readonly SeededKey[]>();
   for (const [index, group] of groups.entries()) {
     const credentials = await credentialsOf(group, keysOf, given);
+    await writeLimits(group, given.db);
     accounts.push(...(await groupAccounts(group, index, { credentials, db: given.db })));
   }
   return accounts;
+}
+
+async function writeLimits(group: AccountGroup, db: Database): Promise<void> {
+  const { tier, limits } = group;
+  const organisations = await db.query<{ id: string }>({
+    text: 'SELECT DISTINCT organisation_id AS id FROM users WHERE id = ANY($1::bigint[]) ORDER BY 1',
+    values: [usersOf(group)],
+  });
+  const rows = organisations.flatMap(({ id }) => [
+    ...(tier ? [{ organisationId: id, tier }] : []),
+    ...policies.flatMap((policy) => {
+      const limit = limits[policy];
+      const setting = { scope: 'organisation', name: id, policy, mode: 'enforce' } as const;
+      return limit === undefined ? [] : [{ ...setting, limit }];
+    }),
+  ]);
+  await writeLimitSettings(db, rows);
 }
 
 const usersOf = ({ firstUser, count }: AccountGroup) =>
