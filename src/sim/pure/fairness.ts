@@ -1,7 +1,27 @@
-/** How even a division is: Jain's index, 1 when all parts are the same and 1/n when one has everything. */
-export function jainIndex(parts: readonly number[]): number {
-  const sum = parts.reduce((all, part) => all + part, 0);
-  const squares = parts.reduce((all, part) => all + part * part, 0);
-  // Nobody has anything, and so nobody has more than another.
-  return squares === 0 ? 1 : (sum * sum) / (parts.length * squares);
+/**
+ * Fairness as numbers, for checkers and reports. The Jain index says how evenly something was divided; max-min shares
+ * say how it should have been, when some want less than an even part.
+ */
+
+/** (sum x)^2 / (n sum x^2): 1 when all are equal, 1/n when one has everything. 1 when there is nothing to divide. */
+export function jainIndex(values: readonly number[]): number {
+  let sum = 0;
+  let squares = 0;
+  for (const value of values) {
+    sum += value;
+    squares += value * value;
+  }
+  return squares === 0 ? 1 : (sum * sum) / (values.length * squares);
+}
+
+/** Nobody gets more than it demands, and nobody could get more without somebody poorer getting less. */
+export function maxMinShares(demands: readonly number[], capacity: number): number[] {
+  const shares = demands.map(() => 0);
+  const poorestFirst = demands.map((_, i) => i).sort((a, b) => demands[a]! - demands[b]!);
+  let left = Math.max(0, capacity);
+  for (const [served, i] of poorestFirst.entries()) {
+    shares[i] = Math.min(demands[i]!, left / (demands.length - served));
+    left -= shares[i]!;
+  }
+  return shares;
 }
