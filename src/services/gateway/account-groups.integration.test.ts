@@ -2,7 +2,11 @@
  * Groups of accounts on real stores: every credential written is one that the platform accepts, as whom the account
  * says.
  */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCache } from '../../sim/effects/testbed/cache.ts';
 import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
@@ -22,6 +26,7 @@ import { createBase } from './database-template.ts';
 import { type Account, accountsOfGroups } from './group-accounts.ts';
 import { systemClock, systemRandom } from './system.ts';
 
+const entry = fileURLToPath(new URL('../../../dist/services/gateway/accounts.js', import.meta.url));
 const schema = 'groups';
 const design = findDesign('turn1.before');
 const exact = findDesign('turn2.after').rateLimit as ExactLimitsDesign;
@@ -38,6 +43,7 @@ let postgres: PostgresServer;
 let redisServer: RedisServer;
 let redis: ReturnType<typeof openRedis>;
 let db: PooledDatabase;
+let databaseUrl: string;
 
 beforeAll(async () => {
   const user = runUser();
@@ -53,8 +59,9 @@ beforeAll(async () => {
   redis = openRedis(redisServer.url, () => {});
   const url = new URL(postgres.url);
   url.searchParams.set('options', `-c search_path=${schema}`);
+  databaseUrl = url.toString();
   db = openDatabase({
-    databaseUrl: url.toString(),
+    databaseUrl,
     // One connection, because the template is one transaction.
     design: { ...design.database, poolMax: 1 },
     applicationName: 'groups-test',
@@ -179,5 +186,41 @@ describe('groups of accounts', () => {
     expect(stuffer!.vars.victim).toBe(person!.vars.email);
     expect(stuffer!.vars.forwardedFor).toBe(stuffer!.headers['x-forwarded-for']);
     expect(hopping!.headers['x-forwarded-for']).toBe('198.18.0.0, fd00:3:0:1::1');
+  });
+
+  it('come out of the process beside the accounts that no group asked for, or it says why not', async () => {
+    const run = async (params: Record<string, unknown>) => {
+      const outFile = path.join(lease.folder, 'accounts.json');
+      const config = {
+        ...{ name: 'accounts', databaseUrl, databaseSchema: schema, seed: 7 },
+        ...{ redisUrl: redisServer.url, redisPrefix: 'test:' },
+        params: { design: design.name, heavyUsers: 0, outFile, ...params },
+      };
+      const child = fork(entry, {
+        env: { ...process.env, PLATFORM_PROCESS: JSON.stringify(config) },
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      });
+      let stderr = '';
+      child.stderr!.on('data', (data) => (stderr += data));
+      const [code] = await once(child, 'close');
+      if (code !== 0) throw new Error(stderr);
+      return JSON.parse(readFileSync(outFile, 'utf8')) as Account[];
+    };
+    const builds = { name: 'builds', kind: 'agents', agents: 3, firstUser: 36 };
+    const [plain, ...agents] = await run({ count: 1, groups: [builds] });
+    expect(plain).toMatchObject({ id: '1', vars: { session: plain!.subject } });
+    expect(plain).not.toHaveProperty('group');
+    const apiKeys = keys();
+    for (const agent of agents)
+      expect(await apiKeys.authenticate(tokenOf(agent))).toMatchObject({
+        ownerId: '36',
+        agents: 3,
+      });
+    expect(agents.map(({ group }) => group)).toEqual(['builds', 'builds', 'builds']);
+    expect(await run({ groups: [builds] })).toHaveLength(3);
+    await expect(run({ groups: [{ ...builds, firstUser: 41 }] })).rejects.toThrow(
+      'params.groups[0] needs users 41 to 41; there are 40',
+    );
+    await expect(run({})).rejects.toThrow('params.count must be a whole number');
   });
 });
