@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { openSchedule, sweepSchedule } from './schedule.ts';
+import { openSchedule, sweepSchedule, userPlan } from './schedule.ts';
 import type { OpenWorkload, OperationTemplate, PlannedOperation } from './workload.ts';
 
 // The incidents that are published name their seeds: what those planned then, they plan now.
@@ -42,5 +42,23 @@ describe('a schedule without groups', () => {
     ],
   ] as const)('is what it was: %s', (_, plan, expected) => {
     expect(digest(plan)).toBe(expected);
+  });
+
+  it('is what it was: a user who thinks', () => {
+    const think = { meanMs: 1_000, shape: 2 };
+    const people = {
+      kind: 'users',
+      users: 40,
+      think,
+      startBusy: 5,
+      durationMs: 1,
+      operations,
+    } as const;
+    const hash = createHash('sha256');
+    for (const user of [0, 37]) {
+      const plan = userPlan(people, 42, user, 4);
+      for (let step = 0; step < 50; step += 1) hash.update(JSON.stringify(plan.next().value));
+    }
+    expect(hash.digest('hex').slice(0, 16)).toBe('1dceeaf7e4385046');
   });
 });

@@ -7,6 +7,7 @@ import {
   type OpenWorkload,
   type OperationTemplate,
   type RetryPolicy,
+  type SweepWorkload,
 } from '../../pure/workload.ts';
 import { constant, type LoadBed, makeLoadBed } from './fixtures/load-bed.ts';
 
@@ -105,6 +106,17 @@ describe('a mix', () => {
     // Four of their own, eight begun.
     expect(subjects('scrape').size).toBe(12);
     expect([...subjects('work')].some((subject) => subject?.startsWith('n'))).toBe(false);
+  });
+
+  it('leaves a sweep of one group to that group', async () => {
+    const sender = await bed.start(await serve(), {}, accounts);
+    const sweep: SweepWorkload = {
+      ...{ kind: 'sweep', as: 'live', everyTarget: false, ratePerSecond: 200 },
+      operations: [get('scrape', { group: 'bot' })],
+    };
+    expect(await sender.run('sweep', sweep, 1)).toMatchObject({ planned: 4, recorded: 4 });
+    const users = new Set((await bed.operations()).map((one) => one.user));
+    expect([...users].toSorted()).toEqual(['u0', 'u3', 'u6', 'u9']);
   });
 
   it('of a group that nobody is of never begins', async () => {
