@@ -51,9 +51,16 @@ export function createRedisLink(given: {
   const inTime = <Reply>(reply: Promise<Reply>): Promise<Reply> => {
     if (timeoutMs === undefined) return reply;
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        setImmediate(() => reject(new Error(`no answer within ${timeoutMs} ms`)));
-      }, timeoutMs);
+      let late: NodeJS.Timeout;
+      const wait = (onceMore: boolean) => {
+        const dueMs = performance.now() + timeoutMs;
+        late = setTimeout(() => {
+          // We stood still: the command may not even have been written.
+          if (onceMore && performance.now() - dueMs > timeoutMs / 2) wait(false);
+          else setImmediate(() => reject(new Error(`no answer within ${timeoutMs} ms`)));
+        }, timeoutMs);
+      };
+      wait(true);
       abandon.add(reject);
       reply.then(resolve, reject).finally(() => {
         clearTimeout(late);
