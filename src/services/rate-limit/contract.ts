@@ -3,7 +3,6 @@
  * clock, over all processes; nothing is refused that would have fitted; all levels of a request are decided in one
  * atomic step, and a refusal consumes nothing at any of them.
  */
-import type { WindowLimit } from '../design.ts';
 
 /** Every level of one decision lives under one hash tag, so that one script may touch them all in a cluster. */
 interface LevelBase {
@@ -98,18 +97,4 @@ export interface LimiterObserver {
   decided(mode: DecisionMode, seconds: number): void;
   breaker(open: boolean): void;
   report(error: Error): void;
-}
-
-export interface SingleDecision {
-  readonly admitted: boolean;
-  /** Admissions left right now. */
-  readonly remaining: number;
-  /** Until the oldest counted admission leaves the window: when refused, until the next one is admitted. */
-  readonly resetUs: number;
-}
-
-/** The limiter of one window, which the one above replaces. */
-export interface RateLimiter {
-  /** `subject`: `user:12`, `login:127.0.0.1`. One round trip. */
-  decide(subject: string, limit: WindowLimit): Promise<SingleDecision>;
 }

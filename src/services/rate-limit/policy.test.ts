@@ -1,88 +1,189 @@
+/** The pure step against a brute-force oracle, which keeps every admission for ever and recounts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decideWindow, limitHeaders, waitSeconds } from './policy.ts';
+import type { LeaseLevel, Level, Question, WindowLevel } from './contract.ts';
+import { decide, levelKey, type QuestionState, refund, release } from './policy.ts';
 
-const limit = { limit: 5, windowMs: 1_000 };
-const windowUs = limit.windowMs * 1_000;
-/** Steps between requests, many of them close to the window's edge. */
-const gaps = fc.array(
-  fc.oneof(fc.nat({ max: 300_000 }), fc.integer({ min: windowUs - 2, max: windowUs + 2 })),
-  { maxLength: 200 },
+const windowMs = 1_000;
+const windowUs = windowMs * 1_000;
+const startUs = 1_700_000_000_000_000;
+
+const window = (given: Partial<WindowLevel> = {}): WindowLevel => ({
+  kind: 'window',
+  policy: 'user',
+  subject: '1',
+  limit: 5,
+  windowMs,
+  weight: 1,
+  shadow: false,
+  ...given,
+});
+const lease = (leaseId: string, given: Partial<LeaseLevel> = {}): LeaseLevel => ({
+  kind: 'lease',
+  policy: 'search',
+  subject: '1',
+  limit: 2,
+  leaseMs: 500,
+  shadow: false,
+  leaseId,
+  ...given,
+});
+const asking = (...levels: readonly Level[]): Question => ({ tag: 'o:1', levels });
+
+/** Forward steps, many of them close to the window's edge; some back. */
+const gap = fc.oneof(
+  { weight: 5, arbitrary: fc.nat({ max: 300_000 }) },
+  { weight: 2, arbitrary: fc.integer({ min: windowUs - 2, max: windowUs + 2 }) },
+  { weight: 1, arbitrary: fc.integer({ min: -2 * windowUs, max: 0 }) },
 );
+const ask = fc.record({
+  gap,
+  weight: fc.integer({ min: 1, max: 7 }),
+  userLimit: fc.constantFrom(0, 3, 5, 8),
+  organisationLimit: fc.constantFrom(6, 10),
+  organisationShadow: fc.boolean(),
+  asksOrganisation: fc.boolean(),
+});
 
-function replay(steps: readonly number[]) {
-  let now = 1_700_000_000_000_000;
-  let admissions: readonly number[] = [];
-  return steps.map((gap) => {
-    now += gap;
-    const before = admissions;
-    const step = decideWindow(admissions, now, limit);
-    admissions = step.admissions;
-    return { now, before, ...step };
-  });
+interface Admission {
+  readonly atUs: number;
+  readonly weight: number;
 }
+const unitsIn = (log: readonly Admission[], nowUs: number) =>
+  log.reduce((sum, { atUs, weight }) => sum + (nowUs - atUs < windowUs ? weight : 0), 0);
 
-describe('exact window', () => {
-  it('admits a request exactly when fewer than the limit were admitted in the window before it', () => {
+describe('windows of many levels', () => {
+  it('admit exactly what fits at every level that is enforced, and count it once or not at all', () => {
     fc.assert(
-      fc.property(gaps, (steps) => {
-        const admitted: number[] = [];
-        for (const { now, decision } of replay(steps)) {
-          const counted = admitted.filter((at) => now - at < windowUs).length;
-          expect(decision.admitted).toBe(counted < limit.limit);
-          if (decision.admitted) admitted.push(now);
-          expect(decision.remaining).toBe(limit.limit - counted - (decision.admitted ? 1 : 0));
+      fc.property(fc.array(ask, { maxLength: 120 }), (steps) => {
+        const memory = new Map<string, QuestionState[number]>();
+        const logs = new Map<string, Admission[]>();
+        let now = startUs;
+        for (const step of steps) {
+          now += step.gap;
+          const levels = [
+            window({ limit: step.userLimit, weight: step.weight }),
+            ...(step.asksOrganisation
+              ? [
+                  window({
+                    policy: 'organisation',
+                    limit: step.organisationLimit,
+                    weight: step.weight,
+                    shadow: step.organisationShadow,
+                  }),
+                ]
+              : []),
+          ];
+          const question = asking(...levels);
+          const keys = levels.map((level) => levelKey(question.tag, level));
+          const before = keys.map((key) => memory.get(key) ?? null);
+          const { decision, state } = decide(before, question, now);
+
+          const log = (i: number) => logs.get(keys[i]!) ?? [];
+          const newest = Math.max(now, ...keys.flatMap((_, i) => log(i).map(({ atUs }) => atUs)));
+          expect(decision.atUs).toBe(newest);
+          const used = keys.map((_, i) => unitsIn(log(i), newest));
+          const fits = levels.map(({ limit, weight }, i) => used[i]! + weight <= limit);
+          expect(decision.levels.map(({ admitted }) => admitted)).toEqual(fits);
+          expect(decision.admitted).toBe(levels.every(({ shadow }, i) => shadow || fits[i]));
+          levels.forEach(({ limit, weight }, i) => {
+            const counted = decision.admitted && fits[i]!;
+            if (counted) logs.set(keys[i]!, [...log(i), { atUs: newest, weight }]);
+            else expect(state[i]).toEqual(before[i]);
+            const left = limit - used[i]! - (counted ? weight : 0);
+            expect(decision.levels[i]!.remaining).toBe(Math.max(0, left));
+            memory.set(keys[i]!, state[i]!);
+          });
+        }
+        // Never more than the largest limit in any window, wherever it begins.
+        for (const [key, log] of logs) {
+          const most = key.includes('organisation') ? 10 : 8;
+          for (const { atUs } of log) {
+            const inWindow = log.filter((one) => one.atUs >= atUs && one.atUs - atUs < windowUs);
+            expect(inWindow.reduce((sum, { weight }) => sum + weight, 0)).toBeLessThanOrEqual(most);
+          }
         }
       }),
     );
   });
 
-  it('lets a refusal consume nothing, and admits the one that waits as told but not earlier', () => {
+  it('admit the one that waits as told, and not earlier', () => {
     fc.assert(
-      fc.property(gaps, (steps) => {
-        for (const { now, decision, admissions, before } of replay(steps)) {
-          if (decision.admitted) continue;
-          expect(admissions).toEqual(before.filter((at) => now - at < windowUs));
-          const at = now + decision.resetUs;
-          expect(decideWindow(admissions, at, limit).decision.admitted).toBe(true);
-          expect(decideWindow(admissions, at - 1, limit).decision.admitted).toBe(false);
+      fc.property(fc.array(ask, { maxLength: 60 }), (steps) => {
+        let state: QuestionState = [null];
+        let now = startUs;
+        for (const step of steps) {
+          now += step.gap;
+          const question = asking(window({ limit: step.userLimit, weight: step.weight }));
+          const next = decide(state, question, now);
+          const { admitted, resetUs } = next.decision.levels[0]!;
+          state = next.state;
+          if (admitted) continue;
+          if (step.weight > step.userLimit) {
+            expect(resetUs).toBe(windowUs);
+            continue;
+          }
+          const at = next.decision.atUs + resetUs;
+          expect(decide(state, question, at).decision.admitted).toBe(true);
+          expect(decide(state, question, at - 1).decision.admitted).toBe(false);
         }
       }),
     );
   });
 
-  it('does not open the window again when the clock steps back', () => {
-    const full = replay([0, 0, 0, 0, 0]).at(-1)!;
-    const step = decideWindow(full.admissions, full.now - 10 * windowUs, limit);
-    expect(step.decision).toEqual({ admitted: false, remaining: 0, resetUs: windowUs });
+  it('say of a level that had room what is left when another refused: nothing was taken', () => {
+    const full = decide([null], asking(window({ limit: 1 })), startUs).state[0]!;
+    const both = asking(window({ limit: 1 }), window({ policy: 'organisation' }));
+    const { decision, state } = decide([full, null], both, startUs + 10);
+    expect(decision.admitted).toBe(false);
+    expect(decision.levels[1]).toMatchObject({ admitted: true, remaining: 5, resetUs: 0 });
+    expect(state).toEqual([full, null]);
+  });
+
+  it('forget what is refunded, as if it had never been', () => {
+    const question = asking(window({ weight: 3 }), window({ policy: 'organisation', weight: 3 }));
+    const first = decide([null, null], asking(window(), window()), startUs);
+    const second = decide(first.state, question, startUs + 7);
+    expect(refund(second.state, question, second.decision)).toEqual(first.state);
+    // A refusal has nothing to give back.
+    const third = decide(second.state, question, startUs + 9);
+    expect(third.decision.admitted).toBe(false);
+    expect(refund(third.state, question, third.decision)).toEqual(second.state);
   });
 });
 
-describe('limit headers', () => {
-  it('rounds the wait up, so that a client that obeys is never early', () => {
+describe('leases', () => {
+  it('bound what runs at one time, end by themselves, and can be given back', () => {
+    const step = fc.record({
+      gap: fc.nat({ max: 300_000 }),
+      limit: fc.integer({ min: 0, max: 3 }),
+      back: fc.boolean(),
+    });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 60_000_000 }), (us) => {
-        expect(Number.isInteger(waitSeconds(us))).toBe(true);
-        expect(waitSeconds(us) * 1e6).toBeGreaterThanOrEqual(us);
-        expect((waitSeconds(us) - 1) * 1e6).toBeLessThan(us);
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        let state: QuestionState = [null];
+        let held: { id: string; endUs: number }[] = [];
+        let now = startUs;
+        steps.forEach(({ gap: later, limit, back }, i) => {
+          now += later;
+          held = held.filter(({ endUs }) => endUs > now);
+          if (back && held[0]) {
+            state = release(state, asking(lease(held[0].id)));
+            held = held.slice(1);
+          }
+          const next = decide(state, asking(lease(String(i), { limit })), now);
+          expect(next.decision.admitted).toBe(held.length < limit);
+          expect(next.decision.levels[0]!.windowMs).toBe(0);
+          if (next.decision.admitted) held.push({ id: String(i), endUs: now + 500_000 });
+          else if (limit > 0) {
+            const at = now + next.decision.levels[0]!.resetUs;
+            const again = asking(lease('again', { limit }));
+            expect(decide(next.state, again, at).decision.admitted).toBe(true);
+            expect(decide(next.state, again, at - 1).decision.admitted).toBe(false);
+          }
+          state = next.state;
+        });
       }),
     );
-  });
-
-  it('are structured fields, with Retry-After only on a refusal', () => {
-    const policy = { limit: 100, windowMs: 60_000 };
-    expect(
-      limitHeaders('user', policy, { admitted: true, remaining: 7, resetUs: 1_000_001 }),
-    ).toEqual({
-      'ratelimit-policy': '"user";q=100;w=60',
-      ratelimit: '"user";r=7;t=2',
-    });
-    const refused = limitHeaders('user', policy, {
-      admitted: false,
-      remaining: 0,
-      resetUs: 59_000_000,
-    });
-    expect(refused['retry-after']).toBe('59');
-    expect(refused.ratelimit).toBe('"user";r=0;t=59');
   });
 });

@@ -1,75 +1,310 @@
-/** The script in Redis and the pure policy are one decision. Redis keeps its own clock, so the windows are short. */
-import path from 'node:path';
+/** What only Redis can show: the script is the pure policy, atomic, one round trip, and small. */
 import { setTimeout as delay } from 'node:timers/promises';
+import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
-import { decideWindow } from './policy.ts';
-import { createRateLimiter } from './store.ts';
+import type { Decision, Level, Question } from './contract.ts';
+import { startTestRedis, type TestRedis } from './fixtures/redis.ts';
+import { decide, type LevelMemory, levelKey, refund, release } from './policy.ts';
+import { createLimitStore, type LimitStore } from './store.ts';
 
-let lease: Lease;
-let server: RedisServer;
+let server: TestRedis;
 let redis: Redis;
+let store: LimitStore;
 
 beforeAll(async () => {
-  const user = runUser();
-  lease = createLease({ runId: `limit-test-${process.pid}`, cache: await openCache(user) });
-  server = await startRedis({
-    lease,
-    user,
-    cores: null,
-    logFile: path.join(lease.folder, 'redis'),
+  server = await startTestRedis('limit-store-test');
+  redis = server.redis;
+  store = createLimitStore({ redis, keyPrefix: 't:' });
+});
+afterAll(() => server?.stop());
+
+const window = (limit: number, windowMs: number, given: Partial<Level> = {}): Level =>
+  ({
+    ...{ kind: 'window', policy: 'user', subject: '1', weight: 1, shadow: false },
+    ...{ limit, windowMs, ...given },
+  }) as Level;
+const lease = (limit: number, leaseMs: number, leaseId: string): Level => ({
+  ...{ kind: 'lease', policy: 'search', subject: '1', shadow: false },
+  ...{ limit, leaseMs, leaseId },
+});
+const keyOf = (question: Question, level: Level) => `t:rl:${levelKey(question.tag, level)}`;
+const packed = (...timesUs: number[]) =>
+  Buffer.concat(
+    timesUs.map((at) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigUInt64BE(BigInt(at));
+      return bytes.subarray(1);
+    }),
+  );
+const redisNowUs = async () => {
+  const [seconds, micros] = await redis.time();
+  return Number(seconds) * 1_000_000 + Number(micros);
+};
+
+describe('the script', () => {
+  const weight = fc.constantFrom(1, 1, 1, 2, 4, 9);
+  const shadow = fc.constantFrom(false, false, true);
+  const levels = fc.subarray(
+    ['user', 'organisation', 'search'].map((policy) => ({ policy })),
+    { minLength: 1 },
+  );
+  const step = fc.record({
+    ...{ levels, weight, shadow, pauseMs: fc.constantFrom(0, 0, 0, 1, 3, 9, 30) },
+    ...{ limit: fc.constantFrom(0, 3, 6, 8), agent: fc.nat({ max: 3 }) },
+    after: fc.constantFrom('nothing', 'nothing', 'refund', 'release'),
   });
-  redis = new Redis(server.url);
-});
-afterAll(async () => {
-  redis?.disconnect();
-  await server?.stop();
-  await lease?.release();
-});
 
-describe('the window in Redis', () => {
-  const limit = { limit: 5, windowMs: 60 };
-  const windowUs = limit.windowMs * 1_000;
+  it('decides as the policy does, in every field, over random traces of all kinds', async () => {
+    const memory = new Map<string, LevelMemory | null>();
+    const seen = { admitted: 0, refused: 0 };
+    const running: Question[] = [];
+    for (const [i, given] of fc.sample(step, { numRuns: 700, seed: 4 }).entries()) {
+      const asked = given.levels.map(({ policy }): Level => {
+        if (policy === 'search') return lease(2, 20, String(i));
+        const { weight, shadow } = given;
+        if (policy === 'user') return window(given.limit, 40, { weight });
+        if (policy === 'organisation') return window(9, 25, { policy, weight, shadow });
+        const share = { kind: 'share', agent: given.agent, agents: 3 } as const;
+        return { ...share, policy, subject: '7', limit: 10, windowMs: 50, weight, shadow: false };
+      });
+      const question = { tag: 'o:1', levels: asked };
+      const keys = asked.map((level) => levelKey(question.tag, level));
+      const before = keys.map((key) => memory.get(key) ?? null);
+      const windows = asked.filter(({ kind }) => kind !== 'share');
+      const dump = () =>
+        Promise.all(windows.map((level) => redis.dumpBuffer(keyOf(question, level))));
+      const dumped = await dump();
 
-  it('decides as the policy does, step by step, over random gaps', async () => {
-    const limiter = createRateLimiter({ redis, keyPrefix: 'a:' });
-    const times = async () => (await redis.lrange('a:limit:user:1', 0, -1)).map(Number);
-    let refusals = 0;
-    for (let i = 0; i < 150; i += 1) {
-      const before = await times();
-      const decision = await limiter.decide('user:1', limit);
-      const after = await times();
-      // The script tells its clock: the new entry, or what is left until the oldest goes.
-      const nowUs = decision.admitted ? after[0]! : after.at(-1)! + windowUs - decision.resetUs;
-      const step = decideWindow(before, nowUs, limit);
-      expect(decision).toEqual(step.decision);
-      if (after.length > 0) expect(after).toEqual(step.admissions);
-      if (!decision.admitted) refusals += 1;
-      await delay((i * 7) % 23);
+      const decision = await store.ask(question);
+      const pure = decide(before, question, decision.atUs);
+      expect(decision, `step ${i}`).toEqual(pure.decision);
+
+      let { state } = pure;
+      if (decision.admitted) {
+        seen.admitted += 1;
+        running.push(question);
+      } else {
+        seen.refused += 1;
+        const left = await dump();
+        // Gone is what ended meanwhile.
+        left.forEach((value, j) => {
+          if (value) expect(value).toEqual(dumped[j]);
+        });
+      }
+      if (given.after === 'refund') {
+        await store.refund(question, decision);
+        state = refund(state, question, decision);
+      }
+      keys.forEach((key, j) => {
+        memory.set(key, state[j]!);
+      });
+      if (given.after === 'release' && running[0]) {
+        const ended = running.shift()!;
+        await store.release(ended);
+        const names = ended.levels.map((level) => levelKey(ended.tag, level));
+        const left = release(
+          names.map((name) => memory.get(name) ?? null),
+          ended,
+        );
+        names.forEach((name, j) => {
+          memory.set(name, left[j]!);
+        });
+      }
+      if (given.pauseMs > 0) await delay(given.pauseMs);
     }
-    expect(refusals).toBeGreaterThan(0);
+    expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(100);
   });
 
-  it('admits exactly the limit of a burst and lets the key go after the window', async () => {
-    const limiter = createRateLimiter({ redis, keyPrefix: 'b:' });
-    const burst = { limit: 100, windowMs: 2_000 };
-    const decisions = await Promise.all(
-      Array.from({ length: 300 }, () => limiter.decide('user:2', burst)),
+  it('admits exactly the limit, whoever asks at one time', async () => {
+    const clients = Array.from({ length: 6 }, () =>
+      createLimitStore({ redis: server.connect(), keyPrefix: 't:' }),
     );
-    expect(decisions.filter(({ admitted }) => admitted)).toHaveLength(100);
-    const ttlMs = await redis.pttl('b:limit:user:2');
-    expect(ttlMs > 0 && ttlMs <= burst.windowMs + 1).toBe(true);
+    const question = {
+      tag: 'o:2',
+      levels: [window(100, 5_000), window(130, 5_000, { policy: 'organisation' })],
+    };
+    const decisions = await Promise.all(
+      clients.flatMap((client) => Array.from({ length: 60 }, () => client.ask(question))),
+    );
+    const admitted = decisions.filter((decision) => decision.admitted);
+    expect(admitted).toHaveLength(100);
+    expect(admitted.map(({ levels }) => levels[0]!.remaining).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i),
+    );
+    // Refused by the user's window, so nothing was taken from the organisation's.
+    expect(decisions.find((decision) => !decision.admitted)!.levels[1]).toMatchObject({
+      admitted: true,
+      remaining: 30,
+    });
+    for (const level of question.levels) {
+      const ttlMs = await redis.pttl(keyOf(question, level));
+      expect(ttlMs > 3_000 && ttlMs <= 5_002).toBe(true);
+    }
   });
 
-  it('fails closed when Redis is gone', async () => {
-    const gone = new Redis(server.port + 1, { retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  it('admits the one that waits as told, and not one that comes earlier', async () => {
+    const question = { tag: 'o:3', levels: [window(2, 300)] };
+    await store.ask(question);
+    await delay(40);
+    await store.ask(question);
+    const { levels, atUs } = await store.ask(question);
+    const freeUs = atUs + levels[0]!.resetUs;
+    let tries = 0;
+    for (;;) {
+      const decision = await store.ask(question);
+      expect(decision.admitted).toBe(decision.atUs >= freeUs);
+      if (decision.admitted) break;
+      tries += 1;
+      await delay(2);
+    }
+    expect(tries).toBeGreaterThan(0);
+  });
+
+  it('asks once: one script call for any number of levels, and no more commands than levels need', async () => {
+    const question = {
+      tag: 'o:4',
+      levels: [window(9, 5_000), window(9, 5_000, { policy: 'organisation' }), lease(3, 500, 'a')],
+    };
+    await store.ask({ ...question, levels: [...question.levels.slice(0, 2), lease(3, 500, 'b')] });
+    await redis.config('RESETSTAT');
+    await store.ask(question);
+    const stats = await redis.info('commandstats');
+    const calls = Object.fromEntries(
+      [...stats.matchAll(/^cmdstat_(\S+):calls=(\d+)/gm)].map((m) => [m[1], Number(m[2])]),
+    );
+    expect(calls).toMatchObject({ evalsha: 1, time: 1, get: 2, set: 2 });
+    expect(calls.eval).toBeUndefined();
+    // From the client there was one command, beside the two that look.
+    const inside = ['time', 'get', 'set', 'zcount', 'zrangebyscore', 'zremrangebyscore', 'zadd'];
+    const known = [...inside, 'zrange', 'type', 'pexpireat', 'config|resetstat', 'info', 'evalsha'];
+    expect(Object.keys(calls).filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  it('uses one cluster slot for one question', async () => {
+    const question = {
+      tag: 'a:2001:db8::/64',
+      levels: [
+        window(9, 5_000, { subject: 'x{y}z' }),
+        window(9, 5_000, { policy: 'organisation' }),
+        lease(3, 500, 'a'),
+      ],
+    };
+    const slots = question.levels.map((level) => crc16(hashed(keyOf(question, level))) % 16_384);
+    expect(new Set(slots).size).toBe(1);
+    expect(crc16('123456789')).toBe(0x31c3); // The check value of the cluster's specification.
+  });
+});
+
+describe('what happens to Redis', () => {
+  it('is asked again with the whole script when it has forgotten it', async () => {
+    const question = { tag: 'o:5', levels: [window(3, 5_000)] };
+    await store.ask(question);
+    await redis.script('FLUSH');
+    expect((await store.ask(question)).levels[0]!.remaining).toBe(1);
+  });
+
+  it('never uses a window twice when the clock steps back', async () => {
+    const question = { tag: 'o:6', levels: [window(3, 2_000), window(9, 2_000, { policy: 'o' })] };
+    const aheadUs = (await redisNowUs()) + 60_000_000;
+    const key = keyOf(question, question.levels[0]!);
+    await redis.set(key, packed(aheadUs - 5, aheadUs), 'PX', 62_000);
+    const first = await store.ask(question);
+    expect(first).toMatchObject({ admitted: true, atUs: aheadUs });
+    expect(first.levels.map(({ remaining, resetUs }) => [remaining, resetUs])).toEqual([
+      [0, 1_999_995],
+      [8, 2_000_000],
+    ]);
+    // Kept until the clock has come there and the window is over.
+    expect(await redis.pttl(key)).toBeGreaterThan(60_000);
+    expect((await store.ask(question)).admitted).toBe(false);
+  });
+
+  it('replaces a value that is none of ours, at every level or at none', async () => {
+    const levels = [window(3, 2_000), window(9, 2_000, { policy: 'o' }), lease(1, 500, 'a')];
+    const question = { tag: 'o:7', levels };
+    await redis.hset(keyOf(question, levels[0]!), 'a', 1);
+    await redis.set(keyOf(question, levels[1]!), 'seven and a bit');
+    await redis.set(keyOf(question, levels[2]!), 'text');
+    const decision = await store.ask(question);
+    expect(decision.admitted).toBe(true);
+    expect(decision.levels.map(({ remaining }) => remaining)).toEqual([2, 8, 0]);
+    expect((await store.ask({ ...question, levels: [levels[0]!] })).levels[0]!.remaining).toBe(1);
+    // Refused by the lease: counted nowhere.
+    const refused = await store.ask({
+      ...question,
+      levels: [...levels.slice(0, 2), lease(1, 500, 'b')],
+    });
+    expect(refused.levels.map(({ admitted, remaining }) => [admitted, remaining])).toEqual([
+      [true, 1],
+      [true, 8],
+      [false, 0],
+    ]);
+  });
+
+  it('rejects when Redis is gone', async () => {
+    const gone = new Redis(1, { retryStrategy: () => null, maxRetriesPerRequest: 0 });
     gone.on('error', () => {}); // The decision below rejects as well.
-    const limiter = createRateLimiter({ redis: gone, keyPrefix: 'c:' });
-    await expect(limiter.decide('user:3', limit)).rejects.toMatchObject({ status: 503 });
+    const asked = createLimitStore({ redis: gone, keyPrefix: 't:' });
+    await expect(asked.ask({ tag: 'o:8', levels: [window(3, 2_000)] })).rejects.toThrow();
     gone.disconnect();
   });
 });
+
+describe('what is kept', () => {
+  it('is at most 1.5 kB for a user at a limit of 100', async () => {
+    const question = { tag: 'o:9', levels: [window(100, 60_000, { subject: '123456789' })] };
+    for (let i = 0; i < 130; i += 1) await store.ask(question);
+    const bytes = await redis.memory('USAGE', keyOf(question, question.levels[0]!));
+    expect(bytes).toBeLessThan(1_536);
+  });
+
+  it('of a lease is gone when its process crashed and its time is over', async () => {
+    const ask = (id: string): Promise<Decision> =>
+      store.ask({ tag: 'o:10', levels: [lease(2, 150, id)] });
+    expect((await ask('a')).admitted).toBe(true);
+    expect((await ask('b')).admitted).toBe(true);
+    const refused = await ask('c');
+    expect(refused.admitted).toBe(false);
+    expect(refused.levels[0]!.resetUs).toBeLessThanOrEqual(150_000);
+    await store.release({ tag: 'o:10', levels: [lease(2, 150, 'a')] });
+    expect((await ask('d')).admitted).toBe(true);
+    await delay(160);
+    expect((await ask('e')).levels[0]).toMatchObject({ admitted: true, remaining: 1 });
+    await delay(160);
+    expect(await redis.exists('t:rl:{o:10}search:1')).toBe(0);
+  });
+
+  it('does not depend on the clock of whoever asks', async () => {
+    const question = { tag: 'o:11', levels: [window(3, 60_000)] };
+    const fromUs = await redisNowUs();
+    const { now } = Date;
+    try {
+      Date.now = () => now() - 5_000;
+      const early = await store.ask(question);
+      Date.now = () => now() + 120_000;
+      const late = await store.ask(question);
+      expect(late.levels[0]!.remaining).toBe(1);
+      expect(early.atUs).toBeGreaterThanOrEqual(fromUs);
+      expect(late.atUs - early.atUs).toBeLessThan(5_000_000);
+    } finally {
+      Date.now = now;
+    }
+  });
+});
+
+/** The part of a key that a cluster hashes. */
+function hashed(key: string): string {
+  return /\{([^}]+)\}/.exec(key)?.[1] ?? key;
+}
+
+/** CRC16-CCITT (XMODEM), as the cluster's specification gives it. */
+function crc16(text: string): number {
+  let crc = 0;
+  for (const byte of Buffer.from(text)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit += 1)
+      crc = ((crc & 0x8000) !== 0 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  return crc;
+}

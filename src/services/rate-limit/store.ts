@@ -1,38 +1,125 @@
-/** The limiter in Redis: one script, one key per subject, at most `limit` entries of 16 bytes in it. */
+/**
+ * The limiter in Redis. A question is one script call: one round trip, one atomic step over all its levels, on Redis'
+ * clock. The script is put together from the kinds of levels a question has, so that nobody pays for another's. The
+ * client sends its digest, and its text again when Redis has forgotten it.
+ *
+ * Everything here rejects when Redis does; what happens then is limiter.ts's business.
+ */
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { ServiceError } from '../ports.ts';
-import type { RateLimiter } from './contract.ts';
+import type { Decision, Level, LevelState, Question } from './contract.ts';
+import { levelKey } from './policy.ts';
 
-// Same depth from src/ and from dist/.
-const script = readFileSync(
-  new URL('../../../src/services/rate-limit/window.lua', import.meta.url),
-  'utf8',
-);
-
-interface RedisWithWindow extends Redis {
-  decideWindow(key: string, limit: number, windowMs: number): Promise<[number, number, number]>;
+export interface LimitStore {
+  ask(question: Question): Promise<Decision>;
+  /** Gives the leases back. */
+  release(question: Question): Promise<void>;
+  /** Takes the units of an admitted decision out of its windows. What a shared key counted stays. */
+  refund(question: Question, decision: Decision): Promise<void>;
 }
 
-export function createRateLimiter(given: { redis: Redis; keyPrefix: string }): RateLimiter {
-  const redis = given.redis as RedisWithWindow;
-  redis.defineCommand('decideWindow', { numberOfKeys: 1, lua: script });
-  const prefix = `${given.keyPrefix}limit:`;
+type Script = (
+  this: Redis,
+  numberOfKeys: number,
+  ...keysAndArguments: readonly (string | number)[]
+) => Promise<number[]>;
+
+// Same depth from src/ and from dist/.
+const read = (file: string): string =>
+  readFileSync(new URL(`../../../src/services/rate-limit/lua/${file}`, import.meta.url), 'utf8');
+
+const judges: Readonly<Record<Level['kind'], string>> = {
+  window: read('window.lua'),
+  lease: read('lease.lua'),
+  share: read('share.lua'),
+};
+const before = read('read.lua');
+const after = read('decide.lua');
+const refundScript = read('refund.lua');
+
+/** More than Redis needs: a key must not go before its last entry, and its end is counted in whole milliseconds. */
+const marginMs = 2;
+
+export function createLimitStore(given: { redis: Redis; keyPrefix: string }): LimitStore {
+  const { redis } = given;
+  const prefix = `${given.keyPrefix}rl:`;
+  const keysOf = (question: Question, levels: readonly Level[]) =>
+    levels.map((level) => prefix + levelKey(question.tag, level));
+  const command = (name: string, lua: () => string): Script => {
+    const commands = redis as unknown as Record<string, Script | undefined>;
+    if (!commands[name]) redis.defineCommand(name, { lua: lua() });
+    return commands[name]!;
+  };
 
   return {
-    async decide(subject, { limit, windowMs }) {
-      const [admitted, remaining, resetUs] = await redis
-        .decideWindow(prefix + subject, limit, windowMs)
-        .catch(unavailable);
-      return { admitted: admitted === 1, remaining, resetUs };
+    async ask(question) {
+      const { levels } = question;
+      const kinds = [...new Set(levels.map(({ kind }) => kind))].sort();
+      const script = command(`limit:${kinds.join('+')}`, () =>
+        [before, ...kinds.map((kind) => judges[kind]), after].join('\n'),
+      );
+      const reply = await script.call(
+        redis,
+        levels.length,
+        ...keysOf(question, levels),
+        ...levels.flatMap(argumentsOf),
+      );
+      return decisionOf(levels, reply);
+    },
+
+    async release(question) {
+      const leases = question.levels.filter((level) => level.kind === 'lease');
+      await Promise.all(
+        keysOf(question, leases).map((key, i) => redis.zrem(key, leases[i]!.leaseId)),
+      );
+    },
+
+    async refund(question, decision) {
+      if (!decision.admitted) return;
+      const counted = question.levels.filter(
+        (level, i) => level.kind === 'window' && decision.levels[i]!.admitted,
+      );
+      if (counted.length === 0) return;
+      const weights = counted.map((level) => (level.kind === 'window' ? level.weight : 0));
+      const script = command('limit:refund', () => refundScript);
+      await script.call(
+        ...[redis, counted.length, ...keysOf(question, counted)],
+        ...[decision.atUs, ...weights],
+      );
     },
   };
 }
 
-/** A limit that cannot be checked is not silently lifted. */
-function unavailable(cause: unknown): never {
-  throw new ServiceError(
-    { status: 503, code: 'rate-limit-unavailable', detail: 'Limits cannot be checked right now.' },
-    { cause },
-  );
+function argumentsOf(level: Level): (string | number)[] {
+  const { kind, limit, shadow } = level;
+  const letter = shadow ? kind[0]!.toUpperCase() : kind[0]!;
+  switch (kind) {
+    case 'window':
+      return [letter, limit, level.windowMs * 1_000, level.weight, level.windowMs + marginMs];
+    case 'lease':
+      return [letter, limit, level.leaseMs * 1_000, level.leaseId];
+    case 'share':
+      return [letter, limit, level.windowMs * 1_000, level.weight, level.agent, level.agents];
+    default:
+      return kind satisfies never;
+  }
+}
+
+function decisionOf(levels: readonly Level[], reply: readonly number[]): Decision {
+  return {
+    admitted: reply[1] === 1,
+    atUs: reply[0]!,
+    mode: 'store',
+    levels: levels.map(
+      (level, i): LevelState => ({
+        policy: level.policy,
+        admitted: reply[2 + 3 * i] === 1,
+        shadow: level.shadow,
+        limit: level.limit,
+        windowMs: level.kind === 'lease' ? 0 : level.windowMs,
+        remaining: reply[3 + 3 * i]!,
+        resetUs: reply[4 + 3 * i]!,
+      }),
+    ),
+  };
 }
