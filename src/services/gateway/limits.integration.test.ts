@@ -21,6 +21,7 @@ import {
   schemaUrl,
   smallSize,
   startPlatform,
+  withCheapPasswords,
 } from './fixtures/platform.ts';
 
 const quota = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
@@ -31,13 +32,13 @@ let lease: Lease;
 let postgres: PostgresServer;
 let redis: RedisServer;
 
-/** The design of turn 2 or 5, with numbers small enough to reach. */
-function small(name: string, more: Partial<ExactLimitsDesign> = {}): Design {
-  const design = findDesign(name);
+/** A design of turn 5, with numbers small enough to reach. */
+function small(name: string): Design {
+  const design = withCheapPasswords(findDesign(name));
   const exact = design.rateLimit as ExactLimitsDesign;
   const { standard } = exact.tiers;
   const tiers = { ...exact.tiers, standard: { ...standard, user: 20, key: 20 } };
-  return { ...design, rateLimit: { ...exact, tiers, ...more } };
+  return { ...design, rateLimit: { ...exact, tiers } };
 }
 
 beforeAll(async () => {
@@ -96,7 +97,7 @@ describe('requests with a session', () => {
   let platform: Platform;
   let nextUser = 3;
   beforeAll(async () => {
-    platform = await start('users', small('turn2.after'));
+    platform = await start('users', small('turn5.before'));
   });
   afterAll(() => platform?.stop());
 
@@ -162,28 +163,39 @@ describe('requests with a session', () => {
     expect(told(replies[1]!, 'ratelimit-policy', 'user', 'q')).toBe(20);
   });
 
-  it('write nothing to the session when they are refused', async () => {
-    const { id, send } = await someone();
-    await times(20, () => send('GET', '/session'));
-    const age = `UPDATE sessions SET last_seen_at = last_seen_at - interval '10 min' WHERE user_id = $1`;
-    await platform.db.query({ text: age, values: [id] });
-    const seen = () =>
-      platform.db.query({
-        text: 'SELECT * FROM sessions WHERE user_id = $1 ORDER BY id',
+  it('write nothing to the session when they are refused, and its use when they are not', async () => {
+    const [idle, busy] = [await someone(), await someone()];
+    await times(20, () => busy.send('GET', '/session'));
+    // Sessions nobody has used, last seen ten minutes ago: the next use is written.
+    const unused = async (id: string) => {
+      const { token, session } = await platform.login(id);
+      await platform.db.query({
+        text: `UPDATE sessions SET last_seen_at = last_seen_at - interval '10 min' WHERE id = $1`,
+        values: [session.id],
+      });
+      const copies = await platform.redis.keys(`test:users:*${session.id}*`);
+      if (copies.length > 0) await platform.redis.del(...copies);
+      return { send: client(platform.url, bearer(token)), id: session.id };
+    };
+    const row = async (id: string) => {
+      const rows = await platform.db.query<{ last_seen_at: string }>({
+        text: 'SELECT * FROM sessions WHERE id = $1',
         values: [id],
       });
-    const before = await seen();
-    const keys = await platform.redis.keys('test:users:*');
-    const replies = await times(20, () => send('GET', '/session'));
-    expect(admittedOf(replies)).toBe(0);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(await seen()).toEqual(before);
-    expect(await platform.redis.keys('test:users:*')).toEqual(expect.arrayContaining(keys));
+      return rows[0]!;
+    };
+    const [used, refused] = [await unused(idle.id), await unused(busy.id)];
+    const before = [await row(used.id), await row(refused.id)];
+    expect(admittedOf(await times(20, () => refused.send('GET', '/session')))).toBe(0);
+    expect((await used.send('GET', '/session')).status).toBe(200);
+    const seen = async () => (await row(used.id)).last_seen_at;
+    await expect.poll(seen, { timeout: 15_000 }).not.toBe(before[0]!.last_seen_at);
+    expect(await row(refused.id)).toEqual(before[1]);
   });
 
   it('take the units of their class, and give their place back when the client goes', async () => {
     const { id, send } = await someone();
-    const reply = await send('GET', '/projects/search?name=a');
+    const reply = await send('GET', '/projects/search?q=a');
     expect(reply.status).toBe(200);
     expect(told(reply, 'ratelimit', 'user', 'r')).toBe(15);
     const held = async () => {
@@ -198,7 +210,7 @@ describe('requests with a session', () => {
     const token = (await platform.login(id)).token;
     const socket = connect(Number(new URL(platform.url).port), '127.0.0.1');
     socket.write(
-      `GET /projects/search?name=a HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\n\r\n`,
+      `GET /projects/search?q=a HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\n\r\n`,
     );
     await expect.poll(held).toBe(1);
     socket.destroy();
@@ -265,7 +277,7 @@ describe('requests with a key of its own limits', () => {
 describe('requests of nobody', () => {
   let platform: Platform;
   beforeAll(async () => {
-    platform = await start('users', small('turn2.after'));
+    platform = await start('users', small('turn5.before'));
   });
   afterAll(() => platform?.stop());
 
