@@ -16,6 +16,7 @@ import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/po
 import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { makeSecret } from '../api-keys/token.ts';
 import { findDesign } from '../lineage.ts';
 import { makeToken } from '../sessions/token.ts';
 import { openConnection, openRedis } from './clients.ts';
@@ -30,7 +31,9 @@ const size = {
   ...{ seed: 7, anchorUs: 1_760_000_000e6 },
 };
 /** Any token of ours, whoever made it. */
-const tokenShape = /ps_[a-z]{2,8}\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}/g;
+const tokenShape =
+  /ps_[a-z]{2,8}\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}|p[ka]_[0-9]+_(?:[0-9]+_)?[\w-]{43}_[0-9a-f]{8}/g;
+const secretOf = (token: string) => /([\w-]{43})[._][0-9a-f]{8}$/.exec(token)![1]!;
 
 let lease: Lease;
 let postgres: PostgresServer;
@@ -116,7 +119,7 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   const secrets = new Map<string, string>();
   const keep = (what: string, token: string) => {
     secrets.set(what, token);
-    secrets.set(`${what}, its secret`, token.split('.')[2]!);
+    secrets.set(`${what}, its secret`, secretOf(token));
     return token;
   };
 
@@ -180,6 +183,21 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   }
   // Whichever session is the last that lives.
   const own = await login('fourth token', credentials);
+  const made = await send('POST', '/keys', { body: { name: 'canary' }, headers: bearer(own) });
+  const { id } = made.body;
+  const enrol = { body: { name: 'canary' }, headers: bearer(own) };
+  const enrolled = await send('POST', `/keys/${id}/agents`, enrol);
+  keep('forged key', makeSecret(systemRandom).token(id, 0));
+  keep('key', made.body.token);
+  keep('agent', enrolled.body.token);
+  for (const what of ['forged key', 'key', 'agent']) {
+    const headers = bearer(secrets.get(what)!);
+    const { status } = await send('GET', '/projects', { headers });
+    expect(status).toBe(what === 'forged key' ? 401 : 200);
+    await send('POST', '/keys', { raw: '{', headers });
+    await send('DELETE', `/keys/${id}`, { headers });
+  }
+  expect((await send('DELETE', `/keys/${id}`, { headers: bearer(own) })).status).toBe(204);
   const change = { currentPassword: password, newPassword: next };
   const changed = await send('POST', '/password', { body: change, headers: bearer(own) });
   expect(changed.status).toBe(200);
@@ -192,7 +210,8 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   // The control: in each kind of place, and found there.
   secrets.clear();
   const control = () => makeToken('us', systemRandom).token;
-  const [inRedis, inTable, inStatement, inLog] = [control(), control(), control(), control()];
+  const [inRedis, inStatement, inLog] = [control(), control(), control()];
+  const inTable = makeSecret(systemRandom).token('1', 2);
   await keys.set(`${schema}:control`, inRedis);
   await db.query({ text: 'CREATE TABLE control (token text)' });
   await db.query({ text: 'INSERT INTO control VALUES ($1)', values: [inTable] });
