@@ -53,7 +53,7 @@ export function createLimiter(given: {
     timeoutMs: degraded.redisTimeoutMs,
     onBreaker(open) {
       observer.breaker(open);
-      if (!open) void members.hurry();
+      if (!open) members.hurry();
     },
   });
   const members = createMembers({

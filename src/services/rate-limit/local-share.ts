@@ -150,18 +150,20 @@ export function createLocalShare(
     if (held.size === 0) leases.delete(key);
     const fits = leases.has(key) || leases.size < bounds.maxSubjects;
     const admitted = held.size < limit && fits;
-    const next = Math.min(...held.values());
+    const endUs = nowUs + level.leaseMs * 1_000;
+    const ends = [...held.values(), ...(admitted ? [endUs] : [])].sort((a, b) => a - b);
+    const next = (admitted ? ends[0] : limit > 0 && ends[held.size - limit]) || endUs;
     return {
       state: {
         ...common(level, limit),
         windowMs: 0,
         admitted,
         remaining: Math.max(0, limit - held.size - (admitted ? 1 : 0)),
-        resetUs: Number.isFinite(next) ? next - nowUs : level.leaseMs * 1_000,
+        resetUs: next - nowUs,
       },
       write() {
         if (!admitted) return null;
-        leases.set(key, held.set(level.leaseId, nowUs + level.leaseMs * 1_000));
+        leases.set(key, held.set(level.leaseId, endUs));
         return null;
       },
     };
@@ -223,5 +225,6 @@ function notCounted(state: LevelState, { levels }: Question): LevelState {
   if (!state.admitted) return state;
   const level = levels.find(({ policy }) => policy === state.policy);
   const weight = level && level.kind !== 'lease' ? level.weight : 1;
-  return { ...state, remaining: state.remaining + weight };
+  const remaining = state.remaining + weight;
+  return { ...state, remaining, resetUs: remaining === state.limit ? 0 : state.resetUs };
 }

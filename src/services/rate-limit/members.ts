@@ -10,8 +10,8 @@ import type { Standing } from './standing.ts';
 export interface Members {
   /** Joins; rejects when PostgreSQL is not there. */
   start(): Promise<void>;
-  /** Reports soon, because something has changed; resolves after that report, also when it failed. */
-  hurry(): Promise<void>;
+  /** Reports soon, because something has changed. */
+  hurry(): void;
   /** Leaves: what it admitted still counts for a window. */
   close(): Promise<void>;
 }
@@ -37,7 +37,6 @@ export function createMembers(given: {
   let hurried = false;
   let wake = () => {};
   let loop: Promise<void> = Promise.resolve();
-  let told: (() => void)[] = [];
 
   /** True when the next one should follow at once. */
   const poll = async (): Promise<boolean> => {
@@ -63,8 +62,6 @@ export function createMembers(given: {
   const run = async () => {
     while (!closed && !replaced) {
       hurried = false;
-      const waiting = told;
-      told = [];
       let again = false;
       try {
         again = await poll();
@@ -72,7 +69,6 @@ export function createMembers(given: {
         if (!failing) report(error as Error);
         failing = true;
       }
-      for (const tell of waiting) tell();
       if (again || (hurried && !failing)) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, refreshMs);
@@ -82,7 +78,6 @@ export function createMembers(given: {
         };
       });
     }
-    for (const tell of told) tell();
   };
 
   return {
@@ -91,12 +86,8 @@ export function createMembers(given: {
       loop = run();
     },
     hurry() {
-      if (closed || replaced) return Promise.resolve();
-      return new Promise((resolve) => {
-        told.push(resolve);
-        hurried = true;
-        wake();
-      });
+      hurried = true;
+      wake();
     },
     async close() {
       closed = true;
