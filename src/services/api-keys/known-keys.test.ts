@@ -110,10 +110,13 @@ describe('what a process knows of keys', () => {
     expect(await keys.find('1')).toBe('one');
   });
 
-  it('has a limit for a statement that never answers', async () => {
-    const { keys, hold } = setUp();
+  it('has a limit for a statement that never answers, and for everybody in line behind it', async () => {
+    const { keys, hold, reads } = setUp();
     hold();
-    await expect(keys.find('1')).rejects.toMatchObject(unavailable);
+    const many = Array.from({ length: 5_000 }, (_, i) => keys.find(String(i + 1)));
+    for (const one of await Promise.allSettled(many))
+      expect(one).toMatchObject({ status: 'rejected', reason: unavailable });
+    expect(reads).toHaveLength(2);
   });
 
   it('is bounded, and guesses drive nothing real out', async () => {

@@ -78,6 +78,7 @@ export function createKnownKeys<Key>(given: {
   const perform = async (batch: readonly Load<Key>[]) => {
     const readAtMs = monotonicMs();
     for (const load of batch) load.sentAtMs = readAtMs;
+    let settled = batch;
     try {
       const keys = await limited(read(batch.map(({ keyId }) => keyId)));
       failing = false;
@@ -89,9 +90,11 @@ export function createKnownKeys<Key>(given: {
       }
     } catch (cause) {
       failing = true;
-      for (const load of batch) load.fail(unavailable(cause));
+      // Those in line as well: nobody waits for more than two limits.
+      settled = [...batch, ...line.splice(0)];
+      for (const load of settled) load.fail(unavailable(cause));
     }
-    for (const load of batch) if (shared.get(load.keyId) === load) shared.delete(load.keyId);
+    for (const load of settled) if (shared.get(load.keyId) === load) shared.delete(load.keyId);
   };
 
   const load = (keyId: string, sharedForMs: number): Promise<Key | null> => {
