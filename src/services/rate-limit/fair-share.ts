@@ -77,7 +77,7 @@ export function judgeShare(given: ShareState | null, level: ShareLevel, nowUs: n
   const taken = state.timesUs.length;
   if (!fits(view, { own: state.counts[agent]!, taken, weight, paceUs: view.paceUs })) {
     const refused = replaced(state.refused, agent, (n) => Math.min(n + weight, refusedMax));
-    const waits = { ...state, refused };
+    const waits = { ...state, paceUs: view.paceUs, refused };
     return {
       admitted: false,
       remaining: remainingOf(view, taken),

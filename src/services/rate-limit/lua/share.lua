@@ -143,7 +143,6 @@ local function judge_share(key, level, now)
     counts = counts, waiting = waiting, list = list,
   }
   local behind = now - max(1, math.floor(limit / 50)) * step
-  local old_pace = pace
   pace = max(min(pace, now + taken * step), behind)
 
   local ok = share_fits(view, counts[me], taken, weight, pace)
@@ -153,10 +152,10 @@ local function judge_share(key, level, now)
     out.reset = oldest + window - now
     counts[me] = counts[me] + weight
     taken = taken + weight
-    old_pace = pace + weight * step
+    pace = pace + weight * step
     slots = slots .. string.rep(string.char(me - 1), weight)
     ends = ends .. string.rep(pack('>I7', now), weight)
-    out.remaining = share_remaining(view, taken, max(min(old_pace, now + taken * step), behind))
+    out.remaining = share_remaining(view, taken, max(min(pace, now + taken * step), behind))
   else
     refused[me] = min(refused[me] + weight, 10000)
     out.remaining = share_remaining(view, taken, pace)
@@ -164,7 +163,7 @@ local function judge_share(key, level, now)
   for j = 1, places do
     numbers[j], numbers[places + j], numbers[2 * places + j] = counts[j], refused[j], before[j]
   end
-  local value = pack('>BI7I7' .. string.rep('I2', 3 * places), places - 1, old_pace, began, unpack(numbers))
+  local value = pack('>BI7I7' .. string.rep('I2', 3 * places), places - 1, pace, began, unpack(numbers))
     .. slots .. ends
   if ok then
     out.write = value
