@@ -225,7 +225,8 @@ export function openRedis(redisUrl: string, onError: (error: Error) => void): Re
 
 /** Quick to give up: what it asks is asked again at once, and never behind a request's statement. */
 const fenceDatabase: DatabaseDesign = {
-  poolMax: 3,
+  // One for each loop that uses them, so that none waits for another.
+  poolMax: 5,
   connectionTimeoutMs: 1_000,
   statementTimeoutMs: 1_000,
 };

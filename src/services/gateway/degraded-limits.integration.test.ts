@@ -220,3 +220,30 @@ it('is not slow because this process stood still', async () => {
   while (performance.now() < untilMs);
   for (const { mode } of await Promise.all(decisions)) expect(mode).toBe('store');
 });
+
+it('is asked by a bounded number at one time; the others are decided here at once', async () => {
+  process.kill(redis.pid, 'SIGSTOP');
+  const { limiter, seen } = members[0]!;
+  const decisions = Array.from({ length: 6_000 }, () => limiter.decide(question(), 'share'));
+  await Promise.resolve();
+  expect(seen).toEqual({ store: 0, share: 1_000, closed: 0 });
+  await Promise.all(decisions);
+  expect(seen).toEqual({ store: 0, share: 6_000, closed: 0 });
+  process.kill(redis.pid, 'SIGCONT');
+});
+
+it('has one process of a name: the older one admits nothing any more, the new one goes on', async () => {
+  const databaseUrl = schemaUrl(postgres.url, schema);
+  const common = { databaseUrl, redisPort: redis.port, keyPrefix: 'd:', design };
+  const [older] = members;
+  const newer = await startLimiter({ ...common, name: 'gateway.1' });
+  members.push(newer);
+  await eventually('told', () => older!.reports.length > 0);
+  expect(older!.reports[0]).toContain('another process limits as gateway.1');
+  expect(await older!.limiter.decide(question(), 'share')).toMatchObject({
+    ...{ admitted: false, mode: 'share', levels: [{ limit: 0 }] },
+  });
+  expect(await newer.limiter.decide(question(), 'share')).toMatchObject({
+    ...{ admitted: true, mode: 'store' },
+  });
+});
