@@ -7,12 +7,21 @@
 import * as checkers from './checkers.mjs';
 import * as generators from './generators.mjs';
 import * as honesty from './honesty.mjs';
+import * as limiter from './limiter.mjs';
 import * as loginStorm from './login-storm.mjs';
 import * as proxy from './proxy.mjs';
 import * as sender from './sender.mjs';
 
 /** @type {Record<string, { title: string, run: (options: BenchOptions) => Promise<BenchResult> }>} */
-const benches = { checkers, generators, honesty, 'login-storm': loginStorm, proxy, sender };
+const benches = {
+  checkers,
+  generators,
+  honesty,
+  limiter,
+  'login-storm': loginStorm,
+  proxy,
+  sender,
+};
 
 /**
  * @typedef {{ quick: boolean }} BenchOptions
