@@ -48,8 +48,10 @@ export function createProjects(given: { db: Database; clock: Clock; random: Rand
     async search(ownerId, text) {
       const rows = await db.query<Row & { total: number }>({
         name: 'project-search',
-        text: `SELECT ${columns}, count(*) OVER ()::int AS total FROM projects
-                WHERE owner_id = $1 AND name ILIKE $2 ORDER BY id DESC LIMIT ${maxFound}`,
+        text: `SELECT ${columns}, total
+                 FROM (SELECT *, count(*) OVER ()::int AS total FROM projects
+                        WHERE owner_id = $1 AND name ILIKE $2 ORDER BY id DESC LIMIT ${maxFound}) AS found
+                ORDER BY id DESC`,
         values: [ownerId, `%${text.replace(/[\\%_]/g, '\\$&')}%`],
       });
       return { items: rows.map(fromRow), total: rows[0]?.total ?? 0 };
