@@ -1,0 +1,157 @@
+/** Everybody belongs to an organisation, from the moment they register, and their sessions say which, in every store. */
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { findDesign } from '../lineage.ts';
+import type { Database, Statement } from '../ports.ts';
+import { createRowPerRequestStore } from '../sessions/row-per-request-store.ts';
+import { seedSessions } from '../sessions/seed-sessions.ts';
+import { createUserStore } from '../sessions/user-store.ts';
+import { openDatabase, type PooledDatabase } from './clients.ts';
+import { origin } from './fixtures/members.ts';
+import { type Platform, prepareSchema, schemaUrl, startPlatform } from './fixtures/platform.ts';
+import { systemClock, systemRandom } from './system.ts';
+
+const size = {
+  ...{ rows: 0, users: 20, heavyUsers: 0, heavyRows: 0 },
+  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+};
+const schema = 'organisations';
+const first = findDesign('turn1.before');
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let db: PooledDatabase;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `organisations-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
+  postgres = await startPostgres(pg);
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+  await prepareSchema(postgres.url, { schema, design: first, size });
+  db = openDatabase({
+    databaseUrl: schemaUrl(postgres.url, schema),
+    design: first.database,
+    applicationName: 'organisations',
+    onConnectionError: () => {}, // The statement that meets it says so.
+  });
+});
+afterAll(async () => {
+  await db?.close();
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+const people = () =>
+  db.query<{ id: string; email: string; organisationId: string; name: string }>({
+    text: `SELECT u.id, email, o.id AS "organisationId", o.name FROM organisations o
+             LEFT JOIN users u ON u.organisation_id = o.id ORDER BY o.id`,
+  });
+
+describe('an organisation', () => {
+  it('is of the same number as its seeded user', async () => {
+    const seeded = await people();
+    expect(seeded).toHaveLength(size.users);
+    for (const { id, organisationId } of seeded) expect(organisationId).toBe(id);
+  });
+
+  it('comes with a registration, and not with one that is refused', async () => {
+    const users = createUserStore({ db, clock: systemClock });
+    const before = (await people()).length;
+    const same = Array.from({ length: 10 }, () => users.create('same@example.test', 'hash'));
+    expect((await Promise.all(same)).filter(Boolean)).toHaveLength(1);
+    expect(await users.create('same@example.test', 'hash')).toBeNull();
+    const other = await users.create('other@example.test', 'hash');
+    const made = (await people()).slice(before);
+    expect(made.map(({ email, name }) => [email, name])).toEqual([
+      ['same@example.test', 'same@example.test'],
+      ['other@example.test', 'other@example.test'],
+    ]);
+    expect(made[1]!.id).toBe(other!.id);
+  });
+});
+
+describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('a session of %s', (name) => {
+  const design = findDesign(name);
+  let platform: Platform;
+  beforeAll(async () => {
+    const given = { databaseUrl: postgres.url, schema, redisUrl: redis.url, design };
+    platform = await startPlatform(given);
+  });
+  afterAll(() => platform?.stop());
+
+  it('names the organisation from login on, renewed and after a change of password too', async () => {
+    const { sessions } = platform.services;
+    const [mine] = await db.query<{ organisationId: string }>({
+      text: `INSERT INTO organisations (name, created_at) VALUES ('another', now()) RETURNING id AS "organisationId"`,
+    });
+    const values = [mine!.organisationId];
+    await db.query({ text: 'UPDATE users SET organisation_id = $1 WHERE id = 5', values });
+    const made = await platform.login('5');
+    const renewed = (await sessions.renew(made.token, origin))!;
+    const hashes = { from: '', to: name };
+    const [row] = await db.query<{ hash: string }>({
+      text: 'SELECT password_hash AS hash FROM users WHERE id = 5',
+    });
+    hashes.from = row!.hash;
+    const changed = (await sessions.changePassword(renewed.session, hashes, origin))!;
+    for (const { session } of [made, renewed, changed]) expect(session).toMatchObject(mine!);
+    // Read by a check: without a copy, and with one.
+    for (let again = 0; again < 2; again += 1)
+      expect(await sessions.check(changed.token)).toEqual(changed.session);
+  });
+
+  it('names it when it is seeded', async () => {
+    const given = { db, redis: platform.redis, keyPrefix: `test:${schema}:` };
+    const [seeded] = await seedSessions(['7'], {
+      ...{ ...given, clock: systemClock, random: systemRandom, design: design.sessions },
+    });
+    expect(seeded).toMatchObject({ userId: '7', organisationId: '7' });
+    const session = await platform.services.sessions.check(seeded!.token);
+    expect(session).toMatchObject({ userId: '7', organisationId: '7' });
+  });
+});
+
+it('a row per request costs two statements, and one when it is refused', async () => {
+  const statements: string[] = [];
+  const counted: Database = {
+    query(statement: Statement) {
+      statements.push(statement.name ?? statement.text);
+      return db.query(statement);
+    },
+  };
+  const store = createRowPerRequestStore({
+    ...{ db: { ...counted, transaction: db.transaction }, design: first.sessions },
+    ...{ clock: systemClock, random: systemRandom },
+  });
+  const [seeded] = await seedSessions(['9'], {
+    ...{ db, redis: null as never, keyPrefix: '', clock: systemClock, random: systemRandom },
+    design: first.sessions,
+  });
+  const session = await store.check(seeded!.token);
+  expect(statements).toEqual(['sessions-find']);
+  await store.used(session!);
+  expect(statements).toEqual(['sessions-find', 'sessions-seen']);
+  // Without PostgreSQL its owner hears of it, and nobody else has to.
+  const lost = createRowPerRequestStore({
+    ...{ design: first.sessions, clock: systemClock, random: systemRandom },
+    db: { query: () => Promise.reject(new Error('gone')), transaction: db.transaction },
+  });
+  void lost.used(session!);
+  await expect(lost.used(session!)).rejects.toThrow('gone');
+});
