@@ -119,4 +119,24 @@ describe('the fair share in Redis', () => {
       }
       expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(50);
     });
+
+  it('starts afresh over a value that is none of ours', async () => {
+    const level: ShareLevel = {
+      ...{ kind: 'share', policy: 'key', subject: '1', shadow: false },
+      ...{ limit: 20, weight: 2, agent: 3, agents: 5, windowMs: 100 },
+    };
+    const given = { state: null, level, nowUs: 1_700_000_000_000_000, refusedElsewhere: false };
+    for (const value of [
+      '',
+      'x',
+      'a text that is long enough to look like something',
+      '\0'.repeat(29),
+    ]) {
+      await redis.set('share:foreign', value);
+      expect((await both({ ...given, key: 'share:foreign' })).admitted).toBe(true);
+    }
+    await redis.del('share:foreign');
+    await redis.rpush('share:foreign', 'a', 'b');
+    expect((await both({ ...given, key: 'share:foreign' })).admitted).toBe(true);
+  });
 });

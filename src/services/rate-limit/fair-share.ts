@@ -13,6 +13,7 @@
  * 4. Borrowed units are paced: only while the key as a whole is behind a steady N per window. So whoever comes first
  *    cannot capture a window, and what was lent comes back evenly, N / 10 within a tenth of the window.
  *
+ * A refusal is remembered for a quarter to half of a window. O(agents + expired) per decision; at most 256 slots.
  * Without others the verdict can only turn from no to yes as time passes: resetUs rests on that.
  */
 import type { ShareLevel } from './contract.ts';
@@ -37,8 +38,9 @@ export interface ShareStep {
   /** Units this agent could take right now, one by one. */
   readonly remaining: number;
   /**
-   * Refused: never early, so a client that waits this long is admitted if nobody else asks. Exact, except that it
-   * foresees only the complete fading of what others were refused, and only `foresightUnits` expiries.
+   * Refused: never early, so a client that waits this long is admitted if nobody else asks. Exact as long as nobody
+   * else was refused lately. Otherwise it may be late by up to a quarter of a window (seen: 1 in 40): it foresees at
+   * most `foresightUnits` expiries, and of the refusals of others only that they are all forgotten in the end.
    * Admitted: until the oldest unit is free again.
    */
   readonly resetUs: number;
@@ -49,7 +51,7 @@ export interface ShareStep {
 }
 
 /** Expiries looked at, one by one, to tell when a refused request would fit. */
-export const foresightUnits = 256;
+const foresightUnits = 256;
 const refusedMax = 10_000;
 
 /** What this agent sees of the key, after what has expired. */

@@ -91,15 +91,20 @@ local function judge_share(key, level, now)
     size = string.byte(packed) + 1
     head = 15 + 6 * size
     units = (#packed - head) / 8
-    if units < 0 or units % 1 ~= 0 then packed, size, units, head = '', 0, 0, 0 end
   end
   local pace, began, numbers = nil, nil, {}
-  if head > 0 then
+  if head > 0 and units >= 0 and units % 1 == 0 then
+    numbers = { unpack_('>' .. string.rep('I2', 3 * size), packed, 16) }
+    local sum = 0
+    for j = 1, size do sum = sum + numbers[j] end
+    -- What does not add up is none of ours, and is replaced.
+    if sum == units then pace, began = unpack_('>I7I7', packed, 2) end
+  end
+  if pace then
     -- A clock that stepped back must not let a window be used twice.
     if units > 0 then now = max(now, (unpack_('>I7', packed, #packed - 6))) end
-    pace, began = unpack_('>I7I7', packed, 2)
-    numbers = { unpack_('>' .. string.rep('I2', 3 * size), packed, 16) }
   else
+    packed, numbers, size, units, head = '', {}, 0, 0, 0
     pace, began = now, now - math.fmod(now, quarter)
   end
   local places = max(size, me)
