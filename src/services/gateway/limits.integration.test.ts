@@ -274,6 +274,34 @@ describe('requests with a key of its own limits', () => {
   });
 });
 
+describe("the sample's buckets", () => {
+  let platform: Platform;
+  beforeAll(async () => {
+    platform = await start('keys', withCheapPasswords(findDesign('turn5.sample')));
+  });
+  afterAll(() => platform?.stop());
+
+  it('hold a user, and no CI key', async () => {
+    const send = client(platform.url, bearer((await platform.login('10')).token));
+    const key = await keyOf(platform, send);
+    const bucketed = await times(40, () => send('GET', '/session'));
+    // Ten at once; the bucket of a second fills again while this runs.
+    expect(admittedOf(bucketed)).toBeLessThan(40);
+    const refused = bucketed.find(({ status }) => status === 429)!;
+    expect(refused.body).toMatchObject({ type: quota, 'violated-policies': ['user-2'] });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+
+    const text = `UPDATE api_keys SET tier = 'ci' WHERE id = $1`;
+    await platform.db.query({ text, values: [key.id] });
+    const free = await times(150, () => key.send('GET', '/projects?limit=1'));
+    expect(admittedOf(free)).toBe(150);
+    expect(free[0]!.headers.get('ratelimit')).toBe(null);
+    // Nobody else is limited: the sample says nothing about logins and floods.
+    const nobody = await times(40, () => client(platform.url)('GET', '/me'));
+    expect(new Set(nobody.map(({ status }) => status))).toEqual(new Set([401]));
+  });
+});
+
 describe('requests of nobody', () => {
   let platform: Platform;
   beforeAll(async () => {

@@ -378,6 +378,33 @@ describe('the process', () => {
     expect((await gateway.exit).code).toBe(0);
   });
 
+  it('limits in the window it is told, and believes the proxies it is told', async () => {
+    await template('window', 'turn2.after', { rows: 5_000, heavyRows: 100 });
+    const given = { design: 'turn2.after', limitWindowMs: 2_000, evidence: 1 };
+    const left = async (url: string, address: string) => {
+      const headers = { 'x-forwarded-for': address };
+      const { headers: told } = await client(url)('GET', '/me', { headers });
+      expect(told.get('ratelimit-policy')).toBe('"unauthenticated";q=30;w=2');
+      expect(told.get('x-limit-decision')).toMatch(/^at=\d+;took=\d+;admitted=1;mode=store;by=$/);
+      return Number(/r=(\d+)/.exec(told.get('ratelimit')!)![1]);
+    };
+    const lefts = async (params: Record<string, unknown>) => {
+      const gateway = await startGateway('window', params);
+      const answers = [
+        await left(gateway.url, '203.0.113.7'),
+        await left(gateway.url, '203.0.113.8'),
+      ];
+      gateway.child.kill('SIGTERM');
+      expect((await gateway.exit).code).toBe(0);
+      return answers;
+    };
+    expect(await lefts(given)).toEqual([29, 29]);
+    // From here the header comes from nobody who is trusted: both are this machine.
+    expect(await lefts({ ...given, trustedProxies: ['10.0.0.0/8'] })).toEqual([29, 28]);
+    const wrong = await launch('main', 'window', { ...given, trustedProxies: 'all' }).exit;
+    expect(wrong.stderr).toContain('params.trustedProxies must be a list of strings, not "all"');
+  });
+
   it('says why it cannot start', async () => {
     const { code, stderr } = await launch('main', 'nowhere', { design: 'turn4.after' }).exit;
     expect([code, stderr]).toEqual([1, expect.stringContaining('audit_ensure_months')]);
