@@ -91,18 +91,33 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
 }
 
 function argumentsOf(level: Level): (string | number)[] {
-  const { kind, limit, shadow } = level;
-  const letter = shadow ? kind[0]!.toUpperCase() : kind[0]!;
-  switch (kind) {
+  switch (level.kind) {
     case 'window':
-      return [letter, limit, level.windowMs * 1_000, level.weight, level.windowMs + marginMs];
+      return [header(level, level.weight, level.windowMs), level.windowMs + marginMs];
     case 'lease':
-      return [letter, limit, level.leaseMs * 1_000, level.leaseId];
+      return [header(level, 1, level.leaseMs), level.leaseId];
     case 'share':
-      return [letter, limit, level.windowMs * 1_000, level.weight, level.agent, level.agents];
+      return [header(level, level.weight, level.windowMs), level.agent, level.agents];
     default:
-      return kind satisfies never;
+      return level satisfies never;
   }
+}
+
+/** What decide.lua reads from every level; it says why in this form. */
+function header({ kind, shadow, limit }: Level, weight: number, spanMs: number): string {
+  const letter = shadow ? kind[0]!.toUpperCase() : kind[0]!;
+  return letter + characters(limit, 2) + characters(weight, 2) + characters(spanMs, 5);
+}
+
+/** A whole number as so many characters of 7 bits. */
+function characters(value: number, count: number): string {
+  if (!(Number.isInteger(value) && value >= 0 && value < 128 ** count))
+    throw new RangeError(`${value} is not a whole number below ${128 ** count}`);
+  const codes = Array.from(
+    { length: count },
+    (_, i) => Math.floor(value / 128 ** (count - 1 - i)) % 128,
+  );
+  return String.fromCharCode(...codes);
 }
 
 function decisionOf(levels: readonly Level[], reply: readonly number[]): Decision {

@@ -1,7 +1,7 @@
 -- An exact window: the judge of policy.ts. One string per key, 7 bytes per admitted unit: Unix microseconds, big-endian,
 -- oldest first. Measured at a limit of 100: a list costs the same time and half as much memory again, a sorted set
 -- more of both.
--- Returns the time it used, ok, remaining and reset as after writing, and the string to write.
+-- Returns the time it used, ok, remaining and reset as after writing, the string and how much of it no longer counts.
 local function judge_window(key, now, limit, window, weight)
   local time_at = struct.unpack
   local packed = redis.pcall('GET', key)
@@ -29,10 +29,7 @@ local function judge_window(key, now, limit, window, weight)
 
   local free = limit - (size - cut) / 7
   if weight <= free then
-    local entry = struct.pack('>I7', now)
-    if weight > 1 then entry = string.rep(entry, weight) end
-    if cut > 0 then packed = string.sub(packed, cut + 1) end
-    return now, true, free - weight, oldest + window - now, packed .. entry
+    return now, true, free - weight, oldest + window - now, packed, cut
   end
   -- The last unit that must go before this request fits; what can never fit is told the whole window.
   local reset = window
@@ -40,4 +37,19 @@ local function judge_window(key, now, limit, window, weight)
     reset = time_at('>I7', packed, cut + (weight - free) * 7 - 6) + window - now
   end
   return now, false, free > 0 and free or 0, reset
+end
+
+-- Lua needs a microsecond to make a string of some hundred bytes, so it is appended to where memory allows: Redis then
+-- reserves as much again, which would lift a full window of 100 over 1.5 kB. A long one is cut only now and then.
+local function write_window(key, now, weight, packed, cut, ttl_ms)
+  local entry = struct.pack('>I7', now)
+  if weight > 1 then entry = string.rep(entry, weight) end
+  local size = #packed
+  if (size < 600 and size > 0 and cut == 0) or (size > 2048 and cut * 8 < size) then
+    redis.call('APPEND', key, entry)
+    redis.call('PEXPIRE', key, ttl_ms)
+  else
+    if cut > 0 then packed = string.sub(packed, cut + 1) end
+    redis.call('SET', key, packed .. entry, 'PX', ttl_ms)
+  end
 end
