@@ -6,13 +6,14 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { armInRun } from './arm-in-run.ts';
+import { runComparison } from './comparison-run.ts';
 import { HistoryFile } from './effects/history-file.ts';
 import { requireLoadTool } from './effects/load/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/testbed/pin-machine.ts';
 import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
-import type { ArmName, ArmResult, Environment, Result } from './result.ts';
+import type { ArmName, ArmResult, Comparison, Environment, Result } from './result.ts';
 import type { RunOptions, RunOutcome } from './run-events.ts';
 import { type Arm, operationsOf, scaleNote } from './scenario.ts';
 
@@ -44,6 +45,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const finished: Finished[] = [];
   let versions = { postgres: 'unknown', redis: 'unknown' };
   let calibratedUsers: number | null = null;
+  let comparison: Comparison | undefined;
   let failure: unknown;
   try {
     for (const [name, arm] of arms) {
@@ -70,6 +72,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
         break;
       }
     }
+    if (finished.length === arms.length) comparison = await compared(options, { runId, folder });
   } catch (error) {
     if (!signal.aborted) failure = error;
   } finally {
@@ -84,6 +87,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
     startedAt,
     aborted: signal.aborted || failure !== undefined,
     finished,
+    comparison,
     environment: {
       ...machine,
       postgres: versions.postgres,
@@ -104,6 +108,21 @@ function requireLoad({ load, ratePerSecond, scenario }: RunOptions): void {
   if (load === undefined) return;
   if (ratePerSecond === undefined) throw new Error(`${load} plays a rate, and none was given`);
   requireLoadTool(load, { ratePerSecond, operations: operationsOf(scenario) });
+}
+
+async function compared(
+  { scenario, seed, quick, signal, onEvent }: RunOptions,
+  { runId, folder }: { runId: string; folder: string },
+): Promise<Comparison | undefined> {
+  const { comparison: spec } = scenario;
+  if (spec === undefined || signal.aborted) return undefined;
+  const note = 'alternatives on the same trace';
+  onEvent({ type: 'phase', arm: null, phase: 'comparison', note, plannedMs: null });
+  return await runComparison({
+    ...{ spec, runId: `${runId}-comparison`, seed, quick, signal, cores: machinePinPlan() },
+    logFolder: path.join(folder, 'logs', 'comparison'),
+    onNote: (text) => onEvent({ type: 'note', text }),
+  });
 }
 
 function linesOf({ service, databaseUrl, redisUrl, redisPrefix }: Testbed): string[] {
@@ -142,6 +161,7 @@ function resultOf(
     startedAt: Date;
     aborted: boolean;
     finished: readonly Finished[];
+    comparison: Comparison | undefined;
     environment: Environment;
   },
 ): Result {
@@ -177,6 +197,7 @@ function resultOf(
     environment: run.environment,
     failed: judged.failed,
     arms,
+    ...(run.comparison && { comparison: run.comparison }),
   };
 }
 

@@ -1,0 +1,71 @@
+/**
+ * Alternatives to a part of a design beside each other: after the arms, on a Redis of its own, by a process that the
+ * scenario names and that writes a Comparison. Whatever happens, nothing of it is left.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { makePassable, makePrivate, openCache } from './effects/testbed/cache.ts';
+import { createLease } from './effects/testbed/lease.ts';
+import type { PinPlan } from './effects/testbed/pin-plan.ts';
+import { runUser } from './effects/testbed/run-user.ts';
+import { runOneShot } from './effects/testbed/service-process.ts';
+import { openRedis } from './effects/testbed/testbed-stores.ts';
+import { Undo } from './effects/testbed/undo.ts';
+import type { Comparison } from './result.ts';
+import type { ProcessSpec } from './scenario.ts';
+
+const LIMIT_MS = 600_000;
+
+export interface ComparisonOptions {
+  readonly spec: ProcessSpec;
+  readonly runId: string;
+  readonly logFolder: string;
+  readonly seed: number;
+  /** Handed on as params.quick. */
+  readonly quick: boolean;
+  readonly cores: PinPlan | null;
+  readonly signal: AbortSignal;
+  readonly onNote: (text: string) => void;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export async function runComparison(options: ComparisonOptions): Promise<Comparison> {
+  const { spec, cores, signal, onNote, seed, logFolder } = options;
+  const env = options.env ?? process.env;
+  const user = runUser();
+  const cache = await openCache(user, env);
+  const lease = createLease({ runId: options.runId, cache });
+  const undo = new Undo();
+  undo.add('the lease', () => lease.release());
+  try {
+    await mkdir(logFolder, { recursive: true });
+    await makePassable(lease.folder);
+    const workFolder = path.join(lease.folder, 'work');
+    await makePrivate(workFolder, null);
+    const stores = { cache, user, lease, undo, logs: logFolder };
+    const redis = await openRedis({ ...options, ...stores, env });
+    const outFile = path.join(workFolder, 'comparison.json');
+    await runOneShot({
+      spec: { ...spec, params: { ...spec.params, outFile, quick: options.quick } },
+      config: {
+        ...{ redisUrl: redis.url, redisPrefix: redis.prefix, seed },
+        // It has no PostgreSQL, and says so when it looks for one.
+        ...{ databaseUrl: 'postgresql://none.invalid', databaseSchema: 'none' },
+      },
+      cores: cores?.rest ?? null,
+      ...{ lease, signal, limitMs: LIMIT_MS },
+      logFile: path.join(logFolder, `${spec.name}.log`),
+    });
+    return parsed(await readFile(outFile, 'utf8'), spec.module);
+  } finally {
+    await undo.run().catch((failure: Error) => onNote(`after the comparison: ${failure.message}`));
+  }
+}
+
+function parsed(text: string, module: string): Comparison {
+  const value = JSON.parse(text) as Comparison;
+  const column = value.columns?.find(({ id }) => id === value.chart?.column);
+  if (column === undefined || !Array.isArray(value.rows) || value.rows.length === 0)
+    throw new Error(`${module} wrote no comparison: it lacks rows, or the column of its chart`);
+  return value;
+}
