@@ -1,0 +1,71 @@
+/** The samples' buckets keep their own promise, and break the one that ours keeps. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBucketLimiter } from './bucket-limiter.ts';
+import type { Question } from './contract.ts';
+import { startTestRedis, type TestRedis } from './fixtures/redis.ts';
+
+let server: TestRedis;
+beforeAll(async () => {
+  server = await startTestRedis('bucket-limiter-test');
+});
+afterAll(() => server?.stop());
+
+const asking = (subject: string): Question => ({
+  tag: 'o:1',
+  levels: [
+    {
+      ...{ kind: 'window', policy: 'user', subject, shadow: false },
+      ...{ limit: 10, windowMs: 400, weight: 1 },
+    },
+  ],
+});
+const limiterOf = (redis: Redis, ...user: { capacity: number; refillMs: number }[]) =>
+  createBucketLimiter({
+    ...{ redis, keyPrefix: 'b:' },
+    design: { kind: 'buckets', user, ciKeysUnlimited: false },
+  });
+
+describe('token buckets', () => {
+  it('admit nearly twice the capacity in one window', async () => {
+    const limiter = limiterOf(server.redis, { capacity: 10, refillMs: 400 });
+    const admittedUs: number[] = [];
+    for (let i = 0; i < 60; i += 1) {
+      const { admitted, atUs, levels } = await limiter.decide(asking('1'), 'share');
+      if (admitted) admittedUs.push(atUs);
+      else expect(levels[0]!.resetUs).toBeGreaterThan(0);
+      await delay(5);
+    }
+    const first = admittedUs[0]!;
+    expect(admittedUs.filter((at) => at - first < 400_000).length).toBeGreaterThan(13);
+  });
+
+  it('take from all or from none, and tell each', async () => {
+    const limiter = limiterOf(
+      server.redis,
+      { capacity: 100, refillMs: 60_000 },
+      { capacity: 2, refillMs: 60_000 },
+    );
+    const ask = () => limiter.decide(asking('2'), 'share');
+    expect((await ask()).levels.map(({ policy, remaining }) => [policy, remaining])).toEqual([
+      ['user', 99],
+      ['user-2', 1],
+    ]);
+    await ask();
+    const refused = await ask();
+    expect(refused.admitted).toBe(false);
+    expect(refused.levels.map(({ admitted, remaining }) => [admitted, remaining])).toEqual([
+      [true, 98],
+      [false, 0],
+    ]);
+  });
+
+  it('refuse everything without Redis', async () => {
+    const gone = new Redis(1, { retryStrategy: () => null, maxRetriesPerRequest: 0 });
+    gone.on('error', () => {}); // The decision below rejects as well.
+    const limiter = limiterOf(gone, { capacity: 10, refillMs: 400 });
+    await expect(limiter.decide(asking('3'), 'share')).rejects.toMatchObject({ status: 503 });
+    gone.disconnect();
+  });
+});
