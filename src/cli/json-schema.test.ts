@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { comparedResult } from '../report/fixtures/limiter-comparison.ts';
 import { turn4Result } from '../report/fixtures/turn4-result.ts';
 import { type JsonSchema, schemaComplaint } from './json-schema.ts';
 
@@ -34,6 +35,13 @@ function damaged(path: Path, damage: unknown): unknown {
 
 describe('schemaComplaint', () => {
   it('accepts a sound result', () => expect(schemaComplaint(turn4Result, schema)).toBeNull());
+
+  it('accepts one with a comparison, and names what is wrong in it', () => {
+    expect(schemaComplaint(comparedResult, schema)).toBeNull();
+    const { comparison } = comparedResult;
+    const broken = { ...comparedResult, comparison: { ...comparison, chart: { column: 'worst' } } };
+    expect(schemaComplaint(broken, schema)).toBe('comparison.chart.limit is missing');
+  });
 
   it.each([
     [['seed'], undefined, 'seed is missing'],

@@ -46,6 +46,7 @@ export function renderConsole(result: Result, options: ConsoleOptions): string {
     documented(arms),
     figures(arms),
     facts(arms, width),
+    comparison(result, width),
     problems(result, arms, width),
     ending(result, options.folder, width),
   ];
@@ -164,6 +165,21 @@ function facts(arms: readonly NamedArm[], width: number): Line[] {
     }
   }
   return lines;
+}
+
+/** Two lines: ours, and the others, in the column of the chart. */
+function comparison({ comparison: found }: Result, width: number): Line[] {
+  const column = found?.columns.find(({ id }) => id === found.chart.column);
+  if (found === undefined || column === undefined) return [];
+  const text = (ours: boolean) =>
+    found.rows
+      .filter((row) => row.ours === ours)
+      .map(({ name, values }) => `${name} ${measureText(values[column.id] ?? null, column.unit)}`)
+      .join(', ');
+  return [
+    ...wrapped('compared', `${column.label}: ${text(true)}`, width),
+    ...wrapped('', text(false), width),
+  ];
 }
 
 /** What is not as it should be; nothing when all is well. */

@@ -5,6 +5,7 @@
 import type { Result } from '../sim/result.ts';
 import { capacitySection } from './page/capacity.ts';
 import { diagnosisSection, resourceSection } from './page/causes.ts';
+import { comparisonSection } from './page/comparison.ts';
 import { costSection, faultSection, phaseSection } from './page/drill.ts';
 import { pageHeader } from './page/header.ts';
 import { documentedSection, invariantSection, sloSection } from './page/judgement.ts';
@@ -24,6 +25,7 @@ export function renderHtml(result: Result): string {
     sloSection(arms),
     documentedSection(arms),
     invariantSection(arms),
+    comparisonSection(result.comparison),
     costSection(arms),
     spectrumSection(arms),
     timelineSection(arms),

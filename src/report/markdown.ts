@@ -13,6 +13,7 @@ import {
   sentence,
 } from './format.ts';
 import { diagnosisMarkdown, resourcesMarkdown } from './markdown-causes.ts';
+import { comparisonMarkdown } from './markdown-comparison.ts';
 import {
   costsMarkdown,
   faultsMarkdown,
@@ -52,6 +53,7 @@ export function renderMarkdown(result: Result): string {
     slos(arms),
     documented(arms),
     invariants(arms),
+    comparisonMarkdown(result.comparison),
     costsMarkdown(arms),
     latency(arms),
     isPhased(arms) ? phasesMarkdown(arms) : phases(arms),
