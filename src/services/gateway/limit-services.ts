@@ -49,7 +49,8 @@ export function createLimits(
     case 'off':
       return { kind: 'off', start: async () => {}, close: async () => {} };
     case 'buckets': {
-      const limiter = createBucketLimiter({ ...given, redis: given.limitRedis, design });
+      const buckets = createBucketLimiter({ ...given, redis: given.limitRedis, design });
+      const limiter = observed(buckets, observer);
       return { kind: 'buckets', design, limiter, start: limiter.start, close: limiter.close };
     }
     case 'exact':
@@ -58,6 +59,17 @@ export function createLimits(
       return design satisfies never;
   }
 }
+
+/** The exact limiter says this by itself, because it knows how it decided. */
+const observed = (limiter: Limiter, observer: LimiterObserver): Limiter => ({
+  ...limiter,
+  async decide(...asked) {
+    const startedMs = performance.now();
+    const decision = await limiter.decide(...asked);
+    observer.decided(decision.mode, (performance.now() - startedMs) / 1_000);
+    return decision;
+  },
+});
 
 function createExactLimits(
   design: ExactLimitsDesign,

@@ -3,6 +3,7 @@
  * fields of every decision are on the answer by then. Leases go back when the answer has left or the connection is
  * gone, whichever is first; a login gives back what it took when it turns out to be somebody's.
  */
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { Random } from '../ports.ts';
 import type { Decision, Limiter, Question, WhenDegraded } from '../rate-limit/contract.ts';
@@ -84,7 +85,7 @@ export function createRequestLimits(given: {
       if (!question || question.levels.length === 0) return;
       await ask(reply, question, whenDegraded);
       if (question.levels.some(({ kind }) => kind === 'lease'))
-        whenGone(reply, () => limiter.release(question));
+        whenGone(reply.raw, () => limiter.release(question));
     },
 
     async address(reply, policy, { address, whenDegraded }) {
@@ -137,7 +138,10 @@ function createAsk(given: {
 const fraction = (random: Random) => random.bytes(4).readUInt32BE() / 2 ** 32;
 
 /** `close` comes once, after the last byte or when the connection is lost; it may have come while we were asking. */
-function whenGone(reply: FastifyReply, work: () => Promise<void>): void {
-  if (reply.raw.closed) void work();
-  else reply.raw.once('close', () => void work());
+export function whenGone(
+  response: Pick<ServerResponse, 'closed' | 'once'>,
+  work: () => Promise<void>,
+): void {
+  if (response.closed) void work();
+  else response.once('close', () => void work());
 }
