@@ -16,6 +16,25 @@ local function parse(text)
   return kind, l1 * 128 + l0, w1 * 128 + w0, span * 1000
 end
 
+-- Of a key that holds times the clock has not reached yet.
+local function later(ttl_ms, now)
+  return string.format('%d', ttl_ms + math.ceil((now - clock) / 1000))
+end
+
+-- One window alone, the commonest question, without the tables of many.
+if #KEYS == 1 then
+  local kind, limit, weight, span = parse(ARGV[1])
+  if kind == 119 or kind == 87 then
+    local now, ok, remaining, reset, packed, cut = judge_window(KEYS[1], clock, limit, span, weight)
+    if ok then
+      local ttl = now == clock and ARGV[2] or later(ARGV[2], now)
+      write_window(KEYS[1], now, weight, packed, cut, ttl)
+      return { now, 1, 1, remaining, reset }
+    end
+    return { now, kind == 87 and 1 or 0, 0, remaining, reset }
+  end
+end
+
 -- All levels use one time, the latest that any has seen: it differs from the clock only after that stepped back.
 local now, latest, admitted, reply, found = clock, clock, nil, nil, nil
 repeat
@@ -47,11 +66,6 @@ repeat
 until latest == now
 reply[1], reply[2] = now, admitted
 
--- Of a key that holds times the clock has not reached yet.
-local function later(ttl_ms)
-  return string.format('%d', ttl_ms + math.ceil((now - clock) / 1000))
-end
-
 local at = 1
 for i = 1, #KEYS do
   local key, slot = KEYS[i], 3 * i
@@ -60,7 +74,7 @@ for i = 1, #KEYS do
   local counted = ok and admitted == 1
   if kind == 119 or kind == 87 then
     if counted then
-      local ttl = now == clock and ARGV[at + 1] or later(ARGV[at + 1])
+      local ttl = now == clock and ARGV[at + 1] or later(ARGV[at + 1], now)
       write_window(key, now, weight, found[2 * i - 1], found[2 * i], ttl)
     end
     at = at + 2
@@ -71,7 +85,7 @@ for i = 1, #KEYS do
     local share = found[2 * i - 1]
     local value = share.also
     if counted then value = share.write end
-    if value then redis.call('SET', key, value, 'PX', later(math.ceil(share.ttl) + 2)) end
+    if value then redis.call('SET', key, value, 'PX', later(math.ceil(share.ttl) + 2, now)) end
     at = at + 3
   end
   if ok and not counted then
