@@ -10,6 +10,7 @@ import {
   windowMs,
   worstWindow,
 } from './fixtures/degraded-world.ts';
+import { createStanding } from './standing.ts';
 
 const worlds = 80;
 const bound = limit * (1 + share);
@@ -73,6 +74,14 @@ const defects: Record<string, Steps> = {
   'a new process takes an even part at once': believing((_, __, members) => ({
     part: 1 / Math.max(1, members.filter(({ goneMs }) => goneMs === null).length),
   })),
+  'goes on as confirmed although nobody confirms it': {
+    ...realSteps,
+    stand(window) {
+      const standing = createStanding(window);
+      const forever = 1e9;
+      return { ...standing, settled: (verdict) => standing.settled(verdict, forever) };
+    },
+  },
   'silent for five seconds is dead': seeing((members, nowMs) =>
     members.filter(({ confirmedMs }) => confirmedMs + 5_000 > nowMs),
   ),
