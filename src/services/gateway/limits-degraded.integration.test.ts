@@ -1,4 +1,4 @@
-/** Limits while Redis is away, and numbers that change while requests come. Real stores, a window of two seconds. */
+/** Limits over time: places at one time, numbers that change, Redis away. Real stores, a window of two seconds. */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCache } from '../../sim/effects/testbed/cache.ts';
@@ -11,10 +11,12 @@ import { runUser } from '../../sim/effects/testbed/run-user.ts';
 import { findDesign } from '../lineage.ts';
 import { writeLimitSettings } from '../rate-limit/settings.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
+import { openConnection } from './clients.ts';
 import { bearer, client, type Reply, type Send } from './fixtures/client.ts';
 import {
   type Platform,
   prepareSchema,
+  schemaUrl,
   smallSize,
   startPlatform,
   withCheapPasswords,
@@ -67,6 +69,45 @@ const modeOf = (reply: Reply) =>
   /mode=(\w+)/.exec(reply.headers.get('x-limit-decision') ?? '')?.[1];
 const quotaOf = (reply: Reply) =>
   Number(/"user";q=(\d+)/.exec(reply.headers.get('ratelimit-policy')!)![1]);
+
+describe('a number of requests at one time', () => {
+  const search = '/projects/search?q=a';
+
+  it('is kept while they run, and no longer', async () => {
+    const send = await someone('12');
+    // Searches wait for the table, as long as somebody else holds it.
+    const locked = await openConnection(schemaUrl(postgres.url, 'degraded'));
+    await locked.query({ text: 'BEGIN; LOCK TABLE projects' });
+    const statuses: number[] = [];
+    const replies = Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const reply = await send('GET', search);
+        statuses.push(reply.status);
+        return reply;
+      }),
+    );
+    await expect.poll(() => statuses, { timeout: 5_000 }).toEqual([429, 429]);
+    await locked.close();
+    const refused = (await replies).filter(({ status }) => status === 429);
+    expect(statuses.slice(2)).toEqual([200, 200, 200, 200]);
+    for (const { headers, body } of refused) {
+      expect(body['violated-policies']).toEqual(['search-concurrent']);
+      expect(headers.get('ratelimit-policy')).toContain(
+        '"search-concurrent";q=4;qu="concurrent-requests"',
+      );
+    }
+  });
+
+  it('refuses nobody who keeps to it', async () => {
+    const send = await someone('13');
+    const statuses: number[] = [];
+    const line = async () => {
+      for (let i = 0; i < 5; i += 1) statuses.push((await send('GET', search)).status);
+    };
+    await Promise.all([line(), line(), line(), line()]);
+    expect(statuses).toEqual(Array(20).fill(200));
+  });
+});
 
 describe('a limit that is changed', () => {
   it('holds for the next requests of a running process within two seconds', async () => {

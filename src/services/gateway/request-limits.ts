@@ -19,7 +19,7 @@ import {
   callerQuestion,
 } from './question.ts';
 
-export const evidenceHeader = 'x-limit-decision';
+const evidenceHeader = 'x-limit-decision';
 
 /** Takes back what was counted; never rejects. */
 export type Refund = () => Promise<void>;
