@@ -4,10 +4,11 @@
  */
 import type { SessionsDesign } from '../design.ts';
 import type { Clock, Random } from '../ports.ts';
+import { sameHash } from '../secret-token.ts';
 import type { Created, Origin, Session, SessionStore } from './contract.ts';
 import type { Ending, Ledger, LedgerRow, NewSession, Revocation } from './ledger.ts';
 import { endOf, publicSession, type StoredSession } from './policy.ts';
-import { makeToken, readToken, sameHash } from './token.ts';
+import { makeToken, readToken } from './token.ts';
 
 export function createLedgerStore(given: {
   ledger: Ledger;

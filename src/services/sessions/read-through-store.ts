@@ -19,6 +19,7 @@
 import type { ReadThroughDesign, SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
 import { RedisUnavailable } from '../redis-link.ts';
+import { sameHash } from '../secret-token.ts';
 import type { SessionCache } from './cache.ts';
 import type { Session, SessionObserver, SessionStore } from './contract.ts';
 import type { Fence } from './fence.ts';
@@ -26,7 +27,7 @@ import { createLedger, findSessions, type LedgerRow } from './ledger.ts';
 import { createLedgerStore } from './ledger-store.ts';
 import { createLoads } from './loads.ts';
 import { hasEnded, hasIdled, idleTtlMs, publicSession, type StoredSession } from './policy.ts';
-import { type PresentedToken, readToken, sameHash } from './token.ts';
+import { type PresentedToken, readToken } from './token.ts';
 import { createTouches, type Touch } from './touch.ts';
 
 /** More generations than this at once: the fence is cheaper than the tombstones. */

@@ -12,9 +12,10 @@ import {
   ServiceError,
   type TransactionalDatabase,
 } from '../ports.ts';
+import { sameHash } from '../secret-token.ts';
 import type { Origin, Session, SessionStore, SessionView } from './contract.ts';
 import { decodeSession, encodeSession, hasEnded, publicSession } from './policy.ts';
-import { makeToken, readToken, sameHash } from './token.ts';
+import { makeToken, readToken } from './token.ts';
 
 type RedisTtlDesign = Extract<SessionStoreDesign, { kind: 'redis-ttl' }>;
 

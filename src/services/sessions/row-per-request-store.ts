@@ -1,11 +1,12 @@
 /** Turn 1's before: every request reads the row in PostgreSQL and writes back when it was seen. */
 import type { SessionsDesign } from '../design.ts';
 import { type Clock, isoFromUs, type Random, type TransactionalDatabase } from '../ports.ts';
+import { sameHash } from '../secret-token.ts';
 import type { SessionStore } from './contract.ts';
 import { createLedger, findSessions } from './ledger.ts';
 import { createLedgerStore } from './ledger-store.ts';
 import { hasEnded, hasIdled, publicSession } from './policy.ts';
-import { readToken, sameHash } from './token.ts';
+import { readToken } from './token.ts';
 
 const nothing = async () => {};
 

@@ -5,8 +5,6 @@
 import type { Random } from '../ports.ts';
 import { checkOf, hashOf, newSecret } from '../secret-token.ts';
 
-export { sameHash } from '../secret-token.ts';
-
 const idBytes = 16;
 /** Longest region 8; everything longer is refused without reading it. */
 const maxLength = 3 + 8 + 1 + 22 + 1 + 43 + 1 + 8;
