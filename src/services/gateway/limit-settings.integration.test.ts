@@ -1,0 +1,147 @@
+/** Limits changed over HTTP while two gateways run: in effect in both without a restart, on record, for administrators. */
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
+import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { findDesign } from '../lineage.ts';
+import { bearer, client, type Send } from './fixtures/client.ts';
+import { type Platform, prepareSchema, startPlatform } from './fixtures/platform.ts';
+
+const design = findDesign('turn4.after');
+const size = {
+  ...{ rows: 0, users: 20, heavyUsers: 0, heavyRows: 0 },
+  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+};
+const schema = 'limit_settings';
+const url = '/admin/rate-limits';
+
+let lease: Lease;
+let postgres: PostgresServer;
+let redis: RedisServer;
+let here: Platform;
+let elsewhere: Platform;
+let administrator: Send;
+
+beforeAll(async () => {
+  const user = runUser();
+  const cache = await openCache(user);
+  lease = createLease({ runId: `limit-settings-test-${process.pid}`, cache });
+  const binaries = await preparePostgres(cache);
+  const dataDir = path.join(lease.folder, 'data');
+  await createDataDirectory({ binaries, user, dataDir });
+  const common = { cores: null, user, lease };
+  const logFile = (name: string) => path.join(lease.folder, name);
+  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
+  postgres = await startPostgres(pg);
+  redis = await startRedis({ ...common, logFile: logFile('redis') });
+  await prepareSchema(postgres.url, { schema, design, size });
+  const given = { databaseUrl: postgres.url, schema, redisUrl: redis.url, design };
+  here = await startPlatform({ ...given, name: 'gateway.1' });
+  elsewhere = await startPlatform({ ...given, name: 'gateway.2' });
+  await here.db.query({ text: `UPDATE users SET role = 'administrator' WHERE id = 1` });
+  administrator = client(here.url, bearer((await here.login('1')).token));
+});
+afterAll(async () => {
+  await here?.stop();
+  await elsewhere?.stop();
+  await redis?.stop();
+  await postgres?.stop();
+  await lease?.release();
+});
+
+/** What an answer says of the user's limit: `"user";q=100;w=60`. */
+const quotaOf = async (send: Send) => {
+  const { headers } = await send('GET', '/session');
+  return Number(/"user";q=(\d+)/.exec(headers.get('ratelimit-policy') ?? '')?.[1]);
+};
+
+async function eventually(condition: () => Promise<boolean>, limitMs = 10_000) {
+  const until = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > until) throw new Error(`not within ${limitMs} ms`);
+    await delay(100);
+  }
+}
+
+it('holds at once where it was made, soon elsewhere, and can be taken away', async () => {
+  const { token } = await here.login('5');
+  const [near, far] = [here, elsewhere].map((one) => client(one.url, bearer(token))) as [
+    Send,
+    Send,
+  ];
+  const usual = await quotaOf(near);
+  const body = { limit: 57, mode: 'enforce' };
+  const done = await administrator('PUT', `${url}/organisation/5/user`, { body });
+  expect([done.status, done.body]).toEqual([
+    200,
+    { scope: 'organisation', name: '5', policy: 'user', ...body },
+  ]);
+  expect(await quotaOf(near)).toBe(57);
+  await eventually(async () => (await quotaOf(far)) === 57);
+  const tier = await administrator('PUT', `${url}/organisation/6/tier`, { body: { tier: 'ci' } });
+  expect(tier.status).toBe(200);
+  const { body: listed } = await administrator('GET', url);
+  expect(listed).toMatchObject({
+    items: [
+      { scope: 'organisation', name: '5', policy: 'user', ...body, tier: null },
+      { scope: 'organisation', name: '6', policy: 'tier', tier: 'ci', limit: null, mode: null },
+    ],
+    next: null,
+  });
+  expect((await administrator('DELETE', `${url}/organisation/5/user`)).status).toBe(204);
+  expect(await quotaOf(near)).toBe(usual);
+  await eventually(async () => (await quotaOf(far)) === usual);
+});
+
+it('is on record with what was changed', async () => {
+  const headers = { 'x-request-id': 'limit-change' };
+  const body = { limit: 200, mode: 'shadow' };
+  await administrator('PUT', `${url}/tier/enterprise/address`, { body, headers });
+  const rows = await here.db.query({
+    text: `SELECT user_id AS user, action, resource_id AS resource, outcome FROM audit_logs WHERE request_id = 'limit-change'`,
+  });
+  const resource = 'tier/enterprise/address';
+  expect(rows).toEqual([{ user: '1', action: 'rate-limit.set', resource, outcome: 'success' }]);
+});
+
+it('is refused to anybody else, and when it is not a limit', async () => {
+  const body = { limit: 1_000, mode: 'enforce' };
+  const member = client(here.url, bearer((await here.login('7')).token));
+  for (const [method, path] of [
+    ['GET', url],
+    ['PUT', `${url}/organisation/7/user`],
+    ['DELETE', `${url}/organisation/7/user`],
+  ] as const) {
+    const given = method === 'PUT' ? { body } : {};
+    expect((await member(method, path, given)).status).toBe(403);
+    expect((await client(here.url)(method, path, given)).status).toBe(401);
+  }
+  const tier = await member('PUT', `${url}/organisation/7/tier`, { body: { tier: 'ci' } });
+  expect(tier.status).toBe(403);
+  for (const [path, wrong] of [
+    ['organisation/7/user', { ...body, limit: 0 }],
+    ['organisation/7/user', { ...body, limit: 10_001 }],
+    ['organisation/7/user', { ...body, limit: 1.5 }],
+    ['organisation/7/user', { ...body, mode: 'loud' }],
+    ['organisation/7/user', { limit: 5 }],
+    ['organisation/7/user', { ...body, more: 1 }],
+    ['organisation/ci/user', body],
+    ['tier/7/user', body],
+    ['tier/gold/user', body],
+    ['planet/7/user', body],
+    ['organisation/7/everything', body],
+    ['organisation/-7/user', body],
+    ['organisation/7/tier', { tier: 'gold' }],
+    ['organisation/seven/tier', { tier: 'ci' }],
+  ] as const)
+    expect([path, (await administrator('PUT', `${url}/${path}`, { body: wrong })).status]).toEqual([
+      path,
+      400,
+    ]);
+});
