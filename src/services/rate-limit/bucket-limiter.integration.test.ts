@@ -1,16 +1,30 @@
 /** The samples' buckets keep their own promise, and break the one that ours keeps. */
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
 import { createBucketLimiter } from './bucket-limiter.ts';
 import type { Question } from './contract.ts';
-import { startTestRedis, type TestRedis } from './fixtures/redis.ts';
 
-let server: TestRedis;
+let held: Lease;
+let server: RedisServer;
+let redis: Redis;
 beforeAll(async () => {
-  server = await startTestRedis('bucket-limiter-test');
+  const user = runUser();
+  held = createLease({ runId: `bucket-limiter-test-${process.pid}`, cache: await openCache(user) });
+  const logFile = path.join(held.folder, 'redis');
+  server = await startRedis({ lease: held, user, cores: null, logFile });
+  redis = new Redis(server.url);
 });
-afterAll(() => server?.stop());
+afterAll(async () => {
+  redis?.disconnect();
+  await server?.stop();
+  await held?.release();
+});
 
 const asking = (subject: string): Question => ({
   tag: 'o:1',
@@ -29,7 +43,7 @@ const limiterOf = (redis: Redis, ...user: { capacity: number; refillMs: number }
 
 describe('token buckets', () => {
   it('admit nearly twice the capacity in one window', async () => {
-    const limiter = limiterOf(server.redis, { capacity: 10, refillMs: 400 });
+    const limiter = limiterOf(redis, { capacity: 10, refillMs: 400 });
     const admittedUs: number[] = [];
     for (let i = 0; i < 60; i += 1) {
       const { admitted, atUs, levels } = await limiter.decide(asking('1'), 'share');
@@ -43,7 +57,7 @@ describe('token buckets', () => {
 
   it('take from all or from none, and tell each', async () => {
     const limiter = limiterOf(
-      server.redis,
+      redis,
       { capacity: 100, refillMs: 60_000 },
       { capacity: 2, refillMs: 60_000 },
     );

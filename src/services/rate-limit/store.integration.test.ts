@@ -1,23 +1,42 @@
 /** What only Redis can show: the script is the pure policy, atomic, one round trip, and small. */
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCache } from '../../sim/effects/testbed/cache.ts';
+import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
+import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
+import { runUser } from '../../sim/effects/testbed/run-user.ts';
 import type { Decision, Level, Question } from './contract.ts';
-import { startTestRedis, type TestRedis } from './fixtures/redis.ts';
 import { decide, type LevelMemory, levelKey, refund, release } from './policy.ts';
 import { createLimitStore, type LimitStore } from './store.ts';
 
-let server: TestRedis;
+let held: Lease;
+let server: RedisServer;
 let redis: Redis;
+const others: Redis[] = [];
 let store: LimitStore;
 
 beforeAll(async () => {
-  server = await startTestRedis('limit-store-test');
-  redis = server.redis;
+  const user = runUser();
+  held = createLease({ runId: `limit-store-test-${process.pid}`, cache: await openCache(user) });
+  const logFile = path.join(held.folder, 'redis');
+  server = await startRedis({ lease: held, user, cores: null, logFile });
+  redis = new Redis(server.url);
   store = createLimitStore({ redis, keyPrefix: 't:' });
 });
-afterAll(() => server?.stop());
+afterAll(async () => {
+  for (const client of [redis, ...others]) client?.disconnect();
+  await server?.stop();
+  await held?.release();
+});
+
+const another = () => {
+  const client = new Redis(server.url);
+  others.push(client);
+  return client;
+};
 
 const window = (limit: number, windowMs: number, given: Partial<Level> = {}): Level =>
   ({
@@ -119,7 +138,7 @@ describe('the script', () => {
 
   it('admits exactly the limit, whoever asks at one time', async () => {
     const clients = Array.from({ length: 6 }, () =>
-      createLimitStore({ redis: server.connect(), keyPrefix: 't:' }),
+      createLimitStore({ redis: another(), keyPrefix: 't:' }),
     );
     const question = {
       tag: 'o:2',
