@@ -2,8 +2,9 @@
  * What an exact limit costs: one decision and one active user, beside fixed window, token bucket, GCRA, a sliding
  * counter and rate-limiter-flexible on the same Redis in alternating rounds. 10,000 active users, limit 100.
  *
- * Bounds: the time of one decision at most 1.3 times that of the cheaper of the library and the sliding counter, and
- * at most 1,500 bytes for a user whose window is full. Exactness costs memory; the table says how much.
+ * Bounds: a caller waits for one decision at most 1.3 times as long as for the cheaper of the library and the sliding
+ * counter, and a user whose window is full takes at most 1,500 bytes. Shown beside it: Redis' own CPU, and what the
+ * caller's process and Redis manage together when 64 are on their way. Exactness costs memory; the table says how much.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -52,13 +53,10 @@ function judge(costs) {
     return cost;
   };
   const ours = of('ours');
-  const cheapestUs = Math.min(of('library').wallUsPerDecision, of('two-windows').wallUsPerDecision);
-  const timeRatio = ours.wallUsPerDecision / cheapestUs;
-  const cheapestCpuUs = Math.min(
-    of('library').cpuUsPerDecision,
-    of('two-windows').cpuUsPerDecision,
-  );
-  const cpuRatio = ours.cpuUsPerDecision / cheapestCpuUs;
+  const ratio = (/** @type {'roundTripUs' | 'cpuUsPerDecision' | 'wallUsPerDecision'} */ key) =>
+    ours[key] / Math.min(of('library')[key], of('two-windows')[key]);
+  const timeRatio = ratio('roundTripUs');
+  const cpuRatio = ratio('cpuUsPerDecision');
   const bytes = ours.bytesPerUser;
   const row = (/** @type {(string | number)[]} */ cells) =>
     cells
@@ -66,17 +64,18 @@ function judge(costs) {
       .join('');
   const lines = [
     '10,000 active users, limit 100; medians of alternating rounds',
-    row(['', 'us', 'Redis us', 'commands', 'bytes']),
+    row(['', 'alone us', 'of 64 us', 'Redis us', 'commands', 'bytes']),
     ...[...costs].map(([id, cost]) =>
       row([
         id,
+        cost.roundTripUs.toFixed(1),
         cost.wallUsPerDecision.toFixed(1),
         cost.cpuUsPerDecision.toFixed(1),
         cost.commandsPerDecision.toFixed(1),
         cost.bytesPerUser.toFixed(0),
       ]),
     ),
-    `time of a decision ${timeRatio.toFixed(2)} times the cheapest (at most ${MAX_TIME_RATIO}); of Redis' CPU ${cpuRatio.toFixed(2)} times`,
+    `a decision alone ${timeRatio.toFixed(2)} times the cheapest (at most ${MAX_TIME_RATIO}); of 64 ${ratio('wallUsPerDecision').toFixed(2)}, of Redis' CPU ${cpuRatio.toFixed(2)} times`,
     `${bytes.toFixed(0)} bytes per active user (at most ${MAX_BYTES})`,
   ];
   const ok = timeRatio <= MAX_TIME_RATIO && bytes <= MAX_BYTES;

@@ -48,7 +48,7 @@ describe('a comparison', () => {
   it('is two lines on the console, ours first', () => {
     const lines = console80(comparedResult).split('\n');
     const at = lines.findIndex((line) => line.trimStart().startsWith('compared'));
-    expect(lines[at]).toContain('of the limit: ours (exact log) 1 times');
+    expect(lines[at]).toContain('most in one window: ours (exact log) 1 times');
     expect(lines[at + 1]).toContain('fixed window 2 times, token bucket 1.99 times');
     for (const width of [20, 40, 80])
       for (const line of console80(comparedResult, width).split('\n'))

@@ -21,7 +21,9 @@ export interface CostOptions {
 export interface Cost {
   readonly commandsPerDecision: number;
   readonly cpuUsPerDecision: number;
-  /** From the caller's side, with `IN_FLIGHT` on their way. */
+  /** What a caller waits for one, with nothing else on its way. */
+  readonly roundTripUs: number;
+  /** From the caller's side, with `IN_FLIGHT` on their way: its own work included. */
   readonly wallUsPerDecision: number;
   readonly bytesPerUser: number;
 }
@@ -47,12 +49,14 @@ export async function measureCosts(options: CostOptions): Promise<Map<string, Co
       seen.get(contestant.id)!.push(await measured(observer, contestant, subjects));
     }
   }
+  const trips = await roundTrips(options);
   return new Map(
     contestants.map(({ id }) => {
       const of = (key: keyof Round) => median(seen.get(id)!.map((round) => round[key]));
       const cost = {
         commandsPerDecision: of('commands'),
         cpuUsPerDecision: of('cpuUs'),
+        roundTripUs: trips.get(id)!,
         wallUsPerDecision: of('wallUs'),
         bytesPerUser: bytes.get(id)! / users,
       };
@@ -82,6 +86,29 @@ async function measured(
     cpuUs: (after.cpuUs - before.cpuUs) / subjects.length,
     wallUs: wallUs / subjects.length,
   };
+}
+
+/**
+ * One after the other, each limiter in turn and from another one on each time: whatever else the machine does, it
+ * does to all of them.
+ */
+async function roundTrips({
+  contestants,
+  users,
+  decisions,
+  random,
+}: CostOptions): Promise<Map<string, number>> {
+  const trips = new Map(contestants.map(({ id }) => [id, [] as number[]]));
+  for (let index = 0; index < decisions; index += 1) {
+    const user = `v${Math.floor(random() * users)}`;
+    for (let turn = 0; turn < contestants.length; turn += 1) {
+      const { id, take } = contestants[(index + turn) % contestants.length]!;
+      const sentMs = performance.now();
+      await take(user, 1);
+      trips.get(id)!.push((performance.now() - sentMs) * 1_000);
+    }
+  }
+  return new Map([...trips].map(([id, times]) => [id, median(times)]));
 }
 
 /** So many, `IN_FLIGHT` at one time. */
