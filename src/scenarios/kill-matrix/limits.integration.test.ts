@@ -6,6 +6,8 @@
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Decision, Level, Question } from '../../services/rate-limit/contract.ts';
+import { createLimitStore } from '../../services/rate-limit/store.ts';
 import { openCache } from '../../sim/effects/testbed/cache.ts';
 import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
@@ -15,8 +17,7 @@ import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Invariant } from '../../sim/scenario.ts';
 import { agentsFair, noFalseRefusals, retryAfterHonest, windowExact } from '../limit-invariants.ts';
 import { limitDefects } from './fixtures/limit-defects.ts';
-import { LimitPlay, type Member, plannedLoad, play } from './fixtures/limit-play.ts';
-import { storeMember } from './fixtures/limit-store-member.ts';
+import { type Ask, LimitPlay, type Member, plannedLoad, play } from './fixtures/limit-play.ts';
 import { type LimitDefect, memberOf } from './fixtures/limit-variants.ts';
 
 const MEMBERS = 4;
@@ -78,6 +79,48 @@ async function playOn(members: readonly Member[], seed: number): Promise<History
 function variant(defect: LimitDefect | null, seed: number): Member[] {
   const prefix = `${defect?.id ?? 'exact'}:${seed}:`;
   return connections.map((redis, index) => memberOf({ redis, prefix, index, defect }));
+}
+
+/** The platform's own limiter as a member: the same levels as the small ones, the key as a share of its agents. */
+function storeMember(given: { redis: Redis; prefix: string; index: number }): Member {
+  const store = createLimitStore({ redis: given.redis, keyPrefix: given.prefix });
+  const decisions = new Map<string, Decision>();
+  return {
+    name: `gateway.${given.index + 1}`,
+    async decide(ask) {
+      const decision = await store.ask(questionOf(ask));
+      decisions.set(ask.requestId, decision);
+      const { admitted, atUs, mode, levels } = decision;
+      const refused = levels.filter((level) => !level.admitted);
+      return {
+        ...{ admitted, atUs, mode, by: refused.map(({ policy }) => policy) },
+        remaining: levels[0]!.remaining,
+        resetUs: Math.max(...(admitted ? levels : refused).map(({ resetUs }) => resetUs)),
+      };
+    },
+    refund: (ask) => store.refund(questionOf(ask), decisions.get(ask.requestId)!),
+    retryAfter: (resetUs) => String(Math.max(1, Math.ceil(resetUs / 1_000_000))),
+  };
+}
+
+function questionOf({ name, subject, weight }: Ask): Question {
+  const common = { windowMs: play.windowMs, weight, shadow: false };
+  if (name === 'ci') {
+    const agent = Number(/^a(\d+)$/.exec(subject)?.[1] ?? 0);
+    const limit = play.share * (play.agents + 1);
+    const place = { kind: 'share' as const, agent, agents: play.agents };
+    return { tag: 'o:1', levels: [{ ...common, ...place, policy: 'key', subject: 'ci', limit }] };
+  }
+  const window = { ...common, kind: 'window' as const };
+  const own: Level = {
+    ...window,
+    policy: 'user',
+    subject: `${name}:${subject}`,
+    limit: play.limit,
+  };
+  if (name !== 'small') return { tag: `o:${subject}`, levels: [own] };
+  const whole = { policy: 'organisation', subject: 'small', limit: play.organisation };
+  return { tag: 'o:small', levels: [own, { ...window, ...whole }] };
 }
 
 describe('a limiter that is right', () => {
