@@ -53,10 +53,10 @@ export async function compareLimiters(options: CompareOptions): Promise<LimiterC
   return {
     title: 'Limiters on the same trace',
     note:
-      `${trace.length} requests in ${windows} windows of ${windowMs / 1_000} s, limit ${limit}: six random users and four who know ` +
+      `${grouped(trace.length)} requests in ${windows} windows of ${windowMs / 1_000} s, limit ${limit}: six random users and four who know ` +
       'where windows end, through all limiters at the same time on one Redis. Most in one window is in parts of the limit; ' +
       'false refusals are requests that would have fitted. ' +
-      `Costs are per decision and per user with ${users} active users, medians of ${options.rounds} rounds.`,
+      `Costs are per decision and per user with ${grouped(users)} active users, medians of ${options.rounds} rounds.`,
     columns: [
       { id: 'worst', label: 'most in one window', unit: 'times', better: 'lower' },
       { id: 'false', label: 'false refusals', unit: 'count', better: 'lower' },
@@ -82,6 +82,9 @@ export async function compareLimiters(options: CompareOptions): Promise<LimiterC
     chart: { column: 'worst', limit: 1 },
   };
 }
+
+/** `10,000` */
+const grouped = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 
 export type CostsOptions = Omit<CompareOptions, 'windowMs' | 'windows'>;
 
