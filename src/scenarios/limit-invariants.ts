@@ -140,13 +140,13 @@ export interface FairAgents {
   readonly windowMs: number;
   readonly jain?: number;
   readonly used?: number;
-  /** In parts of what one honest agent got: all who show no enrolment share one place. */
+  /** In even parts of the limit: all who show no enrolment share one place. */
   readonly invented?: number;
   readonly mustHaveSeen: { readonly honest: number; readonly saturatedWindows: number };
 }
 
 export function agentsFair(given: FairAgents): Invariant {
-  const { jain = 0.95, used = 0.95, invented = 1.25 } = given;
+  const { jain = 0.95, used = 0.95, invented = 1.1 } = given;
   return {
     id: given.id ?? 'agents-fair',
     statement: `agents of one key get even parts of it (Jain ${jain}), ${used * 100} % of it is used, and made up names gain nothing`,

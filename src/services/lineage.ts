@@ -101,7 +101,7 @@ const exactLimits: ExactLimitsDesign = {
   routeClasses: { search: { weight: 5, concurrent: 4 } },
   leaseMs: 30_000,
   legacyHeaders: false,
-  degraded: { redisTimeoutMs: 100, breakerOpenMs: 250, share: 0.1, refreshMs: 1_000 },
+  degraded: { redisTimeoutMs: 250, breakerOpenMs: 250, share: 0.1, refreshMs: 1_000 },
 };
 
 const turn2After: Design = {

@@ -107,6 +107,19 @@ describe('what a key asks', () => {
     expect(question.levels[1]).toMatchObject({ agent: 4, agents: 50 });
   });
 
+  it('is one even part, lent nothing, for the bare key of enrolled agents', () => {
+    const bare = keyOf({ agent: 0, subject: 'key:3' });
+    expect(shown(asked(own, bare))).toEqual([
+      'window organisation 7 1000',
+      'share key 3 100',
+      'window unenrolled 3 1',
+      'window address 203.0.113.7 300',
+    ]);
+    expect(shown(asked(own, keyOf({ agent: 0, agents: 0 })))).not.toContain(
+      'window unenrolled 3 1',
+    );
+  });
+
   it("has its own tier's numbers, on counters of its own; the organisation's stay", () => {
     expect(shown(asked(own, keyOf({ tier: 'ci' })))).toEqual([
       'window organisation 7 1000',

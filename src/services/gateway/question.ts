@@ -75,12 +75,22 @@ function keyLevels(
   { keyId, agent, agents }: KeyCaller,
   { resolved, weight }: { resolved: ResolvedLimit; weight: number },
 ): Level[] {
-  const common = { policy: 'key', subject: keyId, windowMs, weight };
-  return levelOf(resolved, (limit) =>
-    sharing === 'max-min'
-      ? { kind: 'share', ...common, ...limit, agent, agents }
-      : { kind: 'window', ...common, ...limit },
-  );
+  const common = { subject: keyId, windowMs, weight };
+  if (sharing === 'none')
+    return levelOf(resolved, (limit) => ({ kind: 'window', policy: 'key', ...common, ...limit }));
+  return [
+    ...levelOf(resolved, (limit) => ({
+      ...{ kind: 'share', policy: 'key', ...common, ...limit, agent, agents },
+    })),
+    // Once a key has agents, the bare key is one place and is lent nothing: whoever steals it, under whatever names,
+    // gets an even part also while the agents sleep.
+    ...(agent === 0 && agents > 0
+      ? levelOf(resolved, ({ limit, shadow }) => ({
+          ...{ kind: 'window', policy: 'unenrolled', ...common, shadow },
+          limit: Math.max(weight, Math.floor(limit / (agents + 1))),
+        }))
+      : []),
+  ];
 }
 
 function classLevels(

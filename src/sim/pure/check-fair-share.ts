@@ -28,7 +28,7 @@ export interface FairShareInput {
     readonly jain: number;
     /** Of the limit, in saturated windows. */
     readonly used: number;
-    /** All invented names together, in parts of what one honest agent got. */
+    /** All invented names together, in even parts of the limit. */
     readonly invented: number;
   };
   readonly mustHaveSeen: { readonly honest: number; readonly saturatedWindows: number };
@@ -41,13 +41,17 @@ export function checkFairShare(input: FairShareInput): Answer {
   const honest = unitsByAgent(judged, input.requests, 'honest');
   const shares = [...honest.values()];
   const units = sum(judged.filter(({ admitted }) => admitted));
-  const mean = shares.reduce((all, one) => all + one, 0) / Math.max(1, shares.length);
+  const enrolled = new Set(
+    input.requests.flatMap((one) => (one.role === 'invented' ? [] : one.agent)),
+  );
+  // One place more: that of everybody who shows no enrolment.
+  const evenPart = limit / (enrolled.size + 1);
   const invented = sum(judged.filter(({ admitted, role }) => admitted && role === 'invented'));
   const seenInvented = judged.some(({ role }) => role === 'invented');
   const found = {
     jain: shares.length === 0 ? null : jainIndex(shares),
     used: windows.length === 0 ? null : units / (windows.length * limit),
-    invented: !seenInvented || mean === 0 ? null : invented / mean,
+    invented: !seenInvented || windows.length === 0 ? null : invented / (windows.length * evenPart),
   };
   const broken = [
     ...(found.jain !== null && found.jain < objectives.jain ? ['jain'] : []),
@@ -65,7 +69,7 @@ export function checkFairShare(input: FairShareInput): Answer {
       ratio('jain', "Jain's index of the honest agents", found.jain),
       ratio('key-used', 'of the limit used where saturated', found.used),
       {
-        ...{ id: 'invented-gain', label: 'all invented names, in parts of one honest agent' },
+        ...{ id: 'invented-gain', label: 'all invented names together, in even parts of the key' },
         ...{ value: found.invented, unit: 'times' },
       },
       {

@@ -1,0 +1,323 @@
+/**
+ * Turn 2. "We're getting abuse from bots. Add rate limiting: no user should make more than 100 requests per minute.
+ * How does it interact with sessions?"
+ *
+ * Honest people work and log in. Then the bots come: scrapers at fifty times their rate, stuffed logins behind forged
+ * forwarding headers, many keys of one user from one address, one key from many addresses, and bursts as large as the
+ * limit on both sides of a window's boundary. At last Redis, where the limiter lives, is killed under them.
+ */
+import { findDesign } from '../services/lineage.ts';
+import type { OperationRecord } from '../sim/history.ts';
+import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
+import type {
+  Arm,
+  Drill,
+  DrillPhase,
+  Invariant,
+  PlannedFault,
+  TestbedSpec,
+} from '../sim/scenario.ts';
+import { defineScenario } from './define.ts';
+import {
+  degradedBounded,
+  noFalseRefusals,
+  retryAfterHonest,
+  windowExact,
+} from './limit-invariants.ts';
+
+const REDIS_KILL = 'redis-kill';
+const GATEWAYS = 4;
+const targets = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
+/** Requests of one user in any window. */
+const LIMIT = 100;
+const HONEST = 40;
+/** The rate of a scraper, in honest people. */
+const SCRAPER_TIMES = 50;
+
+interface Size {
+  readonly windowMs: number;
+  /** Requests a second of each honest person, well below the limit. */
+  readonly honestEach: number;
+  readonly scrapers: number;
+  /** Requests a second: all keys of the one user, the one key from everywhere, stuffed logins, honest logins. */
+  readonly manyKeys: number;
+  readonly roaming: number;
+  readonly stuffing: number;
+  /** Addresses the stuffed logins come from. */
+  readonly stuffers: number;
+  readonly logins: number;
+  readonly seconds: Readonly<Record<'baseline' | 'bots' | 'outage' | 'back' | 'liveness', number>>;
+}
+const FULL: Size = {
+  ...{ windowMs: 60_000, honestEach: 0.75, scrapers: 4 },
+  ...{ manyKeys: 20, roaming: 20, stuffing: 40, stuffers: 4, logins: 0.5 },
+  seconds: { baseline: 20, bots: 130, outage: 15, back: 75, liveness: 15 },
+};
+const QUICK: Size = {
+  ...{ windowMs: 2_000, honestEach: 1.5, scrapers: 2 },
+  ...{ manyKeys: 90, roaming: 90, stuffing: 40, stuffers: 1, logins: 1 },
+  seconds: { baseline: 5, bots: 8, outage: 3, back: 4, liveness: 3 },
+};
+
+const captureHeaders = ['x-limit-decision', 'ratelimit', 'ratelimit-policy', 'retry-after'];
+const request = (
+  given: Pick<OperationTemplate, 'name' | 'path'> & Partial<OperationTemplate>,
+): OperationTemplate => ({ weight: 1, method: 'GET', captureHeaders, ...given });
+
+const honest: readonly OperationTemplate[] = [
+  request({ name: 'list projects', path: '/projects', weight: 60, group: 'honest' }),
+  request({ name: 'read project', path: '/projects/{project}', weight: 35, group: 'honest' }),
+  request({ name: 'search', path: '/projects/search?q=alpha', weight: 5, group: 'honest' }),
+];
+const honestNames = honest.map(({ name }) => name);
+const login = request({
+  ...{ name: 'log in', path: '/login', method: 'POST', group: 'honest', anonymous: true },
+  body: { email: '{email}', password: '{password}' },
+  headers: { 'x-forwarded-for': '{address}' },
+});
+const scrape = request({
+  ...{ name: 'scrape', path: '/projects/search?q=a', group: 'scraper' },
+});
+const stuff = request({
+  ...{ name: 'stuff', path: '/login', method: 'POST', group: 'stuffer', anonymous: true },
+  body: { email: '{victim}', password: 'guessed {op}' },
+  // What a client writes there itself stands to the left of what the balancer adds.
+  headers: { 'x-forwarded-for': '2001:db8:{opHex}::1, {address}' },
+});
+const manyKeys = request({ name: 'many keys', path: '/projects', group: 'keys' });
+const roaming = request({ name: 'roaming key', path: '/projects', group: 'roaming' });
+const burst = request({ name: 'burst', path: '/projects', group: 'burst' });
+
+function testbed(design: string, { windowMs, scrapers, stuffers }: Size): TestbedSpec {
+  const users = { people: 400, search: 4 };
+  return {
+    postgres: {
+      settings: { shared_buffers: '256MB' },
+      template: [
+        {
+          name: 'template',
+          module: 'services/gateway/template.js',
+          // One for all three: they start from the same tables.
+          params: {
+            ...{
+              design: 'turn2.before',
+              rows: 0,
+              users: users.people,
+              heavyUsers: 0,
+              heavyRows: 0,
+            },
+            ...{ searchUsers: users.search, heavyProjects: 20_000 },
+          },
+        },
+      ],
+    },
+    accounts: {
+      name: 'accounts',
+      module: 'services/gateway/accounts.js',
+      params: {
+        ...{ count: 0, heavyUsers: 0, design },
+        groups: [
+          // The first people are those whose accounts hold much to scrape.
+          { name: 'scraper', kind: 'sessions', count: scrapers, addresses: scrapers },
+          {
+            name: 'honest',
+            kind: 'sessions',
+            count: HONEST,
+            firstUser: users.search + 1,
+            addresses: HONEST,
+          },
+          { name: 'burst', kind: 'sessions', count: 2, addresses: 2 },
+          { name: 'keys', kind: 'keys', count: 1, keysPerUser: 20, addresses: 1 },
+          { name: 'roaming', kind: 'keys', count: 1, keysPerUser: 1, addresses: 30 },
+          {
+            name: 'stuffer',
+            kind: 'sessions',
+            count: HONEST,
+            addresses: stuffers,
+            victims: 'honest',
+          },
+        ],
+      },
+    },
+    service: {
+      name: 'gateway',
+      module: 'services/gateway/main.js',
+      params: { design, limitWindowMs: windowMs, evidence: 1 },
+    },
+    instances: GATEWAYS,
+  };
+}
+
+/** Arrivals of their own for each group, so that a bot more changes nothing about the others. */
+function stream(
+  operations: readonly OperationTemplate[],
+  ratePerSecond: number,
+  durationMs: number,
+  arrivals: OpenWorkload['arrivals'] = 'poisson',
+): OpenWorkload {
+  return { kind: 'open', arrivals, stages: [{ ratePerSecond, durationMs }], operations };
+}
+
+function drill(size: Size): Drill {
+  const { windowMs, seconds, honestEach, scrapers } = size;
+  const people = (durationMs: number) => [
+    stream(honest, HONEST * honestEach, durationMs),
+    stream([login], size.logins, durationMs),
+  ];
+  const boundary = (durationMs: number): OpenWorkload => ({
+    // Twice in a window as much as a window may hold, each time at once: a counter that starts again at a boundary,
+    // or a bucket that has filled up, lets both through.
+    ...stream([burst], (2 * 2 * LIMIT * 1_000) / windowMs, durationMs, 'bursts'),
+    burstEveryMs: windowMs / 2,
+  });
+  const everybody = (durationMs: number) =>
+    mixOf([
+      ...people(durationMs),
+      stream([scrape], scrapers * SCRAPER_TIMES * honestEach, durationMs, 'constant'),
+      stream([stuff], size.stuffing, durationMs, 'constant'),
+      stream([manyKeys], size.manyKeys, durationMs, 'constant'),
+      stream([roaming], size.roaming, durationMs, 'constant'),
+      boundary(durationMs),
+    ]);
+  const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
+  const phase = (
+    given: Pick<DrillPhase, 'name' | 'role' | 'note' | 'workload'> & Partial<DrillPhase>,
+  ): DrillPhase => ({ judged: true, ...given });
+  return {
+    note:
+      size === QUICK
+        ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s, with ${LIMIT} requests as before; everybody is faster accordingly, and the phases are shorter.`
+        : '',
+    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
+    phases: [
+      phase({
+        ...{ name: 'warm-up', role: 'warm-up', judged: false, note: 'connections and caches fill' },
+        workload: mixOf(people(2_000)),
+      }),
+      phase({
+        ...{ name: 'baseline', role: 'baseline', note: 'people alone' },
+        workload: mixOf(people(ms('baseline'))),
+      }),
+      phase({
+        ...{ name: 'bots', role: 'load', note: 'scrapers, stuffed logins, many keys, bursts' },
+        workload: everybody(ms('bots')),
+      }),
+      phase({
+        ...{
+          name: 'redis-kill',
+          role: 'fault',
+          note: 'kill -9 of Redis under the bots, back empty',
+        },
+        workload: everybody(ms('outage') + ms('back')),
+        faults: [redisKill(ms('outage'))],
+      }),
+      phase({
+        ...{ name: 'liveness', role: 'liveness', note: 'people alone again' },
+        workload: mixOf(people(ms('liveness'))),
+      }),
+    ],
+  };
+}
+
+const redisKill = (forMs: number): PlannedFault => ({
+  name: REDIS_KILL,
+  at: { afterMs: 500 },
+  fault: { kind: 'kill', target: 'redis', signal: 'SIGKILL' },
+  forMs,
+});
+
+function arm(
+  design: string,
+  size: Size,
+  expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
+): Arm {
+  const { summary } = findDesign(design);
+  return { design, description: summary, ...expectations, testbed: testbed(design, size) };
+}
+
+const limited = [...honest, scrape, manyKeys, roaming, burst].map(({ name }) => name);
+const units = new Map(
+  [...honest, scrape].map(({ name, path }) => [name, path.includes('search') ? 5 : 1]),
+);
+
+function invariants({ windowMs }: Size): readonly Invariant[] {
+  const perUser = {
+    ...{ operations: limited, limit: LIMIT, windowMs },
+    subjectOf: ({ user }: OperationRecord) => user,
+  };
+  return [
+    // Requests, as the requirement counts them; a search takes more units than one, so the units are fewer still.
+    windowExact(perUser),
+    noFalseRefusals({
+      ...{ ...perUser, policy: 'user' },
+      weightOf: ({ name }) => units.get(name) ?? 1,
+    }),
+    retryAfterHonest({ ...perUser, obeyed: 20 }),
+    degradedBounded({
+      ...perUser,
+      ...{ faults: [REDIS_KILL], targets, credentials: [login.name, stuff.name] },
+      // Until nobody can remember what the old Redis admitted, and a little for the processes to agree.
+      backWithinMs: windowMs + 5_000,
+    }),
+  ];
+}
+
+const botPhases = ['bots'];
+export const turn2 = defineScenario({
+  kind: 'drill',
+  id: 'turn2',
+  turn: 2,
+  title: 'Bots, and a limit that is exact',
+  question:
+    'Do people get through while bots try everything, and does anybody ever get more than 100 in a window?',
+  situation:
+    'Bots abuse the platform. No user should make more than 100 requests per minute, whatever sessions, keys, addresses or headers they use. Redis, which counts, will fail.',
+  arms({ quick }) {
+    const size = quick ? QUICK : FULL;
+    return {
+      before: arm('turn2.before', size, {
+        expected: 'fail',
+        mustFail: ['people-p99', 'login-errors', 'window-exact'],
+        mayFail: ['people-errors', 'degraded-bounded'],
+      }),
+      sample: arm('turn2.sample', size, {
+        expected: 'fail',
+        // A full bucket and its refill are two limits in one window; logins have no user yet, so nothing limits them.
+        mustFail: ['login-errors', 'window-exact'],
+        mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
+      }),
+      after: arm('turn2.after', size, { expected: 'pass', mustFail: [] }),
+    };
+  },
+  drill: (quick) => drill(quick ? QUICK : FULL),
+  costPhase: 'baseline',
+  slos: [
+    {
+      id: 'people-errors',
+      objective: 'errors < 0.1%',
+      quickObjective: 'errors < 1%',
+      operations: honestNames,
+      phases: ['baseline', 'bots'],
+    },
+    {
+      id: 'people-p99',
+      objective: 'latency.p99 < 250ms',
+      operations: honestNames,
+      phases: botPhases,
+    },
+    {
+      id: 'login-errors',
+      objective: 'errors < 5%',
+      operations: [login.name],
+      phases: ['baseline', 'bots'],
+    },
+    { id: 'liveness', objective: 'errors < 1%', operations: honestNames, phases: ['liveness'] },
+  ],
+  invariants: (quick) => invariants(quick ? QUICK : FULL),
+  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+  comparison: {
+    name: 'comparison',
+    module: 'services/gateway/compare-limiters.js',
+    params: { windowMs: 1_000 },
+  },
+});

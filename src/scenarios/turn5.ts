@@ -1,0 +1,249 @@
+/**
+ * Turn 5. "Your rate limiter blocked our CI/CD pipeline. We have 50 build agents that all use the same API key, and
+ * they collectively hit the limit." Working as designed, and the design is wrong.
+ *
+ * Fifty enrolled agents run pipelines in bursts, one of them at fifty times the others' rate. A thief has the bare key
+ * and invents a name for each request. Other customers work beside them.
+ */
+import { findDesign } from '../services/lineage.ts';
+import type { OperationRecord } from '../sim/history.ts';
+import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
+import type { Arm, Drill, DrillPhase, Invariant, TestbedSpec } from '../sim/scenario.ts';
+import { defineScenario } from './define.ts';
+import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './limit-invariants.ts';
+
+const GATEWAYS = 2;
+const AGENTS = 50;
+const BUILD = 'build';
+/** Requests that come at once, of one agent after the other. */
+const BURST = 5;
+const GREEDY_TIMES = 50;
+const TENANTS = 20;
+
+interface Size {
+  readonly windowMs: number;
+  /** Of the customer's key, in any window. */
+  readonly keyLimit: number;
+  /** Requests a second of an agent: less than an even part of the key. */
+  readonly agentEach: number;
+  readonly thief: number;
+  readonly tenantEach: number;
+  readonly seconds: Readonly<Record<'baseline' | 'pipelines' | 'liveness', number>>;
+}
+const FULL: Size = {
+  ...{ windowMs: 60_000, keyLimit: 1_500, agentEach: 0.42 },
+  ...{ thief: 10, tenantEach: 1 },
+  seconds: { baseline: 30, pipelines: 180, liveness: 15 },
+};
+const QUICK: Size = {
+  ...{ windowMs: 2_000, keyLimit: 240, agentEach: 1.8 },
+  ...{ thief: 30, tenantEach: 4 },
+  seconds: { baseline: 6, pipelines: 10, liveness: 4 },
+};
+
+const captureHeaders = ['x-limit-decision', 'ratelimit', 'ratelimit-policy', 'retry-after'];
+const request = (
+  given: Pick<OperationTemplate, 'name' | 'group'> & Partial<OperationTemplate>,
+): OperationTemplate => ({ weight: 1, method: 'GET', path: '/projects', captureHeaders, ...given });
+
+/** As build tools do: back off for a little, and try again a few times. */
+const build = ({ windowMs }: Size) =>
+  request({
+    ...{ name: BUILD, group: 'agents' },
+    retry: {
+      ...{ attempts: 5, baseMs: windowMs / 20, capMs: windowMs / 4 },
+      ...{ statuses: [429], elsewhere: false },
+    },
+  });
+const greedy = request({ name: 'greedy build', group: 'greedy' });
+const steal = request({
+  ...{ name: 'stolen key', group: 'thief' },
+  // A name for each request, as if it were somebody else.
+  headers: { 'x-agent': 'build-{op}', 'user-agent': 'agent {op}' },
+});
+const tenant = [
+  request({ name: 'list projects', group: 'tenants', weight: 65 }),
+  request({ name: 'read project', group: 'tenants', weight: 35, path: '/projects/{project}' }),
+];
+const tenantNames = tenant.map(({ name }) => name);
+
+function testbed(design: string, { windowMs, keyLimit }: Size): TestbedSpec {
+  return {
+    postgres: {
+      settings: { shared_buffers: '256MB' },
+      template: [
+        {
+          name: 'template',
+          module: 'services/gateway/template.js',
+          // One for all three: they start from the same tables.
+          params: { design: 'turn5.before', rows: 0, users: 200, heavyUsers: 0, heavyRows: 0 },
+        },
+      ],
+    },
+    accounts: {
+      name: 'accounts',
+      module: 'services/gateway/accounts.js',
+      params: {
+        ...{ count: 0, heavyUsers: 0, design },
+        groups: [
+          {
+            ...{ name: 'agents', kind: 'agents', count: 1, agents: AGENTS - 1, tier: 'ci' },
+            limits: { key: keyLimit },
+          },
+          { name: 'greedy', kind: 'agents', keyOf: 'agents', agents: 1 },
+          { name: 'thief', kind: 'keys', keyOf: 'agents' },
+          { name: 'tenants', kind: 'sessions', count: TENANTS },
+        ],
+      },
+    },
+    service: {
+      name: 'gateway',
+      module: 'services/gateway/main.js',
+      params: { design, limitWindowMs: windowMs, evidence: 1 },
+    },
+    instances: GATEWAYS,
+  };
+}
+
+function stream(
+  operations: readonly OperationTemplate[],
+  ratePerSecond: number,
+  durationMs: number,
+): OpenWorkload {
+  return { kind: 'open', arrivals: 'poisson', stages: [{ ratePerSecond, durationMs }], operations };
+}
+
+function drill(size: Size): Drill {
+  const { agentEach, thief, tenantEach, seconds } = size;
+  const others = (durationMs: number) => [stream(tenant, TENANTS * tenantEach, durationMs)];
+  const builds = (durationMs: number): OpenWorkload => ({
+    ...stream([build(size)], (AGENTS - 1) * agentEach, durationMs),
+    ...{ arrivals: 'bursts', burstEveryMs: (BURST * 1_000) / ((AGENTS - 1) * agentEach) },
+  });
+  const ordinary = (durationMs: number) => [...others(durationMs), builds(durationMs)];
+  const abuse = (durationMs: number) => [
+    stream([greedy], GREEDY_TIMES * agentEach, durationMs),
+    stream([steal], thief, durationMs),
+  ];
+  const phase = (
+    given: Pick<DrillPhase, 'name' | 'role' | 'note' | 'workload'> & Partial<DrillPhase>,
+  ): DrillPhase => ({ judged: true, ...given });
+  const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
+  return {
+    note:
+      size === QUICK
+        ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s and gives the key ${QUICK.keyLimit} requests in each instead of ${FULL.keyLimit}; everybody is faster accordingly, and the phases are shorter.`
+        : '',
+    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
+    phases: [
+      phase({
+        ...{ name: 'warm-up', role: 'warm-up', judged: false, note: 'connections and caches fill' },
+        workload: mixOf(ordinary(4_000)),
+      }),
+      phase({
+        ...{ name: 'baseline', role: 'baseline', note: 'other customers, and 49 agents at work' },
+        workload: mixOf(ordinary(ms('baseline'))),
+      }),
+      phase({
+        ...{ name: 'pipelines', role: 'load', note: 'with a greedy agent and a thief' },
+        workload: mixOf([...ordinary(ms('pipelines')), ...abuse(ms('pipelines'))]),
+      }),
+      phase({
+        ...{ name: 'liveness', role: 'liveness', note: 'other customers alone' },
+        workload: mixOf(others(ms('liveness'))),
+      }),
+    ],
+  };
+}
+
+function arm(
+  design: string,
+  size: Size,
+  expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
+): Arm {
+  const { summary } = findDesign(design);
+  return { design, description: summary, ...expectations, testbed: testbed(design, size) };
+}
+
+const ROLES = new Map([
+  [BUILD, 'honest'],
+  [greedy.name, 'greedy'],
+  [steal.name, 'invented'],
+] as const);
+
+function invariants({ windowMs, keyLimit }: Size): readonly Invariant[] {
+  const operations = [...ROLES.keys()];
+  const key = { operations, limit: keyLimit, windowMs, subjectOf: () => 'key' };
+  return [
+    windowExact(key),
+    agentsFair({
+      ...{ operations, limit: keyLimit, windowMs },
+      agentOf: ({ name, subject = '' }) => ({ agent: subject, role: ROLES.get(name)! }),
+      mustHaveSeen: { honest: AGENTS - 1, saturatedWindows: 1 },
+    }),
+    stolenKeyBounded({
+      ...key,
+      operations: [steal.name],
+      // An even part: agents and, once, everybody who shows no enrolment.
+      limit: Math.floor(keyLimit / (AGENTS + 1)),
+    }),
+    retryAfterHonest({
+      ...{ operations: [...operations, ...tenantNames], obeyed: 0 },
+      subjectOf: ({ user }: OperationRecord) => user,
+    }),
+  ];
+}
+
+export const turn5 = defineScenario({
+  kind: 'drill',
+  id: 'turn5',
+  turn: 5,
+  title: 'Fifty agents on one key',
+  question: 'Do the pipelines of a customer run, fairly, without giving a stolen key the platform?',
+  situation:
+    'Customer complaint: "Your rate limiter blocked our CI/CD pipeline. We have 50 build agents that all use the same API key, and they collectively hit the limit." The limiter works as designed; the design is wrong.',
+  arms({ quick }) {
+    const size = quick ? QUICK : FULL;
+    return {
+      before: arm('turn5.before', size, {
+        expected: 'fail',
+        mustFail: ['build-errors'],
+        // Whoever comes first gets a person's 100, the thief as well.
+        mayFail: ['agents-fair', 'stolen-key-bounded', 'tenants-p99', 'tenants-errors'],
+      }),
+      sample: arm('turn5.sample', size, {
+        expected: 'fail',
+        mustFail: ['stolen-key-bounded'],
+        mayFail: ['agents-fair', 'window-exact', 'tenants-p99', 'tenants-errors'],
+      }),
+      after: arm('turn5.after', size, { expected: 'pass', mustFail: [] }),
+    };
+  },
+  drill: (quick) => drill(quick ? QUICK : FULL),
+  costPhase: 'liveness',
+  slos: [
+    {
+      id: 'build-errors',
+      objective: 'errors < 1%',
+      operations: [BUILD],
+      phases: ['pipelines'],
+    },
+    {
+      id: 'tenants-p99',
+      objective: 'latency.p99 <= 1.2x',
+      quickObjective: 'latency.p99 <= 2x',
+      operations: tenantNames,
+      phases: ['pipelines'],
+      baseline: 'baseline',
+    },
+    {
+      id: 'tenants-errors',
+      objective: 'errors < 0.1%',
+      quickObjective: 'errors < 1%',
+      operations: tenantNames,
+    },
+    { id: 'liveness', objective: 'errors < 1%', operations: tenantNames, phases: ['liveness'] },
+  ],
+  invariants: (quick) => invariants(quick ? QUICK : FULL),
+  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+});
