@@ -33,32 +33,40 @@ const judges: Readonly<Record<Level['kind'], string>> = {
   lease: read('lease.lua'),
   share: read('share.lua'),
 };
-const before = read('read.lua');
-const after = read('decide.lua');
+const [start, oneWindow, reading, deciding] = [
+  ...[read('start.lua'), read('one-window.lua'), read('read.lua'), read('decide.lua')],
+] as const;
 const refundScript = read('refund.lua');
 
-/** More than Redis needs: a key must not go before its last entry, and its end is counted in whole milliseconds. */
-const marginMs = 2;
+const bits: Readonly<Record<Level['kind'], number>> = { window: 1, lease: 2, share: 4 };
+/** `bits` of the kinds, or nothing: one window alone. */
+const scriptOf = (mask: number): string => {
+  const kinds = Object.entries(judges).filter(
+    ([kind]) => (mask || 1) & bits[kind as Level['kind']],
+  );
+  const parts = kinds.map(([, judge]) => judge);
+  return [start, ...(mask === 0 ? [oneWindow] : []), reading, ...parts, deciding].join('\n');
+};
 
 export function createLimitStore(given: { redis: Redis; keyPrefix: string }): LimitStore {
   const { redis } = given;
   const prefix = `${given.keyPrefix}rl:`;
   const keysOf = (question: Question, levels: readonly Level[]) =>
     levels.map((level) => prefix + levelKey(question.tag, level));
-  const command = (name: string, lua: () => string): Script => {
-    const commands = redis as unknown as Record<string, Script | undefined>;
-    if (!commands[name]) redis.defineCommand(name, { lua: lua() });
-    return commands[name]!;
+  const command = (name: string, lua: string): Script => {
+    redis.defineCommand(name, { lua });
+    return (redis as unknown as Record<string, Script>)[name]!;
   };
+  const asking: Script[] = [];
+  const refunding = command('limit:refund', refundScript);
 
   return {
     async ask(question) {
       const { levels } = question;
-      const kinds = [...new Set(levels.map(({ kind }) => kind))].sort();
-      const script = command(`limit:${kinds.join('+')}`, () =>
-        [before, ...kinds.map((kind) => judges[kind]), after].join('\n'),
-      );
-      const reply = await script.call(
+      const alone = levels.length === 1 && levels[0]!.kind === 'window';
+      const mask = alone ? 0 : levels.reduce((all, { kind }) => all | bits[kind], 0);
+      asking[mask] ??= command(`limit:ask${mask}`, scriptOf(mask));
+      const reply = await asking[mask].call(
         redis,
         levels.length,
         ...keysOf(question, levels),
@@ -81,8 +89,7 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
       );
       if (counted.length === 0) return;
       const weights = counted.map((level) => (level.kind === 'window' ? level.weight : 0));
-      const script = command('limit:refund', () => refundScript);
-      await script.call(
+      await refunding.call(
         ...[redis, counted.length, ...keysOf(question, counted)],
         ...[decision.atUs, ...weights],
       );
@@ -93,7 +100,7 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
 function argumentsOf(level: Level): (string | number)[] {
   switch (level.kind) {
     case 'window':
-      return [header(level, level.weight, level.windowMs), level.windowMs + marginMs];
+      return [header(level, level.weight, level.windowMs)];
     case 'lease':
       return [header(level, 1, level.leaseMs), level.leaseId];
     case 'share':
@@ -105,36 +112,34 @@ function argumentsOf(level: Level): (string | number)[] {
 
 /** What decide.lua reads from every level; it says why in this form. */
 function header({ kind, shadow, limit }: Level, weight: number, spanMs: number): string {
-  const letter = shadow ? kind[0]!.toUpperCase() : kind[0]!;
-  return letter + characters(limit, 2) + characters(weight, 2) + characters(spanMs, 5);
-}
-
-/** A whole number as so many characters of 7 bits. */
-function characters(value: number, count: number): string {
-  if (!(Number.isInteger(value) && value >= 0 && value < 128 ** count))
-    throw new RangeError(`${value} is not a whole number below ${128 ** count}`);
-  const codes = Array.from(
-    { length: count },
-    (_, i) => Math.floor(value / 128 ** (count - 1 - i)) % 128,
-  );
+  const codes = [kind.charCodeAt(0) - (shadow ? 32 : 0)];
+  addSevens(codes, limit, 2);
+  addSevens(codes, weight, 2);
+  addSevens(codes, spanMs, 5);
   return String.fromCharCode(...codes);
 }
 
+/** A whole number in so many pieces of 7 bits, the highest first. */
+function addSevens(codes: number[], value: number, count: number): void {
+  if (!(Number.isInteger(value) && value >= 0 && value < 128 ** count))
+    throw new RangeError(`${value} is not a whole number below ${128 ** count}`);
+  for (let unit = 128 ** (count - 1); unit >= 1; unit /= 128)
+    codes.push(Math.floor(value / unit) % 128);
+}
+
 function decisionOf(levels: readonly Level[], reply: readonly number[]): Decision {
-  return {
-    admitted: reply[1] === 1,
-    atUs: reply[0]!,
-    mode: 'store',
-    levels: levels.map(
-      (level, i): LevelState => ({
-        policy: level.policy,
-        admitted: reply[2 + 3 * i] === 1,
-        shadow: level.shadow,
-        limit: level.limit,
-        windowMs: level.kind === 'lease' ? 0 : level.windowMs,
-        remaining: reply[3 + 3 * i]!,
-        resetUs: reply[4 + 3 * i]!,
-      }),
-    ),
-  };
+  const states = levels.map((level, i): LevelState => {
+    const remaining = reply[1 + 2 * i]!;
+    return {
+      policy: level.policy,
+      admitted: remaining >= 0,
+      shadow: level.shadow,
+      limit: level.limit,
+      windowMs: level.kind === 'lease' ? 0 : level.windowMs,
+      remaining: remaining >= 0 ? remaining : -1 - remaining,
+      resetUs: reply[2 + 2 * i]!,
+    };
+  });
+  const admitted = states.every((state) => state.admitted || state.shadow);
+  return { admitted, atUs: reply[0]!, mode: 'store', levels: states };
 }

@@ -1,10 +1,10 @@
 -- An exact window: the judge of policy.ts. One string per key, 7 bytes per admitted unit: Unix microseconds, big-endian,
 -- oldest first. Measured at a limit of 100: a list costs the same time and half as much memory again, a sorted set
 -- more of both.
--- Returns the time it used, ok, remaining and reset as after writing, the string and how much of it no longer counts.
-local function judge_window(key, now, limit, window, weight)
+-- Takes what GET said. Returns the time it used, ok, remaining and reset as after writing, the string and how much of
+-- it no longer counts.
+local function judge_window(packed, now, limit, window, weight)
   local time_at = struct.unpack
-  local packed = redis.pcall('GET', key)
   if type(packed) ~= 'string' then packed = nothing(packed) end
   local size = #packed
   if size % 7 ~= 0 then packed, size = '', 0 end
@@ -41,12 +41,22 @@ end
 
 -- Lua needs a microsecond to make a string of some hundred bytes, so it is appended to where memory allows: Redis then
 -- reserves as much again, which would lift a full window of 100 over 1.5 kB. A long one is cut only now and then.
-local function write_window(key, now, weight, packed, cut, ttl_ms)
+--
+-- A key ends no earlier than a window after its newest entry. Its end is set by the first entry in each quarter of a
+-- window and covers the whole quarter; setting it with every entry would cost one command more.
+local function write_window(key, clock, now, weight, window, packed, cut)
   local entry = struct.pack('>I7', now)
   if weight > 1 then entry = string.rep(entry, weight) end
-  local size = #packed
-  if (size < 600 and size > 0 and cut == 0) or (size > 2048 and cut * 8 < size) then
+  local size, quarter = #packed, window / 4
+  local appended = (size < 600 and size > 0 and cut == 0) or (size > 2048 and cut * 8 < size)
+  if appended then
     redis.call('APPEND', key, entry)
+    local newest = struct.unpack('>I7', packed, size - 6)
+    if newest >= now - now % quarter then return end
+  end
+  -- Counted from the clock: entries may hold times that it has not reached yet.
+  local ttl_ms = math.ceil((now - clock + window + quarter) / 1000) + 2
+  if appended then
     redis.call('PEXPIRE', key, ttl_ms)
   else
     if cut > 0 then packed = string.sub(packed, cut + 1) end
