@@ -15,6 +15,7 @@ import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './l
 const GATEWAYS = 2;
 const AGENTS = 50;
 const BUILD = 'build';
+const WARM_UP_MS = 5_000;
 /** Requests that come at once, of one agent after the other. */
 const BURST = 5;
 const GREEDY_TIMES = 50;
@@ -33,12 +34,12 @@ interface Size {
 const FULL: Size = {
   ...{ windowMs: 60_000, keyLimit: 1_500, agentEach: 0.42 },
   ...{ thief: 10, tenantEach: 1 },
-  seconds: { baseline: 30, pipelines: 180, liveness: 15 },
+  seconds: { baseline: 30, pipelines: 150, liveness: 10 },
 };
 const QUICK: Size = {
-  ...{ windowMs: 2_000, keyLimit: 240, agentEach: 1.8 },
+  ...{ windowMs: 4_000, keyLimit: 480, agentEach: 1.8 },
   ...{ thief: 30, tenantEach: 4 },
-  seconds: { baseline: 6, pipelines: 10, liveness: 4 },
+  seconds: { baseline: 5, pipelines: 10, liveness: 4 },
 };
 
 const captureHeaders = ['x-limit-decision', 'ratelimit', 'ratelimit-policy', 'retry-after'];
@@ -137,8 +138,13 @@ function drill(size: Size): Drill {
     tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
     phases: [
       phase({
-        ...{ name: 'warm-up', role: 'warm-up', judged: false, note: 'connections and caches fill' },
-        workload: mixOf(ordinary(4_000)),
+        ...{
+          name: 'warm-up',
+          role: 'warm-up',
+          judged: false,
+          note: 'everything once: connections, caches, code',
+        },
+        workload: mixOf([...ordinary(WARM_UP_MS), ...abuse(WARM_UP_MS)]),
       }),
       phase({
         ...{ name: 'baseline', role: 'baseline', note: 'other customers, and 49 agents at work' },
@@ -178,7 +184,8 @@ function invariants({ windowMs, keyLimit }: Size): readonly Invariant[] {
     windowExact(key),
     agentsFair({
       ...{ operations, limit: keyLimit, windowMs },
-      agentOf: ({ name, subject = '' }) => ({ agent: subject, role: ROLES.get(name)! }),
+      agentOf: ({ phase, name, subject = '' }) =>
+        phase === 'pipelines' ? { agent: subject, role: ROLES.get(name)! } : null,
       mustHaveSeen: { honest: AGENTS - 1, saturatedWindows: 1 },
     }),
     stolenKeyBounded({
@@ -231,7 +238,8 @@ export const turn5 = defineScenario({
     {
       id: 'tenants-p99',
       objective: 'latency.p99 <= 1.2x',
-      quickObjective: 'latency.p99 <= 2x',
+      // Cold code alone moves the p99 of 600 samples further than anything here could.
+      quickObjective: 'latency.p99 < 500ms',
       operations: tenantNames,
       phases: ['pipelines'],
       baseline: 'baseline',

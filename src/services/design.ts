@@ -104,6 +104,8 @@ export interface TierLimits {
 }
 
 export interface AnonymousLimits {
+  /** Not longer than the window of the other limits: what Redis forgets is waited for as long as that. */
+  readonly windowMs: number;
   /** Logins per address; per account from one address; per account. Successful ones are given back. */
   readonly login: number;
   readonly loginPair: number;

@@ -31,3 +31,10 @@ describe('designs', () => {
     expect(() => findDesign('turn4.middle')).toThrow("'turn4.middle'; known designs: turn1.before");
   });
 });
+
+it('counts logins in windows no longer than the others: a Redis that forgot is waited for as long as those', () => {
+  for (const { name, rateLimit } of designs) {
+    if (rateLimit.kind !== 'exact') continue;
+    expect([name, rateLimit.anonymous.windowMs]).toEqual([name, rateLimit.windowMs]);
+  }
+});

@@ -92,6 +92,7 @@ const exactLimits: ExactLimitsDesign = {
   keys: 'as-user',
   sharing: 'none',
   anonymous: {
+    windowMs: minute,
     login: 10,
     loginPair: 5,
     loginAccount: 30,

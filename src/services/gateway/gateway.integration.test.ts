@@ -34,10 +34,14 @@ const knownDefects: Readonly<
 function suiteDesign(name: string): Design {
   const design = findDesign(name);
   if (design.rateLimit.kind !== 'exact') return design;
-  const anonymous = { login: wide, loginPair: wide, loginAccount: wide, register: wide };
+  const { windowMs } = design.rateLimit;
+  const logins = { login: wide, loginPair: wide, loginAccount: wide };
   return {
     ...design,
-    rateLimit: { ...design.rateLimit, anonymous: { ...anonymous, unauthenticated: wide } },
+    rateLimit: {
+      ...design.rateLimit,
+      anonymous: { windowMs, ...logins, register: wide, unauthenticated: wide },
+    },
   };
 }
 

@@ -1,4 +1,7 @@
-/** A design with another window: what takes a minute to see can then be seen in seconds. The limits stay. Pure. */
+/**
+ * A design with another window: what takes a minute to see can then be seen in seconds. The limits stay, and so does
+ * the window of logins: a machine does not hash faster because a window is shorter. Pure.
+ */
 import type { Design, RateLimitDesign } from '../design.ts';
 
 /** 0: the design's own. */

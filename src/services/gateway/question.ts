@@ -117,23 +117,23 @@ const levelOf = (
 
 /** Of somebody who is nobody yet, by address. */
 export function addressQuestion(
-  { anonymous, windowMs }: ExactLimitsDesign,
+  { anonymous }: ExactLimitsDesign,
   policy: 'login' | 'register' | 'unauthenticated',
   address: string,
 ): Question {
   return {
     tag: `a:${address}`,
-    levels: [anonymousLevel(policy, address, anonymous[policy], windowMs)],
+    levels: [anonymousLevel(policy, address, anonymous[policy], anonymous.windowMs)],
   };
 }
 
 /** Of a login, by the account it tries: an e-mail address is not kept where limits are counted. */
 export function accountQuestion(
-  { anonymous, windowMs }: ExactLimitsDesign,
+  { anonymous }: ExactLimitsDesign,
   { email, address }: { email: string; address: string },
 ): Question {
   const account = createHash('sha256').update(email.trim().toLowerCase()).digest('base64url');
-  const { loginAccount, loginPair } = anonymous;
+  const { windowMs, loginAccount, loginPair } = anonymous;
   return {
     tag: `l:${account.slice(0, 22)}`,
     levels: [
