@@ -210,6 +210,23 @@ describe('the script', () => {
     expect(Object.keys(calls).filter((name) => !known.includes(name))).toEqual([]);
   });
 
+  it('asks for the first time, questions of every kind in one turn, where commands travel together', async () => {
+    const client = new Redis(server.url, { enableAutoPipelining: true });
+    others.push(client);
+    const fresh = createLimitStore({ redis: client, keyPrefix: 'first:' });
+    const share: Level = {
+      ...window(9, 5_000, { policy: 'key' }),
+      ...{ kind: 'share', agent: 1, agents: 2 },
+    } as Level;
+    const kinds = [window(9, 5_000), lease(9, 5_000, 'a'), share];
+    const questions = Array.from({ length: 7 }, (_, n) => ({
+      tag: `o:${n}`,
+      levels: kinds.filter((_, kind) => (n + 1) & (1 << kind)),
+    }));
+    const decisions = await Promise.all(questions.map((question) => fresh.ask(question)));
+    expect(decisions.map(({ admitted }) => admitted)).toEqual(questions.map(() => true));
+  });
+
   it('uses one cluster slot for one question', async () => {
     const question = {
       tag: 'a:2001:db8::/64',

@@ -39,6 +39,7 @@ const [start, oneWindow, reading, deciding] = [
 const refundScript = read('refund.lua');
 
 const bits: Readonly<Record<Level['kind'], number>> = { window: 1, lease: 2, share: 4 };
+const allKinds = bits.window + bits.lease + bits.share;
 /** `bits` of the kinds, or nothing: one window alone. */
 const scriptOf = (mask: number): string => {
   const kinds = Object.entries(judges).filter(
@@ -57,7 +58,11 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
     redis.defineCommand(name, { lua });
     return (redis as unknown as Record<string, Script>)[name]!;
   };
-  const asking: Script[] = [];
+  // All at once: ioredis' automatic pipelines know the commands that were there when they began, and one that is
+  // missing from a pipeline under way ends the process.
+  const asking = Array.from({ length: allKinds + 1 }, (_, mask) =>
+    command(`limit:ask${mask}`, scriptOf(mask)),
+  );
   const refunding = command('limit:refund', refundScript);
 
   return {
@@ -65,8 +70,7 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
       const { levels } = question;
       const alone = levels.length === 1 && levels[0]!.kind === 'window';
       const mask = alone ? 0 : levels.reduce((all, { kind }) => all | bits[kind], 0);
-      asking[mask] ??= command(`limit:ask${mask}`, scriptOf(mask));
-      const reply = await asking[mask].call(
+      const reply = await asking[mask]!.call(
         redis,
         levels.length,
         ...keysOf(question, levels),
