@@ -312,6 +312,36 @@ describe('what is kept', () => {
     }
   });
 
+  it('stays for a window after its newest entry, though its end is not set with every one', async () => {
+    const windowMs = 400;
+    const alone = { tag: 'o:13', levels: [window(60, windowMs)] };
+    const two = {
+      tag: 'o:14',
+      levels: [window(60, windowMs), window(900, windowMs, { policy: 'o' })],
+    };
+    await redis.config('RESETSTAT');
+    let admitted = 0;
+    for (let i = 0; i < 120; i += 1) {
+      for (const question of [alone, two]) {
+        const { atUs, admitted: counted } = await store.ask(question);
+        if (!counted) continue;
+        admitted += question.levels.length;
+        for (const level of question.levels) {
+          const endMs = Number(await redis.call('PEXPIRETIME', keyOf(question, level)));
+          expect(endMs * 1_000).toBeGreaterThan(atUs + windowMs * 1_000);
+          expect(endMs * 1_000).toBeLessThan(atUs + windowMs * 1_250 + 5_000);
+        }
+      }
+      await delay(i % 12);
+    }
+    const stats = await redis.info('commandstats');
+    const calls = (name: string) =>
+      Number(new RegExp(`_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+    expect(calls('append')).toBeGreaterThan(50);
+    expect(calls('pexpire')).toBeLessThan(calls('append') / 2);
+    expect(admitted).toBeGreaterThan(100);
+  });
+
   it('is exact in windows so long that they are cut only now and then', async () => {
     const levels = [window(700, 150, { weight: 60 })];
     const counted: { atUs: number }[] = [];
