@@ -31,7 +31,8 @@ const targets = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index 
 /** Requests of one user in any window. */
 const LIMIT = 100;
 const HONEST = 40;
-const WARM_UP_MS = 5_000;
+const POLITE = 30;
+const WARM_UP_MS = 4_000;
 /** The rate of a scraper, in honest people. */
 const SCRAPER_TIMES = 50;
 
@@ -50,14 +51,14 @@ interface Size {
   readonly seconds: Readonly<Record<'baseline' | 'bots' | 'outage' | 'back' | 'liveness', number>>;
 }
 const FULL: Size = {
-  ...{ windowMs: 60_000, honestEach: 0.75, scrapers: 4 },
+  ...{ windowMs: 60_000, honestEach: 0.75, scrapers: 3 },
   ...{ manyKeys: 20, roaming: 20, stuffing: 40, stuffers: 4, logins: 0.5 },
-  seconds: { baseline: 20, bots: 130, outage: 15, back: 75, liveness: 15 },
+  seconds: { baseline: 15, bots: 90, outage: 10, back: 65, liveness: 10 },
 };
 const QUICK: Size = {
-  ...{ windowMs: 2_000, honestEach: 1.5, scrapers: 1 },
-  ...{ manyKeys: 60, roaming: 60, stuffing: 20, stuffers: 1, logins: 1 },
-  seconds: { baseline: 5, bots: 8, outage: 3, back: 5, liveness: 6 },
+  ...{ windowMs: 2_000, honestEach: 1, scrapers: 1 },
+  ...{ manyKeys: 55, roaming: 55, stuffing: 10, stuffers: 1, logins: 1 },
+  seconds: { baseline: 4, bots: 8, outage: 3, back: 4, liveness: 3 },
 };
 
 const captureHeaders = ['x-limit-decision', 'ratelimit', 'ratelimit-policy', 'retry-after'];
@@ -87,7 +88,19 @@ const stuff = request({
 });
 const manyKeys = request({ name: 'many keys', path: '/projects', group: 'keys' });
 const roaming = request({ name: 'roaming key', path: '/projects', group: 'roaming' });
-const burst = request({ name: 'burst', path: '/projects', group: 'burst' });
+/** One request more than they may, and the patience to wait as long as they are told. */
+const polite = request({
+  ...{ name: 'polite', path: '/projects', group: 'polite' },
+  retry: {
+    ...{ attempts: 2, baseMs: 0, capMs: 0, statuses: [429], elsewhere: false },
+    obeyRetryAfter: true,
+  },
+});
+/** In parts, as far apart as a generator needs to send each on time. */
+const bursts = [1, 2, 3, 4].map((part) =>
+  request({ name: `burst ${part}`, path: '/projects', group: 'burst' }),
+);
+const BURST_PART_MS = 40;
 
 function testbed(design: string, { windowMs, scrapers, stuffers }: Size): TestbedSpec {
   const users = { people: 400, search: 4 };
@@ -128,6 +141,7 @@ function testbed(design: string, { windowMs, scrapers, stuffers }: Size): Testbe
             addresses: HONEST,
           },
           { name: 'burst', kind: 'sessions', count: 1, addresses: 1 },
+          { name: 'polite', kind: 'sessions', count: POLITE, limits: { user: 1 } },
           { name: 'keys', kind: 'keys', count: 1, keysPerUser: 20, addresses: 1 },
           { name: 'roaming', kind: 'keys', count: 1, keysPerUser: 1, addresses: 30 },
           {
@@ -165,21 +179,28 @@ function drill(size: Size): Drill {
     stream(honest, HONEST * honestEach, durationMs),
     stream([login], size.logins, durationMs),
   ];
-  const boundary = (durationMs: number): OpenWorkload => ({
-    // Twice in a window as much as a window may hold, each time at once: a counter that starts again at a boundary,
-    // or a bucket that has filled up, lets both through.
-    ...stream([burst], (2 * LIMIT * 1_000) / windowMs, durationMs, 'bursts'),
-    burstEveryMs: windowMs / 2,
+  const everyMs = 0.75 * windowMs;
+  /** Twice in a window as much as a window may hold: a counter that starts again, or a bucket that fills, lets both through. */
+  const boundary = (durationMs: number): OpenWorkload[] =>
+    bursts.map((part, index) => ({
+      ...stream([part], (LIMIT * 1_000) / bursts.length / everyMs, durationMs, 'bursts'),
+      ...{ burstEveryMs: everyMs, burstOffsetMs: index * BURST_PART_MS },
+    }));
+  const twiceEach = (durationMs: number): OpenWorkload => ({
+    ...stream([polite], 2 * POLITE, 1_000, 'constant'),
+    stages: [
+      { ratePerSecond: 2 * POLITE, durationMs: 1_000 },
+      { ratePerSecond: 0, durationMs: durationMs - 1_000 },
+    ],
   });
-  const everybody = (durationMs: number) =>
-    mixOf([
-      ...people(durationMs),
-      stream([scrape], scrapers * SCRAPER_TIMES * honestEach, durationMs, 'constant'),
-      stream([stuff], size.stuffing, durationMs, 'constant'),
-      stream([manyKeys], size.manyKeys, durationMs, 'constant'),
-      stream([roaming], size.roaming, durationMs, 'constant'),
-      boundary(durationMs),
-    ]);
+  const everybody = (durationMs: number) => [
+    ...people(durationMs),
+    stream([scrape], scrapers * SCRAPER_TIMES * honestEach, durationMs, 'constant'),
+    stream([stuff], size.stuffing, durationMs, 'constant'),
+    stream([manyKeys], size.manyKeys, durationMs, 'constant'),
+    stream([roaming], size.roaming, durationMs, 'constant'),
+    ...boundary(durationMs),
+  ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
   const phase = (
     given: Pick<DrillPhase, 'name' | 'role' | 'note' | 'workload'> & Partial<DrillPhase>,
@@ -189,6 +210,8 @@ function drill(size: Size): Drill {
       size === QUICK
         ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s, with ${LIMIT} requests as before; everybody is faster accordingly, and the phases are shorter. Logins are counted in minutes as before.`
         : '',
+    // A login takes most of a second on a busy core.
+    timeoutMs: 4_000,
     tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
     phases: [
       phase({
@@ -198,7 +221,7 @@ function drill(size: Size): Drill {
           judged: false,
           note: 'everything once: connections, caches, code',
         },
-        workload: everybody(WARM_UP_MS),
+        workload: mixOf(everybody(WARM_UP_MS)),
       }),
       phase({
         ...{ name: 'baseline', role: 'baseline', note: 'people alone' },
@@ -206,7 +229,7 @@ function drill(size: Size): Drill {
       }),
       phase({
         ...{ name: 'bots', role: 'load', note: 'scrapers, stuffed logins, many keys, bursts' },
-        workload: everybody(ms('bots')),
+        workload: mixOf([...everybody(ms('bots')), twiceEach(ms('bots'))]),
       }),
       phase({
         ...{
@@ -214,7 +237,7 @@ function drill(size: Size): Drill {
           role: 'fault',
           note: 'kill -9 of Redis under the bots, back empty',
         },
-        workload: everybody(ms('outage') + ms('back')),
+        workload: mixOf(everybody(ms('outage') + ms('back'))),
         faults: [redisKill(ms('outage'))],
       }),
       phase({
@@ -241,7 +264,7 @@ function arm(
   return { design, description: summary, ...expectations, testbed: testbed(design, size) };
 }
 
-const limited = [...honest, scrape, manyKeys, roaming, burst].map(({ name }) => name);
+const limited = [...honest, scrape, manyKeys, roaming, ...bursts].map(({ name }) => name);
 const units = new Map(
   [...honest, scrape].map(({ name, path }) => [name, path.includes('search') ? 5 : 1]),
 );
@@ -258,7 +281,13 @@ function invariants({ windowMs }: Size): readonly Invariant[] {
       ...{ ...perUser, policy: 'user' },
       weightOf: ({ name }) => units.get(name) ?? 1,
     }),
-    retryAfterHonest({ ...perUser, obeyed: 20 }),
+    // While the store is there: what it told, the reduced share of an outage need not keep.
+    retryAfterHonest({
+      operations: [...limited, polite.name],
+      subjectOf: ({ phase, user }) => (phase === 'bots' ? user : undefined),
+      weightOf: ({ name }) => units.get(name) ?? 1,
+      obeyed: 20,
+    }),
     degradedBounded({
       ...perUser,
       ...{ faults: [REDIS_KILL], targets, credentials: [login.name, stuff.name] },
@@ -283,8 +312,8 @@ export const turn2 = defineScenario({
     return {
       before: arm('turn2.before', size, {
         expected: 'fail',
-        mustFail: ['people-p99', 'login-errors', 'window-exact'],
-        mayFail: ['people-errors', 'degraded-bounded'],
+        mustFail: ['login-errors', 'window-exact'],
+        mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
       }),
       sample: arm('turn2.sample', size, {
         expected: 'fail',
@@ -308,6 +337,8 @@ export const turn2 = defineScenario({
     {
       id: 'people-p99',
       objective: 'latency.p99 < 250ms',
+      // Code that has run for seconds only is several times slower, whatever the design.
+      quickObjective: 'latency.p99 < 1s',
       operations: honestNames,
       phases: botPhases,
     },
@@ -317,7 +348,13 @@ export const turn2 = defineScenario({
       operations: [login.name],
       phases: ['baseline', 'bots'],
     },
-    { id: 'liveness', objective: 'errors < 1%', operations: honestNames, phases: ['liveness'] },
+    {
+      id: 'liveness',
+      objective: 'errors < 1%',
+      quickObjective: 'errors < 5%',
+      operations: honestNames,
+      phases: ['liveness'],
+    },
   ],
   invariants: (quick) => invariants(quick ? QUICK : FULL),
   effects: { name: 'effects', module: 'services/gateway/effects.js' },

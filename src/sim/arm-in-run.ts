@@ -197,7 +197,11 @@ function loadDefaults({ scenario, quick }: RunOptions) {
         think: scenario.scale(quick).users.think,
         timeoutMs: 20_000,
       }
-    : { operations: [], think: { meanMs: 0, shape: 1 }, timeoutMs: 1_500 };
+    : {
+        operations: [],
+        think: { meanMs: 0, shape: 1 },
+        timeoutMs: scenario.drill(quick).timeoutMs ?? 1_500,
+      };
 }
 
 function drillFacts(scenario: Scenario, quick: boolean) {

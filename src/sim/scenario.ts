@@ -161,6 +161,8 @@ export interface Tolerance {
 export interface Drill {
   readonly phases: readonly DrillPhase[];
   readonly tolerance: Tolerance;
+  /** What takes longer has an unknown outcome; default 1,500. */
+  readonly timeoutMs?: number;
   /** Says what --quick reduces; empty for the full scale. */
   readonly note: string;
 }
