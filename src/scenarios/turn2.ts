@@ -286,7 +286,7 @@ function invariants({ windowMs }: Size): readonly Invariant[] {
       operations: [...limited, polite.name],
       subjectOf: ({ phase, user }) => (phase === 'bots' ? user : undefined),
       weightOf: ({ name }) => units.get(name) ?? 1,
-      obeyed: 20,
+      obeyed: 10,
     }),
     degradedBounded({
       ...perUser,
@@ -344,7 +344,8 @@ export const turn2 = defineScenario({
     },
     {
       id: 'login-errors',
-      objective: 'errors < 5%',
+      objective: 'errors < 10%',
+      quickObjective: 'errors < 25%',
       operations: [login.name],
       phases: ['baseline', 'bots'],
     },
