@@ -43,7 +43,7 @@ describe('sim turn2 turn5 --quick', () => {
     expect(figure(turn5.arms.after!, 'jain')).toBeGreaterThan(0.95);
     const stolen = (arm: ArmResult) => figure(arm, 'stolen-admitted')!;
     expect(stolen(turn5.arms.sample!)).toBeGreaterThan(5 * stolen(turn5.arms.after!));
-  });
+  }, 900_000);
 
   it.each(['turn2', 'turn5'])(
     'exits 97 with swapped arms: a before that holds proves nothing: %s',
