@@ -6,18 +6,11 @@
  * forwarding headers, many keys of one user from one address, one key from many addresses, and bursts as large as the
  * limit on both sides of a window's boundary. At last Redis, where the limiter lives, is killed under them.
  */
-import { findDesign } from '../services/lineage.ts';
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
-import type {
-  Arm,
-  Drill,
-  DrillPhase,
-  Invariant,
-  PlannedFault,
-  TestbedSpec,
-} from '../sim/scenario.ts';
+import type { Drill, Invariant, PlannedFault } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
+import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
 import {
   degradedBounded,
   noFalseRefusals,
@@ -61,11 +54,6 @@ const QUICK: Size = {
   seconds: { baseline: 4, bots: 8, outage: 3, back: 4, liveness: 3 },
 };
 
-const captureHeaders = ['x-limit-decision', 'ratelimit', 'ratelimit-policy', 'retry-after'];
-const request = (
-  given: Pick<OperationTemplate, 'name' | 'path'> & Partial<OperationTemplate>,
-): OperationTemplate => ({ weight: 1, method: 'GET', captureHeaders, ...given });
-
 const honest: readonly OperationTemplate[] = [
   request({ name: 'list projects', path: '/projects', weight: 60, group: 'honest' }),
   request({ name: 'read project', path: '/projects/{project}', weight: 35, group: 'honest' }),
@@ -102,76 +90,37 @@ const bursts = [1, 2, 3, 4].map((part) =>
 );
 const BURST_PART_MS = 40;
 
-function testbed(design: string, { windowMs, scrapers, stuffers }: Size): TestbedSpec {
-  const users = { people: 400, search: 4 };
-  return {
-    postgres: {
-      settings: { shared_buffers: '256MB' },
-      template: [
-        {
-          name: 'template',
-          module: 'services/gateway/template.js',
-          // One for all three: they start from the same tables.
-          params: {
-            ...{
-              design: 'turn2.before',
-              rows: 0,
-              users: users.people,
-              heavyUsers: 0,
-              heavyRows: 0,
-            },
-            ...{ searchUsers: users.search, heavyProjects: 20_000 },
-          },
-        },
-      ],
+const SEARCH_USERS = 4;
+const bed = ({ windowMs, scrapers, stuffers }: Size) => ({
+  windowMs,
+  gateways: GATEWAYS,
+  template: {
+    ...{ design: 'turn2.before', users: 400 },
+    ...{ searchUsers: SEARCH_USERS, heavyProjects: 20_000 },
+  },
+  groups: [
+    // The first people are those whose accounts hold much to scrape.
+    { name: 'scraper', kind: 'sessions', count: scrapers, addresses: scrapers },
+    {
+      name: 'honest',
+      kind: 'sessions',
+      count: HONEST,
+      firstUser: SEARCH_USERS + 1,
+      addresses: HONEST,
     },
-    accounts: {
-      name: 'accounts',
-      module: 'services/gateway/accounts.js',
-      params: {
-        ...{ count: 0, heavyUsers: 0, design },
-        groups: [
-          // The first people are those whose accounts hold much to scrape.
-          { name: 'scraper', kind: 'sessions', count: scrapers, addresses: scrapers },
-          {
-            name: 'honest',
-            kind: 'sessions',
-            count: HONEST,
-            firstUser: users.search + 1,
-            addresses: HONEST,
-          },
-          { name: 'burst', kind: 'sessions', count: 1, addresses: 1 },
-          { name: 'polite', kind: 'sessions', count: POLITE, limits: { user: 1 } },
-          { name: 'keys', kind: 'keys', count: 1, keysPerUser: 20, addresses: 1 },
-          { name: 'roaming', kind: 'keys', count: 1, keysPerUser: 1, addresses: 30 },
-          {
-            name: 'stuffer',
-            kind: 'sessions',
-            count: HONEST,
-            addresses: stuffers,
-            victims: 'honest',
-          },
-        ],
-      },
+    { name: 'burst', kind: 'sessions', count: 1, addresses: 1 },
+    { name: 'polite', kind: 'sessions', count: POLITE, limits: { user: 1 } },
+    { name: 'keys', kind: 'keys', count: 1, keysPerUser: 20, addresses: 1 },
+    { name: 'roaming', kind: 'keys', count: 1, keysPerUser: 1, addresses: 30 },
+    {
+      name: 'stuffer',
+      kind: 'sessions',
+      count: HONEST,
+      addresses: stuffers,
+      victims: 'honest',
     },
-    service: {
-      name: 'gateway',
-      module: 'services/gateway/main.js',
-      params: { design, limitWindowMs: windowMs, evidence: 1 },
-    },
-    instances: GATEWAYS,
-  };
-}
-
-/** Arrivals of their own for each group, so that a bot more changes nothing about the others. */
-function stream(
-  operations: readonly OperationTemplate[],
-  ratePerSecond: number,
-  durationMs: number,
-  arrivals: OpenWorkload['arrivals'] = 'poisson',
-): OpenWorkload {
-  return { kind: 'open', arrivals, stages: [{ ratePerSecond, durationMs }], operations };
-}
+  ],
+});
 
 function drill(size: Size): Drill {
   const { windowMs, seconds, honestEach, scrapers } = size;
@@ -202,9 +151,6 @@ function drill(size: Size): Drill {
     ...boundary(durationMs),
   ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
-  const phase = (
-    given: Pick<DrillPhase, 'name' | 'role' | 'note' | 'workload'> & Partial<DrillPhase>,
-  ): DrillPhase => ({ judged: true, ...given });
   return {
     note:
       size === QUICK
@@ -214,15 +160,7 @@ function drill(size: Size): Drill {
     timeoutMs: 4_000,
     tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
     phases: [
-      phase({
-        ...{
-          name: 'warm-up',
-          role: 'warm-up',
-          judged: false,
-          note: 'everything once: connections, caches, code',
-        },
-        workload: mixOf(everybody(WARM_UP_MS)),
-      }),
+      warmUp(mixOf(everybody(WARM_UP_MS))),
       phase({
         ...{ name: 'baseline', role: 'baseline', note: 'people alone' },
         workload: mixOf(people(ms('baseline'))),
@@ -254,15 +192,6 @@ const redisKill = (forMs: number): PlannedFault => ({
   fault: { kind: 'kill', target: 'redis', signal: 'SIGKILL' },
   forMs,
 });
-
-function arm(
-  design: string,
-  size: Size,
-  expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
-): Arm {
-  const { summary } = findDesign(design);
-  return { design, description: summary, ...expectations, testbed: testbed(design, size) };
-}
 
 const limited = [...honest, scrape, manyKeys, roaming, ...bursts].map(({ name }) => name);
 const units = new Map(
@@ -310,18 +239,18 @@ export const turn2 = defineScenario({
   arms({ quick }) {
     const size = quick ? QUICK : FULL;
     return {
-      before: arm('turn2.before', size, {
+      before: limitArm('turn2.before', bed(size), {
         expected: 'fail',
         mustFail: ['login-errors', 'window-exact'],
         mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
       }),
-      sample: arm('turn2.sample', size, {
+      sample: limitArm('turn2.sample', bed(size), {
         expected: 'fail',
         // A full bucket and its refill are two limits in one window; logins have no user yet, so nothing limits them.
         mustFail: ['login-errors', 'window-exact'],
         mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
       }),
-      after: arm('turn2.after', size, { expected: 'pass', mustFail: [] }),
+      after: limitArm('turn2.after', bed(size), { expected: 'pass', mustFail: [] }),
     };
   },
   drill: (quick) => drill(quick ? QUICK : FULL),

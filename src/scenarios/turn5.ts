@@ -5,11 +5,11 @@
  * Fifty enrolled agents run pipelines in bursts, one of them at fifty times the others' rate. A thief has the bare key
  * and invents a name for each request. Other customers work beside them.
  */
-import { findDesign } from '../services/lineage.ts';
 import type { OperationRecord } from '../sim/history.ts';
-import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
-import type { Arm, Drill, DrillPhase, Invariant, TestbedSpec } from '../sim/scenario.ts';
+import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
+import type { Drill, Invariant } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
+import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
 import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './limit-invariants.ts';
 
 const GATEWAYS = 2;
@@ -42,77 +42,42 @@ const QUICK: Size = {
   seconds: { baseline: 5, pipelines: 10, liveness: 4 },
 };
 
-const captureHeaders = ['x-limit-decision', 'ratelimit', 'ratelimit-policy', 'retry-after'];
-const request = (
-  given: Pick<OperationTemplate, 'name' | 'group'> & Partial<OperationTemplate>,
-): OperationTemplate => ({ weight: 1, method: 'GET', path: '/projects', captureHeaders, ...given });
-
+const PATH = '/projects';
 /** As build tools do: back off for a little, and try again a few times. */
 const build = ({ windowMs }: Size) =>
   request({
-    ...{ name: BUILD, group: 'agents' },
+    ...{ name: BUILD, path: PATH, group: 'agents' },
     retry: {
       ...{ attempts: 5, baseMs: windowMs / 20, capMs: windowMs / 4 },
       ...{ statuses: [429], elsewhere: false },
     },
   });
-const greedy = request({ name: 'greedy build', group: 'greedy' });
+const greedy = request({ name: 'greedy build', path: PATH, group: 'greedy' });
 const steal = request({
-  ...{ name: 'stolen key', group: 'thief' },
+  ...{ name: 'stolen key', path: PATH, group: 'thief' },
   // A name for each request, as if it were somebody else.
   headers: { 'x-agent': 'build-{op}', 'user-agent': 'agent {op}' },
 });
 const tenant = [
-  request({ name: 'list projects', group: 'tenants', weight: 65 }),
+  request({ name: 'list projects', path: PATH, group: 'tenants', weight: 65 }),
   request({ name: 'read project', group: 'tenants', weight: 35, path: '/projects/{project}' }),
 ];
 const tenantNames = tenant.map(({ name }) => name);
 
-function testbed(design: string, { windowMs, keyLimit }: Size): TestbedSpec {
-  return {
-    postgres: {
-      settings: { shared_buffers: '256MB' },
-      template: [
-        {
-          name: 'template',
-          module: 'services/gateway/template.js',
-          // One for all three: they start from the same tables.
-          params: { design: 'turn5.before', rows: 0, users: 200, heavyUsers: 0, heavyRows: 0 },
-        },
-      ],
+const bed = ({ windowMs, keyLimit }: Size) => ({
+  windowMs,
+  gateways: GATEWAYS,
+  template: { design: 'turn5.before', users: 200 },
+  groups: [
+    {
+      ...{ name: 'agents', kind: 'agents', count: 1, agents: AGENTS - 1, tier: 'ci' },
+      limits: { key: keyLimit },
     },
-    accounts: {
-      name: 'accounts',
-      module: 'services/gateway/accounts.js',
-      params: {
-        ...{ count: 0, heavyUsers: 0, design },
-        groups: [
-          {
-            ...{ name: 'agents', kind: 'agents', count: 1, agents: AGENTS - 1, tier: 'ci' },
-            limits: { key: keyLimit },
-          },
-          { name: 'greedy', kind: 'agents', keyOf: 'agents', agents: 1 },
-          { name: 'thief', kind: 'keys', keyOf: 'agents' },
-          { name: 'tenants', kind: 'sessions', count: TENANTS },
-        ],
-      },
-    },
-    service: {
-      name: 'gateway',
-      module: 'services/gateway/main.js',
-      params: { design, limitWindowMs: windowMs, evidence: 1 },
-    },
-    instances: GATEWAYS,
-  };
-}
-
-function stream(
-  operations: readonly OperationTemplate[],
-  ratePerSecond: number,
-  durationMs: number,
-): OpenWorkload {
-  return { kind: 'open', arrivals: 'poisson', stages: [{ ratePerSecond, durationMs }], operations };
-}
+    { name: 'greedy', kind: 'agents', keyOf: 'agents', agents: 1 },
+    { name: 'thief', kind: 'keys', keyOf: 'agents' },
+    { name: 'tenants', kind: 'sessions', count: TENANTS },
+  ],
+});
 
 function drill(size: Size): Drill {
   const { agentEach, thief, tenantEach, seconds } = size;
@@ -126,9 +91,6 @@ function drill(size: Size): Drill {
     stream([greedy], GREEDY_TIMES * agentEach, durationMs),
     stream([steal], thief, durationMs),
   ];
-  const phase = (
-    given: Pick<DrillPhase, 'name' | 'role' | 'note' | 'workload'> & Partial<DrillPhase>,
-  ): DrillPhase => ({ judged: true, ...given });
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
   return {
     note:
@@ -137,15 +99,7 @@ function drill(size: Size): Drill {
         : '',
     tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
     phases: [
-      phase({
-        ...{
-          name: 'warm-up',
-          role: 'warm-up',
-          judged: false,
-          note: 'everything once: connections, caches, code',
-        },
-        workload: mixOf([...ordinary(WARM_UP_MS), ...abuse(WARM_UP_MS)]),
-      }),
+      warmUp(mixOf([...ordinary(WARM_UP_MS), ...abuse(WARM_UP_MS)])),
       phase({
         ...{ name: 'baseline', role: 'baseline', note: 'other customers, and 49 agents at work' },
         workload: mixOf(ordinary(ms('baseline'))),
@@ -160,15 +114,6 @@ function drill(size: Size): Drill {
       }),
     ],
   };
-}
-
-function arm(
-  design: string,
-  size: Size,
-  expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
-): Arm {
-  const { summary } = findDesign(design);
-  return { design, description: summary, ...expectations, testbed: testbed(design, size) };
 }
 
 const ROLES = new Map([
@@ -212,18 +157,18 @@ export const turn5 = defineScenario({
   arms({ quick }) {
     const size = quick ? QUICK : FULL;
     return {
-      before: arm('turn5.before', size, {
+      before: limitArm('turn5.before', bed(size), {
         expected: 'fail',
         mustFail: ['build-errors'],
         // Whoever comes first gets a person's 100, the thief as well.
         mayFail: ['agents-fair', 'stolen-key-bounded', 'tenants-p99', 'tenants-errors'],
       }),
-      sample: arm('turn5.sample', size, {
+      sample: limitArm('turn5.sample', bed(size), {
         expected: 'fail',
         mustFail: ['stolen-key-bounded'],
         mayFail: ['agents-fair', 'window-exact', 'tenants-p99', 'tenants-errors'],
       }),
-      after: arm('turn5.after', size, { expected: 'pass', mustFail: [] }),
+      after: limitArm('turn5.after', bed(size), { expected: 'pass', mustFail: [] }),
     };
   },
   drill: (quick) => drill(quick ? QUICK : FULL),
