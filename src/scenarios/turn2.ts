@@ -41,16 +41,18 @@ interface Size {
   /** Addresses the stuffed logins come from. */
   readonly stuffers: number;
   readonly logins: number;
+  /** For a decision without Redis, after the first. */
+  readonly tookLimitMs: number;
   readonly seconds: Readonly<Record<'baseline' | 'bots' | 'outage' | 'back' | 'liveness', number>>;
 }
 const FULL: Size = {
   ...{ windowMs: 60_000, honestEach: 0.75, scrapers: 3 },
-  ...{ manyKeys: 20, roaming: 20, stuffing: 40, stuffers: 4, logins: 0.5 },
+  ...{ manyKeys: 20, roaming: 20, stuffing: 40, stuffers: 4, logins: 0.5, tookLimitMs: 50 },
   seconds: { baseline: 15, bots: 90, outage: 10, back: 65, liveness: 10 },
 };
 const QUICK: Size = {
   ...{ windowMs: 2_000, honestEach: 1, scrapers: 1 },
-  ...{ manyKeys: 55, roaming: 55, stuffing: 10, stuffers: 1, logins: 1 },
+  ...{ manyKeys: 55, roaming: 55, stuffing: 10, stuffers: 1, logins: 1, tookLimitMs: 250 },
   seconds: { baseline: 4, bots: 8, outage: 3, back: 4, liveness: 3 },
 };
 
@@ -133,13 +135,14 @@ function drill(size: Size): Drill {
   const boundary = (durationMs: number): OpenWorkload[] =>
     bursts.map((part, index) => ({
       ...stream([part], (LIMIT * 1_000) / bursts.length / everyMs, durationMs, 'bursts'),
-      ...{ burstEveryMs: everyMs, burstOffsetMs: index * BURST_PART_MS },
+      ...{ burstEveryMs: everyMs, burstOffsetMs: everyMs / 2 + index * BURST_PART_MS },
     }));
   const twiceEach = (durationMs: number): OpenWorkload => ({
     ...stream([polite], 2 * POLITE, 1_000, 'constant'),
     stages: [
+      { ratePerSecond: 0, durationMs: 2_500 },
       { ratePerSecond: 2 * POLITE, durationMs: 1_000 },
-      { ratePerSecond: 0, durationMs: durationMs - 1_000 },
+      { ratePerSecond: 0, durationMs: durationMs - 3_500 },
     ],
   });
   const everybody = (durationMs: number) => [
@@ -198,7 +201,7 @@ const units = new Map(
   [...honest, scrape].map(({ name, path }) => [name, path.includes('search') ? 5 : 1]),
 );
 
-function invariants({ windowMs }: Size): readonly Invariant[] {
+function invariants({ windowMs, tookLimitMs }: Size): readonly Invariant[] {
   const perUser = {
     ...{ operations: limited, limit: LIMIT, windowMs },
     subjectOf: ({ user }: OperationRecord) => user,
@@ -220,6 +223,8 @@ function invariants({ windowMs }: Size): readonly Invariant[] {
     degradedBounded({
       ...perUser,
       ...{ faults: [REDIS_KILL], targets, credentials: [login.name, stuff.name] },
+      // A machine whose cores are full stalls for longer than a decision takes.
+      tookLimitMs,
       // Until nobody can remember what the old Redis admitted, and a little for the processes to agree.
       backWithinMs: windowMs + 5_000,
     }),
