@@ -19,7 +19,7 @@ h1{max-width:30em}p>.verdict{white-space:normal}.top span{min-width:0;overflow-w
 .keys dd small{display:block;margin-top:4px;font-size:13px;font-weight:400;letter-spacing:0;color:var(--muted)}
 .keys .from{color:var(--before)}.keys .to{color:var(--after)}
 .keys.compared{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}
-.keys .each{display:flex;font-size:21px}.each span{flex:0 1 6.2em;min-width:0;white-space:nowrap;padding-right:8px}
+.keys .each{display:flex;font-size:19px}.each span{flex:1 0 5.2em;min-width:max-content;white-space:nowrap;padding-right:8px}
 h1.long{font-size:clamp(20px,2.4vw,26px);max-width:36em}.below{margin-top:12px}
 .keys .arrow{color:var(--axis);font-weight:400;padding:0 7px}
 nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:20px;font-size:13px;color:var(--muted)}

@@ -105,7 +105,9 @@ function fullestWindows({ decisions, outages, limitOf, windowUs, factor }: Degra
     .map((one) => ({ ...one, fromUs: one.sentUs, toUs: one.doneUs }));
   return [...groupBy(taken, ({ subject }) => subject)].map(([subject, of]) => {
     const limit = limitOf(subject);
-    const found: Crowding<(typeof of)[number]> = crowding(of, { limit: factor * limit, windowUs });
+    // Units are whole; 1.1 times 100 is a little more than 110.
+    const allowed = Math.floor(factor * limit + 1e-9);
+    const found: Crowding<(typeof of)[number]> = crowding(of, { limit: allowed, windowUs });
     return { subject, found, ratio: found.worst / limit };
   });
 }
