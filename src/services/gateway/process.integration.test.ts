@@ -17,6 +17,7 @@ import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts'
 import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
 import { runUser } from '../../sim/effects/testbed/run-user.ts';
 import type { Database } from '../ports.ts';
+import { seedPassword } from '../sessions/seed.ts';
 import { openConnection } from './clients.ts';
 import { client, type Send } from './fixtures/client.ts';
 import { schemaUrl } from './fixtures/platform.ts';
@@ -384,12 +385,18 @@ describe('the process', () => {
     const left = async (url: string, address: string) => {
       const headers = { 'x-forwarded-for': address };
       const { headers: told } = await client(url)('GET', '/me', { headers });
-      expect(told.get('ratelimit-policy')).toBe('"unauthenticated";q=30;w=2');
+      // Logins and tokens that open nothing keep their minute.
+      expect(told.get('ratelimit-policy')).toBe('"unauthenticated";q=30;w=60');
       expect(told.get('x-limit-decision')).toMatch(/^at=\d+;took=\d+;admitted=1;mode=store;by=$/);
       return Number(/r=(\d+)/.exec(told.get('ratelimit')!)![1]);
     };
     const lefts = async (params: Record<string, unknown>) => {
       const gateway = await startGateway('window', params);
+      const people = { email: 'user1@example.test', password: seedPassword };
+      const opened = await client(gateway.url)('POST', '/login', { body: people });
+      const authorization = `Bearer ${(opened.body as { token: string }).token}`;
+      const known = await client(gateway.url)('GET', '/me', { headers: { authorization } });
+      expect(known.headers.get('ratelimit-policy')).toContain('"user";q=100;w=2');
       const answers = [
         await left(gateway.url, '203.0.113.7'),
         await left(gateway.url, '203.0.113.8'),
