@@ -48,7 +48,7 @@ interface Size {
 const FULL: Size = {
   ...{ windowMs: 60_000, honestEach: 0.75, scrapers: 3 },
   ...{ manyKeys: 20, roaming: 20, stuffing: 40, stuffers: 4, logins: 0.5, tookLimitMs: 50 },
-  seconds: { baseline: 15, bots: 90, outage: 10, back: 65, liveness: 15 },
+  seconds: { baseline: 15, bots: 75, outage: 10, back: 60, liveness: 15 },
 };
 const QUICK: Size = {
   ...{ windowMs: 2_000, honestEach: 1, scrapers: 1 },
