@@ -34,7 +34,7 @@ interface Size {
 const FULL: Size = {
   ...{ windowMs: 60_000, keyLimit: 1_500, agentEach: 0.42 },
   ...{ thief: 10, tenantEach: 1 },
-  seconds: { baseline: 20, pipelines: 125, liveness: 20 },
+  seconds: { baseline: 20, pipelines: 75, liveness: 18 },
 };
 const QUICK: Size = {
   ...{ windowMs: 4_000, keyLimit: 480, agentEach: 1.8 },

@@ -52,12 +52,6 @@ export interface PasswordDesign {
   readonly maxWaitMs: number;
 }
 
-/** At most `limit` admissions in any window of `windowMs`. */
-export interface WindowLimit {
-  readonly limit: number;
-  readonly windowMs: number;
-}
-
 export type RateLimitDesign = { readonly kind: 'off' } | BucketsDesign | ExactLimitsDesign;
 
 /** Token buckets per user: each holds `capacity` and is refilled with as much, evenly, in `refillMs`. */
