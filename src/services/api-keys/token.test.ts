@@ -12,7 +12,7 @@ describe('the token of a key or an agent', () => {
     expect(token('12', 7)).toMatch(/^pa_12_7_[\w-]{43}_[0-9a-f]{8}$/);
     expect(readKeyToken(token('12', 0))).toEqual({ keyId: '12', slot: 0, secretHash });
     expect(readKeyToken(token('12', 7))).toEqual({ keyId: '12', slot: 7, secretHash });
-    const secret = /_([\w-]{43})_/.exec(token('12', 7))![1]!;
+    const secret = token('12', 7).slice('pa_12_7_'.length, -'_12345678'.length);
     expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
     expect(secretHash).toEqual(createHash('sha256').update(secret).digest());
     expect([subjectOf('12', 0), subjectOf('12', 7)]).toEqual(['key:12', 'agent:12/7']);
