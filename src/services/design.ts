@@ -118,26 +118,55 @@ export interface RouteClassLimits {
 
 export type AuditWriterDesign =
   | { readonly kind: 'off' }
-  | { readonly kind: 'insert-per-request' }
-  | {
-      readonly kind: 'group-commit';
-      readonly maxBatch: number;
-      readonly maxInFlight: number;
-      /** Events waiting for a flush; one more is refused. */
-      readonly maxQueued: number;
-      /** How long a batch is tried again when the connection to the store is lost. */
-      readonly retryForMs: number;
-    };
+  /** Kept in memory and written every `flushMs`; the answer does not wait. */
+  | { readonly kind: 'memory-batch'; readonly flushMs: number }
+  /** Pushed to a list in Redis without waiting, and written by a consumer in each process. */
+  | { readonly kind: 'queue'; readonly maxBatch: number }
+  | GroupCommitDesign;
+
+/** Durable before the answer: with the change itself where there is one, in shared commits otherwise. */
+export interface GroupCommitDesign {
+  readonly kind: 'group-commit';
+  readonly maxBatch: number;
+  readonly maxInFlight: number;
+  /** Events waiting for a flush; one more is refused. */
+  readonly maxQueued: number;
+  /** How long a batch is tried again when the connection to the store is lost. */
+  readonly retryForMs: number;
+  /** Bounds the local log of a process, which takes reads and denials while PostgreSQL is away; 0: refuse them. */
+  readonly localLogBytes: number;
+}
 
 export type AuditStorageDesign =
   /** One table, in order of arrival. */
   | { readonly kind: 'flat' }
   /** One partition per month; those wholly older than `liveDays` are in the archive. */
-  | { readonly kind: 'monthly'; readonly liveDays: number };
+  | {
+      readonly kind: 'monthly';
+      readonly liveDays: number;
+      /** `tenant`: newest first of an organisation. `actor`: newest first of a user. */
+      readonly indexes: readonly ('tenant' | 'actor')[];
+    };
+
+/** Committed records are put into hash-chained blocks, per shard of tenants, by one elected process. */
+export type AuditChainDesign =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'sharded';
+      /** Shard of a record: organisation id modulo this. */
+      readonly shards: number;
+      /** Between two looks for new records. */
+      readonly everyMs: number;
+      /** Most records in one look. */
+      readonly maxRecords: number;
+      /** A signed checkpoint is written outside the database at most this often, and only when something was added. */
+      readonly checkpointMs: number;
+    };
 
 export interface AuditDesign {
   readonly writer: AuditWriterDesign;
   readonly storage: AuditStorageDesign;
+  readonly chain: AuditChainDesign;
 }
 
 export type ActivityDesign =

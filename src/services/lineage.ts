@@ -27,7 +27,7 @@ const turn1Before: Design = {
     },
   },
   rateLimit: { kind: 'off' },
-  audit: { writer: { kind: 'off' }, storage: { kind: 'flat' } },
+  audit: { writer: { kind: 'off' }, storage: { kind: 'flat' }, chain: { kind: 'none' } },
   activity: { kind: 'on-demand', cacheTtlMs: 0, maxSharedLoads: 1_000 },
   database: { poolMax: 10, connectionTimeoutMs: 2_000, statementTimeoutMs: 5_000 },
 };
@@ -112,20 +112,26 @@ const turn2After: Design = {
   rateLimit: exactLimits,
 };
 
-const turn4Before: Design = {
+const turn3Before: Design = {
   ...turn2After,
-  name: 'turn4.before',
-  turn: 4,
-  summary: 'The whole audit history of the user is read and sorted inside every request.',
-  audit: { writer: { kind: 'insert-per-request' }, storage: { kind: 'flat' } },
-  activity: { kind: 'every-response', items: 10 },
-  database: { poolMax: 10, connectionTimeoutMs: 10_000, statementTimeoutMs: 30_000 },
+  name: 'turn3.before',
+  turn: 3,
+  summary: 'Audit events are kept in memory and written once a second.',
+  audit: { ...turn2After.audit, writer: { kind: 'memory-batch', flushMs: 1_000 } },
 };
 
-const turn4After: Design = {
-  ...turn4Before,
-  name: 'turn4.after',
-  summary: 'Activity on demand from an index and a short cache; audit rows committed in groups.',
+const turn3Sample: Design = {
+  ...turn3Before,
+  name: 'turn3.sample',
+  summary: 'Audit events are pushed to a queue, and nobody waits to hear that they arrived.',
+  audit: { ...turn3Before.audit, writer: { kind: 'queue', maxBatch: 500 } },
+};
+
+const turn3After: Design = {
+  ...turn3Before,
+  name: 'turn3.after',
+  summary:
+    'On record before the answer, in the transaction of the change; append-only, chained, checkpointed.',
   audit: {
     writer: {
       kind: 'group-commit',
@@ -133,8 +139,35 @@ const turn4After: Design = {
       maxInFlight: 2,
       maxQueued: 10_000,
       retryForMs: 2_000,
+      localLogBytes: 64 * 1024 * 1024,
     },
-    storage: { kind: 'monthly', liveDays: 90 },
+    storage: { kind: 'monthly', liveDays: 400, indexes: ['tenant'] },
+    chain: {
+      kind: 'sharded',
+      shards: 8,
+      everyMs: 50,
+      maxRecords: 5_000,
+      checkpointMs: 1_000,
+    },
+  },
+};
+
+const turn4Before: Design = {
+  ...turn3After,
+  name: 'turn4.before',
+  turn: 4,
+  summary: 'The whole audit history of the user is read and sorted inside every request.',
+  activity: { kind: 'every-response', items: 10 },
+  database: { poolMax: 10, connectionTimeoutMs: 10_000, statementTimeoutMs: 30_000 },
+};
+
+const turn4After: Design = {
+  ...turn4Before,
+  name: 'turn4.after',
+  summary: 'Activity on demand from an index and a short cache; old months leave for the archive.',
+  audit: {
+    ...turn3After.audit,
+    storage: { kind: 'monthly', liveDays: 90, indexes: ['tenant', 'actor'] },
   },
   activity: { kind: 'on-demand', cacheTtlMs: 2_000, maxSharedLoads: 10_000 },
 };
@@ -175,6 +208,9 @@ export const designs: readonly Design[] = [
   turn2Before,
   turn2Sample,
   turn2After,
+  turn3Before,
+  turn3Sample,
+  turn3After,
   turn4Before,
   turn4After,
   turn5Before,

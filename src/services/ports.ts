@@ -30,6 +30,15 @@ export interface TransactionalDatabase extends Database {
   transaction<Result>(work: (tx: Database) => Promise<Result>): Promise<Result>;
 }
 
+/**
+ * Puts the event of the present request on record as a success, in the transaction that makes its change: called last
+ * before the commit, at most once. What the request did not know before is said here.
+ */
+export type RecordIn = (
+  tx: Database,
+  about?: { userId?: string; organisationId?: string; resourceId?: string },
+) => Promise<void>;
+
 export interface ServiceProblem {
   readonly status: number;
   /** The problem's stable name, `email-taken`. */

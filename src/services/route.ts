@@ -3,6 +3,8 @@
  * the session and the limit before `handle`, and writes the audit event after it and before the answer.
  */
 
+import type { RecordIn } from './ports.ts';
+
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 export interface CallSession {
@@ -30,7 +32,9 @@ export interface Call {
   readonly query: Readonly<Record<string, string | number | undefined>>;
   readonly body: Readonly<Record<string, unknown>>;
   /** What the audit event will say. A route without a session names the user as soon as it knows. */
-  readonly trail: { userId: string; resourceId: string | null };
+  readonly trail: { userId: string; organisationId: string; resourceId: string | null };
+  /** A route that changes something passes it to the transaction of the change. */
+  readonly recordIn: RecordIn;
 }
 
 export interface Answer {
@@ -56,6 +60,8 @@ export interface Route {
   readonly whenDegraded?: 'share' | 'closed';
   readonly action: string;
   readonly resourceType: string;
+  /** While PostgreSQL is away: the answer is refused (default, and always for a change), or its event stands in the local log until it is back. */
+  readonly whenUnaudited?: 'refuse' | 'local-log';
   readonly params?: JsonSchema;
   readonly query?: JsonSchema;
   readonly body?: JsonSchema;

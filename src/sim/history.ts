@@ -71,6 +71,8 @@ export interface EffectRecord {
   readonly id: string;
   /** What the fact is about: a session id. */
   readonly subject?: string;
+  /** What else is known of it: `action`, `outcome`, its place in a chain. */
+  readonly facts?: Readonly<Record<string, string | number>>;
 }
 
 /** Opens an arm's part of the file: every record up to the next one of these is on this arm's clock. */

@@ -11,6 +11,8 @@ export interface ProcessConfig {
   /** Prefix of every key, with its separator. */
   readonly redisPrefix: string;
   readonly seed: number;
+  /** A folder outside the stores that lives as long as they do, for what must survive a process; empty for steps that build data. */
+  readonly stateDirectory: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
 
@@ -34,6 +36,7 @@ export function parseProcessConfig(text: string | undefined): ProcessConfig {
     redisUrl: config.string('redisUrl', ''),
     redisPrefix: config.string('redisPrefix', ''),
     seed: config.integer('seed'),
+    stateDirectory: config.string('stateDirectory', ''),
     params: config.object('params', {}),
   };
 }

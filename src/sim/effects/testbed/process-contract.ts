@@ -15,6 +15,8 @@ export interface ProcessConfig {
   /** Prefix of every key, with its separator: `ps:k3v9:`. */
   readonly redisPrefix: string;
   readonly seed: number;
+  /** A folder outside the stores that lives as long as they do, for what must survive a process; empty for steps that build data. */
+  readonly stateDirectory: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
 
