@@ -50,7 +50,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
       config: {
         ...{ redisUrl: redis.url, redisPrefix: redis.prefix, seed },
         // It has no PostgreSQL, and says so when it looks for one.
-        ...{ databaseUrl: 'postgresql://none.invalid', databaseSchema: 'none' },
+        ...{ databaseUrl: 'postgresql://none.invalid', databaseSchema: 'none', stateDirectory: '' },
       },
       cores: cores?.rest ?? null,
       ...{ lease, signal, limitMs: LIMIT_MS },

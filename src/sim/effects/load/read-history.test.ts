@@ -111,6 +111,14 @@ describe('a corrupt history names its line', () => {
           'op needs headers (object of strings)',
         ] as [string, string, string],
     ),
+    ...['[]', '{"place":null}', '{"place":[1]}'].map(
+      (facts) =>
+        [
+          `facts that are ${facts.replaceAll('"', '')}`,
+          `{"kind":"effect","name":"audit","requestId":"r","user":"1","occurredAtUs":0,"id":"1","facts":${facts}}`,
+          'effect needs facts (object of facts)',
+        ] as [string, string, string],
+    ),
     [
       'an unheard-of event',
       '{"kind":"fault","name":"x","event":"pray","atUs":1}',

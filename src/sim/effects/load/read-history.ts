@@ -71,15 +71,16 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
   return value as HistoryRecord;
 }
 
-type FieldType = 'string' | 'whole' | 'boolean' | 'object of strings';
+type FieldType = 'string' | 'whole' | 'boolean' | 'object of strings' | 'object of facts';
 const IS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   string: (given) => typeof given === 'string',
   whole: Number.isSafeInteger,
   boolean: (given) => typeof given === 'boolean',
-  'object of strings': isObjectOfStrings,
+  'object of strings': (given) => isObjectOf(given, ['string']),
+  'object of facts': (given) => isObjectOf(given, ['string', 'number']),
 };
 const OPTIONAL = new Set([
-  ...['error', 'body', 'headers', 'detail', 'subject', 'target', 'attempt', 'retryOf'],
+  ...['error', 'body', 'headers', 'detail', 'subject', 'target', 'attempt', 'retryOf', 'facts'],
 ]);
 
 /** Every field of every kind: the compiler refuses a field missing here or a name that is not in the type. */
@@ -115,6 +116,7 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       occurredAtUs: 'whole',
       id: 'string',
       subject: 'string',
+      facts: 'object of facts',
     },
   };
 
@@ -125,7 +127,7 @@ const CHOICES: Readonly<
   fault: { name: 'event', values: ['apply', 'landed', 'decision', 'undo', 'healed'] },
 };
 
-function isObjectOfStrings(given: unknown): boolean {
+function isObjectOf(given: unknown, types: readonly string[]): boolean {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
-  return Object.values(given).every((value) => typeof value === 'string');
+  return Object.values(given).every((value) => types.includes(typeof value));
 }

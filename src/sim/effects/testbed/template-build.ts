@@ -76,6 +76,7 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
           redisUrl: '',
           redisPrefix: '',
           seed: input.seed,
+          stateDirectory: '',
         },
         cores: null,
         lease,

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -73,6 +73,24 @@ test('starts everything on real servers and leaves nothing', async () => {
   expect(await Promise.all(ports.map((port) => isPortOpen(port)))).toEqual([false, false, false]);
   expect(runs()).toEqual([]);
   expect(existsSync(path.join(scratch.logFolder, 'postgres.log'))).toBe(true);
+});
+
+test('a folder for what must survive a process: the same after a restart, gone with the testbed', async () => {
+  const testbed = await startTestbed(options('stateful'));
+  const { stateDirectory } = testbed;
+  const told = async () => await (await fetch(testbed.service.url)).json();
+  try {
+    expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);
+    expect(await told()).toMatchObject({ stateDirectory });
+    writeFileSync(path.join(stateDirectory, 'kept'), 'yes');
+    await testbed.processes.signal('gateway', 'SIGKILL');
+    await testbed.processes.restart('gateway');
+    expect(await told()).toMatchObject({ stateDirectory });
+    expect(readFileSync(path.join(stateDirectory, 'kept'), 'utf8')).toBe('yes');
+  } finally {
+    await testbed.stop();
+  }
+  expect(existsSync(stateDirectory)).toBe(false);
 });
 
 test('builds a template once', async () => {

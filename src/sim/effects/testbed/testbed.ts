@@ -14,6 +14,7 @@ import { createLease, type Lease } from './lease.ts';
 import { cleanStale } from './leftovers.ts';
 import { type Links, ProxiedLinks, type StoreAddresses } from './links.ts';
 import type { PinPlan } from './pin-plan.ts';
+import type { ProcessConfig } from './process-contract.ts';
 import { createProcesses, type Processes } from './processes.ts';
 import { type RunUser, runUser } from './run-user.ts';
 import { runOneShot } from './service-process.ts';
@@ -52,6 +53,8 @@ export interface Service {
 export interface Testbed {
   readonly databaseUrl: string;
   readonly databaseSchema: string;
+  /** What must survive a process and is in no store; gone with the testbed. */
+  readonly stateDirectory: string;
   readonly redisUrl: string;
   readonly redisPrefix: string;
   readonly postgresVersion: string;
@@ -80,6 +83,8 @@ export interface Testbed {
   /** Stops everything and proves it: processes gone, ports closed, folders and schema removed. Idempotent. */
   stop(): Promise<void>;
 }
+
+type StepConfig = Omit<ProcessConfig, 'name' | 'params'>;
 
 interface Context extends TestbedOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -128,11 +133,13 @@ async function assemble(context: Context): Promise<Testbed> {
   const logFile = (name: string): string => path.join(context.logs, `${name}.log`);
   const redis = await openRedis(context);
   const postgres = await openPostgres(context, spec.postgres);
-  const config = configOf(context, postgres, redis);
+  const stateDirectory = path.join(lease.folder, 'state');
+  await makePrivate(stateDirectory, null);
+  const config = { ...configOf(context, postgres, redis), stateDirectory };
   const restCores = context.cores?.rest ?? null;
-  const once = (one: ProcessSpec, params: Readonly<Record<string, unknown>> = {}): Promise<void> =>
+  const runWith = (config: StepConfig, one: ProcessSpec): Promise<void> =>
     runOneShot({
-      spec: { ...one, params: { ...one.params, ...params } },
+      spec: one,
       config,
       cores: restCores,
       lease,
@@ -140,7 +147,10 @@ async function assemble(context: Context): Promise<Testbed> {
       signal,
       limitMs: ONE_SHOT_LIMIT_MS,
     });
-  if (postgres.isEmpty) for (const step of spec.postgres.template) await once(step);
+  const build = (one: ProcessSpec) => runWith({ ...config, stateDirectory: '' }, one);
+  const once = (one: ProcessSpec, params: Readonly<Record<string, unknown>> = {}) =>
+    runWith(config, { ...one, params: { ...one.params, ...params } });
+  if (postgres.isEmpty) for (const step of spec.postgres.template) await build(step);
   const accountsFile = path.join(workFolder, 'accounts.json');
   await once(spec.accounts, { outFile: accountsFile });
   const { name } = spec.service;
