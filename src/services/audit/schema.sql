@@ -58,3 +58,24 @@ CREATE TABLE IF NOT EXISTS audit_subject_keys (
   created_at timestamptz NOT NULL,
   erased_at timestamptz
 );
+
+-- Months that left the database for a file, each with the digest of its records; written with the removal itself.
+CREATE TABLE IF NOT EXISTS audit_retired (
+  partition text NOT NULL,
+  from_at timestamptz NOT NULL,
+  to_at timestamptz NOT NULL,
+  records bigint NOT NULL,
+  -- SHA-256 over the leaf hashes in order of (xid, id).
+  digest bytea NOT NULL,
+  file text NOT NULL,
+  reason text NOT NULL,
+  retired_at timestamptz NOT NULL,
+  PRIMARY KEY (partition, retired_at)
+);
+
+-- Every record there is, wherever it is kept: what auditors and the verifier read.
+DO $$ BEGIN
+  IF to_regclass('audit_everything') IS NULL THEN
+    CREATE VIEW audit_everything AS SELECT * FROM audit_logs;
+  END IF;
+END $$;

@@ -4,7 +4,8 @@
  * other users with a mild skew (about u^1.25), some hundred rows each.
  *
  * Who owns row n: n is permuted by n * step mod rows, step coprime to rows and near the golden ratio, so heavy rows
- * are exactly counted and lie evenly among the others.
+ * are exactly counted and lie evenly among the others. All carry transaction 1, older than any real one: in the chain
+ * they come first, in order of id, and the same seed gives the same hashes.
  */
 import type { Database } from '../ports.ts';
 
@@ -26,21 +27,22 @@ function coprimeStep(rows: number): number {
 }
 
 const text = `
-INSERT INTO audit_logs (id, user_id, occurred_at, event_id, action, resource_type, resource_id, outcome, ip, request_id, user_agent)
-SELECT n, user_id, occurred_at,
+INSERT INTO audit_logs (id, event_id, occurred_at, received_at, xid, organisation_id, user_id, action, resource_type, resource_id,
+                        outcome, reason, request_id, region, service)
+SELECT n,
        (lpad(to_hex((extract(epoch FROM occurred_at) * 1000)::bigint), 12, '0')
           || '7' || lpad(to_hex(h & 4095), 3, '0') || '8' || lpad(to_hex((h >> 4) & 1152921504606846975), 15, '0'))::uuid,
+       occurred_at, occurred_at, '1'::xid8, user_id, user_id,
        (ARRAY['project.read','project.read','project.read','project.list','project.list','project.create',
               'activity.read','user.read','session.login','session.logout'])[1 + pick],
        (ARRAY['project','project','project','project','project','project',
               'activity','user','session','session'])[1 + pick],
        CASE WHEN pick < 6 THEN 'p' || (h >> 8 & 1048575) END,
-       CASE WHEN (h >> 28 & 63) = 0 THEN 'denied' ELSE 'success' END,
-       '10.0.0.0'::inet + (h >> 12 & 16777215),
+       CASE WHEN denied THEN 'denied' ELSE 'success' END,
+       CASE WHEN denied THEN 'rate-limited' END,
        'seed:' || lpad(to_hex(n), 12, '0'),
-       (ARRAY['Mozilla/5.0 (X11; Linux x86_64) Chrome/131','Mozilla/5.0 (iPhone) Version/18.1 Safari',
-              'platform-cli/2.4 node/20','okhttp/4.12.0'])[1 + (h >> 40 & 3)]
-  FROM (SELECT n, h, ((h >> 20) & 1023) % 10 AS pick,
+       'us', 'seed'
+  FROM (SELECT n, h, ((h >> 20) & 1023) % 10 AS pick, (h >> 28 & 63) = 0 AS denied,
                CASE WHEN place < $3::bigint * $4::bigint THEN 1 + place % greatest($3::bigint, 1)
                     ELSE 1 + $3::bigint
                        + floor(($2::bigint - $3::bigint) * power((u & 16777215) / 16777216.0::float8, 1.25))::bigint
@@ -65,6 +67,6 @@ export async function seedHistory(
   const values = [rows, users, heavyUsers, heavyRows, seed, anchor, coprimeStep(rows)];
   await db.query({ text, values });
   await db.query({
-    text: `SELECT setval(pg_get_serial_sequence('audit_logs', 'id'), max(id)) FROM audit_logs`,
+    text: `SELECT setval('audit_log_id', max(id)) FROM audit_logs`,
   });
 }

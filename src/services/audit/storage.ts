@@ -13,17 +13,27 @@ const sql = (name: string) =>
 const dayUs = 86_400_000_000;
 const monthsAheadUs = 62 * dayUs;
 
+type MonthlyStorage = Extract<AuditStorageDesign, { kind: 'monthly' }>;
+
+const indexes: Readonly<Record<MonthlyStorage['indexes'][number], string>> = {
+  tenant: 'organisation_id, occurred_at DESC, id DESC',
+  actor: 'user_id, occurred_at DESC, id DESC',
+};
+
 export async function createStorage(db: Database): Promise<void> {
   await db.query({ text: sql('schema.sql') });
 }
 
 export async function migrateToMonthly(
   db: Database,
-  given: { nowUs: number; liveDays: number },
+  given: { nowUs: number; storage: MonthlyStorage },
 ): Promise<void> {
   await db.query({ text: sql('migrate-monthly.sql') });
+  for (const name of given.storage.indexes)
+    for (const parent of ['audit_logs', 'audit_archive'])
+      await db.query({ text: `CREATE INDEX ${parent}_${name} ON ${parent} (${indexes[name]})` });
   await ensureMonths(db, given.nowUs);
-  const cutoff = isoFromUs(given.nowUs - given.liveDays * dayUs);
+  const cutoff = isoFromUs(given.nowUs - given.storage.liveDays * dayUs);
   await db.query({ text: 'SELECT audit_archive_before($1)', values: [cutoff] });
 }
 

@@ -47,9 +47,7 @@ export async function migrate(
 ): Promise<void> {
   const { storage } = given.design.audit;
   if (storage.kind !== 'monthly') return;
-  await inTransaction(db, () =>
-    migrateToMonthly(db, { nowUs: given.anchorUs, liveDays: storage.liveDays }),
-  );
+  await inTransaction(db, () => migrateToMonthly(db, { nowUs: given.anchorUs, storage }));
 }
 
 /** Statistics and visibility as after a night of autovacuum, so that no run pays for them. Our schema only. */
