@@ -2,8 +2,9 @@
 import { ServiceError } from '../ports.ts';
 import { decodeCursor, type Position } from './policy.ts';
 
-export function requirePosition(cursor: string): Position {
-  const position = decodeCursor(cursor);
+/** `scope`: of the question the cursor must have been made for. */
+export function requirePosition(cursor: string, scope = ''): Position {
+  const position = decodeCursor(cursor, scope);
   if (position) return position;
   throw new ServiceError({
     status: 400,

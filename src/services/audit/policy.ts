@@ -22,15 +22,18 @@ export interface Position {
   readonly id: string;
 }
 
-export const encodeCursor = ({ occurredAt, id }: Position): string =>
-  Buffer.from(`${occurredAt}/${id}`).toString('base64url');
+/** `scope` ties it to the question it belongs to: 16 hexadecimal digits, or empty. */
+export const encodeCursor = ({ occurredAt, id }: Position, scope = ''): string =>
+  Buffer.from(`${occurredAt}/${id}${scope && `/${scope}`}`).toString('base64url');
 
-/** Null for anything `encodeCursor` did not write. */
-export function decodeCursor(cursor: string): Position | null {
-  if (!/^[A-Za-z0-9_-]{1,80}$/.test(cursor)) return null;
+/** Null for anything `encodeCursor` did not write, for this scope. */
+export function decodeCursor(cursor: string, scope = ''): Position | null {
+  if (!/^[A-Za-z0-9_-]{1,100}$/.test(cursor)) return null;
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
-  const match = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z)\/(\d{1,19})$/.exec(text);
-  if (!match || encodeCursor({ occurredAt: match[1]!, id: match[2]! }) !== cursor) return null;
+  const shape = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z)\/(\d{1,19})(?:\/[0-9a-f]{16})?$/;
+  const match = shape.exec(text);
+  if (!match || encodeCursor({ occurredAt: match[1]!, id: match[2]! }, scope) !== cursor)
+    return null;
   const occurredAt = match[1]!;
   const atMs = Date.parse(`${occurredAt.slice(0, 23)}Z`);
   // Date.parse takes 30 February for 2 March; PostgreSQL does not. Ids are bigint.
