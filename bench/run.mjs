@@ -7,6 +7,7 @@
 import * as checkers from './checkers.mjs';
 import * as generators from './generators.mjs';
 import * as honesty from './honesty.mjs';
+import * as hotPath from './hot-path.mjs';
 import * as limiter from './limiter.mjs';
 import * as loginStorm from './login-storm.mjs';
 import * as proxy from './proxy.mjs';
@@ -17,6 +18,7 @@ const benches = {
   checkers,
   generators,
   honesty,
+  'hot-path': hotPath,
   limiter,
   'login-storm': loginStorm,
   proxy,

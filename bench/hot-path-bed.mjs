@@ -1,0 +1,166 @@
+/**
+ * What the hot path runs on: the testbed of our scenarios with one gateway, and beside the gateway, on the same cores,
+ * the no-op, the Express stack and the load, each a process of its own. PostgreSQL has the last core to itself, all
+ * the others share the rest, as in every scenario of ours. The Express stack has the same PostgreSQL and Redis, a
+ * database and keys of its own, and a session for each of the same users.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import pg from 'pg';
+import { createClient } from 'redis';
+import { startChild } from '../dist/sim/effects/testbed/child-process.js';
+import { machinePinPlan } from '../dist/sim/effects/testbed/pin-machine.js';
+import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
+import { nextMessage } from './bed.mjs';
+
+const DESIGN = process.env.HOT_PATH_DESIGN ?? 'turn5.after';
+const USERS = 2_000;
+/** The most that settings may say, in a window of the design's own length: the load is admitted. */
+const LIMIT = 10_000;
+const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) Chrome/131';
+
+/** @typedef {import('../dist/sim/effects/testbed/child-process.js').Child} Child */
+
+/** @param {string} logFolder */
+export async function openHotPathBed(logFolder) {
+  const cores = machinePinPlan();
+  const testbed = await startTestbed({
+    ...{ runId: `bench-hot-path-${process.pid}`, logFolder, seed: 1, cores, onNote: () => {} },
+    spec: {
+      postgres: {
+        // No checkpoint in the middle of a round.
+        settings: { shared_buffers: '256MB', max_wal_size: '8GB', checkpoint_timeout: '1h' },
+        template: [
+          {
+            name: 'template',
+            module: 'services/gateway/template.js',
+            params: { design: DESIGN, rows: 0, heavyUsers: 0, heavyRows: 0, users: USERS },
+          },
+        ],
+      },
+      accounts: {
+        name: 'accounts',
+        module: 'services/gateway/accounts.js',
+        params: {
+          ...{ count: 0, heavyUsers: 0, design: DESIGN },
+          groups: [
+            {
+              ...{ name: 'users', kind: 'sessions', count: USERS },
+              limits: { organisation: LIMIT, user: LIMIT, address: LIMIT },
+            },
+          ],
+        },
+      },
+      service: {
+        name: 'gateway',
+        module: 'services/gateway/main.js',
+        params: { design: DESIGN },
+      },
+    },
+  });
+  /** @type {Child[]} */
+  const children = [];
+  const start = async (/** @type {string} */ name, /** @type {object} */ argument = {}) => {
+    const child = await startChild({
+      name,
+      command: process.execPath,
+      args: [new URL(`${name}.mjs`, import.meta.url).pathname, JSON.stringify(argument)],
+      env: { ...process.env, NODE_ENV: 'production' },
+      cwd: process.cwd(),
+      logFile: testbed.logFile(name),
+      ...{ user: null, cores: cores?.rest ?? null, ipc: true, lease: testbed.lease },
+      stopSignals: ['SIGTERM'],
+    });
+    children.push(child);
+    return { child, said: await nextMessage(child.process) };
+  };
+  const stop = async () => {
+    for (const child of children.reverse()) await child.stop();
+    await testbed.stop();
+  };
+  try {
+    const secret = randomBytes(16).toString('hex');
+    const database = await expressDatabase(testbed.databaseUrl);
+    const redisPrefix = `${testbed.redisPrefix}express:`;
+    const cookies = await expressSessions({ redisUrl: testbed.redisUrl, redisPrefix, secret });
+    const noop = await start('hot-path-noop');
+    const express = await start('hot-path-express', {
+      ...{ databaseUrl: database, redisUrl: testbed.redisUrl, redisPrefix, secret },
+      limit: LIMIT,
+    });
+    const load = await start('hot-path-load');
+    const accounts = JSON.parse(await readFile(testbed.accountsFile, 'utf8'));
+    const bearer = accounts.map((/** @type {any} */ { headers }) => ({
+      ...{ authorization: headers.authorization, 'user-agent': userAgent },
+    }));
+    const pidOf =
+      (/** @type {Child} */ { pid }) =>
+      () => [pid];
+    return {
+      testbed,
+      stop,
+      stacks: {
+        noop: { url: noop.said.url, accounts: bearer, pids: pidOf(noop.child) },
+        ours: {
+          url: testbed.service.url,
+          accounts: bearer,
+          pids: () => [testbed.service.pid()],
+        },
+        express: {
+          url: express.said.url,
+          accounts: cookies.map((cookie) => ({ cookie, 'user-agent': userAgent })),
+          pids: pidOf(express.child),
+        },
+      },
+      loadPids: pidOf(load.child),
+      /** @param {object} order */
+      async load(order) {
+        load.child.process.send(order);
+        return nextMessage(load.child.process);
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** On the same server; the table and its indexes are those of a log of ours before it was chained. */
+async function expressDatabase(/** @type {string} */ databaseUrl) {
+  const url = new URL(databaseUrl);
+  const admin = new pg.Client({ connectionString: url.toString() });
+  await admin.connect();
+  await admin.query('CREATE DATABASE bench_express');
+  await admin.end();
+  url.pathname = '/bench_express';
+  url.search = '';
+  const db = new pg.Client({ connectionString: url.toString() });
+  await db.connect();
+  await db.query(`
+    CREATE TABLE audit_logs (
+      id bigint GENERATED BY DEFAULT AS IDENTITY,
+      event_id uuid NOT NULL, user_id bigint NOT NULL, occurred_at timestamptz NOT NULL,
+      action text NOT NULL, resource_type text NOT NULL, resource_id text, outcome text NOT NULL,
+      ip inet, request_id text NOT NULL, user_agent text,
+      PRIMARY KEY (event_id, occurred_at));
+    CREATE INDEX ON audit_logs (user_id, occurred_at DESC, id DESC)`);
+  await db.end();
+  return url.toString();
+}
+
+/** As express-session writes them at a login. @param {{ redisUrl: string, redisPrefix: string, secret: string }} given */
+async function expressSessions({ redisUrl, redisPrefix, secret }) {
+  const redis = createClient({ url: redisUrl });
+  await redis.connect();
+  const cookies = [];
+  const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' };
+  for (let user = 1; user <= USERS; user += 1) {
+    const id = randomBytes(24).toString('base64url');
+    const value = JSON.stringify({ cookie, userId: String(user) });
+    await redis.set(`${redisPrefix}sess:${id}`, value, { EX: 86_400 });
+    const signature = createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '');
+    cookies.push(`connect.sid=${encodeURIComponent(`s:${id}.${signature}`)}`);
+  }
+  redis.destroy();
+  return cookies;
+}
