@@ -1,5 +1,5 @@
 /**
- * The audit log for its readers, one organisation at a time: newest first, by keyset, over the index (organisation_id,
+ * The audit log, live and archived, for its readers, one organisation at a time: newest first, by keyset, over the index (organisation_id,
  * occurred_at DESC, id DESC), or (user_id, ...) where the design has one and the question names a user. Every statement
  * is bounded: a question that few rows answer looks at `rowsPerLook` of them and says where to go on.
  */
@@ -110,7 +110,7 @@ export function createAuditSearch(given: {
       if (around === null) return null;
       const rows = await db.query<Row>({
         name: 'audit-find',
-        text: `SELECT ${columns} FROM audit_logs
+        text: `SELECT ${columns} FROM audit_everything
                 WHERE event_id = $1 AND occurred_at BETWEEN $2 AND $3 AND organisation_id = $4`,
         values: [eventId, ...around, organisationId],
       });
@@ -129,7 +129,7 @@ export function lookText(given: {
   const matches = given.rows.join(' AND ') || 'true';
   return `SELECT ${columns}, id, (${matches}) IS TRUE AS matches, place = ${given.bound}::bigint AS last
   FROM (SELECT *, row_number() OVER (${order}) AS place
-          FROM audit_logs WHERE ${given.walk.join(' AND ')} ${order} LIMIT ${given.bound}::bigint) AS looked
+          FROM audit_everything WHERE ${given.walk.join(' AND ')} ${order} LIMIT ${given.bound}::bigint) AS looked
  WHERE (${matches}) OR place = ${given.bound}::bigint
  ${order} LIMIT ${given.limit}::bigint`;
 }
