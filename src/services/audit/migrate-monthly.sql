@@ -15,9 +15,10 @@ CREATE TABLE audit_archive (LIKE audit_logs INCLUDING DEFAULTS) PARTITION BY RAN
 CREATE VIEW audit_everything AS
   SELECT * FROM audit_logs UNION ALL SELECT * FROM audit_archive;
 
--- Makes the months from `first` to `last` exist in the live table, unless archived. Months are UTC.
+-- Makes the months from `first` to `last` exist in the live table, unless archived. Months are UTC. With the rights of
+-- the owner: services call it, and may not make tables.
 CREATE FUNCTION audit_ensure_months(first timestamptz, last timestamptz) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   month timestamp := date_trunc('month', first AT TIME ZONE 'UTC');
   partition text;
@@ -29,6 +30,7 @@ BEGIN
     IF to_regclass(partition) IS NULL THEN
       EXECUTE format('CREATE TABLE %I PARTITION OF audit_logs FOR VALUES FROM (%L) TO (%L)', partition,
         month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+      PERFORM audit_protect(partition::regclass);
       made := made + 1;
     END IF;
     month := month + interval '1 month';

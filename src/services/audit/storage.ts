@@ -1,6 +1,6 @@
 /**
- * The audit tables over time: made, moved to months, kept ahead of the calendar, archived. Maintenance of the live
- * service is `prepareStorage`; `migrateToMonthly` runs once, in a transaction the caller holds.
+ * The audit tables over time: made, walled, moved to months, kept ahead of the calendar, archived. Maintenance of the
+ * live service is `prepareStorage`; the rest runs once, in a transaction the caller holds.
  */
 import { readFileSync } from 'node:fs';
 import type { AuditStorageDesign } from '../design.ts';
@@ -20,8 +20,21 @@ const indexes: Readonly<Record<MonthlyStorage['indexes'][number], string>> = {
   actor: 'user_id, occurred_at DESC, id DESC',
 };
 
+/** What gateways run as where it exists: a role is made on a server of our own only, a foreign one is not ours to give roles to. */
+export const serviceRole = 'platform_service';
+const ownSchemas = ['platform', 'public'];
+
 export async function createStorage(db: Database): Promise<void> {
   await db.query({ text: sql('schema.sql') });
+  await db.query({ text: sql('protect.sql') });
+}
+
+/** After the last table of the schema is made: who may do what. */
+export async function grantStorage(db: Database): Promise<void> {
+  await db.query({
+    text: 'SELECT audit_grant($1) WHERE current_schema() = ANY ($2::text[])',
+    values: [serviceRole, ownSchemas],
+  });
 }
 
 export async function migrateToMonthly(
@@ -32,6 +45,7 @@ export async function migrateToMonthly(
   for (const name of given.storage.indexes)
     for (const parent of ['audit_logs', 'audit_archive'])
       await db.query({ text: `CREATE INDEX ${parent}_${name} ON ${parent} (${indexes[name]})` });
+  await db.query({ text: 'SELECT audit_protect(name) FROM audit_tables() AS name' });
   await ensureMonths(db, given.nowUs);
   const cutoff = isoFromUs(given.nowUs - given.storage.liveDays * dayUs);
   await db.query({ text: 'SELECT audit_archive_before($1)', values: [cutoff] });

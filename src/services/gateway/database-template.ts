@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type HistorySize, seedHistory } from '../audit/seed.ts';
-import { createStorage, migrateToMonthly } from '../audit/storage.ts';
+import { createStorage, grantStorage, migrateToMonthly } from '../audit/storage.ts';
 import type { Design } from '../design.ts';
 import { type Database, isoFromUs } from '../ports.ts';
 import { type ProjectsSize, seedProjects } from '../projects/seed.ts';
@@ -37,6 +37,7 @@ export async function createBase(
     await seedUsers(db, { ...given, anchor, password: given.design.sessions.password });
     await seedProjects(db, { ...given, anchor });
     await seedHistory(db, { ...given, anchor });
+    await grantStorage(db);
   });
 }
 

@@ -1,0 +1,109 @@
+/**
+ * Keys of the log, kept in a folder outside the database: an Ed25519 pair that signs checkpoints and archives, and the
+ * key that wraps the subjects' keys. Made by whichever process comes first, whole or not at all (a link succeeds
+ * once); the others read what it made. The public half lies beside it, for verifiers.
+ */
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+export interface AuditKeys {
+  sign(bytes: Uint8Array): Buffer;
+  readonly publicKeyPem: string;
+  /** First 16 hex digits of the SHA-256 of the public key (DER). */
+  readonly keyId: string;
+  /** 32 bytes. */
+  readonly wrappingKey: Buffer;
+}
+
+/** `directory` is the folder that holds the keys: `<stateDirectory>/audit`. */
+export async function openAuditKeys(directory: string): Promise<AuditKeys> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const file = path.join(directory, 'keys.json');
+  const text = (await readIfThere(file)) ?? (await make(file));
+  const { signing, wrapping } = parse(file, text);
+  const privateKey = createPrivateKey({
+    key: Buffer.from(signing, 'base64'),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  const publicKey = createPublicKey(privateKey);
+  const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const publicFile = path.join(directory, 'public-key.pem');
+  if ((await readIfThere(publicFile)) !== publicKeyPem)
+    await publish(publicFile, publicKeyPem, { mode: 0o644 });
+  return {
+    sign: (bytes) => sign(null, bytes, privateKey),
+    publicKeyPem,
+    keyId: keyIdOf(publicKey),
+    wrappingKey: Buffer.from(wrapping, 'base64'),
+  };
+}
+
+function keyIdOf(publicKey: KeyObject): string {
+  const der = publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(der).digest('hex').slice(0, 16);
+}
+
+function parse(file: string, text: string): { signing: string; wrapping: string } {
+  const keys = JSON.parse(text) as { signing?: unknown; wrapping?: unknown };
+  const { signing, wrapping } = keys;
+  if (typeof signing !== 'string' || typeof wrapping !== 'string')
+    throw new Error(`${file} does not hold the keys of the audit log`);
+  if (Buffer.from(wrapping, 'base64').length !== 32)
+    throw new Error(`the wrapping key in ${file} has not 32 bytes`);
+  return { signing, wrapping };
+}
+
+async function make(file: string): Promise<string> {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const signing = privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64');
+  const wrapping = randomBytes(32).toString('base64');
+  await publish(file, JSON.stringify({ signing, wrapping }), { mode: 0o600 });
+  // Another process may have been first; its keys are the keys.
+  return await readFile(file, 'utf8');
+}
+
+async function readIfThere(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** The whole file appears under its name, durable, unless that name is taken. */
+async function publish(file: string, text: string, { mode }: { mode: number }): Promise<void> {
+  const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  const handle = await open(temporary, 'wx', mode);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+    await link(temporary, file);
+    await syncFolder(path.dirname(file));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await handle.close();
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Makes names in a folder durable. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

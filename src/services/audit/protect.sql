@@ -1,0 +1,56 @@
+-- Walls of the database around the log. First: the role services run as may add to it and read it, nothing else.
+-- Second: triggers that refuse everybody, the owner too. Who may drop triggers can still change rows; the chain and
+-- its checkpoints, kept elsewhere, are for them.
+CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% of % is refused: the audit log is append-only', TG_OP, TG_TABLE_NAME
+    USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+-- Statement triggers of a parent do not fire for its partitions, so each table has its own. ALWAYS: in a session that
+-- says it is a replica, too.
+CREATE OR REPLACE FUNCTION audit_protect(target regclass) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = target AND tgname = 'audit_append_only') THEN
+    RETURN;
+  END IF;
+  EXECUTE format('CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %s
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()', target);
+  EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER audit_append_only', target);
+END $$;
+
+-- Tables of this schema that only grow: the log, live and archived, its blocks, and what was retired.
+CREATE OR REPLACE FUNCTION audit_tables() RETURNS SETOF regclass LANGUAGE sql STABLE AS $$
+  WITH RECURSIVE grows AS (
+    SELECT to_regclass(name)::oid AS oid
+      FROM unnest(ARRAY['audit_logs', 'audit_archive', 'audit_blocks', 'audit_retired']) AS name
+    UNION ALL
+    SELECT inhrelid FROM pg_inherits JOIN grows ON inhparent = grows.oid
+  )
+  SELECT c.oid::regclass FROM grows JOIN pg_class c USING (oid) WHERE c.relkind IN ('r', 'p')
+$$;
+
+-- Rows of partitions are reached through their parents, so a partition made later needs no grant.
+CREATE OR REPLACE FUNCTION audit_grant(service name) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  found record;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service) THEN
+    EXECUTE format('CREATE ROLE %I NOLOGIN', service);
+  END IF;
+  EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), service);
+  EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I', current_schema(), service);
+  FOR found IN
+    SELECT c.oid::regclass AS name,
+           CASE WHEN c.relkind = 'v' THEN 'SELECT'
+                WHEN c.oid IN (SELECT audit_tables()) THEN 'SELECT, INSERT'
+                ELSE 'SELECT, INSERT, UPDATE, DELETE' END AS may
+      FROM pg_class c
+     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v')
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM %I', found.name, service);
+    EXECUTE format('GRANT %s ON %s TO %I', found.may, found.name, service);
+  END LOOP;
+END $$;
+
+SELECT audit_protect(name) FROM audit_tables() AS name;
