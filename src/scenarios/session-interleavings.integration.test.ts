@@ -18,8 +18,8 @@ import { findDesign } from '../services/lineage.ts';
 import type { Database, Statement } from '../services/ports.ts';
 import type { SessionCache } from '../services/sessions/cache.ts';
 import { type SeededSession, seedSessions } from '../services/sessions/seed-sessions.ts';
+import { ownStores } from '../sim/effects/testbed/fixtures/stores.ts';
 import { createRandom } from '../sim/pure/random.ts';
-import { type SessionBed, startSessionBed } from './kill-matrix/fixtures/session-bed.ts';
 import {
   drawInterleaving,
   drawnPause,
@@ -51,15 +51,14 @@ const size = {
   anchorUs: 1_760_000_000e6,
 };
 
-let bed: SessionBed;
+const { postgres, redis } = ownStores('session-interleavings', { max_connections: '120' });
 let databaseUrl: string;
 let db: Database & { close(): Promise<void> };
 let seeding: { redis: ReturnType<typeof openRedis>; passwordHash: string };
 
 beforeAll(async () => {
-  bed = await startSessionBed('session-interleavings');
-  await prepareSchema(bed.databaseUrl, { schema: 'interleavings', design, size });
-  databaseUrl = schemaUrl(bed.databaseUrl, 'interleavings');
+  await prepareSchema(postgres.url, { schema: 'interleavings', design, size });
+  databaseUrl = schemaUrl(postgres.url, 'interleavings');
   db = await openConnection(databaseUrl);
   // For the questions at the end; the platform asks none of the kind.
   await db.query({
@@ -68,12 +67,11 @@ beforeAll(async () => {
   const [row] = await db.query<{ passwordHash: string }>({
     text: `UPDATE users SET password_hash = 'first' RETURNING password_hash AS "passwordHash"`,
   });
-  seeding = { redis: openRedis(bed.redisUrl, () => {}), passwordHash: row!.passwordHash };
+  seeding = { redis: openRedis(redis.url, () => {}), passwordHash: row!.passwordHash };
 });
 afterAll(async () => {
   seeding?.redis.disconnect();
   await db?.close();
-  await bed?.stop();
 });
 
 /** One stream for all: which await point gets which wait is the machine's choice, as on any machine. */
@@ -111,7 +109,7 @@ async function withMembers<Result>(
   work: (members: readonly PlantedMember[]) => Promise<Result>,
 ): Promise<Result> {
   const common = {
-    ...{ databaseUrl, redisUrl: bed.redisUrl, keyPrefix: `i${performance.now()}:` },
+    ...{ databaseUrl, redisUrl: redis.url, keyPrefix: `i${performance.now()}:` },
     ...{ pause, shared: new Map(), plants: defect ? [waits, defect] : [waits] },
     design: { ...design, sessions: { ...design.sessions, store } },
   };

@@ -2,14 +2,10 @@
  * The kill matrix of limits without their store: a real Redis is killed under load and comes back empty within one
  * window. Four members play the same load with the same defect; all defects beside each other, with keys of their own.
  */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { HistoryRecord } from '../../sim/history.ts';
 import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { InvariantResult } from '../../sim/result.ts';
@@ -25,9 +21,7 @@ import { LimitPlay } from './fixtures/limit-play.ts';
 
 const DOWN_MS = 1_500;
 const FAULT = 'redis-killed';
-const user = runUser();
-let lease: Lease;
-let server: RedisServer;
+const server = ownRedis('kill-outage');
 const answers = new Map<string, Omit<InvariantResult, 'id' | 'statement'>>();
 
 const invariant = degradedBounded({
@@ -36,12 +30,6 @@ const invariant = degradedBounded({
   targets: Array.from({ length: outage.members }, (_, index) => `gateway.${index + 1}`),
   backWithinMs: 2 * outage.windowMs,
 });
-
-const start = (findPort?: () => Promise<number>) =>
-  startRedis({
-    ...{ lease, user, cores: null, logFile: path.join(lease.folder, 'redis') },
-    ...(findPort ? { findPort } : {}),
-  });
 
 interface Playing {
   readonly id: string;
@@ -79,8 +67,6 @@ async function load({ play, members }: Playing, until: () => boolean): Promise<v
 }
 
 beforeAll(async () => {
-  lease = createLease({ runId: `kill-outage-${process.pid}`, cache: await openCache(user) });
-  server = await start();
   const all = [
     join('sound', soundRules),
     ...outageDefects.map(({ id, rules }) => join(id, { ...soundRules, ...rules })),
@@ -94,12 +80,10 @@ beforeAll(async () => {
   };
   await delay(1_500);
   mark('apply');
-  const { port } = server;
-  process.kill(server.pid, 'SIGKILL');
-  await server.stop();
+  await server.kill();
   mark('landed');
   await delay(200);
-  server = await start(async () => port);
+  await server.startAgain();
   mark('healed');
   await delay(DOWN_MS + 2 * outage.windowMs);
   over = true;
@@ -110,11 +94,6 @@ beforeAll(async () => {
 
 const byTime = (records: readonly HistoryRecord[]) =>
   records.filter((record) => record.kind !== 'fault' || record.name === FAULT);
-
-afterAll(async () => {
-  await server?.stop();
-  await lease?.release();
-});
 
 describe('a store that is killed and comes back empty', () => {
   it('is survived by a limiter that is right', () => {

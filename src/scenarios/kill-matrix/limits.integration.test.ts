@@ -3,15 +3,11 @@
  * The invariants of turns 2 and 5 read the operations and their evidence, and the one the defect names must fail.
  * The limiter as it is passes all of them. All play beside each other, each with keys of its own.
  */
-import path from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Decision, Level, Question } from '../../services/rate-limit/contract.ts';
 import { createLimitStore } from '../../services/rate-limit/store.ts';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { HistoryRecord } from '../../sim/history.ts';
 import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Invariant } from '../../sim/scenario.ts';
@@ -25,21 +21,14 @@ const WINDOWS = 4;
 /** A race may miss once; a defect that three seeds do not show is not caught. */
 const seeds = [1, 2, 3];
 
-let lease: Lease;
-let server: RedisServer;
+const server = ownRedis('kill-limits');
 let connections: Redis[];
 
 beforeAll(async () => {
-  const user = runUser();
-  lease = createLease({ runId: `kill-limits-${process.pid}`, cache: await openCache(user) });
-  const logFile = path.join(lease.folder, 'redis');
-  server = await startRedis({ lease, user, cores: null, logFile });
   connections = Array.from({ length: MEMBERS }, () => new Redis(server.url));
 });
 afterAll(async () => {
   for (const connection of connections ?? []) connection.disconnect();
-  await server?.stop();
-  await lease?.release();
 });
 
 const { limit, windowMs } = play;

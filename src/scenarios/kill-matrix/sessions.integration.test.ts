@@ -20,11 +20,11 @@ import {
 } from '../../services/gateway/fixtures/session-defects.ts';
 import { findDesign } from '../../services/lineage.ts';
 import { type Database, ServiceError } from '../../services/ports.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { EffectRecord } from '../../sim/history.ts';
 import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import { createRandom } from '../../sim/pure/random.ts';
 import { lifeCycleOnce, logoutFinal, sessionsSurvive } from '../session-invariants.ts';
-import { type SessionBed, startSessionBed } from './fixtures/session-bed.ts';
 import { SessionPlay } from './fixtures/session-play.ts';
 
 /** A race may miss once; a defect that three seeds do not show is not caught. */
@@ -48,14 +48,13 @@ const size = {
   anchorUs: 1_760_000_000e6,
 };
 
-let bed: SessionBed;
+const { postgres, redis } = ownStores('kill-sessions', { max_connections: '120' });
 let db: Database & { close(): Promise<void> };
 let people: { userId: string; passwordHash: string }[];
 
 beforeAll(async () => {
-  bed = await startSessionBed('kill-matrix-sessions');
-  await prepareSchema(bed.databaseUrl, { schema: 'matrix', design: given, size });
-  db = await openConnection(schemaUrl(bed.databaseUrl, 'matrix'));
+  await prepareSchema(postgres.url, { schema: 'matrix', design: given, size });
+  db = await openConnection(schemaUrl(postgres.url, 'matrix'));
   people = [
     ...(await db.query<(typeof people)[number]>({
       text: 'SELECT id AS "userId", password_hash AS "passwordHash" FROM users ORDER BY id',
@@ -64,7 +63,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await db?.close();
-  await bed?.stop();
 });
 
 interface Field {
@@ -91,15 +89,17 @@ const troubles: Record<Under, (field: Field) => Promise<void>> = {
     await play.load('before', 900);
     await Promise.all([
       play.load('restart', loadMs, apart),
-      delay(100).then(() => bed.restartRedisEmpty()),
+      delay(100)
+        .then(() => redis.kill())
+        .then(() => redis.startAgain()),
     ]);
   },
   async 'redis-freeze'({ play }) {
-    bed.freezeRedis();
+    process.kill(redis.pid, 'SIGSTOP');
     try {
       await play.load('frozen', loadMs, apart);
     } finally {
-      bed.thawRedis();
+      process.kill(redis.pid, 'SIGCONT');
     }
   },
   async 'redis-cut'({ members, play }) {
@@ -181,7 +181,7 @@ async function playUnder(under: Under, seed: number, defect: Plant | null): Prom
     }),
   };
   const common = {
-    ...{ databaseUrl: schemaUrl(bed.databaseUrl, 'matrix'), redisUrl: bed.redisUrl },
+    ...{ databaseUrl: schemaUrl(postgres.url, 'matrix'), redisUrl: redis.url },
     ...{ keyPrefix: `m${seed}:`, shared: new Map(), pause: pauses(seed, 15) },
     design: designFor(under === 'short-sessions' ? 700 : 3_600_000),
     plants: [...(under === 'slow' ? [slowness] : []), silent, ...(defect ? [defect] : [])],

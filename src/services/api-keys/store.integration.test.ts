@@ -5,12 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection, openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { createBase } from '../gateway/database-template.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
@@ -22,8 +17,9 @@ import { makeSecret, maxSlots } from './token.ts';
 const schema = 'keys';
 const design = findDesign('turn1.after');
 
-let lease: Lease;
-let postgres: PostgresServer;
+const postgres = ownPostgres('keys', {
+  ...{ log_statement: 'all', log_parameter_max_length_on_error: '-1' },
+});
 let db: PooledDatabase;
 /** Of the two processes below, in milliseconds. */
 let nowMs = 1_000_000;
@@ -31,23 +27,6 @@ let here: ApiKeys;
 let elsewhere: ApiKeys;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `keys-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const settings = { log_statement: 'all', log_parameter_max_length_on_error: '-1' };
-  const logFile = path.join(lease.folder, 'pg.log');
-  postgres = await startPostgres({
-    cores: null,
-    user,
-    lease,
-    binaries,
-    dataDir,
-    settings,
-    logFile,
-  });
   const url = new URL(postgres.url);
   url.searchParams.set('options', `-c search_path=${schema}`);
   const databaseUrl = url.toString();
@@ -72,11 +51,7 @@ beforeAll(async () => {
     createApiKeys({ db, clock: systemClock, random: systemRandom, monotonicMs: () => nowMs });
   [here, elsewhere] = [open(), open()];
 });
-afterAll(async () => {
-  await db?.close();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => db?.close());
 
 const make = async (ownerId: string, name = 'ci') =>
   (await here.create(ownerId, name)) as CreatedKey;
@@ -220,7 +195,7 @@ it('no secret stands in tables, files, WAL or the statement log', async () => {
   });
   const filesWith = async (wanted: readonly (string | Buffer)[]) => {
     await db.query({ text: 'CHECKPOINT' });
-    return readdirSync(lease.folder, { recursive: true, withFileTypes: true })
+    return readdirSync(postgres.folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => path.join(entry.parentPath, entry.name))
       .filter((file) => {

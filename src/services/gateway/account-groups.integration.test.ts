@@ -8,13 +8,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { createApiKeys } from '../api-keys/store.ts';
 import type { ExactLimitsDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
@@ -38,24 +32,12 @@ const observer = {
   },
 };
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redisServer: RedisServer;
+const { postgres, redis: redisServer } = ownStores('groups');
 let redis: ReturnType<typeof openRedis>;
 let db: PooledDatabase;
 let databaseUrl: string;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `groups-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = path.join(lease.folder, 'pg.log');
-  postgres = await startPostgres({ ...common, binaries, dataDir, settings: {}, logFile });
-  redisServer = await startRedis({ ...common, logFile: path.join(lease.folder, 'redis.log') });
   redis = openRedis(redisServer.url, () => {});
   const url = new URL(postgres.url);
   url.searchParams.set('options', `-c search_path=${schema}`);
@@ -73,9 +55,6 @@ beforeAll(async () => {
 afterAll(async () => {
   redis?.disconnect();
   await db?.close();
-  await redisServer?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 const make = (...groups: readonly unknown[]): Promise<readonly Account[]> =>
@@ -190,7 +169,7 @@ describe('groups of accounts', () => {
 
   it('come out of the process beside the accounts that no group asked for, or it says why not', async () => {
     const run = async (params: Record<string, unknown>) => {
-      const outFile = path.join(lease.folder, 'accounts.json');
+      const outFile = path.join(postgres.folder, 'accounts.json');
       const config = {
         ...{ name: 'accounts', databaseUrl, databaseSchema: schema, seed: 7 },
         ...{ redisUrl: redisServer.url, redisPrefix: 'test:' },

@@ -1,13 +1,6 @@
 /** Keys and agents over HTTP: who may make them, what they open and what not, and that their end is seen. */
-import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { bearer, client } from './fixtures/client.ts';
 import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtures/platform.ts';
@@ -15,35 +8,16 @@ import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtur
 const schema = 'keys';
 const design = findDesign('turn4.after');
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('api-keys');
 let platform: Platform;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `api-keys-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  postgres = await startPostgres({
-    ...{ ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') },
-  });
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   await prepareSchema(postgres.url, { schema, design, size: smallSize });
   platform = await startPlatform({
     ...{ databaseUrl: postgres.url, schema, redisUrl: redis.url, design },
   });
 });
-afterAll(async () => {
-  await platform?.stop();
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => platform?.stop());
 
 const as = (token: string) => client(platform.url, bearer(token));
 const person = async (id: string) => as((await platform.login(id)).token);

@@ -8,14 +8,8 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { afterEach, expect, it } from 'vitest';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { makeSecret } from '../api-keys/token.ts';
 import { findDesign } from '../lineage.ts';
 import { makeToken } from '../sessions/token.ts';
@@ -35,40 +29,20 @@ const tokenShape =
   /ps_[a-z]{2,8}\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}|p[ka]_[0-9]+_(?:[0-9]+_)?[\w-]{43}_[0-9a-f]{8}/g;
 const secretOf = (token: string) => /([\w-]{43})[._][0-9a-f]{8}$/.exec(token)![1]!;
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('canaries', {
+  // As talkative as it gets.
+  ...{ log_statement: 'all', log_parameter_max_length_on_error: '-1' },
+  ...{ log_min_messages: 'debug1', max_connections: '60' },
+});
 let child: ChildProcess | undefined;
 let closing: (() => unknown)[] = [];
 /** Of the designs before: WAL and logs keep them. */
 const planted = new Set<string>();
 
-beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `canaries-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  // As talkative as it gets.
-  const settings = {
-    ...{ log_statement: 'all', log_parameter_max_length_on_error: '-1' },
-    ...{ log_min_messages: 'debug1', max_connections: '60' },
-  };
-  const logFile = path.join(lease.folder, 'pg.log');
-  postgres = await startPostgres({ ...common, binaries, dataDir, settings, logFile });
-  redis = await startRedis({ ...common, logFile: path.join(lease.folder, 'redis.log') });
-});
 afterEach(async () => {
   child?.kill('SIGKILL');
   for (const close of closing) await close();
   closing = [];
-});
-afterAll(async () => {
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 /** One secret in the shapes it might be written in. */
@@ -141,7 +115,7 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
       });
       places.set(`table ${table}`, Buffer.from(rows.map(({ row }) => row).join('\n')));
     }
-    for (const file of filesBelow(lease.folder)) places.set(`file ${file}`, readFileSync(file));
+    for (const file of filesBelow(postgres.folder)) places.set(`file ${file}`, readFileSync(file));
     places.set('log of the gateway', Buffer.concat(written));
     places.set('metrics', Buffer.from((await send('GET', '/metrics')).body));
     const found: string[] = [];

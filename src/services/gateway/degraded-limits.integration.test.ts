@@ -2,17 +2,10 @@
  * Four limiters on a real Redis and a real PostgreSQL, asked without pause while Redis is killed, comes back empty, is
  * paused, or is gone for one of them: no window holds more than 1.1 times the limit, nobody waits, all find back.
  */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
 import { eventually } from '../../sim/effects/testbed/fixtures/bed.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ExactLimitsDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { Question } from '../rate-limit/contract.ts';
@@ -35,34 +28,12 @@ const size = {
 };
 const schema = 'degraded';
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('degraded-limits');
 let members: LimiterMember[] = [];
 let db: Awaited<ReturnType<typeof openConnection>>;
 let tests = 0;
-let startAgain: (port: number) => Promise<RedisServer>;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `degraded-limits-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const settings = { fsync: 'off' };
-  postgres = await startPostgres({
-    ...common,
-    binaries,
-    dataDir,
-    settings,
-    logFile: logFile('pg'),
-  });
-  startAgain = (port) =>
-    startRedis({ ...common, logFile: logFile('redis'), findPort: async () => port });
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   await prepareSchema(postgres.url, { schema, design: given, size });
   db = await openConnection(schemaUrl(postgres.url, schema));
 });
@@ -82,12 +53,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.allSettled(members.map((member) => member.close()));
 });
-afterAll(async () => {
-  await db?.close();
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => db?.close());
 
 const question = (): Question => ({
   tag: 'o:1',
@@ -133,7 +99,7 @@ it('is killed and comes back empty: a tenth more at most, and Redis is left alon
   await delay(700);
   await kill();
   const lostMs = performance.now();
-  redis = await startAgain(redis.port);
+  await redis.startAgain();
   await allBack(load.asked);
   const backMs = performance.now();
   await delay(500);
@@ -154,7 +120,7 @@ it('stays away: the share becomes the whole; and shrinks before Redis is used ag
   await kill();
   await eventually('grown', () => load.asked.at(-1)?.limit === limit / 4);
   await delay(windowMs);
-  redis = await startAgain(redis.port);
+  await redis.startAgain();
   await allBack(load.asked);
   const asked = await load.stop();
   expect(worst(asked)).toBeLessThanOrEqual(1.1 * limit);
@@ -205,7 +171,7 @@ it('is gone with PostgreSQL: the share stays, the failure is told once, credenti
   expect(new Set(late.map((one) => one.limit))).toEqual(new Set([2]));
   for (const { reports } of members) expect(reports).toEqual(['cut off']);
   for (const { cut } of members) cut.database(false);
-  redis = await startAgain(redis.port);
+  await redis.startAgain();
   await allBack(load.asked);
   expect(worst(await load.stop())).toBeLessThanOrEqual(1.1 * limit);
 });

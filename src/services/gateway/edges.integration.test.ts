@@ -1,15 +1,8 @@
 /** What the gateway shows at its edges: problems, request ids, OpenAPI, metrics. Small stores, one design. */
 import { connect } from 'node:net';
-import path from 'node:path';
 import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
@@ -18,30 +11,12 @@ import { bearer, client, type Reply, type Send } from './fixtures/client.ts';
 import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtures/platform.ts';
 import { problemSchema } from './problems.ts';
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('edges');
 let platform: Platform;
 let anyone: Send;
 let someone: Send;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `edges-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  postgres = await startPostgres({
-    ...common,
-    binaries,
-    dataDir,
-    settings: {},
-    logFile: logFile('pg'),
-  });
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   const given = { schema: 'edges', design: findDesign('turn4.after') };
   await prepareSchema(postgres.url, { ...given, size: smallSize });
   platform = await startPlatform({ ...given, databaseUrl: postgres.url, redisUrl: redis.url });
@@ -49,12 +24,7 @@ beforeAll(async () => {
   someone = client(platform.url, bearer((await platform.login('9')).token));
 });
 
-afterAll(async () => {
-  await platform?.stop();
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => platform?.stop());
 
 const { $id: _, ...plainProblem } = problemSchema;
 const isProblem = new Ajv().compile(plainProblem);

@@ -2,15 +2,8 @@
  * The contract of the platform, on both designs of turn 4. What a design is known to do wrong is listed with its
  * reason and asserted as well, so that a defect that disappears breaks the build like one that appears.
  */
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { Design } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
@@ -47,34 +40,7 @@ function suiteDesign(name: string): Design {
 
 const wide = 10_000;
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redisServer: RedisServer;
-
-beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `gateway-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  postgres = await startPostgres({
-    ...common,
-    binaries,
-    dataDir,
-    settings: {},
-    logFile: logFile('pg'),
-  });
-  redisServer = await startRedis({ ...common, logFile: logFile('redis') });
-});
-
-afterAll(async () => {
-  await redisServer?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+const { postgres, redis: redisServer } = ownStores('gateway');
 
 describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
   const schema = name.replace('.', '_');

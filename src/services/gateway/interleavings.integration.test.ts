@@ -3,16 +3,9 @@
  * PostgreSQL and Redis. Of every token the test knows when its end was acknowledged: a check that starts later must
  * refuse it (revived), in every process; and afterwards PostgreSQL and every process agree on every token (missed).
  */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { Created } from '../sessions/contract.ts';
@@ -32,29 +25,10 @@ const size = {
   ...{ seed: 7, anchorUs: 1_760_000_000e6 },
 };
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('interleavings', { max_connections: '100' });
 let members: Member[] = [];
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `interleavings-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const settings = { max_connections: '100', fsync: 'off' };
-  postgres = await startPostgres({
-    ...common,
-    binaries,
-    dataDir,
-    settings,
-    logFile: logFile('pg'),
-  });
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   await prepareSchema(postgres.url, { schema: 'interleavings', design, size });
   const databaseUrl = schemaUrl(postgres.url, 'interleavings');
   members = await Promise.all(
@@ -66,12 +40,7 @@ beforeAll(async () => {
     ),
   );
 });
-afterAll(async () => {
-  await Promise.allSettled(members.map((member) => member.close()));
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => Promise.allSettled(members.map((member) => member.close())));
 
 /** Half of the statements answer a little late, so that what is read is often no longer so. */
 const lateness = randomOf(seed);

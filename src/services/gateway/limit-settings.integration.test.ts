@@ -1,14 +1,7 @@
 /** Limits changed over HTTP while two gateways run: in effect in both without a restart, on record, for administrators. */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { bearer, client, type Send } from './fixtures/client.ts';
 import { type Platform, prepareSchema, startPlatform } from './fixtures/platform.ts';
@@ -21,25 +14,12 @@ const size = {
 const schema = 'limit_settings';
 const url = '/admin/rate-limits';
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('limit-settings');
 let here: Platform;
 let elsewhere: Platform;
 let administrator: Send;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `limit-settings-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
-  postgres = await startPostgres(pg);
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   await prepareSchema(postgres.url, { schema, design, size });
   const given = { databaseUrl: postgres.url, schema, redisUrl: redis.url, design };
   here = await startPlatform({ ...given, name: 'gateway.1' });
@@ -50,9 +30,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await here?.stop();
   await elsewhere?.stop();
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 /** What an answer says of the user's limit: `"user";q=100;w=60`. */

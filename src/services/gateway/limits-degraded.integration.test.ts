@@ -1,13 +1,6 @@
 /** Limits over time: places at one time, numbers that change, Redis away. Real stores, a window of two seconds. */
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { writeLimitSettings } from '../rate-limit/settings.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
@@ -23,29 +16,11 @@ import {
 } from './fixtures/platform.ts';
 import { withLimitWindow } from './limit-window.ts';
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('degraded');
 let platform: Platform;
 let anyone: Send;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `degraded-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  postgres = await startPostgres({
-    ...common,
-    binaries,
-    dataDir,
-    settings: {},
-    logFile: logFile('pg'),
-  });
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   const design = withLimitWindow(withCheapPasswords(findDesign('turn5.after')), 2_000);
   const given = { schema: 'degraded', design };
   await prepareSchema(postgres.url, { ...given, size: smallSize });
@@ -56,12 +31,7 @@ beforeAll(async () => {
   anyone = client(platform.url);
 });
 
-afterAll(async () => {
-  await platform?.stop();
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => platform?.stop());
 
 const someone = async (id: string) =>
   client(platform.url, bearer((await platform.login(id)).token));

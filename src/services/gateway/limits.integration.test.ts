@@ -1,15 +1,8 @@
 /** Limits as a client meets them: what counts whom, what is told, what a refusal costs. Real stores, two designs. */
 import { connect } from 'node:net';
-import path from 'node:path';
 import { parseList } from 'structured-headers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { Design, ExactLimitsDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
@@ -28,9 +21,7 @@ const quota = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 const evidence =
   /^at=\d{16};took=\d+;admitted=([01]);mode=(store|share|closed);by=([a-z-]+(?:,[a-z-]+)*)?$/;
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('limits');
 
 /** A design of turn 5, with numbers small enough to reach. */
 function small(name: string): Design {
@@ -42,34 +33,12 @@ function small(name: string): Design {
 }
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `limits-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  postgres = await startPostgres({
-    ...common,
-    binaries,
-    dataDir,
-    settings: {},
-    logFile: logFile('pg'),
-  });
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   for (const schema of ['users', 'keys'])
     await prepareSchema(postgres.url, {
       schema,
       design: findDesign('turn5.after'),
       size: smallSize,
     });
-});
-
-afterAll(async () => {
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 const start = (schema: string, design: Design) =>

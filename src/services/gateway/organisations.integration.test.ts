@@ -1,13 +1,6 @@
 /** Everybody belongs to an organisation, from the moment they register, and their sessions say which, in every store. */
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database, Statement } from '../ports.ts';
 import { createRowPerRequestStore } from '../sessions/row-per-request-store.ts';
@@ -25,23 +18,10 @@ const size = {
 const schema = 'organisations';
 const first = findDesign('turn1.before');
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('organisations');
 let db: PooledDatabase;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `organisations-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
-  postgres = await startPostgres(pg);
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   await prepareSchema(postgres.url, { schema, design: first, size });
   db = openDatabase({
     databaseUrl: schemaUrl(postgres.url, schema),
@@ -50,12 +30,7 @@ beforeAll(async () => {
     onConnectionError: () => {}, // The statement that meets it says so.
   });
 });
-afterAll(async () => {
-  await db?.close();
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => db?.close());
 
 const people = () =>
   db.query<{ id: string; email: string; organisationId: string; name: string }>({

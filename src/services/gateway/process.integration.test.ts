@@ -9,13 +9,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { Database } from '../ports.ts';
 import { seedPassword } from '../sessions/seed.ts';
 import { openConnection } from './clients.ts';
@@ -27,44 +21,11 @@ const size = { rows: 20_000, users: 200, heavyUsers: 2, heavyRows: 2_000 };
 const columns =
   'id, user_id, occurred_at, event_id, action, resource_type, resource_id, outcome, ip, request_id, user_agent';
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
-let restartPostgres: () => Promise<void>;
+const { postgres, redis } = ownStores('process', { max_connections: '60' });
 const running = new Set<ChildProcess>();
-
-beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `process-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const settings = { max_connections: '60' };
-  const start = (findPort?: () => Promise<number>) =>
-    startPostgres({
-      ...common,
-      binaries,
-      dataDir,
-      settings,
-      logFile: logFile('pg'),
-      ...(findPort ? { findPort } : {}),
-    });
-  postgres = await start();
-  restartPostgres = async () => {
-    const { port } = postgres;
-    postgres = await start(async () => port);
-  };
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
-});
 
 afterAll(async () => {
   for (const child of running) child.kill('SIGKILL');
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 function launch(entry: string, schema: string, params: Record<string, unknown>) {
@@ -192,7 +153,7 @@ describe('the template', () => {
 
 describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
   const schema = `run_${design.slice(6)}`;
-  const accountsFile = () => path.join(lease.folder, `${schema}-accounts.json`);
+  const accountsFile = () => path.join(postgres.folder, `${schema}-accounts.json`);
   let gateway: Awaited<ReturnType<typeof startGateway>>;
   let accounts: { id: string; headers: Record<string, string>; vars: { project: string } }[];
   const as = (index: number): Send => client(gateway.url, accounts[index]!.headers);
@@ -222,7 +183,7 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     await Promise.all(
       ids.map((id, i) => as(i)('GET', '/projects', { headers: { 'x-request-id': id } })),
     );
-    const outFile = path.join(lease.folder, `${schema}-effects.ndjson`);
+    const outFile = path.join(postgres.folder, `${schema}-effects.ndjson`);
     await step('effects', schema, { outFile, sinceMs });
     const lines = readFileSync(outFile, 'utf8')
       .trim()
@@ -249,7 +210,7 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     const ready = await as(60)('GET', '/readyz');
     expect([ready.status, ready.body.detail]).toEqual([503, 'PostgreSQL does not answer.']);
     expect((await as(60)('GET', '/healthz')).status).toBe(200);
-    await restartPostgres();
+    await postgres.startAgain();
     let status = 0;
     for (let attempt = 0; attempt < 50 && status !== 200; attempt += 1) {
       await delay(100);
@@ -305,7 +266,7 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
       expect((await inFlight).status).toBe(200);
     });
     expect(await gateway.exit).toMatchObject({ code: 0, signal: null });
-    const outFile = path.join(lease.folder, `${schema}-last.ndjson`);
+    const outFile = path.join(postgres.folder, `${schema}-last.ndjson`);
     await step('effects', schema, { outFile, sinceMs: 0, requestIdPrefix: 'in-flight' });
     expect(readFileSync(outFile, 'utf8').trim().split('\n')).toHaveLength(1);
   });
@@ -316,7 +277,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('a run of %s', (d
 
   it('has thousands of sessions in seconds, and shows what became of them', async () => {
     await template(schema, design, { rows: 0, users: 5_000, heavyUsers: 0, heavyRows: 0 });
-    const outFile = path.join(lease.folder, `${schema}.json`);
+    const outFile = path.join(postgres.folder, `${schema}.json`);
     await step('accounts', schema, { design, count: 5_000, heavyUsers: 0, outFile });
     const accounts: { id: string; subject: string; headers: Record<string, string> }[] = JSON.parse(
       readFileSync(outFile, 'utf8'),
@@ -360,7 +321,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('a run of %s', (d
     }
     expect([...statuses].filter((status) => ![200, 204, 401, 503].includes(status))).toEqual([]);
     expect(statuses).toContain(204);
-    const effects = path.join(lease.folder, `${schema}-effects.ndjson`);
+    const effects = path.join(postgres.folder, `${schema}-effects.ndjson`);
     await step('effects', schema, { outFile: effects, sinceMs: 0, requestIdPrefix: 'run:' });
     expect(JSON.parse(readFileSync(effects, 'utf8'))).toMatchObject({
       ...{ kind: 'effect', name: 'session-revoked', reason: 'logout', requestId: 'run:1' },

@@ -2,16 +2,9 @@
  * The read-through store as four processes hold it, on a PostgreSQL and a Redis of this file's own, which it freezes,
  * empties, stops and starts. Every case ends with the same question, asked of every member.
  */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
@@ -36,49 +29,16 @@ const size = {
   anchorUs: 1_760_000_000e6,
 };
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
-let restartPostgres: () => Promise<void>;
-let restartRedisEmpty: () => Promise<void>;
+const { postgres, redis } = ownStores('read-through', { max_connections: '100' });
 let members: Member[] = [];
 let nextUser = 1;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `read-through-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const start = (port?: number) =>
-    startPostgres({
-      ...{ ...common, binaries, dataDir, logFile: logFile('pg') },
-      settings: { max_connections: '100' },
-      ...(port ? { findPort: async () => port } : {}),
-    });
-  postgres = await start();
-  restartPostgres = async () => {
-    postgres = await start(postgres.port);
-  };
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
-  restartRedisEmpty = async () => {
-    const { port } = redis;
-    await redis.stop();
-    redis = await startRedis({ ...common, logFile: logFile('redis'), findPort: async () => port });
-  };
   await prepareSchema(postgres.url, { schema: 'sessions', design, size });
 });
 afterEach(async () => {
   await Promise.allSettled(members.map((member) => member.close()));
   members = [];
-});
-afterAll(async () => {
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 async function join(name: string, more: Partial<Parameters<typeof startMember>[0]> = {}) {
@@ -259,7 +219,7 @@ describe('Redis', () => {
     const [left, stays] = [await a!.login(someone()), await a!.login(someone())];
     await warm(left, stays);
     await a!.store.end(left.token, origin);
-    await restartRedisEmpty();
+    await redis.startAgain();
     expect(await verdicts(stays)).toEqual([1, 1, 1, 1]);
     expect(await verdicts(left)).toEqual([0, 0, 0, 0]);
     await recovered();
@@ -347,7 +307,7 @@ describe('PostgreSQL', () => {
       await delay(store.graceMs);
       expect(await verdicts(held)).toEqual([503, 503, 503, 503]);
     } finally {
-      await restartPostgres();
+      await postgres.startAgain();
     }
     await eventually(async () => (await verdicts(held)).every((verdict) => verdict === 1));
     await warm(cold);

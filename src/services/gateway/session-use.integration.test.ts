@@ -2,17 +2,10 @@
  * What is a use of a session and what is not: a request that is refused writes nothing about it, in Redis or in
  * PostgreSQL, and does not keep it from idling. Nor does a request that knows the id and not the secret.
  */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { afterEach, beforeAll, expect, it } from 'vitest';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
@@ -38,34 +31,16 @@ const size = {
 };
 const schema = 'session_use';
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('session-use');
 let closing: (() => Promise<void>)[] = [];
 let nextUser = 1;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `session-use-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
-  postgres = await startPostgres(pg);
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   await prepareSchema(postgres.url, { schema, design: limited, size });
 });
 afterEach(async () => {
   await Promise.allSettled(closing.map((close) => close()));
   closing = [];
-});
-afterAll(async () => {
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 const someone = () => String(nextUser++);

@@ -3,16 +3,9 @@
  * to anything that is not a request. What a design is known to do wrong is asserted as well.
  */
 import { request as httpRequest } from 'node:http';
-import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
 import { makeToken } from '../sessions/token.ts';
@@ -31,28 +24,7 @@ const size = {
 };
 const cheap = { cost: 16, blockSize: 1, parallelization: 1, maxConcurrent: 1 } as const;
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
-
-beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `sessions-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const started = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
-  postgres = await startPostgres(started);
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
-});
-afterAll(async () => {
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
-});
+const { postgres, redis } = ownStores('sessions');
 
 /** fetch refuses to send these: cookies twice, control characters, very long headers. */
 function sendRaw(

@@ -3,16 +3,9 @@
  * as well, and a process that was silent for longer than its grace does not come back into an old generation. And
  * what a use must not prolong.
  */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { afterEach, beforeAll, expect, it } from 'vitest';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
@@ -33,34 +26,16 @@ const size = {
 };
 const schema = 'unconfirmed';
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redis: RedisServer;
+const { postgres, redis } = ownStores('unconfirmed');
 let closing: (() => Promise<void>)[] = [];
 let nextUser = 1;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `unconfirmed-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const logFile = (name: string) => path.join(lease.folder, name);
-  const pg = { ...common, binaries, dataDir, settings: {}, logFile: logFile('pg') };
-  postgres = await startPostgres(pg);
-  redis = await startRedis({ ...common, logFile: logFile('redis') });
   await prepareSchema(postgres.url, { schema, design, size });
 });
 afterEach(async () => {
   await Promise.allSettled(closing.map((close) => close()));
   closing = [];
-});
-afterAll(async () => {
-  await redis?.stop();
-  await postgres?.stop();
-  await lease?.release();
 });
 
 const databaseUrl = () => schemaUrl(postgres.url, schema);

@@ -1,13 +1,7 @@
 /** Searching projects on a real PostgreSQL: what is found, whose, and that looking costs what there is to look through. */
-import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection } from '../gateway/clients.ts';
 import { createBase } from '../gateway/database-template.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
@@ -26,22 +20,11 @@ const size = {
   anchorUs: 1_760_000_000e6,
 };
 
-let lease: Lease;
-let postgres: PostgresServer;
+const postgres = ownPostgres('projects');
 let db: Awaited<ReturnType<typeof openConnection>>;
 let projects: Projects;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `projects-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const logFile = path.join(lease.folder, 'pg.log');
-  postgres = await startPostgres({
-    ...{ cores: null, user, lease, binaries, dataDir, settings: {}, logFile },
-  });
   const url = new URL(postgres.url);
   url.searchParams.set('options', `-c search_path=${schema}`);
   db = await openConnection(url.toString());
@@ -49,11 +32,7 @@ beforeAll(async () => {
   await createBase(db, { ...size, searchUsers: 2, heavyProjects: 500, schema, design });
   projects = createProjects({ db, clock: systemClock, random: systemRandom });
 });
-afterAll(async () => {
-  await db?.close();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => db?.close());
 
 describe('a search', () => {
   it('finds the newest of its own in either case, and says how many there are', async () => {

@@ -1,30 +1,17 @@
 /** The samples' buckets keep their own promise, and break the one that ours keeps. */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { createBucketLimiter } from './bucket-limiter.ts';
 import type { Question } from './contract.ts';
 
-let held: Lease;
-let server: RedisServer;
+const server = ownRedis('bucket-limiter');
 let redis: Redis;
 beforeAll(async () => {
-  const user = runUser();
-  held = createLease({ runId: `bucket-limiter-test-${process.pid}`, cache: await openCache(user) });
-  const logFile = path.join(held.folder, 'redis');
-  server = await startRedis({ lease: held, user, cores: null, logFile });
   redis = new Redis(server.url);
 });
-afterAll(async () => {
-  redis?.disconnect();
-  await server?.stop();
-  await held?.release();
-});
+afterAll(() => redis?.disconnect());
 
 const asking = (subject: string): Question => ({
   tag: 'o:1',

@@ -3,13 +3,9 @@
  * random traces. The time is an argument of the script here, so a trace is the same on every machine.
  */
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { below, createRandom } from '../../sim/pure/random.ts';
 import type { ShareLevel } from './contract.ts';
 import { judgeShare, type ShareState } from './fair-share.ts';
@@ -33,23 +29,14 @@ interface RedisWithShare extends Redis {
   ): Promise<[number, number, number, number, number, Buffer | null]>;
 }
 
-let lease: Lease;
-let server: RedisServer;
+const server = ownRedis('share');
 let redis: RedisWithShare;
 
 beforeAll(async () => {
-  const user = runUser();
-  lease = createLease({ runId: `share-test-${process.pid}`, cache: await openCache(user) });
-  const logFile = path.join(lease.folder, 'redis');
-  server = await startRedis({ lease, user, cores: null, logFile });
   redis = new Redis(server.url) as RedisWithShare;
   redis.defineCommand('judgeShare', { numberOfKeys: 1, lua: script });
 });
-afterAll(async () => {
-  redis?.disconnect();
-  await server?.stop();
-  await lease?.release();
-});
+afterAll(() => redis?.disconnect());
 
 /** Runs both for one request and returns what the pure policy keeps; complains where they differ. */
 async function both(given: {

@@ -3,12 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ExactLimitsDesign } from '../design.ts';
 import { openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { findDesign } from '../lineage.ts';
@@ -26,9 +21,7 @@ const { standard, enterprise, ci } = design.tiers;
 const clock = { nowUs: () => Date.now() * 1_000 };
 const schema = readFileSync(path.join(import.meta.dirname, 'schema.sql'), 'utf8');
 
-let lease: Lease;
-let postgres: PostgresServer;
-let restartPostgres: () => Promise<void>;
+const postgres = ownPostgres('settings');
 let pool: PooledDatabase;
 let statements: string[] = [];
 let reports: Error[] = [];
@@ -46,22 +39,6 @@ const db: TransactionalDatabase = {
 };
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `limit-settings-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease, binaries, dataDir, settings: {} };
-  const start = (port?: number) =>
-    startPostgres({
-      ...{ ...common, logFile: path.join(lease.folder, 'pg') },
-      ...(port ? { findPort: async () => port } : {}),
-    });
-  postgres = await start();
-  restartPostgres = async () => {
-    postgres = await start(postgres.port);
-  };
   pool = openDatabase({
     databaseUrl: postgres.url,
     design: { poolMax: 5, connectionTimeoutMs: 1_000, statementTimeoutMs: 5_000 },
@@ -80,11 +57,7 @@ afterEach(async () => {
   await Promise.all(opened.map((one) => one.close()));
   opened = [];
 });
-afterAll(async () => {
-  await pool?.close();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => pool?.close());
 
 async function open(): Promise<LimitSettings> {
   const settings = createLimitSettings({ db, design, clock, report: (e) => void reports.push(e) });
@@ -165,7 +138,7 @@ describe('limits in memory', () => {
       expect(settings.of('7').user.limit).toBe(3);
       expect(reports).toHaveLength(1);
     } finally {
-      await restartPostgres();
+      await postgres.startAgain();
     }
     await writeLimitSettings(db, [{ ...ofOrganisation, limit: 2 }]);
     await eventually(() => settings.of('7').user.limit === 2);

@@ -1,35 +1,24 @@
 /** What only Redis can show: the script is the pure policy, atomic, one round trip, and small. */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type RedisServer, startRedis } from '../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { Decision, Level, Question } from './contract.ts';
 import { decide, type LevelMemory, levelKey, refund, release } from './policy.ts';
 import { createLimitStore, type LimitStore } from './store.ts';
 
-let held: Lease;
-let server: RedisServer;
+const server = ownRedis('limit-store');
 let redis: Redis;
 const others: Redis[] = [];
 let store: LimitStore;
 
 beforeAll(async () => {
-  const user = runUser();
-  held = createLease({ runId: `limit-store-test-${process.pid}`, cache: await openCache(user) });
-  const logFile = path.join(held.folder, 'redis');
-  server = await startRedis({ lease: held, user, cores: null, logFile });
   redis = new Redis(server.url);
   store = createLimitStore({ redis, keyPrefix: 't:' });
 });
 afterAll(async () => {
   for (const client of [redis, ...others]) client?.disconnect();
-  await server?.stop();
-  await held?.release();
 });
 
 const another = () => {

@@ -1,28 +1,15 @@
 /** Every limiter on a real Redis: the exact one is exact, the others are what the books say of them. */
-import path from 'node:path';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openCache } from '../../../sim/effects/testbed/cache.ts';
-import { createLease, type Lease } from '../../../sim/effects/testbed/lease.ts';
-import { type RedisServer, startRedis } from '../../../sim/effects/testbed/redis.ts';
-import { runUser } from '../../../sim/effects/testbed/run-user.ts';
+import { afterAll, expect, it } from 'vitest';
+import { ownRedis } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { compareLimiters } from './compare.ts';
 import { seededRandom } from './seeded-random.ts';
 
-let lease: Lease;
-let server: RedisServer;
+const server = ownRedis('compare');
 const connections: Redis[] = [];
 
-beforeAll(async () => {
-  const user = runUser();
-  lease = createLease({ runId: `compare-test-${process.pid}`, cache: await openCache(user) });
-  const logFile = path.join(lease.folder, 'redis');
-  server = await startRedis({ lease, user, cores: null, logFile });
-});
 afterAll(async () => {
   for (const connection of connections) connection.disconnect();
-  await server?.stop();
-  await lease?.release();
 });
 
 it('compares six limiters on one trace', { timeout: 60_000 }, async () => {

@@ -1,52 +1,27 @@
 /** The rules that need frames, against a real PostgreSQL and a real Redis, with the clients the platform uses. */
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openCache } from '../testbed/cache.ts';
-import { createDataDirectory } from '../testbed/data-directory.ts';
-import { createLease, type Lease } from '../testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../testbed/postgres.ts';
-import { preparePostgres } from '../testbed/postgres-binaries.ts';
-import { type RedisServer, startRedis } from '../testbed/redis.ts';
-import { runUser } from '../testbed/run-user.ts';
+import { ownStores } from '../testbed/fixtures/stores.ts';
 import { makeProxyBed, type ProxyBed, rawClient, route } from './fixtures/proxy-bed.ts';
 import type { FaultProxy } from './proxy.ts';
 
 const toPostgres = { link: 'service-postgres', instance: null } as const;
 const toRedis = { link: 'service-redis', instance: null } as const;
 
-let lease: Lease;
-let postgres: PostgresServer;
-let redisServer: RedisServer;
+const { postgres, redis: redisServer } = ownStores('proxy');
 let truth: pg.Client;
 let bed: ProxyBed;
 let proxy: FaultProxy;
 const ends: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `proxy-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const common = { cores: null, user, lease };
-  const log = (name: string) => path.join(lease.folder, name);
-  const own = { ...common, binaries, dataDir, settings: {}, logFile: log('pg') };
-  postgres = await startPostgres(own);
-  redisServer = await startRedis({ ...common, logFile: log('redis') });
   truth = new pg.Client(postgres.url);
   await truth.connect();
   await truth.query('CREATE TABLE done (id int)');
 });
-afterAll(async () => {
-  await truth?.end();
-  await postgres?.stop();
-  await redisServer?.stop();
-  await lease?.release();
-});
+afterAll(() => truth?.end());
 beforeEach(async () => {
   await truth.query('TRUNCATE done');
   bed = await makeProxyBed();
