@@ -1,0 +1,125 @@
+/**
+ * A block: the records of one shard that were new at one look, in order, and the hash of the block before. Its hash
+ * covers every field of the header; the header's root covers the leaves. The ids and times among the members are not
+ * hashed here: they are a copy of what is in the records, and the verifier compares them.
+ */
+import { hash } from 'node:crypto';
+import type { AuditRecord } from '../contract.ts';
+import { leafOf, unixMicroseconds } from './encoding.ts';
+import { merkleRoot } from './merkle.ts';
+
+export interface BlockHeader {
+  readonly shard: number;
+  /** From 1, without gaps. */
+  readonly number: bigint;
+  readonly version: number;
+  /** Sequence of the first record in its shard; from 1, without gaps. */
+  readonly firstSequence: bigint;
+  readonly records: number;
+  /** Where the look ended, in the order (xid, id): the same for all blocks of the look. */
+  readonly toXid: bigint;
+  readonly toId: bigint;
+  /** ISO with microseconds, UTC. */
+  readonly sequencedAt: string;
+  readonly root: Buffer;
+  readonly previous: Buffer;
+}
+
+export interface Block extends BlockHeader {
+  /** For each record: event id (16 bytes), occurred at in Unix microseconds (8, big endian), leaf (32). */
+  readonly members: Buffer;
+  readonly hash: Buffer;
+}
+
+export const memberBytes = 56;
+export const noBlock = Buffer.alloc(32);
+const blockVersion = 1;
+const blockPrefix = 0x02;
+
+/** What a block hash is the SHA-256 of, as far as the root. */
+export function headerBytes(header: Omit<BlockHeader, 'root' | 'previous'>): Buffer {
+  const bytes = Buffer.alloc(48);
+  let end = bytes.writeUInt8(blockPrefix, 0);
+  end = bytes.writeUInt8(header.version, end);
+  end = bytes.writeUInt16BE(header.shard, end);
+  end = bytes.writeBigUInt64BE(header.number, end);
+  end = bytes.writeBigUInt64BE(header.firstSequence, end);
+  end = bytes.writeUInt32BE(header.records, end);
+  end = bytes.writeBigUInt64BE(header.toXid, end);
+  end = bytes.writeBigUInt64BE(header.toId, end);
+  bytes.writeBigInt64BE(BigInt(unixMicroseconds(header.sequencedAt)), end);
+  return bytes;
+}
+
+export function hashOfBlock(header: BlockHeader): Buffer {
+  return hash(
+    'sha256',
+    Buffer.concat([headerBytes(header), header.root, header.previous]),
+    'buffer',
+  );
+}
+
+export interface Member {
+  readonly eventId: string;
+  readonly occurredAtUs: number;
+  readonly leaf: Buffer;
+}
+
+export function memberAt(members: Buffer, index: number): Member {
+  const at = index * memberBytes;
+  const hex = members.toString('hex', at, at + 16);
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
+  return {
+    eventId: `${parts.join('-')}-${hex.slice(20)}`,
+    occurredAtUs: Number(members.readBigInt64BE(at + 16)),
+    leaf: members.subarray(at + 24, at + memberBytes),
+  };
+}
+
+export function leavesOf(members: Buffer): Buffer[] {
+  const leaves: Buffer[] = [];
+  for (let at = 24; at < members.length; at += memberBytes)
+    leaves.push(members.subarray(at, at + 32));
+  return leaves;
+}
+
+export const shardOf = (organisationId: string, shards: number): number =>
+  Number(BigInt(organisationId) % BigInt(shards));
+
+export interface Look {
+  readonly toXid: bigint;
+  readonly toId: bigint;
+  readonly sequencedAt: string;
+}
+
+/** `records` are those of one shard in the order (xid, id), at least one. */
+export function makeBlock(
+  previous: Block | null,
+  shard: number,
+  records: readonly AuditRecord[],
+  at: Look,
+): Block {
+  if (records.length === 0) throw new RangeError('a block holds at least one record');
+  const members = Buffer.alloc(records.length * memberBytes);
+  const leaves = records.map((record, index) => {
+    const leaf = leafOf(record);
+    const start = index * memberBytes;
+    members.write(record.eventId.replaceAll('-', ''), start, 'hex');
+    members.writeBigInt64BE(BigInt(unixMicroseconds(record.occurredAt)), start + 16);
+    leaf.copy(members, start + 24);
+    return leaf;
+  });
+  const header: BlockHeader = {
+    shard,
+    number: previous ? previous.number + 1n : 1n,
+    version: blockVersion,
+    firstSequence: previous ? previous.firstSequence + BigInt(previous.records) : 1n,
+    records: records.length,
+    toXid: at.toXid,
+    toId: at.toId,
+    sequencedAt: at.sequencedAt,
+    root: merkleRoot(leaves),
+    previous: previous ? previous.hash : noBlock,
+  };
+  return { ...header, members, hash: hashOfBlock(header) };
+}

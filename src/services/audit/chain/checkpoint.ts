@@ -1,0 +1,113 @@
+/**
+ * A checkpoint: how many blocks and records every shard has and its newest block hash, signed with Ed25519 and kept
+ * outside the database. It is what a whole chain recomputed by somebody with all rights on the database cannot match.
+ * One JSON line in one spelling: what is read must be, byte for byte, what would be written, so that nothing unsigned
+ * can hide in a line. Each line names the digest of the line before; a line taken out is missed.
+ */
+import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
+
+export interface ShardHead {
+  readonly shard: number;
+  /** Blocks and records of the shard up to here, decimal. */
+  readonly blocks: string;
+  readonly records: string;
+  /** Hash of the newest block in hex. */
+  readonly head: string;
+}
+
+export interface CheckpointFacts {
+  /** ISO, UTC. */
+  readonly at: string;
+  /** In the order of their numbers; shards without blocks are left out. */
+  readonly shards: readonly ShardHead[];
+  /** `checkpointDigest` of the line before; `noCheckpoint` for the first. */
+  readonly previous: string;
+}
+
+export interface Checkpoint extends CheckpointFacts {
+  readonly version: 1;
+  readonly keyId: string;
+  /** Base64. */
+  readonly signature: string;
+}
+
+export interface CheckpointSigner {
+  readonly keyId: string;
+  sign(bytes: Buffer): Buffer;
+}
+
+export const noCheckpoint = '0'.repeat(64);
+const purpose = 'platform-audit-checkpoint\n';
+
+/** Digest of a line without its newline, in hex. */
+export const checkpointDigest = (line: string): string => hash('sha256', line, 'hex');
+
+/** First 16 hex characters of the SHA-256 of the public key (SPKI, DER). */
+export function keyIdOf(publicKey: KeyObject | string): string {
+  const key = typeof publicKey === 'string' ? createPublicKey(publicKey) : publicKey;
+  return hash('sha256', key.export({ type: 'spki', format: 'der' }), 'hex').slice(0, 16);
+}
+
+function unsignedLine(facts: CheckpointFacts, keyId: string): string {
+  return JSON.stringify({
+    version: 1,
+    at: facts.at,
+    keyId,
+    shards: facts.shards.map(({ shard, blocks, records, head }) => ({
+      shard,
+      blocks,
+      records,
+      head,
+    })),
+    previous: facts.previous,
+  });
+}
+
+const signedLine = (unsigned: string, signature: string): string =>
+  `${unsigned.slice(0, -1)},"signature":${JSON.stringify(signature)}}`;
+
+/** The line to append, without a newline. */
+export function signCheckpoint(facts: CheckpointFacts, signer: CheckpointSigner): string {
+  const unsigned = unsignedLine(facts, signer.keyId);
+  const signature = signer.sign(Buffer.from(purpose + unsigned)).toString('base64');
+  return signedLine(unsigned, signature);
+}
+
+const isShardHead = (value: unknown): value is ShardHead => {
+  const { shard, blocks, records, head } = (value ?? {}) as Record<string, unknown>;
+  const isCount = (text: unknown) => typeof text === 'string' && /^[1-9]\d{0,18}$/.test(text);
+  return (
+    Number.isInteger(shard) &&
+    isCount(blocks) &&
+    isCount(records) &&
+    /^[0-9a-f]{64}$/.test(`${head}`)
+  );
+};
+
+/** What a line says, unless it is not one that `signCheckpoint` writes. Says nothing about the signature. */
+export function readCheckpoint(line: string): Checkpoint {
+  let value: Checkpoint;
+  try {
+    value = JSON.parse(line) as Checkpoint;
+  } catch (cause) {
+    throw new Error('the checkpoint is not JSON', { cause });
+  }
+  const heads = value?.shards;
+  const wellFormed =
+    Array.isArray(heads) &&
+    heads.every(isShardHead) &&
+    heads.every(({ shard }, i) => i === 0 || heads[i - 1]!.shard < shard) &&
+    !Number.isNaN(Date.parse(value.at)) &&
+    /^[0-9a-f]{64}$/.test(value.previous) &&
+    // Base64 has spare bits at its end: many spellings of one signature.
+    Buffer.from(`${value.signature}`, 'base64').toString('base64') === value.signature;
+  if (!wellFormed || signedLine(unsignedLine(value, value.keyId), value.signature) !== line)
+    throw new Error('the checkpoint is not in its one spelling');
+  return value;
+}
+
+export function isSignedBy(checkpoint: Checkpoint, publicKey: KeyObject): boolean {
+  const signature = Buffer.from(checkpoint.signature, 'base64');
+  const unsigned = unsignedLine(checkpoint, checkpoint.keyId);
+  return verify(null, Buffer.from(purpose + unsigned), publicKey, signature);
+}

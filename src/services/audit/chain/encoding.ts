@@ -1,0 +1,159 @@
+/**
+ * The canonical bytes of a record: the version, then every stored column in a fixed order, each with its length, so
+ * that no two records share an encoding and no column can change unseen. A null has a length no value can have.
+ * What cannot be encoded in exactly one way (an upper-case UUID, a leading zero, half of a surrogate pair) is refused.
+ * A later layout gets a version of its own; this one is never changed.
+ */
+import { hash } from 'node:crypto';
+import type { AuditRecord } from '../contract.ts';
+
+/** A record no version of the encoding can express. */
+export class EncodingError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'EncodingError';
+  }
+}
+
+const nullLength = 0xffff_ffff;
+const leafPrefix = 0x00;
+const high = 2 ** 32;
+
+// Encoding is synchronous, so one buffer serves all: allocating for each record costs more than hashing it.
+// The byte before the record is the leaf's prefix.
+let scratch = Buffer.alloc(16_384);
+let end = 0;
+
+function room(bytes: number): void {
+  if (end + bytes <= scratch.length) return;
+  const larger = Buffer.alloc(2 * (end + bytes));
+  scratch.copy(larger, 0, 0, end);
+  scratch = larger;
+}
+
+function putBytes(bytes: Buffer): void {
+  room(4 + bytes.length);
+  end = scratch.writeUInt32BE(bytes.length, end);
+  end += bytes.copy(scratch, end);
+}
+
+function putText(text: string): void {
+  room(4 + 3 * text.length);
+  const length = scratch.write(text, end + 4);
+  // UTF-8 turns every lone surrogate into the same three bytes.
+  if (length !== text.length && /\p{Surrogate}/u.test(text))
+    throw new EncodingError('text with half of a surrogate pair');
+  scratch.writeUInt32BE(length, end);
+  end += 4 + length;
+}
+
+function putNumber(value: number): void {
+  room(12);
+  end = scratch.writeUInt32BE(8, end);
+  end = scratch.writeInt32BE(Math.floor(value / high), end);
+  end = scratch.writeUInt32BE(value - Math.floor(value / high) * high, end);
+}
+
+function putBigint(value: bigint): void {
+  if (BigInt.asIntN(64, value) !== value) throw new EncodingError(`${value} has more than 64 bits`);
+  room(12);
+  end = scratch.writeUInt32BE(8, end);
+  end = scratch.writeBigInt64BE(value, end);
+}
+
+function putDecimal(text: string): void {
+  if (!/^(?:0|-?[1-9]\d{0,18})$/.test(text))
+    throw new EncodingError(`'${text}' is not a decimal integer`);
+  if (text.length <= 15) putNumber(Number(text));
+  else putBigint(BigInt(text));
+}
+
+function putInteger(value: number): void {
+  if (!Number.isSafeInteger(value)) throw new EncodingError(`${value} is not an integer`);
+  putNumber(value);
+}
+
+function putUuid(uuid: string): void {
+  if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid))
+    throw new EncodingError(`'${uuid}' is not a UUID in lower case`);
+  room(20);
+  end = scratch.writeUInt32BE(16, end);
+  end += scratch.write(uuid.replaceAll('-', ''), end, 'hex');
+}
+
+function putTime(iso: string): void {
+  const us = unixMicroseconds(iso);
+  if (Number.isSafeInteger(us)) putNumber(us);
+  else putBigint(BigInt(Date.parse(`${iso.slice(0, 23)}Z`)) * 1_000n + BigInt(iso.slice(23, 26)));
+}
+
+function orNull<Value>(put: (value: Value) => void, value: Value | null): void {
+  if (value !== null) {
+    put(value);
+    return;
+  }
+  room(4);
+  end = scratch.writeUInt32BE(nullLength, end);
+}
+
+let knownDay = '';
+let knownDayMs = 0;
+
+/** `2026-11-21T03:23:15.123456Z` as Unix microseconds; exact from 1684 to 2255. */
+export function unixMicroseconds(iso: string): number {
+  const match = /^\d{4}-\d\d-\d\dT(\d\d):(\d\d):(\d\d)\.(\d{6})Z$/.exec(iso);
+  const day = iso.slice(0, 10);
+  // Most records are of the day of the one before.
+  if (match && day !== knownDay) {
+    const dayMs = Date.parse(day);
+    if (Number.isNaN(dayMs) || new Date(dayMs).toISOString().slice(0, 10) !== day)
+      throw new EncodingError(`'${iso}' is not a time in UTC with microseconds`);
+    knownDay = day;
+    knownDayMs = dayMs;
+  }
+  const [hours, minutes, seconds] = match ? [+match[1]!, +match[2]!, +match[3]!] : [99, 0, 0];
+  if (!match || hours > 23 || minutes > 59 || seconds > 59)
+    throw new EncodingError(`'${iso}' is not a time in UTC with microseconds`);
+  const secondsOfDay = hours * 3_600 + minutes * 60 + seconds;
+  return (knownDayMs + secondsOfDay * 1_000) * 1_000 + Number(match[4]);
+}
+
+/** Leaves prefix and record in `scratch`, up to `end`. */
+function encode(record: AuditRecord): void {
+  if (record.version !== 1)
+    throw new EncodingError(`version ${record.version} of the record layout is not known`);
+  scratch[0] = leafPrefix;
+  scratch[1] = record.version;
+  end = 2;
+  putUuid(record.eventId);
+  putTime(record.occurredAt);
+  putTime(record.receivedAt);
+  putDecimal(record.id);
+  putDecimal(record.xid);
+  putDecimal(record.organisationId);
+  putDecimal(record.userId);
+  orNull(putText, record.sessionHash);
+  orNull(putDecimal, record.keyId);
+  orNull(putInteger, record.agent);
+  putText(record.action);
+  putText(record.resourceType);
+  orNull(putText, record.resourceId);
+  putText(record.outcome);
+  orNull(putText, record.reason);
+  putText(record.requestId);
+  putText(record.region);
+  putText(record.service);
+  orNull(putBytes, record.sealed);
+}
+
+/** Throws EncodingError for what has no canonical form. */
+export function encodeRecord(record: AuditRecord): Buffer {
+  encode(record);
+  return Buffer.from(scratch.subarray(1, end));
+}
+
+/** SHA-256(0x00 || record): a leaf of the Merkle tree of its block. */
+export function leafOf(record: AuditRecord): Buffer {
+  encode(record);
+  return hash('sha256', scratch.subarray(0, end), 'buffer');
+}
