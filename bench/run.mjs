@@ -4,6 +4,7 @@
  * Exit 0 all within their bounds, 1 one is not, 2 usage. A bench is judged by ratios and closed forms, never by
  * an absolute speed, except where a promise of ours is one (the send lag).
  */
+import * as auditRead from './audit-read.mjs';
 import * as checkers from './checkers.mjs';
 import * as generators from './generators.mjs';
 import * as honesty from './honesty.mjs';
@@ -15,6 +16,7 @@ import * as sender from './sender.mjs';
 
 /** @type {Record<string, { title: string, run: (options: BenchOptions) => Promise<BenchResult> }>} */
 const benches = {
+  'audit-read': auditRead,
   checkers,
   generators,
   honesty,
