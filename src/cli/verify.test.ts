@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { turn4Result } from '../report/fixtures/turn4-result.ts';
 import { renderJson } from '../report/json.ts';
-import { auditOnce } from '../scenarios/audit-invariants.ts';
+import { auditOnce as auditOnceOf } from '../scenarios/audit-invariants.ts';
 import { scenarios } from '../scenarios/index.ts';
 import { writeManifest } from '../sim/effects/evidence.ts';
 import { HistoryFile } from '../sim/effects/history-file.ts';
@@ -16,6 +16,7 @@ import type { Scenario } from '../sim/scenario.ts';
 import { captureIo } from './fixtures/captured-io.ts';
 import { runCli } from './run-cli.ts';
 
+const auditOnce = auditOnceOf();
 const scenario: Scenario = {
   ...scenarios.find(({ id }) => id === 'turn4')!,
   invariants: [auditOnce],

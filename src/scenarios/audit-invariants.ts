@@ -1,17 +1,77 @@
 /** Invariants about the audit log, in the platform's own shapes: they turn responses into what a checker reads. */
 import type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
+import { checkAudit } from '../sim/pure/check-audit.ts';
+import { checkAtomic } from '../sim/pure/check-audit-atomic.ts';
+import { checkChain } from '../sim/pure/check-audit-chain.ts';
+import { checkAuditOrder } from '../sim/pure/check-audit-order.ts';
 import { checkRecentView, type ViewItem, type ViewRead } from '../sim/pure/check-recent-view.ts';
+import { faultWindows } from '../sim/pure/fault-windows.ts';
 import type { Invariant } from '../sim/scenario.ts';
 
 /** Default page size of GET /activity (services/audit/routes.ts). */
 const ACTIVITY_PAGE = 20;
 
-export const auditOnce: Invariant = {
-  id: 'audit-once',
-  statement: 'every acknowledged action is audited exactly once, and nothing else is',
+export interface AuditedLoad {
+  /** What the log calls each operation; one that is not named may be anything. */
+  readonly actions?: Readonly<Record<string, string>>;
+  /** Denials that must have been answered before the log can be said to know them. */
+  readonly denials?: number;
+  /** Kinds of faults that take PostgreSQL away: while it is, an event may wait in a local log. */
+  readonly away?: readonly string[];
+}
+
+/** The action that makes a project: what an effect `project` is the change of. */
+const CREATES_PROJECT = 'project.create';
+
+export function auditOnce({ actions = {}, denials = 0 }: AuditedLoad = {}): Invariant {
+  return {
+    id: 'audit-once',
+    statement: 'every answered action of a known user is on record exactly once, as what it was',
+    check: (history) =>
+      checkAudit({
+        operations: operationsOf(history),
+        rows: effectsOf(history, 'audit'),
+        windows: faultWindows(history),
+        actionOf: ({ name }) => actions[name],
+        mustHaveSeen: { denials },
+      }),
+  };
+}
+
+export const auditAtomic: Invariant = {
+  id: 'audit-atomic',
+  statement: 'a project is there if and only if its creation is on record, whatever was answered',
   check: (history) =>
-    checkExactlyOnce({ operations: operationsOf(history), effects: auditEffects(history) }),
+    checkAtomic({
+      changes: effectsOf(history, 'project'),
+      records: effectsOf(history, 'audit').filter(
+        ({ facts }) => facts?.action === CREATES_PROJECT && facts.outcome === 'success',
+      ),
+    }),
+};
+
+export function auditOrder({ away = [] }: AuditedLoad = {}): Invariant {
+  return {
+    id: 'audit-order',
+    statement:
+      'an action is on record before its answer, and after all that was answered before it was asked',
+    check: (history) =>
+      checkAuditOrder({
+        operations: operationsOf(history),
+        rows: effectsOf(history, 'audit'),
+        away: faultWindows(history).filter(({ family }) => away.includes(family)),
+      }),
+  };
+}
+
+export const auditChain: Invariant = {
+  id: 'audit-chain',
+  statement: 'the chain over the log verifies, holds every row without a gap, and is checkpointed',
+  check: (history) =>
+    checkChain({
+      rows: effectsOf(history, 'audit'),
+      verifications: effectsOf(history, 'audit-chain'),
+    }),
 };
 
 export interface ActivityOptions {
@@ -30,7 +90,7 @@ export function activityCorrect({ operation, stalenessMs }: ActivityOptions): In
       return checkRecentView({
         reads: operations.filter((record) => record.name === operation).flatMap(readOf),
         operations,
-        effects: auditEffects(history),
+        effects: effectsOf(history, 'audit'),
         stalenessUs: stalenessMs * 1_000,
       });
     },
@@ -41,10 +101,10 @@ function operationsOf(history: readonly HistoryRecord[]): OperationRecord[] {
   return history.filter((record) => record.kind === 'op');
 }
 
-function auditEffects(history: readonly HistoryRecord[]): EffectRecord[] {
+function effectsOf(history: readonly HistoryRecord[], name: string): EffectRecord[] {
   return history
     .filter((record) => record.kind === 'effect')
-    .filter((record) => record.name === 'audit');
+    .filter((record) => record.name === name);
 }
 
 interface ActivityBody {

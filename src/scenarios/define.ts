@@ -8,8 +8,15 @@ import { parseSlo } from '../sim/pure/slo.ts';
 import { invariantsOf, operationsOf, type Scenario } from '../sim/scenario.ts';
 
 export type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+export { type AuditInput, checkAudit } from '../sim/pure/check-audit.ts';
+export { checkAtomic } from '../sim/pure/check-audit-atomic.ts';
+export { checkChain } from '../sim/pure/check-audit-chain.ts';
+export { checkAuditOrder } from '../sim/pure/check-audit-order.ts';
 export { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
 export { checkRecentView } from '../sim/pure/check-recent-view.ts';
+export { faultWindows } from '../sim/pure/fault-windows.ts';
+export { type KillKind, planKills } from '../sim/pure/kill-plan.ts';
+export { createRandom } from '../sim/pure/random.ts';
 export type { OperationTemplate } from '../sim/pure/workload.ts';
 export type { Result } from '../sim/result.ts';
 export type { Arm, Invariant, Scale, Scenario, TestbedSpec } from '../sim/scenario.ts';

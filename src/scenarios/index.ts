@@ -2,7 +2,8 @@
 import type { Scenario } from '../sim/scenario.ts';
 import { turn1 } from './turn1.ts';
 import { turn2 } from './turn2.ts';
+import { turn3 } from './turn3.ts';
 import { turn4 } from './turn4.ts';
 import { turn5 } from './turn5.ts';
 
-export const scenarios: readonly Scenario[] = [turn1, turn2, turn4, turn5];
+export const scenarios: readonly Scenario[] = [turn1, turn2, turn3, turn4, turn5];

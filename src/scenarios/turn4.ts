@@ -9,7 +9,13 @@
  */
 import { findDesign } from '../services/lineage.ts';
 import type { ProcessSpec, Scale, TestbedSpec } from '../sim/scenario.ts';
-import { activityCorrect, auditOnce } from './audit-invariants.ts';
+import {
+  activityCorrect,
+  auditAtomic,
+  auditChain,
+  auditOnce,
+  auditOrder,
+} from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 
 const FULL = { rows: 1_000_000, heavyRows: 130_000 };
@@ -18,6 +24,15 @@ const QUICK_DIVISOR = 3;
 const USERS = 5_000;
 /** A few integration accounts own a large share of the history: they bring the documented tail. */
 const HEAVY_USERS = 3;
+
+/** What the log calls them. */
+const ACTIONS = {
+  'list projects': 'project.list',
+  'read project': 'project.read',
+  'who am I': 'user.read',
+  'recent activity': 'activity.read',
+  'create project': 'project.create',
+};
 
 const POSTGRES_SETTINGS = {
   // The whole table stays in memory: the incident is CPU, not storage. A scan of more than a quarter of the
@@ -154,7 +169,13 @@ export const turn4 = defineScenario({
     { id: 'p99', objective: 'latency.p99 < 500ms' },
     { id: 'errors', objective: 'errors < 0.1%' },
   ],
-  invariants: [auditOnce, activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 })],
+  invariants: [
+    auditOnce({ actions: ACTIONS }),
+    auditAtomic,
+    auditOrder(),
+    auditChain,
+    activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 }),
+  ],
   culprit: 'SELECT * FROM audit_logs WHERE user_id',
   metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
   effects: { name: 'effects', module: 'services/gateway/effects.js' },

@@ -16,7 +16,7 @@ export async function underDrill(run: ArmRun, options: RunOptions<DrillScenario>
   const { scenario, quick } = options;
   let costs: readonly Figure[] = [];
   let judged: Window | null = null;
-  for (const [index, phase] of scenario.drill(quick).phases.entries()) {
+  for (const [index, phase] of scenario.drill(quick, options.seed).phases.entries()) {
     // Every arm meets the same arrivals, every phase others.
     const seed = options.seed + index;
     if (phase.name !== scenario.costPhase) {

@@ -147,7 +147,8 @@ export interface IncidentScenario extends ScenarioBase {
 /** A drill: the same scripted load and faults for every arm, phase by phase. */
 export interface DrillScenario extends ScenarioBase {
   readonly kind: 'drill';
-  drill(quick: boolean): Drill;
+  /** Faults may be drawn from the seed of the run; their number and names must not depend on it. */
+  drill(quick: boolean, seed?: number): Drill;
   /** The phase in which work per operation is counted; nothing fails in it. */
   readonly costPhase: string;
 }
@@ -195,7 +196,7 @@ export interface PlannedFault {
   readonly fault: FaultSpec;
   /** Undone this long after it landed; default at the phase's end. */
   readonly forMs?: number;
-  /** An arm-independent id in the history and the report: `redis-partition`. */
+  /** An arm-independent id in the history and the report: `redis-partition`. Of many alike, with a number: `redis-kill#12`; a report tells of them together. */
   readonly name: string;
 }
 

@@ -4,6 +4,7 @@
  * every way out and returns only when nothing is applied any more; what never landed or never healed is a
  * problem, and a run with a problem proves nothing.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRecord } from '../../history.ts';
 import type { PlannedFault } from '../../scenario.ts';
@@ -63,6 +64,8 @@ export function startNemesis(options: NemesisOptions): Nemesis {
   const problems: string[] = [];
   const originUs = monotonicUs() - nowUs();
   const ending = new AbortController();
+  // Every fault waits on it, and there may be hundreds.
+  setMaxListeners(0, ending.signal);
   const record = (name: string, event: FaultRecord['event'], detail?: string) =>
     records.push({
       ...{ kind: 'fault', name, event, atUs: nowUs() },

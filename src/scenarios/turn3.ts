@@ -1,0 +1,280 @@
+/**
+ * Turn 3. "Enterprise customers want audit logs. Every authenticated action: who, what, when, outcome. Where does
+ * this state live? Who owns it?"
+ *
+ * People read, change and are refused things while seeded kills end gateways right after an answer, PostgreSQL while a
+ * COMMIT is in flight, single backends, and Redis. Afterwards the log is compared with what was answered.
+ */
+import { findDesign } from '../services/lineage.ts';
+import { type KillKind, type KillPlan, planKills } from '../sim/pure/kill-plan.ts';
+import { createRandom, type Random } from '../sim/pure/random.ts';
+import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
+import type { Arm, Drill, DrillPhase, TestbedSpec } from '../sim/scenario.ts';
+import { auditAtomic, auditChain, auditOnce, auditOrder } from './audit-invariants.ts';
+import { defineScenario } from './define.ts';
+
+const GATEWAYS = 4;
+const gateways = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
+const PEOPLE = 300;
+const BUILDERS = 20;
+const GREEDY = 2;
+/** Windows short enough that a Redis which comes back empty is trusted again at once. */
+const WINDOW_MS = 1_000;
+/** More than anybody here asks for, also of the small share that a gateway admits by itself. */
+const AMPLE = { organisation: 10_000, user: 10_000, address: 10_000, key: 10_000 };
+
+type Counts = Readonly<Record<'gateway' | 'term' | 'postgres' | 'backend' | 'redis', number>>;
+interface Size {
+  readonly seconds: Readonly<Record<'warmUp' | 'baseline' | 'liveness', number>>;
+  readonly spacingMs: number;
+  /** Kills of each kind, phase by phase. */
+  readonly kills: Readonly<Record<'gateway' | 'postgres' | 'redis' | 'mixed', Counts>>;
+}
+const none: Counts = { gateway: 0, term: 0, postgres: 0, backend: 0, redis: 0 };
+const FULL: Size = {
+  seconds: { warmUp: 4, baseline: 20, liveness: 15 },
+  spacingMs: 1_300,
+  kills: {
+    gateway: { ...none, gateway: 55, term: 15 },
+    postgres: { ...none, postgres: 35, backend: 15 },
+    redis: { ...none, redis: 40 },
+    mixed: { gateway: 20, term: 5, postgres: 10, backend: 5, redis: 10 },
+  },
+};
+const QUICK: Size = {
+  seconds: { warmUp: 2, baseline: 4, liveness: 3 },
+  spacingMs: 1_000,
+  kills: {
+    gateway: { ...none, gateway: 4, term: 1 },
+    postgres: { ...none, postgres: 2, backend: 1 },
+    redis: { ...none, redis: 2 },
+    mixed: { ...none, gateway: 1, postgres: 1, redis: 1 },
+  },
+};
+
+/** Nobody's: ids are random. */
+const STRANGE = '0f9d3c52-6f3e-4d7c-9d51-3a1f5f1f7b11';
+/** As a careful client does: what changes nothing is tried again elsewhere. */
+const again: Pick<OperationTemplate, 'retry'> = {
+  retry: { attempts: 4, baseMs: 60, capMs: 400, statuses: [503], elsewhere: true },
+};
+const read = (name: string, path: string, weight: number): OperationTemplate => ({
+  ...{ name, path, weight, method: 'GET', group: 'people' },
+  ...again,
+});
+const check = read('check', '/session', 40);
+const list = read('list projects', '/projects', 20);
+const lookUp = read('read project', '/projects/{project}', 15);
+const foreign = read("read another's project", `/projects/${STRANGE}`, 6);
+const admin = read('administrate', '/admin/rate-limits', 4);
+const create: OperationTemplate = {
+  ...{ name: 'create project', path: '/projects', method: 'POST', weight: 25, group: 'people' },
+  body: { name: 'Project {op}' },
+};
+const build: OperationTemplate = {
+  ...{ name: 'build', path: '/projects', method: 'GET', weight: 10, group: 'builders' },
+  ...again,
+};
+const greedy: OperationTemplate = {
+  ...{ name: 'ask too often', path: '/session', method: 'GET', weight: 8, group: 'greedy' },
+};
+const operations = [check, list, lookUp, foreign, admin, create, build, greedy];
+/** What is answered with a success when all is well. */
+const wanted = [check, list, lookUp, create, build].map(({ name }) => name);
+
+/** What the log calls them. */
+const actions: Readonly<Record<string, string>> = {
+  [check.name]: 'session.read',
+  [list.name]: 'project.list',
+  [lookUp.name]: 'project.read',
+  [foreign.name]: 'project.read',
+  [admin.name]: 'rate-limit.list',
+  [create.name]: 'project.create',
+  [build.name]: 'project.list',
+  [greedy.name]: 'session.read',
+};
+
+const afterCreate = { acknowledged: { operation: create.name, lagMs: 3 } };
+const gatewayKill: KillKind = {
+  ...{ family: 'gateway-kill', targets: gateways, signal: 'SIGKILL' },
+  ...{ moment: afterCreate, forMs: 150, backMs: 2_000 },
+};
+const gatewayTerm: KillKind = {
+  ...{ family: 'gateway-term', targets: gateways, signal: 'SIGTERM' },
+  ...{ forMs: 150, backMs: 2_500 },
+};
+const postgresKill: KillKind = {
+  ...{ family: 'postgres-kill', targets: ['postgres'], signal: 'SIGKILL', alone: true },
+  ...{ moment: { commitInFlight: true }, forMs: 200, backMs: 700 },
+};
+const backendKill: KillKind = {
+  ...{ family: 'backend-kill', targets: ['postgres-backend'], signal: 'SIGKILL', alone: true },
+  ...{ forMs: 0, backMs: 900 },
+};
+const redisKill: KillKind = {
+  ...{ family: 'redis-kill', targets: ['redis'], signal: 'SIGKILL', alone: true },
+  ...{ moment: afterCreate, forMs: 200, backMs: 500 },
+};
+const kindsOf = (counts: Counts): KillPlan['kinds'] =>
+  [
+    { kind: gatewayKill, count: counts.gateway },
+    { kind: gatewayTerm, count: counts.term },
+    { kind: postgresKill, count: counts.postgres },
+    { kind: backendKill, count: counts.backend },
+    { kind: redisKill, count: counts.redis },
+  ].filter(({ count }) => count > 0);
+/** A backend that is killed takes the server down for a moment. */
+const away = [postgresKill.family, backendKill.family];
+
+function open(durationMs: number): DrillPhase['workload'] {
+  const stream = (of: readonly OperationTemplate[]): OpenWorkload => ({
+    ...{ kind: 'open', arrivals: 'poisson', operations: of },
+    stages: [{ ratePerSecond: of.reduce((sum, { weight }) => sum + weight, 0), durationMs }],
+  });
+  return mixOf([stream(operations)]);
+}
+
+function drill(size: Size, seed: number): Drill {
+  const random = createRandom(seed).fork('kills');
+  const numbers = new Map<string, number>();
+  const { seconds } = size;
+  const calm = (name: string, role: DrillPhase['role'], note: string, ms: number): DrillPhase => ({
+    name,
+    role,
+    note,
+    judged: role !== 'warm-up',
+    workload: open(ms),
+  });
+  const under = (name: keyof Size['kills'], note: string) =>
+    killPhase(size, { name: `${name}-kills`, note, counts: size.kills[name] }, random, numbers);
+  return {
+    note:
+      size === QUICK
+        ? `--quick kills ${total(QUICK)} times instead of ${total(FULL)}, a little closer together, and the calm phases are shorter; load and faults are the same.`
+        : '',
+    tolerance: { slowMs: 150, stayMs: 250 },
+    phases: [
+      calm('warm-up', 'warm-up', 'connections, caches and code', seconds.warmUp * 1_000),
+      calm('baseline', 'baseline', 'reads, changes and refusals', seconds.baseline * 1_000),
+      under('gateway', 'gateways end right after an acknowledged change, or are told to'),
+      under('postgres', 'PostgreSQL ends while a COMMIT is in flight, and single backends do'),
+      under('redis', 'Redis ends right after an acknowledged change, and comes back empty'),
+      under('mixed', 'everything in turn'),
+      calm('liveness', 'liveness', 'everything is back', seconds.liveness * 1_000),
+    ],
+  };
+}
+
+function killPhase(
+  { spacingMs }: Size,
+  { name, note, counts }: { name: string; note: string; counts: Counts },
+  random: Random,
+  numbers: Map<string, number>,
+): DrillPhase {
+  const plan = { kinds: kindsOf(counts), startMs: 300, spacingMs };
+  const { faults, endMs } = planKills(plan, random.fork(name), numbers);
+  return { name, role: 'fault', note, judged: true, faults, workload: open(endMs) };
+}
+
+function total({ kills }: Size): number {
+  return Object.values(kills)
+    .flatMap((counts) => Object.values(counts))
+    .reduce((sum, count) => sum + count, 0);
+}
+
+function testbed(design: string): TestbedSpec {
+  const templateDesign = design === 'turn3.after' ? design : 'turn3.before';
+  return {
+    postgres: {
+      settings: { shared_buffers: '256MB' },
+      template: [
+        {
+          name: 'template',
+          module: 'services/gateway/template.js',
+          params: {
+            ...{ design: templateDesign, rows: 2_000, users: PEOPLE + BUILDERS + GREEDY + 10 },
+            ...{ heavyUsers: 0, heavyRows: 0 },
+          },
+        },
+      ],
+    },
+    accounts: {
+      name: 'accounts',
+      module: 'services/gateway/accounts.js',
+      params: {
+        ...{ count: 0, heavyUsers: 0, design },
+        groups: [
+          { name: 'people', kind: 'sessions', count: PEOPLE, limits: AMPLE },
+          { name: 'builders', kind: 'keys', count: BUILDERS, limits: AMPLE },
+          { name: 'greedy', kind: 'sessions', count: GREEDY, limits: { user: 1 } },
+        ],
+      },
+    },
+    service: {
+      name: 'gateway',
+      module: 'services/gateway/main.js',
+      params: { design, limitWindowMs: WINDOW_MS },
+    },
+    instances: GATEWAYS,
+    links: ['service-postgres'],
+  };
+}
+
+function arm(design: string, expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>): Arm {
+  const { summary } = findDesign(design);
+  return { design, description: summary, ...expectations, testbed: testbed(design) };
+}
+
+export const turn3 = defineScenario({
+  kind: 'drill',
+  id: 'turn3',
+  turn: 3,
+  title: 'The audit log while real processes die',
+  question: 'Is every answered action on record exactly once, whatever dies when?',
+  situation:
+    'Enterprise customers want audit logs. Every authenticated action: who, what, when, outcome. Where does this state live? Who owns it?',
+  arms: () => ({
+    before: arm('turn3.before', {
+      expected: 'fail',
+      // What stood in memory is gone with its process, and nothing is chained.
+      mustFail: ['audit-once'],
+      mayFail: ['audit-atomic', 'audit-order', 'audit-chain', 'checks', 'baseline-p99', 'liveness'],
+    }),
+    sample: arm('turn3.sample', {
+      expected: 'fail',
+      // Pushed and not awaited, in a Redis that is killed; taken out, and not yet written.
+      mustFail: ['audit-once'],
+      mayFail: ['audit-atomic', 'audit-order', 'audit-chain', 'checks', 'baseline-p99', 'liveness'],
+    }),
+    after: arm('turn3.after', { expected: 'pass', mustFail: [] }),
+  }),
+  drill: (quick, seed = 1) => drill(quick ? QUICK : FULL, seed),
+  costPhase: 'baseline',
+  slos: [
+    {
+      id: 'baseline-p99',
+      objective: 'latency.p99 < 100ms',
+      // 500 samples on a machine that has just started four processes.
+      quickObjective: 'latency.p99 < 250ms',
+      operations: wanted,
+      phases: ['baseline'],
+    },
+    {
+      id: 'baseline-errors',
+      objective: 'errors < 0.1%',
+      quickObjective: 'errors < 1%',
+      operations: wanted,
+      phases: ['baseline'],
+    },
+    {
+      id: 'checks',
+      objective: 'errors < 1%',
+      quickObjective: 'errors < 3%',
+      operations: [check.name],
+      phases: ['gateway-kills', 'postgres-kills', 'redis-kills', 'mixed-kills'],
+    },
+    { id: 'liveness', objective: 'errors < 1%', operations: wanted, phases: ['liveness'] },
+  ],
+  invariants: [auditOnce({ actions, denials: 20 }), auditAtomic, auditOrder({ away }), auditChain],
+  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+});

@@ -1,0 +1,79 @@
+/**
+ * Many kills in one phase, from a seed alone: which comes when, and to whom. Two never overlap on one target, and
+ * what stops everybody (`alone`) overlaps with nothing: a process that starts again needs its stores. Faults of a
+ * family are numbered through the whole drill, `gateway-kill#12`, so that each is itself in the history.
+ */
+import type { FaultSpec, Moment, PlannedFault } from '../scenario.ts';
+import { below, type Random, shuffled } from './random.ts';
+
+export interface KillKind {
+  readonly family: string;
+  /** One of them, each time. */
+  readonly targets: readonly string[];
+  readonly signal: Extract<FaultSpec, { kind: 'kill' }>['signal'];
+  /** What it waits for once its time has come, and for how long at most. */
+  readonly moment?: Pick<Moment, 'acknowledged' | 'commitInFlight'>;
+  /** Started again this long after it ended. */
+  readonly forMs: number;
+  /** Until it is surely back after that. */
+  readonly backMs: number;
+  readonly alone?: boolean;
+}
+
+export interface KillPlan {
+  readonly kinds: readonly { readonly kind: KillKind; readonly count: number }[];
+  readonly startMs: number;
+  /** Between two kills; each time a quarter more or less. */
+  readonly spacingMs: number;
+}
+
+export interface PlannedKills {
+  readonly faults: readonly PlannedFault[];
+  /** When the last of them is surely over. */
+  readonly endMs: number;
+}
+
+/** Longest wait for the event of a moment: without it the kill comes all the same. */
+const MOMENT_MS = 500;
+
+/** `numbers` goes on from phase to phase. */
+export function planKills(
+  plan: KillPlan,
+  random: Random,
+  numbers: Map<string, number>,
+): PlannedKills {
+  const all = plan.kinds.flatMap(({ kind, count }) => Array.from({ length: count }, () => kind));
+  const order = [...shuffled(random.fork('order'), all.length)].map((index) => all[index]!);
+  const draws = random.fork('draws');
+  const freeMs = new Map(all.flatMap(({ targets }) => targets).map((target) => [target, 0]));
+  let [atMs, aloneUntilMs] = [plan.startMs, 0];
+  const faults = order.map((kind): PlannedFault => {
+    const others = kind.alone ? [...freeMs.values()] : [];
+    const soonestMs = Math.min(...kind.targets.map((target) => freeMs.get(target)!));
+    atMs = Math.max(atMs, aloneUntilMs, soonestMs, ...others);
+    const free = kind.targets.filter((target) => freeMs.get(target)! <= atMs);
+    const target = free[below(draws, free.length)]!;
+    const overMs = atMs + (kind.moment ? MOMENT_MS : 0) + kind.forMs + kind.backMs;
+    freeMs.set(target, overMs);
+    if (kind.alone) aloneUntilMs = overMs;
+    const number = (numbers.get(kind.family) ?? 0) + 1;
+    numbers.set(kind.family, number);
+    const fault = faultOf(kind, { number, target, atMs: Math.round(atMs) });
+    atMs += plan.spacingMs * (0.75 + draws.next() / 2);
+    return fault;
+  });
+  return { faults, endMs: Math.ceil(Math.max(atMs, ...freeMs.values())) };
+}
+
+function faultOf(
+  kind: KillKind,
+  { number, target, atMs }: { number: number; target: string; atMs: number },
+): PlannedFault {
+  const { family, signal, moment, forMs } = kind;
+  return {
+    name: `${family}#${number}`,
+    at: { afterMs: atMs, ...(moment && { ...moment, latestMs: atMs + MOMENT_MS }) },
+    fault: { kind: 'kill', target, signal },
+    forMs,
+  };
+}
