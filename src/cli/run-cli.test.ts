@@ -179,6 +179,35 @@ describe('sim', () => {
     expect((await sim(['--repeat', '3', '--quiet'], answering(...codes))).code).toBe(expected);
   });
 
+  it('closes `all` with one table of everything, and one line', async () => {
+    const [first] = scenarios;
+    const argv = ['sim', 'all', '--out', out, '--format', 'md', '--quiet'];
+    const { code, stdout } = await run(argv, answering(0, 99, 97));
+    expect(code).toBe(99);
+    const lines = stdout.trimEnd().split('\n');
+    const table = lines.slice(lines.findIndex((line) => line.startsWith('scenario')));
+    expect(table[0]).toMatch(/^scenario +verdict +exit +seconds +reports$/);
+    expect(table.slice(1, -2).map((line) => line.split(' ')[0])).toEqual(
+      scenarios.map(({ id }) => id),
+    );
+    const seconds = Math.round(turn4Result.durationMs / 1_000);
+    expect(table[1]!.split(/ +/).slice(0, 4)).toEqual([first!.id, 'pass', '0', `${seconds}`]);
+    expect(table[1]).toContain(join(out, first!.id));
+    expect(table[2]!.split(/ +/)[2]).toBe('99');
+    expect(table.at(-1)).toMatch(
+      new RegExp(`^${scenarios.length - 2} of ${scenarios.length} pass, \\d+ s, exit 99$`),
+    );
+  });
+
+  it('prints `all` as one JSON document', async () => {
+    const { code, stdout } = await run(['sim', 'all', '--out', out, '--json'], answering(0, 97));
+    const { runs } = JSON.parse(stdout) as { runs: Result[] };
+    expect([code, runs.map(({ scenario }) => scenario)]).toEqual([
+      97,
+      scenarios.map(({ id }) => id),
+    ]);
+  });
+
   it('runs a scenario of the user from a file', async () => {
     const file = join(out, 'mine.mjs');
     writeFileSync(
@@ -221,6 +250,20 @@ describe('a run that cannot go on', () => {
     const { code, stdout } = await sim(['--repeat', '2', '--json'], engine);
     expect(code).toBe(1);
     expect((JSON.parse(stdout) as { runs: Result[] }).runs).toHaveLength(1);
+  });
+
+  it('says what was finished before it, and what was not', async () => {
+    const good = fakeRun({ secondMs: 0 });
+    let calls = 0;
+    const engine: RunScenario = (options) => {
+      calls += 1;
+      return calls === 1 ? good(options) : failing(new Error('boom'))(options);
+    };
+    const { code, stdout } = await sim(['--repeat', '3'], engine);
+    expect(code).toBe(1);
+    expect(stdout.match(/^turn4 +pass +0 /gm)).toHaveLength(1);
+    expect(stdout.match(/^turn4 +not run$/gm)).toHaveLength(2);
+    expect(stdout).toMatch(/\n\n1 of 3 pass, \d+ s\n$/);
   });
 
   it('calls a bug a bug, with stack, cause, seed and command', async () => {
@@ -266,6 +309,19 @@ describe('interrupts', () => {
     const written = readFileSync(join(out, 'turn4', 'latest', 'result.json'), 'utf8');
     expect((JSON.parse(written) as Result).aborted).toBe(true);
     expect(host.listenerCount(signal)).toBe(0);
+  });
+
+  it('stops all that would have come after it, and says so', async () => {
+    const argv = ['sim', 'all', '--out', out, '--format', 'md', '--quiet'];
+    const { host, ended } = start(argv, fakeRun({ secondMs: 20 }));
+    await sleep(100);
+    host.emit('SIGINT');
+    const { code, stdout } = await ended;
+    expect(code).toBe(130);
+    const [first, ...others] = scenarios.map(({ id }) => id);
+    expect(stdout).toMatch(new RegExp(`^${first} +stopped `, 'm'));
+    for (const id of others) expect(stdout).toMatch(new RegExp(`^${id} +not run$`, 'm'));
+    expect(stdout).toMatch(new RegExp(`^0 of ${scenarios.length} pass, \\d+ s, exit 130$`, 'm'));
   });
 
   it('leaves at once on the second signal', async () => {

@@ -7,7 +7,7 @@ import type { FormatName } from '../report/formats.ts';
 import { writeManifest } from '../sim/effects/evidence.ts';
 import { UsageError } from '../sim/errors.ts';
 import type { LoadTool } from '../sim/pure/load-tool.ts';
-import type { ArmName, Result } from '../sim/result.ts';
+import type { ArmName } from '../sim/result.ts';
 import type { RunOutcome, RunScenario } from '../sim/run-events.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { Session } from './crash.ts';
@@ -19,9 +19,9 @@ import type { Io, ProcessHooks } from './io.ts';
 import { wantsColor, widthOf } from './io.ts';
 import type { Progress } from './progress.ts';
 import { openProgress } from './progress.ts';
-import { repeatSummary } from './repeat-summary.ts';
 import { chooseArms, resolveScenarios } from './scenario-lookup.ts';
-import { textTable, wrap } from './text-table.ts';
+import { simSummary } from './sim-summary.ts';
+import { wrap } from './text-table.ts';
 import { ensureFolder, linkLatest, shownPath, writeReports } from './write-reports.ts';
 
 export interface SimFlags {
@@ -72,7 +72,7 @@ export async function runSim(
 
   const finished: RunOutcome[] = [];
   let progress: Progress | null = null;
-  let stoppedBy: number | null = null;
+  let exitCode: number | null = null;
   const interrupts = listenForInterrupts(deps.process, () => progress?.stopping());
   try {
     for (const run of runs) {
@@ -89,18 +89,30 @@ export async function runSim(
       await finishRun(outcome, run, flags, deps.io, runs.length);
       if (interrupts.exitCode() !== null) break;
     }
-    stoppedBy = interrupts.exitCode();
+    // Ctrl-C while a kept testbed is looked at ends the looking; the verdict stands.
+    exitCode =
+      interrupts.exitCode() ?? worstExitCode(finished.map(({ result }) => result.exitCode));
   } finally {
-    if (flags.json && (runs.length > 1 || finished.length > 0)) {
-      deps.io.stdout.write(jsonDocument(finished, runs.length));
-    }
+    deps.io.stdout.write(closingWords(runs, finished, { flags, io: deps.io, exitCode }));
     await endKept(finished.at(-1), interrupts.signal, deps);
     interrupts.dispose();
   }
-  if (!flags.json && runs.length > 1) deps.io.stdout.write(summary(finished, flags, deps.io));
-  const codes = finished.map(({ result }) => result.exitCode);
-  // Ctrl-C while a kept testbed is looked at ends the looking; the verdict stands.
-  return stoppedBy ?? worstExitCode(codes);
+  return exitCode;
+}
+
+/** After the last run, or before the error that ended them: the one document, or the summary of several runs. */
+function closingWords(
+  runs: readonly Planned[],
+  finished: readonly RunOutcome[],
+  { flags, io, exitCode }: { flags: SimFlags; io: Io; exitCode: number | null },
+): string {
+  const stopped = finished.length === 0 && exitCode === null;
+  if (flags.json) {
+    return runs.length > 1 || finished.length > 0 ? jsonDocument(finished, runs.length) : '';
+  }
+  if (runs.length === 1 || stopped) return '';
+  const planned = runs.map(({ scenario }) => scenario.id);
+  return simSummary({ planned, finished, seed: flags.seed, exitCode, width: widthOf(io.stdout) });
 }
 
 /** A drill's rates and lengths belong to its faults and its verdict: changed, it would prove something else. */
@@ -249,34 +261,6 @@ function heading(run: Planned, flags: SimFlags): string {
 function jsonDocument(finished: readonly RunOutcome[], planned: number): string {
   const results = finished.map(({ result }) => result);
   return `${JSON.stringify(planned === 1 ? results[0] : { runs: results }, null, 2)}\n`;
-}
-
-function summary(finished: readonly RunOutcome[], flags: SimFlags, io: Io): string {
-  const width = widthOf(io.stdout);
-  if (flags.repeat === 1) return overview(finished, width);
-  const byScenario = new Map<string, Result[]>();
-  for (const { result } of finished) {
-    byScenario.set(result.scenario, [...(byScenario.get(result.scenario) ?? []), result]);
-  }
-  const tables = [...byScenario].map(
-    ([id, results]) => `\n${id}, seed ${flags.seed}\n${repeatSummary(results, width)}`,
-  );
-  return `${tables.join('')}\n${overview(finished, width)}`;
-}
-
-function overview(finished: readonly RunOutcome[], width: number): string {
-  const rows = finished.map(({ result, folder }) => [
-    result.scenario,
-    result.verdict,
-    String(result.exitCode),
-    shownPath(folder),
-  ]);
-  const titles = ['scenario', 'verdict', 'exit', 'reports'];
-  return textTable(
-    titles.map((title) => ({ title })),
-    rows,
-    width,
-  );
 }
 
 function isAbort(error: unknown): boolean {
