@@ -4,16 +4,15 @@
  * once); the others read what it made. The public half lies beside it, for verifiers.
  */
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
-  type KeyObject,
   randomBytes,
   sign,
 } from 'node:crypto';
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { keyIdOf } from './chain/checkpoint.ts';
 
 export interface AuditKeys {
   sign(bytes: Uint8Array): Buffer;
@@ -46,11 +45,6 @@ export async function openAuditKeys(directory: string): Promise<AuditKeys> {
     keyId: keyIdOf(publicKey),
     wrappingKey: Buffer.from(wrapping, 'base64'),
   };
-}
-
-function keyIdOf(publicKey: KeyObject): string {
-  const der = publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(der).digest('hex').slice(0, 16);
 }
 
 function parse(file: string, text: string): { signing: string; wrapping: string } {

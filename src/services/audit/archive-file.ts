@@ -1,0 +1,149 @@
+/**
+ * A partition as a file that speaks for itself: a header line, every record as one line of JSON in the order (xid, id),
+ * and a trailer with their number, the digest of their leaves and a signature over both and the header; all in gzip.
+ * It can be checked without the database, and read a line at a time.
+ */
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
+import type { AuditKeys } from './audit-keys.ts';
+import { leafOf } from './chain/encoding.ts';
+import type { AuditRecord } from './contract.ts';
+
+export interface ArchiveHeader {
+  readonly format: 'platform-audit-archive';
+  readonly version: 1;
+  readonly partition: string;
+  /** Bounds of occurred_at, ISO; `to` is not included. */
+  readonly from: string;
+  readonly to: string;
+}
+
+interface ArchiveTrailer {
+  readonly records: number;
+  /** SHA-256 over the leaves in order, hex. */
+  readonly digest: string;
+  readonly keyId: string;
+  /** Ed25519, base64. */
+  readonly signature: string;
+}
+
+/** The file is not what a partition was once written to. */
+export class ArchiveError extends Error {}
+
+const signedBytes = (header: string, { records, digest }: { records: number; digest: string }) =>
+  Buffer.from(`platform-audit-archive\n${header}\n${records}\n${digest}`);
+
+/** Durable when it resolves. */
+export async function writeArchive(
+  file: string,
+  given: { header: ArchiveHeader; records: AsyncIterable<AuditRecord>; keys: AuditKeys },
+): Promise<{ records: number; digest: string }> {
+  const header = JSON.stringify(given.header);
+  const leaves = createHash('sha256');
+  let records = 0;
+  let digest = '';
+  async function* lines() {
+    yield `${header}\n`;
+    let page: string[] = [];
+    for await (const record of given.records) {
+      leaves.update(leafOf(record));
+      records += 1;
+      page.push(lineOf(record));
+      if (page.length === 500) {
+        yield page.join('');
+        page = [];
+      }
+    }
+    digest = leaves.digest('hex');
+    const signature = given.keys.sign(signedBytes(header, { records, digest })).toString('base64');
+    const trailer: ArchiveTrailer = { records, digest, keyId: given.keys.keyId, signature };
+    yield `${page.join('')}${JSON.stringify(trailer)}\n`;
+  }
+  await pipeline(Readable.from(lines()), createGzip(), createWriteStream(file, { mode: 0o600 }));
+  const handle = await open(file, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return { records, digest };
+}
+
+const lineOf = (record: AuditRecord): string =>
+  `${JSON.stringify({ ...record, sealed: record.sealed?.toString('base64') ?? null })}\n`;
+
+/** The records as they stand there; judged by whoever reads them. */
+export async function* archivedRecords(file: string): AsyncIterable<AuditRecord> {
+  for await (const { kind, value } of parts(file)) if (kind === 'record') yield value;
+}
+
+/** Throws ArchiveError unless every byte is what was signed with one of the keys (PEM). */
+export async function checkArchive(
+  file: string,
+  { publicKeys }: { publicKeys: readonly string[] },
+): Promise<{ header: ArchiveHeader; records: number; digest: string }> {
+  const leaves = createHash('sha256');
+  let headerLine = '';
+  let records = 0;
+  let trailer: ArchiveTrailer | null = null;
+  try {
+    for await (const part of parts(file)) {
+      if (trailer) throw new ArchiveError('there are lines after the trailer');
+      if (part.kind === 'header') headerLine = part.value;
+      else if (part.kind === 'trailer') trailer = part.value;
+      else {
+        leaves.update(leafOf(part.value));
+        records += 1;
+      }
+    }
+  } catch (cause) {
+    throw new ArchiveError(`${file} cannot be read as an archive: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  if (!trailer) throw new ArchiveError(`${file} ends before its trailer`);
+  const found = { records, digest: leaves.digest('hex') };
+  if (trailer.records !== found.records || trailer.digest !== found.digest)
+    throw new ArchiveError(
+      `${file} does not hold the ${trailer.records} records it was signed for`,
+    );
+  const signature = Buffer.from(trailer.signature, 'base64');
+  const bytes = signedBytes(headerLine, found);
+  if (!publicKeys.some((pem) => verify(null, bytes, createPublicKey(pem), signature)))
+    throw new ArchiveError(`${file} is signed with none of the keys given`);
+  return { header: JSON.parse(headerLine) as ArchiveHeader, ...found };
+}
+
+type Part =
+  | { readonly kind: 'header'; readonly value: string }
+  | { readonly kind: 'record'; readonly value: AuditRecord }
+  | { readonly kind: 'trailer'; readonly value: ArchiveTrailer };
+
+async function* parts(file: string): AsyncIterable<Part> {
+  const source = createReadStream(file);
+  const unpacked = source.pipe(createGunzip());
+  // `pipe` leaves errors where they happen.
+  source.on('error', (error) => unpacked.destroy(error));
+  let first = true;
+  try {
+    for await (const line of createInterface({ input: unpacked, crlfDelay: Infinity })) {
+      if (first) yield { kind: 'header', value: line };
+      else yield partOf(line);
+      first = false;
+    }
+  } finally {
+    source.destroy();
+  }
+}
+
+function partOf(line: string): Part {
+  const value = JSON.parse(line) as ArchiveTrailer | (AuditRecord & { sealed: string | null });
+  if (!('eventId' in value)) return { kind: 'trailer', value };
+  const sealed = value.sealed === null ? null : Buffer.from(value.sealed, 'base64');
+  return { kind: 'record', value: { ...value, sealed } };
+}
