@@ -36,7 +36,7 @@ export interface TransactionalDatabase extends Database {
  */
 export type RecordIn = (
   tx: Database,
-  about?: { userId?: string; organisationId?: string; resourceId?: string },
+  about?: { userId?: string; organisationId?: string; resourceId?: string; sessionId?: string },
 ) => Promise<void>;
 
 export interface ServiceProblem {

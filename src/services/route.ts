@@ -15,6 +15,14 @@ export interface CallSession {
   readonly endsAtMs: number;
 }
 
+export interface Trail {
+  userId: string;
+  organisationId: string;
+  resourceId: string | null;
+  /** Where it is not the session of the call: one that just began, or ended. */
+  sessionId?: string;
+}
+
 export interface Call {
   /** The session's, or the API key's owner; empty on routes that need neither. */
   readonly userId: string;
@@ -32,7 +40,7 @@ export interface Call {
   readonly query: Readonly<Record<string, string | number | undefined>>;
   readonly body: Readonly<Record<string, unknown>>;
   /** What the audit event will say. A route without a session names the user as soon as it knows. */
-  readonly trail: { userId: string; organisationId: string; resourceId: string | null };
+  readonly trail: Trail;
   /** A route that changes something passes it to the transaction of the change. */
   readonly recordIn: RecordIn;
 }

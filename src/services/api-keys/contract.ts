@@ -9,6 +9,7 @@
  * read it says 503.
  */
 import type { ExactLimitsDesign } from '../design.ts';
+import type { RecordIn } from '../ports.ts';
 
 export type Tier = keyof ExactLimitsDesign['tiers'];
 
@@ -57,15 +58,20 @@ export interface ApiKeys {
   /** Null when the token is unknown or revoked, or the owner disabled. */
   authenticate(token: string): Promise<KeyCaller | null>;
   /** `full`: the owner has as many as one may have. */
-  create(ownerId: string, name: string): Promise<CreatedKey | 'full'>;
+  create(ownerId: string, name: string, recordIn: RecordIn): Promise<CreatedKey | 'full'>;
   /** Those not revoked, newest first. */
   list(ownerId: string): Promise<readonly ApiKeyView[]>;
   /** With all its agents. Idempotent; false when the owner never had such a key. */
-  revoke(ownerId: string, keyId: string): Promise<boolean>;
+  revoke(ownerId: string, keyId: string, recordIn: RecordIn): Promise<boolean>;
   /** Into the lowest free place. Null when the owner has no such key, `full` when every place is taken. */
-  enrol(ownerId: string, keyId: string, name: string): Promise<EnrolledAgent | 'full' | null>;
+  enrol(
+    ownerId: string,
+    keyId: string,
+    name: string,
+    recordIn: RecordIn,
+  ): Promise<EnrolledAgent | 'full' | null>;
   /** By place; null when the owner has no such key. */
   agents(ownerId: string, keyId: string): Promise<readonly AgentView[] | null>;
   /** Frees the place. Idempotent; false when the owner's key never had an agent there. */
-  revokeAgent(ownerId: string, keyId: string, slot: number): Promise<boolean>;
+  revokeAgent(ownerId: string, keyId: string, slot: number, recordIn: RecordIn): Promise<boolean>;
 }

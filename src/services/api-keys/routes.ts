@@ -64,8 +64,8 @@ const createRoute = (keys: ApiKeys): Route => ({
   body: named,
   answers: { 201: object({ ...keyFields, token }) },
   problems: [409],
-  async handle({ userId, body, trail }) {
-    const created = await keys.create(userId, body.name as string);
+  async handle({ userId, body, trail, recordIn }) {
+    const created = await keys.create(userId, body.name as string, recordIn);
     if (created === 'full') throw full('keys', `You have ${maxKeys} keys. Revoke one first.`);
     trail.resourceId = created.key.id;
     return { status: 201, body: { ...created.key, token: created.token } };
@@ -79,6 +79,7 @@ const listRoute = (keys: ApiKeys): Route => ({
   access: 'session',
   action: 'key.list',
   resourceType: 'key',
+  whenUnaudited: 'local-log',
   answers: { 200: listOf(keyFields) },
   handle: async ({ userId }) => ({ status: 200, body: { items: await keys.list(userId) } }),
 });
@@ -93,9 +94,9 @@ const revokeRoute = (keys: ApiKeys): Route => ({
   params: keyParams,
   answers: { 204: null },
   problems: [404],
-  async handle({ userId, params, trail }) {
+  async handle({ userId, params, trail, recordIn }) {
     trail.resourceId = params.id!;
-    if (await keys.revoke(userId, params.id!)) return { status: 204 };
+    if (await keys.revoke(userId, params.id!, recordIn)) return { status: 204 };
     throw keyNotFound();
   },
 });
@@ -112,8 +113,8 @@ const enrolRoute = (keys: ApiKeys): Route => ({
   body: named,
   answers: { 201: object({ ...agentFields, token }) },
   problems: [404, 409],
-  async handle({ userId, params, body, trail }) {
-    const enrolled = await keys.enrol(userId, params.id!, body.name as string);
+  async handle({ userId, params, body, trail, recordIn }) {
+    const enrolled = await keys.enrol(userId, params.id!, body.name as string, recordIn);
     if (!enrolled) throw keyNotFound();
     if (enrolled === 'full')
       throw full('agents', `This key has ${maxSlots} agents. Revoke one first.`);
@@ -129,6 +130,7 @@ const agentsRoute = (keys: ApiKeys): Route => ({
   access: 'session',
   action: 'agent.list',
   resourceType: 'agent',
+  whenUnaudited: 'local-log',
   params: keyParams,
   answers: { 200: listOf(agentFields) },
   problems: [404],
@@ -149,9 +151,10 @@ const revokeAgentRoute = (keys: ApiKeys): Route => ({
   params: object({ id, slot }),
   answers: { 204: null },
   problems: [404],
-  async handle({ userId, params, trail }) {
+  async handle({ userId, params, trail, recordIn }) {
     trail.resourceId = `${params.id}/${params.slot}`;
-    if (await keys.revokeAgent(userId, params.id!, Number(params.slot))) return { status: 204 };
+    const slot = Number(params.slot);
+    if (await keys.revokeAgent(userId, params.id!, slot, recordIn)) return { status: 204 };
     throw new ServiceError({
       status: 404,
       code: 'agent-not-found',

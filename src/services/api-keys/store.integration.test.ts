@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection, openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { createBase } from '../gateway/database-template.ts';
+import { unrecorded } from '../gateway/fixtures/platform.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
 import { findDesign } from '../lineage.ts';
 import type { ApiKeys, CreatedKey, EnrolledAgent } from './contract.ts';
@@ -54,9 +55,9 @@ beforeAll(async () => {
 afterAll(() => db?.close());
 
 const make = async (ownerId: string, name = 'ci') =>
-  (await here.create(ownerId, name)) as CreatedKey;
+  (await here.create(ownerId, name, unrecorded)) as CreatedKey;
 const enrol = async (ownerId: string, keyId: string, name = 'runner') =>
-  (await here.enrol(ownerId, keyId, name)) as EnrolledAgent;
+  (await here.enrol(ownerId, keyId, name, unrecorded)) as EnrolledAgent;
 const later = (ms: number) => {
   nowMs += ms;
 };
@@ -73,15 +74,15 @@ describe('a key', () => {
     expect(await elsewhere.authenticate(token)).toEqual(caller);
     expect(await here.list('3')).toEqual([key]);
 
-    expect(await here.revoke('3', key.id)).toBe(true);
+    expect(await here.revoke('3', key.id, unrecorded)).toBe(true);
     expect(await here.authenticate(token)).toBeNull();
     expect(await here.list('3')).toEqual([]);
     later(999);
     expect(await elsewhere.authenticate(token)).toEqual(caller);
     later(1);
     expect(await elsewhere.authenticate(token)).toBeNull();
-    expect(await here.revoke('3', key.id)).toBe(true);
-    expect(await here.enrol('3', key.id, 'late')).toBeNull();
+    expect(await here.revoke('3', key.id, unrecorded)).toBe(true);
+    expect(await here.enrol('3', key.id, 'late', unrecorded)).toBeNull();
     expect(await here.agents('3', key.id)).toBeNull();
   });
 
@@ -102,18 +103,18 @@ describe('a key', () => {
     await db.query({ text: `UPDATE users SET disabled_at = now() WHERE id = 5` });
     later(1_000);
     expect(await here.authenticate(other.token)).toBeNull();
-    await expect(here.create('5', 'late')).rejects.toMatchObject({ status: 403 });
+    await expect(here.create('5', 'late', unrecorded)).rejects.toMatchObject({ status: 403 });
     expect(await here.authenticate(mine.token)).not.toBeNull();
   });
 
   it('is one of at most so many, also for many at once', async () => {
     const made = await Promise.all(
-      Array.from({ length: maxKeys + 3 }, () => here.create('6', 'k')),
+      Array.from({ length: maxKeys + 3 }, () => here.create('6', 'k', unrecorded)),
     );
     expect(made.filter((one) => one === 'full')).toHaveLength(3);
     expect(await here.list('6')).toHaveLength(maxKeys);
-    await here.revoke('6', (made.find((one) => one !== 'full') as CreatedKey).key.id);
-    expect(await here.create('6', 'room again')).not.toBe('full');
+    await here.revoke('6', (made.find((one) => one !== 'full') as CreatedKey).key.id, unrecorded);
+    expect(await here.create('6', 'room again', unrecorded)).not.toBe('full');
   });
 });
 
@@ -133,8 +134,8 @@ describe('an agent', () => {
       });
     expect(await here.authenticate(bare)).toMatchObject({ agent: 0, agents: 2 });
 
-    expect(await here.revokeAgent('7', key.id, 1)).toBe(true);
-    expect(await here.revokeAgent('7', key.id, 1)).toBe(true);
+    expect(await here.revokeAgent('7', key.id, 1, unrecorded)).toBe(true);
+    expect(await here.revokeAgent('7', key.id, 1, unrecorded)).toBe(true);
     expect(await here.authenticate(first.token)).toBeNull();
     expect(await here.authenticate(second.token)).toMatchObject({ agent: 2, agents: 2 });
     const third = await enrol('7', key.id, 'third');
@@ -145,14 +146,16 @@ describe('an agent', () => {
     expect((await here.agents('7', key.id))!.map(({ slot }) => slot)).toEqual([1, 2]);
     expect(await here.list('7')).toMatchObject([{ agents: 2 }]);
 
-    await here.revoke('7', key.id);
+    await here.revoke('7', key.id, unrecorded);
     expect(await here.authenticate(second.token)).toBeNull();
     expect(await here.authenticate(third.token)).toBeNull();
   });
 
   it('is alone in its place, also when many are enrolled at once', async () => {
     const { key } = await make('8');
-    const wanted = Array.from({ length: maxSlots + 2 }, (_, i) => here.enrol('8', key.id, `r${i}`));
+    const wanted = Array.from({ length: maxSlots + 2 }, (_, i) =>
+      here.enrol('8', key.id, `r${i}`, unrecorded),
+    );
     const enrolled = await Promise.all(wanted);
     expect(enrolled.filter((one) => one === 'full')).toHaveLength(2);
     const agents = enrolled.filter((one) => one !== 'full') as EnrolledAgent[];
@@ -163,7 +166,7 @@ describe('an agent', () => {
         agent: agent.slot,
         agents: maxSlots,
       });
-    expect(await here.revokeAgent('8', key.id, maxSlots)).toBe(true);
+    expect(await here.revokeAgent('8', key.id, maxSlots, unrecorded)).toBe(true);
     expect(await here.authenticate(agents[0]!.token)).toMatchObject({ agents: maxSlots - 1 });
   });
 });
@@ -173,10 +176,10 @@ it("another's key is one that does not exist", async () => {
   const { token: agent } = await enrol('9', key.id);
   expect(await here.list('10')).toEqual([]);
   expect(await here.agents('10', key.id)).toBeNull();
-  expect(await here.enrol('10', key.id, 'thief')).toBeNull();
-  expect(await here.revokeAgent('10', key.id, 1)).toBe(false);
-  expect(await here.revoke('10', key.id)).toBe(false);
-  expect(await here.revoke('10', '999999999999')).toBe(false);
+  expect(await here.enrol('10', key.id, 'thief', unrecorded)).toBeNull();
+  expect(await here.revokeAgent('10', key.id, 1, unrecorded)).toBe(false);
+  expect(await here.revoke('10', key.id, unrecorded)).toBe(false);
+  expect(await here.revoke('10', '999999999999', unrecorded)).toBe(false);
   expect(await here.authenticate(token)).toMatchObject({ ownerId: '9', agents: 1 });
   expect(await here.authenticate(agent)).toMatchObject({ ownerId: '9', agent: 1 });
 });
@@ -187,7 +190,7 @@ it('no secret stands in tables, files, WAL or the statement log', async () => {
   await here.authenticate(token);
   await here.authenticate(agent);
   await here.authenticate(makeSecret(systemRandom).token(key.id, 3));
-  await here.revokeAgent('11', key.id, 1);
+  await here.revokeAgent('11', key.id, 1, unrecorded);
   const secretIn = (text: string) => /_([\w-]{43})_/.exec(text)![1]!;
   const shapes = [token, agent].map(secretIn).flatMap((secret) => {
     const raw = Buffer.from(secret, 'base64url');

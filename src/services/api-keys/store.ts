@@ -46,7 +46,7 @@ export function createApiKeys(given: {
       };
     },
 
-    create(ownerId, name) {
+    create(ownerId, name, recordIn) {
       const { secretHash, token } = makeSecret(random);
       return db.transaction(async (tx) => {
         // Locked, so that two at once count each other.
@@ -65,6 +65,7 @@ export function createApiKeys(given: {
                  VALUES ($1, $2, $3, $4, $5) RETURNING id, name, ${iso('created_at')}`,
           values: [owner.organisation_id, ownerId, name, secretHash, now()],
         });
+        await recordIn(tx, { resourceId: key!.id });
         return { token: token(key!.id, 0), key: { ...key!, agents: 0 } };
       });
     },
@@ -78,17 +79,23 @@ export function createApiKeys(given: {
         values: [ownerId],
       }),
 
-    async revoke(ownerId, keyId) {
-      const rows = await db.query({
-        text: `UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3)
-                WHERE id = $1 AND owner_id = $2 RETURNING id`,
-        values: [keyId, ownerId, now()],
+    async revoke(ownerId, keyId, recordIn) {
+      const wasThere = await db.transaction(async (tx) => {
+        const ended = await tx.query({
+          text: `UPDATE api_keys SET revoked_at = $3
+                  WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL RETURNING id`,
+          values: [keyId, ownerId, now()],
+        });
+        if (ended.length > 0) await recordIn(tx);
+        if (ended.length > 0) return true;
+        const text = 'SELECT 1 FROM api_keys WHERE id = $1 AND owner_id = $2';
+        return (await tx.query({ text, values: [keyId, ownerId] })).length > 0;
       });
       known.forget(keyId);
-      return rows.length > 0;
+      return wasThere;
     },
 
-    async enrol(ownerId, keyId, name) {
+    async enrol(ownerId, keyId, name, recordIn) {
       const { secretHash, token } = makeSecret(random);
       const enrolled = await db.transaction(async (tx) => {
         // Locked first: the statement after it sees every place that was given out before.
@@ -105,7 +112,9 @@ export function createApiKeys(given: {
                   ORDER BY place LIMIT 1 RETURNING slot, name, ${iso('created_at')}`,
           values: [keyId, name, secretHash, now()],
         });
-        return agent ?? 'full';
+        if (!agent) return 'full';
+        await recordIn(tx, { resourceId: `${keyId}/${agent.slot}` });
+        return agent;
       });
       // Here the agent may work at once.
       known.forget(keyId);
@@ -125,19 +134,25 @@ export function createApiKeys(given: {
       return rows.filter((row): row is AgentView => row.slot !== null);
     },
 
-    async revokeAgent(ownerId, keyId, slot) {
-      const rows = await db.query<{ slot: number }>({
-        text: `WITH ended AS (
-                 UPDATE api_key_agents SET revoked_at = $4 FROM api_keys AS k
+    async revokeAgent(ownerId, keyId, slot, recordIn) {
+      const wasThere = await db.transaction(async (tx) => {
+        const ended = await tx.query({
+          text: `UPDATE api_key_agents SET revoked_at = $4 FROM api_keys AS k
                   WHERE key_id = $1 AND slot = $3 AND api_key_agents.revoked_at IS NULL
-                    AND k.id = key_id AND owner_id = $2 RETURNING slot)
-               SELECT slot FROM ended
-               UNION SELECT slot FROM api_key_agents AS a JOIN api_keys AS k ON k.id = key_id
-                      WHERE key_id = $1 AND slot = $3 AND owner_id = $2`,
-        values: [keyId, ownerId, slot, now()],
+                    AND k.id = key_id AND owner_id = $2 RETURNING slot`,
+          values: [keyId, ownerId, slot, now()],
+        });
+        if (ended.length > 0) await recordIn(tx);
+        if (ended.length > 0) return true;
+        const rows = await tx.query({
+          text: `SELECT 1 FROM api_key_agents AS a JOIN api_keys AS k ON k.id = key_id
+                  WHERE key_id = $1 AND slot = $3 AND owner_id = $2 LIMIT 1`,
+          values: [keyId, ownerId, slot],
+        });
+        return rows.length > 0;
       });
       known.forget(keyId);
-      return rows.length > 0;
+      return wasThere;
     },
   };
 }

@@ -1,14 +1,18 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findDesign } from '../lineage.ts';
-import type { Database, Statement } from '../ports.ts';
 import type { AuditEvent } from './contract.ts';
 import { createGroupCommit } from './group-commit.ts';
+import type { AuditInsert } from './insert.ts';
+import { type LocalLog, openLocalLog } from './local-log.ts';
 
 // The store here is a hand-held one, so that a test can say when a flush ends and how.
 const { writer } = findDesign('turn4.after').audit;
 if (writer.kind !== 'group-commit') throw new Error('turn4.after writes in groups');
 const design = { ...writer, maxBatch: 3, maxQueued: 4, retryForMs: 1_000 };
-const observer = { flushed: () => {}, cache: () => {} };
+const observer = { flushed() {}, sequenced() {}, spilled() {}, cache() {} };
 const clock = { nowUs: () => performance.now() * 1_000 };
 
 interface Flush {
@@ -17,29 +21,40 @@ interface Flush {
   fail(error: Error): void;
 }
 
-function heldStore() {
+function heldStore(localLog: LocalLog | null = null) {
   const flushes: Flush[] = [];
-  const db = {
-    query: (statement: Statement) =>
-      new Promise<never[]>((resolve, reject) => {
-        const ids = (statement.values as string[][])[2]!;
-        flushes.push({ ids, finish: () => resolve([]), fail: reject });
+  const insert: AuditInsert = {
+    many: (events) =>
+      new Promise((resolve, reject) => {
+        const ids = events.map(({ eventId }) => eventId);
+        flushes.push({ ids, finish: resolve, fail: reject });
       }),
-  } as Database;
-  return { db, flushes, writer: createGroupCommit({ db, clock, design, observer }) };
+    inside: async () => {},
+    probe: async () => {},
+  };
+  const reports: Error[] = [];
+  const report = (error: Error) => void reports.push(error);
+  const writer = createGroupCommit({ insert, clock, design, observer, report, localLog });
+  return { flushes, reports, writer };
 }
 
 const event = (eventId: string): AuditEvent => ({
   eventId,
+  occurredAt: '2026-11-21T03:23:15.000000Z',
+  organisationId: '1',
   userId: '1',
+  sessionHash: null,
+  keyId: null,
+  agent: null,
   action: 'a',
   resourceType: 'r',
   resourceId: null,
   outcome: 'success',
-  occurredAt: '2026-11-21T03:23:15.000000Z',
-  ip: null,
+  reason: null,
   requestId: 'q',
-  userAgent: null,
+  region: 'us',
+  service: 'test',
+  personal: { ip: null, userAgent: null },
 });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -109,5 +124,71 @@ describe('group commit', () => {
       'rejected',
       'fulfilled',
     ]);
+  });
+
+  describe('while the store is away', () => {
+    let directory: string;
+    beforeEach(async () => {
+      directory = await mkdtemp(path.join(tmpdir(), 'platform-local-log-'));
+    });
+    afterEach(() => rm(directory, { recursive: true }));
+    const open = (maxBytes = 100_000) =>
+      openLocalLog({ directory, maxBytes, key: Buffer.alloc(32, 7) });
+    const gone = () => Object.assign(new Error('gone'), { code: '57P01' });
+    const mayWait = { mayWait: true };
+
+    it('keeps what may wait, in one piece with what was sent before, until it is back', async () => {
+      const log = await open();
+      const { flushes, writer } = heldStore(log);
+      const records = [writer.record(event('1'), mayWait), writer.record(event('2'))];
+      const second = expect(records[1]).rejects.toMatchObject({ code: 'audit-unavailable' });
+      await turn();
+      expect(flushes[0]!.ids).toEqual(['1', '2']);
+      flushes[0]!.fail(gone());
+      await records[0];
+      // Known to be away: not even tried.
+      await writer.record(event('3'), mayWait);
+      expect(log.events()).toBe(2);
+      const drained = () => flushes.find(({ ids }) => ids.join() === '1,3');
+      for (let at = 1; !drained(); await turn())
+        for (; at < flushes.length; at += 1)
+          if (flushes[at]!.ids.join() !== '1,3') flushes[at]!.fail(gone());
+      drained()!.finish();
+      const rest = setInterval(() => {
+        for (const { ids, fail } of flushes) if (ids.join() === '2') fail(gone());
+      }, 20);
+      await second;
+      clearInterval(rest);
+      expect(log.events()).toBe(0);
+      await writer.close();
+    });
+
+    it('refuses when the local log is full', async () => {
+      const { flushes, writer } = heldStore(await open(10));
+      const record = writer.record(event('1'), mayWait);
+      await turn();
+      flushes[0]!.fail(gone());
+      await expect(record).rejects.toMatchObject({ code: 'audit-unavailable' });
+      await writer.close();
+    });
+
+    it('leaves to the next process what it could not drain', async () => {
+      const { flushes, writer } = heldStore(await open());
+      const record = writer.record(event('1'), mayWait);
+      await turn();
+      flushes[0]!.fail(gone());
+      await record;
+      const failing = setInterval(() => {
+        for (const { fail } of flushes) fail(gone());
+      }, 10);
+      await writer.close();
+      clearInterval(failing);
+      const next = heldStore(await open());
+      while (next.flushes.length === 0) await turn();
+      expect(next.flushes[0]!.ids).toEqual(['1']);
+      next.flushes[0]!.finish();
+      await next.writer.close();
+      expect((await open()).events()).toBe(0);
+    });
   });
 });

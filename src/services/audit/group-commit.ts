@@ -7,34 +7,47 @@
  *                             -> flush 2 (at most maxInFlight)
  *
  * When the connection is lost the same events are sent again under the same ids, so each is stored exactly once.
+ * While PostgreSQL is away, events that may stand in the local log do, and go to PostgreSQL when it is back; of an
+ * event that may have been committed before, PostgreSQL keeps one.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AuditWriterDesign } from '../design.ts';
-import type { Clock, Database } from '../ports.ts';
+import type { GroupCommitDesign } from '../design.ts';
+import type { Clock } from '../ports.ts';
 import type { AuditEvent, AuditObserver, AuditWriter } from './contract.ts';
-import { auditUnavailable, insertEvents } from './insert.ts';
+import { type AuditInsert, auditUnavailable } from './insert.ts';
+import type { LocalLog } from './local-log.ts';
 import { isBadData, isConnectionLoss } from './policy.ts';
-
-type GroupCommitDesign = Extract<AuditWriterDesign, { kind: 'group-commit' }>;
 
 interface Waiting {
   readonly event: AuditEvent;
+  readonly mayWait: boolean;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
+  /** In the local log, or on the way there. */
+  spilled: boolean;
 }
 
 const retryPauseMs = 100;
+/** A store that is silent for this long is away. */
+const patienceMs = 1_000;
+const drainEveryMs = 250;
 
 export function createGroupCommit(given: {
-  db: Database;
+  insert: AuditInsert;
   clock: Clock;
   design: GroupCommitDesign;
   observer: AuditObserver;
+  report: (error: Error) => void;
+  /** Null: what cannot be committed is refused. */
+  localLog: LocalLog | null;
 }): AuditWriter {
-  const { db, clock, design, observer } = given;
+  const { insert, clock, design, observer, localLog } = given;
   let queue: Waiting[] = [];
   let writing = 0;
   let scheduled = false;
+  let away = false;
+  let told = false;
+  const closing = new AbortController();
   const flushes = new Set<Promise<void>>();
 
   const startFlushes = () => {
@@ -61,48 +74,117 @@ export function createGroupCommit(given: {
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
     const startedUs = clock.nowUs();
+    const silent = localLog ? setTimeout(() => spill(batch), patienceMs) : undefined;
+    let committed: number;
     try {
-      await insertWithRetry(batch.map(({ event }) => event));
+      committed = await insertWithRetry(batch);
     } catch (cause) {
       // One event the store refuses must not take the others with it.
       if (isBadData(cause) && batch.length > 1) {
         for (const one of batch) await commit([one]);
         return;
       }
-      for (const { reject } of batch) reject(auditUnavailable(cause));
+      for (const { spilled, reject } of batch) if (!spilled) reject(auditUnavailable(cause));
       return;
+    } finally {
+      clearTimeout(silent);
     }
-    observer.flushed(batch.length, (clock.nowUs() - startedUs) / 1e6);
-    for (const { resolve } of batch) resolve();
+    if (committed === 0) return;
+    observer.flushed(committed, (clock.nowUs() - startedUs) / 1e6);
+    for (const one of batch) one.resolve();
   }
 
-  async function insertWithRetry(events: readonly AuditEvent[]): Promise<void> {
+  /** How many were committed: all that did not go to the local log meanwhile, where each is answered for by itself. */
+  async function insertWithRetry(batch: readonly Waiting[]): Promise<number> {
     const giveUpUs = clock.nowUs() + design.retryForMs * 1_000;
-    for (;;) {
+    let left = batch;
+    while (left.length > 0) {
       try {
-        return await insertEvents(db, events);
+        await insert.many(left.map(({ event }) => event));
+        return left.length;
       } catch (error) {
-        if (!isConnectionLoss(error) || clock.nowUs() >= giveUpUs) throw error;
+        if (!isAway(error)) throw error;
+        spill(left);
+        if (clock.nowUs() >= giveUpUs) throw error;
       }
       await delay(retryPauseMs);
+      left = left.filter(({ spilled }) => !spilled);
     }
+    return 0;
   }
 
+  const append = (log: LocalLog, event: AuditEvent) =>
+    log.append(event).then(
+      () => observer.spilled(log.events()),
+      (cause) => Promise.reject(auditUnavailable(cause)),
+    );
+
+  const spill = (batch: readonly Waiting[]) => {
+    if (!localLog) return;
+    for (const one of batch) {
+      if (!one.mayWait || one.spilled) continue;
+      one.spilled = true;
+      away = true;
+      append(localLog, one.event).then(one.resolve, one.reject);
+    }
+  };
+
+  /** What was there before the start goes first; an event that PostgreSQL does not take stays, and is told. */
+  const drain = async (log: LocalLog) => {
+    if (!away && log.events() === 0) return;
+    try {
+      if (log.events() === 0) await insert.probe();
+      await log.drain(async (events) => {
+        await insert.many(events);
+        away = false;
+      });
+      away = false;
+      told = false;
+    } catch (error) {
+      away = isAway(error);
+      if (!away && !told) given.report(error as Error);
+      told ||= !away;
+    }
+    observer.spilled(log.events());
+  };
+
+  const keepDraining = async (log: LocalLog) => {
+    while (!closing.signal.aborted) {
+      await drain(log);
+      await delay(drainEveryMs, null, { ref: false, signal: closing.signal }).catch(() => null);
+    }
+  };
+  const draining = localLog ? keepDraining(localLog) : Promise.resolve();
+
   return {
-    record(event) {
+    record(event, options) {
+      const mayWait = options?.mayWait === true && localLog !== null;
+      if (mayWait && away) return append(localLog, event);
       if (queue.length >= design.maxQueued)
         return Promise.reject(auditUnavailable(new Error(`${queue.length} events are waiting`)));
       return new Promise((resolve, reject) => {
-        queue.push({ event, resolve, reject });
+        queue.push({ event, mayWait, resolve, reject, spilled: false });
         schedule();
       });
     },
+    recordIn: insert.inside,
     depth: () => queue.length + writing,
     async close() {
       while (queue.length + flushes.size > 0) {
         startFlushes();
         await Promise.allSettled(flushes);
       }
+      closing.abort();
+      await draining;
+      if (!localLog) return;
+      // Else it stays on disk for the next process of this name.
+      await drain(localLog);
+      await localLog.close();
     },
   };
 }
+
+/** Nothing wrong with the event: the store is not there, or not able to. */
+const isAway = (error: unknown): boolean =>
+  isConnectionLoss(error) ||
+  /^(database-(unavailable|busy)|57014|53\d{3})$/.test((error as { code?: string }).code ?? '');

@@ -1,31 +1,91 @@
 /**
- * One statement for one or many events: arrays in, rows out. A conflict on the event's own key means an earlier
- * attempt was committed, so it is not an error.
+ * Events as rows: arrays in, rows out, one statement for one or many. A conflict on the event's own key means an
+ * earlier attempt was committed, so it is not an error; inside the transaction of a change it is one, because a change
+ * whose event is already on record was answered before.
  */
 import { type Database, ServiceError } from '../ports.ts';
 import type { AuditEvent } from './contract.ts';
+import type { SubjectKeys } from './subject-keys.ts';
 
-const text = `
-INSERT INTO audit_logs (user_id, occurred_at, event_id, action, resource_type, resource_id, outcome, ip, request_id, user_agent)
-SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::inet[], $9::text[], $10::text[])
-ON CONFLICT (event_id, occurred_at) DO NOTHING`;
+const columns = [
+  ['event_id', 'uuid'],
+  ['occurred_at', 'timestamptz'],
+  ['organisation_id', 'bigint'],
+  ['user_id', 'bigint'],
+  ['session_hash', 'text'],
+  ['key_id', 'bigint'],
+  ['agent', 'smallint'],
+  ['action', 'text'],
+  ['resource_type', 'text'],
+  ['resource_id', 'text'],
+  ['outcome', 'text'],
+  ['reason', 'text'],
+  ['request_id', 'text'],
+  ['region', 'text'],
+  ['service', 'text'],
+  ['sealed', 'bytea'],
+] as const;
 
-export async function insertEvents(db: Database, events: readonly AuditEvent[]): Promise<void> {
-  const values: unknown[][] = [[], [], [], [], [], [], [], [], [], []];
-  for (const event of events) {
-    values[0]!.push(event.userId);
-    values[1]!.push(event.occurredAt);
-    values[2]!.push(event.eventId);
-    values[3]!.push(event.action);
-    values[4]!.push(event.resourceType);
-    values[5]!.push(event.resourceId);
-    values[6]!.push(event.outcome);
-    values[7]!.push(event.ip);
-    values[8]!.push(event.requestId);
-    values[9]!.push(event.userAgent);
-  }
-  await db.query({ name: 'audit-insert', text, values });
+const into = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')})`;
+const arrays = columns.map(([, type], at) => `$${at + 1}::${type}[]`).join(', ');
+const scalars = columns.map((_, at) => `$${at + 1}`).join(', ');
+
+const insertMany = {
+  name: 'audit-insert',
+  text: `${into} SELECT * FROM unnest(${arrays}) ON CONFLICT (event_id, occurred_at) DO NOTHING`,
+};
+const insertOne = { name: 'audit-insert-in', text: `${into} VALUES (${scalars})` };
+
+export interface AuditInsert {
+  /** Resolves when all are committed, each once, however often it was tried before. */
+  many(events: readonly AuditEvent[]): Promise<void>;
+  /** As a part of the caller's transaction. */
+  inside(tx: Database, event: AuditEvent): Promise<void>;
+  /** Rejects while the store is away. */
+  probe(): Promise<void>;
 }
+
+export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }): AuditInsert {
+  const { db, subjects } = given;
+  return {
+    async many(events) {
+      const keys = await subjects.keysOf(events.map(({ userId }) => userId));
+      const values: unknown[][] = columns.map(() => []);
+      for (const event of events) {
+        const row = rowOf(event, keys.get(event.userId)!.seal(event.personal));
+        for (let at = 0; at < row.length; at += 1) values[at]!.push(row[at]);
+      }
+      await db.query({ ...insertMany, values });
+    },
+    async inside(tx, event) {
+      const key = await subjects.keyIn(tx, event.userId);
+      await tx.query({ ...insertOne, values: rowOf(event, key.seal(event.personal)) });
+    },
+    async probe() {
+      await db.query({ name: 'audit-probe', text: 'SELECT 1' });
+    },
+  };
+}
+
+/** In the order of `columns`. */
+const rowOf = (event: AuditEvent, sealed: Buffer | null): unknown[] => [
+  event.eventId,
+  event.occurredAt,
+  event.organisationId,
+  event.userId,
+  event.sessionHash,
+  event.keyId,
+  event.agent,
+  event.action,
+  event.resourceType,
+  event.resourceId,
+  event.outcome,
+  event.reason,
+  event.requestId,
+  event.region,
+  event.service,
+  sealed,
+];
 
 export const auditUnavailable = (cause: unknown): ServiceError =>
   new ServiceError(

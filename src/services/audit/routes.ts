@@ -26,6 +26,7 @@ export function activityRoutes(activity: Activity): readonly Route[] {
       access: 'session-or-key',
       action: 'activity.read',
       resourceType: 'activity',
+      whenUnaudited: 'local-log',
       query: {
         type: 'object',
         additionalProperties: false,

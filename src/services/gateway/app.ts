@@ -7,13 +7,13 @@
 import { randomUUID } from 'node:crypto';
 import { fastifyCookie } from '@fastify/cookie';
 import { fastifySwagger } from '@fastify/swagger';
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { apiKeyRoutes } from '../api-keys/routes.ts';
 import { activityRoutes } from '../audit/routes.ts';
 import type { Design } from '../design.ts';
 import { projectRoutes } from '../projects/routes.ts';
 import { sessionRoutes } from '../sessions/routes.ts';
-import { createAuditTrail } from './audit-trail.ts';
+import { createAuditTrail, noteReason } from './audit-trail.ts';
 import { createClientAddress } from './client-address.ts';
 import { createGuard } from './guard.ts';
 import { registerHealth } from './health.ts';
@@ -84,7 +84,11 @@ export async function createGateway(given: {
 
   app.removeContentTypeParser('text/plain');
   app.addSchema(problemSchema);
-  app.setErrorHandler(createErrorHandler(report));
+  const answerError = createErrorHandler(report);
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    noteReason(request, error);
+    return answerError(error, request, reply);
+  });
   await app.register(fastifyCookie);
   await registerOpenApi(app);
   app.setNotFoundHandler(createUnknownRouteHandler(app));
@@ -106,6 +110,7 @@ export async function createGateway(given: {
   const wiring = {
     guard: createGuard({
       ...services,
+      ...resources,
       limits: createRequestLimits({
         limits: services.limits,
         metrics,
@@ -115,9 +120,14 @@ export async function createGateway(given: {
       addressOf: createClientAddress(given.trustedProxies ?? loopback),
     }),
     auditTrail:
-      design.audit.writer.kind === 'off'
-        ? null
-        : createAuditTrail({ ...resources, audit: services.audit, report }),
+      services.audit &&
+      createAuditTrail({
+        audit: services.audit.writer,
+        joinsTransactions: design.audit.writer.kind === 'group-commit',
+        name: resources.name,
+        region: design.sessions.region,
+        report,
+      }),
     forEveryAnswer: services.activity.forEveryAnswer,
   };
   const routes = [

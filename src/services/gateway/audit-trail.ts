@@ -1,55 +1,123 @@
 /**
- * One audit event for every answer to a known user, committed before the answer leaves. If it cannot be committed,
- * the answer becomes a 503: nothing is confirmed that is not on record.
+ * One audit event for every answer to a known user, on record before the answer leaves. If it cannot be, the answer
+ * becomes a 503: nothing is confirmed that is not on record.
  *
- * Runs in onSend, the last step that may still change the answer, so refusals and errors pass here as well.
+ * A change puts its event into its own transaction (`recordIn`); everything else is recorded in onSend, the last step
+ * that may still change the answer, so refusals and errors pass there as well. Both write the event under the identity
+ * it got when the request arrived: of a change whose commit is unknown, the database keeps one of the two.
  */
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AuditWriter } from '../audit/contract.ts';
+import { hash } from 'node:crypto';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditEvent, AuditOutcome, AuditWriter } from '../audit/contract.ts';
 import { outcomeOf, storable } from '../audit/policy.ts';
-import { type Clock, isoFromUs, type Random, ServiceError, timeOrderedId } from '../ports.ts';
+import { type Database, isoFromUs, type RecordIn, ServiceError } from '../ports.ts';
 import type { Route } from '../route.ts';
-import { problem, problemType } from './problems.ts';
+import { problem, problemOf, problemType } from './problems.ts';
+
+/** What a request's event says beside its trail; part of the request's passage. */
+export interface Arrival {
+  readonly eventId: string;
+  readonly atUs: number;
+  /** The event is in the transaction of the change. */
+  recorded: boolean;
+  /** The problem's code, once there is one. */
+  reason: string | null;
+}
+
+type Hook = (request: FastifyRequest, reply: FastifyReply, body: unknown) => Promise<unknown>;
+
+export interface AuditTrail {
+  recordIn(route: Route, request: FastifyRequest): RecordIn;
+  onSend(route: Route): Hook;
+}
 
 export function createAuditTrail(given: {
   audit: AuditWriter;
-  clock: Clock;
-  random: Random;
+  /** Whether the writer takes part in transactions; otherwise every event is recorded in onSend. */
+  joinsTransactions: boolean;
+  /** Of this process. */
+  name: string;
+  region: string;
   report: (requestId: string, error: Error) => void;
-}) {
-  const { audit, clock, random } = given;
+}): AuditTrail {
+  const { audit } = given;
 
-  const record = (route: Route, request: FastifyRequest, status: number, userId: string) => {
-    const nowUs = clock.nowUs();
-    const resourceId =
-      request.passage?.trail.resourceId ?? (request.params as { id?: string } | undefined)?.id;
-    return audit.record({
-      eventId: timeOrderedId(nowUs, random.uuid()),
-      userId,
+  const eventOf = (route: Route, request: FastifyRequest, outcome: AuditOutcome): AuditEvent => {
+    const { arrival, trail, session, key, ip } = request.passage!;
+    const sessionId = trail.sessionId ?? session?.id;
+    const resourceId = trail.resourceId ?? (request.params as { id?: string } | undefined)?.id;
+    return {
+      eventId: arrival.eventId,
+      occurredAt: isoFromUs(arrival.atUs),
+      organisationId: trail.organisationId,
+      userId: trail.userId,
+      sessionHash: sessionId === undefined ? null : hash('sha256', sessionId, 'hex').slice(0, 32),
+      keyId: key?.keyId ?? null,
+      agent: key?.agent ?? null,
       action: route.action,
       resourceType: route.resourceType,
       resourceId: storable(resourceId, 100),
-      outcome: outcomeOf(status),
-      occurredAt: isoFromUs(nowUs),
-      ip: request.passage!.ip,
+      outcome,
+      reason: outcome === 'success' ? null : arrival.reason,
       requestId: request.id,
-      userAgent: storable(request.headers['user-agent'], 200),
-    });
+      region: given.region,
+      service: given.name,
+      personal: { ip, userAgent: storable(request.headers['user-agent'], 200) },
+    };
   };
 
-  return (route: Route) => async (request: FastifyRequest, reply: FastifyReply, body: unknown) => {
-    const userId = request.passage?.trail.userId;
-    if (!userId) return body;
-    try {
-      await record(route, request, reply.statusCode, userId);
-      return body;
-    } catch (error) {
-      given.report(request.id, error as Error);
-      // Not confirmed: the browser keeps what it needs to try again.
-      reply.code(503).type(problemType).removeHeader('set-cookie').removeHeader('clear-site-data');
-      if (error instanceof ServiceError) reply.headers(error.headers);
-      const detail = 'The action could not be recorded, so it is not confirmed.';
-      return JSON.stringify(problem(503, 'audit-unavailable', detail, request.id));
-    }
+  const inside = async (
+    route: Route,
+    request: FastifyRequest,
+    tx: Database,
+    about: Parameters<RecordIn>[1],
+  ) => {
+    const { arrival, trail } = request.passage!;
+    if (about) Object.assign(trail, about);
+    await audit.recordIn(tx, eventOf(route, request, 'success'));
+    arrival.recorded = true;
   };
+
+  const refused = (request: FastifyRequest, reply: FastifyReply, error: Error) => {
+    given.report(request.id, error);
+    // Not confirmed: the browser keeps what it needs to try again.
+    reply.code(503).type(problemType).removeHeader('set-cookie').removeHeader('clear-site-data');
+    if (error instanceof ServiceError) reply.headers(error.headers);
+    const detail = 'The action could not be recorded, so it is not confirmed.';
+    return JSON.stringify(problem(503, 'audit-unavailable', detail, request.id));
+  };
+
+  return {
+    recordIn: (route, request) =>
+      given.joinsTransactions ? (tx, about) => inside(route, request, tx, about) : notHere,
+    onSend(route) {
+      const mayWait = route.whenUnaudited === 'local-log';
+      return async (request, reply, body) => {
+        const passage = request.passage;
+        if (!passage?.trail.userId) return body;
+        const outcome = outcomeOf(reply.statusCode);
+        // The handler came back, so its transaction is committed. Where it did not, the commit may be unknown.
+        if (passage.arrival.recorded && outcome === 'success') return body;
+        try {
+          await audit.record(eventOf(route, request, outcome), { mayWait });
+          return body;
+        } catch (error) {
+          return refused(request, reply, error as Error);
+        }
+      };
+    },
+  };
+}
+
+const notHere: RecordIn = async () => {};
+
+const ownProblem = 'urn:platform:problem:';
+
+/** For the request's event: why it was not a success. */
+export function noteReason(request: FastifyRequest, error: FastifyError): void {
+  if (!request.passage) return;
+  request.passage.arrival.reason =
+    error instanceof ServiceError
+      ? error.code
+      : problemOf(error, request.id).type.slice(ownProblem.length);
 }

@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { serviceRole } from '../audit/storage.ts';
 import type { DatabaseDesign, Design } from '../design.ts';
 import { type Database, ServiceError, type TransactionalDatabase } from '../ports.ts';
 
@@ -15,12 +16,29 @@ const types = {
       : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
-/** The session's time zone belongs to the connection, beside the search_path that is already in the URL. */
-function inUtc(databaseUrl: string): string {
+/** The session's time zone and role belong to the connection, beside the search_path that is already in the URL. */
+function inUtc(databaseUrl: string, role: string | null = null): string {
   const url = new URL(databaseUrl);
   const options = url.searchParams.get('options') ?? '';
-  url.searchParams.set('options', `${options} -c timezone=UTC`.trim());
+  const asRole = role === null ? '' : ` -c role=${role}`;
+  url.searchParams.set('options', `${options} -c timezone=UTC${asRole}`.trim());
   return url.toString();
+}
+
+/** The role a gateway gives its rights up for, which may add to the audit log and not change it; null where there is none. */
+export async function findServiceRole(databaseUrl: string): Promise<string | null> {
+  const db = await openConnection(databaseUrl);
+  try {
+    const found = await db.query({
+      text: `SELECT 1 FROM pg_roles WHERE rolname = $1 AND pg_has_role(current_user, oid, 'MEMBER')
+                AND has_schema_privilege(oid, current_schema(), 'USAGE')
+                AND has_table_privilege(oid, to_regclass('audit_logs'), 'INSERT')`,
+      values: [serviceRole],
+    });
+    return found.length > 0 ? serviceRole : null;
+  } finally {
+    await db.close();
+  }
 }
 
 export interface PooledDatabase extends TransactionalDatabase {
@@ -30,6 +48,7 @@ export interface PooledDatabase extends TransactionalDatabase {
 
 export function openDatabase(given: {
   databaseUrl: string;
+  role?: string | null;
   design: DatabaseDesign;
   applicationName: string;
   /** Told how long each statement waited for a connection. */
@@ -39,7 +58,7 @@ export function openDatabase(given: {
 }): PooledDatabase {
   const { design, observeWaitSeconds } = given;
   const pool = new pg.Pool({
-    connectionString: inUtc(given.databaseUrl),
+    connectionString: inUtc(given.databaseUrl, given.role),
     max: design.poolMax,
     connectionTimeoutMillis: design.connectionTimeoutMs,
     statement_timeout: design.statementTimeoutMs,
@@ -115,9 +134,10 @@ const connectionLost = (cause: Error): ServiceError =>
 /** One connection as a Database, for work that is one transaction. */
 export async function openConnection(
   databaseUrl: string,
+  role: string | null = null,
 ): Promise<Database & { close(): Promise<void> }> {
   const client = new pg.Client({
-    connectionString: inUtc(databaseUrl),
+    connectionString: inUtc(databaseUrl, role),
     connectionTimeoutMillis: 10_000,
     types,
   });
@@ -231,10 +251,19 @@ const fenceDatabase: DatabaseDesign = {
   statementTimeoutMs: 1_000,
 };
 
+const auditDatabase = ({ audit }: Design): DatabaseDesign => ({
+  // One for each flush, and one for what else the log asks.
+  poolMax: audit.writer.kind === 'group-commit' ? audit.writer.maxInFlight + 1 : 2,
+  connectionTimeoutMs: 2_000,
+  statementTimeoutMs: 5_000,
+});
+
 /** Every connection of a gateway process. */
 export function openStores(given: {
   name: string;
   databaseUrl: string;
+  /** Of every connection to PostgreSQL; default: whoever the URL names. */
+  role?: string | null;
   redisUrl: string;
   design: Design;
   observeWaitSeconds: (seconds: number) => void;
@@ -244,6 +273,7 @@ export function openStores(given: {
   const store = design.sessions.store;
   const common = {
     databaseUrl,
+    role: given.role ?? null,
     onConnectionError: (error: Error) => report('postgres', error),
   };
   const db = openDatabase({
@@ -257,6 +287,14 @@ export function openStores(given: {
     design: fenceDatabase,
     applicationName: `${given.name}.fence`,
   });
+  const auditDb =
+    design.audit.writer.kind === 'off'
+      ? db
+      : openDatabase({
+          ...common,
+          design: auditDatabase(design),
+          applicationName: `${given.name}.audit`,
+        });
   const onRedisError = (error: Error) => report('redis', error);
   const redis = openRedis(redisUrl, onRedisError);
   const sessionRedis =
@@ -269,6 +307,7 @@ export function openStores(given: {
   return {
     db,
     fenceDb,
+    auditDb,
     redis,
     sessionRedis,
     limitRedis,
@@ -276,7 +315,7 @@ export function openStores(given: {
       redis.disconnect();
       sessionRedis.disconnect();
       limitRedis.disconnect();
-      await Promise.allSettled([db.close(), fenceDb.close()]);
+      await Promise.allSettled([...new Set([db, fenceDb, auditDb])].map((one) => one.close()));
     },
   };
 }

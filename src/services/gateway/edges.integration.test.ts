@@ -301,7 +301,7 @@ describe('the activity cache', () => {
       redis: platform.redis,
       keyPrefix: 'age:',
       design: { kind: 'on-demand', cacheTtlMs: 2_000, maxSharedLoads: 10 },
-      observer: { flushed: () => {}, cache: () => {} },
+      observer: { flushed: () => {}, sequenced: () => {}, spilled: () => {}, cache: () => {} },
     });
     const readAfter = async (us: number) => {
       nowUs += us;

@@ -4,12 +4,13 @@
  * nothing was written to the session. A credential that opens nothing is counted for its address before it is refused.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ApiKeys } from '../api-keys/contract.ts';
+import type { ApiKeys, KeyCaller } from '../api-keys/contract.ts';
 import { isKeyToken } from '../api-keys/token.ts';
-import { ServiceError } from '../ports.ts';
+import { type Clock, type Random, ServiceError, timeOrderedId } from '../ports.ts';
 import { limitedAddress } from '../rate-limit/address.ts';
-import type { Answer, CallSession, Route } from '../route.ts';
+import type { Answer, CallSession, Route, Trail } from '../route.ts';
 import type { Session, SessionStore } from '../sessions/contract.ts';
+import type { Arrival } from './audit-trail.ts';
 import type { ClientAddress } from './client-address.ts';
 import { isOwnPage, presentedToken } from './presented-token.ts';
 import type { Caller } from './question.ts';
@@ -22,8 +23,10 @@ export interface Passage {
   readonly address: string;
   readonly userId: string;
   readonly session: CallSession | null;
+  readonly key: KeyCaller | null;
   readonly token: string;
-  readonly trail: { userId: string; resourceId: string | null };
+  readonly trail: Trail;
+  readonly arrival: Arrival;
   /** What a login that succeeds gives back. */
   readonly refunds: Refund[];
 }
@@ -50,6 +53,8 @@ interface Doorkeeper {
   readonly apiKeys: Pick<ApiKeys, 'authenticate'>;
   readonly limits: RequestLimits;
   readonly addressOf: ClientAddress;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
 export const createGuard =
@@ -81,8 +86,9 @@ function asSomebody(given: Doorkeeper, route: Route): Step {
     request.passage = nobody;
     const found = await identify(given, token, route);
     if (found instanceof ServiceError) throw await counted(given, reply, nobody, found);
-    const { session, userId, caller } = found;
-    request.passage = { ...nobody, userId, session, trail: { userId, resourceId: null } };
+    const { session, key, userId, organisationId, caller } = found;
+    const trail = { userId, organisationId, resourceId: null };
+    request.passage = { ...nobody, userId, session, key, trail };
     await limits.caller(reply, { caller, address: nobody.address, routeClass }, whenDegraded);
     if (session) await sessions.used(session);
   };
@@ -137,11 +143,29 @@ function asApplicant(given: Doorkeeper, route: Route): Guard {
   };
 }
 
-function passageOf({ addressOf }: Doorkeeper, request: FastifyRequest, token: string): Passage {
+function passageOf(
+  { addressOf, clock, random }: Doorkeeper,
+  request: FastifyRequest,
+  token: string,
+): Passage {
   const ip = addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']);
-  const address = limitedAddress(ip) ?? 'none';
-  const trail = { userId: '', resourceId: null };
-  return { ip: ip || null, address, userId: '', session: null, token, trail, refunds: [] };
+  const atUs = clock.nowUs();
+  return {
+    ip: ip || null,
+    address: limitedAddress(ip) ?? 'none',
+    userId: '',
+    session: null,
+    key: null,
+    token,
+    trail: { userId: '', organisationId: '', resourceId: null },
+    arrival: {
+      eventId: timeOrderedId(atUs, random.uuid()),
+      atUs,
+      recorded: false,
+      reason: null,
+    },
+    refunds: [],
+  };
 }
 
 /** The refusal, unless the address has had too many of them. */
@@ -155,23 +179,32 @@ async function counted(
   return refusal;
 }
 
+interface Identity {
+  readonly session: Session | null;
+  readonly key: KeyCaller | null;
+  readonly userId: string;
+  readonly organisationId: string;
+  readonly caller: Caller;
+}
+
 async function identify(
   { sessions, apiKeys }: Doorkeeper,
   token: string,
   { access }: Route,
-): Promise<ServiceError | { session: Session | null; userId: string; caller: Caller }> {
+): Promise<ServiceError | Identity> {
   if (token === '') return unauthenticated();
   if (!isKeyToken(token)) {
     const session = await sessions.check(token);
     if (!session) return unauthenticated();
     const { userId, organisationId } = session;
-    return { session, userId, caller: { kind: 'session', userId, organisationId } };
+    const caller = { kind: 'session', userId, organisationId } as const;
+    return { session, key: null, userId, organisationId, caller };
   }
   if (access !== 'session-or-key') return sessionNeeded();
   const key = await apiKeys.authenticate(token);
-  return key
-    ? { session: null, userId: key.ownerId, caller: { kind: 'key', key } }
-    : unauthenticated();
+  if (!key) return unauthenticated();
+  const { ownerId, organisationId } = key;
+  return { session: null, key, userId: ownerId, organisationId, caller: { kind: 'key', key } };
 }
 
 async function giveBack(refunds: Refund[]): Promise<void> {

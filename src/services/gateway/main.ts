@@ -8,10 +8,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { prepareStorage } from '../audit/storage.ts';
+import type { Design } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { ServiceError } from '../ports.ts';
 import { createGateway, type Gateway, loopback } from './app.ts';
-import { openStores } from './clients.ts';
+import { openAuditState } from './audit-services.ts';
+import { findServiceRole, openConnection, openStores } from './clients.ts';
 import { withLimitWindow } from './limit-window.ts';
 import { createMetrics } from './metrics.ts';
 import { parseProcessConfig, readParams } from './process-config.ts';
@@ -37,16 +39,19 @@ async function start() {
   );
   const logLevel = params.string('logLevel', 'off');
 
+  // Named first when PostgreSQL is not there: everything below needs it.
+  const role = await findServiceRole(config.databaseUrl);
+  await prepareMonths(config.databaseUrl, design);
   const stores = openStores({
     ...config,
+    role,
     design,
     observeWaitSeconds: (seconds) => metrics.poolWaited(seconds),
     report,
   });
-  const { db } = stores;
   const metrics = createMetrics({
-    auditDepth: (): number => services.audit.depth(),
-    poolWaiting: db.waiting,
+    auditDepth: (): number => services.audit?.writer.depth() ?? 0,
+    poolWaiting: stores.db.waiting,
   });
   const resources = {
     ...stores,
@@ -54,22 +59,20 @@ async function start() {
     keyPrefix: config.redisPrefix,
     clock: systemClock,
     random: systemRandom,
+    auditState: await openAuditState({ ...config, design }),
   };
   const services: Services = createServices(design, resources, {
-    flushed: metrics.auditFlushed,
-    cache: metrics.activityCache,
+    audit: { ...metrics.audit, report: (error) => report('audit', error) },
     sessions: { ...metrics.sessions, report: (error) => report('sessions', error) },
     limiter: { ...metrics.limiter, report: (error) => report('limiter', error) },
   });
 
-  const storage = { clock: systemClock, storage: design.audit.storage };
   // One after the other: of two that fail, the first is named. Redis may be down at this moment; what needs it says
   // so when asked.
-  await prepareStorage(db, storage);
   await services.sessions.start();
   await services.limits.start();
   const maintenance = setInterval(() => {
-    prepareStorage(db, storage).catch((error) => report('maintenance', error));
+    prepareMonths(config.databaseUrl, design).catch((error) => report('maintenance', error));
   }, maintenanceIntervalMs);
   maintenance.unref();
 
@@ -92,7 +95,7 @@ async function start() {
     gateway.drain();
     await delay(params.integer('drainMs', 200));
     await finishRequests(gateway);
-    await services.audit.close();
+    await services.audit?.writer.close();
     await services.limits.close();
     await services.sessions.close();
     services.passwords.close();
@@ -101,6 +104,16 @@ async function start() {
     process.exit(0);
   };
   return { url, stop };
+}
+
+/** As the owner of the tables: the role of the service makes none. */
+async function prepareMonths(databaseUrl: string, design: Design): Promise<void> {
+  const db = await openConnection(databaseUrl);
+  try {
+    await prepareStorage(db, { clock: systemClock, storage: design.audit.storage });
+  } finally {
+    await db.close();
+  }
 }
 
 async function finishRequests({ app }: Gateway): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { AuditObserver } from '../audit/contract.ts';
 import type { Decision, LimiterObserver } from '../rate-limit/contract.ts';
 import type { SessionObserver } from '../sessions/contract.ts';
 
@@ -24,8 +25,7 @@ export interface Metrics {
   limited(decision: Decision): void;
   poolWaited(seconds: number): void;
   readonly sessions: Omit<SessionObserver, 'report'>;
-  activityCache(hit: boolean): void;
-  auditFlushed(events: number, seconds: number): void;
+  readonly audit: AuditObserver;
   close(): void;
 }
 
@@ -159,6 +159,48 @@ function limiterMetrics(registers: Registry[]): Pick<Metrics, 'limiter' | 'limit
   };
 }
 
+function auditMetrics(registers: Registry[]): AuditObserver {
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, buckets, registers });
+  const flushTime = histogram('audit_flush_seconds', 'One audit write, to commit', shortBuckets);
+  const flushSize = histogram(
+    'audit_flush_events',
+    'Events in one audit write',
+    [1, 2, 5, 10, 20, 50, 100, 200, 500],
+  );
+  const delay = histogram(
+    'audit_sequence_delay_seconds',
+    'How long the oldest record of a block had waited for it',
+    shortBuckets,
+  );
+  const sequenced = new Counter({
+    name: 'audit_sequenced_total',
+    help: 'Records put into blocks by this process',
+    registers,
+  });
+  const waiting = new Gauge({
+    name: 'audit_local_log_events',
+    help: 'Events in the local log, waiting for PostgreSQL',
+    registers,
+  });
+  return {
+    flushed(events, seconds) {
+      flushSize.observe(events);
+      flushTime.observe(seconds);
+    },
+    sequenced(records, oldestSeconds) {
+      sequenced.inc(records);
+      delay.observe(oldestSeconds);
+    },
+    spilled: (events) => waiting.set(events),
+    cache: hitRate(registers, {
+      counters: 'activity_cache',
+      gauge: 'activity_cache_hit_rate',
+      what: 'First activity pages',
+    }),
+  };
+}
+
 export function createMetrics(read: { auditDepth(): number; poolWaiting(): number }): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -172,19 +214,12 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
     buckets: latencyBuckets,
     registers,
   });
-  const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name, help, buckets, registers });
-  const poolWait = histogram(
-    'pg_pool_wait_seconds',
-    'Wait for a connection of the pool',
-    shortBuckets,
-  );
-  const flushTime = histogram('audit_flush_seconds', 'One audit write, to commit', shortBuckets);
-  const flushSize = histogram(
-    'audit_flush_events',
-    'Events in one audit write',
-    [1, 2, 5, 10, 20, 50, 100, 200, 500],
-  );
+  const poolWait = new Histogram({
+    name: 'pg_pool_wait_seconds',
+    help: 'Wait for a connection of the pool',
+    buckets: shortBuckets,
+    registers,
+  });
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,
@@ -203,15 +238,7 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
     ...limiterMetrics(registers),
     poolWaited: (seconds) => poolWait.observe(seconds),
     sessions: sessionMetrics(registers),
-    activityCache: hitRate(registers, {
-      counters: 'activity_cache',
-      gauge: 'activity_cache_hit_rate',
-      what: 'First activity pages',
-    }),
-    auditFlushed(events, seconds) {
-      flushSize.observe(events);
-      flushTime.observe(seconds);
-    },
+    audit: auditMetrics(registers),
     close: stopDelay,
   };
 }

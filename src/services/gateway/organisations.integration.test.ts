@@ -8,7 +8,13 @@ import { seedSessions } from '../sessions/seed-sessions.ts';
 import { createUserStore } from '../sessions/user-store.ts';
 import { openDatabase, type PooledDatabase } from './clients.ts';
 import { origin } from './fixtures/members.ts';
-import { type Platform, prepareSchema, schemaUrl, startPlatform } from './fixtures/platform.ts';
+import {
+  type Platform,
+  prepareSchema,
+  schemaUrl,
+  startPlatform,
+  unrecorded,
+} from './fixtures/platform.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 const size = {
@@ -48,10 +54,12 @@ describe('an organisation', () => {
   it('comes with a registration, and not with one that is refused', async () => {
     const users = createUserStore({ db, clock: systemClock });
     const before = (await people()).length;
-    const same = Array.from({ length: 10 }, () => users.create('same@example.test', 'hash'));
+    const same = Array.from({ length: 10 }, () =>
+      users.create('same@example.test', 'hash', unrecorded),
+    );
     expect((await Promise.all(same)).filter(Boolean)).toHaveLength(1);
-    expect(await users.create('same@example.test', 'hash')).toBeNull();
-    const other = await users.create('other@example.test', 'hash');
+    expect(await users.create('same@example.test', 'hash', unrecorded)).toBeNull();
+    const other = await users.create('other@example.test', 'hash', unrecorded);
     const made = (await people()).slice(before);
     expect(made.map(({ email, name }) => [email, name])).toEqual([
       ['same@example.test', 'same@example.test'],

@@ -5,8 +5,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Activity } from '../audit/contract.ts';
 import { storable } from '../audit/policy.ts';
 import { activityItem } from '../audit/routes.ts';
+import type { RecordIn } from '../ports.ts';
 import type { Answer, Call, JsonSchema, Route } from '../route.ts';
-import type { createAuditTrail } from './audit-trail.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { Guard } from './guard.ts';
 import { cookieName } from './presented-token.ts';
 import { problemType } from './problems.ts';
@@ -52,13 +53,14 @@ function send(reply: FastifyReply, answer: Answer, body: Answer['body']) {
   return reply.code(answer.status).send(body);
 }
 
-const callOf = (request: FastifyRequest): Call => {
+const callOf = (request: FastifyRequest, recordIn: RecordIn): Call => {
   const { userId, session, token, trail, ip } = request.passage!;
   return {
     userId,
     session,
     token,
     trail,
+    recordIn,
     origin: {
       requestId: request.id,
       device: storable(request.headers['user-agent'], 200),
@@ -70,13 +72,15 @@ const callOf = (request: FastifyRequest): Call => {
   };
 };
 
+const unrecorded: RecordIn = async () => {};
+
 export function registerRoute(
   app: FastifyInstance,
   route: Route,
   given: {
     guard: (route: Route) => Guard;
     /** Null in designs without an audit log. */
-    auditTrail: ReturnType<typeof createAuditTrail> | null;
+    auditTrail: AuditTrail | null;
     forEveryAnswer: Activity['forEveryAnswer'];
   },
 ): void {
@@ -98,9 +102,9 @@ export function registerRoute(
     },
     onRequest: guard.arrived,
     ...(guard.understood ? { preHandler: guard.understood } : {}),
-    ...(given.auditTrail ? { onSend: given.auditTrail(route) } : {}),
+    ...(given.auditTrail ? { onSend: given.auditTrail.onSend(route) } : {}),
     async handler(request, reply) {
-      const call = callOf(request);
+      const call = callOf(request, given.auditTrail?.recordIn(route, request) ?? unrecorded);
       if (!forEveryAnswer) {
         const answer = await guard.handled(request, reply, route.handle(call));
         return send(reply, answer, answer.body);

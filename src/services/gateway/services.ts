@@ -5,9 +5,7 @@ import type { ApiKeys } from '../api-keys/contract.ts';
 import { createApiKeys } from '../api-keys/store.ts';
 import { createEveryResponseActivity } from '../audit/activity-every-response.ts';
 import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
-import type { Activity, AuditObserver, AuditWriter } from '../audit/contract.ts';
-import { createGroupCommit } from '../audit/group-commit.ts';
-import { createInsertPerRequest } from '../audit/insert-per-request.ts';
+import type { Activity, AuditObserver } from '../audit/contract.ts';
 import type { Design } from '../design.ts';
 import type { Projects } from '../projects/contract.ts';
 import { createProjects } from '../projects/store.ts';
@@ -16,10 +14,11 @@ import type { Passwords, SessionObserver, SessionStore, UserStore } from '../ses
 import { createPasswords } from '../sessions/password.ts';
 import { createSessionStore, type SessionResources } from '../sessions/session-store.ts';
 import { createUserStore } from '../sessions/user-store.ts';
+import { type Audit, type AuditResources, createAudit } from './audit-services.ts';
 import { createLimits, type LimitResources, type Limits } from './limit-services.ts';
 
 /** What a process brings: its name, its stores, its time, its randomness. */
-export type Resources = SessionResources & LimitResources;
+export type Resources = SessionResources & LimitResources & AuditResources;
 
 export interface Services {
   readonly sessions: SessionStore;
@@ -28,14 +27,19 @@ export interface Services {
   readonly apiKeys: ApiKeys;
   readonly limits: Limits;
   readonly projects: Projects;
-  readonly audit: AuditWriter;
+  /** Null in designs without an audit log. */
+  readonly audit: Audit | null;
   readonly activity: Activity;
 }
 
 export function createServices(
   design: Design,
   resources: Resources,
-  observer: AuditObserver & { sessions: SessionObserver; limiter: LimiterObserver },
+  observer: {
+    readonly audit: AuditObserver & { report(error: Error): void };
+    readonly sessions: SessionObserver;
+    readonly limiter: LimiterObserver;
+  },
 ): Services {
   const users = createUserStore(resources);
   return {
@@ -49,23 +53,9 @@ export function createServices(
     apiKeys: createApiKeys(resources),
     limits: createLimits(design.rateLimit, { ...resources, users }, observer.limiter),
     projects: createProjects(resources),
-    audit: createWriter(design, resources, observer),
-    activity: createActivity(design, resources, observer),
+    audit: createAudit(design, resources, observer.audit),
+    activity: createActivity(design, resources, observer.audit),
   };
-}
-
-function createWriter(design: Design, resources: Resources, observer: AuditObserver): AuditWriter {
-  const { writer } = design.audit;
-  switch (writer.kind) {
-    case 'off':
-      return { record: async () => {}, depth: () => 0, close: async () => {} };
-    case 'insert-per-request':
-      return createInsertPerRequest({ ...resources, observer });
-    case 'group-commit':
-      return createGroupCommit({ ...resources, design: writer, observer });
-    default:
-      return writer satisfies never;
-  }
 }
 
 function createActivity(design: Design, resources: Resources, observer: AuditObserver): Activity {

@@ -3,6 +3,8 @@
  * nobody else's; another's project is indistinguishable from one that does not exist.
  */
 
+import type { RecordIn } from '../ports.ts';
+
 export interface Project {
   readonly id: string;
   readonly name: string;
@@ -23,7 +25,7 @@ export interface ProjectsFound {
 }
 
 export interface Projects {
-  create(ownerId: string, name: string): Promise<Project>;
+  create(ownerId: string, name: string, recordIn: RecordIn): Promise<Project>;
   /** Null when the owner has no such project. */
   find(ownerId: string, id: string): Promise<Project | null>;
   /** Newest first. `cursor`: the id of the last project already seen. */

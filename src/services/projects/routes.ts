@@ -48,6 +48,7 @@ const searchRoute = (projects: Projects): Route => ({
   routeClass: 'search',
   action: 'project.search',
   resourceType: 'project',
+  whenUnaudited: 'local-log',
   query: {
     type: 'object',
     required: ['q'],
@@ -70,6 +71,7 @@ export function projectRoutes(projects: Projects): readonly Route[] {
       access: 'session-or-key',
       action: 'project.list',
       resourceType: 'project',
+      whenUnaudited: 'local-log',
       query: {
         type: 'object',
         additionalProperties: false,
@@ -100,8 +102,8 @@ export function projectRoutes(projects: Projects): readonly Route[] {
         properties: { name },
       },
       answers: { 201: project },
-      async handle({ userId, body, trail }) {
-        const created = await projects.create(userId, body.name as string);
+      async handle({ userId, body, trail, recordIn }) {
+        const created = await projects.create(userId, body.name as string, recordIn);
         trail.resourceId = created.id;
         return { status: 201, body: { ...created } };
       },
@@ -113,6 +115,7 @@ export function projectRoutes(projects: Projects): readonly Route[] {
       access: 'session-or-key',
       action: 'project.read',
       resourceType: 'project',
+      whenUnaudited: 'local-log',
       params: {
         type: 'object',
         required: ['id'],

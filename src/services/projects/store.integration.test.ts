@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
-import { openConnection } from '../gateway/clients.ts';
+import { openConnection, openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { createBase } from '../gateway/database-template.ts';
+import { unrecorded } from '../gateway/fixtures/platform.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
 import { findDesign } from '../lineage.ts';
 import type { Projects } from './contract.ts';
@@ -21,15 +22,21 @@ const size = {
 };
 
 const postgres = ownPostgres('projects');
-let db: Awaited<ReturnType<typeof openConnection>>;
+let db: PooledDatabase;
 let projects: Projects;
 
 beforeAll(async () => {
   const url = new URL(postgres.url);
   url.searchParams.set('options', `-c search_path=${schema}`);
-  db = await openConnection(url.toString());
   const design = findDesign('turn1.before');
-  await createBase(db, { ...size, searchUsers: 2, heavyProjects: 500, schema, design });
+  const databaseUrl = url.toString();
+  const connection = await openConnection(databaseUrl);
+  await createBase(connection, { ...size, searchUsers: 2, heavyProjects: 500, schema, design });
+  await connection.close();
+  db = openDatabase({
+    ...{ databaseUrl, design: design.database, applicationName: 'projects-test' },
+    onConnectionError: () => {},
+  });
   projects = createProjects({ db, clock: systemClock, random: systemRandom });
 });
 afterAll(() => db?.close());
@@ -37,8 +44,8 @@ afterAll(() => db?.close());
 describe('a search', () => {
   it('finds the newest of its own in either case, and says how many there are', async () => {
     const names = ['Alpha one', 'beta', 'ALPHA two', ...Array(20).fill('more alphabet')];
-    for (const name of names) await projects.create('5', name);
-    await projects.create('6', 'Alpha of somebody else');
+    for (const name of names) await projects.create('5', name, unrecorded);
+    await projects.create('6', 'Alpha of somebody else', unrecorded);
     const found = await projects.search('5', 'alpha');
     expect(found.total).toBe(22);
     expect(found.items).toHaveLength(20);
@@ -56,7 +63,7 @@ describe('a search', () => {
 
   it('takes every character as itself', async () => {
     const names = ['50% off', '50 percent off', 'a_b', 'axb', 'back\\slash', "it's", '%', '_%\\'];
-    for (const name of names) await projects.create('7', name);
+    for (const name of names) await projects.create('7', name, unrecorded);
     const own = (await projects.list('7', { cursor: null, limit: 100 })).items.map(
       ({ name }) => name,
     );

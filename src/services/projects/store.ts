@@ -1,5 +1,11 @@
 /** Projects in PostgreSQL. Every statement names the owner, so isolation does not depend on a later check. */
-import { type Clock, type Database, isoFromUs, type Random, timeOrderedId } from '../ports.ts';
+import {
+  type Clock,
+  isoFromUs,
+  type Random,
+  type TransactionalDatabase,
+  timeOrderedId,
+} from '../ports.ts';
 import type { Project, Projects } from './contract.ts';
 
 interface Row {
@@ -12,18 +18,25 @@ const maxFound = 20;
 const columns = `id, name, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at`;
 const fromRow = (row: Row): Project => ({ id: row.id, name: row.name, createdAt: row.created_at });
 
-export function createProjects(given: { db: Database; clock: Clock; random: Random }): Projects {
+export function createProjects(given: {
+  db: TransactionalDatabase;
+  clock: Clock;
+  random: Random;
+}): Projects {
   const { db, clock, random } = given;
   return {
-    async create(ownerId, name) {
-      const nowUs = clock.nowUs();
-      const rows = await db.query<Row>({
-        name: 'project-create',
-        text: `INSERT INTO projects (id, owner_id, name, created_at) VALUES ($1, $2, $3, $4) RETURNING ${columns}`,
-        values: [timeOrderedId(nowUs, random.uuid()), ownerId, name, isoFromUs(nowUs)],
-      });
-      return fromRow(rows[0]!);
-    },
+    create: (ownerId, name, recordIn) =>
+      db.transaction(async (tx) => {
+        const nowUs = clock.nowUs();
+        const rows = await tx.query<Row>({
+          name: 'project-create',
+          text: `INSERT INTO projects (id, owner_id, name, created_at) VALUES ($1, $2, $3, $4) RETURNING ${columns}`,
+          values: [timeOrderedId(nowUs, random.uuid()), ownerId, name, isoFromUs(nowUs)],
+        });
+        const project = fromRow(rows[0]!);
+        await recordIn(tx, { resourceId: project.id });
+        return project;
+      }),
 
     async find(ownerId, id) {
       const rows = await db.query<Row>({

@@ -78,6 +78,7 @@ const listRoute = (given: LimitRouteServices): Route => ({
   access: 'session',
   action: `${action}.list`,
   resourceType: action,
+  whenUnaudited: 'local-log',
   query: {
     type: 'object',
     additionalProperties: false,
@@ -114,7 +115,7 @@ const setRoute = (given: LimitRouteServices): Route => ({
   async handle(call) {
     await requireAdministrator(given, call.userId);
     const setting = { ...settingOf(call), ...(call.body as Pick<LimitSetting, 'limit' | 'mode'>) };
-    await given.changes.write(setting);
+    await given.changes.write(setting, call.recordIn);
     await given.settings.refresh();
     return { status: 200, body: setting };
   },
@@ -132,7 +133,7 @@ const removeRoute = (given: LimitRouteServices): Route => ({
   answers: { 204: null },
   async handle(call) {
     await requireAdministrator(given, call.userId);
-    await given.changes.remove(settingOf(call));
+    await given.changes.remove(settingOf(call), call.recordIn);
     await given.settings.refresh();
     return { status: 204 };
   },
@@ -149,12 +150,12 @@ const tierRoute = (given: LimitRouteServices): Route => ({
   body: setTier,
   answers: { 200: listed },
   problems: [409],
-  async handle({ userId, params, body, trail }) {
+  async handle({ userId, params, body, trail, recordIn }) {
     await requireAdministrator(given, userId);
     const name = params.name!;
     const tier = body.tier as Tier;
     trail.resourceId = settingId({ scope: 'organisation', name, policy: 'tier' });
-    await given.changes.write({ organisationId: name, tier });
+    await given.changes.write({ organisationId: name, tier }, recordIn);
     await given.settings.refresh();
     return { status: 200, body: { scope: 'organisation', name, policy: 'tier', tier } };
   },

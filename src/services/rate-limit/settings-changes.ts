@@ -1,5 +1,10 @@
 /** What an administrator asks of the settings: pages of them, and changes, none of which may fill every process. */
-import { type Database, ServiceError, type TransactionalDatabase } from '../ports.ts';
+import {
+  type Database,
+  type RecordIn,
+  ServiceError,
+  type TransactionalDatabase,
+} from '../ports.ts';
 import { writeLimitSettings } from './settings.ts';
 import { type LimitSetting, type LimitTenant, maxRows } from './settings-policy.ts';
 
@@ -25,9 +30,9 @@ export interface SettingsPage {
 export interface LimitSettingsChanges {
   /** By scope, name and policy. */
   list(after: string | null, limit: number): Promise<SettingsPage>;
-  write(row: LimitSetting | LimitTenant): Promise<void>;
+  write(row: LimitSetting | LimitTenant, recordIn: RecordIn): Promise<void>;
   /** Idempotent. */
-  remove(setting: SettingName): Promise<void>;
+  remove(setting: SettingName, recordIn: RecordIn): Promise<void>;
 }
 
 export function createLimitSettingsChanges({
@@ -54,19 +59,22 @@ export function createLimitSettingsChanges({
       return { items, next };
     },
 
-    write: (row) =>
+    write: (row, recordIn) =>
       db.transaction(async (tx) => {
         await writeLimitSettings(tx, [row]);
         // Changes wait for each other, so nobody else's is missed here.
         if ((await countRows(tx)) > maxRows) throw full();
+        await recordIn(tx);
       }),
 
-    async remove({ scope, name, policy }) {
-      await db.query({
-        text: 'DELETE FROM limit_settings WHERE scope = $1 AND name = $2 AND policy = $3',
-        values: [scope, name, policy],
-      });
-    },
+    remove: ({ scope, name, policy }, recordIn) =>
+      db.transaction(async (tx) => {
+        const removed = await tx.query({
+          text: 'DELETE FROM limit_settings WHERE scope = $1 AND name = $2 AND policy = $3 RETURNING 1',
+          values: [scope, name, policy],
+        });
+        if (removed.length > 0) await recordIn(tx);
+      }),
   };
 }
 

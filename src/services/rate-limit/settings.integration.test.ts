@@ -153,7 +153,7 @@ describe('limits in memory', () => {
     expect(String(reports[0]!.cause)).toContain(`more than ${maxRows}`);
     expect(settings.of('8').user).toEqual(enforced(standard.user));
     const changes = createLimitSettingsChanges({ db });
-    const one = changes.write({ organisationId: '999999', tier: 'ci' });
+    const one = changes.write({ organisationId: '999999', tier: 'ci' }, async () => {});
     await expect(one).rejects.toMatchObject({ status: 409 });
     expect(
       await db.query({ text: 'SELECT 1 FROM limit_tenants WHERE organisation_id = 999999' }),
@@ -177,7 +177,8 @@ describe('an administrator', () => {
         .handle({
           ...{ userId: '1', session: null, token: '', params: {}, query: {}, body: {} },
           origin: { requestId: 'r', device: null, ip: null },
-          trail: { userId: '1', resourceId: null },
+          trail: { userId: '1', organisationId: '1', resourceId: null },
+          recordIn: async () => {},
           ...more,
         } as Call);
     return { settings, call };
@@ -186,7 +187,7 @@ describe('an administrator', () => {
 
   it('sets a limit, sees it, takes it away, each in effect when it is answered', async () => {
     const { settings, call } = await routes('administrator');
-    const trail = { userId: '1', resourceId: null };
+    const trail = { userId: '1', organisationId: '1', resourceId: null };
     const body = { limit: 12, mode: 'shadow' };
     expect(await call('set', { params, body, trail })).toMatchObject({ status: 200, body });
     expect(trail.resourceId).toBe('organisation/7/user');

@@ -1,7 +1,7 @@
 /** Accounts over HTTP: register, login, logout, password, me. */
 import { isoFromUs, ServiceError } from '../ports.ts';
-import type { Answer, JsonSchema, Route } from '../route.ts';
-import type { Created, Passwords, SessionStore, UserStore } from './contract.ts';
+import type { Answer, Call, JsonSchema, Route } from '../route.ts';
+import type { Created, Origin, Passwords, SessionStore, UserStore } from './contract.ts';
 
 export interface SessionServices {
   readonly sessions: SessionStore;
@@ -55,6 +55,8 @@ export const answerNewSession = ({ token, session }: Created): Answer => ({
   sessionCookie: token,
 });
 
+export const originOf = ({ origin, recordIn }: Call): Origin => ({ ...origin, recordIn });
+
 /** The browser forgets the session, and what pages kept of it. */
 export const answerLoggedOut: Answer = {
   status: 204,
@@ -91,9 +93,9 @@ const registerRoute = ({ users, passwords }: SessionServices): Route => ({
   body: credentials,
   answers: { 201: user },
   problems: [409],
-  async handle({ body, trail }) {
+  async handle({ body, trail, recordIn }) {
     const hash = await passwords.hash(body.password as string);
-    const created = await users.create(normalised(body.email), hash);
+    const created = await users.create(normalised(body.email), hash, recordIn);
     if (!created) {
       throw new ServiceError({
         status: 409,
@@ -102,6 +104,7 @@ const registerRoute = ({ users, passwords }: SessionServices): Route => ({
       });
     }
     trail.userId = created.id;
+    trail.organisationId = created.organisationId;
     trail.resourceId = created.id;
     return { status: 201, body: { ...created } };
   },
@@ -118,15 +121,21 @@ const loginRoute = ({ sessions, users, passwords }: SessionServices): Route => (
   body: credentials,
   answers: { 200: newSession },
   problems: [401],
-  async handle({ body, token, origin, trail }) {
+  async handle(call) {
+    const { body, token, trail } = call;
+    const origin = originOf(call);
     const known = await users.findByEmail(normalised(body.email));
     if (known) trail.userId = known.id;
+    if (known) trail.organisationId = known.organisationId;
     const valid = await passwords.verify(body.password as string, known?.passwordHash ?? null);
     const created =
       known && valid
         ? await sessions.create({ ...known, userId: known.id, presented: token }, origin)
         : null;
-    if (created) return answerNewSession(created);
+    if (created) {
+      trail.sessionId = created.session.id;
+      return answerNewSession(created);
+    }
     await sessions.refuse(known?.id ?? null, origin);
     throw new ServiceError({
       status: 401,
@@ -146,10 +155,13 @@ const logoutRoute = ({ sessions }: SessionServices): Route => ({
   action: 'session.logout',
   resourceType: 'session',
   answers: { 204: null },
-  async handle({ token, origin, trail }) {
-    const session = token === '' ? null : await sessions.end(token, origin);
+  async handle(call) {
+    const { token, trail } = call;
+    const session = token === '' ? null : await sessions.end(token, originOf(call));
     if (!session) throw sessionGone();
     trail.userId = session.userId;
+    trail.organisationId = session.organisationId;
+    trail.sessionId = session.id;
     return answerLoggedOut;
   },
 });
@@ -169,7 +181,8 @@ const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route =
     properties: { currentPassword: password, newPassword: password },
   },
   answers: { 200: newSession },
-  async handle({ session, body, origin, trail }) {
+  async handle(call) {
+    const { session, body, trail } = call;
     const { userId } = session!;
     trail.resourceId = userId;
     const current = await users.credentials(userId);
@@ -183,7 +196,7 @@ const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route =
       });
     }
     const to = await passwords.hash(body.newPassword as string);
-    const created = await sessions.changePassword(session!, { from, to }, origin);
+    const created = await sessions.changePassword(session!, { from, to }, originOf(call));
     if (!created) throw sessionGone();
     return answerNewSession(created);
   },
@@ -196,6 +209,7 @@ const meRoute = ({ users }: SessionServices): Route => ({
   access: 'session',
   action: 'user.read',
   resourceType: 'user',
+  whenUnaudited: 'local-log',
   answers: { 200: user },
   problems: [404],
   async handle({ userId, trail }) {

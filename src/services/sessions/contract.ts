@@ -5,6 +5,8 @@
  * never a success. A login for an unknown address costs as much as one with a wrong password.
  */
 
+import type { RecordIn } from '../ports.ts';
+
 export interface Session {
   /** Public: names the session in lists and in the history; opens nothing. */
   readonly id: string;
@@ -20,6 +22,8 @@ export interface Origin {
   readonly requestId: string;
   readonly device: string | null;
   readonly ip: string | null;
+  /** Called by stores whose truth is in PostgreSQL, last in the transaction of a change. */
+  readonly recordIn: RecordIn;
 }
 
 export interface Created {
@@ -94,15 +98,18 @@ export interface SessionObserver {
 
 export interface User {
   readonly id: string;
+  readonly organisationId: string;
   readonly email: string;
   readonly createdAt: string;
 }
 
 export interface UserStore {
   /** Null when the address is taken. */
-  create(email: string, passwordHash: string): Promise<User | null>;
+  create(email: string, passwordHash: string, recordIn: RecordIn): Promise<User | null>;
   /** Null for a disabled account too. */
-  findByEmail(email: string): Promise<{ id: string; passwordHash: string } | null>;
+  findByEmail(
+    email: string,
+  ): Promise<{ id: string; organisationId: string; passwordHash: string } | null>;
   find(id: string): Promise<User | null>;
   credentials(id: string): Promise<{ passwordHash: string; role: string } | null>;
 }

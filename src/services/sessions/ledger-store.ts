@@ -3,12 +3,18 @@
  * inside the transaction; `settle` must not resolve before no process accepts the ended ones any more.
  */
 import type { SessionsDesign } from '../design.ts';
-import type { Clock, Random } from '../ports.ts';
+import type { Clock, Random, RecordIn } from '../ports.ts';
 import { sameHash } from '../secret-token.ts';
 import type { Created, Origin, Session, SessionStore } from './contract.ts';
 import type { Ending, Ledger, LedgerRow, NewSession, Revocation } from './ledger.ts';
 import { endOf, publicSession, type StoredSession } from './policy.ts';
 import { makeToken, readToken } from './token.ts';
+
+/** The same origin, whose event also says what the store found out. */
+const about = (origin: Origin, known: Parameters<RecordIn>[1]): Origin => ({
+  ...origin,
+  recordIn: (tx) => origin.recordIn(tx, known),
+});
 
 export function createLedgerStore(given: {
   ledger: Ledger;
@@ -57,7 +63,8 @@ export function createLedgerStore(given: {
       const old = presented === '' ? null : await rowOf(presented);
       const replaces = old && rotation(old, 'login');
       const opening = { session: made.session, reason: 'login', passwordHash, replaces } as const;
-      const { opened } = await ledger.open(opening, origin, hold);
+      const asMade = about(origin, { sessionId: made.session.id });
+      const { opened } = await ledger.open(opening, asMade, hold);
       if (opened && old) await settle([old.id]);
       return opened && created(made.token, opened);
     },
@@ -65,11 +72,13 @@ export function createLedgerStore(given: {
     async end(token, origin) {
       const row = await rowOf(token);
       if (!row) return null;
-      const { id, userId } = row;
+      const { id, userId, organisationId } = row;
       const what: Revocation = {
         ...{ userId, only: id, event: 'revoked', actorId: userId, reason: 'logout' },
       };
-      await ledger.revoke(what, origin, hold);
+      // Only the token said whose session it is.
+      const asOwner = about(origin, { userId, organisationId, sessionId: id });
+      await ledger.revoke(what, asOwner, hold);
       await settle([id]);
       return publicSession(row);
     },

@@ -3,7 +3,8 @@
  *
  * Whoever opens a session holds a share lock on the user's row, whoever ends all of them an exclusive one, and the
  * sessions are looked up in a statement after the lock: a concurrent login is either seen and ended, or it opens
- * its session afterwards. `ending` hears which sessions are about to end, before the commit.
+ * its session afterwards. `ending` hears which sessions are about to end, before the commit; the last statement of a
+ * change puts its event into the audit log.
  */
 import { type Clock, type Database, isoFromUs, type TransactionalDatabase } from '../ports.ts';
 import type { Origin, SessionView } from './contract.ts';
@@ -137,6 +138,7 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
         const ended = replaces ? (await revoke(tx, replaces, origin)).ended : [];
         await insert(tx, opened, reason, origin);
         await ending(ended);
+        await origin.recordIn(tx);
         return { opened, ended };
       });
       return done ?? { opened: null, ended: [] };
@@ -150,6 +152,7 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
         if (ended.length === 0) throw new Overtaken();
         await insert(tx, opened, reason, origin);
         await ending(ended);
+        await origin.recordIn(tx);
         return { opened, ended };
       }),
 
@@ -169,6 +172,7 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
         await insert(tx, opened, reason, origin);
         await ending([...own.ended, ...others.ended]);
         const ended = [...new Set([...own.ended, ...others.ended, ...others.before])];
+        await origin.recordIn(tx);
         return { opened, ended };
       }),
 
@@ -182,6 +186,8 @@ export function createLedger(given: { db: TransactionalDatabase; clock: Clock })
         }
         const all = await revoke(tx, what, origin);
         await ending(all.ended);
+        // What changed nothing is recorded as what it is answered with.
+        if (what.disable || all.ended.length > 0) await origin.recordIn(tx);
         return all;
       });
       return revoked ?? { ended: [], before: [] };

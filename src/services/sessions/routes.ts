@@ -9,6 +9,7 @@ import {
   answerLoggedOut,
   answerNewSession,
   newSession,
+  originOf,
   type SessionServices,
   sessionGone,
 } from './account-routes.ts';
@@ -55,6 +56,7 @@ const currentRoute = (): Route => ({
   access: 'session',
   action: 'session.read',
   resourceType: 'session',
+  whenUnaudited: 'local-log',
   answers: {
     200: {
       type: 'object',
@@ -76,8 +78,8 @@ const renewRoute = ({ sessions }: SessionServices): Route => ({
   action: 'session.renew',
   resourceType: 'session',
   answers: { 200: newSession },
-  async handle({ token, origin }) {
-    const created = await sessions.renew(token, origin);
+  async handle(call) {
+    const created = await sessions.renew(call.token, originOf(call));
     if (!created) throw sessionGone();
     return answerNewSession(created);
   },
@@ -90,6 +92,7 @@ const listRoute = ({ sessions }: SessionServices): Route => ({
   access: 'session',
   action: 'session.list',
   resourceType: 'session',
+  whenUnaudited: 'local-log',
   answers: {
     200: {
       type: 'object',
@@ -122,8 +125,9 @@ const revokeRoute = ({ sessions }: SessionServices): Route => ({
   },
   answers: { 204: null },
   problems: [404],
-  async handle({ session, params, origin }) {
-    if (await sessions.revoke(session!, params.id!, origin))
+  async handle(call) {
+    const { session, params } = call;
+    if (await sessions.revoke(session!, params.id!, originOf(call)))
       return params.id === session!.id ? answerLoggedOut : { status: 204 };
     throw new ServiceError({
       status: 404,
@@ -141,9 +145,9 @@ const revokeOthersRoute = ({ sessions }: SessionServices): Route => ({
   action: 'session.revoke-others',
   resourceType: 'session',
   answers: { 200: revoked },
-  handle: async ({ session, origin }) => ({
+  handle: async (call) => ({
     status: 200,
-    body: { revoked: await sessions.revokeOthers(session!, origin) },
+    body: { revoked: await sessions.revokeOthers(call.session!, originOf(call)) },
   }),
 });
 
@@ -155,8 +159,10 @@ const revokeAllRoute = ({ sessions }: SessionServices): Route => ({
   action: 'session.revoke-all',
   resourceType: 'session',
   answers: { 200: revoked },
-  async handle({ userId, origin }) {
-    const count = await sessions.revokeAll(userId, { id: userId, reason: 'all' }, origin);
+  async handle(call) {
+    const { userId } = call;
+    const actor = { id: userId, reason: 'all' };
+    const count = await sessions.revokeAll(userId, actor, originOf(call));
     return { ...answerLoggedOut, status: 200, body: { revoked: count } };
   },
 });
@@ -185,7 +191,8 @@ const administratorRoute = (
   },
   answers: { 200: revoked },
   problems: [404],
-  async handle({ userId, params, origin }) {
+  async handle(call) {
+    const { userId, params } = call;
     // Read, not remembered: a role that was taken away is gone at once.
     if ((await users.credentials(userId))?.role !== 'administrator') {
       throw new ServiceError({
@@ -201,7 +208,7 @@ const administratorRoute = (
         detail: 'There is no user with this id.',
       });
     }
-    return { status: 200, body: { revoked: await work(params.id!, userId, origin) } };
+    return { status: 200, body: { revoked: await work(params.id!, userId, originOf(call)) } };
   },
 });
 

@@ -1,15 +1,16 @@
 /** Users in PostgreSQL. Whoever registers gets an organisation of their own, in the same statement. */
-import { type Clock, type Database, isoFromUs } from '../ports.ts';
+import { type Clock, isoFromUs, type TransactionalDatabase } from '../ports.ts';
 import type { User, UserStore } from './contract.ts';
 
-const columns = `id, email, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
+const columns = `id, organisation_id AS "organisationId", email, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
 
-export function createUserStore(given: { db: Database; clock: Clock }): UserStore {
+export function createUserStore(given: { db: TransactionalDatabase; clock: Clock }): UserStore {
   const { db, clock } = given;
   return {
-    async create(email, passwordHash) {
-      const rows = await db.query<User>({
-        text: `WITH person AS (
+    create: (email, passwordHash, recordIn) =>
+      db.transaction(async (tx) => {
+        const [person] = await tx.query<User>({
+          text: `WITH person AS (
                  INSERT INTO users (email, password_hash, created_at, organisation_id)
                  VALUES ($1, $2, $3, nextval(pg_get_serial_sequence('organisations', 'id')))
                  ON CONFLICT (email) DO NOTHING RETURNING id, email, created_at, organisation_id),
@@ -17,15 +18,19 @@ export function createUserStore(given: { db: Database; clock: Clock }): UserStor
                  INSERT INTO organisations (id, name, created_at)
                  SELECT organisation_id, email, created_at FROM person)
                SELECT ${columns} FROM person`,
-        values: [email, passwordHash, isoFromUs(clock.nowUs())],
-      });
-      return rows[0] ?? null;
-    },
+          values: [email, passwordHash, isoFromUs(clock.nowUs())],
+        });
+        if (!person) return null;
+        const { id, organisationId } = person;
+        await recordIn(tx, { userId: id, organisationId, resourceId: id });
+        return person;
+      }),
 
     async findByEmail(email) {
-      const rows = await db.query<{ id: string; passwordHash: string }>({
+      const rows = await db.query<{ id: string; organisationId: string; passwordHash: string }>({
         name: 'user-by-email',
-        text: 'SELECT id, password_hash AS "passwordHash" FROM users WHERE email = $1 AND disabled_at IS NULL',
+        text: `SELECT id, organisation_id AS "organisationId", password_hash AS "passwordHash"
+                 FROM users WHERE email = $1 AND disabled_at IS NULL`,
         values: [email],
       });
       return rows[0] ?? null;
