@@ -4,6 +4,8 @@
  * Exit 0 all within their bounds, 1 one is not, 2 usage. A bench is judged by ratios and closed forms, never by
  * an absolute speed, except where a promise of ours is one (the send lag).
  */
+import * as auditChain from './audit-chain.mjs';
+import * as auditCost from './audit-cost.mjs';
 import * as auditRead from './audit-read.mjs';
 import * as checkers from './checkers.mjs';
 import * as generators from './generators.mjs';
@@ -16,6 +18,8 @@ import * as sender from './sender.mjs';
 
 /** @type {Record<string, { title: string, run: (options: BenchOptions) => Promise<BenchResult> }>} */
 const benches = {
+  'audit-chain': auditChain,
+  'audit-cost': auditCost,
   'audit-read': auditRead,
   checkers,
   generators,
