@@ -4,6 +4,8 @@
  * and anchor.
  */
 import { readFileSync } from 'node:fs';
+import { readHeads } from '../audit/block-store.ts';
+import { look, prepareLooks } from '../audit/look.ts';
 import { type HistorySize, seedHistory } from '../audit/seed.ts';
 import { createStorage, grantStorage, migrateToMonthly } from '../audit/storage.ts';
 import type { Design } from '../design.ts';
@@ -49,6 +51,27 @@ export async function migrate(
   const { storage } = given.design.audit;
   if (storage.kind !== 'monthly') return;
   await inTransaction(db, () => migrateToMonthly(db, { nowUs: given.anchorUs, storage }));
+}
+
+/**
+ * The seeded history gets its chain as a live one does, look after look; blocks are dated at the anchor. Before it is
+ * moved to months: looks are for the live table, and old months leave it.
+ */
+export async function chainHistory(
+  db: Database,
+  given: { design: Design; anchorUs: number },
+): Promise<void> {
+  const { chain } = given.design.audit;
+  if (chain.kind === 'none') return;
+  await prepareLooks(db);
+  let heads = await readHeads(db, chain.shards);
+  for (;;) {
+    const seen = await look(db, { heads, size: chain, nowUs: given.anchorUs });
+    if (seen.heads === null) throw new Error('something else chains the log that is being made');
+    heads = seen.heads;
+    if (seen.records < chain.maxRecords) break;
+  }
+  await db.query({ text: 'RESET ALL' });
 }
 
 /** Statistics and visibility as after a night of autovacuum, so that no run pays for them. Our schema only. */
