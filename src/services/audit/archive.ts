@@ -157,8 +157,10 @@ async function* readPartition(db: Database, partition: string): AsyncIterable<Au
   for (;;) {
     const rows = await db.query<RecordRow>({ text: `FETCH ${pageRecords} FROM retiring` });
     for (const row of rows) yield recordOf(row);
-    if (rows.length < pageRecords) return;
+    if (rows.length < pageRecords) break;
   }
+  // An open cursor keeps an index in use, and what is in use cannot be dropped.
+  await db.query({ text: 'CLOSE retiring' });
 }
 
 async function fill(
