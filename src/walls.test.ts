@@ -127,6 +127,8 @@ const walls: readonly Wall[] = [
       /^src\/(cli|sim|scenarios|report)\//,
       /^src\/services\/(design|lineage)\.ts$/,
       /^src\/services\/[^/]+\/main\.ts$/,
+      // `platform audit`: an operator's own way to the log, without a gateway.
+      /^src\/services\/gateway\/audit-desk\.ts$/,
     ],
   },
 ];

@@ -7,6 +7,7 @@ import { Command, Option } from 'commander';
 import type { FormatName } from '../report/formats.ts';
 import type { DoctorOptions } from './doctor.ts';
 import type { Io } from './io.ts';
+import { addAudit, type RunAudit } from './program-audit.ts';
 import type { SetupOptions } from './setup.ts';
 import type { SimFlags } from './sim.ts';
 import {
@@ -40,6 +41,7 @@ export interface Verbs {
   report(name: string, flags: { format: readonly FormatName[]; out?: string }): Promise<number>;
   verify(name: string, flags: VerifyFlags): Promise<number>;
   serve(flags: { design?: string; port: number }): Promise<number>;
+  readonly audit: RunAudit;
   doctor(flags: DoctorOptions): Promise<number>;
   setup(flags: SetupOptions): Promise<number>;
 }
@@ -62,6 +64,7 @@ export function buildProgram(io: Io, verbs: Verbs, done: (exitCode: number) => v
   addSim(program, verbs, done);
   addReaders(program, verbs, done);
   addMachine(program, verbs, done);
+  addAudit(program, verbs.audit, done);
   return program;
 }
 

@@ -28,7 +28,7 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     exitCode = code;
   });
   try {
-    await program.parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
+    await program.parseAsync(completed(argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
@@ -39,6 +39,12 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   } finally {
     release();
   }
+}
+
+/** Asking for nothing, or for `audit` alone, is asking what there is. */
+function completed(argv: readonly string[]): readonly string[] {
+  const asksForHelp = argv.length === 0 || (argv.length === 1 && argv[0] === 'audit');
+  return asksForHelp ? [...argv, '--help'] : argv;
 }
 
 /** Verbs load their own modules: `platform --help` needs none of them. */
@@ -58,6 +64,8 @@ function verbsOf(deps: CliDeps, session: Session): Verbs {
     report: async (name, flags) => (await import('./report.ts')).runReport(name, flags, io),
     verify: async (name, flags) => (await import('./verify.ts')).runVerify(name, flags, deps),
     serve: async (flags) => (await import('./serve.ts')).runServe(flags, verbDeps),
+    audit: async (verb, argument, flags) =>
+      (await import('./audit.ts')).runAudit(verb, argument, flags, io),
     doctor: async (flags) => (await import('./doctor.ts')).runDoctor(io, flags),
     setup: async (flags) => {
       const [{ runSetup }, { prepareTemplates }] = await Promise.all([

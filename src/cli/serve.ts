@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { designs } from '../services/lineage.ts';
 import type { DeathNotice } from '../sim/effects/testbed/child-process.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
@@ -16,6 +17,7 @@ import {
   type Scenario,
   type TestbedSpec,
 } from '../sim/scenario.ts';
+import { announceTarget } from './audit-target.ts';
 import type { Session } from './crash.ts';
 import { listenForInterrupts } from './interrupts.ts';
 import type { Io, ProcessHooks } from './io.ts';
@@ -66,6 +68,7 @@ export async function runServe(
       signal,
       env: { ...io.env },
     });
+    await announceTarget(testbed.lease, testbed);
     io.stdout.write(await welcome(testbed, scenario, arm));
     signal.addEventListener('abort', () => ended.resolve(null), { once: true });
     const notice = signal.aborted ? null : await ended.promise;
@@ -148,9 +151,15 @@ async function welcome(testbed: Testbed, scenario: Scenario, arm: Arm): Promise<
     ['metrics', `${url}/metrics`],
     ['postgres', testbed.databaseUrl],
     ['redis', testbed.redisUrl],
+    ['state', testbed.stateDirectory],
+    ...(isChained(arm.design) ? [['verify', 'platform audit verify, in another terminal']] : []),
   ];
   return `${rows.map(([name = '', value = '']) => `${name.padEnd(10)}${value}`).join('\n')}\n`;
 }
+
+/** A log without a chain has nothing to verify. */
+const isChained = (name: string): boolean =>
+  designs.some((design) => design.name === name && design.audit.chain.kind !== 'none');
 
 async function assertPortFree(port: number): Promise<void> {
   const server = createServer();

@@ -4,14 +4,9 @@
  */
 import { type RecordIn, ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
+import type { ProveEvent } from './event-proof.ts';
 import type { AuditSearch } from './search.ts';
 import { type AuditFilter, actorShape, readInstant } from './search-question.ts';
-
-/** Of one event, as its organisation may take it away; `not-sequenced`: no block has it yet. */
-export type ProveEvent = (
-  organisationId: string,
-  eventId: string,
-) => Promise<Readonly<Record<string, unknown>> | 'not-sequenced' | null>;
 
 /** The end of a person's fields in the log, and its event, in one transaction. */
 export type EraseSubject = (userId: string, recordIn: RecordIn) => Promise<void>;
@@ -154,7 +149,7 @@ const proofRoute = (prove: ProveEvent): Route => ({
   async handle({ session, params }) {
     const proof = await prove(session!.organisationId, params.id!);
     if (proof === null) throw eventNotFound();
-    if (proof !== 'not-sequenced') return { status: 200, body: proof };
+    if (proof !== 'not-sequenced') return { status: 200, body: proof.document };
     throw new ServiceError({
       status: 409,
       code: 'not-sequenced',

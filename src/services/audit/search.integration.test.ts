@@ -1,13 +1,7 @@
 /** The audit log's readers on a real PostgreSQL: every question answered as by looking at everything, of one tenant. */
-import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCache } from '../../sim/effects/testbed/cache.ts';
-import { createDataDirectory } from '../../sim/effects/testbed/data-directory.ts';
-import { createLease, type Lease } from '../../sim/effects/testbed/lease.ts';
-import { type PostgresServer, startPostgres } from '../../sim/effects/testbed/postgres.ts';
-import { preparePostgres } from '../../sim/effects/testbed/postgres-binaries.ts';
-import { runUser } from '../../sim/effects/testbed/run-user.ts';
+import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection } from '../gateway/clients.ts';
 import { prepareSchema, schemaUrl, smallSize } from '../gateway/fixtures/platform.ts';
 import { findDesign } from '../lineage.ts';
@@ -19,7 +13,7 @@ import {
   type WrittenEvent,
   writeEvents,
 } from './fixtures/events.ts';
-import { type AuditSearch, createAuditSearch, type OpenPersonal } from './search.ts';
+import { type AuditSearch, createAuditSearch } from './search.ts';
 import type { AuditFilter } from './search-question.ts';
 
 const design = findDesign('turn4.after');
@@ -28,24 +22,14 @@ const organisations = 3;
 const dayUs = 86_400_000_000;
 const fromUs = smallSize.anchorUs - 40 * dayUs;
 const events = makeEvents({ count: 900, organisations, fromUs, stepUs: dayUs / 8, seed: 5 });
-const openNothing: OpenPersonal = async (sealed) => sealed.map(() => null);
+const subjectKeys = { openAll: async () => new Map<string, Buffer>() };
 
-let lease: Lease;
-let postgres: PostgresServer;
+const postgres = ownPostgres('audit-search');
 let db: Awaited<ReturnType<typeof openConnection>>;
 let search: AuditSearch;
 let shortLooks: AuditSearch;
 
 beforeAll(async () => {
-  const user = runUser();
-  const cache = await openCache(user);
-  lease = createLease({ runId: `audit-search-test-${process.pid}`, cache });
-  const binaries = await preparePostgres(cache);
-  const dataDir = path.join(lease.folder, 'data');
-  await createDataDirectory({ binaries, user, dataDir });
-  const logFile = path.join(lease.folder, 'pg.log');
-  const given = { cores: null, user, lease, binaries, dataDir, settings: {}, logFile };
-  postgres = await startPostgres(given);
   const schema = 'search';
   await prepareSchema(postgres.url, { schema, design, size: { ...smallSize, rows: 0 } });
   db = await openConnection(schemaUrl(postgres.url, schema));
@@ -54,15 +38,11 @@ beforeAll(async () => {
     values: [isoFromUs(fromUs), isoFromUs(smallSize.anchorUs)],
   });
   await writeEvents(db, events);
-  const common = { db, storage, openPersonal: openNothing };
+  const common = { db, storage, subjectKeys };
   search = createAuditSearch(common);
   shortLooks = createAuditSearch({ ...common, rowsPerLook: 17 });
 });
-afterAll(async () => {
-  await db?.close();
-  await postgres?.stop();
-  await lease?.release();
-});
+afterAll(() => db?.close());
 
 async function readAll(
   log: AuditSearch,
@@ -178,7 +158,7 @@ describe('what a search costs', () => {
         return db.query(statement);
       },
     };
-    const log = createAuditSearch({ db: watched, storage, openPersonal: openNothing });
+    const log = createAuditSearch({ db: watched, storage, subjectKeys });
     const page = await log.search('1', { cursor: null, limit: 10, ...asked });
     const { text, values = [] } = sent[0]!;
     const [row] = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>({

@@ -1,12 +1,14 @@
 /**
- * The audit log, live and archived, for its readers, one organisation at a time: newest first, by keyset, over the index (organisation_id,
- * occurred_at DESC, id DESC), or (user_id, ...) where the design has one and the question names a user. Every statement
- * is bounded: a question that few rows answer looks at `rowsPerLook` of them and says where to go on.
+ * The audit log, live and archived, for its readers, one organisation at a time: newest first, by keyset, over the
+ * index (organisation_id, occurred_at DESC, id DESC), or (user_id, ...) where the design has one and the question names
+ * a user. Every statement is bounded: a question that few rows answer looks at `rowsPerLook` of them and says where to
+ * go on.
  */
 import type { AuditStorageDesign } from '../design.ts';
 import type { Database } from '../ports.ts';
 import type { AuditOutcome, PersonalFields } from './contract.ts';
 import { requirePosition } from './cursor.ts';
+import { openPersonal } from './seal.ts';
 import {
   type AuditFilter,
   conditionsOf,
@@ -15,6 +17,7 @@ import {
   pageOfLook,
   scopeOf,
 } from './search-question.ts';
+import type { SubjectKeys } from './subject-keys.ts';
 
 /** An event as a reader of its organisation sees it. */
 export interface AuditView {
@@ -54,11 +57,6 @@ export interface AuditSearch {
   find(organisationId: string, eventId: string): Promise<AuditView | null>;
 }
 
-/** In one step for many; in the same order, null where the key is gone or does not fit. */
-export type OpenPersonal = (
-  sealed: readonly { readonly userId: string; readonly sealed: Buffer }[],
-) => Promise<readonly (PersonalFields | null)[]>;
-
 type Row = Omit<AuditView, 'personal' | 'erased'> & { readonly sealed: Buffer | null };
 
 export const rowsPerLook = 10_000;
@@ -74,19 +72,18 @@ const order = 'ORDER BY occurred_at DESC, id DESC';
 export function createAuditSearch(given: {
   db: Database;
   storage: AuditStorageDesign;
-  openPersonal: OpenPersonal;
+  subjectKeys: Pick<SubjectKeys, 'openAll'>;
   /** For tests: a look that ends soon. */
   rowsPerLook?: number;
 }): AuditSearch {
-  const { db, openPersonal } = given;
+  const { db, subjectKeys } = given;
   const indexes = indexesOf(given.storage);
   const bound = given.rowsPerLook ?? rowsPerLook;
 
   const viewsOf = async (rows: readonly Row[]): Promise<AuditView[]> => {
-    const sealed = rows.flatMap((row) => (row.sealed === null ? [] : [row]));
-    const opened = await openPersonal(sealed as (Row & { sealed: Buffer })[]);
-    const personalOf = new Map(sealed.map((row, at) => [row, opened[at] ?? null]));
-    return rows.map((row) => viewOf(row, personalOf.get(row) ?? null));
+    const users = new Set(rows.flatMap(({ sealed, userId }) => (sealed === null ? [] : [userId])));
+    const keys = users.size === 0 ? new Map() : await subjectKeys.openAll([...users]);
+    return rows.map((row) => viewOf(row, keys.get(row.userId) ?? null));
   };
 
   return {
@@ -149,7 +146,8 @@ export function instantsAround(eventId: string): readonly [string, string] | nul
   return [new Date(atMs - 1_000).toISOString(), new Date(atMs + 1_000).toISOString()];
 }
 
-function viewOf(row: Row, personal: PersonalFields | null): AuditView {
+function viewOf(row: Row, key: Buffer | null): AuditView {
+  const { sealed, userId } = row;
   return {
     eventId: row.eventId,
     version: row.version,
@@ -167,7 +165,7 @@ function viewOf(row: Row, personal: PersonalFields | null): AuditView {
     requestId: row.requestId,
     region: row.region,
     service: row.service,
-    personal,
-    erased: row.sealed !== null && personal === null,
+    personal: sealed && key && openPersonal(key, userId, sealed),
+    erased: sealed !== null && key === null,
   };
 }

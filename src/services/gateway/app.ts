@@ -13,6 +13,7 @@ import { activityRoutes } from '../audit/routes.ts';
 import type { Design } from '../design.ts';
 import { projectRoutes } from '../projects/routes.ts';
 import { sessionRoutes } from '../sessions/routes.ts';
+import { auditReadingRoutes } from './audit-reading.ts';
 import { createAuditTrail, noteReason } from './audit-trail.ts';
 import { createClientAddress } from './client-address.ts';
 import { createGuard } from './guard.ts';
@@ -134,6 +135,7 @@ export async function createGateway(given: {
     ...sessionRoutes(services),
     ...projectRoutes(services.projects),
     ...activityRoutes(services.activity),
+    ...auditReadingRoutes(design, resources, services.audit),
     ...apiKeyRoutes(services.apiKeys),
     ...(services.limits.kind === 'exact' ? services.limits.routes : []),
   ];

@@ -1,0 +1,34 @@
+/** `platform audit archive` and `attach`: a month leaves the database for a signed file, and comes back from it. */
+import path from 'node:path';
+import { EXIT } from '../sim/pure/verdict.ts';
+import type { AuditCall } from './audit.ts';
+import { asJson } from './audit-verify.ts';
+import { ensureFolder, shownPath } from './write-reports.ts';
+
+export async function archiveMonth({ desk, argument, flags, io }: AuditCall): Promise<number> {
+  const folder = path.resolve(flags.out ?? '.');
+  await ensureFolder(folder);
+  const archived = await desk.archive(argument, {
+    directory: folder,
+    ...(flags.keep === undefined ? {} : { minRetentionDays: flags.keep }),
+  });
+  io.stdout.write(
+    flags.json
+      ? asJson(archived)
+      : `${argument}: ${archived.records} records are in ${shownPath(archived.file)}, ` +
+          `their month is out of the database, and the log says so\n` +
+          `back again: platform audit attach ${shownPath(archived.file)}\n`,
+  );
+  return EXIT.pass;
+}
+
+export async function attachMonth({ desk, argument, flags, io }: AuditCall): Promise<number> {
+  const attached = await desk.attach(path.resolve(argument));
+  io.stdout.write(
+    flags.json
+      ? asJson(attached)
+      : `${shownPath(argument)}: signature and ${attached.records} records are as they were archived; ` +
+          `${attached.partition} is back\n`,
+  );
+  return EXIT.pass;
+}

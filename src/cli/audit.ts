@@ -1,0 +1,137 @@
+/**
+ * `platform audit`: the log itself, without a gateway. Opens the log that the flags name, runs one verb on it, and
+ * turns what the log refuses into three lines.
+ */
+import { type AuditDesk, DeskError, openAuditDesk } from '../services/gateway/audit-desk.ts';
+import { EnvironmentError, OperatorError, UsageError } from '../sim/errors.ts';
+import { type AuditTarget, auditTarget } from './audit-target.ts';
+import type { Io } from './io.ts';
+import type { AuditFlags, AuditVerb } from './program-audit.ts';
+
+/** What a verb works with. */
+export interface AuditCall {
+  readonly desk: AuditDesk;
+  readonly argument: string;
+  readonly flags: AuditFlags;
+  readonly io: Io;
+}
+
+/** Verbs that read or make what is beside the database. */
+const NEED_STATE: readonly AuditVerb[] = ['verify', 'prove', 'export', 'archive', 'attach'];
+
+export async function runAudit(
+  verb: AuditVerb,
+  argument: string,
+  flags: AuditFlags,
+  io: Io,
+): Promise<number> {
+  assertArgument(verb, argument);
+  const target = await auditTarget(flags, io);
+  if (NEED_STATE.includes(verb) && target.stateDirectory === null) throw noState(verb);
+  try {
+    const desk = await openAuditDesk(target);
+    try {
+      return await (await verbOf(verb))({ desk, argument, flags, io });
+    } finally {
+      await desk.close();
+    }
+  } catch (error) {
+    throw explained(verb, error, target);
+  }
+}
+
+async function verbOf(verb: AuditVerb): Promise<(call: AuditCall) => Promise<number>> {
+  switch (verb) {
+    case 'verify':
+      return (await import('./audit-verify.ts')).verifyLog;
+    case 'prove':
+      return (await import('./audit-prove.ts')).proveEvent;
+    case 'export':
+      return (await import('./audit-export.ts')).exportLog;
+    case 'archive':
+      return (await import('./audit-archive.ts')).archiveMonth;
+    case 'attach':
+      return (await import('./audit-archive.ts')).attachMonth;
+    case 'erase':
+      return (await import('./audit-erase.ts')).eraseUser;
+    default:
+      return verb satisfies never;
+  }
+}
+
+/** Before anything is opened: what a typing error costs is a line, not a connection. */
+function assertArgument(verb: AuditVerb, argument: string): void {
+  const shapes: Partial<Record<AuditVerb, readonly [RegExp, string, string]>> = {
+    prove: [
+      /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+      'the id of an event is a UUID, as GET /audit and the exports show it',
+      'platform audit export | head -3',
+    ],
+    archive: [
+      /^20\d\d-(0[1-9]|1[0-2])$/,
+      'it takes a year and a month: 2026-08',
+      'platform audit archive 2026-08',
+    ],
+    erase: [
+      /^[1-9]\d{0,17}$/,
+      'it takes the id of a user, a whole number',
+      'platform audit erase 7',
+    ],
+  };
+  const [shape, why, next] = shapes[verb] ?? [/^/, '', ''];
+  if (shape.test(argument)) return;
+  throw new UsageError({ what: `audit ${verb}: "${argument}" is not understood`, why, next });
+}
+
+function noState(verb: AuditVerb): UsageError {
+  return new UsageError({
+    what: `audit ${verb} needs the log's checkpoints and keys`,
+    why: 'they are kept outside the database, in the state directory of the platform',
+    next: `platform audit ${verb} --state <dir> (the one that holds audit/checkpoints.ndjson)`,
+  });
+}
+
+const OPERATOR = { usage: 2, environment: 3, finding: 98 } as const;
+
+function explained(verb: AuditVerb, error: unknown, target: AuditTarget): unknown {
+  if (error instanceof OperatorError) return error;
+  if (error instanceof DeskError) {
+    const { what, why, next } = error;
+    return new OperatorError(OPERATOR[error.kind], { what, why, next }, { cause: error });
+  }
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (isUnreachable(code, error))
+    return new EnvironmentError(
+      {
+        what: `cannot use the PostgreSQL at ${withoutPassword(target.databaseUrl)}`,
+        why: reasonOf(error),
+        next: `platform audit ${verb} --database <url>, or platform serve in another terminal`,
+      },
+      { cause: error },
+    );
+  const { path: file } = error as NodeJS.ErrnoException;
+  if (file === undefined || !/^E[A-Z]+$/.test(code)) return error;
+  return new EnvironmentError(
+    { what: `cannot use ${file}`, why: (error as Error).message, next: `ls -l ${file}` },
+    { cause: error },
+  );
+}
+
+/** Connections that fail, and what the server says of who may log in, where it is full, or is going away. */
+const isUnreachable = (code: string, error: unknown): boolean =>
+  /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|EPIPE|08|28|3D000|53|57P)/.test(code) ||
+  /connection terminated|timeout expired|not queryable/i.test((error as Error).message ?? '') ||
+  (error instanceof AggregateError && error.errors.some((one) => /^ECONN/.test(one.code ?? '')));
+
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  const { message } = error as Error;
+  return message.split('\n')[0] || 'it does not answer';
+}
+
+function withoutPassword(address: string): string {
+  const url = new URL(address);
+  if (url.password !== '') url.password = '***';
+  url.search = '';
+  return url.toString();
+}

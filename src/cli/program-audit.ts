@@ -1,0 +1,123 @@
+/** The verbs of `platform audit` as commander sees them: what an operator or an auditor does with the log itself. */
+import { type Command, Option } from 'commander';
+import { UsageError } from '../sim/errors.ts';
+
+export const EXPORT_FORMATS = ['ndjson', 'csv', 'ocsf'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+export interface AuditFlags {
+  readonly database?: string;
+  readonly state?: string;
+  readonly json?: boolean;
+  readonly format?: ExportFormat;
+  readonly tenant?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly out?: string;
+  /** Archive files that stand in for months the database no longer has. */
+  readonly archive?: readonly string[];
+  /** A public key that is trusted instead of the one beside the checkpoints. */
+  readonly publicKey?: string;
+  /** Days a month stays after its end. */
+  readonly keep?: number;
+}
+
+export type AuditVerb = 'verify' | 'prove' | 'export' | 'archive' | 'attach' | 'erase';
+
+/** One for all of them: verb, its argument or empty, its flags. */
+export type RunAudit = (verb: AuditVerb, argument: string, flags: AuditFlags) => Promise<number>;
+
+export function addAudit(program: Command, run: RunAudit, done: (exitCode: number) => void): void {
+  const audit = program
+    .command('audit')
+    .summary('verify, prove, export, archive the audit log')
+    .addHelpText('before', EXAMPLES);
+  const verb = (name: AuditVerb, summary: string, argument?: readonly [string, string]) => {
+    const command = audit.command(name).summary(summary);
+    if (argument !== undefined) command.argument(...argument);
+    return command
+      .option('--database <url>', 'its PostgreSQL (default: DATABASE_URL, else the running serve)')
+      .option('--state <dir>', 'its checkpoints and keys (default: of the running serve)')
+      .action(async (...given: unknown[]) => {
+        const [typed, flags] = argument === undefined ? ['', given[0]] : given;
+        done(await run(name, String(typed), flags as AuditFlags));
+      });
+  };
+  const json = '--json';
+  const asJson = 'print one JSON document';
+  verb('verify', 'every block, record and checkpoint; exit 98 names the first bad record')
+    .option('--archive <file...>', 'archives of months that left the database')
+    .option('--public-key <file>', 'trust this key (PEM), not the one in --state')
+    .addOption(keep('a month that left earlier is a finding'))
+    .option(json, asJson);
+  verb('prove', 'that one event is in the log, under a signed checkpoint', [
+    '<event>',
+    'id of the event',
+  ]).option(json, 'print the proof');
+  addExport(verb('export', 'records, blocks and checkpoints, to be verified elsewhere'));
+  verb('archive', 'move a month to a signed file, and record that it left', [
+    '<month>',
+    '2026-08; older than the retention',
+  ])
+    .option('--out <dir>', 'where to write the file', '.')
+    .addOption(keep('younger months are refused'))
+    .option(json, asJson);
+  verb('attach', 'verify an archive and bring its month back', [
+    '<file>',
+    'as archive wrote it',
+  ]).option(json, asJson);
+  verb('erase', "erase the key of a user's personal fields; the chain stays valid", [
+    '<user>',
+    'id of the user',
+  ]).option(json, asJson);
+}
+
+const keep = (what: string): Option =>
+  new Option('--keep <days>', `the retention (default: 365 days); ${what}`).argParser(readDays);
+
+function addExport(command: Command): void {
+  command
+    .addOption(
+      new Option('--format <name>', EXPORT_FORMATS.join(', '))
+        .argParser(readFormat)
+        .default('ndjson'),
+    )
+    .addOption(new Option('--tenant <id>', 'one organisation (default: all)').argParser(readTenant))
+    .option('--from <time>', 'UTC, included: 2026-11-01 or 2026-11-01T08:00:00Z')
+    .option('--to <time>', 'UTC, not included')
+    .option('--out <file>', 'default: stdout');
+}
+
+const EXAMPLES = `Examples:
+  platform audit verify
+  platform audit prove 019aa4b1-2c33-7abc-8def-0123456789ab --json > proof.json
+  platform audit export --format ocsf --tenant 7 --from 2026-11-01 --out november.ndjson
+`;
+
+function readFormat(text: string): ExportFormat {
+  const format = EXPORT_FORMATS.find((name) => name === text.trim().toLowerCase());
+  if (format !== undefined) return format;
+  throw new UsageError({
+    what: `--format does not know "${text}"`,
+    why: `it takes one of ${EXPORT_FORMATS.join(', ')}`,
+    next: 'platform audit export --format ndjson',
+  });
+}
+
+function readDays(text: string): number {
+  if (/^\d{1,5}$/.test(text.trim())) return Number(text);
+  throw new UsageError({
+    what: `--keep "${text}" is not understood`,
+    why: 'it takes a number of whole days',
+    next: 'platform audit verify --keep 365',
+  });
+}
+
+function readTenant(text: string): string {
+  if (/^\d{1,18}$/.test(text.trim())) return text.trim();
+  throw new UsageError({
+    what: `--tenant "${text}" is not understood`,
+    why: 'it takes the id of an organisation, a whole number',
+    next: 'platform audit export --tenant 7',
+  });
+}

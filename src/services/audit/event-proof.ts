@@ -1,0 +1,128 @@
+/**
+ * What proves one event, gathered from the database and the checkpoints: its record, its block, and the blocks from
+ * there to the first checkpoint that covers it, which is a look or a few away.
+ */
+import type { Database } from '../ports.ts';
+import { type BlockRow, blockOf } from './block-store.ts';
+import { type Block, leavesOf, memberBytes, shardOf } from './chain/block.ts';
+import { readCheckpoint } from './chain/checkpoint.ts';
+import { inclusionPath } from './chain/merkle.ts';
+import { findCheckpoint } from './checkpoint-search.ts';
+import type { AuditRecord } from './contract.ts';
+import { type RecordRow, recordColumns, recordOf } from './record-row.ts';
+import { instantsAround } from './search.ts';
+
+/** Proofs stay small: a log that was not signed for longer than this is proven by `verify` alone. */
+const maxBlocks = 1_000;
+
+export interface Evidence {
+  readonly record: AuditRecord;
+  /** From the block of the record to the one the checkpoint names. */
+  readonly blocks: readonly Block[];
+  /** Place of the record in the first of them. */
+  readonly index: number;
+  readonly checkpoint: string;
+}
+
+/** `organisationId` null: of whichever organisation. */
+export async function gatherEvidence(
+  given: { readonly db: Database; readonly checkpointFile: string; readonly shards: number },
+  organisationId: string | null,
+  eventId: string,
+): Promise<Evidence | 'not-sequenced' | null> {
+  const { db, checkpointFile } = given;
+  const record = await findRecord(db, organisationId, eventId);
+  if (record === null) return null;
+  const shard = shardOf(record.organisationId, given.shards);
+  const block = await blockAround(db, shard, record);
+  const index = block === null ? -1 : indexOf(block, eventId);
+  if (block === null || index < 0) return 'not-sequenced';
+  const checkpoint = await findCheckpoint(checkpointFile, { shard, block: block.number });
+  if (checkpoint === null) return 'not-sequenced';
+  const head = readCheckpoint(checkpoint).shards.find((one) => one.shard === shard)!;
+  const blocks = [block, ...(await blocksAfter(db, block, BigInt(head.blocks)))];
+  return { record, blocks, index, checkpoint };
+}
+
+async function findRecord(
+  db: Database,
+  organisationId: string | null,
+  eventId: string,
+): Promise<AuditRecord | null> {
+  const around = instantsAround(eventId);
+  if (around === null) return null;
+  const [row] = await db.query<RecordRow>({
+    name: 'audit-find-record',
+    text: `SELECT ${recordColumns} FROM audit_everything
+            WHERE event_id = $1 AND occurred_at BETWEEN $2 AND $3 AND ($4::bigint IS NULL OR organisation_id = $4)`,
+    values: [eventId, ...around, organisationId],
+  });
+  return row === undefined ? null : recordOf(row);
+}
+
+/** The first block of the shard that ends at the record or behind it. */
+async function blockAround(db: Database, shard: number, record: AuditRecord) {
+  const [row] = await db.query<BlockRow>({
+    name: 'audit-block-around',
+    text: `SELECT * FROM audit_blocks WHERE shard = $1 AND (to_xid, to_id) >= ($2::xid8, $3::bigint)
+            ORDER BY to_xid, to_id LIMIT 1`,
+    values: [shard, record.xid, record.id],
+  });
+  return row === undefined ? null : blockOf(row);
+}
+
+function indexOf({ members, records }: Block, eventId: string): number {
+  const id = Buffer.from(eventId.replaceAll('-', ''), 'hex');
+  for (let index = 0; index < records; index += 1)
+    if (members.compare(id, 0, 16, index * memberBytes, index * memberBytes + 16) === 0)
+      return index;
+  return -1;
+}
+
+async function blocksAfter(db: Database, { shard, number }: Block, last: bigint): Promise<Block[]> {
+  if (last - number > maxBlocks) throw new Error(`${last - number} blocks without a checkpoint`);
+  const rows = await db.query<BlockRow>({
+    name: 'audit-blocks-after',
+    text: `SELECT shard, number, version, first_sequence, records, to_xid, to_id, sequenced_at, ''::bytea AS members,
+                  root, previous, hash
+             FROM audit_blocks WHERE shard = $1 AND number > $2 AND number <= $3 ORDER BY number`,
+    values: [shard, number, last],
+  });
+  return rows.map(blockOf);
+}
+
+export interface EventProof {
+  /** To be checked without the log; see bin/verify-audit-export.js. */
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly place: {
+    readonly shard: number;
+    readonly sequence: string;
+    readonly block: string;
+    readonly pathHashes: number;
+    readonly keyId: string;
+    readonly signedAt: string;
+  };
+}
+
+export type ProveEvent = (
+  organisationId: string | null,
+  eventId: string,
+) => Promise<EventProof | 'not-sequenced' | null>;
+
+export const createEventProof =
+  (given: Parameters<typeof gatherEvidence>[0]): ProveEvent =>
+  async (organisationId, eventId) => {
+    const evidence = await gatherEvidence(given, organisationId, eventId);
+    if (evidence === null || evidence === 'not-sequenced') return evidence;
+    const { blocks, index, checkpoint } = evidence;
+    const block = blocks[0]!;
+    const { keyId, at } = readCheckpoint(checkpoint);
+    const place = {
+      shard: block.shard,
+      sequence: `${block.firstSequence + BigInt(index)}`,
+      block: `${block.number}`,
+      pathHashes: inclusionPath(leavesOf(block.members), index).length,
+      ...{ keyId, signedAt: at },
+    };
+    return { document: { checkpoint }, place };
+  };

@@ -1,0 +1,270 @@
+/**
+ * What an operator or an auditor does with the log, without a gateway: verify it, prove one event, export, move months
+ * out and back, erase a person. One connection, as whoever the address names, and the state directory beside it.
+ * Everything that changes something is itself on record, as done by the operator.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  ArchiveRefused,
+  archivePartition,
+  attachArchive,
+  minRetentionDays,
+} from '../audit/archive.ts';
+import { ArchiveError, checkArchive } from '../audit/archive-file.ts';
+import { type AuditKeys, openAuditKeys } from '../audit/audit-keys.ts';
+import type { Verification } from '../audit/chain/verification.ts';
+import { verifyLog } from '../audit/chain/verify.ts';
+import { openCheckpointFile } from '../audit/checkpoint-file.ts';
+import { createEventProof, type EventProof } from '../audit/event-proof.ts';
+import { type ExportAsked, exportLog } from '../audit/export-log.ts';
+import { type RetiredRow, readLog } from '../audit/log-source.ts';
+import { readInstant } from '../audit/search-question.ts';
+import { createSubjectKeys } from '../audit/subject-keys.ts';
+import { designs } from '../lineage.ts';
+import { type Database, isoFromUs, timeOrderedId } from '../ports.ts';
+import { openConnection } from './clients.ts';
+import { systemClock, systemRandom } from './system.ts';
+
+/** Refused in three lines: the log is as it was, or it is not what it should be. */
+export class DeskError extends Error {
+  readonly kind: 'usage' | 'environment' | 'finding';
+  readonly why: string;
+  readonly next: string;
+
+  constructor(
+    kind: DeskError['kind'],
+    lines: { what: string; why: string; next: string },
+    options?: { cause?: unknown },
+  ) {
+    super(lines.what, options);
+    this.name = 'DeskError';
+    this.kind = kind;
+    this.why = lines.why;
+    this.next = lines.next;
+  }
+
+  get what(): string {
+    return this.message;
+  }
+}
+
+export interface AuditDesk {
+  verify(asked: {
+    /** Of months that left the database. */
+    archives: readonly string[];
+    /** PEM; default: the one in the state directory. */
+    publicKeyFile?: string;
+    minRetentionDays?: number;
+  }): Promise<Verification>;
+  prove(eventId: string): Promise<EventProof>;
+  exportLines(asked: ExportAsked): AsyncIterable<string>;
+  /** `2026-08`, into a file in `directory`. */
+  archive(
+    month: string,
+    asked: { directory: string; minRetentionDays?: number },
+  ): Promise<RetiredRow>;
+  attach(file: string): Promise<RetiredRow>;
+  erase(userId: string): Promise<{ eventId: string }>;
+  /** `2026-11-21`, or a whole time in UTC; null for what is neither. */
+  readInstant(text: string): string | null;
+  close(): Promise<void>;
+}
+
+const region = 'us';
+
+export async function openAuditDesk(target: {
+  databaseUrl: string;
+  stateDirectory: string | null;
+}): Promise<AuditDesk> {
+  const db = await openConnection(target.databaseUrl);
+  try {
+    await assertLog(db);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  const folder = target.stateDirectory && path.join(target.stateDirectory, 'audit');
+  const checkpointFile = folder && path.join(folder, 'checkpoints.ndjson');
+  const operator = { clock: systemClock, random: systemRandom, region };
+  const log = (archiveFile: (retired: RetiredRow) => string | null = () => null) =>
+    readLog(db, {
+      checkpoints: checkpointFile ? openCheckpointFile(checkpointFile) : null,
+      archiveFile,
+    });
+
+  return {
+    async verify({ archives, publicKeyFile, minRetentionDays: days }) {
+      const publicKeys = [await publicKeyOf(folder, publicKeyFile)];
+      const files = await filesByDigest(archives, publicKeys);
+      const source = await log(({ digest }) => files.get(digest) ?? null);
+      try {
+        return await verifyLog(source, {
+          publicKeys,
+          shards: shardsOf(),
+          minRetentionDays: days ?? minRetentionDays,
+        });
+      } finally {
+        await source.close();
+      }
+    },
+
+    async prove(eventId) {
+      const prove = createEventProof({ db, checkpointFile: checkpointFile!, shards: shardsOf() });
+      const proof = await prove(null, eventId);
+      if (proof === null) throw noSuchEvent(eventId);
+      if (proof === 'not-sequenced') throw notYet(eventId);
+      return proof;
+    },
+
+    async *exportLines(asked) {
+      const source = await log();
+      try {
+        yield* exportLog(source, asked);
+      } finally {
+        await source.close();
+      }
+    },
+
+    async archive(month, { directory, minRetentionDays: days }) {
+      return refused(`audit archive ${month}`, async () =>
+        archivePartition(db, {
+          ...operator,
+          ...{ month, directory, keys: await keysOf(folder), reason: 'retention' },
+          minRetentionDays: days ?? minRetentionDays,
+        }),
+      );
+    },
+
+    attach(file) {
+      return refused(`audit attach ${file}`, async () =>
+        attachArchive(db, { ...operator, file, publicKeys: [await publicKeyOf(folder)] }),
+      );
+    },
+
+    erase: (userId) => eraseSubject(db, userId),
+    readInstant,
+    close: () => db.close(),
+  };
+}
+
+async function assertLog(db: Database): Promise<void> {
+  const [found] = await db.query<{ logs: boolean; blocks: boolean }>({
+    text: `SELECT to_regclass('audit_logs') IS NOT NULL AS logs, to_regclass('audit_blocks') IS NOT NULL AS blocks`,
+  });
+  if (found!.logs && found!.blocks) return;
+  throw new DeskError('environment', {
+    what: 'this database has no audit log',
+    why: 'there is no table audit_logs in its search path',
+    next: 'platform audit verify --database <url>, as platform serve prints it',
+  });
+}
+
+/** Chained designs agree on it: a log keeps its shards. */
+function shardsOf(): number {
+  for (const { audit } of designs) if (audit.chain.kind === 'sharded') return audit.chain.shards;
+  throw new Error('no design has a chain');
+}
+
+/** Only one that is there: making keys is not for whoever looks. */
+async function publicKeyOf(folder: string | null, file?: string): Promise<string> {
+  return await readFile(file ?? path.join(folder!, 'public-key.pem'), 'utf8');
+}
+
+async function keysOf(folder: string | null): Promise<AuditKeys> {
+  await publicKeyOf(folder);
+  return await openAuditKeys(folder!);
+}
+
+/** Each archive is checked by itself first: a file that is not one is not a finding about the log. */
+async function filesByDigest(
+  files: readonly string[],
+  publicKeys: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const file of files) {
+    const { digest } = await refused(`--archive ${file}`, () => checkArchive(file, { publicKeys }));
+    found.set(digest, file);
+  }
+  return found;
+}
+
+async function refused<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ArchiveRefused)
+      throw new DeskError(
+        'usage',
+        { what: `${what} is refused`, why: error.message, next: 'platform audit archive --help' },
+        { cause: error },
+      );
+    if (!(error instanceof ArchiveError)) throw error;
+    const code = ((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '').slice(0, 2);
+    // A file that is not there is not a file that was changed.
+    throw new DeskError(
+      code === 'EN' || code === 'EA' || code === 'EI' ? 'environment' : 'finding',
+      {
+        what: `${what}: it is not what was archived`,
+        why: error.message,
+        next: 'use another copy of the file; keep this one as evidence',
+      },
+      { cause: error },
+    );
+  }
+}
+
+const noSuchEvent = (eventId: string) =>
+  new DeskError('usage', {
+    what: `there is no event ${eventId}`,
+    why: 'no record of the log, live or archived in the database, has this id',
+    next: 'platform audit export | grep <what you look for>',
+  });
+
+const notYet = (eventId: string) =>
+  new DeskError('environment', {
+    what: `event ${eventId} is not under a signed checkpoint yet`,
+    why: 'it is on record; blocks and checkpoints follow within about a second while a gateway runs',
+    next: `platform audit prove ${eventId}, once more`,
+  });
+
+/** By the operator, who is no user: the event says 0, and the organisation sees it. */
+async function eraseSubject(db: Database, userId: string): Promise<{ eventId: string }> {
+  const [user] = await db.query<{ organisationId: string }>({
+    text: 'SELECT organisation_id AS "organisationId" FROM users WHERE id = $1',
+    values: [userId],
+  });
+  if (!user)
+    throw new DeskError('usage', {
+      what: `there is no user ${userId}`,
+      why: 'only a user has personal fields in the log',
+      next: 'platform audit erase <user>, by the id that GET /me shows',
+    });
+  const nowUs = systemClock.nowUs();
+  const eventId = timeOrderedId(nowUs, systemRandom.uuid());
+  // No key is opened here: any will do.
+  const subjects = createSubjectKeys({ db, wrappingKey: Buffer.alloc(32), clock: systemClock });
+  await db.query({ text: 'BEGIN' });
+  try {
+    await subjects.erase(db, userId);
+    await db.query({
+      text: `INSERT INTO audit_logs (event_id, occurred_at, organisation_id, user_id, action, resource_type,
+                                     resource_id, outcome, request_id, region, service)
+             VALUES ($1, $2, $3, 0, 'subject.erase', 'subject', $4, 'success', $5, $6, 'operator')`,
+      values: [
+        eventId,
+        isoFromUs(nowUs),
+        user.organisationId,
+        userId,
+        `operator:${eventId}`,
+        region,
+      ],
+    });
+    await db.query({ text: 'COMMIT' });
+  } catch (error) {
+    // The error that matters is the first.
+    await db.query({ text: 'ROLLBACK' }).catch(() => null);
+    throw error;
+  }
+  return { eventId };
+}

@@ -1,0 +1,31 @@
+/** Who may read the log of their organisation over HTTP, and what they may ask: the routes a design's log offers. */
+import path from 'node:path';
+import { auditRoutes } from '../audit/audit-routes.ts';
+import { createEventProof } from '../audit/event-proof.ts';
+import { createAuditSearch } from '../audit/search.ts';
+import type { Design } from '../design.ts';
+import type { Database } from '../ports.ts';
+import type { Route } from '../route.ts';
+import type { Audit, AuditState } from './audit-services.ts';
+
+/** None in designs without a log. */
+export function auditReadingRoutes(
+  { audit: design }: Design,
+  given: { readonly db: Database; readonly auditState: AuditState | null },
+  audit: Audit | null,
+): readonly Route[] {
+  const { db, auditState } = given;
+  if (audit === null || auditState === null) return [];
+  const { storage, chain } = design;
+  return auditRoutes({
+    search: createAuditSearch({ db, storage, subjectKeys: audit.subjects }),
+    prove:
+      chain.kind === 'none'
+        ? null
+        : createEventProof({
+            ...{ db, shards: chain.shards },
+            checkpointFile: path.join(auditState.directory, 'checkpoints.ndjson'),
+          }),
+    erase: audit.erase,
+  });
+}
