@@ -1,5 +1,7 @@
 /** What `platform explain` says of a drill alone: who runs, the phases with their load and faults, the requests. */
 import { rateText, ratioText } from '../report/format.ts';
+import { familyOf } from '../sim/pure/fault-windows.ts';
+import { groupBy } from '../sim/pure/group-by.ts';
 import { plannedMs } from '../sim/pure/schedule.ts';
 import type {
   OpenWorkload,
@@ -9,7 +11,7 @@ import type {
 } from '../sim/pure/workload.ts';
 import { type DrillScenario, operationsOf, type TestbedSpec } from '../sim/scenario.ts';
 import { entry, lengthText, listed, paragraph, plainTable } from './explain-text.ts';
-import { faultWords } from './fault-words.ts';
+import { familyWords, faultWords } from './fault-words.ts';
 
 export type DrillFacts = ReturnType<typeof drillFacts>;
 
@@ -41,10 +43,17 @@ export function phaseList({ testbed, phases }: DrillFacts, width: number): strin
     return [
       entry(String(index + 1), title, width, 4),
       entry('', load, width, 4),
-      ...faults.map(({ words }) => entry('', `Fault: ${words}.`, width, 4)),
+      ...faultLines(faults).map((words) => entry('', `Fault: ${words}.`, width, 4)),
     ].join('');
   });
   return `${paragraph(testbed, width)}${blocks.join('')}`;
+}
+
+/** One for each, or one for all of a family. */
+function faultLines(faults: DrillFacts['phases'][number]['faults']): string[] {
+  return [...groupBy(faults, ({ name }) => familyOf(name)).values()].map((of) =>
+    familyOf(of[0]!.name) === of[0]!.name ? of[0]!.words : familyWords(of),
+  );
 }
 
 export function operationTable({ operations }: DrillFacts, width: number): string {

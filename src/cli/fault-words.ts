@@ -10,6 +10,24 @@ export function faultWords({ at, fault, forMs }: PlannedFault): string {
   return `${what(fault)}, ${momentWords(at)}, ${until}`;
 }
 
+/** `55 times kill -9 of gateway.1 or gateway.2, 3 ms after an acknowledged create, undone after 150 ms, drawn from the seed`. */
+export function familyWords(faults: readonly PlannedFault[]): string {
+  const [{ at, fault, forMs }] = faults as readonly [PlannedFault];
+  const targets = [...new Set(faults.flatMap((one) => targetsOf(one.fault)))].sort();
+  const done =
+    fault.kind === 'link' ? what(fault) : what({ ...fault, target: targets.join(' or ') });
+  const { acknowledged, commitInFlight } = at;
+  const waits = acknowledged !== undefined || commitInFlight === true;
+  return [
+    `${faults.length} times ${done}`,
+    ...(waits ? [momentWords({ ...at, afterMs: 0 })] : []),
+    ...(forMs === undefined ? [] : [`undone after ${lengthText(forMs)}`]),
+    'drawn from the seed',
+  ].join(', ');
+}
+
+const targetsOf = (fault: FaultSpec): string[] => (fault.kind === 'link' ? [] : [fault.target]);
+
 function what(fault: FaultSpec): string {
   switch (fault.kind) {
     case 'kill': {

@@ -362,7 +362,7 @@ describe('bad input', () => {
   it.each<[string[], RegExp, RegExp]>([
     [['sim', 'trun4'], /no scenario "trun4"/, /did you mean turn4\?/],
     [['sim', 'turn1', '--rate', '5/s'], /--rate cannot be given to turn1/, /turn1 is a drill/],
-    [['sim', 'elephant'], /no scenario "elephant"/, /known: turn1, turn2, turn4, turn5/],
+    [['sim', 'elephant'], /no scenario "elephant"/, /known: turn1, turn2, turn3, turn4, turn5/],
     [['explain', 'turn44'], /no scenario "turn44"/, /did you mean turn4\?/],
     [['sim'], /missing required argument 'scenario'/, /usage: platform sim/],
     [['sim', 'turn4', '--qick'], /unknown option '--qick'/, /did you mean --quick\?/],

@@ -4,16 +4,10 @@
  * `before` is skipped, or the gate could never pass; any other unknown is an error, never a pass.
  */
 import type { Result, Verdict } from '../sim/result.ts';
+import { faultCells } from './fault-rows.ts';
 import { countText, measureText, oneLine, printable } from './format.ts';
 import { armEndUs, type ItemKind, isExcused, type NamedArm, namedArms } from './rows.ts';
-import {
-  bandText,
-  exitText,
-  expectationText,
-  figureText,
-  recoveryText,
-  sloText,
-} from './wording.ts';
+import { bandText, exitText, expectationText, figureText, sloText } from './wording.ts';
 
 interface Case {
   readonly name: string;
@@ -136,13 +130,16 @@ function armSuite(result: Result, named: NamedArm): Suite {
 
 /** What has no verdict of its own: cost of an operation, end of each fault and recovery from it. */
 function measurements(arm: NamedArm['arm']): [string, string][] {
+  const faults = faultCells(arm);
   return [
     ...arm.costs.map(({ id, value, unit }): [string, string] => [
       `cost.${id}`,
       measureText(value, unit),
     ]),
-    ...arm.faults.map(({ name, outcome }): [string, string] => [`fault.${name}`, outcome]),
-    ...arm.recovery.map((item): [string, string] => [`recovery.${item.fault}`, recoveryText(item)]),
+    ...faults.map(({ name, ending }): [string, string] => [`fault.${name}`, ending]),
+    ...faults.flatMap(({ name, recovery }): [string, string][] =>
+      recovery === '' ? [] : [[`recovery.${name}`, recovery]],
+    ),
   ];
 }
 

@@ -1,4 +1,6 @@
 /** The part of the Markdown report that only a drill fills: phases, faults, cost and the checkers' figures. */
+
+import { faultRows } from './fault-rows.ts';
 import {
   capitalized,
   countText,
@@ -10,8 +12,8 @@ import {
   relativeText,
 } from './format.ts';
 import { plain, table } from './markdown-text.ts';
-import { costRows, faultRows, figureRows, type NamedArm, phaseRows } from './rows.ts';
-import { faultVerdict, recoveryText, verdictMark } from './wording.ts';
+import { costRows, figureRows, type NamedArm, phaseRows } from './rows.ts';
+import { faultVerdict, verdictMark } from './wording.ts';
 
 export function figuresMarkdown(arms: readonly NamedArm[]): string {
   const rows = figureRows(arms).map(({ item, cells }) => [
@@ -74,8 +76,8 @@ export function faultsMarkdown(arms: readonly NamedArm[]): string | null {
         [
           plain(id),
           arms[arm]!.name,
-          `${verdictMark(faultVerdict(fault))} ${fault.outcome}`,
-          recovery === null ? '' : recoveryText(recovery),
+          `${verdictMark(faultVerdict(fault))} ${fault.ending}`,
+          recovery,
           plain(fault.detail),
           instantOffsetText(startUs),
           instantOffsetText(endUs),

@@ -7,11 +7,9 @@ import type {
   ArmName,
   ArmResult,
   DocumentedFigure,
-  FaultSummary,
   Figure,
   InvariantResult,
   PhaseSummary,
-  RecoveryResult,
   Result,
   SloResult,
   ValidityCheck,
@@ -77,20 +75,6 @@ export function phaseRows(arms: readonly NamedArm[]): Row<PhaseSummary>[] {
   );
 }
 
-export interface FaultCell extends FaultSummary {
-  readonly recovery: RecoveryResult | null;
-}
-
-export function faultRows(arms: readonly NamedArm[]): Row<FaultCell>[] {
-  const cells = arms.map(({ arm }) =>
-    arm.faults.map((fault) => ({
-      ...fault,
-      recovery: arm.recovery.find((item) => item.fault === fault.name) ?? null,
-    })),
-  );
-  return rowsById(cells, ({ name }) => name);
-}
-
 /** Several judged phases with load of their own: then one number over all of them says little. */
 export function isPhased(arms: readonly NamedArm[]): boolean {
   return arms.some(
@@ -141,9 +125,14 @@ export function armEndUs(arm: ArmResult): number {
   return Math.max(0, ...ends, last === undefined ? 0 : last.atUs + arm.timeline.bucketUs);
 }
 
-function rowsById<T extends { readonly id: string }>(columns: readonly (readonly T[])[]): Row<T>[];
-function rowsById<T>(columns: readonly (readonly T[])[], keyOf: (item: T) => string): Row<T>[];
-function rowsById<T>(
+export function rowsById<T extends { readonly id: string }>(
+  columns: readonly (readonly T[])[],
+): Row<T>[];
+export function rowsById<T>(
+  columns: readonly (readonly T[])[],
+  keyOf: (item: T) => string,
+): Row<T>[];
+export function rowsById<T>(
   columns: readonly (readonly T[])[],
   keyOf: (item: T) => string = (item) => (item as { readonly id: string }).id,
 ): Row<T>[] {

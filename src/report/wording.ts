@@ -106,12 +106,23 @@ export function faultsText({ name, arm }: NamedArm): string {
   const head = `${name} ${healed} of ${arm.faults.length} healed`;
   const never = arm.recovery.filter(({ recoverUs }) => recoverUs === null);
   if (never.length > 0) {
-    return `${head}, never back in tolerance after ${never.map(({ fault }) => fault).join(', ')}`;
+    return `${head}, never back in tolerance after ${together(never.map(({ fault }) => fault))}`;
   }
   const [slowest] = [...arm.recovery].sort((a, b) => (b.recoverUs ?? 0) - (a.recoverUs ?? 0));
   if (slowest === undefined) return head;
   if (slowest.recoverUs === 0) return `${head}, never out of tolerance`;
   return `${head}, slowest back in tolerance after ${durationText(slowest.recoverUs)} (${slowest.fault})`;
+}
+
+/** `redis-partition, 3 gateway-kill`: those that differ in their number alone are told as one. */
+export function together(faults: readonly string[]): string {
+  const times = new Map<string, number>();
+  for (const fault of faults) {
+    const family = fault.replace(/#\d+$/, '');
+    times.set(family, (times.get(family) ?? 0) + 1);
+  }
+  const texts = [...times].map(([name, n]) => (faults.includes(name) ? name : `${n} ${name}`));
+  return texts.join(', ');
 }
 
 /** Requests a client sent for one operation: `1.02 requests each`; nothing when it never had to retry. */

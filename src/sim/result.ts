@@ -187,6 +187,8 @@ export interface ProcessResources {
 /** From the instant a fault took effect to its proven undo. */
 export interface FaultSummary {
   readonly name: string;
+  /** Of a fault that is one of many alike, what they are called together: `gateway-kill` of `gateway-kill#12`. */
+  readonly family?: string;
   readonly startUs: number;
   readonly endUs: number;
   /** `missed`: the moment it waited for never came, or it had no effect. */

@@ -189,6 +189,15 @@ function bands(
       { xAxis: end },
     ];
   };
+  // Of many of one kind in a phase, the first bears the name.
+  const isNamed = (item: (typeof arm.faults)[number]) => {
+    if (item.family === undefined) return true;
+    const within = arm.phases.find(({ endUs }) => endUs > item.startUs)?.startUs ?? 0;
+    const first = arm.faults
+      .filter(({ family, startUs }) => family !== undefined && startUs >= within)
+      .sort((a, b) => a.startUs - b.startUs)[0];
+    return first === item;
+  };
   const fault = (item: (typeof arm.faults)[number]) => {
     const [start, end] = span(item.startUs, item.endUs);
     const within = arm.phases.find(({ endUs }) => endUs > item.startUs)?.endUs ?? item.endUs;
@@ -200,7 +209,11 @@ function bands(
       {
         xAxis: start,
         itemStyle: { color: color('fault') },
-        label: bandLabel(faultName(item.name, room), color('bad'), 4),
+        label: bandLabel(
+          isNamed(item) ? faultName(item.family ?? item.name, room) : '',
+          color('bad'),
+          4,
+        ),
       },
       { xAxis: end },
     ];

@@ -1,5 +1,6 @@
 /** What a drill adds: every phase judged arm beside arm, every fault with its end, and what an operation costs. */
 import type { PhaseSummary } from '../../sim/result.ts';
+import { type FaultCell, faultRows } from '../fault-rows.ts';
 import {
   capitalized,
   durationText,
@@ -9,16 +10,8 @@ import {
   ratioText,
   relativeText,
 } from '../format.ts';
-import {
-  costRows,
-  type FaultCell,
-  faultRows,
-  figureRows,
-  isPhased,
-  type NamedArm,
-  phaseRows,
-} from '../rows.ts';
-import { attemptsText, faultVerdict, recoveryText } from '../wording.ts';
+import { costRows, figureRows, isPhased, type NamedArm, phaseRows } from '../rows.ts';
+import { attemptsText, faultVerdict, together } from '../wording.ts';
 import { html, type Markup } from './markup.ts';
 import {
   armColumns,
@@ -55,7 +48,7 @@ function faultsWithin(arms: readonly NamedArm[], phase: string): Content {
     return within.map(({ name }) => name).filter((name) => name !== phase);
   });
   const names = [...new Set(found)];
-  return names.length > 0 && html`<span class="note block">fault: ${names.join(', ')}</span>`;
+  return names.length > 0 && html`<span class="note block">fault: ${together(names)}</span>`;
 }
 
 function phaseCell(phase: PhaseSummary | null): Content {
@@ -86,10 +79,10 @@ ${[...notes].map((note) => html`<p class="note below">${note}</p>`)}`,
 
 function faultCell(fault: FaultCell | null): Content {
   if (fault === null) return html`<span class="muted">not reached</span>`;
-  const { startUs, endUs, outcome, detail, recovery } = fault;
+  const { startUs, endUs, ending, detail, recovery } = fault;
   const span = `${instantOffsetText(startUs)} to ${instantOffsetText(endUs)}`;
-  const parts = recovery === null ? [] : recoveryText(recovery).split(', ');
-  return html`${verdictOf(faultVerdict(fault), outcome)} <span class="muted nowrap">${span}</span>${parts.map(
+  const parts = recovery === '' ? [] : recovery.split(', ');
+  return html`${verdictOf(faultVerdict(fault), ending)} <span class="muted nowrap">${span}</span>${parts.map(
     (part) => html`<span class="under">${never(part)}</span>`,
   )}<span class="note block">${detail}</span>`;
 }

@@ -4,6 +4,7 @@
  */
 import type { FaultRecord, HistoryRecord } from '../history.ts';
 import type { FaultSummary } from '../result.ts';
+import { familyOf } from './fault-windows.ts';
 import type { Span } from './series.ts';
 
 /** How the record of a fault begins that was applied without the event it waited for. */
@@ -38,5 +39,10 @@ function summaryOf(name: string, records: readonly FaultRecord[], span: Span): F
   ]
     .filter((text) => text !== '')
     .join('; ');
-  return { name, startUs, endUs: Math.max(startUs, endUs), outcome, detail };
+  const family = familyOf(name);
+  return {
+    name,
+    ...(family === name ? {} : { family }),
+    ...{ startUs, endUs: Math.max(startUs, endUs), outcome, detail },
+  };
 }

@@ -13,6 +13,8 @@ import { summarize } from './histogram.ts';
 import { littlesLaw } from './little.ts';
 import { classify } from './outcome.ts';
 
+const MOST_NAMED = 5;
+
 export interface ValidityInput {
   /** Every request as it was sent: of the judged phases, and of all. */
   readonly judged: readonly OperationRecord[];
@@ -49,7 +51,9 @@ function faultsHealed(faults: readonly FaultSummary[], expected: Verdict): Valid
     outcome !== 'healed' || (expected === 'pass' && detail.includes(WITHOUT_EVENT));
   const open = faults.filter(isOpen);
   const named = open
+    .slice(0, MOST_NAMED)
     .map(({ name, outcome }) => `${name} ${outcome === 'healed' ? WITHOUT_EVENT : outcome}`)
+    .concat(open.length > MOST_NAMED ? [`${open.length - MOST_NAMED} more`] : [])
     .join(', ');
   return [
     {
