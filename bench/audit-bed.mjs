@@ -4,7 +4,12 @@
  */
 import path from 'node:path';
 import { openConnection, openDatabase, openRedis } from '../dist/services/gateway/clients.js';
-import { createBase, migrate, settle } from '../dist/services/gateway/database-template.js';
+import {
+  chainHistory,
+  createBase,
+  migrate,
+  settle,
+} from '../dist/services/gateway/database-template.js';
 import { findDesign } from '../dist/services/lineage.js';
 import { openCache } from '../dist/sim/effects/testbed/cache.js';
 import { createDataDirectory } from '../dist/sim/effects/testbed/data-directory.js';
@@ -91,11 +96,11 @@ export async function makeAuditBed(name, settings = {}) {
       },
 
       /**
-       * The schema of a design whose log is in months, with so many events of the last 360 days.
+       * The schema of a design whose log is in months, with so many events of the last 360 days, in the chain or not.
        * @param {string} schema
-       * @param {{ rows: number, users: number, storage: AuditStorageDesign }} given
+       * @param {{ rows: number, users: number, storage: AuditStorageDesign, chained?: boolean }} given
        */
-      async seed(schema, { rows, users, storage }) {
+      async seed(schema, { rows, users, storage, chained = false }) {
         const connection = await openConnection(urlOf(schema));
         const anchorUs = wallClock.nowUs();
         const of = { ...design, audit: { ...design.audit, storage } };
@@ -103,6 +108,7 @@ export async function makeAuditBed(name, settings = {}) {
         const size = { rows, users, ...(rows === 0 ? { heavyUsers: 0, heavyRows: 0 } : heavy) };
         try {
           await createBase(connection, { ...size, seed: 1, anchorUs, schema, design: of });
+          if (chained) await chainHistory(connection, { design: of, anchorUs });
           await migrate(connection, { design: of, anchorUs });
           await settle(connection);
         } finally {

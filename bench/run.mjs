@@ -4,6 +4,7 @@
  * Exit 0 all within their bounds, 1 one is not, 2 usage. A bench is judged by ratios and closed forms, never by
  * an absolute speed, except where a promise of ours is one (the send lag).
  */
+import * as auditArchive from './audit-archive.mjs';
 import * as auditChain from './audit-chain.mjs';
 import * as auditCost from './audit-cost.mjs';
 import * as auditRead from './audit-read.mjs';
@@ -18,6 +19,7 @@ import * as sender from './sender.mjs';
 
 /** @type {Record<string, { title: string, run: (options: BenchOptions) => Promise<BenchResult> }>} */
 const benches = {
+  'audit-archive': auditArchive,
   'audit-chain': auditChain,
   'audit-cost': auditCost,
   'audit-read': auditRead,
@@ -58,7 +60,7 @@ async function runAll(chosen) {
   /** @type {Record<string, object>} */
   const report = {};
   if (names.length === 0 && !json) {
-    for (const name of chosen) console.log(`${name.padEnd(13)}${benches[name].title}`);
+    for (const name of chosen) console.log(`${name.padEnd(15)}${benches[name].title}`);
     console.log();
   }
   for (const name of chosen) {
