@@ -6,17 +6,21 @@ import path from 'node:path';
 import type { Redis } from 'ioredis';
 import { type AuditKeys, openAuditKeys } from '../audit/audit-keys.ts';
 import type { EraseSubject } from '../audit/audit-routes.ts';
+import { openCheckpointFile } from '../audit/checkpoint-file.ts';
 import type { AuditObserver, AuditWriter } from '../audit/contract.ts';
 import { createGroupCommit } from '../audit/group-commit.ts';
 import { type AuditInsert, createAuditInsert } from '../audit/insert.ts';
 import { type LocalLog, openLocalLog } from '../audit/local-log.ts';
 import { createMemoryBatch } from '../audit/memory-batch.ts';
 import { createAuditQueue } from '../audit/queue.ts';
+import { createSequencer, type OwnConnection, type Sequencer } from '../audit/sequencer.ts';
 import { createSubjectKeys, type SubjectKeys } from '../audit/subject-keys.ts';
 import type { AuditWriterDesign, Design } from '../design.ts';
 import type { Clock, TransactionalDatabase } from '../ports.ts';
 
 export interface AuditState {
+  /** Where keys and checkpoints are. */
+  readonly directory: string;
   readonly keys: AuditKeys;
   /** Null in designs that refuse instead. */
   readonly localLog: LocalLog | null;
@@ -33,18 +37,20 @@ export async function openAuditState(given: {
   if (writer.kind === 'off') return null;
   if (stateDirectory === '')
     throw new Error('stateDirectory is empty, and the audit log keeps its keys there');
-  const keys = await openAuditKeys(path.join(stateDirectory, 'audit'));
+  const directory = path.join(stateDirectory, 'audit');
+  const keys = await openAuditKeys(directory);
   const maxBytes = writer.kind === 'group-commit' ? writer.localLogBytes : 0;
-  const directory = path.join(stateDirectory, name);
-  const localLog =
-    maxBytes > 0 ? await openLocalLog({ directory, maxBytes, key: keys.wrappingKey }) : null;
-  return { keys, localLog };
+  const own = { directory: path.join(stateDirectory, name), maxBytes, key: keys.wrappingKey };
+  const localLog = maxBytes > 0 ? await openLocalLog(own) : null;
+  return { directory, keys, localLog };
 }
 
 export interface AuditResources {
   readonly db: TransactionalDatabase;
   /** Connections that only the log uses: it does not wait behind requests, nor they behind it. */
   readonly auditDb: TransactionalDatabase;
+  /** One more connection, which its caller closes. */
+  readonly openOwn: () => Promise<OwnConnection>;
   readonly redis: Redis;
   readonly keyPrefix: string;
   readonly clock: Clock;
@@ -55,6 +61,10 @@ export interface Audit {
   readonly writer: AuditWriter;
   readonly subjects: SubjectKeys;
   readonly erase: EraseSubject;
+  /** Puts what is committed into the chain from now on. */
+  start(): void;
+  /** Resolves when every event taken is settled; then with a last checkpoint. */
+  close(): Promise<void>;
 }
 
 /** Null in designs without an audit log. */
@@ -70,15 +80,40 @@ export function createAudit(
   const { db, auditDb, clock } = given;
   const subjects = createSubjectKeys({ db: auditDb, wrappingKey: keys.wrappingKey, clock });
   const insert = createAuditInsert({ db: auditDb, subjects });
+  const events = createWriter(writer, { ...given, insert, localLog }, observer);
+  const sequencer = createChain(design, { ...given, auditState: given.auditState }, observer);
   return {
-    writer: createWriter(writer, { ...given, insert, localLog }, observer),
+    writer: events,
     subjects,
+    start: () => sequencer?.start(),
+    async close() {
+      await events.close();
+      await sequencer?.close();
+    },
     erase: (userId, recordIn) =>
       db.transaction(async (tx) => {
         await subjects.erase(tx, userId);
         await recordIn(tx);
       }),
   };
+}
+
+function createChain(
+  { audit: { chain } }: Design,
+  given: AuditResources & { auditState: AuditState },
+  observer: AuditObserver & { report(error: Error): void },
+): Sequencer | null {
+  if (chain.kind === 'none') return null;
+  const { keys, directory } = given.auditState;
+  return createSequencer({
+    open: given.openOwn,
+    design: chain,
+    clock: given.clock,
+    keys,
+    checkpoints: openCheckpointFile(path.join(directory, 'checkpoints.ndjson')),
+    observer,
+    report: (error) => observer.report(error),
+  });
 }
 
 function createWriter(

@@ -308,6 +308,7 @@ export function openStores(given: {
     db,
     fenceDb,
     auditDb,
+    openOwn: () => openConnection(databaseUrl, common.role),
     redis,
     sessionRedis,
     limitRedis,

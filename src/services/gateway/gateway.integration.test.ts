@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { openPersonal } from '../audit/seal.ts';
 import type { Design } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
@@ -211,8 +212,20 @@ describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
         ['7', 'session.logout', 'success'],
       ]);
       expect(rows[1]).toMatchObject({ resource_type: 'project', resource_id: missing });
+      expect(rows.map(({ reason }) => reason)).toEqual([
+        ...[null, 'project-not-found', 'malformed-json', 'invalid-cursor', 'invalid-credentials'],
+        ...[null, null],
+      ]);
+      // Nobody has a session yet when a login is refused; the one that began, and the one that ended, are told.
+      expect(rows.map((row) => row.session_hash !== null)).toEqual(rows.map((_, at) => at !== 4));
+      const key = (await platform.services.audit!.subjects.open(id))!;
+      const organisation = { organisation_id: id, user_id: id, key_id: null };
       for (const row of rows) {
-        expect(row).toMatchObject({ user_id: id, ip: '127.0.0.1', user_agent: 'contract-suite' });
+        expect(row).toMatchObject({ ...organisation, region: 'us', service: 'gateway' });
+        expect(openPersonal(key, id, row.sealed as unknown as Buffer)).toEqual({
+          ip: '127.0.0.1',
+          userAgent: 'contract-suite',
+        });
         expect(Math.abs(Date.parse(row.occurred_at!) - Date.now())).toBeLessThan(60_000);
       }
     });

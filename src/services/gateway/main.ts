@@ -71,6 +71,7 @@ async function start() {
   // so when asked.
   await services.sessions.start();
   await services.limits.start();
+  services.audit?.start();
   const maintenance = setInterval(() => {
     prepareMonths(config.databaseUrl, design).catch((error) => report('maintenance', error));
   }, maintenanceIntervalMs);
@@ -95,7 +96,7 @@ async function start() {
     gateway.drain();
     await delay(params.integer('drainMs', 200));
     await finishRequests(gateway);
-    await services.audit?.writer.close();
+    await services.audit?.close();
     await services.limits.close();
     await services.sessions.close();
     services.passwords.close();
