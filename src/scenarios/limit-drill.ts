@@ -1,8 +1,9 @@
 /** What the drills of the limiter share: requests that keep their evidence, streams, and the testbed they meet. */
 import { findDesign } from '../services/lineage.ts';
 import type { OpenWorkload, OperationTemplate } from '../sim/pure/workload.ts';
-import type { Arm, DrillPhase, TestbedSpec } from '../sim/scenario.ts';
+import type { Arm, DrillPhase } from '../sim/scenario.ts';
 import { limitHeaders } from './limit-evidence.ts';
+import { platformTestbed } from './platform-testbed.ts';
 
 /** GET, once, with the headers in which a limiter says what it decided. */
 export const request = (
@@ -38,40 +39,15 @@ interface LimitTestbed {
   readonly groups: readonly Readonly<Record<string, unknown>>[];
 }
 
-function testbed(
-  design: string,
-  { windowMs, gateways, template, groups }: LimitTestbed,
-): TestbedSpec {
-  return {
-    postgres: {
-      settings: { shared_buffers: '256MB' },
-      template: [
-        {
-          name: 'template',
-          module: 'services/gateway/template.js',
-          params: { rows: 0, heavyUsers: 0, heavyRows: 0, ...template },
-        },
-      ],
-    },
-    accounts: {
-      name: 'accounts',
-      module: 'services/gateway/accounts.js',
-      params: { count: 0, heavyUsers: 0, design, groups },
-    },
-    service: {
-      name: 'gateway',
-      module: 'services/gateway/main.js',
-      params: { design, limitWindowMs: windowMs, evidence: 1 },
-    },
-    instances: gateways,
-  };
-}
-
 export function limitArm(
   design: string,
-  bed: LimitTestbed,
+  { windowMs, gateways, template, groups }: LimitTestbed,
   expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
 ): Arm {
   const { summary } = findDesign(design);
-  return { design, description: summary, ...expectations, testbed: testbed(design, bed) };
+  const testbed = platformTestbed({
+    ...{ design, template, gateways, accounts: { groups } },
+    gateway: { limitWindowMs: windowMs, evidence: 1 },
+  });
+  return { design, description: summary, ...expectations, testbed };
 }

@@ -11,6 +11,7 @@ import { findDesign } from '../services/lineage.ts';
 import type { OpenWorkload, OperationTemplate, SweepWorkload } from '../sim/pure/workload.ts';
 import type { Arm, Drill, DrillPhase, PlannedFault, TestbedSpec } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
+import { platformTestbed } from './platform-testbed.ts';
 import { lifeCycleOnce, logoutFinal, sessionsSurvive } from './session-invariants.ts';
 
 const GATEWAYS = 4;
@@ -70,32 +71,15 @@ const logout = (perSecond: number): OperationTemplate => ({
   ends: true,
 });
 
-function testbed(design: string, { sessions }: Size): TestbedSpec {
-  return {
-    postgres: {
-      settings: { shared_buffers: '256MB' },
-      template: [
-        {
-          name: 'template',
-          module: 'services/gateway/template.js',
-          // One for all three: they start from the same tables.
-          params: {
-            ...{ design: 'turn1.before', rows: 0, users: FULL.sessions },
-            ...{ heavyUsers: 0, heavyRows: 0 },
-          },
-        },
-      ],
-    },
-    accounts: {
-      name: 'accounts',
-      module: 'services/gateway/accounts.js',
-      params: { count: sessions, heavyUsers: 0, design },
-    },
-    service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
-    instances: GATEWAYS,
+const testbed = (design: string, { sessions }: Size): TestbedSpec =>
+  platformTestbed({
+    design,
+    // One for all three: they start from the same tables.
+    template: { design: 'turn1.before', users: FULL.sessions },
+    accounts: { count: sessions },
+    gateways: GATEWAYS,
     links: ['service-redis', 'service-postgres'],
-  };
-}
+  });
 
 function drill(size: Size): Drill {
   const ms = (full: number) => Math.round(full / size.divisor);

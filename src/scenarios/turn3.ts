@@ -12,6 +12,7 @@ import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/wo
 import type { Arm, Drill, DrillPhase, TestbedSpec } from '../sim/scenario.ts';
 import { auditAtomic, auditChain, auditOnce, auditOrder } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
+import { platformTestbed } from './platform-testbed.ts';
 
 const GATEWAYS = 4;
 const gateways = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
@@ -19,7 +20,7 @@ const PEOPLE = 300;
 const BUILDERS = 20;
 const GREEDY = 2;
 /** Windows short enough that a Redis which comes back empty is trusted again at once. */
-const WINDOW_MS = 1_000;
+const WINDOW_MS = 2_000;
 /** More than anybody here asks for, also of the small share that a gateway admits by itself. */
 const AMPLE = { organisation: 10_000, user: 10_000, address: 10_000, key: 10_000 };
 
@@ -182,43 +183,24 @@ function total({ kills }: Size): number {
     .reduce((sum, count) => sum + count, 0);
 }
 
-function testbed(design: string): TestbedSpec {
-  const templateDesign = design === 'turn3.after' ? design : 'turn3.before';
-  return {
-    postgres: {
-      settings: { shared_buffers: '256MB' },
-      template: [
-        {
-          name: 'template',
-          module: 'services/gateway/template.js',
-          params: {
-            ...{ design: templateDesign, rows: 2_000, users: PEOPLE + BUILDERS + GREEDY + 10 },
-            ...{ heavyUsers: 0, heavyRows: 0 },
-          },
-        },
-      ],
+const testbed = (design: string): TestbedSpec =>
+  platformTestbed({
+    design,
+    template: {
+      design: design === 'turn3.after' ? design : 'turn3.before',
+      ...{ rows: 2_000, users: PEOPLE + BUILDERS + GREEDY + 10 },
     },
     accounts: {
-      name: 'accounts',
-      module: 'services/gateway/accounts.js',
-      params: {
-        ...{ count: 0, heavyUsers: 0, design },
-        groups: [
-          { name: 'people', kind: 'sessions', count: PEOPLE, limits: AMPLE },
-          { name: 'builders', kind: 'keys', count: BUILDERS, limits: AMPLE },
-          { name: 'greedy', kind: 'sessions', count: GREEDY, limits: { user: 1 } },
-        ],
-      },
+      groups: [
+        { name: 'people', kind: 'sessions', count: PEOPLE, limits: AMPLE },
+        { name: 'builders', kind: 'keys', count: BUILDERS, limits: AMPLE },
+        { name: 'greedy', kind: 'sessions', count: GREEDY, limits: { user: 1 } },
+      ],
     },
-    service: {
-      name: 'gateway',
-      module: 'services/gateway/main.js',
-      params: { design, limitWindowMs: WINDOW_MS },
-    },
-    instances: GATEWAYS,
+    gateway: { limitWindowMs: WINDOW_MS },
+    gateways: GATEWAYS,
     links: ['service-postgres'],
-  };
-}
+  });
 
 function arm(design: string, expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>): Arm {
   const { summary } = findDesign(design);
