@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
-import { leafOf, unixMicroseconds } from './encoding.ts';
+import { unixMicroseconds, writeMember } from './encoding.ts';
 import { merkleRoot } from './merkle.ts';
 
 export interface BlockHeader {
@@ -59,21 +59,16 @@ export function hashOfBlock(header: BlockHeader): Buffer {
   );
 }
 
-export interface Member {
-  readonly eventId: string;
-  readonly occurredAtUs: number;
-  readonly leaf: Buffer;
+export function eventIdAt(members: Buffer, index: number): string {
+  const hex = members.toString('hex', index * memberBytes, index * memberBytes + 16);
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
+  return `${parts.join('-')}-${hex.slice(20)}`;
 }
 
-export function memberAt(members: Buffer, index: number): Member {
-  const at = index * memberBytes;
-  const hex = members.toString('hex', at, at + 16);
-  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
-  return {
-    eventId: `${parts.join('-')}-${hex.slice(20)}`,
-    occurredAtUs: Number(members.readBigInt64BE(at + 16)),
-    leaf: members.subarray(at + 24, at + memberBytes),
-  };
+/** In Unix microseconds. */
+export function occurredAt(members: Buffer, index: number): number {
+  const at = index * memberBytes + 16;
+  return members.readInt32BE(at) * 2 ** 32 + members.readUInt32BE(at + 4);
 }
 
 export function leavesOf(members: Buffer): Buffer[] {
@@ -84,7 +79,25 @@ export function leavesOf(members: Buffer): Buffer[] {
 }
 
 export const shardOf = (organisationId: string, shards: number): number =>
-  Number(BigInt(organisationId) % BigInt(shards));
+  organisationId.length <= 15
+    ? Number(organisationId) % shards
+    : Number(BigInt(organisationId) % BigInt(shards));
+
+/** Where a row lies in the order of the chain. */
+export interface Position {
+  readonly xid: bigint;
+  readonly id: bigint;
+}
+
+export const positionOf = (record: AuditRecord): Position => ({
+  xid: BigInt(record.xid),
+  id: BigInt(record.id),
+});
+
+export const endOf = (block: Look): Position => ({ xid: block.toXid, id: block.toId });
+
+export const isAfter = (a: Position, b: Position): boolean =>
+  a.xid === b.xid ? a.id > b.id : a.xid > b.xid;
 
 export interface Look {
   readonly toXid: bigint;
@@ -101,13 +114,8 @@ export function makeBlock(
 ): Block {
   if (records.length === 0) throw new RangeError('a block holds at least one record');
   const members = Buffer.alloc(records.length * memberBytes);
-  const leaves = records.map((record, index) => {
-    const leaf = leafOf(record);
-    const start = index * memberBytes;
-    members.write(record.eventId.replaceAll('-', ''), start, 'hex');
-    members.writeBigInt64BE(BigInt(unixMicroseconds(record.occurredAt)), start + 16);
-    leaf.copy(members, start + 24);
-    return leaf;
+  records.forEach((record, index) => {
+    writeMember(record, members, index * memberBytes);
   });
   const header: BlockHeader = {
     shard,
@@ -118,7 +126,7 @@ export function makeBlock(
     toXid: at.toXid,
     toId: at.toId,
     sequencedAt: at.sequencedAt,
-    root: merkleRoot(leaves),
+    root: merkleRoot(leavesOf(members)),
     previous: previous ? previous.hash : noBlock,
   };
   return { ...header, members, hash: hashOfBlock(header) };

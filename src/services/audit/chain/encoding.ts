@@ -157,3 +157,15 @@ export function leafOf(record: AuditRecord): Buffer {
   encode(record);
   return hash('sha256', scratch.subarray(0, end), 'buffer');
 }
+
+/**
+ * What a block keeps of a record, written at `at`: event id (16 bytes), occurred at in Unix microseconds (8, big
+ * endian), leaf (32).
+ */
+export function writeMember(record: AuditRecord, target: Buffer, at: number): void {
+  encode(record);
+  // The two lie at fixed places: each behind the length of it.
+  scratch.copy(target, at, 6, 22);
+  scratch.copy(target, at + 16, 26, 34);
+  hash('sha256', scratch.subarray(0, end), 'buffer').copy(target, at + 24);
+}

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { attacks } from './fixtures/attacks.ts';
+import { runAttack } from './fixtures/judged.ts';
+import { memoryLog } from './fixtures/memory-log.ts';
+import { everyStep, type Steps } from './verify.ts';
+import { type BlockCheck, blockChecks } from './verify-blocks.ts';
+
+describe('tampering with a log in memory', () => {
+  it('is twelve attacks', () => {
+    expect(new Set(attacks.map(({ attack }) => attack)).size).toBe(12);
+  });
+
+  it.each(attacks)('$attack: $name is found and located', async (attack) => {
+    expect(await runAttack(attack, memoryLog())).toBeNull();
+  });
+});
+
+/** Verifiers with one thing wrong. Whoever runs the attacks must notice each of them. */
+const mutants: Record<string, Steps> = {
+  'checks only the ends of a chain': {
+    ...everyStep,
+    blocks: everyStep.blocks.map(
+      (check): BlockCheck =>
+        (previous, block) =>
+          block.number === 1n ? check(previous, block) : null,
+    ),
+  },
+  'trusts a checkpoint without its signature': { ...everyStep, trust: () => true },
+  'compares ids, not contents': {
+    ...everyStep,
+    sameMember: (member, row) => member.compare(row, 0, 16, 0, 16) === 0,
+  },
+  'compares leaves, not the ids beside them': {
+    ...everyStep,
+    sameMember: (member, row) => member.compare(row, 24, 56, 24) === 0,
+  },
+};
+for (const [name, check] of Object.entries(blockChecks))
+  mutants[`leaves out ${name}`] = {
+    ...everyStep,
+    blocks: everyStep.blocks.filter((candidate) => candidate !== check),
+  };
+
+describe('a verifier with a defect', () => {
+  it.each(Object.keys(mutants))('that %s is caught by the attacks', async (name) => {
+    let missed: string | null = null;
+    for (const attack of attacks)
+      missed ??= (await runAttack(attack, memoryLog(), mutants[name]!)) && attack.name;
+    expect(missed).not.toBeNull();
+  });
+});

@@ -1,0 +1,70 @@
+/**
+ * Four clocks say when a record came to be: the process (occurred), PostgreSQL (received), the order of transactions,
+ * and the sequencer (sequenced). A row written today about last week passes every hash; it cannot agree with all four.
+ */
+import type { AuditRecord } from '../contract.ts';
+import { type Block, type Position, positionOf } from './block.ts';
+import { unixMicroseconds } from './encoding.ts';
+import type { Findings } from './findings.ts';
+import type { FindingKind } from './verification.ts';
+
+export interface TimeLimits {
+  readonly maxLateMs: number;
+  readonly maxDisorderMs: number;
+}
+
+/** Called in the order of the log for rows that are what was hashed; `block` null: not sequenced yet. */
+export type TimeCheck = (
+  record: AuditRecord,
+  where: { shard: number; sequence: bigint | null; block: bigint | null },
+  block: Block | null,
+) => void;
+
+/** Clocks of processes, PostgreSQL and sequencer agree this well. */
+const clockSlackUs = 1_000_000;
+
+export function createTimeCheck(findings: Findings, limits: TimeLimits): TimeCheck {
+  const maxLateUs = limits.maxLateMs * 1_000;
+  const maxDisorderUs = limits.maxDisorderMs * 1_000;
+  let newestUs = Number.NEGATIVE_INFINITY;
+  let knownBlock: Block | null = null;
+  let knownSequencedUs = 0;
+
+  function sequencedUs(block: Block | null): number {
+    if (block === null) return Number.POSITIVE_INFINITY;
+    if (block !== knownBlock) {
+      knownBlock = block;
+      try {
+        knownSequencedUs = unixMicroseconds(block.sequencedAt);
+      } catch {
+        knownSequencedUs = Number.POSITIVE_INFINITY; // The walk has reported the block.
+      }
+    }
+    return knownSequencedUs;
+  }
+
+  function faultOf(record: AuditRecord, block: Block | null): [FindingKind, string] | null {
+    const occurred = unixMicroseconds(record.occurredAt);
+    const received = unixMicroseconds(record.receivedAt);
+    const sequenced = sequencedUs(block);
+    const { occurredAt, receivedAt } = record;
+    if (occurred > received + clockSlackUs)
+      return ['postdated', `occurred at ${occurredAt}, after it was received at ${receivedAt}`];
+    if (received > sequenced + clockSlackUs)
+      return ['postdated', `received at ${receivedAt}, after it was sequenced`];
+    if (received - occurred > maxLateUs)
+      return ['backdated', `occurred at ${occurredAt}, but received only at ${receivedAt}`];
+    if (received < newestUs - maxDisorderUs)
+      return ['backdated', `received at ${receivedAt}, long before what it follows in the log`];
+    newestUs = Math.max(newestUs, received);
+    return null;
+  }
+
+  return (record, where, block) => {
+    const fault = faultOf(record, block);
+    if (!fault) return;
+    const at: Position = positionOf(record);
+    const [kind, detail] = fault;
+    findings.add({ kind, ...where, eventId: record.eventId, detail }, at);
+  };
+}

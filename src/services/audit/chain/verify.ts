@@ -1,0 +1,89 @@
+/**
+ * Reads a whole log and says whether it is what was written: first the chain of every shard beside the checkpoints,
+ * then every row beside the chain. Memory does not grow with the log. Nothing is believed that a signature under one
+ * of the given keys does not cover, except what is newer than the newest checkpoint.
+ */
+import { type Block, endOf, isAfter, type Position } from './block.ts';
+import { createFindings } from './findings.ts';
+import { mergeRecords } from './merge-records.ts';
+import type { LogSource, Verification, VerifyOptions } from './verification.ts';
+import { type BlockCheck, blockChecks, walkShard } from './verify-blocks.ts';
+import { signedByKnownKey, type Trust, verifyCheckpoints } from './verify-checkpoints.ts';
+import { createLost } from './verify-lost.ts';
+import { type SameMember, sameBytes, verifyRecords } from './verify-records.ts';
+import { openRetention } from './verify-retention.ts';
+import { createTimeCheck } from './verify-times.ts';
+
+/** The single steps; the tests replace them one by one and see which attack gets through. */
+export interface Steps {
+  readonly blocks: readonly BlockCheck[];
+  readonly trust: Trust;
+  readonly sameMember: SameMember;
+}
+
+export const everyStep: Steps = {
+  blocks: Object.values(blockChecks),
+  trust: signedByKnownKey,
+  sameMember: sameBytes,
+};
+
+export async function verifyLog(
+  source: LogSource,
+  options: VerifyOptions,
+  steps: Steps = everyStep,
+): Promise<Verification> {
+  const findings = createFindings(options.maxFindings ?? 100);
+  const shards = await source.shards();
+  const walks = new Map(
+    shards.map((shard) => {
+      const blocks = source.blocks(shard);
+      return [shard, walkShard({ shard, blocks, checks: steps.blocks, findings })];
+    }),
+  );
+  let checkpoints: number;
+  try {
+    checkpoints = await verifyCheckpoints({
+      source,
+      walks,
+      findings,
+      publicKeys: options.publicKeys,
+      witnessed: options.witnessed ?? [],
+      maxUncheckpointedMs: options.maxUncheckpointedMs ?? 60_000,
+      trust: steps.trust,
+    });
+  } finally {
+    for (const walk of walks.values()) await walk.close();
+  }
+  const reached = [...walks.values()].map((walk) => walk.reached());
+
+  const lost = createLost(findings);
+  const retention = await openRetention(source, findings, options.minRetentionDays ?? 0);
+  const { records, notSequenced } = await verifyRecords({
+    blocks: new Map(shards.map((shard) => [shard, source.blocks(shard)])),
+    records: mergeRecords([source.records(), ...retention.archives]),
+    shards: options.shards,
+    end: newest(reached.map(({ block }) => block)),
+    findings,
+    lost,
+    retention,
+    checkTimes: createTimeCheck(findings, {
+      maxLateMs: options.maxLateMs ?? 86_400_000,
+      maxDisorderMs: options.maxDisorderMs ?? 600_000,
+    }),
+    same: steps.sameMember,
+  });
+  lost.settle();
+  const archived = retention.settle();
+
+  const result = findings.result();
+  const blocks = reached.reduce((sum, shard) => sum + shard.blocks, 0);
+  const verdict = result.findingCount === 0 ? 'pass' : 'fail';
+  return { verdict, records, blocks, checkpoints, notSequenced, archived, ...result };
+}
+
+function newest(blocks: readonly (Block | null)[]): Position | null {
+  let end: Position | null = null;
+  for (const block of blocks)
+    if (block && (end === null || isAfter(endOf(block), end))) end = endOf(block);
+  return end;
+}
