@@ -1,5 +1,5 @@
 /**
- * The platform as a drill runs it: tables made by the gateway's template, with no history of its own accord, and
+ * The platform as a drill runs it: tables made by the gateway's template, without a history unless one is asked for, and
  * several gateways of one design. turn4 has a testbed of its own, because the history is its point.
  */
 import type { TestbedSpec } from '../sim/scenario.ts';
