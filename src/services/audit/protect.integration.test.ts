@@ -1,0 +1,150 @@
+/** The walls of the database, tried from both sides: as the role services run as, and as the owner of everything. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { addEvents, clock, connect, makeLog } from './fixtures/chained-log.ts';
+import type { OwnConnection } from './sequencer.ts';
+import { grantStorage, migrateToMonthly, serviceRole } from './storage.ts';
+
+const postgres = ownPostgres('protect');
+const storage = { kind: 'monthly', liveDays: 30, indexes: ['tenant', 'actor'] } as const;
+const monthUs = 31 * 86_400e6;
+
+async function monthlyLog(schema: string): Promise<OwnConnection> {
+  const db = await makeLog(postgres.url, schema);
+  await db.query({ text: 'CREATE TABLE others (id integer)' });
+  for (const ago of [0, 1, 3]) await addEvents(db, 3, { atUs: clock.nowUs() - ago * monthUs });
+  await migrateToMonthly(db, { nowUs: clock.nowUs(), storage });
+  return db;
+}
+
+const roleThere = async (db: OwnConnection) =>
+  (await db.query({ text: 'SELECT FROM pg_roles WHERE rolname = $1', values: [serviceRole] }))
+    .length === 1;
+
+async function growing(db: OwnConnection): Promise<string[]> {
+  const rows = await db.query<{ name: string }>({
+    text: 'SELECT name::text FROM audit_tables() AS name ORDER BY 1',
+  });
+  return rows.map(({ name }) => name);
+}
+
+const changes = (table: string, column = 'ctid') => [
+  `UPDATE ${table} SET ${column === 'ctid' ? 'records = 0' : `${column} = 'x'`}`,
+  `DELETE FROM ${table}`,
+  `TRUNCATE ${table}`,
+];
+
+const changesOf = (table: string) =>
+  changes(table, /blocks|retired/.test(table) ? 'ctid' : 'action');
+
+describe('on a server that is not ours', () => {
+  let db: OwnConnection;
+  beforeAll(async () => {
+    db = await monthlyLog('theirs');
+    await grantStorage(db);
+  });
+  afterAll(() => db.close());
+
+  it('makes no role, and refuses the owner', async () => {
+    expect(await roleThere(db)).toBe(false);
+    const tables = await growing(db);
+    expect(tables.length).toBeGreaterThanOrEqual(8);
+    expect(tables).toEqual(expect.arrayContaining(['audit_logs', 'audit_archive', 'audit_blocks']));
+    for (const table of tables)
+      for (const text of changesOf(table))
+        await expect(db.query({ text }), text).rejects.toThrow(/append-only/);
+    await expect(db.query({ text: 'TRUNCATE audit_logs CASCADE' })).rejects.toThrow(/append-only/);
+  });
+
+  it('refuses the owner in the clothes of a replica', async () => {
+    await db.query({ text: 'SET session_replication_role = replica' });
+    await expect(db.query({ text: `UPDATE audit_logs SET action = 'x'` })).rejects.toThrow(
+      /append-only/,
+    );
+    await db.query({ text: 'RESET session_replication_role' });
+  });
+
+  it('walls partitions that are made later', async () => {
+    await db.query({ text: `SELECT audit_ensure_months('2031-01-01Z', '2031-02-01Z')` });
+    for (const text of changesOf('audit_logs_2031_02'))
+      await expect(db.query({ text }), text).rejects.toThrow(/append-only/);
+  });
+
+  it('keeps the wall through the move to the archive', async () => {
+    const [moved] = await db.query<{ moved: number }>({
+      text: `SELECT audit_archive_before(now() + interval '10 days') AS moved`,
+    });
+    expect(moved!.moved).toBeGreaterThan(0);
+    for (const table of await growing(db))
+      await expect(db.query({ text: `DELETE FROM ${table}` }), table).rejects.toThrow(
+        /append-only/,
+      );
+  });
+});
+
+describe('on a server of our own', () => {
+  let owner: OwnConnection;
+  let service: OwnConnection;
+  beforeAll(async () => {
+    owner = await monthlyLog('platform');
+    service = await connect(postgres.url, 'platform', serviceRole);
+  });
+  afterAll(() => Promise.all([owner.close(), service.close()]));
+
+  it('lets the service add and read, and do as it likes with other tables', async () => {
+    expect(await roleThere(owner)).toBe(true);
+    const [before] = await service.query<{ records: string }>({
+      text: 'SELECT count(*) AS records FROM audit_everything',
+    });
+    await addEvents(service, 3);
+    const [after] = await service.query<{ records: string }>({
+      text: 'SELECT count(*) AS records FROM audit_everything',
+    });
+    expect(Number(after!.records)).toBe(Number(before!.records) + 3);
+    await service.query({ text: 'INSERT INTO others VALUES (1)' });
+    await service.query({ text: 'UPDATE others SET id = 2' });
+    await service.query({ text: 'DELETE FROM others' });
+    await service.query({ text: `INSERT INTO audit_subject_keys VALUES (1, 'x', now(), NULL)` });
+    await service.query({
+      text: 'UPDATE audit_subject_keys SET wrapped = NULL, erased_at = now()',
+    });
+  });
+
+  it('refuses the service every change, also through the view, and the tables themselves', async () => {
+    for (const table of await growing(owner))
+      for (const text of changesOf(table))
+        await expect(service.query({ text }), text).rejects.toThrow(/permission denied/);
+    for (const text of [
+      ...changes('audit_everything', 'action').slice(0, 2),
+      'DROP TABLE audit_logs',
+      'ALTER TABLE audit_logs DISABLE TRIGGER ALL',
+      'CREATE TABLE platform.mine (id integer)',
+      'SET session_replication_role = replica',
+    ])
+      await expect(service.query({ text }), text).rejects.toThrow(
+        /permission denied|must be owner|cannot (update|delete from) view/,
+      );
+  });
+
+  it('lets the service have months made, which are walled and in its reach', async () => {
+    const text = `SELECT audit_ensure_months('2032-01-01Z', '2032-01-01Z') AS made`;
+    expect(await service.query({ text })).toEqual([{ made: 1 }]);
+    await addEvents(service, 1, { atUs: Date.parse('2032-01-05T00:00:00Z') * 1_000 });
+    for (const change of changesOf('audit_logs_2032_01')) {
+      await expect(service.query({ text: change })).rejects.toThrow(/permission denied/);
+      await expect(owner.query({ text: change })).rejects.toThrow(/append-only/);
+    }
+  });
+});
+
+describe('a log that is one table', () => {
+  it('is walled as well, and its view cannot be written through', async () => {
+    const db = await makeLog(postgres.url, 'flat');
+    await addEvents(db, 1);
+    for (const table of [...(await growing(db)), 'audit_everything'])
+      await expect(db.query({ text: `DELETE FROM ${table}` }), table).rejects.toThrow(
+        /append-only/,
+      );
+    await db.close();
+  });
+});

@@ -1,0 +1,210 @@
+/** The chain over a log that is written to while it is chained: nothing skipped, one chain, whatever is killed. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { type Heads, readHeads } from './block-store.ts';
+import { readCheckpoint } from './chain/checkpoint.ts';
+import {
+  addEvents,
+  chained,
+  checkpointsIn,
+  clock,
+  connect,
+  design,
+  makeLog,
+  startSequencer,
+  verify,
+  type WatchedSequencer,
+} from './fixtures/chained-log.ts';
+import { look, prepareLooks } from './look.ts';
+import type { OwnConnection } from './sequencer.ts';
+
+const postgres = ownPostgres('sequencer');
+let directory: string;
+let schema: string;
+let db: OwnConnection;
+let number = 0;
+const started: WatchedSequencer[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'platform-audit-'));
+  number += 1;
+  schema = `log_${number}`;
+  db = await makeLog(postgres.url, schema);
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((one) => one.close()));
+  await db.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const open = () => connect(postgres.url, schema);
+async function start(everyMs?: number) {
+  const given = { databaseUrl: postgres.url, schema, directory };
+  const sequencer = await startSequencer(everyMs === undefined ? given : { ...given, everyMs });
+  started.push(sequencer);
+  return sequencer;
+}
+
+async function holder(): Promise<number> {
+  const rows = await db.query<{ pid: number }>({
+    text: `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted`,
+  });
+  return rows[0]?.pid ?? 0;
+}
+
+it('chains nothing that a running transaction could still come before, and skips nothing', async () => {
+  const sequencer = await start();
+  const [long, late] = [await open(), await open()];
+  await long.query({ text: 'BEGIN' });
+  await addEvents(long, 2);
+  await addEvents(late, 5);
+  await delay(400);
+  // `late` is committed, and may not enter before `long` has ended.
+  await chained(db, 0);
+  expect(sequencer.told.some(({ records, seconds }) => records === 0 && seconds > 0)).toBe(true);
+  await long.query({ text: 'COMMIT' });
+  await chained(db, 7);
+  const [first] = await db.query<{ to_id: string }>({
+    text: 'SELECT to_id FROM audit_blocks ORDER BY to_xid, to_id LIMIT 1',
+  });
+  expect(Number(first!.to_id)).toBeGreaterThanOrEqual(1);
+  await Promise.all([long.close(), late.close()]);
+  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 7 });
+});
+
+it('keeps up with writers that interleave, take their time and roll back; gaps in ids are none in the chain', async () => {
+  await start();
+  const writers = await Promise.all(Array.from({ length: 6 }, open));
+  const kept = await Promise.all(
+    writers.map(async (writer, w) => {
+      let committed = 0;
+      for (let n = 0; n < 25; n += 1) {
+        await writer.query({ text: 'BEGIN' });
+        await addEvents(writer, 1 + ((w + n) % 3));
+        if ((w * 7 + n) % 5 === 0) await delay(30);
+        const rollsBack = (w + n) % 4 === 0;
+        await writer.query({ text: rollsBack ? 'ROLLBACK' : 'COMMIT' });
+        if (!rollsBack) committed += 1 + ((w + n) % 3);
+      }
+      await writer.close();
+      return committed;
+    }),
+  );
+  const records = kept.reduce((sum, one) => sum + one, 0);
+  await chained(db, records);
+  const [ids] = await db.query<{ gaps: boolean }>({
+    text: 'SELECT max(id) > count(*) AS gaps FROM audit_logs',
+  });
+  expect(ids!.gaps).toBe(true);
+  expect(await verify(db, directory)).toMatchObject({
+    ...{ verdict: 'pass', records, notSequenced: 0, findings: [] },
+  });
+});
+
+it('makes one chain of two that work at once, without a lock', async () => {
+  await addEvents(db, 300);
+  let fenced = 0;
+  const work = async () => {
+    const own = await open();
+    await prepareLooks(own);
+    let heads: Heads = await readHeads(own, design.shards);
+    for (;;) {
+      const seen = await look(own, {
+        heads,
+        size: { shards: design.shards, maxRecords: 10 },
+        nowUs: clock.nowUs(),
+      });
+      if (seen.heads !== null && seen.records === 0) break;
+      if (seen.heads === null) fenced += 1;
+      heads = seen.heads ?? (await readHeads(own, design.shards));
+    }
+    await own.close();
+  };
+  await Promise.all([work(), work(), work()]);
+  expect(fenced).toBeGreaterThan(0);
+  await chained(db, 300);
+  await start();
+  await expect.poll(() => checkpointsIn(directory).last()).not.toBeNull();
+  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 300 });
+});
+
+it('elects another when the connection that holds the lock is killed', async () => {
+  const both = [await start(), await start()];
+  await addEvents(db, 20);
+  await chained(db, 20);
+  expect(both.filter(({ told }) => told.length > 0)).toHaveLength(1);
+  const [winner] = both.filter(({ told }) => told.length > 0);
+  const [other] = both.filter((one) => one !== winner);
+  // It may be the same one again that is faster: until it is the other, once more.
+  for (let kills = 0; other!.told.length === 0 && kills < 20; kills += 1) {
+    const before = await holder();
+    await db.query({ text: 'SELECT pg_terminate_backend($1)', values: [before] });
+    await expect.poll(holder, { timeout: 10_000 }).toSatisfy((pid) => pid !== 0 && pid !== before);
+    await addEvents(db, 5);
+    await chained(db, 20 + 5 * (kills + 1));
+  }
+  expect(other!.told.length).toBeGreaterThan(0);
+  expect(winner!.reports).not.toEqual([]);
+  await Promise.all(both.map((one) => one.close()));
+  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', notSequenced: 0 });
+});
+
+it('goes on after PostgreSQL was killed and started again', async () => {
+  const sequencer = await start();
+  await addEvents(db, 10);
+  await chained(db, 10);
+  await postgres.kill();
+  await delay(300);
+  await postgres.startAgain();
+  db = await open();
+  await addEvents(db, 10);
+  await chained(db, 20);
+  // Told, and not once for every attempt.
+  expect(sequencer.reports.length).toBeGreaterThan(0);
+  expect(sequencer.reports.length).toBeLessThan(6);
+  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 20 });
+});
+
+it('makes a last look and a last checkpoint when it is closed, and waits for no database', async () => {
+  const slow = await start(60_000);
+  await expect.poll(holder).not.toBe(0);
+  await delay(100);
+  await addEvents(db, 7);
+  await slow.close();
+  await chained(db, 7);
+  const heads = readCheckpoint(checkpointsIn(directory).last()!).shards;
+  expect(heads.reduce((sum, { records }) => sum + Number(records), 0)).toBe(7);
+  expect(await holder()).toBe(0);
+  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', checkpoints: 1 });
+
+  const stuck = await startSequencer({
+    databaseUrl: 'postgres://x@127.0.0.1:9/x',
+    schema,
+    directory,
+  });
+  await delay(50);
+  const startedMs = performance.now();
+  await stuck.close();
+  expect(performance.now() - startedMs).toBeLessThan(5_000);
+});
+
+it('signs nothing that contradicts its newest checkpoint', async () => {
+  const first = await start();
+  await addEvents(db, 5);
+  await chained(db, 5);
+  await first.close();
+  const signed = checkpointsIn(directory).last();
+  // An old backup: the same keys and checkpoints beside a log that has less.
+  await db.query({ text: 'ALTER TABLE audit_blocks DISABLE TRIGGER ALL' });
+  await db.query({ text: 'DELETE FROM audit_blocks' });
+  const second = await start();
+  await chained(db, 5);
+  await second.close();
+  expect(second.reports.join()).toContain('no checkpoint is written');
+  expect(checkpointsIn(directory).last()).toBe(signed);
+  expect((await verify(db, directory)).verdict).toBe('fail');
+});
