@@ -49,6 +49,7 @@ export async function migrateToMonthly(
   await ensureMonths(db, given.nowUs);
   const cutoff = isoFromUs(given.nowUs - given.storage.liveDays * dayUs);
   await db.query({ text: 'SELECT audit_archive_before($1)', values: [cutoff] });
+  await grantStorage(db);
 }
 
 /** Before the first request and once a day: the months that events will fall into exist. */
