@@ -7,7 +7,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
-import { UsageError } from '../sim/errors.ts';
+import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import { EXIT } from '../sim/pure/verdict.ts';
 import type { AuditCall } from './audit.ts';
 import { shownPath } from './write-reports.ts';
@@ -54,7 +54,16 @@ async function writeFileOf(lines: AsyncIterable<string>, file: string): Promise<
   } catch (error) {
     stream.destroy();
     await rm(beside, { force: true });
-    throw error;
+    const { path: failed, message } = error as NodeJS.ErrnoException;
+    if (failed !== beside) throw error;
+    throw new EnvironmentError(
+      {
+        what: `cannot write ${shownPath(file)}`,
+        why: message.replaceAll(beside, file),
+        next: 'platform audit export --out <a file in a folder you may write to>',
+      },
+      { cause: error },
+    );
   }
 }
 

@@ -30,6 +30,7 @@ export type RunAudit = (verb: AuditVerb, argument: string, flags: AuditFlags) =>
 export function addAudit(program: Command, run: RunAudit, done: (exitCode: number) => void): void {
   const audit = program
     .command('audit')
+    .helpCommand(false)
     .summary('verify, prove, export, archive the audit log')
     .addHelpText('before', EXAMPLES);
   const verb = (name: AuditVerb, summary: string, argument?: readonly [string, string]) => {

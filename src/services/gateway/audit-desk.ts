@@ -3,6 +3,7 @@
  * out and back, erase a person. One connection, as whoever the address names, and the state directory beside it.
  * Everything that changes something is itself on record, as done by the operator.
  */
+import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
@@ -167,8 +168,23 @@ function shardsOf(): number {
 }
 
 /** Only one that is there: making keys is not for whoever looks. */
-async function publicKeyOf(folder: string | null, file?: string): Promise<string> {
-  return await readFile(file ?? path.join(folder!, 'public-key.pem'), 'utf8');
+async function publicKeyOf(folder: string | null, given?: string): Promise<string> {
+  const file = given ?? path.join(folder!, 'public-key.pem');
+  const pem = await readFile(file, 'utf8');
+  try {
+    createPublicKey(pem);
+    return pem;
+  } catch (cause) {
+    throw new DeskError(
+      'environment',
+      {
+        what: `${file} is not a public key`,
+        why: (cause as Error).message,
+        next: `head -1 ${file}, which begins with -----BEGIN PUBLIC KEY-----`,
+      },
+      { cause },
+    );
+  }
 }
 
 async function keysOf(folder: string | null): Promise<AuditKeys> {
@@ -200,19 +216,28 @@ async function refused<Result>(what: string, work: () => Promise<Result>): Promi
         { cause: error },
       );
     if (!(error instanceof ArchiveError)) throw error;
-    const code = ((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '').slice(0, 2);
-    // A file that is not there is not a file that was changed.
-    throw new DeskError(
-      code === 'EN' || code === 'EA' || code === 'EI' ? 'environment' : 'finding',
-      {
-        what: `${what}: it is not what was archived`,
-        why: error.message,
-        next: 'use another copy of the file; keep this one as evidence',
-      },
-      { cause: error },
-    );
+    const { code, path: file } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    // A file that cannot be read is not a file that was changed.
+    throw /^E[A-Z]+$/.test(code ?? '')
+      ? cannotRead(file ?? what, error)
+      : new DeskError(
+          'finding',
+          {
+            what: `${what}: it is not what was archived`,
+            why: error.message,
+            next: 'use another copy of the file, and keep this one: it is evidence',
+          },
+          { cause: error },
+        );
   }
 }
+
+const cannotRead = (file: string, cause: Error) =>
+  new DeskError(
+    'environment',
+    { what: `cannot use ${file}`, why: cause.message, next: `ls -l ${file}` },
+    { cause },
+  );
 
 const noSuchEvent = (eventId: string) =>
   new DeskError('usage', {
