@@ -104,40 +104,50 @@ describe('a defect planted in after', () => {
 describe('a run that is ended', () => {
   const sim = ['sim', 'turn4', '--quick'];
 
-  it.each([
-    ['while the testbed starts', /before\s+start/, 'SIGINT', 130],
-    ['while it settles', /before\s+settle/, 'SIGINT', 130],
-    ['while it measures', /before\s+measure/, 'SIGTERM', 143],
-  ] as const)('%s exits with the code of its signal', async (_, phase, signal, code) => {
-    let sent = false;
-    const ran = await command(sim, {
-      cwd,
-      onStderr: (text, kill) => {
-        if (sent || !phase.test(text)) return;
-        sent = true;
-        kill(signal);
-      },
-    });
-    expect(ran.code).toBe(code);
-    expect(ran.stderr).toContain('stopping; press Ctrl-C again');
-    expect(ran.stderr).not.toContain('bug');
+  // Each three beside each other: who is ended must not take anything from whom goes on.
+  it('exits with the code of its signal while the testbed starts, settles and measures', async () => {
+    const ended = [
+      [/before\s+start/, 'SIGINT', 130],
+      [/before\s+settle/, 'SIGINT', 130],
+      [/before\s+measure/, 'SIGTERM', 143],
+    ] as const;
+    await Promise.all(
+      ended.map(async ([phase, signal, code]) => {
+        let sent = false;
+        const ran = await command(sim, {
+          cwd,
+          onStderr: (text, kill) => {
+            if (sent || !phase.test(text)) return;
+            sent = true;
+            kill(signal);
+          },
+        });
+        expect([ran.code, phase.test(ran.stderr)]).toEqual([code, true]);
+        expect(ran.stderr).toContain('stopping; press Ctrl-C again');
+        expect(ran.stderr).not.toContain('bug');
+      }),
+    );
   });
 
-  it.each([/before\s+start/, /before\s+probe/, /before\s+measure/])(
-    'leaves nothing behind when it is killed with -9 in %s',
-    async (phase) => {
-      await command(sim, {
-        cwd,
-        onStderr: (text, kill) => {
-          if (phase.test(text)) setTimeout(() => kill('SIGKILL'), 500);
-        },
-      });
-      // The reaper has 15 s; what it could not remove, doctor and the next run do.
-      const left = () => [...platformProcesses()].filter((pid) => !running.has(pid));
-      await expect.poll(left, { timeout: 20_000, interval: 250 }).toEqual([]);
-      expect((await command(['doctor', '--clean'], { cwd })).code).toBe(0);
-    },
-  );
+  it('leaves nothing behind when it is killed with -9 at its start, in probe and in measure', async () => {
+    const phases = [/before\s+start/, /before\s+probe/, /before\s+measure/];
+    const ran = await Promise.all(
+      phases.map((phase) =>
+        command(sim, {
+          cwd,
+          onStderr: (text, kill) => {
+            if (phase.test(text)) setTimeout(() => kill('SIGKILL'), 500);
+          },
+        }),
+      ),
+    );
+    // Killed, not ended.
+    expect(ran.map(({ code }) => code)).toEqual([null, null, null]);
+    // The reaper has 15 s; what it could not remove, doctor and the next run do.
+    const left = () => [...platformProcesses()].filter((pid) => !running.has(pid));
+    await expect.poll(left, { timeout: 20_000, interval: 250 }).toEqual([]);
+    expect((await command(['doctor', '--clean'], { cwd })).code).toBe(0);
+  });
 });
 
 describe('a machine that is not ready', () => {
