@@ -120,7 +120,9 @@ describe('a month that leaves and comes back', () => {
   });
 
   it('is refused when a byte of it is another', async () => {
-    const lines = gunzipSync(await readFile(retired.file)).toString().split('\n');
+    const lines = gunzipSync(await readFile(retired.file))
+      .toString()
+      .split('\n');
     const forged = path.join(directory, 'forged.ndjson.gz');
     const withLines = async (changed: string[]) => {
       await writeFile(forged, gzipSync(changed.join('\n')));
@@ -132,7 +134,9 @@ describe('a month that leaves and comes back', () => {
     await expect(withLines(lines.slice(0, -2))).rejects.toThrow(/before its trailer/);
     const other = lines.with(0, lines[0]!.replace(month.slice(0, 4), '1999'));
     await expect(withLines(other)).rejects.toThrow(/none of the keys/);
-    await expect(withLines([...lines.slice(0, -1), lines[1]!])).rejects.toThrow(/after the trailer/);
+    await expect(withLines([...lines.slice(0, -1), lines[1]!])).rejects.toThrow(
+      /after the trailer/,
+    );
     await writeFile(forged, (await readFile(retired.file)).subarray(0, 900));
     await expect(
       attachArchive(db, { ...operator, file: forged, publicKeys: await publicKeys() }),
