@@ -4,7 +4,7 @@
  * search of an organisation's log for one actor. Plans are read too, so that a lucky time proves nothing.
  *
  * Bounds: p99 of the first page within 20 % of the smallest log's, median of the rounds; every plan walks an index of
- * the question, sorts nothing, and opens only the months that hold the page; 1,000 concurrent misses of one page are
+ * the question, sorts nothing, and a page of activity opens only the months that hold it; 1,000 concurrent misses of one page are
  * one statement by PostgreSQL's own count, and without the shared load they are more.
  */
 import { createOnDemandActivity } from '../dist/services/audit/activity-on-demand.js';
@@ -45,7 +45,7 @@ export async function run({ quick }) {
     for (const rows of sizes) logs.push(await openLog(bed, rows));
     const plans = [];
     for (const log of logs) plans.push(await plan(log));
-    const pace = quick ? { rounds: 3, asks: 400 } : { rounds: 15, asks: 1_200 };
+    const pace = quick ? { rounds: 3, asks: 400 } : { rounds: 11, asks: 1_000 };
     const rounds = await alternate(logs, pace);
     const stampede = await stampedes(bed, /** @type {Log} */ (logs.at(-1)), quick ? 3 : 10);
     return judge({ sizes, plans, rounds, stampede, asks: pace.asks });
@@ -76,8 +76,8 @@ async function openLog(bed, rows) {
     ...{ db, clock: wallClock, redis, keyPrefix: '', observer: noObserver },
     design: { kind: 'on-demand', cacheTtlMs: 0, maxSharedLoads: 1 },
   });
-  const openPersonal = async (/** @type {readonly unknown[]} */ sealed) => sealed.map(() => null);
-  const log = createAuditSearch({ db, storage, openPersonal });
+  const subjectKeys = { openAll: async () => new Map() }; // Seeded events have no sealed fields.
+  const log = createAuditSearch({ db, storage, subjectKeys });
   const actors = await connection.query({
     text: `SELECT user_id AS id FROM audit_logs GROUP BY user_id HAVING count(*) > ${2 * PAGE + 1}`,
   });
@@ -122,7 +122,10 @@ async function plan(log) {
         const one = worst[kind];
         one.blocks = Math.max(one.blocks, found.blocks);
         one.months = Math.max(one.months, found.months.length);
-        const strange = found.months.filter((month) => month < oldest || month > newest);
+        // The search reads archived months as well, so it looks at the head of each month's index to merge them.
+        const strange = found.months.filter(
+          (month) => kind !== 'search' && (month < oldest || month > newest),
+        );
         const unindexed = found.indexes.filter(
           (name) => !/user_id|organisation_id|actor|tenant/.test(name),
         );
@@ -267,7 +270,7 @@ function judge({ sizes, plans, rounds, stampede, asks }) {
   const misses = Math.max(...stampede.shared);
   if (misses !== 1 || stampede.own <= 1 || !stampede.whole) ok = false;
   lines.push(
-    `p99 of the first page at most ${MAX_RATIO} times the smallest log's; pages and months: the most of ${PLANS} actors, all their plans by index and without a sort`,
+    `p99 of the first page at most ${MAX_RATIO} times the smallest log's; pages and months read: the most of ${PLANS} actors`,
     `${grouped(MISSES)} misses at once: at most ${misses} statement (of ${stampede.shared.length} times); ${stampede.own} where loads are not shared`,
   );
   return { ok, lines, data: { ...data, stampede, rounds } };
