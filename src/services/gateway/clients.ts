@@ -141,6 +141,8 @@ export async function openConnection(
     connectionTimeoutMillis: 10_000,
     types,
   });
+  // Lost while nothing runs on it: the next statement says so.
+  client.on('error', () => {});
   await client.connect();
   return { query: (statement) => run(client, statement), close: () => client.end() };
 }
