@@ -172,7 +172,7 @@ function killPhase(
   random: Random,
   numbers: Map<string, number>,
 ): DrillPhase {
-  const plan = { kinds: kindsOf(counts), startMs: 300, spacingMs };
+  const plan = { kinds: kindsOf(counts), startMs: 300, spacingMs, mostDown: 2 };
   const { faults, endMs } = planKills(plan, random.fork(name), numbers);
   return { name, role: 'fault', note, judged: true, faults, workload: open(endMs) };
 }

@@ -6,11 +6,13 @@ import type { ArmRun, Window } from './arm-run.ts';
 import { startNemesis } from './effects/faults/nemesis.ts';
 import { readWork } from './effects/observe/work-counters.ts';
 import { costsBetween } from './pure/costs.ts';
-import { plannedMs } from './pure/schedule.ts';
+import { firstOf, plannedMs } from './pure/schedule.ts';
 import type { Figure } from './result.ts';
 import type { RunOptions } from './run-events.ts';
 import type { DrillPhase, DrillScenario } from './scenario.ts';
 import type { Loaded } from './under-load.ts';
+
+const MOST_SECONDS_MORE = 300;
 
 export async function underDrill(run: ArmRun, options: RunOptions<DrillScenario>): Promise<Loaded> {
   const { scenario, quick } = options;
@@ -63,6 +65,10 @@ async function underFaults(
   });
   try {
     await run.load.run(workload, seed);
+    // Where faults wait for each other a slow machine takes longer, and its load must not end before them.
+    const isChained = faults.some(({ after }) => after !== undefined);
+    for (let more = 1; isChained && nemesis.living() > 0 && more <= MOST_SECONDS_MORE; more += 1)
+      await run.load.run(firstOf(workload, 1_000), seed + 1_000_000 * more);
   } finally {
     const { records, problems } = await nemesis.end();
     run.faults.push(...records);

@@ -193,6 +193,8 @@ export interface Moment {
 
 export interface PlannedFault {
   readonly at: Moment;
+  /** Names of faults of this phase that must be over first, however long a slow machine takes for that. */
+  readonly after?: readonly string[];
   readonly fault: FaultSpec;
   /** Undone this long after it landed; default at the phase's end. */
   readonly forMs?: number;

@@ -18,7 +18,7 @@ const plan = (gateways: number, servers: number): KillPlan => ({
     { kind: gateway, count: gateways },
     { kind: postgres, count: servers },
   ],
-  ...{ startMs: 500, spacingMs: 1_300 },
+  ...{ startMs: 500, spacingMs: 1_300, mostDown: 2 },
 });
 const kindOf = (name: string) => (name.startsWith('gateway') ? gateway : postgres);
 const targetOf = (fault: FaultSpec) => (fault.kind === 'link' ? fault.link : fault.target);
@@ -51,11 +51,19 @@ describe('kills from a seed', () => {
         }));
         for (const [index, one] of spans.entries()) {
           expect(one.toMs).toBeLessThanOrEqual(endMs + 1);
+          const down = spans.filter(
+            ({ fromMs, toMs }) => fromMs < one.fromMs && toMs > one.fromMs + 1,
+          );
+          expect(down.length).toBeLessThan(2);
           for (const other of spans.slice(index + 1)) {
             if (one.target !== other.target && !one.isAlone && !other.isAlone) continue;
             expect(other.fromMs).toBeGreaterThanOrEqual(one.toMs - 1);
           }
         }
+        // Whatever takes longer: nothing begins before what it must not overlap with is over.
+        const at = new Map(faults.map(({ name }, index) => [name, index]));
+        for (const [index, { after = [] }] of faults.entries())
+          for (const name of after) expect(at.get(name)).toBeLessThan(index);
       }),
       { numRuns: 50 },
     );

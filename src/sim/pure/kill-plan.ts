@@ -23,6 +23,8 @@ export interface KillKind {
 export interface KillPlan {
   readonly kinds: readonly { readonly kind: KillKind; readonly count: number }[];
   readonly startMs: number;
+  /** Most targets that may be down at one time. */
+  readonly mostDown: number;
   /** Between two kills; each time a quarter more or less. */
   readonly spacingMs: number;
 }
@@ -35,6 +37,7 @@ export interface PlannedKills {
 
 /** Longest wait for the event of a moment: without it the kill comes all the same. */
 const MOMENT_MS = 500;
+const ALONE = 'alone';
 
 /** `numbers` goes on from phase to phase. */
 export function planKills(
@@ -47,10 +50,14 @@ export function planKills(
   const draws = random.fork('draws');
   const freeMs = new Map(all.flatMap(({ targets }) => targets).map((target) => [target, 0]));
   let [atMs, aloneUntilMs] = [plan.startMs, 0];
+  const overs: number[] = [];
+  const lastOf = new Map<string, string>();
+  const names: string[] = [];
   const faults = order.map((kind): PlannedFault => {
     const others = kind.alone ? [...freeMs.values()] : [];
     const soonestMs = Math.min(...kind.targets.map((target) => freeMs.get(target)!));
-    atMs = Math.max(atMs, aloneUntilMs, soonestMs, ...others);
+    const roomMs = overs.toSorted((a, b) => b - a)[plan.mostDown - 1] ?? 0;
+    atMs = Math.max(atMs, aloneUntilMs, soonestMs, roomMs, ...others);
     const free = kind.targets.filter((target) => freeMs.get(target)! <= atMs);
     const target = free[below(draws, free.length)]!;
     const overMs = atMs + (kind.moment ? MOMENT_MS : 0) + kind.forMs + kind.backMs;
@@ -58,7 +65,16 @@ export function planKills(
     if (kind.alone) aloneUntilMs = overMs;
     const number = (numbers.get(kind.family) ?? 0) + 1;
     numbers.set(kind.family, number);
-    const fault = faultOf(kind, { number, target, atMs: Math.round(atMs) });
+    // As the plan has it; and as it must be even where everything takes longer than planned.
+    const before = kind.alone ? [...lastOf.values()] : [lastOf.get(target), lastOf.get(ALONE)];
+    const after = [...new Set([...before, names.at(-plan.mostDown)])].filter(
+      (one) => one !== undefined,
+    );
+    const fault = faultOf(kind, { number, target, atMs: Math.round(atMs), after });
+    overs.push(overMs);
+    names.push(fault.name);
+    lastOf.set(target, fault.name);
+    if (kind.alone) lastOf.set(ALONE, fault.name);
     atMs += plan.spacingMs * (0.75 + draws.next() / 2);
     return fault;
   });
@@ -67,12 +83,14 @@ export function planKills(
 
 function faultOf(
   kind: KillKind,
-  { number, target, atMs }: { number: number; target: string; atMs: number },
+  given: { number: number; target: string; atMs: number; after: readonly string[] },
 ): PlannedFault {
   const { family, signal, moment, forMs } = kind;
+  const { number, target, atMs, after } = given;
   return {
     name: `${family}#${number}`,
     at: { afterMs: atMs, ...(moment && { ...moment, latestMs: atMs + MOMENT_MS }) },
+    ...(after.length === 0 ? {} : { after }),
     fault: { kind: 'kill', target, signal },
     forMs,
   };

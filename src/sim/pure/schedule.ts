@@ -187,6 +187,17 @@ export function plannedMs(
   return (operations / workload.ratePerSecond) * 1000;
 }
 
+/** The beginning of an open load, as long as asked for, at the rate it begins with. */
+export function firstOf(workload: Workload, durationMs: number): Workload {
+  const shortened = (open: OpenWorkload): OpenWorkload => {
+    const [{ ratePerSecond }] = open.stages as readonly [OpenWorkload['stages'][number]];
+    return { ...open, stages: [{ ratePerSecond, durationMs }] };
+  };
+  if (workload.kind === 'open') return shortened(workload);
+  if (workload.kind === 'mix') return { ...workload, streams: workload.streams.map(shortened) };
+  throw new RangeError(`a load of kind ${workload.kind} has no beginning`);
+}
+
 /** Until the last attempt of the last operation has been given up. */
 export function limitMs(workload: Workload, swept: Swept, timeoutMs: number): number {
   const longest = workload.operations.map(({ retry }) => longestMs(retry, timeoutMs));

@@ -7,7 +7,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRecord } from '../../history.ts';
-import type { PlannedFault } from '../../scenario.ts';
+import type { Moment, PlannedFault } from '../../scenario.ts';
 import { monotonicUs } from '../load/monotonic-clock.ts';
 import { createFault, type Fault, type FaultTargets } from './fault.ts';
 import { limited } from './limited.ts';
@@ -43,6 +43,8 @@ export interface NemesisReport {
 }
 
 export interface Nemesis {
+  /** Faults that are not over yet. */
+  living(): number;
   /** Ends the phase's faults: undone, probed, reported. Idempotent, never rejects. */
   end(): Promise<NemesisReport>;
 }
@@ -83,7 +85,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
     const wait = { limitMs: limits.momentMs, signal: ending.signal };
     let moment: string;
     try {
-      moment = await untilMoment(at, sources, wait);
+      moment = await untilMoment(await whenOthersAreOver(plan), sources, wait);
     } catch (error) {
       problems.push(`${name} never landed: waited for ${describeMoment(at)}, ${reason(error)}`);
       return false;
@@ -111,19 +113,37 @@ export function startNemesis(options: NemesisOptions): Nemesis {
     }
   };
 
-  const lives = planned.map(async (one) => {
-    if (await land(one)) await heal(one);
-  });
+  const lives = new Map<string, Promise<void>>();
+  let living = planned.length;
+  const whenOthersAreOver = async ({ at, after = [] }: PlannedFault): Promise<Moment> => {
+    if (after.length === 0) return at;
+    const { afterMs, latestMs } = at;
+    await sleep(afterMs, undefined, { signal: ending.signal }).catch(() => {});
+    await Promise.all(after.map((name) => lives.get(name)));
+    ending.signal.throwIfAborted();
+    return {
+      ...at,
+      afterMs: 0,
+      ...(latestMs === undefined ? {} : { latestMs: latestMs - afterMs }),
+    };
+  };
+  for (const one of planned) {
+    const life = async () => {
+      if (await land(one)) await heal(one);
+      living -= 1;
+    };
+    lives.set(one.plan.name, life());
+  }
   const end = async (): Promise<NemesisReport> => {
     ending.abort(new Error('the phase ended first'));
     signal.removeEventListener('abort', onAbort);
-    await Promise.all(lives);
+    await Promise.all(lives.values());
     return { records: records.sort((a, b) => a.atUs - b.atUs), problems };
   };
   const onAbort = () => void end();
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
-  return { end };
+  return { living: () => living, end };
 }
 
 async function untilHealed(fault: Fault, limitMs: number): Promise<string> {
