@@ -4,8 +4,8 @@
  * search of an organisation's log for one actor. Plans are read too, so that a lucky time proves nothing.
  *
  * Bounds: p99 of the first page within 20 % of the smallest log's, median of the rounds; every plan walks an index of
- * the question, sorts nothing, and a page of activity opens only the months that hold it; 1,000 concurrent misses of one page are
- * one statement by PostgreSQL's own count, and without the shared load they are more.
+ * the question and sorts nothing, and a page of activity opens only the months that hold it; 1,000 concurrent misses of
+ * one page are one statement by PostgreSQL's own count, and without the shared load they are more.
  */
 import { createOnDemandActivity } from '../dist/services/audit/activity-on-demand.js';
 import { createAuditSearch } from '../dist/services/audit/search.js';
