@@ -4,18 +4,22 @@ import type { AuditCall } from './audit.ts';
 import { asJson } from './audit-verify.ts';
 
 export async function proveEvent({ desk, argument, flags, io }: AuditCall): Promise<number> {
-  const { document, place } = await desk.prove(argument.toLowerCase());
+  const { document, evidence } = await desk.prove(argument.toLowerCase());
   if (flags.json) {
     io.stdout.write(asJson(document));
     return EXIT.pass;
   }
+  const { proof, checkpoint } = document;
+  const { at, keyId } = JSON.parse(checkpoint) as { at: string; keyId: string };
+  const bytes = Buffer.byteLength(JSON.stringify(proof));
+  const { occurredAt, action, outcome } = evidence.record;
   const rows: [string, string][] = [
-    ['event', argument.toLowerCase()],
-    ['record', `${place.sequence} of shard ${place.shard}, in block ${place.block}`],
-    ['path', `${place.pathHashes} hashes to the root of the block`],
-    ['signed by', `key ${place.keyId}, at ${place.signedAt}`],
-    ['proof', `${Buffer.byteLength(JSON.stringify(document))} bytes; --json prints it`],
+    ['event', `${proof.eventId}: ${action}, ${outcome}, at ${occurredAt}`],
+    ['record', `${proof.sequence} of shard ${proof.shard}, in block ${proof.block.number}`],
+    ['blocks', `${evidence.blocks.length} from there to the checkpoint`],
+    ['signed', `by key ${keyId}, at ${at}`],
+    ['proof', `holds; ${bytes} bytes, which --json prints with record and checkpoint`],
   ];
-  io.stdout.write(`${rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n')}\n`);
+  io.stdout.write(`${rows.map(([name, value]) => `${name.padEnd(8)}${value}`).join('\n')}\n`);
   return EXIT.pass;
 }

@@ -149,7 +149,7 @@ const proofRoute = (prove: ProveEvent): Route => ({
   async handle({ session, params }) {
     const proof = await prove(session!.organisationId, params.id!);
     if (proof === null) throw eventNotFound();
-    if (proof !== 'not-sequenced') return { status: 200, body: proof.document };
+    if (proof !== 'not-sequenced') return { status: 200, body: { ...proof.document } };
     throw new ServiceError({
       status: 409,
       code: 'not-sequenced',

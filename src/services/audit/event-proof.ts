@@ -4,15 +4,15 @@
  */
 import type { Database } from '../ports.ts';
 import { type BlockRow, blockOf } from './block-store.ts';
-import { type Block, leavesOf, memberBytes, shardOf } from './chain/block.ts';
+import { type Block, eventIdAt, shardOf } from './chain/block.ts';
 import { readCheckpoint } from './chain/checkpoint.ts';
-import { inclusionPath } from './chain/merkle.ts';
+import { type Proof, proveRecord } from './chain/proof.ts';
 import { findCheckpoint } from './checkpoint-search.ts';
 import type { AuditRecord } from './contract.ts';
 import { type RecordRow, recordColumns, recordOf } from './record-row.ts';
 import { instantsAround } from './search.ts';
 
-/** Proofs stay small: a log that was not signed for longer than this is proven by `verify` alone. */
+/** A proof stays small: a log that was not signed for longer than this is proven by `verify` alone. */
 const maxBlocks = 1_000;
 
 export interface Evidence {
@@ -35,7 +35,7 @@ export async function gatherEvidence(
   if (record === null) return null;
   const shard = shardOf(record.organisationId, given.shards);
   const block = await blockAround(db, shard, record);
-  const index = block === null ? -1 : indexOf(block, eventId);
+  const index = block === null ? -1 : indexOf(block, record.eventId);
   if (block === null || index < 0) return 'not-sequenced';
   const checkpoint = await findCheckpoint(checkpointFile, { shard, block: block.number });
   if (checkpoint === null) return 'not-sequenced';
@@ -72,10 +72,8 @@ async function blockAround(db: Database, shard: number, record: AuditRecord) {
 }
 
 function indexOf({ members, records }: Block, eventId: string): number {
-  const id = Buffer.from(eventId.replaceAll('-', ''), 'hex');
   for (let index = 0; index < records; index += 1)
-    if (members.compare(id, 0, 16, index * memberBytes, index * memberBytes + 16) === 0)
-      return index;
+    if (eventIdAt(members, index) === eventId) return index;
   return -1;
 }
 
@@ -92,16 +90,16 @@ async function blocksAfter(db: Database, { shard, number }: Block, last: bigint)
 }
 
 export interface EventProof {
-  /** To be checked without the log; see bin/verify-audit-export.js. */
-  readonly document: Readonly<Record<string, unknown>>;
-  readonly place: {
-    readonly shard: number;
-    readonly sequence: string;
-    readonly block: string;
-    readonly pathHashes: number;
-    readonly keyId: string;
-    readonly signedAt: string;
+  /** Checked without the log: the record, its proof, and the signed line it leads to. */
+  readonly document: {
+    readonly format: 'platform-audit-proof';
+    readonly version: 1;
+    /** As it was hashed; sealed fields in base64. */
+    readonly record: Omit<AuditRecord, 'sealed'> & { readonly sealed: string | null };
+    readonly proof: Proof;
+    readonly checkpoint: string;
   };
+  readonly evidence: Evidence;
 }
 
 export type ProveEvent = (
@@ -114,15 +112,12 @@ export const createEventProof =
   async (organisationId, eventId) => {
     const evidence = await gatherEvidence(given, organisationId, eventId);
     if (evidence === null || evidence === 'not-sequenced') return evidence;
-    const { blocks, index, checkpoint } = evidence;
-    const block = blocks[0]!;
-    const { keyId, at } = readCheckpoint(checkpoint);
-    const place = {
-      shard: block.shard,
-      sequence: `${block.firstSequence + BigInt(index)}`,
-      block: `${block.number}`,
-      pathHashes: inclusionPath(leavesOf(block.members), index).length,
-      ...{ keyId, signedAt: at },
+    const { record, checkpoint } = evidence;
+    const document = {
+      ...({ format: 'platform-audit-proof', version: 1 } as const),
+      record: { ...record, sealed: record.sealed?.toString('base64') ?? null },
+      proof: proveRecord(evidence),
+      checkpoint,
     };
-    return { document: { checkpoint }, place };
+    return { document, evidence };
   };

@@ -15,6 +15,7 @@ import {
   indexesOf,
   type Looked,
   pageOfLook,
+  readActor,
   scopeOf,
 } from './search-question.ts';
 import type { SubjectKeys } from './subject-keys.ts';
@@ -86,13 +87,32 @@ export function createAuditSearch(given: {
     return rows.map((row) => viewOf(row, keys.get(row.userId) ?? null));
   };
 
+  // The index over users is for users of ours: a walk over another organisation's would end at no bound of ours, and
+  // its length would tell of them.
+  const indexesFor = async (organisationId: string, filter: AuditFilter) => {
+    const userId = readActor(filter.actor ?? '')?.userId ?? null;
+    if (userId === null || !indexes.includes('actor')) return indexes;
+    const [newest] = await db.query<{ organisationId: string }>({
+      name: 'audit-newest-of-user',
+      text: `SELECT organisation_id AS "organisationId" FROM audit_everything WHERE user_id = $1 ${order} LIMIT 1`,
+      values: [userId],
+    });
+    const isOurs = newest?.organisationId === organisationId;
+    return isOurs ? indexes : indexes.filter((index) => index !== 'actor');
+  };
+
   return {
     async search(organisationId, { cursor, limit, ...filter }) {
       const scope = scopeOf(organisationId, filter);
       const after = cursor === null ? null : requirePosition(cursor, scope);
       const values: unknown[] = [];
       const bind = (value: unknown) => `$${values.push(value)}`;
-      const { walk, rows } = conditionsOf(organisationId, { filter, after }, indexes, bind);
+      const { walk, rows } = conditionsOf(
+        organisationId,
+        { filter, after },
+        await indexesFor(organisationId, filter),
+        bind,
+      );
       // Where every row on the way is in the answer, a look is no longer than the page: the planner walks, and sorts nothing.
       const most = rows.length === 0 ? Math.min(limit + 1, bound) : bound;
       // Unnamed: planned for its values, because a question about a busy user and one about a quiet one differ.

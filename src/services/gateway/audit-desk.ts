@@ -14,11 +14,14 @@ import {
 } from '../audit/archive.ts';
 import { ArchiveError, checkArchive } from '../audit/archive-file.ts';
 import { type AuditKeys, openAuditKeys } from '../audit/audit-keys.ts';
+import { exportCsv } from '../audit/chain/export-csv.ts';
+import { exportNdjson } from '../audit/chain/export-ndjson.ts';
+import { exportOcsf } from '../audit/chain/export-ocsf.ts';
+import { checkProof } from '../audit/chain/proof.ts';
 import type { Verification } from '../audit/chain/verification.ts';
 import { verifyLog } from '../audit/chain/verify.ts';
 import { openCheckpointFile } from '../audit/checkpoint-file.ts';
 import { createEventProof, type EventProof } from '../audit/event-proof.ts';
-import { type ExportAsked, exportLog } from '../audit/export-log.ts';
 import { type RetiredRow, readLog } from '../audit/log-source.ts';
 import { readInstant } from '../audit/search-question.ts';
 import { createSubjectKeys } from '../audit/subject-keys.ts';
@@ -48,6 +51,17 @@ export class DeskError extends Error {
   get what(): string {
     return this.message;
   }
+}
+
+const exports = { ndjson: exportNdjson, csv: exportCsv, ocsf: exportOcsf };
+
+export interface ExportAsked {
+  readonly format: keyof typeof exports;
+  /** One organisation; default: all. */
+  readonly tenant?: string;
+  /** As `readInstant` gives it; `to` is not included. */
+  readonly from?: string;
+  readonly to?: string;
 }
 
 export interface AuditDesk {
@@ -115,13 +129,22 @@ export async function openAuditDesk(target: {
       const proof = await prove(null, eventId);
       if (proof === null) throw noSuchEvent(eventId);
       if (proof === 'not-sequenced') throw notYet(eventId);
+      const { record, checkpoint } = proof.evidence;
+      const publicKey = await publicKeyOf(folder);
+      const check = checkProof(record, proof.document.proof, { checkpoint, publicKey });
+      if (!check.proven) throw notProven(eventId, check.why);
       return proof;
     },
 
     async *exportLines(asked) {
       const source = await log();
       try {
-        yield* exportLog(source, asked);
+        yield* exports[asked.format](source, {
+          organisationId: asked.tenant ?? null,
+          from: asked.from ?? null,
+          to: asked.to ?? null,
+          shards: shardsOf(),
+        });
       } finally {
         await source.close();
       }
@@ -251,6 +274,13 @@ const notYet = (eventId: string) =>
     what: `event ${eventId} is not under a signed checkpoint yet`,
     why: 'it is on record; blocks and checkpoints follow within about a second while a gateway runs',
     next: `platform audit prove ${eventId}, once more`,
+  });
+
+const notProven = (eventId: string, why: string) =>
+  new DeskError('finding', {
+    what: `event ${eventId} is in the database, and its proof does not hold`,
+    why,
+    next: 'platform audit verify',
   });
 
 /** By the operator, who is no user: the event says 0, and the organisation sees it. */
