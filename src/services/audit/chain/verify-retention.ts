@@ -1,6 +1,6 @@
 /**
- * Retirements: a partition may be gone if a row of audit_retired says so, if the chained event `audit.retire` with the
- * partition as its resource says the same, if it was old enough, and if it had as many records as the chain gives it.
+ * Retirements: a partition may be gone if a row of audit_retired says so, if the chained event `audit.retire` of the
+ * partition names the same digest (`digest:<hex>` as its request id), if it was old enough, and if it had as many records as the chain gives it.
  * Where the archive is at hand its records were compared one by one with the chain like any others.
  */
 import { createHash, type Hash } from 'node:crypto';
@@ -82,8 +82,9 @@ export async function openRetention(
     const where = { shard: null, sequence: null, block: null, ...place };
     const add = (kind: FindingKind, why: string) =>
       findings.add({ kind, ...where, detail: `partition ${retired.partition} ${why}` }, at);
-    const eventUs = events.get(retired.partition);
-    if (eventUs === undefined) add('retired-unrecorded', 'was retired without an event in the log');
+    const eventUs = events.get(`${retired.partition} digest:${retired.digest}`);
+    if (eventUs === undefined)
+      add('retired-unrecorded', 'was retired without an event in the log that names its digest');
     const retiredUs = eventUs ?? unixMicroseconds(retired.retiredAt);
     if (retiredUs < known.toUs + minRetentionDays * dayUs)
       add('retired-early', `was retired before its ${minRetentionDays} days were over`);
@@ -120,7 +121,7 @@ export async function openRetention(
     event(record) {
       if (record.action !== 'audit.retire' || record.outcome !== 'success') return;
       if (record.organisationId === '0' && record.resourceId !== null)
-        events.set(record.resourceId, unixMicroseconds(record.occurredAt));
+        events.set(`${record.resourceId} ${record.requestId}`, unixMicroseconds(record.occurredAt));
     },
 
     settle() {

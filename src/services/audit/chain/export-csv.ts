@@ -1,0 +1,49 @@
+/**
+ * Records as CSV (RFC 4180) for a spreadsheet: what a spreadsheet would take for a formula is text here. Not for
+ * verification; the bundle is.
+ */
+import type { AuditRecord } from '../contract.ts';
+import { type ExportScope, isInScope, shardsOf } from './export-scope.ts';
+import { sequencedRecords } from './sequenced-records.ts';
+import type { LogSource } from './verification.ts';
+
+const columns = [
+  'eventId',
+  'occurredAt',
+  'receivedAt',
+  'organisationId',
+  'userId',
+  'sessionHash',
+  'keyId',
+  'agent',
+  'action',
+  'resourceType',
+  'resourceId',
+  'outcome',
+  'reason',
+  'requestId',
+  'region',
+  'service',
+  'id',
+  'xid',
+  'version',
+] as const satisfies readonly (keyof AuditRecord)[];
+
+/** OWASP: a leading = + - @, tab or line end makes a cell a formula; an apostrophe in front makes it text. */
+function cellOf(value: string | number | null): string {
+  if (value === null) return '';
+  const text = String(value);
+  const harmless = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
+
+/** Lines end in a carriage return; whoever writes them adds the newline. */
+export async function* exportCsv(source: LogSource, scope: ExportScope): AsyncGenerator<string> {
+  yield `${['shard', 'sequence', ...columns].join(',')}\r`;
+  const only = shardsOf(scope, await source.shards());
+  for await (const item of sequencedRecords(source, { shards: scope.shards, only })) {
+    if (item.kind === 'block' || !isInScope(item.record, scope)) continue;
+    const values = columns.map((column) => item.record[column]);
+    yield `${[item.shard, String(item.sequence), ...values].map(cellOf).join(',')}\r`;
+  }
+}

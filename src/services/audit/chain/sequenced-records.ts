@@ -1,0 +1,65 @@
+/**
+ * The log as an export gives it: each block, then its records with their sequences, all shards together in the order
+ * of the log. Records that are in no block yet are left for the next export; what does not match its block is left out
+ * and is for `verify` to name.
+ */
+import type { AuditRecord } from '../contract.ts';
+import { type Block, endOf, eventIdAt, isAfter, positionOf, shardOf } from './block.ts';
+import type { LogSource } from './verification.ts';
+
+export interface Sequenced {
+  readonly record: AuditRecord;
+  readonly shard: number;
+  readonly sequence: bigint;
+  readonly block: Block;
+  readonly index: number;
+}
+
+export type Item =
+  | { readonly kind: 'block'; readonly block: Block }
+  | ({ readonly kind: 'record' } & Sequenced);
+
+interface Reader {
+  readonly iterator: AsyncIterator<Block>;
+  block: Block | null;
+  next: number;
+}
+
+/** The place of the event, which is the next one unless rows are missing. */
+function placeOf(reader: Reader, eventId: string): number {
+  const { members, records } = reader.block!;
+  for (let place = reader.next; place < records; place += 1)
+    if (eventIdAt(members, place) === eventId) return place;
+  return -1;
+}
+
+export async function* sequencedRecords(
+  source: Pick<LogSource, 'blocks' | 'records'>,
+  scope: { readonly shards: number; readonly only: readonly number[] },
+): AsyncGenerator<Item> {
+  const readers = new Map<number, Reader>();
+  async function* advance(reader: Reader): AsyncGenerator<Item> {
+    const { value, done } = await reader.iterator.next();
+    reader.block = done ? null : value;
+    reader.next = 0;
+    if (reader.block) yield { kind: 'block', block: reader.block };
+  }
+  for (const shard of scope.only) {
+    const iterator = source.blocks(shard)[Symbol.asyncIterator]();
+    const reader: Reader = { iterator, block: null, next: 0 };
+    readers.set(shard, reader);
+    yield* advance(reader);
+  }
+  for await (const record of source.records()) {
+    const shard = shardOf(record.organisationId, scope.shards);
+    const reader = readers.get(shard);
+    if (!reader) continue;
+    while (reader.block && isAfter(positionOf(record), endOf(reader.block))) yield* advance(reader);
+    const index = reader.block ? placeOf(reader, record.eventId) : -1;
+    if (!reader.block || index < 0) continue;
+    reader.next = index + 1;
+    const sequence = reader.block.firstSequence + BigInt(index);
+    yield { kind: 'record', record, shard, sequence, block: reader.block, index };
+  }
+  for (const reader of readers.values()) while (reader.block) yield* advance(reader);
+}
