@@ -10,6 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { verifyLog } from '../audit/chain/verify.ts';
+import { readLog } from '../audit/log-source.ts';
+import { recordColumns } from '../audit/record-row.ts';
 import type { Database } from '../ports.ts';
 import { seedPassword } from '../sessions/seed.ts';
 import { openConnection } from './clients.ts';
@@ -18,8 +21,6 @@ import { schemaUrl } from './fixtures/platform.ts';
 
 const dist = fileURLToPath(new URL('../../../dist/services/gateway/', import.meta.url));
 const size = { rows: 20_000, users: 200, heavyUsers: 2, heavyRows: 2_000 };
-const columns =
-  'id, user_id, occurred_at, event_id, action, resource_type, resource_id, outcome, ip, request_id, user_agent';
 
 const { postgres, redis } = ownStores('process', { max_connections: '60' });
 const running = new Set<ChildProcess>();
@@ -27,6 +28,8 @@ const running = new Set<ChildProcess>();
 afterAll(async () => {
   for (const child of running) child.kill('SIGKILL');
 });
+
+const stateOf = (schema: string) => path.join(postgres.folder, 'state', schema);
 
 function launch(entry: string, schema: string, params: Record<string, unknown>) {
   const config = {
@@ -36,6 +39,7 @@ function launch(entry: string, schema: string, params: Record<string, unknown>) 
     redisUrl: redis.url,
     redisPrefix: `test:${schema}:`,
     seed: 7,
+    stateDirectory: stateOf(schema),
     params,
   };
   const child = fork(path.join(dist, `${entry}.js`), {
@@ -85,14 +89,23 @@ async function withDatabase<T>(work: (db: Database) => Promise<T>): Promise<T> {
 const fingerprint = (table: string) =>
   withDatabase(async (db) => {
     const rows = await db.query<{ rows: string; sum: string }>({
-      text: `SELECT count(*) AS rows, sum(hashtextextended((${columns})::text, 0)) AS sum FROM ${table}`,
+      text: `SELECT count(*) AS rows, sum(hashtextextended((${recordColumns})::text, 0)) AS sum FROM ${table}`,
     });
     return rows[0]!;
   });
 
+/** The newest block hash of each shard. */
+const chainOf = (schema: string) =>
+  withDatabase((db) =>
+    db.query<{ shard: number; head: string }>({
+      text: `SELECT DISTINCT ON (shard) shard, encode(hash, 'hex') AS head FROM ${schema}.audit_blocks
+              ORDER BY shard, number DESC`,
+    }),
+  );
+
 describe('the template', () => {
   beforeAll(async () => {
-    await template('flat', 'turn4.before');
+    await template('flat', 'turn4.before', { step: 'base' });
     await template('monthly', 'turn4.after');
   });
 
@@ -107,6 +120,29 @@ describe('the template', () => {
     expect(await fingerprint('again.audit_logs')).toEqual(await fingerprint('flat.audit_logs'));
     await template('fewer', 'turn4.before', { rows: 19_999 });
     expect(await fingerprint('fewer.audit_logs')).not.toEqual(await fingerprint('flat.audit_logs'));
+    expect(await chainOf('again')).toEqual(await chainOf('monthly'));
+    expect(await chainOf('fewer')).not.toEqual(await chainOf('monthly'));
+  });
+
+  it('is chained, all of it, live months and archived ones', async () => {
+    expect(await chainOf('flat')).toEqual([]);
+    expect(await chainOf('monthly')).toHaveLength(8);
+    const db = await openConnection(schemaUrl(postgres.url, 'monthly'));
+    const source = await readLog(db, { checkpoints: null });
+    const found = await verifyLog(source, { publicKeys: [], shards: 8 });
+    await source.close();
+    await db.close();
+    expect(found).toMatchObject({ records: 20_000, notSequenced: 0 });
+    // The one thing it has not: a checkpoint, which only a process with a key can give it.
+    expect(found.findings.filter(({ kind }) => !kind.startsWith('checkpoint'))).toEqual([]);
+  });
+
+  it('refuses a step it does not know', async () => {
+    const { code, stderr } = await launch('template', 'wrong', {
+      design: 'turn4.after',
+      step: 'half',
+    }).exit;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('params.step must be one of base')]);
   });
 
   it('keeps live months and archives the older, where auditors still read them', async () => {
@@ -189,13 +225,19 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(lines.map(({ requestId }) => requestId).sort()).toEqual([...ids].sort());
-    expect(lines[0]).toMatchObject({
-      kind: 'effect',
-      name: 'audit',
-      action: 'project.list',
-      outcome: 'success',
-    });
+    const events = lines.filter(({ name }) => name === 'audit');
+    expect(events.map(({ requestId }) => requestId).sort()).toEqual([...ids].sort());
+    expect(events.map(({ facts }) => facts.place)).toEqual(ids.map((_, i) => i + 1));
+    for (const { facts } of events)
+      expect(facts).toMatchObject({
+        ...{ action: 'project.list', outcome: 'success', personal: 'sealed' },
+        ...{ shard: expect.any(Number), sequence: expect.any(Number) },
+        receivedAtUs: expect.any(Number),
+      });
+    const [chain] = lines.filter(({ name }) => name === 'audit-chain');
+    expect(chain.facts).toMatchObject({ findings: 0, notSequenced: 0, first: '' });
+    expect(chain.facts.records).toBeGreaterThanOrEqual(20_030);
+    expect(chain.facts.checkpoints).toBeGreaterThan(0);
     for (const { occurredAtUs } of lines)
       expect(occurredAtUs / 1_000).toBeGreaterThanOrEqual(sinceMs);
   });
