@@ -1,28 +1,43 @@
 import { defineConfig } from 'vitest/config';
 import { CountReporter } from './vitest.reporter.ts';
 
-// Three layers: unit (pure, in process), integration (real PostgreSQL, Redis, sockets, Chromium; one file
-// at a time, because they share two cores), scenario (whole runs through the CLI).
+/** Short leases, windows, stalls: on a busy machine they would say something else. Nothing runs beside them. */
+const timed: string[] = [
+  'src/scenarios/kill-matrix/*.integration.test.ts',
+  'src/scenarios/session-{interleavings,kills}.integration.test.ts',
+  'src/services/gateway/{audit-trail,degraded-limits,interleavings,limits*,process,read-through,session*,unconfirmed-ends}.integration.test.ts',
+  'src/services/audit/{sequencer,writers}.integration.test.ts',
+  'src/services/rate-limit/**/*.integration.test.ts',
+  'src/sim/effects/{faults,load}/*.integration.test.ts',
+];
+
+// Layers: unit (pure, in process), integration (real PostgreSQL, Redis, sockets, Chromium; two files at a time,
+// because there are two cores), timed (the same, one at a time), scenario (whole runs through the CLI, one at a time).
 const project = (name: string, include: string[], extra: Record<string, unknown> = {}) => ({
   test: { name, include, ...extra },
 });
+const pairs = (groupOrder: number) => ({ maxWorkers: 2, sequence: { groupOrder } });
+const alone = { fileParallelism: false };
 
 export default defineConfig({
   test: {
     reporters: ['default', new CountReporter()],
     projects: [
       project('unit', ['src/**/*.test.{ts,tsx}'], {
-        exclude: ['src/**/*.integration.test.ts', 'src/**/*.scenario.test.ts'],
+        ...pairs(0),
+        exclude: ['src/**/*.{integration,scenario}.test.ts'],
         // Property tests on a machine that is busy with something else.
         testTimeout: 20_000,
       }),
       project('integration', ['src/**/*.integration.test.ts'], {
-        fileParallelism: false,
+        ...pairs(1),
+        exclude: timed,
         testTimeout: 60_000,
         hookTimeout: 120_000,
       }),
+      project('timed', timed, { ...alone, testTimeout: 60_000, hookTimeout: 120_000 }),
       project('scenario', ['src/**/*.scenario.test.ts'], {
-        fileParallelism: false,
+        ...alone,
         testTimeout: 300_000,
         hookTimeout: 240_000,
       }),
