@@ -1,7 +1,9 @@
 /** The walls of the database, tried from both sides: as the role services run as, and as the owner of everything. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { readHeads } from './block-store.ts';
 import { addEvents, clock, connect, makeLog } from './fixtures/chained-log.ts';
+import { look, prepareLooks } from './look.ts';
 import type { OwnConnection } from './sequencer.ts';
 import { grantStorage, migrateToMonthly, serviceRole } from './storage.ts';
 
@@ -108,6 +110,15 @@ describe('on a server of our own', () => {
     await service.query({
       text: 'UPDATE audit_subject_keys SET wrapped = NULL, erased_at = now()',
     });
+  });
+
+  it('lets the service chain what was added', async () => {
+    await prepareLooks(service);
+    const size = { shards: 4, maxRecords: 1_000 };
+    const heads = await readHeads(service, size.shards);
+    const seen = await look(service, { heads, size, nowUs: clock.nowUs() });
+    expect(seen.records).toBeGreaterThan(3);
+    expect((await readHeads(owner, size.shards)).size).toBe(seen.heads!.size);
   });
 
   it('refuses the service every change, also through the view, and the tables themselves', async () => {
