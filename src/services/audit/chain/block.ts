@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
 import { unixMicroseconds, writeMember } from './encoding.ts';
-import { merkleRoot } from './merkle.ts';
+import { leafBytes, rootOfPacked } from './merkle.ts';
 
 export interface BlockHeader {
   readonly shard: number;
@@ -78,6 +78,22 @@ export function leavesOf(members: Buffer): Buffer[] {
   return leaves;
 }
 
+/** Of the leaves among the members. */
+export function rootOfMembers(members: Buffer): Buffer {
+  const leafAt = memberBytes - leafBytes;
+  // Members that were cut may end within a leaf.
+  const count = Math.ceil(Math.max(0, members.length - leafAt) / memberBytes);
+  const leaves = Buffer.alloc(count * leafBytes);
+  for (let index = 0; index < count; index += 1)
+    members.copy(
+      leaves,
+      index * leafBytes,
+      index * memberBytes + leafAt,
+      (index + 1) * memberBytes,
+    );
+  return rootOfPacked(leaves);
+}
+
 export const shardOf = (organisationId: string, shards: number): number =>
   organisationId.length <= 15
     ? Number(organisationId) % shards
@@ -126,7 +142,7 @@ export function makeBlock(
     toXid: at.toXid,
     toId: at.toId,
     sequencedAt: at.sequencedAt,
-    root: merkleRoot(leavesOf(members)),
+    root: rootOfMembers(members),
     previous: previous ? previous.hash : noBlock,
   };
   return { ...header, members, hash: hashOfBlock(header) };

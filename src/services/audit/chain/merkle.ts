@@ -22,11 +22,29 @@ function above(level: readonly Buffer[]): Buffer[] {
   return next;
 }
 
-export function merkleRoot(leaves: readonly Buffer[]): Buffer {
-  if (leaves.length === 0) return hash('sha256', Buffer.alloc(0), 'buffer');
-  let level = leaves;
-  while (level.length > 1) level = above(level);
-  return level[0]!;
+export const leafBytes = 32;
+
+export const merkleRoot = (leaves: readonly Buffer[]): Buffer =>
+  rootOfPacked(Buffer.concat(leaves));
+
+/**
+ * The root over leaves that lie one behind the other; each level overwrites the one below, so what was given is gone.
+ * A block is sealed and verified with it: a buffer for every node would cost four times the hashing.
+ */
+export function rootOfPacked(level: Buffer): Buffer {
+  if (level.length === 0) return hash('sha256', level, 'buffer');
+  let count = level.length / leafBytes;
+  while (count > 1) {
+    const odd = count % 2;
+    for (let to = 0; to < count - odd; to += 2) {
+      level.copy(pair, 1, to * leafBytes, (to + 2) * leafBytes);
+      level.write(hash('sha256', pair, 'binary'), (to / 2) * leafBytes, 'binary');
+    }
+    const half = (count - odd) / 2;
+    if (odd === 1) level.copyWithin(half * leafBytes, (count - 1) * leafBytes, count * leafBytes);
+    count = half + odd;
+  }
+  return Buffer.from(level.subarray(0, leafBytes));
 }
 
 /** The siblings from the leaf up to the root. */

@@ -8,13 +8,12 @@ import {
   eventIdAt,
   hashOfBlock,
   isAfter,
-  leavesOf,
   memberBytes,
   noBlock,
+  rootOfMembers,
 } from './block.ts';
 import { unixMicroseconds } from './encoding.ts';
 import type { Findings } from './findings.ts';
-import { merkleRoot } from './merkle.ts';
 import type { FindingKind } from './verification.ts';
 
 interface Fault {
@@ -46,7 +45,7 @@ function linkCheck(previous: Block | null, block: Block): Fault | null {
 }
 
 function rootCheck(_previous: Block | null, block: Block): Fault | null {
-  if (merkleRoot(leavesOf(block.members)).equals(block.root)) return null;
+  if (rootOfMembers(block.members).equals(block.root)) return null;
   return fault('root-mismatch', 'the leaves of the members do not lead to the root');
 }
 
