@@ -8,6 +8,7 @@ const whole = {
   databaseSchema: 'platform',
   redisUrl: 'redis://127.0.0.1',
   redisPrefix: 'ps:',
+  stateDirectory: '/var/lib/platform',
   seed: 42,
   params: { design: 'turn4.after' },
 };
