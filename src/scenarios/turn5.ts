@@ -8,6 +8,7 @@
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
 import type { Drill, Invariant } from '../sim/scenario.ts';
+import { auditChain, auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
 import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './limit-invariants.ts';
@@ -144,6 +145,9 @@ function invariants({ windowMs, keyLimit }: Size): readonly Invariant[] {
       ...{ operations: [...operations, ...tenantNames], obeyed: 0 },
       subjectOf: ({ user }: OperationRecord) => user,
     }),
+    // Keys and agents are on record too, as their owner's, and so is every refusal.
+    auditOnce({ denials: 10 }),
+    auditChain,
   ];
 }
 

@@ -47,7 +47,7 @@ describe('kills from a seed', () => {
           target: targetOf(fault),
           isAlone: kindOf(name).alone === true,
           fromMs: at.afterMs,
-          toMs: at.latestMs! + forMs! + kindOf(name).backMs,
+          toMs: at.afterMs + 300 + forMs! + kindOf(name).backMs,
         }));
         for (const [index, one] of spans.entries()) {
           expect(one.toMs).toBeLessThanOrEqual(endMs + 1);

@@ -35,8 +35,9 @@ export interface PlannedKills {
   readonly endMs: number;
 }
 
-/** Longest wait for the event of a moment: without it the kill comes all the same. */
-const MOMENT_MS = 500;
+/** What a moment's event is waited for as a rule, and at most: without it the kill comes all the same. */
+const MOMENT_MS = 300;
+const LONGEST_MOMENT_MS = 4_000;
 const ALONE = 'alone';
 
 /** `numbers` goes on from phase to phase. */
@@ -89,7 +90,7 @@ function faultOf(
   const { number, target, atMs, after } = given;
   return {
     name: `${family}#${number}`,
-    at: { afterMs: atMs, ...(moment && { ...moment, latestMs: atMs + MOMENT_MS }) },
+    at: { afterMs: atMs, ...(moment && { ...moment, latestMs: atMs + LONGEST_MOMENT_MS }) },
     ...(after.length === 0 ? {} : { after }),
     fault: { kind: 'kill', target, signal },
     forMs,
