@@ -76,6 +76,31 @@ it('chains nothing that a running transaction could still come before, and skips
   expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 7 });
 });
 
+it('would skip a row without that wait, and the verifier would tell', async () => {
+  const hasty = (own: OwnConnection) => ({
+    query: <Row>(statement: { text: string; values?: readonly unknown[] }) =>
+      own.query<Row>({
+        ...statement,
+        text: statement.text.replace(' AND xid < pg_snapshot_xmin(pg_current_snapshot())', ''),
+      }),
+  });
+  const [long, late] = [await open(), await open()];
+  const size = { shards: design.shards, maxRecords: 100 };
+  const chainAll = async () => {
+    const heads = await readHeads(db, design.shards);
+    return (await look(hasty(late), { heads, size, nowUs: clock.nowUs() })).records;
+  };
+  await long.query({ text: 'BEGIN' });
+  await addEvents(long, 1);
+  await addEvents(late, 5);
+  expect(await chainAll()).toBe(5);
+  await long.query({ text: 'COMMIT' });
+  expect(await chainAll()).toBe(0);
+  await Promise.all([long.close(), late.close()]);
+  const { findings } = await verify(db, directory);
+  expect(findings.map(({ kind }) => kind)).toContain('record-inserted');
+});
+
 it('keeps up with writers that interleave, take their time and roll back; gaps in ids are none in the chain', async () => {
   await start();
   const writers = await Promise.all(Array.from({ length: 6 }, open));
