@@ -12,7 +12,7 @@ import { localLogFile } from '../audit/local-log.ts';
 import { openPersonal } from '../audit/seal.ts';
 import type { Design } from '../design.ts';
 import { findDesign } from '../lineage.ts';
-import { openConnection } from './clients.ts';
+import { findServiceRole, openConnection } from './clients.ts';
 import { bearer, client, type Send } from './fixtures/client.ts';
 import { type CommitCutter, openCommitCutter } from './fixtures/commit-cutter.ts';
 import {
@@ -24,7 +24,8 @@ import {
 } from './fixtures/platform.ts';
 
 const { postgres, redis } = ownStores('audit-trail');
-const schema = 'trail';
+// Our own schema, so that the service runs as the role that may add to the log and not change it.
+const schema = 'platform';
 const design = wide(withCheapPasswords(findDesign('turn3.after')));
 const size = {
   ...{ rows: 0, users: 40, heavyUsers: 0, heavyRows: 0, seed: 7 },
@@ -52,17 +53,19 @@ let cutter: CommitCutter;
 let platform: Platform;
 let anyone: Send;
 let folder: string;
+let role: string | null;
 let places = 0;
 
 const start = async (stateDirectory: string, name = 'gateway') =>
   startPlatform({
     ...{ databaseUrl: cutter.urlOf(postgres.url), schema, redisUrl: redis.url },
-    ...{ design, name, stateDirectory },
+    ...{ design, name, stateDirectory, role },
   });
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'platform-trail-'));
   await prepareSchema(postgres.url, { schema, design, size });
+  role = await findServiceRole(schemaUrl(postgres.url, schema));
   cutter = await openCommitCutter(postgres.port);
   platform = await start(path.join(folder, 'state'));
   anyone = client(platform.url);
@@ -286,6 +289,17 @@ describe('a change and its event', () => {
     expect(await projectsOf('10')).toEqual([]);
     expect((await send('GET', '/me', { headers })).status).toBe(503);
     await query('DROP TRIGGER refuse_one ON audit_logs');
+  });
+});
+
+describe('the role of the service', () => {
+  it('adds to the log, and can not change it', async () => {
+    expect(role).toBe('platform_service');
+    const db = await openConnection(schemaUrl(postgres.url, schema), role);
+    const changes = ['DELETE FROM audit_logs', 'TRUNCATE audit_logs', 'DELETE FROM audit_blocks'];
+    for (const text of [...changes, `UPDATE audit_logs SET outcome = 'success'`])
+      await expect(db.query({ text })).rejects.toMatchObject({ code: '42501' });
+    await db.close();
   });
 });
 
