@@ -51,12 +51,13 @@ export function createCheckpointWriter(given: {
       const shards = shardHeads(heads);
       if (contradicted || shards.length === 0 || spell(shards) === written) return;
       const at = isoFromUs(nowUs);
-      await file.append((last) =>
-        signCheckpoint(
-          { at, shards, previous: last === null ? noCheckpoint : checkpointDigest(last) },
-          keys,
-        ),
-      );
+      await file.append((last) => {
+        // Stopped for a while just before this, and another was elected meanwhile.
+        if (last !== null && hasMore(readCheckpoint(last).shards, heads))
+          throw new Error('another sequencer has signed more: this checkpoint is not written');
+        const previous = last === null ? noCheckpoint : checkpointDigest(last);
+        return signCheckpoint({ at, shards, previous }, keys);
+      });
       written = spell(shards);
     },
   };
@@ -75,6 +76,9 @@ function newest(file: CheckpointFile, report: (error: Error) => void): readonly 
 
 const spell = (shards: readonly ShardHead[]): string =>
   shards.map(({ shard, blocks }) => `${shard}:${blocks}`).join();
+
+const hasMore = (signed: readonly ShardHead[], heads: Heads): boolean =>
+  signed.some(({ shard, blocks }) => BigInt(blocks) > (heads.get(shard)?.number ?? 0n));
 
 const shardHeads = (heads: Heads): ShardHead[] =>
   [...heads.values()]

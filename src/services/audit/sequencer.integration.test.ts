@@ -178,6 +178,30 @@ it('elects another when the connection that holds the lock is killed', async () 
   expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', notSequenced: 0 });
 });
 
+it('takes the lock from a process that stands still with its connection open', async () => {
+  let isStopped = false;
+  const frozen = await startSequencer({
+    ...{ databaseUrl: postgres.url, schema, directory },
+    async open() {
+      const own = await open();
+      return {
+        query: (statement) => (isStopped ? new Promise(() => {}) : own.query(statement)),
+        close: () => own.close(),
+      };
+    },
+  });
+  started.push(frozen);
+  await addEvents(db, 3);
+  await chained(db, 3);
+  isStopped = true;
+  const other = await start();
+  await addEvents(db, 3);
+  await chained(db, 6);
+  expect(other.told).not.toEqual([]);
+  await other.close();
+  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 6 });
+});
+
 it('goes on after PostgreSQL was killed and started again', async () => {
   const sequencer = await start();
   await addEvents(db, 10);

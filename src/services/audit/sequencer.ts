@@ -31,6 +31,7 @@ const backoffMs = { first: 100, most: 2_000 };
 const stepLimitMs = 10_000;
 const closeLimitMs = 2_000;
 const closingMs = 1_000;
+const maxIdleMs = 3_000;
 const maxFenced = 10;
 
 interface Given {
@@ -91,6 +92,12 @@ export function createSequencer(given: Given): Sequencer {
   };
 
   async function elected(db: Database, stopped: AbortSignal): Promise<boolean> {
+    // A process that is stopped in its tracks keeps its connection; the lock must not stay with it.
+    const idleMs = Math.max(maxIdleMs, 3 * design.everyMs);
+    await db.query({
+      text: `SELECT set_config('idle_session_timeout', $1, false)`,
+      values: [`${idleMs}ms`],
+    });
     while (!stopped.aborted) {
       const [row] = await db.query<{ mine: boolean }>({
         text: `SELECT pg_try_advisory_lock(hashtextextended('audit sequencer ' || current_schema(), 0)) AS mine`,
