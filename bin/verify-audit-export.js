@@ -7,7 +7,7 @@
  * Exit code 0: it holds. 98: it does not, and the first bad record is named. 2: it could not be read.
  */
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
 
@@ -59,149 +59,111 @@ function rootOf(leaves) {
   return sha256(Buffer.of(1), rootOf(leaves.slice(0, half)), rootOf(leaves.slice(half)));
 }
 
-const memberOf = (block, i) => block.bytes.subarray(i * 56, (i + 1) * 56);
+const int32 = (value) => int64(value).subarray(4);
 
-function checkBlock(block, previous) {
+function checkBlock(block, before) {
+  const { shard, number, records, root } = block;
   const bytes = Buffer.from(block.members, 'base64');
+  const first = BigInt(block.firstSequence);
   must(block.version === 1, `version ${block.version} of blocks is not known`);
-  must(
-    BigInt(block.number) === (previous ? BigInt(previous.number) + 1n : 1n),
-    'a block is missing before it',
-  );
-  must(BigInt(block.firstSequence) === (previous ? previous.end : 1n), 'its sequence has a gap');
-  must(
-    block.previous === (previous ? previous.hash : '0'.repeat(64)),
-    'the link to the block before is broken',
-  );
-  must(
-    block.records > 0 && bytes.length === block.records * 56,
-    'its members are not as many as it says',
-  );
-  const head = Buffer.alloc(8);
-  head.writeUInt8(2, 0);
-  head.writeUInt8(block.version, 1);
-  head.writeUInt16BE(block.shard, 2);
-  head.writeUInt32BE(block.records, 4);
-  const parts = [
-    head.subarray(0, 4),
-    int64(block.number),
-    int64(block.firstSequence),
-    head.subarray(4),
-  ];
-  parts.push(int64(block.toXid), int64(block.toId), int64(microseconds(block.sequencedAt)));
-  parts.push(Buffer.from(block.root, 'hex'), Buffer.from(block.previous, 'hex'));
-  must(hex(sha256(...parts)) === block.hash, 'its hash is not that of its header');
-  const leaves = Array.from({ length: block.records }, (_, i) =>
-    bytes.subarray(i * 56 + 24, (i + 1) * 56),
-  );
-  must(hex(rootOf(leaves)) === block.root, 'its members do not lead to its root');
-  return { ...block, bytes, end: BigInt(block.firstSequence) + BigInt(block.records) };
+  must(BigInt(number) === (before ? BigInt(before.number) + 1n : 1n), 'one is missing before it');
+  must(first === (before?.end ?? 1n), 'its sequence has a gap');
+  must(block.previous === (before?.hash ?? '0'.repeat(64)), 'the link before it is broken');
+  must(records > 0 && bytes.length === records * 56, 'its members are not as many as it says');
+  const head = [Buffer.of(2, 1), int32(shard).subarray(2), int64(number), int64(first)];
+  head.push(int32(records), int64(block.toXid), int64(block.toId));
+  head.push(int64(microseconds(block.sequencedAt)));
+  head.push(Buffer.from(root, 'hex'), Buffer.from(block.previous, 'hex'));
+  must(hex(sha256(...head)) === block.hash, 'its hash is not that of its header');
+  const leafAt = (_, i) => bytes.subarray(i * 56 + 24, (i + 1) * 56);
+  const leaves = Array.from({ length: records }, leafAt);
+  must(hex(rootOf(leaves)) === root, 'its members do not lead to its root');
+  return { ...block, bytes, first, end: first + BigInt(records), last: -1 };
 }
 
-function checkRecord({ sequence, record, shard }, block, header) {
-  const { organisationId } = record;
-  must(
-    Number(BigInt(organisationId) % BigInt(header.shards)) === shard,
-    'it is in the wrong shard',
-  );
-  must(
-    header.organisationId === null || header.organisationId === organisationId,
-    'it is of another organisation',
-  );
-  const index = block ? Number(BigInt(sequence) - BigInt(block.firstSequence)) : -1;
+function checkRecord({ sequence, record, shard }, block, { shards, organisationId }) {
+  const owner = record.organisationId;
+  must(Number(BigInt(owner) % BigInt(shards)) === shard, 'it is in the wrong shard');
+  must((organisationId ?? owner) === owner, 'it is of another organisation');
+  const index = block ? Number(BigInt(sequence) - block.first) : -1;
   must(index >= 0 && index < block.records, 'its sequence is not in the block before it');
-  must(index > (block.last ?? -1), 'it is out of order, or there twice');
+  must(index > block.last, 'it is out of order, or there twice');
   block.last = index;
-  const own = Buffer.concat([
-    uuid(record.eventId),
-    int64(microseconds(record.occurredAt)),
-    leafOf(record),
-  ]);
-  must(own.equals(memberOf(block, index)), 'it is not what was hashed');
+  const occurred = int64(microseconds(record.occurredAt));
+  const own = Buffer.concat([uuid(record.eventId), occurred, leafOf(record)]);
+  must(own.equals(block.bytes.subarray(index * 56, index * 56 + 56)), 'it is not what was hashed');
 }
 
-function checkCheckpoint(line, state, key) {
+/** How many records of the bundle's shards it signs. */
+function checkCheckpoint(line, { shards, header }, key) {
   const { signature, ...rest } = JSON.parse(line);
   const unsigned = JSON.stringify(rest);
-  const signed = Buffer.from(`platform-audit-checkpoint\n${unsigned}`);
-  must(
-    line === `${unsigned.slice(0, -1)},"signature":"${signature}"}`,
-    'is not in its one spelling',
-  );
-  must(
-    verify(null, signed, key, Buffer.from(signature, 'base64')),
-    'is not signed with the given key',
-  );
+  const inFull = `${unsigned.slice(0, -1)},"signature":"${signature}"}`;
+  const bytes = Buffer.from(`platform-audit-checkpoint\n${unsigned}`);
+  const signed = verify(null, bytes, key, Buffer.from(signature, 'base64'));
+  must(line === inFull && signed, 'is not signed with the given key');
+  let total = 0;
   for (const { shard, blocks, records, head } of rest.shards) {
-    const own = state.shards.get(shard);
-    if (!own && state.header.organisationId !== null) continue;
-    const block = own?.heads.get(blocks);
+    if (!shards.has(shard) && header.organisationId !== null) continue;
+    const block = shards.get(shard)?.get(blocks);
     must(block, `names block ${blocks} of shard ${shard}, and the bundle ends before it`);
-    must(
-      block.hash === head && block.records === records,
-      `does not fit block ${blocks} of shard ${shard}`,
-    );
+    const fits = block.hash === head && block.records === records;
+    must(fits, `does not fit block ${blocks} of shard ${shard}`);
+    total += Number(records);
   }
-  return rest;
+  return total;
 }
 
+function checkLine(item, state, key) {
+  const { counts, newest, shards } = state;
+  const { kind, shard } = item;
+  if (kind === 'header') {
+    const known = item.format === 'platform-audit-export' && item.version === 1;
+    must(known && !state.header, 'is of an unknown format');
+    state.header = item;
+    return;
+  }
+  must(state.header && kind in { block: 1, record: 1, checkpoint: 1 }, 'does not belong here');
+  counts[`${kind}s`] += 1;
+  if (kind === 'record') checkRecord(item, newest.get(shard), state.header);
+  if (kind === 'checkpoint') state.signed = checkCheckpoint(item.line, state, key);
+  if (kind !== 'block') return;
+  const block = checkBlock(item, newest.get(shard));
+  newest.set(shard, block);
+  if (!shards.has(shard)) shards.set(shard, new Map());
+  shards.get(shard).set(block.number, { hash: block.hash, records: String(block.end - 1n) });
+  state.members += block.records;
+}
+
+const nameOf = ({ kind, shard, number, firstSequence, sequence, record }) =>
+  ({
+    block: `block ${number}, shard ${shard}, sequence ${firstSequence}`,
+    record: `record ${record?.eventId}, shard ${shard}, sequence ${sequence}`,
+  })[kind] ?? kind;
+
 async function verifyBundle(file, key) {
-  const state = { header: null, shards: new Map() };
   const counts = { records: 0, blocks: 0, checkpoints: 0 };
+  const state = { counts, newest: new Map(), shards: new Map(), members: 0, signed: 0 };
   const digest = createHash('sha256');
   let trailer = null;
-  const raw = createReadStream(file);
-  const lines = createInterface({
-    input: file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw,
-    crlfDelay: Infinity,
-  });
-  const newest = new Map();
-  for await (const line of lines) {
+  const raw = createReadStream(file, { fd: openSync(file, 'r') });
+  const input = file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     const item = JSON.parse(line);
     must(trailer === null, 'something follows the trailer');
-    if (item.kind !== 'trailer') digest.update(`${line}\n`);
-    const { shard } = item;
+    if (item.kind === 'trailer') trailer = item;
+    else digest.update(`${line}\n`);
     try {
-      if (item.kind === 'header') {
-        must(
-          item.format === 'platform-audit-export' && item.version === 1,
-          'is of an unknown format',
-        );
-        state.header = item;
-      } else if (item.kind === 'block') {
-        const block = checkBlock(item, newest.get(shard));
-        newest.set(shard, block);
-        const own = state.shards.get(shard) ?? { heads: new Map() };
-        own.heads.set(block.number, { hash: block.hash, records: String(block.end - 1n) });
-        state.shards.set(shard, own);
-        counts.blocks += 1;
-      } else if (item.kind === 'record') {
-        checkRecord(item, newest.get(shard), state.header);
-        counts.records += 1;
-      } else if (item.kind === 'checkpoint') {
-        checkCheckpoint(item.line, state, key);
-        counts.checkpoints += 1;
-      } else if (item.kind === 'trailer') trailer = item;
-      else throw new Bad('is of an unknown kind');
+      if (item.kind !== 'trailer') checkLine(item, state, key);
     } catch (error) {
-      if (!(error instanceof Bad)) error.message = `cannot be read: ${error.message}`;
-      const of =
-        item.kind === 'record'
-          ? ` ${item.record?.eventId}, shard ${shard}, sequence ${item.sequence}`
-          : '';
-      const at =
-        item.kind === 'block'
-          ? ` ${item.number} of shard ${shard}, sequence ${item.firstSequence}`
-          : of;
-      throw new Bad(`${item.kind}${at}: ${error.message}`);
+      throw new Bad(`${nameOf(item)}: ${error.message}`);
     }
   }
   must(state.header && trailer, 'the bundle is cut short');
-  for (const name of Object.keys(counts))
-    must(counts[name] === trailer[name], `not all ${name} are there`);
+  for (const name in counts) must(counts[name] === trailer[name], `not all ${name} are there`);
   must(hex(digest.digest()) === trailer.digest, 'the digest of the lines is another');
   must(counts.checkpoints > 0, 'there is no checkpoint: nothing in it is signed');
-  return counts;
+  return { ...state, ...counts };
 }
 
 const [file, keyFile] = process.argv.slice(2);
@@ -210,8 +172,14 @@ if (!keyFile) {
   process.exit(2);
 }
 try {
-  const counts = await verifyBundle(file, createPublicKey(readFileSync(keyFile)));
-  process.stdout.write(`holds: ${counts.records} records in ${counts.blocks} blocks, signed\n`);
+  const { records, blocks, members, signed } = await verifyBundle(
+    file,
+    createPublicKey(readFileSync(keyFile)),
+  );
+  const newer = `${members - signed} of these are newer than the checkpoint`;
+  process.stdout.write(
+    `holds: ${records} records of the ${members} in ${blocks} blocks; ${newer}\n`,
+  );
 } catch (error) {
   process.stderr.write(
     `${error instanceof Bad ? 'does not hold' : 'cannot be read'}: ${error.message}\n`,

@@ -110,7 +110,7 @@ describe('the bundle', () => {
     [
       'a missing block',
       (lines) => lines.filter(({ kind }, i) => kind !== 'record' && i !== middle(lines, 'block')),
-      /block \d+ of shard \d, sequence \d+: a block is missing before it/,
+      /block \d+, shard \d, sequence \d+: one is missing before it/,
     ],
     [
       'another root',
