@@ -163,6 +163,22 @@ describe('group commit', () => {
       await writer.close();
     });
 
+    it('does not wait long for a store that is silent, and takes its late answer too', async () => {
+      const log = await open();
+      const { flushes, writer } = heldStore(log);
+      const change = writer.record(event('1'));
+      await writer.record(event('2'), mayWait);
+      expect(log.events()).toBe(1);
+      const finishing = setInterval(() => {
+        for (const { finish } of flushes) finish();
+      }, 10);
+      await change;
+      await writer.close();
+      clearInterval(finishing);
+      expect(flushes.map(({ ids }) => ids.join())).toEqual(['1,2', '2']);
+      expect((await open()).events()).toBe(0);
+    });
+
     it('refuses when the local log is full', async () => {
       const { flushes, writer } = heldStore(await open(10));
       const record = writer.record(event('1'), mayWait);
