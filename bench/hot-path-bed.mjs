@@ -1,8 +1,8 @@
 /**
  * What the hot path runs on: the testbed of our scenarios with one gateway, and beside the gateway, on the same cores,
- * the no-op, the Express stack and the load, each a process of its own. PostgreSQL has the last core to itself, all
- * the others share the rest, as in every scenario of ours. The Express stack has the same PostgreSQL and Redis, a
- * database and keys of its own, and a session for each of the same users.
+ * the no-op, the Express stack and the load, each a process of its own. The stores, PostgreSQL and Redis, have the last
+ * core. The Express stack has the same PostgreSQL and Redis, a database and keys of its own, and a session for each of
+ * the same users.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -10,10 +10,11 @@ import pg from 'pg';
 import { createClient } from 'redis';
 import { startChild } from '../dist/sim/effects/testbed/child-process.js';
 import { machinePinPlan } from '../dist/sim/effects/testbed/pin-machine.js';
+import { pinRunning } from '../dist/sim/effects/testbed/pin-running.js';
 import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
 import { nextMessage } from './bed.mjs';
 
-const DESIGN = process.env.HOT_PATH_DESIGN ?? 'turn5.after';
+const DESIGN = 'turn5.after';
 const USERS = 2_000;
 /** The most that settings may say, in a window of the design's own length: the load is admitted. */
 const LIMIT = 10_000;
@@ -29,7 +30,12 @@ export async function openHotPathBed(logFolder) {
     spec: {
       postgres: {
         // No checkpoint in the middle of a round.
-        settings: { shared_buffers: '256MB', max_wal_size: '8GB', checkpoint_timeout: '1h' },
+        settings: {
+          ...JSON.parse(process.env.HOT_PG ?? '{}'),
+          shared_buffers: '256MB',
+          max_wal_size: '8GB',
+          checkpoint_timeout: '1h',
+        },
         template: [
           {
             name: 'template',
@@ -58,6 +64,7 @@ export async function openHotPathBed(logFolder) {
       },
     },
   });
+  if (cores) for (const pid of testbed.pids.redis?.() ?? []) await pinRunning(pid, cores.postgres);
   /** @type {Child[]} */
   const children = [];
   const start = async (/** @type {string} */ name, /** @type {object} */ argument = {}) => {

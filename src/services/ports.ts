@@ -70,11 +70,18 @@ export class ServiceError extends Error {
   }
 }
 
+let lastSecond = Number.NaN;
+let lastSecondText = '';
+
 /** `2026-11-21T03:23:15.123456Z`: microseconds survive, and text order is time order. */
 export function isoFromUs(us: number): string {
-  const ms = Math.floor(us / 1_000);
-  const rest = String(us - ms * 1_000).padStart(3, '0');
-  return `${new Date(ms).toISOString().slice(0, -1)}${rest}Z`;
+  const second = Math.floor(us / 1_000_000);
+  // Most of what is written down happens in the second of the one before.
+  if (second !== lastSecond) {
+    lastSecondText = new Date(second * 1_000).toISOString().slice(0, -4);
+    lastSecond = second;
+  }
+  return `${lastSecondText}${String(us - second * 1_000_000).padStart(6, '0')}Z`;
 }
 
 /** A UUID of version 7: ordered by time, so that a unique index grows at one end. */

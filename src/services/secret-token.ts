@@ -3,7 +3,7 @@
  * (CRC-32 of all before it) that refuses typing errors and noise before anything is hashed or looked up. The check is
  * no protection: anybody can compute it. Pure.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Random } from './ports.ts';
 
@@ -14,7 +14,7 @@ export const newSecret = (random: Random): string =>
 
 export const checkOf = (text: string): string => crc32(text).toString(16).padStart(8, '0');
 
-export const hashOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();
+export const hashOf = (secret: string): Buffer => hash('sha256', secret, 'buffer');
 
 /** In constant time: how much of a guess was right must not show. */
 export const sameHash = (a: Buffer, b: Buffer): boolean =>

@@ -50,12 +50,10 @@ export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }
   return {
     async many(events) {
       const keys = await subjects.keysOf(events.map(({ userId }) => userId));
-      const values: unknown[][] = columns.map(() => []);
-      for (const event of events) {
-        const row = rowOf(event, keys.get(event.userId)!.seal(event.personal));
-        for (let at = 0; at < row.length; at += 1) values[at]!.push(row[at]);
-      }
-      await db.query({ ...insertMany, values });
+      const rows = events.map((event) =>
+        rowOf(event, keys.get(event.userId)!.seal(event.personal)),
+      );
+      await db.query({ ...insertMany, values: columns.map((_, at) => arrayOf(rows, at)) });
     },
     async inside(tx, event) {
       const key = await subjects.keyIn(tx, event.userId);
@@ -66,6 +64,22 @@ export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }
     },
   };
 }
+
+/** A column of the rows as PostgreSQL reads an array: what the client would make of it, without asking each value what it is. */
+function arrayOf(rows: readonly (readonly unknown[])[], at: number): string {
+  let text = '';
+  for (const row of rows) text += `${text === '' ? '{' : ','}${elementOf(row[at])}`;
+  return `${text}}`;
+}
+
+function elementOf(value: unknown): string {
+  if (value === null) return 'NULL';
+  if (value instanceof Buffer) return `"\\\\x${value.toString('hex')}"`;
+  const element = String(value);
+  return special.test(element) ? `"${element.replace(/["\\]/g, '\\$&')}"` : `"${element}"`;
+}
+
+const special = /["\\]/;
 
 /** In the order of `columns`. */
 const rowOf = (event: AuditEvent, sealed: Buffer | null): unknown[] => [

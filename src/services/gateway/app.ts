@@ -90,16 +90,19 @@ export async function createGateway(given: {
     noteReason(request, error);
     return answerError(error, request, reply);
   });
-  await app.register(fastifyCookie);
+  // It sets cookies; presented-token.ts reads them.
+  await app.register(fastifyCookie, { hook: false });
   await registerOpenApi(app);
   app.setNotFoundHandler(createUnknownRouteHandler(app));
   app.decorateRequest('passage', null);
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
+    done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
     metrics.answered(route, reply.statusCode, reply.elapsedTime / 1_000);
+    done();
   });
 
   registerHealth(app, {

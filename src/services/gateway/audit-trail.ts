@@ -24,7 +24,12 @@ export interface Arrival {
   reason: string | null;
 }
 
-type Hook = (request: FastifyRequest, reply: FastifyReply, body: unknown) => Promise<unknown>;
+type Hook = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: unknown,
+  done: (error: null, body: unknown) => void,
+) => void;
 
 export interface AuditTrail {
   recordIn(route: Route, request: FastifyRequest): RecordIn;
@@ -51,7 +56,7 @@ export function createAuditTrail(given: {
       occurredAt: isoFromUs(arrival.atUs),
       organisationId: trail.organisationId,
       userId: trail.userId,
-      sessionHash: sessionId === undefined ? null : hash('sha256', sessionId, 'hex').slice(0, 32),
+      sessionHash: sessionId === undefined ? null : sessionHashOf(sessionId),
       keyId: key?.keyId ?? null,
       agent: key?.agent ?? null,
       action: route.action,
@@ -92,24 +97,36 @@ export function createAuditTrail(given: {
       given.joinsTransactions ? (tx, about) => inside(route, request, tx, about) : notHere,
     onSend(route) {
       const mayWait = route.whenUnaudited === 'local-log';
-      return async (request, reply, body) => {
+      const options = { mayWait };
+      return (request, reply, body, done) => {
         const passage = request.passage;
-        if (!passage?.trail.userId) return body;
+        if (!passage?.trail.userId) return done(null, body);
         const outcome = outcomeOf(reply.statusCode);
         // The handler came back, so its transaction is committed. Where it did not, the commit may be unknown.
-        if (passage.arrival.recorded && outcome === 'success') return body;
-        try {
-          await audit.record(eventOf(route, request, outcome), { mayWait });
-          return body;
-        } catch (error) {
-          return refused(request, reply, error as Error);
-        }
+        if (passage.arrival.recorded && outcome === 'success') return done(null, body);
+        audit.record(eventOf(route, request, outcome), options).then(
+          () => done(null, body),
+          (error: Error) => done(null, refused(request, reply, error)),
+        );
       };
     },
   };
 }
 
 const notHere: RecordIn = async () => {};
+
+const maxRemembered = 20_000;
+const remembered = new Map<string, string>();
+
+/** Of an id that comes again with every request of its session. */
+function sessionHashOf(id: string): string {
+  const known = remembered.get(id);
+  if (known !== undefined) return known;
+  if (remembered.size >= maxRemembered) remembered.clear();
+  const made = hash('sha256', id, 'hex').slice(0, 32);
+  remembered.set(id, made);
+  return made;
+}
 
 const ownProblem = 'urn:platform:problem:';
 

@@ -188,7 +188,8 @@ function openShortWaitRedis(
 ): Redis {
   if (redisUrl === '') throw new Error('redisUrl is empty, and this process needs Redis');
   const redis = new Redis(redisUrl, {
-    enableAutoPipelining: true,
+    // Who asks here asks for many at once already, and must not wait for another turn of the event loop.
+    enableAutoPipelining: false,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

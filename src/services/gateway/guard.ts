@@ -21,9 +21,10 @@ export interface Passage {
   /** In full, for records; `address` is what is counted. Null when the connection is already gone. */
   readonly ip: string | null;
   readonly address: string;
-  readonly userId: string;
-  readonly session: CallSession | null;
-  readonly key: KeyCaller | null;
+  /** Empty and null until it is known who asks. */
+  userId: string;
+  session: CallSession | null;
+  key: KeyCaller | null;
   readonly token: string;
   readonly trail: Trail;
   readonly arrival: Arrival;
@@ -82,14 +83,18 @@ function asSomebody(given: Doorkeeper, route: Route): Step {
   const { routeClass, whenDegraded = 'share' } = route;
   return async (request, reply) => {
     const token = tokenOf(request);
-    const nobody = passageOf(given, request, token);
-    request.passage = nobody;
+    const passage = passageOf(given, request, token);
+    request.passage = passage;
     const found = await identify(given, token, route);
-    if (found instanceof ServiceError) throw await counted(given, reply, nobody, found);
-    const { session, key, userId, organisationId, caller } = found;
-    const trail = { userId, organisationId, resourceId: null };
-    request.passage = { ...nobody, userId, session, key, trail };
-    await limits.caller(reply, { caller, address: nobody.address, routeClass }, whenDegraded);
+    if (found instanceof ServiceError) throw await counted(given, reply, passage, found);
+    const { session, key, caller } = found;
+    const { address, trail } = passage;
+    passage.session = session;
+    passage.key = key;
+    passage.userId = key ? key.ownerId : session!.userId;
+    trail.userId = passage.userId;
+    trail.organisationId = key ? key.organisationId : session!.organisationId;
+    await limits.caller(reply, { caller, address, routeClass }, whenDegraded);
     if (session) await sessions.used(session);
   };
 }
@@ -182,8 +187,6 @@ async function counted(
 interface Identity {
   readonly session: Session | null;
   readonly key: KeyCaller | null;
-  readonly userId: string;
-  readonly organisationId: string;
   readonly caller: Caller;
 }
 
@@ -197,14 +200,11 @@ async function identify(
     const session = await sessions.check(token);
     if (!session) return unauthenticated();
     const { userId, organisationId } = session;
-    const caller = { kind: 'session', userId, organisationId } as const;
-    return { session, key: null, userId, organisationId, caller };
+    return { session, key: null, caller: { kind: 'session', userId, organisationId } };
   }
   if (access !== 'session-or-key') return sessionNeeded();
   const key = await apiKeys.authenticate(token);
-  if (!key) return unauthenticated();
-  const { ownerId, organisationId } = key;
-  return { session: null, key, userId: ownerId, organisationId, caller: { kind: 'key', key } };
+  return key ? { session: null, key, caller: { kind: 'key', key } } : unauthenticated();
 }
 
 async function giveBack(refunds: Refund[]): Promise<void> {

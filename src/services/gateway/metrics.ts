@@ -7,6 +7,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { AuditObserver } from '../audit/contract.ts';
 import type { Decision, LimiterObserver } from '../rate-limit/contract.ts';
 import type { SessionObserver } from '../sessions/contract.ts';
+import { createHistogram, type Series } from './tallies.ts';
 
 const latencyBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.85, 1, 2, 3, 4, 5, 7.5, 10, 15,
@@ -32,14 +33,29 @@ export interface Metrics {
 /** Hits and misses as counters, and the rate since the last scrape (1 when there were none). */
 function hitRate(registers: Registry[], names: { counters: string; gauge: string; what: string }) {
   const { counters, gauge, what } = names;
-  const hits = new Counter({ name: `${counters}_hits_total`, help: `${what}: found`, registers });
-  const misses = new Counter({
+  // Counted here and told when somebody asks: each of these happens with every request.
+  let hit = 0;
+  let missed = 0;
+  let hitsUntold = 0;
+  let missesUntold = 0;
+  new Counter({
+    name: `${counters}_hits_total`,
+    help: `${what}: found`,
+    registers,
+    collect() {
+      this.inc(hitsUntold);
+      hitsUntold = 0;
+    },
+  });
+  new Counter({
     name: `${counters}_misses_total`,
     help: `${what}: not found`,
     registers,
+    collect() {
+      this.inc(missesUntold);
+      missesUntold = 0;
+    },
   });
-  let hit = 0;
-  let missed = 0;
   new Gauge({
     name: gauge,
     help: `${what}: share found since the last scrape`,
@@ -51,9 +67,13 @@ function hitRate(registers: Registry[], names: { counters: string; gauge: string
     },
   });
   return (found: boolean) => {
-    if (found) hit += 1;
-    else missed += 1;
-    (found ? hits : misses).inc();
+    if (found) {
+      hit += 1;
+      hitsUntold += 1;
+    } else {
+      missed += 1;
+      missesUntold += 1;
+    }
   };
 }
 
@@ -114,18 +134,24 @@ function sessionMetrics(registers: Registry[]): Metrics['sessions'] {
 const nearLimit = 0.2;
 
 /** Named by policy, of which a design has a handful; never by whom it limits. */
-function limiterMetrics(registers: Registry[]): Pick<Metrics, 'limiter' | 'limited'> {
-  const latency = new Histogram({
+function limiterMetrics(registry: Registry): Pick<Metrics, 'limiter' | 'limited'> {
+  const registers = [registry];
+  const latency = createHistogram(registry, {
     name: 'rate_limiter_redis_latency_seconds',
     help: 'One decision of the limiter that Redis was asked for',
-    buckets: shortBuckets,
-    registers,
-  });
+    bounds: shortBuckets,
+  })({});
+  let admittedUntold = 0;
   const decisions = new Counter({
     name: 'rate_limiter_decisions_total',
     help: 'Decisions by how they were made: store, share (local, without Redis), closed (refused without Redis)',
     labelNames: ['mode', 'outcome'] as const,
     registers,
+    // The usual decision is counted here and told when somebody asks.
+    collect() {
+      if (admittedUntold > 0) this.inc({ mode: 'store', outcome: 'admitted' }, admittedUntold);
+      admittedUntold = 0;
+    },
   });
   const byPolicy = (name: string, help: string) =>
     new Counter({ name, help, labelNames: ['policy'] as const, registers });
@@ -148,12 +174,14 @@ function limiterMetrics(registers: Registry[]): Pick<Metrics, 'limiter' | 'limit
       breaker: (open) => breaker.set(open ? 1 : 0),
     },
     limited({ admitted, mode, levels }) {
-      decisions.inc({ mode, outcome: admitted ? 'admitted' : 'refused' });
+      if (mode === 'store' && admitted) admittedUntold += 1;
+      else decisions.inc({ mode, outcome: admitted ? 'admitted' : 'refused' });
       // No level was asked.
       if (mode === 'closed') return;
-      for (const { policy, shadow, limit, remaining, ...level } of levels) {
-        if (!level.admitted) (shadow ? shadowed : refused).inc({ policy });
-        if (remaining <= nearLimit * limit) near.inc({ policy });
+      for (const level of levels) {
+        const { policy } = level;
+        if (!level.admitted) (level.shadow ? shadowed : refused).inc({ policy });
+        if (level.remaining <= nearLimit * level.limit) near.inc({ policy });
       }
     },
   };
@@ -207,13 +235,19 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
   collectDefaultMetrics({ register: registry });
   const stopDelay = eventLoopDelay(registers);
 
-  const answers = new Histogram({
+  const answers = createHistogram(registry, {
     name: 'api_gateway_response_time_seconds',
     help: 'From the request read to the answer written',
-    labelNames: ['route', 'status'] as const,
-    buckets: latencyBuckets,
-    registers,
+    bounds: latencyBuckets,
   });
+  const byRoute = new Map<string, Map<number, Series>>();
+  const answersOf = (route: string, status: number): Series => {
+    const ofRoute = byRoute.get(route) ?? new Map<number, Series>();
+    byRoute.set(route, ofRoute);
+    const series = answers({ route, status });
+    ofRoute.set(status, series);
+    return series;
+  };
   const poolWait = new Histogram({
     name: 'pg_pool_wait_seconds',
     help: 'Wait for a connection of the pool',
@@ -234,8 +268,9 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
 
   return {
     registry,
-    answered: (route, status, seconds) => answers.observe({ route, status }, seconds),
-    ...limiterMetrics(registers),
+    answered: (route, status, seconds) =>
+      (byRoute.get(route)?.get(status) ?? answersOf(route, status)).observe(seconds),
+    ...limiterMetrics(registry),
     poolWaited: (seconds) => poolWait.observe(seconds),
     sessions: sessionMetrics(registers),
     audit: auditMetrics(registers),

@@ -12,7 +12,7 @@ import type {
   RouteClassLimits,
 } from '../design.ts';
 import type { Level, Question, WindowLevel } from '../rate-limit/contract.ts';
-import type { LimitsOf, ResolvedLimit } from '../rate-limit/settings-policy.ts';
+import type { LimitsOf, ResolvedLimit, ResolvedLimits } from '../rate-limit/settings-policy.ts';
 
 export type Caller =
   | { readonly kind: 'session'; readonly organisationId: string; readonly userId: string }
@@ -63,6 +63,38 @@ export function callerQuestion(
         : []),
       ...window('address', key?.tier ? `${key.tier}:${address}` : address, own.address),
     ],
+  };
+}
+
+const maxKept = 20_000;
+
+/**
+ * The questions of sessions, which are the same for every request as long as the settings are: kept with what is worked
+ * out for them. Not those with a lease, which is another one each time.
+ */
+export function createKeptQuestions(design: ExactLimitsDesign | null) {
+  const kept = new Map<string, { question: Question; numbers: ResolvedLimits }>();
+  return {
+    /** Null where there is none to keep. */
+    find(
+      limitsOf: LimitsOf,
+      caller: Caller,
+      { address, routeClass }: Pick<Asking, 'address' | 'routeClass'>,
+    ): Question | null {
+      if (!design || caller.kind !== 'session') return null;
+      if (routeClass !== undefined && design.routeClasses[routeClass]?.concurrent !== undefined)
+        return null;
+      const { organisationId, userId } = caller;
+      const id = `${organisationId} ${userId} ${address} ${routeClass ?? ''}`;
+      const numbers = limitsOf(organisationId);
+      const known = kept.get(id);
+      if (known?.numbers === numbers) return known.question;
+      if (kept.size >= maxKept) kept.clear();
+      const asking = { caller, address, routeClass, leaseId: '' };
+      const question = { ...callerQuestion(design, limitsOf, asking), kept: {} };
+      kept.set(id, { question, numbers });
+      return question;
+    },
   };
 }
 

@@ -88,6 +88,13 @@ export function registerRoute(
   const showsActivity = needsSomebody(route) && route.resourceType !== 'activity';
   const forEveryAnswer = showsActivity ? given.forEveryAnswer : undefined;
   const guard = given.guard(route);
+  const answerTo = async (request: FastifyRequest, reply: FastifyReply) => {
+    const call = callOf(request, given.auditTrail?.recordIn(route, request) ?? unrecorded);
+    const recentActivity = forEveryAnswer && (await forEveryAnswer(call.userId));
+    const answer = await guard.handled(request, reply, route.handle(call));
+    const body = recentActivity && answer.body ? { ...answer.body, recentActivity } : answer.body;
+    return { answer, body };
+  };
   app.route({
     method: route.method,
     url: route.url,
@@ -103,15 +110,12 @@ export function registerRoute(
     onRequest: guard.arrived,
     ...(guard.understood ? { preHandler: guard.understood } : {}),
     ...(given.auditTrail ? { onSend: given.auditTrail.onSend(route) } : {}),
-    async handler(request, reply) {
-      const call = callOf(request, given.auditTrail?.recordIn(route, request) ?? unrecorded);
-      if (!forEveryAnswer) {
-        const answer = await guard.handled(request, reply, route.handle(call));
-        return send(reply, answer, answer.body);
-      }
-      const recentActivity = await forEveryAnswer(call.userId);
-      const answer = await guard.handled(request, reply, route.handle(call));
-      return send(reply, answer, answer.body && { ...answer.body, recentActivity });
+    // Not async: a reply that is returned is waited for, with listeners on its stream.
+    handler(request, reply) {
+      answerTo(request, reply).then(
+        ({ answer, body }) => send(reply, answer, body),
+        (error) => reply.send(error),
+      );
     },
   });
 }

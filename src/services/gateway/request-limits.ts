@@ -17,6 +17,7 @@ import {
   bucketQuestion,
   type Caller,
   callerQuestion,
+  createKeptQuestions,
 } from './question.ts';
 
 const evidenceHeader = 'x-limit-decision';
@@ -64,6 +65,7 @@ export function createRequestLimits(given: {
     const decision = await ask(...asked);
     return () => limiter.refund(asked[1], decision);
   };
+  const questions = createKeptQuestions(limits.kind === 'exact' ? limits.design : null);
   // Request ids may be the client's; lease ids are ours alone.
   const incarnation = given.random.uuid();
   let leases = 0;
@@ -77,14 +79,15 @@ export function createRequestLimits(given: {
       const question =
         limits.kind === 'buckets'
           ? bucketQuestion(limits.design, caller)
-          : callerQuestion(limits.design, limits.limitsOf, {
+          : (questions.find(limits.limitsOf, caller, asking) ??
+            callerQuestion(limits.design, limits.limitsOf, {
               ...asking,
               caller,
               leaseId: newLease(),
-            });
+            }));
       if (!question || question.levels.length === 0) return;
       await ask(reply, question, whenDegraded);
-      if (question.levels.some(({ kind }) => kind === 'lease'))
+      if (!question.kept && question.levels.some(({ kind }) => kind === 'lease'))
         whenGone(reply.raw, () => limiter.release(question));
     },
 
@@ -125,10 +128,20 @@ function createAsk(given: {
       reply.header(evidenceHeader, evidenceOf(decision, tookUs));
     const refusal = refusalOf(decision);
     if (decision.mode !== 'closed') {
-      const levels = [...(told.get(reply) ?? []), ...decision.levels];
-      told.set(reply, levels);
+      const { kept } = question;
+      // Without Redis less is allowed than the question says.
+      const asAsked = decision.mode === 'store' ? kept : undefined;
+      const before = kept ? undefined : told.get(reply);
+      const levels = before ? [...before, ...decision.levels] : decision.levels;
+      // A question that is kept is the only one of its request.
+      if (!kept) told.set(reply, levels);
       const random = refusal ? fraction(given.random) : 0;
-      reply.headers(limitHeaders({ ...decision, levels }, { legacy: given.legacy, random }));
+      reply.headers(
+        limitHeaders(
+          { admitted: decision.admitted, levels },
+          { legacy: given.legacy, random, kept: asAsked },
+        ),
+      );
     }
     if (refusal) throw refusal;
     return decision;

@@ -75,6 +75,16 @@ export interface Question {
   /** Hash tag of every key of this decision: `o:12`, `a:203.0.113.7`. */
   readonly tag: string;
   readonly levels: readonly Level[];
+  /** There when the same question will be asked again: what was worked out for it. */
+  readonly kept?: KeptForQuestion;
+}
+
+export interface KeptForQuestion {
+  /** As it is sent. */
+  keys?: readonly string[];
+  rest?: readonly (string | number)[];
+  /** RateLimit-Policy, which only the limits decide. */
+  policyField?: string;
 }
 
 /** What a route asks for when the store cannot be asked: a bounded local share, or a refusal. */

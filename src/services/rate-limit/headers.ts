@@ -3,27 +3,34 @@
  * fields that list every level that is enforced. A client that waits as told is never early: seconds are rounded up,
  * and Retry-After is spread upwards only, so that a crowd refused together does not come back in one tick. Pure.
  */
-import type { Decision, LevelState } from './contract.ts';
+import type { Decision, KeptForQuestion, LevelState } from './contract.ts';
 
 export interface HeaderChoices {
   /** X-RateLimit-Limit, -Remaining and -Reset too, of the level that is nearest to refusing. */
   readonly legacy?: boolean;
   /** 0 up to, not including, 1: how far up Retry-After is spread. */
   readonly random?: number;
+  /** Of the question that was decided: RateLimit-Policy is made once for it. */
+  readonly kept?: KeptForQuestion | undefined;
 }
 
 /** Field names in lower case. Levels in shadow are not told. */
 export function limitHeaders(
   decision: Pick<Decision, 'admitted' | 'levels'>,
-  { legacy = false, random = 0 }: HeaderChoices = {},
+  { legacy = false, random = 0, kept }: HeaderChoices = {},
 ): Record<string, string> {
-  const levels = decision.levels.filter(({ shadow }) => !shadow);
-  const [first, ...others] = levels;
+  const levels = decision.levels.some(({ shadow }) => shadow)
+    ? decision.levels.filter(({ shadow }) => !shadow)
+    : decision.levels;
+  const first = levels[0];
   if (!first) return {};
-  const headers: Record<string, string> = {
-    'ratelimit-policy': levels.map(policyOf).join(', '),
-    ratelimit: levels.map(stateOf).join(', '),
-  };
+  const policyField = kept?.policyField ?? levels.map(policyOf).join(', ');
+  if (kept) kept.policyField = policyField;
+  let states = '';
+  for (const level of levels) states += states === '' ? stateOf(level) : `, ${stateOf(level)}`;
+  const headers: Record<string, string> = { 'ratelimit-policy': policyField, ratelimit: states };
+  if (decision.admitted && !legacy && levels.every(({ admitted }) => admitted)) return headers;
+  const others = levels.slice(1);
   if (legacy) {
     const nearest = others.reduce(nearer, first);
     headers['x-ratelimit-limit'] = String(nearest.limit);
@@ -41,7 +48,17 @@ export function limitHeaders(
 /** Whole seconds, rounded up; 0 when there is nothing to wait for. */
 export const waitSeconds = (us: number): number => Math.ceil(us / 1_000_000);
 
-const quoted = (text: string) => `"${text.replace(/[\\"]/g, '\\$&')}"`;
+const quotedBefore = new Map<string, string>();
+
+/** Names of policies, of which a design has a handful. */
+function quoted(text: string): string {
+  let found = quotedBefore.get(text);
+  if (found === undefined) {
+    found = `"${text.replace(/[\\"]/g, '\\$&')}"`;
+    if (quotedBefore.size < 1_000) quotedBefore.set(text, found);
+  }
+  return found;
+}
 
 /** `"user";q=100;w=60`; a lease has no window, its units are requests at one time. */
 function policyOf({ policy, limit, windowMs }: LevelState): string {

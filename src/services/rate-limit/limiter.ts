@@ -8,10 +8,12 @@ import type { Redis } from 'ioredis';
 import type { ExactLimitsDesign } from '../design.ts';
 import type { Clock, Random, TransactionalDatabase } from '../ports.ts';
 import { createRedisLink, RedisUnavailable } from '../redis-link.ts';
+import { createTogether } from '../together.ts';
 import type { Decision, Limiter, LimiterObserver, Question } from './contract.ts';
 import { createLocalShare, type LocalDecision } from './local-share.ts';
 import { createMembers } from './members.ts';
 import { createStanding } from './standing.ts';
+import { maxTogether } from './store.ts';
 
 /** One more than this waiting for Redis is decided here: a slow Redis must not fill the memory. */
 const maxInFlight = 5_000;
@@ -20,7 +22,7 @@ const startLimitMs = 1_000;
 
 /** Rejects when Redis fails. */
 interface AskableStore {
-  ask(question: Question): Promise<Decision>;
+  askAll(questions: readonly Question[]): Promise<readonly Decision[]>;
   release(question: Question): Promise<void>;
   refund(question: Question, decision: Decision): Promise<void>;
 }
@@ -67,23 +69,28 @@ export function createLimiter(given: {
   });
 
   /** Null when it did not answer, or may not be asked. */
-  const byStore = async (question: Question): Promise<Decision | null> => {
-    const runId = link.runId();
-    inFlight += 1;
-    try {
-      const decision = await link.run(() => store.ask(question));
-      const nowMs = monotonicMs();
-      if (!standing.mayAsk(runId, nowMs)) return null;
-      standing.asked(nowMs);
-      told = '';
-      return decision;
-    } catch (error) {
-      tell(error as Error);
-      return null;
-    } finally {
-      inFlight -= 1;
-    }
-  };
+  const byStore = createTogether<Question, Decision | null>({
+    most: maxTogether,
+    async askAll(questions) {
+      const undecided = () => questions.map(() => null);
+      const runId = link.runId();
+      if (!canAsk()) return undecided();
+      inFlight += questions.length;
+      try {
+        const decisions = await link.run(() => store.askAll(questions));
+        const nowMs = monotonicMs();
+        if (!standing.mayAsk(runId, nowMs)) return undecided();
+        standing.asked(nowMs);
+        told = '';
+        return decisions;
+      } catch (error) {
+        tell(error as Error);
+        return undecided();
+      } finally {
+        inFlight -= questions.length;
+      }
+    },
+  });
 
   /** That Redis is gone is the connection's to say. That it refuses what we ask is nobody else's. */
   const tell = (error: Error) => {

@@ -40,7 +40,7 @@ export const maxLimit = 10_000;
 /** Settings and tenants together; all of them are in the memory of each process. */
 export const maxRows = 50_000;
 
-/** Without `tier`: the organisation's. */
+/** Without `tier`: the organisation's. The same object as long as the settings are the same. */
 export type LimitsOf = (organisationId: string, tier?: Tier) => ResolvedLimits;
 
 export function resolveLimits(
@@ -73,9 +73,20 @@ export function resolveLimits(
     ci: ofTier('ci'),
   };
   const tierOf = new Map(tenants.map(({ organisationId, tier }) => [organisationId, tier]));
+  const ofOrganisation = {
+    standard: new Map<string, ResolvedLimits>(),
+    enterprise: new Map<string, ResolvedLimits>(),
+    ci: new Map<string, ResolvedLimits>(),
+  };
   return (organisationId, tier = tierOf.get(organisationId) ?? 'standard') => {
     const own = byScope.organisation.get(organisationId);
-    return own ? { ...limits[tier], ...own } : limits[tier];
+    if (!own) return limits[tier];
+    let found = ofOrganisation[tier].get(organisationId);
+    if (!found) {
+      found = { ...limits[tier], ...own };
+      ofOrganisation[tier].set(organisationId, found);
+    }
+    return found;
   };
 }
 

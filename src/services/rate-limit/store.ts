@@ -1,7 +1,8 @@
 /**
- * The limiter in Redis. A question is one script call: one round trip, one atomic step over all its levels, on Redis'
- * clock. The script is put together from the kinds of levels a question has, so that nobody pays for another's. The
- * client sends its digest, and its text again when Redis has forgotten it.
+ * The limiter in Redis. A question is one atomic step over all its levels, on Redis' clock. Those of one moment share a
+ * script call and are decided one after the other: what a call costs is paid once. The script is put together from the
+ * kinds of levels asked about, so that nobody pays for others. The client sends its digest, and its text again when Redis
+ * has forgotten it. In a cluster one call may only ask about one slot, which is all that questions of one tag are.
  *
  * Everything here rejects when Redis does; what happens then is limiter.ts's business.
  */
@@ -12,11 +13,16 @@ import { levelKey } from './policy.ts';
 
 export interface LimitStore {
   ask(question: Question): Promise<Decision>;
+  /** One round trip for all of them; at most `maxTogether`. */
+  askAll(questions: readonly Question[]): Promise<readonly Decision[]>;
   /** Gives the leases back. */
   release(question: Question): Promise<void>;
   /** Takes the units of an admitted decision out of its windows. What a shared key counted stays. */
   refund(question: Question, decision: Decision): Promise<void>;
 }
+
+/** Longer, and the script would keep others from Redis for a millisecond. */
+export const maxTogether = 100;
 
 type Script = (
   this: Redis,
@@ -36,17 +42,20 @@ const judges: Readonly<Record<Level['kind'], string>> = {
 const [start, oneWindow, reading, deciding] = [
   ...[read('start.lua'), read('one-window.lua'), read('read.lua'), read('decide.lua')],
 ] as const;
+const [one, many] = [read('one.lua'), read('many.lua')] as const;
 const refundScript = read('refund.lua');
 
 const bits: Readonly<Record<Level['kind'], number>> = { window: 1, lease: 2, share: 4 };
 const allKinds = bits.window + bits.lease + bits.share;
 /** `bits` of the kinds, or nothing: one window alone. */
-const scriptOf = (mask: number): string => {
+const scriptOf = (mask: number, ending: string): string => {
   const kinds = Object.entries(judges).filter(
     ([kind]) => (mask || 1) & bits[kind as Level['kind']],
   );
   const parts = kinds.map(([, judge]) => judge);
-  return [start, ...(mask === 0 ? [oneWindow] : []), reading, ...parts, deciding].join('\n');
+  return [start, ...(mask === 0 ? [oneWindow] : []), reading, ...parts, deciding, ending].join(
+    '\n',
+  );
 };
 
 export function createLimitStore(given: { redis: Redis; keyPrefix: string }): LimitStore {
@@ -61,22 +70,57 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
   // All at once: ioredis' automatic pipelines know the commands that were there when they began, and one that is
   // missing from a pipeline under way ends the process.
   const asking = Array.from({ length: allKinds + 1 }, (_, mask) =>
-    command(`limit:ask${mask}`, scriptOf(mask)),
+    command(`limit:ask${mask}`, scriptOf(mask, one)),
+  );
+  const askingMany = Array.from({ length: allKinds + 1 }, (_, mask) =>
+    command(`limit:askMany${mask}`, scriptOf(mask || 1, many)),
   );
   const refunding = command('limit:refund', refundScript);
 
+  const ask = async (question: Question): Promise<Decision> => {
+    const { levels } = question;
+    const alone = levels.length === 1 && levels[0]!.kind === 'window';
+    const mask = alone ? 0 : levels.reduce((all, { kind }) => all | bits[kind], 0);
+    const reply = await asking[mask]!.call(
+      redis,
+      levels.length,
+      ...keysOf(question, levels),
+      ...levels.flatMap(argumentsOf),
+    );
+    return decisionOf(levels, reply, 0);
+  };
+
   return {
-    async ask(question) {
-      const { levels } = question;
-      const alone = levels.length === 1 && levels[0]!.kind === 'window';
-      const mask = alone ? 0 : levels.reduce((all, { kind }) => all | bits[kind], 0);
-      const reply = await asking[mask]!.call(
-        redis,
-        levels.length,
-        ...keysOf(question, levels),
-        ...levels.flatMap(argumentsOf),
+    ask,
+
+    async askAll(questions) {
+      if (questions.length === 1) return [await ask(questions[0]!)];
+      const keys: string[] = [];
+      const rest: (string | number)[] = [];
+      const counts: number[] = [];
+      let mask = 0;
+      for (const question of questions) {
+        const { levels, kept } = question;
+        counts.push(levels.length);
+        for (const { kind } of levels) mask |= bits[kind];
+        const ownKeys = kept?.keys ?? keysOf(question, levels);
+        const ownRest = kept?.rest ?? levels.flatMap(argumentsOf);
+        if (kept) {
+          kept.keys = ownKeys;
+          kept.rest = ownRest;
+        }
+        for (const key of ownKeys) keys.push(key);
+        for (const one of ownRest) rest.push(one);
+      }
+      const reply = await askingMany[mask]!.call(
+        ...[redis, keys.length, ...keys, ...rest, String.fromCharCode(...counts)],
       );
-      return decisionOf(levels, reply);
+      let said = 0;
+      return questions.map(({ levels }) => {
+        const decision = decisionOf(levels, reply, said);
+        said += 1 + 2 * levels.length;
+        return decision;
+      });
     },
 
     async release(question) {
@@ -131,19 +175,22 @@ function addSevens(codes: number[], value: number, count: number): void {
     codes.push(Math.floor(value / unit) % 128);
 }
 
-function decisionOf(levels: readonly Level[], reply: readonly number[]): Decision {
+/** From what `reply` says after its first `said`. */
+function decisionOf(levels: readonly Level[], reply: readonly number[], said: number): Decision {
+  let admitted = true;
   const states = levels.map((level, i): LevelState => {
-    const remaining = reply[1 + 2 * i]!;
+    const remaining = reply[said + 1 + 2 * i]!;
+    const fits = remaining >= 0;
+    if (!fits && !level.shadow) admitted = false;
     return {
       policy: level.policy,
-      admitted: remaining >= 0,
+      admitted: fits,
       shadow: level.shadow,
       limit: level.limit,
       windowMs: level.kind === 'lease' ? 0 : level.windowMs,
-      remaining: remaining >= 0 ? remaining : -1 - remaining,
-      resetUs: reply[2 + 2 * i]!,
+      remaining: fits ? remaining : -1 - remaining,
+      resetUs: reply[said + 2 + 2 * i]!,
     };
   });
-  const admitted = states.every((state) => state.admitted || state.shadow);
-  return { admitted, atUs: reply[0]!, mode: 'store', levels: states };
+  return { admitted, atUs: reply[said]!, mode: 'store', levels: states };
 }

@@ -8,11 +8,16 @@
  */
 import type { Random } from '../ports.ts';
 import type { RedisLink } from '../redis-link.ts';
+import { createTogether } from '../together.ts';
 import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
 
 const populateLimitMs = 5_000;
 const tombstoneMs = 60_000;
 const holdMs = 10_000;
+/** In one command. */
+const maxLooks = 500;
+/** Copies that need not be read letter by letter again while they are the same. */
+const maxDecoded = 20_000;
 
 const ended = 'x';
 /** An end is being committed: PostgreSQL must be asked. */
@@ -29,7 +34,7 @@ export interface Ticket {
 
 export interface SessionCache {
   usable(): boolean;
-  /** One command, which writes nothing. */
+  /** One command for all who look in the same moment; it writes nothing. */
   look(generation: number, id: string): Promise<Looked>;
   begin(): Promise<Ticket>;
   populate(
@@ -78,19 +83,35 @@ export function createSessionCache(given: {
   const key = (generation: number, runId: string, id: string) =>
     `${keyPrefix}s:${generation}:${runId}:${id}`;
   const markerKey = (runId: string) => `${keyPrefix}marker:${runId}`;
+  const decoded = new Map<string, { text: string; session: StoredSession }>();
+
+  const lookedOf = (text: string | null, id: string): Looked => {
+    if (text === null || text === held) return 'absent';
+    if (text === ended) return 'ended';
+    const before = decoded.get(id);
+    if (before?.text === text) return before.session;
+    const session = decodeSession(text);
+    if (session?.id !== id) throw new Error('an answer that belongs to another question');
+    if (decoded.size >= maxDecoded) decoded.clear();
+    decoded.set(id, { text, session });
+    return session;
+  };
+
+  const looks = createTogether<{ generation: number; id: string }, Looked>({
+    most: maxLooks,
+    askAll: (asked) =>
+      link.run(async (redis, runId) => {
+        const texts = await redis.mget(
+          asked.map(({ generation, id }) => key(generation, runId, id)),
+        );
+        return texts.map((text, i) => lookedOf(text, asked[i]!.id));
+      }),
+  });
 
   return {
     usable: () => link.runId() !== null,
 
-    look: (generation, id) =>
-      link.run(async (redis, runId) => {
-        const text = await redis.get(key(generation, runId, id));
-        if (text === null || text === held) return 'absent';
-        if (text === ended) return 'ended';
-        const session = decodeSession(text);
-        if (session?.id === id) return session;
-        throw new Error('an answer that belongs to another question');
-      }),
+    look: (generation, id) => looks({ generation, id }),
 
     begin: () =>
       link.run(async (redis, runId) => {

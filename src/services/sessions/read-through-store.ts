@@ -20,7 +20,7 @@ import type { ReadThroughDesign, SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
 import { RedisUnavailable } from '../redis-link.ts';
 import { sameHash } from '../secret-token.ts';
-import type { SessionCache } from './cache.ts';
+import type { Looked, SessionCache } from './cache.ts';
 import type { Session, SessionObserver, SessionStore } from './contract.ts';
 import type { Fence } from './fence.ts';
 import { createLedger, findSessions, type LedgerRow } from './ledger.ts';
@@ -86,16 +86,6 @@ export function createReadThroughStore(given: {
     return 'session' in copy ? accept(row, presented) : null;
   };
 
-  const fromCache = async (
-    generation: number,
-    presented: PresentedToken,
-  ): Promise<Session | null> => {
-    const looked = await cache.look(generation, presented.id);
-    observer.looked(looked !== 'absent');
-    if (looked === 'absent') return fill(generation, presented);
-    return looked === 'ended' ? null : accept(looked, presented);
-  };
-
   /** PostgreSQL turned out to be down and the lease had just run out: the rule for that case still applies. */
   const lastResort = async (presented: PresentedToken, cause: unknown): Promise<Session | null> => {
     const generation = fence.inGrace();
@@ -153,12 +143,16 @@ export function createReadThroughStore(given: {
       if (!presented) return null;
       const generation = fence.current();
       if (generation !== null && cache.usable()) {
+        let looked: Looked;
         try {
-          return await fromCache(generation, presented);
+          looked = await cache.look(generation, presented.id);
+          observer.looked(looked !== 'absent');
+          if (looked === 'absent') return await fill(generation, presented);
         } catch (error) {
           ignoreRedis(error);
+          return fromRow(presented);
         }
-        return fromRow(presented);
+        return looked === 'ended' ? null : accept(looked, presented);
       }
       if (generation !== null) return fromRow(presented);
       return fromRow(presented).catch((error) => lastResort(presented, error));

@@ -1,8 +1,11 @@
--- One decision over all levels of a question, on Redis' own clock: judge all, then write all, or nothing.
+-- One decision over all levels of a question, on Redis' own clock: judge all, then write all, or nothing. `base` keys and
+-- `at` - 1 arguments belong to the questions before it, `count` levels to this one; what it says goes into `reply` after
+-- its first `said`.
 -- KEYS: one per level. ARGV, per level: ten characters, then nothing for a window; for a lease its id; for a share
 -- agent and agents. The ten: kind (w, l, s; capital: in shadow), then limit (2), weight (2), window or lease in
 -- milliseconds (5), each 7 bits a character, because Lua needs a third of a microsecond to read a number from text.
--- Returns {now}, then per level remaining and microseconds until reset; a level that had no room has -1 - remaining.
+-- It says: now, then per level remaining and microseconds until reset; a level that had no room has -1 - remaining.
+-- Returns where the arguments of the next question begin.
 --
 -- A judge only reads. judge_share(key, level, now) returns a table: ok, remaining and reset as after writing; `now` if
 -- it had to use a later one; `write` and `ttl` (ms) for when the units are counted, `also` and `ttl` for when not.
@@ -12,63 +15,65 @@ local function parse(text)
   return kind, l1 * 128 + l0, w1 * 128 + w0, span * 1000
 end
 
--- All levels use one time, the latest that any has seen: it differs from the clock only after that stepped back.
-local now, latest, admitted, reply, found = clock, clock, true, nil, nil
-repeat
-  now, admitted, reply, found = latest, true, { latest }, {}
-  local at = 1
-  for i = 1, #KEYS do
+local function decide(base, count, at, reply, said)
+  -- All levels use one time, the latest that any has seen: it differs from the clock only after that stepped back.
+  local now, latest, admitted, found, first = clock, clock, true, {}, at
+  repeat
+    now, admitted, at = latest, true, first
+    reply[said + 1] = now
+    for i = 1, count do
+      local kind, limit, weight, span = parse(ARGV[at])
+      local seen, ok, remaining, reset, value, cut = now, nil, nil, nil, nil, nil
+      if kind == 119 or kind == 87 then
+        local packed = known or redis.pcall('GET', KEYS[base + i])
+        seen, ok, remaining, reset, value, cut = judge_window(packed, now, limit, span, weight)
+        found[2 * i - 1], found[2 * i] = value, cut
+        at = at + 1
+      elseif kind == 108 or kind == 76 then
+        ok, remaining, reset = judge_lease(KEYS[base + i], now, limit, span)
+        at = at + 2
+      else
+        local level = { limit = limit, window = span, weight = weight }
+        level.agent, level.agents = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+        local share = judge_share(KEYS[base + i], level, now)
+        seen, ok, remaining, reset = share.now or now, share.ok, share.remaining, share.reset
+        found[2 * i - 1] = share
+        at = at + 3
+      end
+      if seen > latest then latest = seen end
+      if not ok and kind > 96 then admitted = false end
+      reply[said + 2 * i], reply[said + 2 * i + 1] = ok and remaining or -1 - remaining, reset
+    end
+  until latest == now
+
+  at = first
+  for i = 1, count do
+    local key, slot = KEYS[base + i], 2 * i
     local kind, limit, weight, span = parse(ARGV[at])
-    local seen, ok, remaining, reset, value, cut = now, nil, nil, nil, nil, nil
+    local ok = reply[said + slot] >= 0
+    local counted = ok and admitted
     if kind == 119 or kind == 87 then
-      local packed = known or redis.pcall('GET', KEYS[i])
-      seen, ok, remaining, reset, value, cut = judge_window(packed, now, limit, span, weight)
-      found[2 * i - 1], found[2 * i] = value, cut
+      if counted then
+        write_window(key, clock, now, weight, span, found[slot - 1], found[slot])
+      end
       at = at + 1
     elseif kind == 108 or kind == 76 then
-      ok, remaining, reset = judge_lease(KEYS[i], now, limit, span)
+      if counted then write_lease(key, now, span, ARGV[at + 1]) end
       at = at + 2
     else
-      local level = { limit = limit, window = span, weight = weight }
-      level.agent, level.agents = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-      local share = judge_share(KEYS[i], level, now)
-      seen, ok, remaining, reset = share.now or now, share.ok, share.remaining, share.reset
-      found[2 * i - 1] = share
+      local share = found[slot - 1]
+      local value = share.also
+      if counted then value = share.write end
+      -- Entries may hold times that the clock has not reached yet.
+      local ttl_ms = math.ceil(share.ttl + (now - clock) / 1000) + 2
+      if value then redis.call('SET', key, value, 'PX', ttl_ms) end
       at = at + 3
     end
-    if seen > latest then latest = seen end
-    if not ok and kind > 96 then admitted = false end
-    reply[2 * i], reply[2 * i + 1] = ok and remaining or -1 - remaining, reset
-  end
-until latest == now
-
-local at = 1
-for i = 1, #KEYS do
-  local key, slot = KEYS[i], 2 * i
-  local kind, limit, weight, span = parse(ARGV[at])
-  local ok = reply[slot] >= 0
-  local counted = ok and admitted
-  if kind == 119 or kind == 87 then
-    if counted then
-      write_window(key, clock, now, weight, span, found[slot - 1], found[slot])
+    if ok and not counted then
+      -- It had room, but another refused: nothing was taken from it.
+      reply[said + slot] = reply[said + slot] + weight
+      if reply[said + slot] == limit then reply[said + slot + 1] = 0 end
     end
-    at = at + 1
-  elseif kind == 108 or kind == 76 then
-    if counted then write_lease(key, now, span, ARGV[at + 1]) end
-    at = at + 2
-  else
-    local share = found[slot - 1]
-    local value = share.also
-    if counted then value = share.write end
-    -- Entries may hold times that the clock has not reached yet.
-    local ttl_ms = math.ceil(share.ttl + (now - clock) / 1000) + 2
-    if value then redis.call('SET', key, value, 'PX', ttl_ms) end
-    at = at + 3
   end
-  if ok and not counted then
-    -- It had room, but another refused: nothing was taken from it.
-    reply[slot] = reply[slot] + weight
-    if reply[slot] == limit then reply[slot + 1] = 0 end
-  end
+  return at
 end
-return reply
