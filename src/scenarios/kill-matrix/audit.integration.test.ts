@@ -6,13 +6,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openConnection } from '../../services/gateway/clients.ts';
+import { type AuditBed, startAuditBed } from '../../services/gateway/fixtures/audit-bed.ts';
+import {
+  type AuditDefect,
+  type AuditTrouble,
+  auditDefects,
+} from '../../services/gateway/fixtures/audit-defects.ts';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
-import type { HistoryRecord } from '../../sim/history.ts';
+import type {
+  EffectRecord,
+  FaultRecord,
+  HistoryRecord,
+  OperationRecord,
+} from '../../sim/history.ts';
 import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Verdict } from '../../sim/result.ts';
 import { auditAtomic, auditChain, auditOnce, auditOrder } from '../audit-invariants.ts';
-import { type AuditBed, startAuditBed } from './fixtures/audit-bed.ts';
-import { type AuditDefect, type AuditTrouble, auditDefects } from './fixtures/audit-defects.ts';
 
 const postgres = ownPostgres('kill-matrix-audit');
 const actions = { read: 'project.read', denied: 'project.read', create: 'project.create' };
@@ -29,22 +38,65 @@ afterAll(() => {
   console.log(killMatrixText('audit', results));
 });
 
-async function underTrouble(bed: AuditBed, trouble: AuditTrouble, count: number): Promise<void> {
-  const fault = (event: 'apply' | 'landed' | 'healed') =>
-    bed.faults.push({ kind: 'fault', name: 'postgres-away', event, atUs: bed.nowUs() });
-  const third = Math.ceil(count / 3);
-  await bed.play(third, count > 1_000 ? 256 : 16);
-  if (trouble === 'away') {
-    fault('apply');
-    bed.away = true;
-    fault('landed');
-    await bed.play(third);
-    bed.away = false;
-    fault('healed');
-    await delay(600);
-  } else await bed.play(third, count > 1_000 ? 256 : 16);
-  await bed.play(third, count > 1_000 ? 256 : 16);
+/** What the clients of a bed saw. */
+class Play {
+  readonly history: OperationRecord[] = [];
+  readonly faults: FaultRecord[] = [];
+  readonly #bed: AuditBed;
+  readonly #startedMs = performance.now();
+
+  constructor(bed: AuditBed) {
+    this.#bed = bed;
+  }
+
+  /** Reads, denials and changes, in turn; each client waits for its answer. */
+  async run(count: number): Promise<void> {
+    let next = this.history.length;
+    const last = next + count;
+    const client = async () => {
+      while (next < last) this.history.push(await this.#operation(next++));
+    };
+    await Promise.all(Array.from({ length: count > 1_000 ? 256 : 16 }, client));
+  }
+
+  async underTrouble(trouble: AuditTrouble, count: number): Promise<void> {
+    const third = Math.ceil(count / 3);
+    await this.run(third);
+    if (trouble === 'away') {
+      this.#fault('apply');
+      this.#bed.away = true;
+      await this.run(third);
+      this.#bed.away = false;
+      this.#fault('healed');
+      await delay(600);
+    } else await this.run(third);
+    await this.run(third);
+  }
+
+  async #operation(id: number): Promise<OperationRecord> {
+    const name = (['read', 'read', 'denied', 'create'] as const)[id % 4]!;
+    const user = String(1 + (id % this.#bed.users));
+    const sentUs = this.#nowUs();
+    const requestId = `bed:${id}`;
+    const status = await this.#bed.act({ kind: name, user, requestId });
+    return {
+      ...{ kind: 'op', id, phase: 'play', name, user, requestId, scheduledUs: sentUs, sentUs },
+      ...{ doneUs: this.#nowUs(), status },
+      outcome: status < 400 ? 'ok' : status < 500 ? 'fail' : 'unknown',
+    };
+  }
+
+  #fault(event: FaultRecord['event']): void {
+    this.faults.push({ kind: 'fault', name: 'postgres-away', event, atUs: this.#nowUs() });
+  }
+
+  #nowUs(): number {
+    return Math.round((performance.now() - this.#startedMs) * 1_000);
+  }
 }
+
+const effectsOf = async (bed: AuditBed) =>
+  (await bed.effects()).map((one) => ({ kind: 'effect', ...one }) as EffectRecord);
 
 async function verdicts(defect: Partial<AuditDefect>): Promise<Map<string, Verdict>> {
   const bed = await startAuditBed({
@@ -53,10 +105,11 @@ async function verdicts(defect: Partial<AuditDefect>): Promise<Map<string, Verdi
     ...(defect.parts && { parts: defect.parts() }),
   });
   try {
-    await underTrouble(bed, defect.under ?? 'none', defect.operations ?? 240);
+    const play = new Play(bed);
+    await play.underTrouble(defect.under ?? 'none', defect.operations ?? 240);
     await bed.settle();
-    const effects = await bed.effects();
-    return judged([...bed.history, ...bed.faults, ...(defect.seen?.(effects) ?? effects)]);
+    const effects = await effectsOf(bed);
+    return judged([...play.history, ...play.faults, ...(defect.seen?.(effects) ?? effects)]);
   } finally {
     await bed.stop();
   }
@@ -90,11 +143,12 @@ describe('synchronous_commit = off', () => {
   /** Answers until the server is killed, and what is on record when it is back. */
   async function killedAfterAnswers(schema: string): Promise<Map<string, Verdict>> {
     const bed = await startAuditBed({ databaseUrl: forgetful.url, schema });
-    await bed.play(120);
+    const play = new Play(bed);
+    await play.run(120);
     await forgetful.kill();
     await bed.stop();
     await forgetful.startAgain();
-    return judged([...bed.history, ...(await bed.effects())]);
+    return judged([...play.history, ...(await effectsOf(bed))]);
   }
 
   it('loses what was answered when the server is killed, and is caught; on, it does not', async () => {
