@@ -173,7 +173,6 @@ export const turn4 = defineScenario({
     auditOnce({ actions: ACTIONS }),
     auditAtomic,
     auditOrder(),
-    auditChain,
     activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 }),
   ],
   culprit: 'SELECT * FROM audit_logs WHERE user_id',

@@ -27,6 +27,8 @@ export interface AuditOrderInput {
   readonly rows: readonly EffectRecord[];
   /** When the store was away. */
   readonly away?: readonly FaultWindow[];
+  /** A store that lets an operation wait for this long counts as away as well; default 1 s. */
+  readonly silentUs?: number;
   /** After it is back, until everybody has noticed. */
   readonly backWithinUs?: number;
 }
@@ -145,8 +147,13 @@ function clocksOf(placed: readonly Placed[]): (one: Placed) => number | null {
   };
 }
 
-function awayAt({ away = [], backWithinUs = 2_000_000 }: AuditOrderInput) {
-  const windows = away.toSorted((a, b) => a.startUs - b.startUs);
+function awayAt(input: AuditOrderInput) {
+  const { operations, away = [], silentUs = 1_000_000, backWithinUs = 2_000_000 } = input;
+  const slow = operations.filter(
+    ({ sentUs, doneUs }) => sentUs >= 0 && doneUs - sentUs >= silentUs,
+  );
+  const silent = slow.map(({ sentUs, doneUs }) => ({ startUs: sentUs, endUs: doneUs }));
+  const windows = [...away, ...silent].sort((a, b) => a.startUs - b.startUs);
   const ends: number[] = [];
   for (const { endUs } of windows) ends.push(Math.max(endUs + backWithinUs, ends.at(-1) ?? 0));
   return ({ sentUs, doneUs }: OperationRecord): boolean => {
