@@ -18,6 +18,7 @@ export class EncodingError extends Error {
 const nullLength = 0xffff_ffff;
 const leafPrefix = 0x00;
 const high = 2 ** 32;
+const longestByHand = 64;
 
 // Encoding is synchronous, so one buffer serves all: allocating for each record costs more than hashing it.
 // The byte before the record is the leaf's prefix.
@@ -31,27 +32,50 @@ function room(bytes: number): void {
   scratch = larger;
 }
 
+function putUint32(value: number): void {
+  scratch[end] = value >>> 24;
+  scratch[end + 1] = value >>> 16;
+  scratch[end + 2] = value >>> 8;
+  scratch[end + 3] = value;
+  end += 4;
+}
+
 function putBytes(bytes: Buffer): void {
   room(4 + bytes.length);
-  end = scratch.writeUInt32BE(bytes.length, end);
+  putUint32(bytes.length);
   end += bytes.copy(scratch, end);
 }
 
 function putText(text: string): void {
   room(4 + 3 * text.length);
+  if (text.length <= longestByHand && putAscii(text)) return;
   const length = scratch.write(text, end + 4);
   // UTF-8 turns every lone surrogate into the same three bytes.
   if (length !== text.length && /\p{Surrogate}/u.test(text))
     throw new EncodingError('text with half of a surrogate pair');
-  scratch.writeUInt32BE(length, end);
-  end += 4 + length;
+  putUint32(length);
+  end += length;
+}
+
+/** Most texts are short and ASCII, and a call out of JavaScript costs more than their bytes. */
+function putAscii(text: string): boolean {
+  const start = end + 4;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return false;
+    scratch[start + index] = code;
+  }
+  putUint32(text.length);
+  end += text.length;
+  return true;
 }
 
 function putNumber(value: number): void {
   room(12);
-  end = scratch.writeUInt32BE(8, end);
-  end = scratch.writeInt32BE(Math.floor(value / high), end);
-  end = scratch.writeUInt32BE(value - Math.floor(value / high) * high, end);
+  putUint32(8);
+  const upper = Math.floor(value / high);
+  putUint32(upper);
+  putUint32(value - upper * high);
 }
 
 function putBigint(value: bigint): void {
@@ -74,12 +98,28 @@ function putInteger(value: number): void {
 }
 
 function putUuid(uuid: string): void {
-  if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid))
-    throw new EncodingError(`'${uuid}' is not a UUID in lower case`);
   room(20);
-  end = scratch.writeUInt32BE(16, end);
-  end += scratch.write(uuid.replaceAll('-', ''), end, 'hex');
+  putUint32(16);
+  let index = 0;
+  for (let byte = 0; byte < 16; byte += 1) {
+    if ((byte === 4 || byte === 6 || byte === 8 || byte === 10) && uuid[index++] !== '-')
+      throw notUuid(uuid);
+    const value = 16 * nibble(uuid.charCodeAt(index)) + nibble(uuid.charCodeAt(index + 1));
+    if (!(value >= 0)) throw notUuid(uuid);
+    scratch[end + byte] = value;
+    index += 2;
+  }
+  if (index !== uuid.length) throw notUuid(uuid);
+  end += 16;
 }
+
+/** Of a hexadecimal digit in lower case; NaN for anything else. */
+function nibble(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  return code >= 97 && code <= 102 ? code - 87 : Number.NaN;
+}
+
+const notUuid = (text: string) => new EncodingError(`'${text}' is not a UUID in lower case`);
 
 function putTime(iso: string): void {
   const us = unixMicroseconds(iso);
