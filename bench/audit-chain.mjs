@@ -145,17 +145,24 @@ async function verify(bed, { observed, checkpoints, keys, shards }, times) {
 }
 
 /**
- * Begins to count the CPU of PostgreSQL's processes; the answer is asked when it is over. One that ended meanwhile is left out.
+ * Begins to count the CPU of PostgreSQL's processes; what it gives is asked when it is over. One that ended meanwhile
+ * is left out.
  * @param {AuditBed} bed
  */
 function databaseMeter(bed) {
-  const now = () => new Map(childrenOf(bed.serverPid).map((pid) => [pid, cpuUs(pid)]));
+  const now = () => new Map(childrenOf(bed.serverPid).map((pid) => [pid, cpuIfThere(pid)]));
   const before = now();
   return () => [...now()].reduce((sum, [pid, us]) => sum + us - (before.get(pid) ?? 0), 0);
 }
 
-/** @type {AuditBed} */ bed) =>
-  childrenOf(bed.serverPid).reduce((sum, pid) => sum + cpuUs(pid), 0);
+/** @param {number} pid */
+function cpuIfThere(pid) {
+  try {
+    return cpuUs(pid);
+  } catch {
+    return 0; // It ended since it was listed.
+  }
+}
 
 /**
  * @param {{ pace: { rounds: number, windowMs: number }, rounds: Record<ArmName, Window[]>,
