@@ -136,27 +136,52 @@ function orNull<Value>(put: (value: Value) => void, value: Value | null): void {
   end = scratch.writeUInt32BE(nullLength, end);
 }
 
-let knownDay = '';
+let knownDay = Number.NaN;
 let knownDayMs = 0;
 
-/** `2026-11-21T03:23:15.123456Z` as Unix microseconds; exact from 1684 to 2255. */
+/** `2026-11-21T03:23:15.123456Z` as Unix microseconds; exact from 1684 to 2255. Without an allocation: there are millions. */
 export function unixMicroseconds(iso: string): number {
-  const match = /^\d{4}-\d\d-\d\dT(\d\d):(\d\d):(\d\d)\.(\d{6})Z$/.exec(iso);
-  const day = iso.slice(0, 10);
+  const day =
+    pairAt(iso, 0) * 1_000_000 + pairAt(iso, 2) * 10_000 + pairAt(iso, 5) * 100 + pairAt(iso, 8);
+  const hours = pairAt(iso, 11);
+  const minutes = pairAt(iso, 14);
+  const seconds = pairAt(iso, 17);
+  const microseconds = pairAt(iso, 20) * 10_000 + pairAt(iso, 22) * 100 + pairAt(iso, 24);
+  // Comparisons with NaN, of what is no digit, are false.
+  const isTime = hours <= 23 && minutes <= 59 && seconds <= 59 && microseconds >= 0 && day >= 0;
+  if (!isTime || !isPunctuated(iso)) throw notTime(iso);
   // Most records are of the day of the one before.
-  if (match && day !== knownDay) {
-    const dayMs = Date.parse(day);
-    if (Number.isNaN(dayMs) || new Date(dayMs).toISOString().slice(0, 10) !== day)
-      throw new EncodingError(`'${iso}' is not a time in UTC with microseconds`);
+  if (day !== knownDay) {
+    const text = iso.slice(0, 10);
+    const dayMs = Date.parse(text);
+    if (Number.isNaN(dayMs) || new Date(dayMs).toISOString().slice(0, 10) !== text)
+      throw notTime(iso);
     knownDay = day;
     knownDayMs = dayMs;
   }
-  const [hours, minutes, seconds] = match ? [+match[1]!, +match[2]!, +match[3]!] : [99, 0, 0];
-  if (!match || hours > 23 || minutes > 59 || seconds > 59)
-    throw new EncodingError(`'${iso}' is not a time in UTC with microseconds`);
   const secondsOfDay = hours * 3_600 + minutes * 60 + seconds;
-  return (knownDayMs + secondsOfDay * 1_000) * 1_000 + Number(match[4]);
+  return (knownDayMs + secondsOfDay * 1_000) * 1_000 + microseconds;
 }
+
+/** Two decimal digits; NaN for anything else. */
+function pairAt(text: string, index: number): number {
+  const tens = text.charCodeAt(index) - 48;
+  const ones = text.charCodeAt(index + 1) - 48;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
+}
+
+const isPunctuated = (iso: string): boolean =>
+  iso.length === 27 &&
+  iso[4] === '-' &&
+  iso[7] === '-' &&
+  iso[10] === 'T' &&
+  iso[13] === ':' &&
+  iso[16] === ':' &&
+  iso[19] === '.' &&
+  iso[26] === 'Z';
+
+const notTime = (text: string) =>
+  new EncodingError(`'${text}' is not a time in UTC with microseconds`);
 
 /** Leaves prefix and record in `scratch`, up to `end`. */
 function encode(record: AuditRecord): void {
