@@ -67,13 +67,20 @@ export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }
 
 /** A column of the rows as PostgreSQL reads an array: what the client would make of it, without asking each value what it is. */
 function arrayOf(rows: readonly (readonly unknown[])[], at: number): string {
+  const isPlain = plainTypes.has(columns[at]![1]);
   let text = '';
-  for (const row of rows) text += `${text === '' ? '{' : ','}${elementOf(row[at])}`;
-  return `${text}}`;
+  for (const row of rows) {
+    const value = row[at];
+    const element = value === null ? 'NULL' : isPlain ? `${value}` : elementOf(value);
+    text = text === '' ? element : `${text},${element}`;
+  }
+  return `{${text}}`;
 }
 
+/** Their values have no character that means something in an array. */
+const plainTypes: ReadonlySet<string> = new Set(['uuid', 'timestamptz', 'bigint', 'smallint']);
+
 function elementOf(value: unknown): string {
-  if (value === null) return 'NULL';
   if (value instanceof Buffer) return `"\\\\x${value.toString('hex')}"`;
   const element = String(value);
   return special.test(element) ? `"${element.replace(/["\\]/g, '\\$&')}"` : `"${element}"`;
