@@ -9,13 +9,7 @@
  */
 import { findDesign } from '../services/lineage.ts';
 import type { ProcessSpec, Scale, TestbedSpec } from '../sim/scenario.ts';
-import {
-  activityCorrect,
-  auditAtomic,
-  auditChain,
-  auditOnce,
-  auditOrder,
-} from './audit-invariants.ts';
+import { activityCorrect, auditAtomic, auditOnce, auditOrder } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 
 const FULL = { rows: 1_000_000, heavyRows: 130_000 };
