@@ -55,9 +55,9 @@ const QUICK: Size = {
 
 /** Nobody's: ids are random. */
 const STRANGE = '0f9d3c52-6f3e-4d7c-9d51-3a1f5f1f7b11';
-/** As a careful client does: what changes nothing is tried again elsewhere. */
+/** As a careful client does: what changes nothing is tried again elsewhere, seldom enough not to keep an overload alive. */
 const again: Pick<OperationTemplate, 'retry'> = {
-  retry: { attempts: 4, baseMs: 60, capMs: 400, statuses: [503], elsewhere: true },
+  retry: { attempts: 3, baseMs: 150, capMs: 1_000, statuses: [503], elsewhere: true },
 };
 const read = (name: string, path: string, weight: number): OperationTemplate => ({
   ...{ name, path, weight, method: 'GET', group: 'people' },
