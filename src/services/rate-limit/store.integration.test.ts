@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
-import type { Decision, Level, Question } from './contract.ts';
+import type { Decision, KeptForQuestion, Level, Question } from './contract.ts';
 import { decide, type LevelMemory, levelKey, refund, release } from './policy.ts';
 import { createLimitStore, type LimitStore } from './store.ts';
 
@@ -123,6 +123,46 @@ describe('the script', () => {
       if (given.pauseMs > 0) await delay(given.pauseMs);
     }
     expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(100);
+  });
+
+  it('decides those asked together as if each had been asked alone, one after the other', async () => {
+    const memory = new Map<string, LevelMemory | null>();
+    const kept = new Map<string, KeptForQuestion>();
+    const seen = { admitted: 0, refused: 0 };
+    const one = fc.record({
+      user: fc.nat({ max: 2 }),
+      limit: fc.constantFrom(3, 6),
+      lease: fc.nat({ max: 5 }),
+    });
+    const batches = fc.sample(fc.array(one, { minLength: 1, maxLength: 12 }), {
+      numRuns: 80,
+      seed: 5,
+    });
+    for (const [i, batch] of batches.entries()) {
+      const questions = batch.map((given, j): Question => {
+        const asked: Level[] = [
+          window(given.limit, 40, { subject: `${given.user}` }),
+          window(9, 25, { policy: 'organisation' }),
+        ];
+        if (given.lease === 0) return { tag: 'o:709', levels: [...asked, lease(2, 20, `${i}.${j}`)] };
+        const name = `${given.user} ${given.limit}`;
+        kept.set(name, kept.get(name) ?? {});
+        return { tag: `o:70${given.user}`, levels: asked, kept: kept.get(name)! };
+      });
+      const decisions = await store.askAll(questions);
+      for (const [j, question] of questions.entries()) {
+        const keys = question.levels.map((level) => levelKey(question.tag, level));
+        const before = keys.map((key) => memory.get(key) ?? null);
+        const pure = decide(before, question, decisions[j]!.atUs);
+        expect(decisions[j], `batch ${i}, question ${j}`).toEqual(pure.decision);
+        keys.forEach((key, k) => {
+          memory.set(key, pure.state[k]!);
+        });
+        seen[decisions[j]!.admitted ? 'admitted' : 'refused'] += 1;
+      }
+      await delay(i % 4);
+    }
+    expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(50);
   });
 
   it('admits exactly the limit, whoever asks at one time', async () => {
