@@ -144,7 +144,8 @@ describe('the script', () => {
           window(given.limit, 40, { subject: `${given.user}` }),
           window(9, 25, { policy: 'organisation' }),
         ];
-        if (given.lease === 0) return { tag: 'o:709', levels: [...asked, lease(2, 20, `${i}.${j}`)] };
+        if (given.lease === 0)
+          return { tag: 'o:709', levels: [...asked, lease(2, 20, `${i}.${j}`)] };
         const name = `${given.user} ${given.limit}`;
         kept.set(name, kept.get(name) ?? {});
         return { tag: `o:70${given.user}`, levels: asked, kept: kept.get(name)! };
