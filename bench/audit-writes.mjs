@@ -77,18 +77,18 @@ export function makeEvent(users, random) {
 }
 
 /**
- * So many events from so many callers at a time; each caller waits for the commit before its next.
- * @param {AuditWriter} writer
- * @param {{ callers: number, users: number, random: () => number, more: (done: number) => boolean }} given
+ * The same again and again by so many callers at a time; each waits for its own before it begins the next.
+ * @param {() => Promise<void>} one
+ * @param {{ callers: number, more: () => boolean }} given
  */
-export async function write(writer, { callers, users, random, more }) {
-  let begun = 0;
+export async function write(one, { callers, more }) {
+  let done = 0;
   const caller = async () => {
-    while (more(begun)) {
-      begun += 1;
-      await writer.record(makeEvent(users, random));
+    while (more()) {
+      await one();
+      done += 1;
     }
   };
   await Promise.all(Array.from({ length: callers }, caller));
-  return begun;
+  return done;
 }
