@@ -3,11 +3,13 @@
  *   node audit-archive-process.mjs <databaseUrl> <folder of the keys> <folder for the files>
  */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { constants, setPriority } from 'node:os';
 import { archivePartition, attachArchive } from '../dist/services/audit/archive.js';
 import { openAuditKeys } from '../dist/services/audit/audit-keys.js';
 import { openConnection } from '../dist/services/gateway/clients.js';
 
 const [databaseUrl = '', keyFolder = '', directory = ''] = process.argv.slice(2);
+setPriority(constants.priority.PRIORITY_LOW); // As `platform audit archive` does.
 const db = await openConnection(databaseUrl);
 const keys = await openAuditKeys(keyFolder);
 const operator = {

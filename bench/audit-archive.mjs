@@ -36,7 +36,7 @@ const SCHEMA = 'log';
 
 /** @param {import('./run.mjs').BenchOptions} options */
 export async function run({ quick }) {
-  const rows = quick ? 120_000 : 1_000_000;
+  const rows = quick ? 300_000 : 1_500_000;
   const { chain } = design.audit;
   if (chain.kind !== 'sharded') throw new Error(`${design.name} has no chain`);
   const processes = await makeBed('audit-archive-operator');

@@ -1,4 +1,5 @@
 /** `platform audit archive` and `attach`: a month leaves the database for a signed file, and comes back from it. */
+import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { EXIT } from '../sim/pure/verdict.ts';
 import type { AuditCall } from './audit.ts';
@@ -8,6 +9,8 @@ import { ensureFolder, shownPath } from './write-reports.ts';
 export async function archiveMonth({ desk, argument, flags, io }: AuditCall): Promise<number> {
   const folder = path.resolve(flags.out ?? '.');
   await ensureFolder(folder);
+  // Packing a month takes a core for seconds, and whoever answers requests beside it comes first.
+  setPriority(constants.priority.PRIORITY_LOW);
   const archived = await desk.archive(argument, {
     directory: folder,
     ...(flags.keep === undefined ? {} : { minRetentionDays: flags.keep }),
