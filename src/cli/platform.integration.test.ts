@@ -56,7 +56,7 @@ describe('the platform command', () => {
   });
 
   it('prints one JSON document for a pipe', async () => {
-    expect(JSON.parse((await platform('list', '--json')).stdout)).toHaveLength(4);
+    expect(JSON.parse((await platform('list', '--json')).stdout)).toHaveLength(5);
     expect(JSON.parse((await platform('explain', 'turn4', '--json')).stdout)).toHaveProperty(
       'slos',
     );

@@ -155,6 +155,8 @@ describe('the queue', () => {
     const writer = open();
     await redisServer.kill();
     await writer.record(event('swallowed'));
+    // Nobody was told, also not when the client gave up.
+    await eventually(async () => writer.depth() === 0);
     await redisServer.startAgain();
     await eventually(async () => (await redis.ping().catch(() => '')) === 'PONG');
     await writer.close();
