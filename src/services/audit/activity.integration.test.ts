@@ -115,7 +115,7 @@ describe('the cache', () => {
         together = [];
         hits += processes.reduce((sum, { seen }) => sum + seen.hits, 0);
       }),
-      { numRuns: 60 },
+      { numRuns: 200 },
     );
     expect(hits).toBeGreaterThan(100);
   });
