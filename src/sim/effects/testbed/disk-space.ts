@@ -1,5 +1,5 @@
 /** Free space is checked before a copy starts: a disk that fills halfway leaves a broken database behind. */
-import { lstat, readdir, statfs } from 'node:fs/promises';
+import { lstat, readdir, readFile, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { EnvironmentError } from '../../errors.ts';
 
@@ -41,6 +41,15 @@ export function isDiskFull(error: unknown): boolean {
     if (/No space left on device|ENOSPC/.test(at.message)) return true;
   }
   return false;
+}
+
+/** A server that a full disk ended frees what it held when it recovers; its client was told of a lost connection only. */
+export async function withServersReason(error: unknown, logFile: string): Promise<unknown> {
+  const log = await readFile(logFile, 'utf8').catch(() => '');
+  const said = log.split('\n').find((line) => line.includes('No space left on device'));
+  return said === undefined || !(error instanceof Error)
+    ? error
+    : new Error(error.message, { cause: new Error(said, { cause: error }) });
 }
 
 /** Any failure that a full disk explains, as the operator's three lines; everything else unchanged. */

@@ -6,6 +6,7 @@ import path from 'node:path';
 import pg from 'pg';
 import type { ProcessSpec } from '../../scenario.ts';
 import { createDataDirectory, syncDataDirectory } from './data-directory.ts';
+import { withServersReason } from './disk-space.ts';
 import type { Lease } from './lease.ts';
 import { startPostgres } from './postgres.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
@@ -50,6 +51,7 @@ export interface TemplateInput {
 async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
   const { lease, signal, logsFolder } = input;
   const target = { binaries: input.binaries, user: input.user, dataDir };
+  const serverLog = path.join(logsFolder, 'template-postgres.log');
   await createDataDirectory(target);
   const server = await startPostgres({
     binaries: input.binaries,
@@ -58,7 +60,7 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
     cores: null,
     user: input.user,
     lease,
-    logFile: path.join(logsFolder, 'template-postgres.log'),
+    logFile: serverLog,
     name: 'postgres (template)',
     signal,
   });
@@ -89,6 +91,8 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
     await onServer(server.url, ['VACUUM (FREEZE, ANALYZE)']);
     // The second one removes the WAL files that the first made superfluous.
     await onServer(server.url, ['CHECKPOINT', 'SELECT pg_switch_wal()', 'CHECKPOINT']);
+  } catch (error) {
+    throw await withServersReason(error, serverLog);
   } finally {
     await server.stop();
   }
