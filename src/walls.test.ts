@@ -128,7 +128,7 @@ const walls: readonly Wall[] = [
       /^src\/services\/(design|lineage)\.ts$/,
       /^src\/services\/[^/]+\/main\.ts$/,
       // `platform audit`: an operator's own way to the log, without a gateway.
-      /^src\/services\/gateway\/audit-desk\.ts$/,
+      /^src\/services\/gateway\/audit-desk(-error)?\.ts$/,
     ],
   },
 ];

@@ -2,7 +2,8 @@
  * `platform audit`: the log itself, without a gateway. Opens the log that the flags name, runs one verb on it, and
  * turns what the log refuses into three lines.
  */
-import { type AuditDesk, DeskError, openAuditDesk } from '../services/gateway/audit-desk.ts';
+import { type AuditDesk, openAuditDesk } from '../services/gateway/audit-desk.ts';
+import { DeskError } from '../services/gateway/audit-desk-error.ts';
 import { EnvironmentError, OperatorError, UsageError } from '../sim/errors.ts';
 import { type AuditTarget, auditTarget } from './audit-target.ts';
 import type { Io } from './io.ts';
