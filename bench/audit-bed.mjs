@@ -3,13 +3,14 @@
  * history as the template makes them, and Redis where one is asked for. Everything is gone after `remove`.
  */
 import path from 'node:path';
-import { openConnection, openDatabase, openRedis } from '../dist/services/gateway/clients.js';
+import { openConnection, openDatabase } from '../dist/services/gateway/clients.js';
 import {
   chainHistory,
   createBase,
   migrate,
   settle,
 } from '../dist/services/gateway/database-template.js';
+import { openRedis } from '../dist/services/gateway/redis-clients.js';
 import { findDesign } from '../dist/services/lineage.js';
 import { openCache } from '../dist/sim/effects/testbed/cache.js';
 import { createDataDirectory } from '../dist/sim/effects/testbed/data-directory.js';

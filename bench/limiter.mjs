@@ -9,7 +9,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openRedis } from '../dist/services/gateway/clients.js';
+import { openRedis } from '../dist/services/gateway/redis-clients.js';
 import { limiterCosts } from '../dist/services/rate-limit/comparison/compare.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { createLease } from '../dist/sim/effects/testbed/lease.js';

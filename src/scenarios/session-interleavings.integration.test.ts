@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReadThroughDesign } from '../services/design.ts';
-import { openConnection, openRedis } from '../services/gateway/clients.ts';
+import { openConnection } from '../services/gateway/clients.ts';
 import {
   type Plant,
   type PlantedMember,
@@ -13,6 +13,7 @@ import {
 } from '../services/gateway/fixtures/planted-members.ts';
 import { prepareSchema, schemaUrl } from '../services/gateway/fixtures/platform.ts';
 import { sessionDefects } from '../services/gateway/fixtures/session-defects.ts';
+import { openRedis } from '../services/gateway/redis-clients.ts';
 import { systemClock, systemRandom } from '../services/gateway/system.ts';
 import { findDesign } from '../services/lineage.ts';
 import type { Database, Statement } from '../services/ports.ts';

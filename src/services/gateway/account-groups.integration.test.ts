@@ -15,9 +15,10 @@ import { findDesign } from '../lineage.ts';
 import { createLimitSettings } from '../rate-limit/settings.ts';
 import { createSessionStore } from '../sessions/session-store.ts';
 import { readGroups } from './account-groups.ts';
-import { openDatabase, openRedis, type PooledDatabase } from './clients.ts';
+import { openDatabase, type PooledDatabase } from './clients.ts';
 import { createBase } from './database-template.ts';
 import { type Account, accountsOfGroups } from './group-accounts.ts';
+import { openRedis } from './redis-clients.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 const entry = fileURLToPath(new URL('../../../dist/services/gateway/accounts.js', import.meta.url));

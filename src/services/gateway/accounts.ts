@@ -9,10 +9,11 @@ import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import { type SeededSession, seedSessions } from '../sessions/seed-sessions.ts';
 import { readGroups } from './account-groups.ts';
-import { openConnection, openRedis } from './clients.ts';
+import { openConnection } from './clients.ts';
 import { type Account, accountsOfGroups, newestProjects, ownVars } from './group-accounts.ts';
 import { runOneShot } from './one-shot.ts';
 import { ConfigError, type ParamReader, readParams } from './process-config.ts';
+import { openRedis } from './redis-clients.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 async function countUsers(db: Database): Promise<number> {

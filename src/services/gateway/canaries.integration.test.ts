@@ -13,10 +13,11 @@ import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { makeSecret } from '../api-keys/token.ts';
 import { findDesign } from '../lineage.ts';
 import { makeToken } from '../sessions/token.ts';
-import { openConnection, openRedis } from './clients.ts';
+import { openConnection } from './clients.ts';
 import { bearer, client } from './fixtures/client.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
 import { cookieName } from './presented-token.ts';
+import { openRedis } from './redis-clients.ts';
 import { systemRandom } from './system.ts';
 
 const dist = fileURLToPath(new URL('../../../dist/services/gateway/main.js', import.meta.url));

@@ -7,9 +7,9 @@ import { writeFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import { compareLimiters } from '../rate-limit/comparison/compare.ts';
 import { seededRandom } from '../rate-limit/comparison/seeded-random.ts';
-import { openRedis } from './clients.ts';
 import { runOneShot } from './one-shot.ts';
 import { ConfigError, readParams } from './process-config.ts';
+import { openRedis } from './redis-clients.ts';
 
 await runOneShot(async ({ redisUrl, redisPrefix, seed, params: given }) => {
   const params = readParams(given, 'params');

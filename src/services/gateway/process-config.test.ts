@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { openRedis } from './clients.ts';
 import { ConfigError, parseProcessConfig, readParams } from './process-config.ts';
+import { openRedis } from './redis-clients.ts';
 
 const whole = {
   name: 'gateway',
