@@ -89,6 +89,23 @@ describe('the live view', () => {
     expect(frame(state, nowMs + 3_001).join('\n')).toMatch(/offered +- /);
   });
 
+  it('stands the notes of phases below each other, however long their names are', () => {
+    const state = ['baseline', 'postgres-kills'].reduce(
+      (before, phase) =>
+        applyEvent(
+          before,
+          { type: 'phase', arm: 'after', phase, note: 'a note', plannedMs: null },
+          0,
+        ),
+      startState('platform sim turn3 · seed 1', 'The audit log', 0),
+    );
+    const columns = frame(state, 0).flatMap((line) =>
+      line.includes('a note') ? [line.indexOf('a note')] : [],
+    );
+    expect(columns).toHaveLength(2);
+    expect(new Set(columns).size).toBe(1);
+  });
+
   it('says what Ctrl-C does, then that it was heard', () => {
     const state = startState('x', 'y', 0);
     expect(frame(state, 0).join('\n')).toContain('Ctrl-C stops');

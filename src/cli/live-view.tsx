@@ -89,6 +89,8 @@ function Phases(props: {
   nowMs: number;
   color: boolean;
 }): ReactNode {
+  // The notes of what is on the screen stand below each other.
+  const column = Math.max(11, ...props.rows.map((row) => row?.phase.length ?? 0));
   return props.rows.map((row, index) => {
     // The rows are slots on the screen: their position is their identity.
     const key = `slot-${String(index)}`;
@@ -102,7 +104,7 @@ function Phases(props: {
         key={key}
         left={
           <>
-            <Text {...accent}>{mark}</Text> {(row.arm ?? '').padEnd(6)} {row.phase.padEnd(11)}{' '}
+            <Text {...accent}>{mark}</Text> {(row.arm ?? '').padEnd(6)} {row.phase.padEnd(column)}{' '}
             <Text dimColor={props.color && done}>{row.note}</Text>
           </>
         }
