@@ -136,7 +136,7 @@ const turn3After: Design = {
     writer: {
       kind: 'group-commit',
       maxBatch: 500,
-      maxInFlight: 2,
+      maxInFlight: 4,
       maxQueued: 10_000,
       retryForMs: 2_000,
       localLogBytes: 64 * 1024 * 1024,

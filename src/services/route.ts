@@ -77,5 +77,5 @@ export interface Route {
   readonly answers: Readonly<Record<number, JsonSchema | null>>;
   /** Problem statuses a caller should expect beside those every route has. */
   readonly problems?: readonly number[];
-  handle(call: Call): Promise<Answer>;
+  handle(call: Call): Answer | Promise<Answer>;
 }

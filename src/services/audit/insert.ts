@@ -1,7 +1,8 @@
 /**
  * Events as rows: arrays in, rows out, one statement for one or many. A conflict on the event's own key means an
- * earlier attempt was committed, so it is not an error; inside the transaction of a change it is one, because a change
- * whose event is already on record was answered before.
+ * earlier attempt was committed, so it is no error: what is missing is written then. It is rare, and looking for one
+ * before each row would cost PostgreSQL a part of every insert. Inside the transaction of a change it is an error,
+ * because a change whose event is already on record was answered before.
  */
 import { type Database, ServiceError } from '../ports.ts';
 import type { AuditEvent } from './contract.ts';
@@ -30,9 +31,10 @@ const into = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')
 const arrays = columns.map(([, type], at) => `$${at + 1}::${type}[]`).join(', ');
 const scalars = columns.map((_, at) => `$${at + 1}`).join(', ');
 
-const insertMany = {
-  name: 'audit-insert',
-  text: `${into} SELECT * FROM unnest(${arrays}) ON CONFLICT (event_id, occurred_at) DO NOTHING`,
+const insertNew = { name: 'audit-insert-new', text: `${into} SELECT * FROM unnest(${arrays})` };
+const insertMissing = {
+  name: 'audit-insert-missing',
+  text: `${insertNew.text} ON CONFLICT (event_id, occurred_at) DO NOTHING`,
 };
 const insertOne = { name: 'audit-insert-in', text: `${into} VALUES (${scalars})` };
 
@@ -53,7 +55,13 @@ export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }
       const rows = events.map((event) =>
         rowOf(event, keys.get(event.userId)!.seal(event.personal)),
       );
-      await db.query({ ...insertMany, values: columns.map((_, at) => arrayOf(rows, at)) });
+      const values = columns.map((_, at) => arrayOf(rows, at));
+      try {
+        await db.query({ ...insertNew, values });
+      } catch (error) {
+        if ((error as { code?: string }).code !== uniqueViolation) throw error;
+        await db.query({ ...insertMissing, values });
+      }
     },
     async inside(tx, event) {
       const key = await subjects.keyIn(tx, event.userId);
@@ -64,6 +72,8 @@ export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }
     },
   };
 }
+
+const uniqueViolation = '23505';
 
 /** A column of the rows as PostgreSQL reads an array: what the client would make of it, without asking each value what it is. */
 function arrayOf(rows: readonly (readonly unknown[])[], at: number): string {

@@ -9,7 +9,7 @@ import { isKeyToken } from '../api-keys/token.ts';
 import { type Clock, type Random, ServiceError, timeOrderedId } from '../ports.ts';
 import { limitedAddress } from '../rate-limit/address.ts';
 import type { Answer, CallSession, Route, Trail } from '../route.ts';
-import type { Session, SessionStore } from '../sessions/contract.ts';
+import type { Recalled, Session, SessionStore } from '../sessions/contract.ts';
 import type { Arrival } from './audit-trail.ts';
 import type { ClientAddress } from './client-address.ts';
 import { isOwnPage, presentedToken } from './presented-token.ts';
@@ -38,7 +38,14 @@ declare module 'fastify' {
   }
 }
 
-type Step = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+type Step = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
+type Work = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+const step =
+  (work: Work): Step =>
+  (request, reply, done) => {
+    work(request, reply).then(() => done(), done);
+  };
 
 export interface Guard {
   /** Before the body is read. */
@@ -46,11 +53,15 @@ export interface Guard {
   /** Where the body decides as well. */
   readonly understood?: Step;
   /** Around the handler. */
-  handled(request: FastifyRequest, reply: FastifyReply, answer: Promise<Answer>): Promise<Answer>;
+  handled?(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: Answer | Promise<Answer>,
+  ): Promise<Answer>;
 }
 
 interface Doorkeeper {
-  readonly sessions: Pick<SessionStore, 'check' | 'used'>;
+  readonly sessions: Pick<SessionStore, 'check' | 'recall' | 'confirmed' | 'used'>;
   readonly apiKeys: Pick<ApiKeys, 'authenticate'>;
   readonly limits: RequestLimits;
   readonly addressOf: ClientAddress;
@@ -64,11 +75,11 @@ export const createGuard =
     switch (route.access) {
       case 'session':
       case 'session-or-key':
-        return { arrived: asSomebody(given, route), handled: plainly };
+        return { arrived: asSomebody(given, route) };
       case 'token':
         return withToken(given);
       case 'register':
-        return { arrived: asNobody(given, route), handled: plainly };
+        return { arrived: asNobody(given, route) };
       case 'login':
         return asApplicant(given, route);
       default:
@@ -76,34 +87,74 @@ export const createGuard =
     }
   };
 
-const plainly: Guard['handled'] = (_request, _reply, answer) => answer;
-
+/**
+ * A session that this process remembers is looked at in the limiter's own step: one trip to Redis. Where that does not
+ * prove it live, and for everybody else, who it is comes first.
+ */
 function asSomebody(given: Doorkeeper, route: Route): Step {
   const { sessions, limits } = given;
   const { routeClass, whenDegraded = 'share' } = route;
-  return async (request, reply) => {
-    const token = tokenOf(request);
-    const passage = passageOf(given, request, token);
-    request.passage = passage;
-    const found = await identify(given, token, route);
+
+  const checked = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const passage = request.passage!;
+    const found = await identify(given, passage.token, route);
     if (found instanceof ServiceError) throw await counted(given, reply, passage, found);
     const { session, key, caller } = found;
-    const { address, trail } = passage;
-    passage.session = session;
-    passage.key = key;
-    passage.userId = key ? key.ownerId : session!.userId;
-    trail.userId = passage.userId;
-    trail.organisationId = key ? key.organisationId : session!.organisationId;
-    await limits.caller(reply, { caller, address, routeClass }, whenDegraded);
+    introduce(passage, session, key);
+    await limits.caller(reply, { caller, address: passage.address, routeClass }, whenDegraded);
     if (session) await sessions.used(session);
+  };
+
+  const recalled = ({ session, proof }: Recalled, request: FastifyRequest, reply: FastifyReply) => {
+    const passage = request.passage!;
+    const asking = { caller: callerOf(session), address: passage.address, routeClass };
+    return limits.recalled(reply, asking, proof, () => {
+      sessions.confirmed();
+      introduce(passage, session, null);
+    });
+  };
+
+  return (request, reply, done) => {
+    let token: string;
+    try {
+      token = tokenOf(request);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    request.passage = passageOf(given, request, token);
+    const check = () => void checked(request, reply).then(() => done(), done);
+    const known = isKeyToken(token) ? null : sessions.recall(token);
+    if (!known) return check();
+    recalled(known, request, reply).then((proven) => {
+      if (!proven) return check();
+      const used = sessions.used(known.session);
+      if (used instanceof Promise) used.then(() => done(), done);
+      else done();
+    }, done);
   };
 }
 
+/** From now on the request is somebody's, and its answer goes on record. */
+function introduce(passage: Passage, session: Session | null, key: KeyCaller | null): void {
+  passage.session = session;
+  passage.key = key;
+  passage.userId = key ? key.ownerId : session!.userId;
+  passage.trail.userId = passage.userId;
+  passage.trail.organisationId = key ? key.organisationId : session!.organisationId;
+}
+
+const callerOf = ({ userId, organisationId }: Session): Caller => ({
+  kind: 'session',
+  userId,
+  organisationId,
+});
+
 function withToken(given: Doorkeeper): Guard {
   return {
-    async arrived(request) {
+    arrived: step(async (request) => {
       request.passage = passageOf(given, request, tokenOf(request));
-    },
+    }),
     async handled(request, reply, answer) {
       try {
         return await answer;
@@ -117,12 +168,12 @@ function withToken(given: Doorkeeper): Guard {
 
 function asNobody(given: Doorkeeper, { access, whenDegraded = 'share' }: Route): Step {
   const policy = access === 'login' ? 'login' : 'register';
-  return async (request, reply) => {
+  return step(async (request, reply) => {
     const passage = passageOf(given, request, ownToken(request));
     request.passage = passage;
     const { address, refunds } = passage;
     refunds.push(await given.limits.address(reply, policy, { address, whenDegraded }));
-  };
+  });
 }
 
 /** Before the password is hashed, which is what a login costs; given back when it was somebody's. */
@@ -130,7 +181,7 @@ function asApplicant(given: Doorkeeper, route: Route): Guard {
   const { whenDegraded = 'share' } = route;
   return {
     arrived: asNobody(given, route),
-    async understood(request, reply) {
+    understood: step(async (request, reply) => {
       const { address, refunds } = request.passage!;
       const { email } = request.body as { email: string };
       try {
@@ -139,7 +190,7 @@ function asApplicant(given: Doorkeeper, route: Route): Guard {
         await giveBack(refunds);
         throw error;
       }
-    },
+    }),
     async handled(request, _reply, answer) {
       const done = await answer;
       await giveBack(request.passage!.refunds);
@@ -199,8 +250,7 @@ async function identify(
   if (!isKeyToken(token)) {
     const session = await sessions.check(token);
     if (!session) return unauthenticated();
-    const { userId, organisationId } = session;
-    return { session, key: null, caller: { kind: 'session', userId, organisationId } };
+    return { session, key: null, caller: callerOf(session) };
   }
   if (access !== 'session-or-key') return sessionNeeded();
   const key = await apiKeys.authenticate(token);

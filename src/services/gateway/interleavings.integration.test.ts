@@ -35,7 +35,7 @@ beforeAll(async () => {
     [1, 2, 3, 4].map((n) =>
       startMember({
         ...{ name: `gateway.${n}`, databaseUrl, redisUrl: redis.url, keyPrefix: 'i:' },
-        ...{ design, store, pause },
+        ...{ design, store, pause, recalls: n > 2 },
       }),
     ),
   );
@@ -186,6 +186,7 @@ describe('interleavings', () => {
                     count(*) FILTER (WHERE event = 'rotated') AS rotated FROM session_events`,
     });
     // It saw what it is about.
+    expect(members.reduce((sum, { seen }) => sum + seen.proven, 0)).toBeGreaterThan(rounds);
     expect(Number(count!.revoked)).toBeGreaterThan(rounds);
     expect(Number(count!.rotated)).toBeGreaterThan(rounds / 4);
   }, 300_000);

@@ -68,12 +68,27 @@ export function callerQuestion(
 
 const maxKept = 20_000;
 
+interface KeptQuestion {
+  readonly organisationId: string;
+  readonly address: string;
+  readonly numbers: ResolvedLimits;
+  readonly question: Question;
+}
+
 /**
- * The questions of sessions, which are the same for every request as long as the settings are: kept with what is worked
- * out for them. Not those with a lease, which is another one each time.
+ * The questions of sessions, which are the same for every request as long as the settings are and a user stays where
+ * it is: kept with what is worked out for them. Not those with a lease, which is another one each time.
  */
 export function createKeptQuestions(design: ExactLimitsDesign | null) {
-  const kept = new Map<string, { question: Question; numbers: ResolvedLimits }>();
+  /** By class of route, then by user. */
+  const kept = new Map<string | undefined, Map<string, KeptQuestion>>();
+  const ofClass = (routeClass: string | undefined): Map<string, KeptQuestion> => {
+    const found = kept.get(routeClass);
+    if (found) return found;
+    const made = new Map<string, KeptQuestion>();
+    kept.set(routeClass, made);
+    return made;
+  };
   return {
     /** Null where there is none to keep. */
     find(
@@ -85,14 +100,19 @@ export function createKeptQuestions(design: ExactLimitsDesign | null) {
       if (routeClass !== undefined && design.routeClasses[routeClass]?.concurrent !== undefined)
         return null;
       const { organisationId, userId } = caller;
-      const id = `${organisationId} ${userId} ${address} ${routeClass ?? ''}`;
+      const users = ofClass(routeClass);
+      const known = users.get(userId);
       const numbers = limitsOf(organisationId);
-      const known = kept.get(id);
-      if (known?.numbers === numbers) return known.question;
-      if (kept.size >= maxKept) kept.clear();
+      if (
+        known?.numbers === numbers &&
+        known.address === address &&
+        known.organisationId === organisationId
+      )
+        return known.question;
+      if (users.size >= maxKept) users.clear();
       const asking = { caller, address, routeClass, leaseId: '' };
       const question = { ...callerQuestion(design, limitsOf, asking), kept: {} };
-      kept.set(id, { question, numbers });
+      users.set(userId, { organisationId, address, numbers, question });
       return question;
     },
   };

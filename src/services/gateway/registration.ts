@@ -43,14 +43,14 @@ function responsesOf(route: Route, withActivity: boolean): JsonSchema {
   return responses;
 }
 
-function send(reply: FastifyReply, answer: Answer, body: Answer['body']) {
+function send(reply: FastifyReply, answer: Answer): void {
   if (answer.sessionCookie !== undefined) {
     const options = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const;
     if (answer.sessionCookie === null) reply.clearCookie(cookieName, options);
     else reply.setCookie(cookieName, answer.sessionCookie, options);
   }
   if (answer.headers) reply.headers(answer.headers);
-  return reply.code(answer.status).send(body);
+  reply.code(answer.status).send(answer.body);
 }
 
 const callOf = (request: FastifyRequest, recordIn: RecordIn): Call => {
@@ -88,12 +88,17 @@ export function registerRoute(
   const showsActivity = needsSomebody(route) && route.resourceType !== 'activity';
   const forEveryAnswer = showsActivity ? given.forEveryAnswer : undefined;
   const guard = given.guard(route);
-  const answerTo = async (request: FastifyRequest, reply: FastifyReply) => {
-    const call = callOf(request, given.auditTrail?.recordIn(route, request) ?? unrecorded);
-    const recentActivity = forEveryAnswer && (await forEveryAnswer(call.userId));
-    const answer = await guard.handled(request, reply, route.handle(call));
-    const body = recentActivity && answer.body ? { ...answer.body, recentActivity } : answer.body;
-    return { answer, body };
+  const answerTo = (request: FastifyRequest, reply: FastifyReply, call: Call) => {
+    const answer = route.handle(call);
+    return guard.handled ? guard.handled(request, reply, answer) : answer;
+  };
+  const answerWithActivity = async (
+    activity: NonNullable<typeof forEveryAnswer>,
+    ...[request, reply, call]: Parameters<typeof answerTo>
+  ): Promise<Answer> => {
+    const recentActivity = await activity(call.userId);
+    const answer = await answerTo(request, reply, call);
+    return answer.body ? { ...answer, body: { ...answer.body, recentActivity } } : answer;
   };
   app.route({
     method: route.method,
@@ -112,10 +117,16 @@ export function registerRoute(
     ...(given.auditTrail ? { onSend: given.auditTrail.onSend(route) } : {}),
     // Not async: a reply that is returned is waited for, with listeners on its stream.
     handler(request, reply) {
-      answerTo(request, reply).then(
-        ({ answer, body }) => send(reply, answer, body),
-        (error) => reply.send(error),
-      );
+      const call = callOf(request, given.auditTrail?.recordIn(route, request) ?? unrecorded);
+      const answer = forEveryAnswer
+        ? answerWithActivity(forEveryAnswer, request, reply, call)
+        : answerTo(request, reply, call);
+      if (!(answer instanceof Promise)) send(reply, answer);
+      else
+        answer.then(
+          (done) => send(reply, done),
+          (error) => reply.send(error),
+        );
     },
   });
 }

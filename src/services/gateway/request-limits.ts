@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { Random } from '../ports.ts';
-import type { Decision, Limiter, Question, WhenDegraded } from '../rate-limit/contract.ts';
+import type { Condition, Decision, Question, WhenDegraded } from '../rate-limit/contract.ts';
 import { limitHeaders } from '../rate-limit/headers.ts';
 import { evidenceOf, refusalOf } from './limit-answer.ts';
 import type { Limits } from './limit-services.ts';
@@ -32,6 +32,16 @@ export interface RequestLimits {
     asking: { caller: Caller; address: string; routeClass: string | undefined },
     whenDegraded: WhenDegraded,
   ): Promise<void>;
+  /**
+   * The same for a session that is live only while `proof` holds. False when that was not found to be so, and nothing
+   * is counted; `proven` is called when it was, before anything is said or refused.
+   */
+  recalled(
+    reply: FastifyReply,
+    asking: { caller: Caller; address: string; routeClass: string | undefined },
+    proof: Condition,
+    proven: () => void,
+  ): Promise<boolean>;
   address(
     reply: FastifyReply,
     policy: 'login' | 'register' | 'unauthenticated',
@@ -54,14 +64,24 @@ export function createRequestLimits(given: {
 }): RequestLimits {
   const { limits } = given;
   if (limits.kind === 'off')
-    return { caller: async () => {}, address: async () => nothing, account: async () => nothing };
+    return {
+      caller: async () => {},
+      recalled: async () => false,
+      address: async () => nothing,
+      account: async () => nothing,
+    };
   const { limiter } = limits;
-  const ask = createAsk({
+  const tell = createTell({
     ...given,
-    limiter,
     legacy: limits.kind === 'exact' && limits.design.legacyHeaders,
   });
-  const refundable = async (...asked: Parameters<Ask>) => {
+  const ask = async (reply: FastifyReply, question: Question, whenDegraded: WhenDegraded) => {
+    const startedMs = performance.now();
+    const decision = await limiter.decide(question, whenDegraded);
+    tell(reply, question, decision, startedMs);
+    return decision;
+  };
+  const refundable = async (...asked: Parameters<typeof ask>) => {
     const decision = await ask(...asked);
     return () => limiter.refund(asked[1], decision);
   };
@@ -91,6 +111,20 @@ export function createRequestLimits(given: {
         whenGone(reply.raw, () => limiter.release(question));
     },
 
+    recalled(reply, { caller, ...asking }, proof, proven) {
+      // With a lease it is another question each time, and a script that takes leases knows no conditions.
+      const question =
+        limits.kind === 'exact' ? questions.find(limits.limitsOf, caller, asking) : null;
+      if (!question || question.levels.length === 0) return Promise.resolve(false);
+      const startedMs = performance.now();
+      return limiter.decideWhile(question, proof).then((decision) => {
+        if (!decision) return false;
+        proven();
+        tell(reply, question, decision, startedMs);
+        return true;
+      });
+    },
+
     async address(reply, policy, { address, whenDegraded }) {
       if (limits.kind !== 'exact') return nothing;
       return refundable(reply, addressQuestion(limits.design, policy, address), whenDegraded);
@@ -103,29 +137,19 @@ export function createRequestLimits(given: {
   };
 }
 
-type Ask = (
-  reply: FastifyReply,
-  question: Question,
-  whenDegraded: WhenDegraded,
-) => Promise<Decision>;
-
-/** @throws ServiceError when refused; the answer has its header fields by then. */
-function createAsk(given: {
-  limiter: Limiter;
+/** Says on the answer what was decided. @throws ServiceError when refused; the answer has its header fields by then. */
+function createTell(given: {
   metrics: Pick<Metrics, 'limited'>;
   random: Random;
   legacy: boolean;
   evidence: boolean;
-}): Ask {
+}) {
   /** On the answer already: a login is asked about twice. */
   const told = new WeakMap<FastifyReply, Decision['levels']>();
-  return async (reply, question, whenDegraded) => {
-    const startedMs = performance.now();
-    const decision = await given.limiter.decide(question, whenDegraded);
-    const tookUs = (performance.now() - startedMs) * 1_000;
+  return (reply: FastifyReply, question: Question, decision: Decision, startedMs: number): void => {
     given.metrics.limited(decision);
     if (given.evidence && !reply.hasHeader(evidenceHeader))
-      reply.header(evidenceHeader, evidenceOf(decision, tookUs));
+      reply.header(evidenceHeader, evidenceOf(decision, (performance.now() - startedMs) * 1_000));
     const refusal = refusalOf(decision);
     if (decision.mode !== 'closed') {
       const { kept } = question;
@@ -144,7 +168,6 @@ function createAsk(given: {
       );
     }
     if (refusal) throw refusal;
-    return decision;
   };
 }
 

@@ -53,6 +53,8 @@ export function createBucketLimiter(given: {
       };
     },
 
+    /** Its script knows no conditions. */
+    decideWhile: async () => null,
     async release() {},
     async refund() {},
     async close() {},

@@ -82,9 +82,16 @@ export interface Question {
 export interface KeptForQuestion {
   /** As it is sent. */
   keys?: readonly string[];
-  rest?: readonly (string | number)[];
+  headers?: string;
   /** RateLimit-Policy, which only the limits decide. */
   policyField?: string;
+}
+
+/** What must be so at the moment of a decision: this key of this Redis process holds exactly this text. */
+export interface Condition {
+  readonly runId: string;
+  readonly key: string;
+  readonly text: string;
 }
 
 /** What a route asks for when the store cannot be asked: a bounded local share, or a refusal. */
@@ -95,6 +102,11 @@ export interface Limiter {
   start(): Promise<void>;
   /** One round trip at most. Never rejects for want of the store: then `whenDegraded` says what to do. */
   decide(question: Question, whenDegraded: WhenDegraded): Promise<Decision>;
+  /**
+   * In one atomic step with the look at the condition; for questions of windows alone. Null, and nothing is counted,
+   * when it does not hold; also null when Redis did not say so.
+   */
+  decideWhile(question: Question, condition: Condition): Promise<Decision | null>;
   /** Gives the leases of an admitted question back; resolves when done, and never rejects. */
   release(question: Question): Promise<void>;
   /** Takes the units of an admitted window decision back, as if it had never been; best effort, never rejects. */

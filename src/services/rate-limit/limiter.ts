@@ -13,7 +13,7 @@ import type { Decision, Limiter, LimiterObserver, Question } from './contract.ts
 import { createLocalShare, type LocalDecision } from './local-share.ts';
 import { createMembers } from './members.ts';
 import { createStanding } from './standing.ts';
-import { maxTogether } from './store.ts';
+import { type Conditional, maxTogether } from './store.ts';
 
 /** One more than this waiting for Redis is decided here: a slow Redis must not fill the memory. */
 const maxInFlight = 5_000;
@@ -23,6 +23,7 @@ const startLimitMs = 1_000;
 /** Rejects when Redis fails. */
 interface AskableStore {
   askAll(questions: readonly Question[]): Promise<readonly Decision[]>;
+  askAllWhile(asked: readonly Conditional[]): Promise<readonly (Decision | null)[]>;
   release(question: Question): Promise<void>;
   refund(question: Question, decision: Decision): Promise<void>;
 }
@@ -68,27 +69,44 @@ export function createLimiter(given: {
     report: observer.report,
   });
 
-  /** Null when it did not answer, or may not be asked. */
+  /** All null when Redis did not answer, or may not be asked. */
+  const askStore = async (
+    count: number,
+    ask: () => Promise<readonly (Decision | null)[]>,
+  ): Promise<readonly (Decision | null)[]> => {
+    const undecided = () => new Array<null>(count).fill(null);
+    const runId = link.runId();
+    if (!canAsk()) return undecided();
+    inFlight += count;
+    try {
+      const decisions = await link.run(ask);
+      const nowMs = monotonicMs();
+      if (!standing.mayAsk(runId, nowMs)) return undecided();
+      standing.asked(nowMs);
+      told = '';
+      return decisions;
+    } catch (error) {
+      tell(error as Error);
+      return undecided();
+    } finally {
+      inFlight -= count;
+    }
+  };
   const byStore = createTogether<Question, Decision | null>({
     most: maxTogether,
-    async askAll(questions) {
-      const undecided = () => questions.map(() => null);
+    askAll: (questions) => askStore(questions.length, () => store.askAll(questions)),
+  });
+  const byStoreWhile = createTogether<Conditional, Decision | null>({
+    most: maxTogether,
+    async askAll(asked) {
+      const startedMs = monotonicMs();
       const runId = link.runId();
-      if (!canAsk()) return undecided();
-      inFlight += questions.length;
-      try {
-        const decisions = await link.run(() => store.askAll(questions));
-        const nowMs = monotonicMs();
-        if (!standing.mayAsk(runId, nowMs)) return undecided();
-        standing.asked(nowMs);
-        told = '';
-        return decisions;
-      } catch (error) {
-        tell(error as Error);
-        return undecided();
-      } finally {
-        inFlight -= questions.length;
-      }
+      // Redis began anew meanwhile: what the condition says is of the one before.
+      if (asked.some(({ condition }) => condition.runId !== runId)) return asked.map(() => null);
+      const decisions = await askStore(asked.length, () => store.askAllWhile(asked));
+      const seconds = (monotonicMs() - startedMs) / 1_000;
+      for (const decision of decisions) if (decision) observer.decided('store', seconds);
+      return decisions;
     },
   });
 
@@ -131,6 +149,10 @@ export function createLimiter(given: {
       observer.decided(decision.mode, (monotonicMs() - startedMs) / 1_000);
       return decision;
     },
+    decideWhile: (question, condition) =>
+      canAsk() && inFlight < maxInFlight
+        ? byStoreWhile({ question, condition })
+        : Promise.resolve(null),
     async release(question) {
       local.release(question);
       // Also when it was held here: an answer that was lost may have left it there.

@@ -171,7 +171,7 @@ describe('an administrator', () => {
     const settings = await open();
     const changes = createLimitSettingsChanges({ db });
     const all = limitRoutes({ settings, changes, credentials: async () => ({ role }) });
-    const call = (action: string, more: Partial<Call> = {}): Promise<Answer> =>
+    const call = async (action: string, more: Partial<Call> = {}): Promise<Answer> =>
       all
         .find((route) => route.action === `rate-limit.${action}`)!
         .handle({

@@ -166,6 +166,50 @@ describe('the script', () => {
     expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(50);
   });
 
+  it('decides many together only while their conditions hold, and counts nothing for the others', async () => {
+    const memory = new Map<string, LevelMemory>();
+    const one = fc.record({
+      user: fc.nat({ max: 2 }),
+      limit: fc.constantFrom(3, 6),
+      text: fc.nat({ max: 2 }),
+    });
+    const batches = fc.sample(fc.array(one, { minLength: 1, maxLength: 12 }), {
+      numRuns: 80,
+      seed: 6,
+    });
+    await redis.mset('t:held:0', 'live', 't:held:1', 'ended');
+    const seen = { admitted: 0, refused: 0, unmet: 0 };
+    for (const [i, batch] of batches.entries()) {
+      const asked = batch.map(({ user, limit, text }) => ({
+        question: {
+          tag: `o:72${user}`,
+          levels: [
+            window(limit, 40, { subject: `${user}` }),
+            window(9, 25, { policy: 'organisation' }),
+          ],
+        },
+        // Of three keys one holds it, one another text, and one is not there.
+        condition: { runId: '', key: `t:held:${text}`, text: 'live' },
+      }));
+      const decisions = await store.askAllWhile(asked);
+      for (const [j, { question }] of asked.entries()) {
+        const decision = decisions[j]!;
+        expect(decision === null, `batch ${i}, question ${j}`).toBe(batch[j]!.text !== 0);
+        seen[decision === null ? 'unmet' : decision.admitted ? 'admitted' : 'refused'] += 1;
+        if (!decision) continue;
+        const keys = question.levels.map((level) => levelKey(question.tag, level));
+        const before = keys.map((key) => memory.get(key) ?? null);
+        const pure = decide(before, question, decision.atUs);
+        expect(decision, `batch ${i}, question ${j}`).toEqual(pure.decision);
+        keys.forEach((key, k) => {
+          memory.set(key, pure.state[k]!);
+        });
+      }
+      await delay(i % 4);
+    }
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(30);
+  });
+
   it('admits exactly the limit, whoever asks at one time', async () => {
     const clients = Array.from({ length: 6 }, () =>
       createLimitStore({ redis: another(), keyPrefix: 't:' }),

@@ -8,26 +8,37 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import type { Decision, Level, LevelState, Question } from './contract.ts';
+import type { Condition, Decision, Level, LevelState, Question } from './contract.ts';
 import { levelKey } from './policy.ts';
 
 export interface LimitStore {
   ask(question: Question): Promise<Decision>;
   /** One round trip for all of them; at most `maxTogether`. */
   askAll(questions: readonly Question[]): Promise<readonly Decision[]>;
+  /** The same, each only while its condition holds; null where it does not. */
+  askAllWhile(asked: readonly Conditional[]): Promise<readonly (Decision | null)[]>;
   /** Gives the leases back. */
   release(question: Question): Promise<void>;
   /** Takes the units of an admitted decision out of its windows. What a shared key counted stays. */
   refund(question: Question, decision: Decision): Promise<void>;
 }
 
-/** Longer, and the script would keep others from Redis for a millisecond. */
-export const maxTogether = 100;
+/** A question of windows alone. */
+export interface Conditional {
+  readonly question: Question;
+  readonly condition: Condition;
+}
+
+/**
+ * Of one script. Few enough that Redis works on the first while the next are still being read; a hundred would
+ * keep others from Redis for a millisecond, and let Redis and the gateway wait for each other in turns.
+ */
+export const maxTogether = 16;
 
 type Script = (
   this: Redis,
   numberOfKeys: number,
-  ...keysAndArguments: readonly (string | number)[]
+  ...keysAndArguments: readonly (string | number | readonly string[])[]
 ) => Promise<number[]>;
 
 // Same depth from src/ and from dist/.
@@ -42,7 +53,7 @@ const judges: Readonly<Record<Level['kind'], string>> = {
 const [start, oneWindow, reading, deciding] = [
   ...[read('start.lua'), read('one-window.lua'), read('read.lua'), read('decide.lua')],
 ] as const;
-const [one, many] = [read('one.lua'), read('many.lua')] as const;
+const [one, many, conditionally] = [read('one.lua'), read('many.lua'), read('while.lua')] as const;
 const refundScript = read('refund.lua');
 
 const bits: Readonly<Record<Level['kind'], number>> = { window: 1, lease: 2, share: 4 };
@@ -75,6 +86,7 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
   const askingMany = Array.from({ length: allKinds + 1 }, (_, mask) =>
     command(`limit:askMany${mask}`, scriptOf(mask || 1, many)),
   );
+  const askingWhile = command('limit:askWhile', scriptOf(bits.window, conditionally));
   const refunding = command('limit:refund', refundScript);
 
   const ask = async (question: Question): Promise<Decision> => {
@@ -90,6 +102,20 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
     return decisionOf(levels, reply, 0);
   };
 
+  const keptKeys = (question: Question): readonly string[] => {
+    const { kept, levels } = question;
+    const keys = kept?.keys ?? keysOf(question, levels);
+    if (kept) kept.keys = keys;
+    return keys;
+  };
+  /** Of windows alone, each of which sends its header and nothing else. */
+  const sentWhile = (question: Question): { keys: readonly string[]; headers: string } => {
+    const { kept, levels } = question;
+    const headers = kept?.headers ?? levels.flatMap(argumentsOf).join('');
+    if (kept) kept.headers = headers;
+    return { keys: keptKeys(question), headers };
+  };
+
   return {
     ask,
 
@@ -100,17 +126,10 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
       const counts: number[] = [];
       let mask = 0;
       for (const question of questions) {
-        const { levels, kept } = question;
-        counts.push(levels.length);
-        for (const { kind } of levels) mask |= bits[kind];
-        const ownKeys = kept?.keys ?? keysOf(question, levels);
-        const ownRest = kept?.rest ?? levels.flatMap(argumentsOf);
-        if (kept) {
-          kept.keys = ownKeys;
-          kept.rest = ownRest;
-        }
-        for (const key of ownKeys) keys.push(key);
-        for (const one of ownRest) rest.push(one);
+        counts.push(question.levels.length);
+        for (const { kind } of question.levels) mask |= bits[kind];
+        for (const key of keptKeys(question)) keys.push(key);
+        for (const level of question.levels) rest.push(...argumentsOf(level));
       }
       const reply = await askingMany[mask]!.call(
         ...[redis, keys.length, ...keys, ...rest, String.fromCharCode(...counts)],
@@ -118,6 +137,31 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
       let said = 0;
       return questions.map(({ levels }) => {
         const decision = decisionOf(levels, reply, said);
+        said += 1 + 2 * levels.length;
+        return decision;
+      });
+    },
+
+    async askAllWhile(asked) {
+      const keys: string[] = [];
+      let headers = '';
+      let counts = '';
+      for (const { question } of asked) {
+        const { keys: own, headers: text } = sentWhile(question);
+        for (const key of own) keys.push(key);
+        headers += text;
+        counts += String.fromCharCode(own.length);
+      }
+      const texts: string[] = [];
+      for (const { condition } of asked) {
+        keys.push(condition.key);
+        texts.push(condition.text);
+      }
+      // In arrays: the client would copy single arguments once more.
+      const reply = await askingWhile.call(redis, keys.length, keys, [headers, counts], texts);
+      let said = 0;
+      return asked.map(({ question: { levels } }) => {
+        const decision = reply[said]! < 0 ? null : decisionOf(levels, reply, said);
         said += 1 + 2 * levels.length;
         return decision;
       });

@@ -9,6 +9,7 @@
 import type { Random } from '../ports.ts';
 import type { RedisLink } from '../redis-link.ts';
 import { createTogether } from '../together.ts';
+import type { Recalled } from './contract.ts';
 import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
 
 const populateLimitMs = 5_000;
@@ -25,6 +26,11 @@ const held = 'h';
 
 export type Looked = StoredSession | 'ended' | 'absent';
 
+export interface Remembered {
+  readonly session: StoredSession;
+  readonly proof: Recalled['proof'];
+}
+
 /** What a populate must present: proof of what Redis was before the row was read. */
 export interface Ticket {
   readonly runId: string;
@@ -34,6 +40,8 @@ export interface Ticket {
 
 export interface SessionCache {
   usable(): boolean;
+  /** What was decoded before, and the copy that proves it is still so; asks nobody. */
+  recall(generation: number, id: string): Remembered | null;
   /** One command for all who look in the same moment; it writes nothing. */
   look(generation: number, id: string): Promise<Looked>;
   begin(): Promise<Ticket>;
@@ -74,6 +82,13 @@ if not value or string.sub(value, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
 if redis.call('PTTL', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
+interface Decoded {
+  readonly text: string;
+  readonly session: StoredSession;
+  /** Made when it is first recalled, and again when the place of the copy has changed. */
+  remembered?: Remembered & { readonly generation: number };
+}
+
 export function createSessionCache(given: {
   link: RedisLink;
   keyPrefix: string;
@@ -83,11 +98,14 @@ export function createSessionCache(given: {
   const key = (generation: number, runId: string, id: string) =>
     `${keyPrefix}s:${generation}:${runId}:${id}`;
   const markerKey = (runId: string) => `${keyPrefix}marker:${runId}`;
-  const decoded = new Map<string, { text: string; session: StoredSession }>();
+  const decoded = new Map<string, Decoded>();
 
   const lookedOf = (text: string | null, id: string): Looked => {
     if (text === null || text === held) return 'absent';
-    if (text === ended) return 'ended';
+    if (text === ended) {
+      decoded.delete(id);
+      return 'ended';
+    }
     const before = decoded.get(id);
     if (before?.text === text) return before.session;
     const session = decodeSession(text);
@@ -110,6 +128,18 @@ export function createSessionCache(given: {
 
   return {
     usable: () => link.runId() !== null,
+
+    recall(generation, id) {
+      const runId = link.runId();
+      const known = decoded.get(id);
+      if (!known || runId === null) return null;
+      const { session, text, remembered } = known;
+      if (remembered?.generation === generation && remembered.proof.runId === runId)
+        return remembered;
+      const proof = { runId, key: key(generation, runId, id), text };
+      known.remembered = { session, proof, generation };
+      return known.remembered;
+    },
 
     look: (generation, id) => looks({ generation, id }),
 

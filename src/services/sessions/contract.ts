@@ -17,6 +17,12 @@ export interface Session {
   readonly endsAtMs: number;
 }
 
+/** Holds while this key of this Redis process is exactly this text. */
+export interface Recalled {
+  readonly session: Session;
+  readonly proof: { readonly runId: string; readonly key: string; readonly text: string };
+}
+
 /** The request a change comes from. */
 export interface Origin {
   readonly requestId: string;
@@ -57,10 +63,17 @@ export interface SessionStore {
   /** Null when the token is unknown or ended. Writes nothing about the session: a refused request is no use of it. */
   check(token: string): Promise<Session | null>;
   /**
+   * What this process remembers of a session, without asking anybody: it is live only while `proof` holds, which its
+   * caller finds out together with something else it asks. Null: nothing that could be proven so; check it.
+   */
+  recall(token: string): Recalled | null;
+  /** A proof was found to hold. */
+  confirmed(): void;
+  /**
    * The request was let in: the idle timeout begins again. Most stores write it later; one that writes it before the
    * answer rejects when it cannot, and may be left to itself all the same.
    */
-  used(session: Session): Promise<void>;
+  used(session: Session): void | Promise<void>;
   /** Idempotent: null only for a token that never was. Resolves when no process accepts it any more. */
   end(token: string, origin: Origin): Promise<Session | null>;
   /** Another token for the same session's user and absolute end; the old one ends. Null when it has ended. */

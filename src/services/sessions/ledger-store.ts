@@ -23,7 +23,7 @@ export function createLedgerStore(given: {
   design: SessionsDesign;
   hold: Ending;
   settle: (ids: readonly string[]) => Promise<void>;
-}): Omit<SessionStore, 'start' | 'close' | 'check' | 'used'> {
+}): Omit<SessionStore, 'start' | 'close' | 'check' | 'recall' | 'confirmed' | 'used'> {
   const { ledger, clock, random, design, hold, settle } = given;
   const nowMs = () => Math.floor(clock.nowUs() / 1_000);
 

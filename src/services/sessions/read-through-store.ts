@@ -4,6 +4,8 @@
  *   check   GET of the copy in the current generation (fence.ts says which, and whether). No copy: take a ticket
  *           from Redis, then read the row, then write the copy if the ticket still holds (cache.ts).
  *           Redis failing or slow is not a missing copy: the check reads the row (loads.ts) and nobody is logged out.
+ *   recall  the copy as this process read it last, and the key that must still hold that very text: the caller's next
+ *           script looks at it first. In one step with that, an ended session is as dead as to a check.
  *   end     hold the copies, commit (ledger.ts), then bury them: a tombstone in every generation somebody may look
  *           in, asked after the commit. A generation that begins later is filled from rows read after the commit.
  *           Not buried: advance the fence. Neither: 503, durable and not confirmed.
@@ -157,9 +159,16 @@ export function createReadThroughStore(given: {
       if (generation !== null) return fromRow(presented);
       return fromRow(presented).catch((error) => lastResort(presented, error));
     },
-    async used(session) {
-      touches.used(session);
+    recall(token) {
+      const presented = readToken(token, design.region);
+      const generation = presented && fence.current();
+      if (generation === null) return null;
+      const remembered = cache.recall(generation, presented!.id);
+      const session = remembered && accept(remembered.session, presented!);
+      return session && { session, proof: remembered.proof };
     },
+    confirmed: () => observer.looked(true),
+    used: (session) => touches.used(session),
   };
 }
 

@@ -178,6 +178,8 @@ export function createRedisTtlStore(given: {
       return session;
     },
     // An hour from login, used or not.
+    recall: () => null,
+    confirmed() {},
     used: nothing,
     async end(token, origin) {
       const session = await proven(token);

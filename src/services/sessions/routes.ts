@@ -64,7 +64,7 @@ const currentRoute = (): Route => ({
       properties: { userId: { type: 'string' }, sessionId: { type: 'string' } },
     },
   },
-  handle: async ({ userId, session }) => ({
+  handle: ({ userId, session }) => ({
     status: 200,
     body: { userId, sessionId: session!.id },
   }),

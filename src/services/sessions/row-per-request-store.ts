@@ -31,6 +31,8 @@ export function createRowPerRequestStore(given: {
       if (hasEnded(row, nowMs) || hasIdled(row.lastSeenAtMs, nowMs, design)) return null;
       return publicSession(row);
     },
+    recall: () => null,
+    confirmed() {},
     used({ id }) {
       const written = db.query({
         name: 'sessions-seen',

@@ -9,8 +9,13 @@
 --
 -- A judge only reads. judge_share(key, level, now) returns a table: ok, remaining and reset as after writing; `now` if
 -- it had to use a later one; `write` and `ttl` (ms) for when the units are counted, `also` and `ttl` for when not.
-local function parse(text)
-  local kind, l1, l0, w1, w0, s4, s3, s2, s1, s0 = string.byte(text, 1, 10)
+local function parse(at)
+  local kind, l1, l0, w1, w0, s4, s3, s2, s1, s0
+  if headers then
+    kind, l1, l0, w1, w0, s4, s3, s2, s1, s0 = string.byte(headers, 10 * at - 9, 10 * at)
+  else
+    kind, l1, l0, w1, w0, s4, s3, s2, s1, s0 = string.byte(ARGV[at], 1, 10)
+  end
   local span = (((s4 * 128 + s3) * 128 + s2) * 128 + s1) * 128 + s0
   return kind, l1 * 128 + l0, w1 * 128 + w0, span * 1000
 end
@@ -22,10 +27,10 @@ local function decide(base, count, at, reply, said)
     now, admitted, at = latest, true, first
     reply[said + 1] = now
     for i = 1, count do
-      local kind, limit, weight, span = parse(ARGV[at])
+      local kind, limit, weight, span = parse(at)
       local seen, ok, remaining, reset, value, cut = now, nil, nil, nil, nil, nil
       if kind == 119 or kind == 87 then
-        local packed = known or redis.pcall('GET', KEYS[base + i])
+        local packed = known or read(base + i)
         seen, ok, remaining, reset, value, cut = judge_window(packed, now, limit, span, weight)
         found[2 * i - 1], found[2 * i] = value, cut
         at = at + 1
@@ -49,12 +54,13 @@ local function decide(base, count, at, reply, said)
   at = first
   for i = 1, count do
     local key, slot = KEYS[base + i], 2 * i
-    local kind, limit, weight, span = parse(ARGV[at])
+    local kind, limit, weight, span = parse(at)
     local ok = reply[said + slot] >= 0
     local counted = ok and admitted
     if kind == 119 or kind == 87 then
       if counted then
         write_window(key, clock, now, weight, span, found[slot - 1], found[slot])
+        if written then written[key] = true end
       end
       at = at + 1
     elseif kind == 108 or kind == 76 then
