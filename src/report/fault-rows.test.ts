@@ -75,6 +75,20 @@ describe('hundreds of faults', () => {
     );
   });
 
+  it('are told by themselves where a family has but one', () => {
+    const { faults, recovery, ...rest } = result.arms.after!;
+    const arm = { ...rest, faults: faults.slice(0, 1), recovery: recovery.slice(0, 1) };
+    expect(faultRows([{ name: 'after', arm }])[0]).toMatchObject({
+      id: 'gateway-kill',
+      cells: [
+        {
+          ...{ ending: 'healed', detail: 'SIGKILL 0' },
+          recovery: 'detected never, back in tolerance after 1.0 ms, drained at once',
+        },
+      ],
+    });
+  });
+
   it.each([
     ['html', renderHtml(result)],
     ['markdown', renderMarkdown(result)],

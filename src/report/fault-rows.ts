@@ -7,7 +7,7 @@ import { countText, durationText } from './format.ts';
 import { type NamedArm, type Row, rowsById } from './rows.ts';
 import { isOvertaken, recoveryText } from './wording.ts';
 
-/** One fault, or a family from its first to its last. */
+/** One fault, or a family from its first to its last; one that stands alone in its family is told by itself. */
 export interface FaultCell extends FaultSummary {
   /** `healed`, or `69 of 70 healed`. */
   readonly ending: string;
@@ -34,8 +34,8 @@ export function faultCells({ faults, recovery }: ArmResult): FaultCell[] {
   return [...families].map(([name, of]) => {
     const recoveries = of.flatMap((fault) => byFault.get(fault.name) ?? []);
     const [only, ...more] = of;
-    return more.length === 0 && only!.family === undefined
-      ? { ...only!, ending: only!.outcome, recovery: recoveries.map(recoveryText).join('') }
+    return more.length === 0
+      ? { ...only!, name, ending: only!.outcome, recovery: recoveries.map(recoveryText).join('') }
       : familyCell(name, of, recoveries);
   });
 }

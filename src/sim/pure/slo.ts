@@ -137,7 +137,7 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
   if (noise !== null && noise > slo.limit) {
     const varied =
       slo.relative === 'times' ? `${noise.toFixed(1)} times` : `${(noise / 1_000).toFixed(1)} ms`;
-    const reason = `the ${slo.arm ?? 'baseline'} alone varied by ${varied}: this machine cannot tell`;
+    const reason = `${slo.arm ?? 'the baseline'} alone varied by ${varied}: this machine cannot tell`;
     return { ...common, verdict: 'unknown', reason };
   }
   return { ...common, verdict: holds ? 'pass' : 'fail' };
