@@ -5,7 +5,7 @@ import { CountReporter } from './vitest.reporter.ts';
 const timed: string[] = [
   'src/scenarios/kill-matrix/*.integration.test.ts',
   'src/scenarios/session-{interleavings,kills}.integration.test.ts',
-  'src/services/gateway/{audit-trail,degraded-limits,interleavings,limits*,process,read-through,session*,unconfirmed-ends}.integration.test.ts',
+  'src/services/gateway/{audit-trail,degraded-limits,interleavings,limits*,process,read-through,sequencer-process,session*,unconfirmed-ends}.integration.test.ts',
   'src/services/api-keys/store.integration.test.ts',
   'src/services/audit/{sequencer,writers}.integration.test.ts',
   'src/services/rate-limit/**/*.integration.test.ts',

@@ -9,7 +9,7 @@ import type { ArmResult, Result } from '../sim/result.ts';
 import { command } from './fixtures/command.ts';
 
 const PLANTED = fileURLToPath(new URL('fixtures/planted-turn3.mjs', import.meta.url));
-const KILLS = 13;
+const KILLS = 17;
 let cwd = '';
 beforeAll(() => {
   cwd = mkdtempSync(join(tmpdir(), 'platform-turn3-test-'));

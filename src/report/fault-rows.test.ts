@@ -7,6 +7,7 @@ import { renderHtml } from './html.ts';
 import { renderJunit } from './junit.ts';
 import { renderMarkdown } from './markdown.ts';
 import { namedArms } from './rows.ts';
+import { faultsText, recoveryText } from './wording.ts';
 
 const TIMES = 200;
 /** Two hundred kills of two kinds, one second apart; the last one of each kind is never over. */
@@ -41,6 +42,51 @@ describe('hundreds of faults', () => {
     expect(rows[0]!.cells[0]!.recovery).toBe(
       'detected never, back in tolerance 99 of 100 (median 99 ms; worst 197 ms), drained 100 of 100 (median at once; worst at once)',
     );
+  });
+
+  it('say what is known when the next fault came first, and never only where nothing did', () => {
+    const after = result.arms.after!;
+    const overtaken = (recovery: RecoveryResult, index: number): RecoveryResult => ({
+      ...{ ...recovery, watchedUs: 900_000 + 1_000 * index, drainUs: index < 4 ? 0 : null },
+      ...(index < TIMES - 1 && { next: 'the next one' }),
+      ...(index >= 100 && { recoverUs: null }),
+    });
+    const arm = { ...after, recovery: after.recovery.map(overtaken) };
+    const [kills, redis] = faultRows([{ name: 'after', arm }]).map(({ cells }) => cells[0]!);
+    expect(kills!.recovery).toBe(
+      'detected never, back in tolerance 50 of 100 (median 49 ms; worst 99 ms; 50 not shown before the next fault 1.0 s to 1.1 s later), drained 2 of 100 (median at once; worst at once; 98 not shown before the next fault 904 ms to 1.1 s later)',
+    );
+    expect(redis!.recovery).toContain('1.1 s later; 1 never), drained 2 of 100');
+    const none = arm.recovery.map((one) => ({ ...one, recoverUs: null }));
+    const [all] = faultRows([{ name: 'after', arm: { ...arm, recovery: none } }]);
+    expect(all!.cells[0]!.recovery).toContain(
+      'back in tolerance not shown before the next fault 900 ms to 1.1 s later, drained',
+    );
+    const only = { ...arm.recovery[150]!, drainUs: 0 };
+    expect(recoveryText(only)).toBe(
+      'detected never, back in tolerance not shown before the next fault 1.1 s later, drained at once',
+    );
+    expect(faultsText({ name: 'after', arm })).toBe(
+      'after 198 of 200 healed, never back in tolerance after 1 redis-kill, 99 times not shown before the next fault',
+    );
+    const known = { ...arm, recovery: arm.recovery.slice(0, 120) };
+    expect(faultsText({ name: 'after', arm: known })).toContain(
+      ', slowest back in tolerance after 100 ms (redis-kill#50), 20 times not shown before',
+    );
+  });
+
+  it('are told by themselves where a family has but one', () => {
+    const { faults, recovery, ...rest } = result.arms.after!;
+    const arm = { ...rest, faults: faults.slice(0, 1), recovery: recovery.slice(0, 1) };
+    expect(faultRows([{ name: 'after', arm }])[0]).toMatchObject({
+      id: 'gateway-kill',
+      cells: [
+        {
+          ...{ ending: 'healed', detail: 'SIGKILL 0' },
+          recovery: 'detected never, back in tolerance after 1.0 ms, drained at once',
+        },
+      ],
+    });
   });
 
   it.each([

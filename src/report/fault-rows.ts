@@ -5,9 +5,9 @@
 import type { ArmResult, FaultSummary, RecoveryResult } from '../sim/result.ts';
 import { countText, durationText } from './format.ts';
 import { type NamedArm, type Row, rowsById } from './rows.ts';
-import { recoveryText } from './wording.ts';
+import { isOvertaken, recoveryText } from './wording.ts';
 
-/** One fault, or a family from its first to its last. */
+/** One fault, or a family from its first to its last; one that stands alone in its family is told by itself. */
 export interface FaultCell extends FaultSummary {
   /** `healed`, or `69 of 70 healed`. */
   readonly ending: string;
@@ -34,8 +34,8 @@ export function faultCells({ faults, recovery }: ArmResult): FaultCell[] {
   return [...families].map(([name, of]) => {
     const recoveries = of.flatMap((fault) => byFault.get(fault.name) ?? []);
     const [only, ...more] = of;
-    return more.length === 0 && only!.family === undefined
-      ? { ...only!, ending: only!.outcome, recovery: recoveries.map(recoveryText).join('') }
+    return more.length === 0
+      ? { ...only!, name, ending: only!.outcome, recovery: recoveries.map(recoveryText).join('') }
       : familyCell(name, of, recoveries);
   });
 }
@@ -60,30 +60,48 @@ function familyCell(
     detail:
       open.length === 0 ? `${countText(faults.length)} times` : `${worst.name}: ${worst.detail}`,
     recovery: [
-      spreadText(
-        'detected',
-        recoveries.map(({ detectUs }) => detectUs),
-      ),
-      spreadText(
-        'back in tolerance',
-        recoveries.map(({ recoverUs }) => recoverUs),
-      ),
-      spreadText(
-        'drained',
-        recoveries.map(({ drainUs }) => drainUs),
-      ),
+      // No alert was due: that is known whenever the next fault comes.
+      spreadText('detected', recoveries, ({ detectUs }) => detectUs, false),
+      spreadText('back in tolerance', recoveries, ({ recoverUs }) => recoverUs),
+      spreadText('drained', recoveries, ({ drainUs }) => drainUs),
     ].join(', '),
   };
 }
 
-/** `back in tolerance 69 of 70 (median 310 ms; worst 1.2 s)`. */
-function spreadText(what: string, all: readonly (number | null)[]): string {
-  const known = all.filter((us) => us !== null).sort((a, b) => a - b);
-  if (known.length === 0) return `${what} never`;
-  const often = `${countText(known.length)} of ${countText(all.length)}`;
-  const median = known[(known.length - 1) >> 1]!;
-  const [middle, worst] = [median, known.at(-1)!].map((us) =>
-    us <= 0 ? 'at once' : durationText(us),
-  );
-  return `${what} ${often} (median ${middle}; worst ${worst})`;
+/** `back in tolerance 69 of 72 (median 310 ms; worst 1.2 s; 2 not shown before the next fault 900 ms to 1.3 s later; 1 never)`. */
+function spreadText(
+  what: string,
+  recoveries: readonly RecoveryResult[],
+  usOf: (recovery: RecoveryResult) => number | null,
+  mayBeOvertaken = true,
+): string {
+  const known = recoveries.flatMap((one) => usOf(one) ?? []).sort((a, b) => a - b);
+  const open = recoveries.filter((one) => usOf(one) === null);
+  const overtaken = mayBeOvertaken ? open.filter(isOvertaken) : [];
+  const never = open.length - overtaken.length;
+  if (never === recoveries.length) return `${what} never`;
+  const notShown = `not shown before the next fault ${laterText(overtaken)}`;
+  if (overtaken.length === recoveries.length) return `${what} ${notShown}`;
+  const often = `${countText(known.length)} of ${countText(recoveries.length)}`;
+  const told = [
+    ...(known.length === 0
+      ? []
+      : [
+          `median ${lengthText(known[(known.length - 1) >> 1]!)}; worst ${lengthText(known.at(-1)!)}`,
+        ]),
+    ...(overtaken.length === 0 ? [] : [`${countText(overtaken.length)} ${notShown}`]),
+    ...(never === 0 || overtaken.length === 0 ? [] : [`${countText(never)} never`]),
+  ];
+  return `${what} ${often} (${told.join('; ')})`;
+}
+
+function lengthText(us: number): string {
+  return us <= 0 ? 'at once' : durationText(us);
+}
+
+/** `900 ms to 1.3 s later`: how long each of them was watched. */
+function laterText(recoveries: readonly RecoveryResult[]): string {
+  const watched = recoveries.map(({ watchedUs = 0 }) => watchedUs);
+  const [least, most] = [Math.min(...watched), Math.max(...watched)].map(durationText);
+  return least === most ? `${least} later` : `${least} to ${most} later`;
 }

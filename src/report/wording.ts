@@ -93,25 +93,46 @@ export function faultVerdict(fault: FaultSummary): Verdict {
   return fault.outcome === 'healed' ? 'pass' : 'unknown';
 }
 
-/** `detected after 1.2 s, back in tolerance after 3.4 s, drained never`. */
-export function recoveryText({ detectUs, recoverUs, drainUs }: RecoveryResult): string {
-  const after = (us: number | null) =>
-    us === null ? 'never' : us <= 0 ? 'at once' : `after ${durationText(us)}`;
-  return `detected ${after(detectUs)}, back in tolerance ${after(recoverUs)}, drained ${after(drainUs)}`;
+/** `detected after 1.2 s, back in tolerance not shown before the next fault 1.3 s later, drained never`. */
+export function recoveryText(recovery: RecoveryResult): string {
+  const { detectUs, recoverUs, drainUs, watchedUs = null } = recovery;
+  const missing = isOvertaken(recovery)
+    ? `not shown before the next fault ${durationText(watchedUs)} later`
+    : 'never';
+  const after = (us: number | null, otherwise: string) =>
+    us === null ? otherwise : us <= 0 ? 'at once' : `after ${durationText(us)}`;
+  return `detected ${after(detectUs, 'never')}, back in tolerance ${after(recoverUs, missing)}, drained ${after(drainUs, missing)}`;
+}
+
+/** The next fault ended the watch: what had not come by then may have been about to. */
+export function isOvertaken({ next }: RecoveryResult): boolean {
+  return next !== undefined;
 }
 
 /** `after 4 of 4 healed, slowest back in tolerance after 1.1 s (redis-partition)`. */
 export function faultsText({ name, arm }: NamedArm): string {
   const healed = arm.faults.filter(({ outcome }) => outcome === 'healed').length;
-  const head = `${name} ${healed} of ${arm.faults.length} healed`;
-  const never = arm.recovery.filter(({ recoverUs }) => recoverUs === null);
-  if (never.length > 0) {
-    return `${head}, never back in tolerance after ${together(never.map(({ fault }) => fault))}`;
-  }
-  const [slowest] = [...arm.recovery].sort((a, b) => (b.recoverUs ?? 0) - (a.recoverUs ?? 0));
-  if (slowest === undefined) return head;
-  if (slowest.recoverUs === 0) return `${head}, never out of tolerance`;
-  return `${head}, slowest back in tolerance after ${durationText(slowest.recoverUs)} (${slowest.fault})`;
+  const open = arm.recovery.filter(({ recoverUs }) => recoverUs === null);
+  const never = open.filter((one) => !isOvertaken(one)).map(({ fault }) => fault);
+  const overtaken = open.length - never.length;
+  const told = [
+    `${name} ${healed} of ${arm.faults.length} healed`,
+    ...(never.length > 0 ? [`never back in tolerance after ${together(never)}`] : slowestText(arm)),
+    ...(overtaken > 0 ? [`${countText(overtaken)} times not shown before the next fault`] : []),
+  ];
+  return told.join(', ');
+}
+
+function slowestText({ recovery }: ArmResult): string[] {
+  const [slowest] = recovery
+    .filter(({ recoverUs }) => recoverUs !== null)
+    .sort((a, b) => b.recoverUs! - a.recoverUs!);
+  if (slowest === undefined) return [];
+  if (slowest.recoverUs! > 0)
+    return [
+      `slowest back in tolerance after ${durationText(slowest.recoverUs)} (${slowest.fault})`,
+    ];
+  return [recovery.some(isOvertaken) ? 'back in tolerance at once' : 'never out of tolerance'];
 }
 
 /** `redis-partition, 3 gateway-kill`: those that differ in their number alone are told as one. */
@@ -178,11 +199,11 @@ export function definitions(arms: readonly NamedArm[]): readonly Definition[] {
 const FAULT_DEFINITIONS: readonly Definition[] = [
   [
     'detected',
-    'from a fault to the burn-rate alert of an SLO, computed on the recorded series; never: no alert was due.',
+    'from a fault to the burn-rate alert of an SLO, computed on the recorded series; never: no alert was due before the next fault.',
   ],
   [
     'back in tolerance',
-    'from a fault to the instant since which its indicator stayed within its limit; never: not in this run.',
+    'from a fault to the instant since which its indicator stayed within its limit; never: not in this run. A fault is watched until the next one begins; what was not shown by then is not known.',
   ],
   ['drained', 'from the end of a fault until no more operations were in flight than before it.'],
 ];

@@ -23,7 +23,8 @@ export type { Arm, Invariant, Scale, Scenario, TestbedSpec } from '../sim/scenar
 
 /**
  * Checks a scenario before anything is started.
- * @throws RangeError naming the first thing wrong: an SLO outside the grammar, an id used twice, no operations.
+ * @throws RangeError naming the first thing wrong: an SLO outside the grammar, or against an arm that is not there, an
+ * id used twice, no operations.
  */
 export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
   if (!/^[a-z][a-z0-9-]*$/.test(scenario.id)) {
@@ -33,11 +34,17 @@ export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
   const ids = [...scenario.slos, ...invariantsOf(scenario, false)].map(({ id }) => id);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
   if (twice !== undefined) throw new RangeError(`${scenario.id}: id "${twice}" is used twice`);
-  for (const { objective, quickObjective } of scenario.slos) {
-    parseSlo(objective);
-    if (quickObjective !== undefined) parseSlo(quickObjective);
+  const arms = scenario.arms({ quick: false, seed: 1 });
+  for (const { id, objective, quickObjective = objective, baseline } of scenario.slos) {
+    for (const { arm } of [objective, quickObjective].map(parseSlo)) {
+      if (arm === null) continue;
+      if (arms[arm] === undefined)
+        throw new RangeError(`${scenario.id}: ${id} compares with ${arm}, which is no arm of it`);
+      if (baseline !== undefined)
+        throw new RangeError(`${scenario.id}: ${id} compares with ${arm} and with ${baseline}`);
+    }
   }
-  for (const [name, arm] of Object.entries(scenario.arms({ quick: false, seed: 1 }))) {
+  for (const [name, arm] of Object.entries(arms)) {
     const named = [...arm.mustFail, ...(arm.mayFail ?? [])];
     const unknown = named.find((id) => !ids.includes(id));
     if (unknown !== undefined) {

@@ -22,6 +22,26 @@ describe('turn 3', () => {
     ]);
   });
 
+  it('kills Redis often enough for the sample to lose something in a quick run', () => {
+    const quick = turn3.drill(true, 1);
+    const kills = faultsOf(quick).filter(
+      ({ fault }) => 'target' in fault && fault.target === 'redis',
+    );
+    const baseline = quick.phases.find(({ role }) => role === 'baseline')!;
+    const rate = baseline.workload.operations.reduce((sum, { weight }) => sum + weight, 0);
+    const processes = turn3.arms().sample!.testbed.instances!;
+    // As the queue has it: every process looks every 50 ms. Nothing stands there if one has looked since the answer, which
+    // was 3 ms ago, and no event came after that.
+    const [everyMs, answeredMs, stepMs] = [50, 3, 0.01];
+    let nothing = 0;
+    for (let ms = 0; ms < answeredMs; ms += stepMs) {
+      const looked = (processes / everyMs) * (1 - ms / everyMs) ** (processes - 1);
+      nothing += looked * Math.exp((-rate * ms) / 1_000) * stepMs;
+    }
+    expect(nothing).toBeLessThan(0.19);
+    expect(nothing ** kills.length).toBeLessThan(1 / 100_000);
+  });
+
   it('says what --quick reduces, and keeps phases, SLOs and faults in step', () => {
     const [full, quick] = [turn3.drill(false), turn3.drill(true)];
     expect(full.note).toBe('');

@@ -6,11 +6,12 @@
  * COMMIT is in flight, single backends, and Redis. Afterwards the log is compared with what was answered.
  */
 import { findDesign } from '../services/lineage.ts';
-import { type KillKind, type KillPlan, planKills } from '../sim/pure/kill-plan.ts';
+import { planKills } from '../sim/pure/kill-plan.ts';
 import { createRandom, type Random } from '../sim/pure/random.ts';
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
 import type { Arm, Drill, DrillPhase, TestbedSpec } from '../sim/scenario.ts';
 import { auditAtomic, auditChain, auditOnce, auditOrder } from './audit-invariants.ts';
+import { type Kills, killKinds, NO_KILLS, POSTGRES_AWAY } from './audit-kills.ts';
 import { defineScenario } from './define.ts';
 import { platformTestbed } from './platform-testbed.ts';
 
@@ -24,16 +25,20 @@ const WINDOW_MS = 2_000;
 /** More than anybody here asks for, also of the small share that a gateway admits by itself. */
 const AMPLE = { organisation: 10_000, user: 10_000, address: 10_000, key: 10_000 };
 
-type Counts = Readonly<Record<'gateway' | 'term' | 'postgres' | 'backend' | 'redis', number>>;
 interface Size {
   readonly seconds: Readonly<Record<'warmUp' | 'baseline' | 'liveness', number>>;
   readonly spacingMs: number;
   /** Kills of each kind, phase by phase. */
-  readonly kills: Readonly<Record<'gateway' | 'postgres' | 'redis' | 'mixed', Counts>>;
+  readonly kills: Readonly<Record<'gateway' | 'postgres' | 'redis' | 'mixed', Kills>>;
 }
-const none: Counts = { gateway: 0, term: 0, postgres: 0, backend: 0, redis: 0 };
+/** Nothing is broken in these. */
+const CALM = ['baseline', 'liveness'];
+/** Histogram of the gateway: how long an audit write took to its commit. */
+const AUDIT_WAIT = 'audit_flush_seconds';
+const none = NO_KILLS;
 const FULL: Size = {
-  seconds: { warmUp: 4, baseline: 20, liveness: 15 },
+  // 2,995 wanted answers at 110 a second, without which less than 0.1 % errors is not proven.
+  seconds: { warmUp: 4, baseline: 30, liveness: 15 },
   spacingMs: 1_300,
   kills: {
     gateway: { ...none, gateway: 55, term: 15 },
@@ -43,12 +48,13 @@ const FULL: Size = {
   },
 };
 const QUICK: Size = {
-  seconds: { warmUp: 3, baseline: 4, liveness: 3 },
+  // 298 wanted answers each, with some to spare whatever the seed.
+  seconds: { warmUp: 3, baseline: 4, liveness: 4 },
   spacingMs: 1_000,
   kills: {
     gateway: { ...none, gateway: 4, term: 1 },
     postgres: { ...none, postgres: 2, backend: 1 },
-    redis: { ...none, redis: 2 },
+    redis: { ...none, redis: 6 },
     mixed: { ...none, gateway: 1, postgres: 1, redis: 1 },
   },
 };
@@ -95,38 +101,6 @@ const actions: Readonly<Record<string, string>> = {
   [greedy.name]: 'session.read',
 };
 
-const afterCreate = { acknowledged: { operation: create.name, lagMs: 3 } };
-const gatewayKill: KillKind = {
-  ...{ family: 'gateway-kill', targets: gateways, signal: 'SIGKILL' },
-  ...{ moment: afterCreate, forMs: 150, backMs: 2_000 },
-};
-const gatewayTerm: KillKind = {
-  ...{ family: 'gateway-term', targets: gateways, signal: 'SIGTERM' },
-  ...{ forMs: 150, backMs: 2_500 },
-};
-const postgresKill: KillKind = {
-  ...{ family: 'postgres-kill', targets: ['postgres'], signal: 'SIGKILL', alone: true },
-  ...{ moment: { commitInFlight: true }, forMs: 200, backMs: 700 },
-};
-const backendKill: KillKind = {
-  ...{ family: 'backend-kill', targets: ['postgres-backend'], signal: 'SIGKILL', alone: true },
-  ...{ forMs: 0, backMs: 900 },
-};
-const redisKill: KillKind = {
-  ...{ family: 'redis-kill', targets: ['redis'], signal: 'SIGKILL', alone: true },
-  ...{ moment: afterCreate, forMs: 200, backMs: 500 },
-};
-const kindsOf = (counts: Counts): KillPlan['kinds'] =>
-  [
-    { kind: gatewayKill, count: counts.gateway },
-    { kind: gatewayTerm, count: counts.term },
-    { kind: postgresKill, count: counts.postgres },
-    { kind: backendKill, count: counts.backend },
-    { kind: redisKill, count: counts.redis },
-  ].filter(({ count }) => count > 0);
-/** A backend that is killed takes the server down for a moment. */
-const away = [postgresKill.family, backendKill.family];
-
 function open(durationMs: number): DrillPhase['workload'] {
   const stream = (of: readonly OperationTemplate[]): OpenWorkload => ({
     ...{ kind: 'open', arrivals: 'poisson', operations: of },
@@ -147,7 +121,7 @@ function drill(size: Size, seed: number): Drill {
     workload: open(ms),
   });
   const under = (name: keyof Size['kills'], note: string) =>
-    killPhase(size, { name: `${name}-kills`, note, counts: size.kills[name] }, random, numbers);
+    killPhase(size, { name: `${name}-kills`, note, kills: size.kills[name] }, random, numbers);
   return {
     note:
       size === QUICK
@@ -168,11 +142,12 @@ function drill(size: Size, seed: number): Drill {
 
 function killPhase(
   { spacingMs }: Size,
-  { name, note, counts }: { name: string; note: string; counts: Counts },
+  { name, note, kills }: { name: string; note: string; kills: Kills },
   random: Random,
   numbers: Map<string, number>,
 ): DrillPhase {
-  const plan = { kinds: kindsOf(counts), startMs: 300, spacingMs, mostDown: 2 };
+  const kinds = killKinds(kills, { gateways, change: create.name });
+  const plan = { kinds, startMs: 300, spacingMs, mostDown: 2 };
   const { faults, endMs } = planKills(plan, random.fork(name), numbers);
   return { name, role: 'fault', note, judged: true, faults, workload: open(endMs) };
 }
@@ -207,6 +182,12 @@ function arm(design: string, expectations: Pick<Arm, 'expected' | 'mustFail' | '
   return { design, description: summary, ...expectations, testbed: testbed(design) };
 }
 
+/** Of a design whose records are not durable when it answers; the time of a write that nobody waits for is no promise. */
+const MAY_FAIL = [
+  ...['audit-atomic', 'audit-order', 'audit-chain', 'checks', 'baseline-p99', 'liveness'],
+  ...['audit-wait', 'audit-wait-tail', 'added'],
+];
+
 export const turn3 = defineScenario({
   kind: 'drill',
   id: 'turn3',
@@ -220,13 +201,13 @@ export const turn3 = defineScenario({
       expected: 'fail',
       // What stood in memory is gone with its process, and nothing is chained.
       mustFail: ['audit-once'],
-      mayFail: ['audit-atomic', 'audit-order', 'audit-chain', 'checks', 'baseline-p99', 'liveness'],
+      mayFail: MAY_FAIL,
     }),
     sample: arm('turn3.sample', {
       expected: 'fail',
       // Pushed and not awaited, in a Redis that is killed; taken out, and not yet written.
       mustFail: ['audit-once'],
-      mayFail: ['audit-atomic', 'audit-order', 'audit-chain', 'checks', 'baseline-p99', 'liveness'],
+      mayFail: MAY_FAIL,
     }),
     after: arm('turn3.after', { expected: 'pass', mustFail: [] }),
   }),
@@ -236,8 +217,9 @@ export const turn3 = defineScenario({
     {
       id: 'baseline-p99',
       objective: 'latency.p99 < 100ms',
-      // 500 samples on a machine that has just started four processes.
-      quickObjective: 'latency.p99 < 1s',
+      // 500 samples of four processes that are three seconds old: 27 to 105 ms on a quiet machine, of code still being
+      // compiled. Twice the worst of it, and a quarter of what a queue anywhere would show.
+      quickObjective: 'latency.p99 < 250ms',
       operations: wanted,
       phases: ['baseline'],
     },
@@ -251,13 +233,41 @@ export const turn3 = defineScenario({
     {
       id: 'checks',
       objective: 'errors < 3%',
-      // Every second of an outage weighs more in phases of a few seconds.
-      quickObjective: 'errors < 15%',
+      // Every second of an outage weighs more in phases of a few seconds: 1.9 to 8 % on a quiet machine.
+      quickObjective: 'errors < 10%',
       operations: [check.name],
       phases: ['gateway-kills', 'postgres-kills', 'redis-kills', 'mixed-kills'],
     },
     { id: 'liveness', objective: 'errors < 1%', operations: wanted, phases: ['liveness'] },
+    {
+      id: 'audit-wait',
+      // "Before the answer, at most 10 ms added", as the process that answers sees it, of every event outside a
+      // transaction. On two cores that everything here shares, the last hundredth is the scheduler's: told by the next.
+      objective: `metric.${AUDIT_WAIT}.p95 < 10ms`,
+      quickObjective: `metric.${AUDIT_WAIT}.p95 < 25ms`,
+      phases: CALM,
+    },
+    {
+      id: 'audit-wait-tail',
+      objective: `metric.${AUDIT_WAIT}.p99 < 25ms`,
+      quickObjective: `metric.${AUDIT_WAIT}.p99 < 50ms`,
+      phases: CALM,
+    },
+    {
+      id: 'added',
+      // The same promise as a client sees it, with everything else that differs between the designs.
+      objective: 'latency.p50 < before + 10ms',
+      // The arms are measured a minute apart, and for four seconds each.
+      quickObjective: 'latency.p50 < before + 25ms',
+      operations: wanted,
+      phases: ['baseline'],
+    },
   ],
-  invariants: [auditOnce({ actions, denials: 20 }), auditAtomic, auditOrder({ away }), auditChain],
+  invariants: [
+    auditOnce({ actions, denials: 20 }),
+    auditAtomic,
+    auditOrder({ away: POSTGRES_AWAY }),
+    auditChain,
+  ],
   effects: { name: 'effects', module: 'services/gateway/effects.js' },
 });

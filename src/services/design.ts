@@ -161,6 +161,8 @@ export type AuditChainDesign =
       readonly maxRecords: number;
       /** A signed checkpoint is written outside the database at most this often, and only when something was added. */
       readonly checkpointMs: number;
+      /** Hashing and signing: in a process of its own beside the gateway, or on the thread that answers requests. */
+      readonly sequencer: 'process' | 'thread';
     };
 
 export interface AuditDesign {

@@ -148,6 +148,7 @@ const turn3After: Design = {
       everyMs: 50,
       maxRecords: 5_000,
       checkpointMs: 1_000,
+      sequencer: 'process',
     },
   },
 };

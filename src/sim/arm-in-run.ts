@@ -14,6 +14,7 @@ import { DATA_SEED } from './effects/testbed/template-prepare.ts';
 import { startTestbed, type Testbed } from './effects/testbed/testbed.ts';
 import type { ArmRecord, HistoryRecord } from './history.ts';
 import { armResult } from './pure/arm-result.ts';
+import type { EarlierArms, SloReferences } from './pure/judge-slos.ts';
 import { timesFromSend } from './pure/load-tool.ts';
 import { resourcesBetween, resourceTimeline } from './pure/resources.ts';
 import { spanOf } from './pure/series.ts';
@@ -44,6 +45,8 @@ export interface ArmInRunOptions {
   readonly options: RunOptions;
   readonly calibratedUsers: number | null;
   readonly brokenPerSecond: number | null;
+  /** What SLOs of this arm are compared with. */
+  readonly earlier: EarlierArms;
   /** Leave the testbed standing when the arm is done; the caller stops it. */
   readonly keep: boolean;
 }
@@ -51,6 +54,7 @@ export interface ArmInRunOptions {
 export interface ArmInRun {
   readonly result: ArmResult;
   readonly judgement: ArmJudgement;
+  readonly references: SloReferences;
   /** Population of the judged phase, for the arms that follow. */
   readonly users: number | null;
   readonly versions: { readonly postgres: string; readonly redis: string };
@@ -137,7 +141,7 @@ async function load(
     ...{ kind: 'arm', arm: name, design: arm.design, seed },
     originAt: origin.toISOString(),
   };
-  const records: HistoryRecord[] = [opening, ...run.phases, ...run.faults];
+  const records: HistoryRecord[] = [opening, ...run.phases, ...run.faults, ...run.metrics];
   await input.history.append(records);
   for (const file of [operationsFile, effectsFile]) {
     for await (const record of readHistory(file)) records.push(record);
@@ -148,15 +152,15 @@ async function load(
 }
 
 function judge(
-  { arm, options }: ArmInRunOptions,
+  { arm, options, earlier }: ArmInRunOptions,
   testbed: Testbed,
   { run, loaded, totals, records }: Recorded,
-): { result: ArmResult; judgement: ArmJudgement } {
+): Pick<ArmInRun, 'result' | 'judgement' | 'references'> {
   const { scenario, quick } = options;
   const { judged, evidence } = loaded.phase;
   const isReproduction = arm.expected === 'fail' && loaded.comparable;
   return armResult({
-    history: records,
+    ...{ history: records, earlier },
     slos: slosOf(scenario, quick),
     invariants: invariantsOf(scenario, quick),
     documented:

@@ -7,7 +7,7 @@ import { monotonicUs } from './effects/load/monotonic-clock.ts';
 import { startLoadTool } from './effects/load/start-load-tool.ts';
 import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
 import type { Testbed } from './effects/testbed/testbed.ts';
-import type { FaultRecord, PhaseRecord } from './history.ts';
+import type { FaultRecord, MetricRecord, PhaseRecord } from './history.ts';
 import { LoadControl } from './load-control.ts';
 import type { LoadTool } from './pure/load-tool.ts';
 import { type CpuSample, cpuPercentBetween } from './pure/resources.ts';
@@ -63,6 +63,7 @@ export class ArmRun {
   readonly load: LoadControl;
   readonly phases: PhaseRecord[] = [];
   readonly faults: FaultRecord[] = [];
+  readonly metrics: MetricRecord[] = [];
   /** Microseconds on the history's clock. */
   readonly nowUs: () => number;
   readonly notes: Record<string, string> = {};

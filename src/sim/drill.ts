@@ -4,8 +4,10 @@
  */
 import type { ArmRun, Window } from './arm-run.ts';
 import { startNemesis } from './effects/faults/nemesis.ts';
+import { gainsBetween, readMetrics } from './effects/observe/service-metrics.ts';
 import { readWork } from './effects/observe/work-counters.ts';
 import { costsBetween } from './pure/costs.ts';
+import { metricsIn } from './pure/judge-slos.ts';
 import { firstOf, plannedMs } from './pure/schedule.ts';
 import type { Figure } from './result.ts';
 import type { RunOptions } from './run-events.ts';
@@ -40,7 +42,7 @@ export async function underDrill(run: ArmRun, options: RunOptions<DrillScenario>
   };
 }
 
-function inPhase(
+async function inPhase(
   run: ArmRun,
   phase: DrillPhase,
   options: RunOptions<DrillScenario>,
@@ -48,7 +50,15 @@ function inPhase(
   const { name, note, judged, workload } = phase;
   const planned = plannedMs(workload);
   const described = { name, note, judged, plannedMs: planned === 0 ? null : planned };
-  return run.phase(described, () => underFaults(run, phase, options));
+  const work = () => run.phase(described, () => underFaults(run, phase, options));
+  const metrics = metricsIn(options.scenario.slos, phase);
+  if (metrics.length === 0) return await work();
+  const { services } = run.testbed;
+  const before = await readMetrics(services);
+  const window = await work();
+  const after = await readMetrics(services);
+  run.metrics.push(...gainsBetween({ phase: name, metrics }, before, after));
+  return window;
 }
 
 async function underFaults(

@@ -75,6 +75,17 @@ export interface EffectRecord {
   readonly facts?: Readonly<Record<string, string | number>>;
 }
 
+/** What a histogram of one process of the service gained in a phase. */
+export interface MetricRecord {
+  readonly kind: 'metric';
+  /** As the service calls it: `audit_wait_seconds`. */
+  readonly name: string;
+  readonly phase: string;
+  readonly process: string;
+  /** Cumulative, by upper bound in the service's own unit: `0.01`, `Infinity`. Absent: it could not be read, or was not the same process throughout. */
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
 /** Opens an arm's part of the file: every record up to the next one of these is on this arm's clock. */
 export interface ArmRecord {
   readonly kind: 'arm';
@@ -85,4 +96,10 @@ export interface ArmRecord {
   readonly originAt: string;
 }
 
-export type HistoryRecord = ArmRecord | OperationRecord | PhaseRecord | FaultRecord | EffectRecord;
+export type HistoryRecord =
+  | ArmRecord
+  | OperationRecord
+  | PhaseRecord
+  | FaultRecord
+  | EffectRecord
+  | MetricRecord;

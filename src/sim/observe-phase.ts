@@ -2,8 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import type { ArmRun, PhaseOptions, Window } from './arm-run.ts';
 import { connectPostgresObserver } from './effects/observe/postgres.ts';
-import { type MetricsSnapshot, quantileBetween, scrape } from './effects/observe/prometheus.ts';
+import { type MetricsSnapshot, quantileBetween } from './effects/observe/prometheus.ts';
+import {
+  gainsBetween,
+  type MetricsReading,
+  readMetrics,
+} from './effects/observe/service-metrics.ts';
 import type { DiagnosisEvidence } from './pure/diagnose.ts';
+import { metricsIn } from './pure/judge-slos.ts';
 import type { Account } from './pure/workload.ts';
 import type { IncidentScenario } from './scenario.ts';
 
@@ -15,16 +21,20 @@ export interface ObservedPhase {
 export async function observePhase(
   run: ArmRun,
   phase: PhaseOptions,
-  { culprit, metrics }: Pick<IncidentScenario, 'culprit' | 'metrics'>,
+  { culprit, metrics, slos }: Pick<IncidentScenario, 'culprit' | 'metrics' | 'slos'>,
   work: () => Promise<void>,
 ): Promise<ObservedPhase> {
-  const { databaseUrl, service, accountsFile } = run.testbed;
+  const { databaseUrl, service, services, accountsFile } = run.testbed;
   const observer = await connectPostgresObserver(databaseUrl);
   try {
     await observer.begin();
-    const metricsBefore = await scrapeOrNull(service.url);
+    const metricsBefore = await readMetrics(services);
     const judged = await run.phase(phase, work);
-    const metricsAfter = await scrapeOrNull(service.url);
+    const metricsAfter = await readMetrics(services);
+    const asked = { phase: phase.name, metrics: metricsIn(slos, phase) };
+    run.metrics.push(...gainsBetween(asked, metricsBefore, metricsAfter));
+    const ofService = (read: MetricsReading) => read.get(service.name) ?? null;
+    const measured = serviceEvidence(ofService(metricsBefore), ofService(metricsAfter), metrics);
     const database = await observer.end();
     const dearest = database.statements?.find(({ query }) => /^\s*select\b/i.test(query));
     const explained =
@@ -35,7 +45,7 @@ export async function observePhase(
         : await observer.explain(explained.query, await ordinaryAccount(accountsFile));
     return {
       judged,
-      evidence: { ...database, plan, ...serviceEvidence(metricsBefore, metricsAfter, metrics) },
+      evidence: { ...database, plan, ...measured },
     };
   } finally {
     await observer.close();
@@ -55,15 +65,6 @@ function serviceEvidence(
         : quantileBetween(before.histogram(names.poolWait), after.histogram(names.poolWait), 0.99),
     eventLoopDelayP99Us: delaySeconds === null ? null : Math.round(delaySeconds * 1e6),
   };
-}
-
-/** A service too busy to answer its own metrics leaves a gap in the diagnosis, not a failed run. */
-async function scrapeOrNull(url: string): Promise<MetricsSnapshot | null> {
-  try {
-    return await scrape(url);
-  } catch {
-    return null;
-  }
 }
 
 /** The last account: the first ones are the unusual ones. */

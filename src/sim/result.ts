@@ -200,10 +200,14 @@ export interface RecoveryResult {
   readonly fault: string;
   /** From the fault to the SLO's burn-rate alert on the recorded series; null when it never fired. */
   readonly detectUs: number | null;
-  /** From the fault to the first instant since which the indicator stayed in tolerance; null when it never did. */
+  /** From the fault to the first instant since which the indicator stayed in tolerance; null when that was not shown. */
   readonly recoverUs: number | null;
   /** From the heal until nothing was left over from the fault: operations in flight back at their baseline. */
   readonly drainUs: number | null;
+  /** From the fault to where it is answered for no longer: the next fault, or the end of the run. Absent where it missed. */
+  readonly watchedUs?: number;
+  /** The fault that began then; absent: the run ended. */
+  readonly next?: string;
   /** The alert and the tolerance in words. */
   readonly note: string;
 }

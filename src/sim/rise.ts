@@ -2,8 +2,8 @@
 import type { ArmRun } from './arm-run.ts';
 import { readHistory } from './effects/load/read-history.ts';
 import type { OperationRecord } from './history.ts';
-import { stepPhase } from './pure/arm-result.ts';
 import { judgeStep } from './pure/capacity.ts';
+import { stepPhase } from './pure/judge-slos.ts';
 import type { LoadStep } from './result.ts';
 import type { RisingLoad, Slo } from './scenario.ts';
 

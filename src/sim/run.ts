@@ -12,10 +12,12 @@ import { requireLoadTool } from './effects/load/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/testbed/pin-machine.ts';
 import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
+import type { EarlierArms } from './pure/judge-slos.ts';
+import { parseSlo } from './pure/slo.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
 import type { ArmName, ArmResult, Comparison, Environment, Result } from './result.ts';
 import type { RunOptions, RunOutcome } from './run-events.ts';
-import { type Arm, operationsOf, scaleNote } from './scenario.ts';
+import { type Arm, operationsOf, scaleNote, slosOf } from './scenario.ts';
 
 /** Arms in the order they run: the failure first, since the load of the others is calibrated on it. */
 const ORDER: readonly ArmName[] = ['before', 'sample', 'after'];
@@ -41,10 +43,12 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const history = new HistoryFile(path.join(folder, 'history.ndjson.gz'));
 
   const arms = chosenArms(options);
+  for (const text of notCompared(options, arms)) note(text);
   let kept: Testbed | null = null;
   const finished: Finished[] = [];
   let versions = { postgres: 'unknown', redis: 'unknown' };
   let calibratedUsers: number | null = null;
+  let earlier: EarlierArms = {};
   let comparison: Comparison | undefined;
   let failure: unknown;
   try {
@@ -59,12 +63,13 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
           history,
           options,
         },
-        calibratedUsers,
+        ...{ calibratedUsers, earlier },
         brokenPerSecond: brokenRate(finished),
         keep: options.keep && name === arms.at(-1)?.[0],
       });
       kept = done.kept;
       calibratedUsers = done.users;
+      earlier = { ...earlier, [name]: done.references };
       versions = done.versions;
       finished.push({ name, result: done.result, judgement: done.judgement });
       if (arm.expected === 'fail' && !done.judgement.asExpected) {
@@ -146,6 +151,16 @@ function chosenArms(options: RunOptions): [ArmName, Arm][] {
       return [name, { ...expectations, design, description, testbed }];
     },
   );
+}
+
+/** Objectives that speak of an arm which is not part of this run: they are left out, and that is said. */
+function notCompared({ scenario, quick }: RunOptions, arms: readonly [ArmName, Arm][]): string[] {
+  return slosOf(scenario, quick).flatMap(({ id, objective }) => {
+    const { arm } = parseSlo(objective);
+    return arm === null || arms.some(([name]) => name === arm)
+      ? []
+      : [`${id} is not judged: it compares with ${arm}, which is not part of this run`];
+  });
 }
 
 /** A rate at which `before` was seen outside its SLO; null when it was not measured or held. */

@@ -46,7 +46,7 @@ export interface Arm {
 
 export interface Slo {
   readonly id: string;
-  /** `latency.p99 < 500ms`, `latency.mean <= 200ms`, `errors < 0.1%`; with `baseline` also `latency.p99 <= 1.2x`. */
+  /** `latency.p99 < 500ms`, `errors < 0.1%`; compared with an earlier arm, `latency.p50 < before + 10ms`; all forms: pure/slo.ts. */
   readonly objective: string;
   /** Judged under --quick instead, where the shorter phases could not tell the difference; the scale note says so. */
   readonly quickObjective?: string;
@@ -54,7 +54,7 @@ export interface Slo {
   readonly operations?: readonly string[];
   /** Only operations scheduled in these phases; default the judged ones. */
   readonly phases?: readonly string[];
-  /** The phase a relative objective is measured against. */
+  /** The phase that an objective like `latency.p99 <= 1.2x` is measured against. */
   readonly baseline?: string;
 }
 

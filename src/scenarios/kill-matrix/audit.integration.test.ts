@@ -1,10 +1,12 @@
 /**
- * The kill matrix of the audit log: the real log on a real PostgreSQL with one part replaced by a defective one, under
- * a concurrent load and the trouble the defect needs to show. The invariants of turn 3 read the history, and the one
- * the defect names must fail. The log as it is passes all of them under every trouble.
+ * The kill matrix of the audit log: the real log on a real PostgreSQL, or a real gateway process, with a defect planted
+ * in the code that runs or in the store, under a concurrent load and the trouble the defect needs to show. The
+ * invariants of turn 3 read what the stores say: the one the defect names must fail, and besides it only those the
+ * defect breaks as well. The log as it is passes all of them under every trouble.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
+import { verifyLog } from '../../services/audit/chain/verify.ts';
 import { openConnection } from '../../services/gateway/clients.ts';
 import { type AuditBed, startAuditBed } from '../../services/gateway/fixtures/audit-bed.ts';
 import {
@@ -12,25 +14,22 @@ import {
   type AuditTrouble,
   auditDefects,
 } from '../../services/gateway/fixtures/audit-defects.ts';
-import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
-import type {
-  EffectRecord,
-  FaultRecord,
-  HistoryRecord,
-  OperationRecord,
-} from '../../sim/history.ts';
+import {
+  type AuditGateway,
+  startAuditGateway,
+} from '../../services/gateway/fixtures/audit-gateway.ts';
+import { openCommitCutter } from '../../services/gateway/fixtures/commit-cutter.ts';
+import { eventually } from '../../sim/effects/testbed/fixtures/bed.ts';
+import { ownPostgres, ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import type { EffectRecord, HistoryRecord } from '../../sim/history.ts';
 import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Verdict } from '../../sim/result.ts';
 import { auditAtomic, auditChain, auditOnce, auditOrder } from '../audit-invariants.ts';
+import { AuditPlay } from './fixtures/audit-play.ts';
 
-const postgres = ownPostgres('kill-matrix-audit');
-const actions = { read: 'project.read', denied: 'project.read', create: 'project.create' };
-const invariants = [
-  auditOnce({ actions, denials: 10 }),
-  auditAtomic,
-  auditOrder({ away: ['postgres-away'] }),
-  auditChain,
-];
+const { postgres, redis } = ownStores('kill-matrix-audit');
+const bedActions = { read: 'project.read', denied: 'project.read', create: 'project.create' };
+const gatewayActions = { ...bedActions, read: 'user.read' };
 const results: KillResult[] = [];
 let schemas = 0;
 
@@ -38,101 +37,134 @@ afterAll(() => {
   console.log(killMatrixText('audit', results));
 });
 
-/** What the clients of a bed saw. */
-class Play {
-  readonly history: OperationRecord[] = [];
-  readonly faults: FaultRecord[] = [];
-  readonly #bed: AuditBed;
-  readonly #startedMs = performance.now();
+type Verdicts = Readonly<Record<string, Verdict>>;
 
-  constructor(bed: AuditBed) {
-    this.#bed = bed;
-  }
-
-  /** Reads, denials and changes, in turn; each client waits for its answer. */
-  async run(count: number): Promise<void> {
-    let next = this.history.length;
-    const last = next + count;
-    const client = async () => {
-      while (next < last) this.history.push(await this.#operation(next++));
-    };
-    await Promise.all(Array.from({ length: count > 1_000 ? 256 : 16 }, client));
-  }
-
-  async underTrouble(trouble: AuditTrouble, count: number): Promise<void> {
-    const third = Math.ceil(count / 3);
-    await this.run(third);
-    if (trouble === 'away') {
-      this.#fault('apply');
-      this.#bed.away = true;
-      await this.run(third);
-      this.#bed.away = false;
-      this.#fault('healed');
-      await delay(600);
-    } else await this.run(third);
-    await this.run(third);
-  }
-
-  async #operation(id: number): Promise<OperationRecord> {
-    const name = (['read', 'read', 'denied', 'create'] as const)[id % 4]!;
-    const user = String(1 + (id % this.#bed.users));
-    const sentUs = this.#nowUs();
-    const requestId = `bed:${id}`;
-    const status = await this.#bed.act({ kind: name, user, requestId });
-    return {
-      ...{ kind: 'op', id, phase: 'play', name, user, requestId, scheduledUs: sentUs, sentUs },
-      ...{ doneUs: this.#nowUs(), status },
-      outcome: status < 400 ? 'ok' : status < 500 ? 'fail' : 'unknown',
-    };
-  }
-
-  #fault(event: FaultRecord['event']): void {
-    this.faults.push({ kind: 'fault', name: 'postgres-away', event, atUs: this.#nowUs() });
-  }
-
-  #nowUs(): number {
-    return Math.round((performance.now() - this.#startedMs) * 1_000);
-  }
+function judged(history: readonly HistoryRecord[], actions = bedActions): Verdicts {
+  const invariants = [
+    auditOnce({ actions, denials: 10 }),
+    auditAtomic,
+    auditOrder({ away: ['postgres-away', 'lost-reply'] }),
+    auditChain,
+  ];
+  return Object.fromEntries(invariants.map(({ id, check }) => [id, check(history).verdict]));
 }
 
-const effectsOf = async (bed: AuditBed) =>
-  (await bed.effects()).map((one) => ({ kind: 'effect', ...one }) as EffectRecord);
+const green: Verdicts = {
+  ...{ 'audit-once': 'pass', 'audit-atomic': 'pass' },
+  ...{ 'audit-order': 'pass', 'audit-chain': 'pass' },
+};
 
-async function verdicts(defect: Partial<AuditDefect>): Promise<Map<string, Verdict>> {
+/** Red: the invariant that is there for it, and what else it breaks. Green: all the others. */
+function expectedOf({ caughtBy, breaks = [] }: Pick<AuditDefect, 'caughtBy' | 'breaks'>): Verdicts {
+  const red = [caughtBy, ...breaks].map((id) => [id, 'fail'] as const);
+  return { ...green, ...Object.fromEntries(red) };
+}
+
+const effectsOf = async (bed: AuditBed, verify?: typeof verifyLog) =>
+  (await bed.effects(verify)).map((one) => ({ kind: 'effect', ...one }) as EffectRecord);
+
+type Planted = Pick<AuditDefect, 'parts' | 'plant' | 'under' | 'operations'>;
+
+async function inBed({ parts, under = 'none', operations = 240 }: Planted): Promise<Verdicts> {
+  const cutter = await openCommitCutter(postgres.port, 'audit-insert');
+  const given = parts?.();
   const bed = await startAuditBed({
-    databaseUrl: postgres.url,
-    schema: `matrix${++schemas}`,
-    ...(defect.parts && { parts: defect.parts() }),
+    ...{ databaseUrl: postgres.url, schema: `matrix${++schemas}` },
+    ...(given && { parts: given }),
+    ...(under === 'lost-reply' && { logUrl: cutter.urlOf(postgres.url) }),
   });
+  const drained = () => eventually('the local log is empty', () => bed.waiting() === 0);
+  const troubles = {
+    away: {
+      name: 'postgres-away',
+      begin: () => postgres.kill(),
+      async end() {
+        expect(bed.waiting()).toBeGreaterThan(0);
+        await postgres.startAgain();
+        await drained();
+      },
+    },
+    'lost-reply': {
+      name: 'lost-reply',
+      begin: async () => cutter.cutNext('after'),
+      async end() {
+        expect(cutter.isCut()).toBe(true);
+        await drained();
+      },
+    },
+  };
   try {
-    const play = new Play(bed);
-    await play.underTrouble(defect.under ?? 'none', defect.operations ?? 240);
+    const play = new AuditPlay(bed);
+    if (under === 'away' || under === 'lost-reply') {
+      await play.run(operations / 3);
+      await play.through(troubles[under], operations / 3);
+      await play.run(operations / 3);
+    } else await play.run(operations);
     await bed.settle();
     const effects = await effectsOf(bed);
-    return judged([...play.history, ...play.faults, ...(defect.seen?.(effects) ?? effects)]);
+    if (given?.tamper) await expectOnlySoundFinds(bed, effects);
+    return judged([...play.history, ...effects]);
   } finally {
     await bed.stop();
+    await cutter.close();
   }
 }
 
-function judged(history: readonly HistoryRecord[]): Map<string, Verdict> {
-  return new Map(invariants.map(({ id, check }) => [id, check(history).verdict]));
+/** The tampering is real, and it is the verifier's defect that hides it. */
+async function expectOnlySoundFinds(bed: AuditBed, effects: readonly EffectRecord[]) {
+  const found = (all: readonly EffectRecord[]) =>
+    Number(all.find(({ name }) => name === 'audit-chain')!.facts!.findings);
+  expect(found(effects)).toBe(0);
+  expect(found(await effectsOf(bed, verifyLog))).toBeGreaterThan(0);
 }
 
+/** Commits are held up for a moment; gateway and Redis are killed in it, and come back. */
+const crashOf = (gateway: AuditGateway) => ({
+  name: 'crash',
+  async begin() {
+    const letGo = await gateway.holdCommits();
+    await delay(300);
+    await Promise.all([gateway.kill(), redis.kill()]);
+    await letGo();
+  },
+  async end() {
+    await redis.startAgain();
+    await gateway.startAgain();
+  },
+});
+
+async function inGateway({ plant }: Planted): Promise<Verdicts> {
+  const schema = `matrix${++schemas}`;
+  const stores = { databaseUrl: postgres.url, redisUrl: redis.url, schema };
+  const gateway = await startAuditGateway({ ...stores, plant });
+  try {
+    const play = new AuditPlay(gateway);
+    await play.run(120);
+    await play.through(crashOf(gateway), 400);
+    await play.run(120);
+    await gateway.settle();
+    expect(play.history.some((one) => one.kind === 'op' && one.status === 0)).toBe(true);
+    return judged([...play.history, ...(await effectsOf(gateway))], gatewayActions);
+  } finally {
+    await gateway.stop();
+  }
+}
+
+const verdicts = (planted: Planted) =>
+  planted.under === 'crash' ? inGateway(planted) : inBed(planted);
+
 describe('the audit log as it is', () => {
-  it.each<AuditTrouble>(['none', 'away', 'crash'])('passes under trouble: %s', async (under) => {
-    expect(Object.fromEntries(await verdicts({ under }))).toEqual({
-      ...{ 'audit-once': 'pass', 'audit-atomic': 'pass' },
-      ...{ 'audit-order': 'pass', 'audit-chain': 'pass' },
-    });
+  const troubles: AuditTrouble[] = ['none', 'away', 'lost-reply', 'crash'];
+  it.each(troubles)('passes under trouble: %s', async (under) => {
+    expect(await verdicts({ under })).toEqual(green);
   });
 });
 
 describe('planted defects', () => {
   it.each(auditDefects)('$id: $what', async (defect) => {
     const found = await verdicts(defect);
-    results.push({ ...defect, caught: found.get(defect.caughtBy) === 'fail' });
-    expect(found.get(defect.caughtBy)).toBe('fail');
+    results.push({ ...defect, caught: found[defect.caughtBy] === 'fail' });
+    expect(found).toEqual(expectedOf(defect));
   });
 });
 
@@ -140,29 +172,46 @@ describe('synchronous_commit = off', () => {
   // Only what the server has in memory can be lost with it: its log is written out rarely here.
   const forgetful = ownPostgres('kill-matrix-forgetful', { wal_writer_delay: '10s' });
 
-  /** Answers until the server is killed, and what is on record when it is back. */
-  async function killedAfterAnswers(schema: string): Promise<Map<string, Verdict>> {
+  /** From here on, for everybody: connections that know it otherwise are ended, and come back. */
+  async function forget(): Promise<void> {
+    const db = await openConnection(forgetful.url);
+    await db.query({ text: 'ALTER ROLE CURRENT_USER SET synchronous_commit = off' });
+    await db.query({
+      text: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE usename = current_user AND pid <> pg_backend_pid()`,
+    });
+    await db.close();
+  }
+
+  async function killed(schema: string, isOff: boolean): Promise<Verdicts> {
     const bed = await startAuditBed({ databaseUrl: forgetful.url, schema });
-    const play = new Play(bed);
-    await play.run(120);
-    await forgetful.kill();
-    await bed.stop();
-    await forgetful.startAgain();
-    return judged([...play.history, ...(await effectsOf(bed))]);
+    try {
+      const play = new AuditPlay(bed);
+      await play.run(120);
+      if (isOff) await forget();
+      await play.run(120);
+      // The checkpoints, which are outside, know of some of it.
+      await delay(600);
+      await forgetful.kill();
+      await forgetful.startAgain();
+      // What was lost would stop a sequencer: its checkpoints are ahead of the log.
+      if (!isOff) await bed.settle();
+      return judged([...play.history, ...(await effectsOf(bed))]);
+    } finally {
+      await bed.stop();
+    }
   }
 
   it('loses what was answered when the server is killed, and is caught; on, it does not', async () => {
-    expect((await killedAfterAnswers('durable')).get('audit-once')).toBe('pass');
-    const db = await openConnection(forgetful.url);
-    await db.query({ text: 'ALTER ROLE CURRENT_USER SET synchronous_commit = off' });
-    await db.close();
-    const found = await killedAfterAnswers('forgetful');
+    expect(await killed('durable', false)).toEqual(green);
+    const found = await killed('forgetful', true);
     const defect = {
       id: 'synchronous-commit-off',
       what: 'commits are answered before they are in the log of the server, which is killed',
       caughtBy: 'audit-once',
+      breaks: ['audit-chain'],
     };
-    results.push({ ...defect, caught: found.get('audit-once') === 'fail' });
-    expect(found.get('audit-once')).toBe('fail');
+    results.push({ ...defect, caught: found['audit-once'] === 'fail' });
+    expect(found).toEqual(expectedOf(defect));
   });
 });

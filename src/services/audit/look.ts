@@ -107,7 +107,8 @@ async function blocksOf(
   }
   const blocks: Block[] = [];
   for (const [shard, members] of [...byShard].sort(([a], [b]) => a - b)) {
-    // Hashing takes about 5 us a record, and requests are served on the same thread.
+    // Hashing takes about 5 us a record, and behind it waits what else the thread does: requests, or to hear that the
+    // gateway is gone.
     if (records.length > unnoticed) await setImmediate();
     blocks.push(makeBlock(given.heads.get(shard) ?? null, shard, members, given.at));
   }

@@ -1,6 +1,6 @@
 /**
  * Puts committed records into the chain, behind the requests' backs: no request waits for it, and nothing it does
- * can fail one. Every process runs one; the one whose connection holds an advisory lock works, the others ask for the
+ * can fail one. Every gateway has one; the one whose connection holds an advisory lock works, the others ask for the
  * lock now and then. The lock only saves work: two that work at once are kept apart by the numbers of the blocks.
  *
  * Whatever goes wrong ends the connection, and with it the lock; then it waits, a little longer each time, and begins
@@ -26,6 +26,9 @@ export interface Sequencer {
   close(): Promise<void>;
 }
 
+/** What it does, wherever it runs. */
+export type SequencerDesign = Omit<Extract<AuditChainDesign, { kind: 'sharded' }>, 'sequencer'>;
+
 const electionMs = 250;
 const backoffMs = { first: 100, most: 2_000 };
 const stepLimitMs = 10_000;
@@ -37,7 +40,7 @@ const maxFenced = 10;
 interface Given {
   /** A connection of the sequencer's own: the lock lives and dies with it. */
   readonly open: () => Promise<OwnConnection>;
-  readonly design: Extract<AuditChainDesign, { kind: 'sharded' }>;
+  readonly design: SequencerDesign;
   readonly clock: Clock;
   readonly keys: AuditKeys;
   readonly checkpoints: CheckpointFile;

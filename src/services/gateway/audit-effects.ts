@@ -83,6 +83,8 @@ const effectOf = (row: Row, where: Record<string, number>): object => ({
 export async function chainEffect(
   db: Database,
   asked: { stateDirectory: string; verifyUpTo: number },
+  /** For tests of those who judge it: a verifier with a defect. */
+  verify: typeof verifyLog = verifyLog,
 ): Promise<object[]> {
   const heads = await readHeads(db, shards());
   let chained = 0n;
@@ -95,7 +97,7 @@ export async function chainEffect(
     checkpoints: hasState ? openCheckpointFile(path.join(folder, 'checkpoints.ndjson')) : null,
   });
   const publicKeys = hasState ? await publicKeysIn(folder) : [];
-  const found = await verifyLog(source, { publicKeys, shards: shards() });
+  const found = await verify(source, { publicKeys, shards: shards() });
   await source.close();
   const { records, blocks, checkpoints, notSequenced, findingCount, first } = found;
   return [

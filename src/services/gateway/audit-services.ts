@@ -3,6 +3,7 @@
  * process.
  */
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import { type AuditKeys, openAuditKeys } from '../audit/audit-keys.ts';
 import type { EraseSubject } from '../audit/audit-routes.ts';
@@ -13,10 +14,17 @@ import { type AuditInsert, createAuditInsert } from '../audit/insert.ts';
 import { type LocalLog, openLocalLog } from '../audit/local-log.ts';
 import { createMemoryBatch } from '../audit/memory-batch.ts';
 import { createAuditQueue } from '../audit/queue.ts';
-import { createSequencer, type OwnConnection, type Sequencer } from '../audit/sequencer.ts';
+import { createSequencer, type Sequencer } from '../audit/sequencer.ts';
+import { createSequencerProcess } from '../audit/sequencer-client.ts';
 import { createSubjectKeys, type SubjectKeys } from '../audit/subject-keys.ts';
 import type { AuditWriterDesign, Design } from '../design.ts';
 import type { Clock, TransactionalDatabase } from '../ports.ts';
+import { openConnection } from './clients.ts';
+
+// Same depth from src/ and from dist/; a child process is always the compiled one.
+const sequencerModule = fileURLToPath(
+  new URL('../../../dist/services/gateway/sequencer-process.js', import.meta.url),
+);
 
 export interface AuditState {
   /** Where keys and checkpoints are. */
@@ -49,8 +57,9 @@ export interface AuditResources {
   readonly db: TransactionalDatabase;
   /** Connections that only the log uses: it does not wait behind requests, nor they behind it. */
   readonly auditDb: TransactionalDatabase;
-  /** One more connection, which its caller closes. */
-  readonly openOwn: () => Promise<OwnConnection>;
+  /** Of one more connection, which the sequencer has to itself. */
+  readonly databaseUrl: string;
+  readonly role: string | null;
   readonly redis: Redis;
   readonly keyPrefix: string;
   readonly clock: Clock;
@@ -105,14 +114,19 @@ function createChain(
 ): Sequencer | null {
   if (chain.kind === 'none') return null;
   const { keys, directory } = given.auditState;
+  const { databaseUrl, role } = given;
+  const told = { observer, report: (error: Error) => observer.report(error) };
+  if (chain.sequencer === 'process') {
+    const start = { databaseUrl, role, directory, design: chain };
+    return createSequencerProcess({ module: sequencerModule, start, ...told });
+  }
   return createSequencer({
-    open: given.openOwn,
+    open: () => openConnection(databaseUrl, role),
     design: chain,
     clock: given.clock,
     keys,
     checkpoints: openCheckpointFile(path.join(directory, 'checkpoints.ndjson')),
-    observer,
-    report: (error) => observer.report(error),
+    ...told,
   });
 }
 

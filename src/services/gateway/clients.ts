@@ -1,12 +1,11 @@
 /**
  * Connections to PostgreSQL as the gateway wants them: bounded, with a limit on every wait, in UTC, microseconds kept
- * (timestamps arrive as text, not as Date); and all the connections of one process together.
+ * (timestamps arrive as text, not as Date).
  */
 import pg from 'pg';
 import { serviceRole } from '../audit/storage.ts';
-import type { DatabaseDesign, Design } from '../design.ts';
+import type { DatabaseDesign } from '../design.ts';
 import { type Database, ServiceError, type TransactionalDatabase } from '../ports.ts';
-import { openLimitRedis, openRedis, openSessionRedis } from './redis-clients.ts';
 
 const timestamptzOid = 1184;
 const types = {
@@ -170,82 +169,4 @@ function unreachable(cause: Error): never {
     { cause },
   );
   throw error;
-}
-
-/** Quick to give up: what it asks is asked again at once, and never behind a request's statement. */
-const fenceDatabase: DatabaseDesign = {
-  // One for each loop that uses them, so that none waits for another.
-  poolMax: 5,
-  connectionTimeoutMs: 1_000,
-  statementTimeoutMs: 1_000,
-};
-
-const auditDatabase = ({ audit }: Design): DatabaseDesign => ({
-  // One for each flush, and one for what else the log asks.
-  poolMax: audit.writer.kind === 'group-commit' ? audit.writer.maxInFlight + 1 : 2,
-  connectionTimeoutMs: 2_000,
-  statementTimeoutMs: 5_000,
-});
-
-/** Every connection of a gateway process. */
-export function openStores(given: {
-  name: string;
-  databaseUrl: string;
-  /** Of every connection to PostgreSQL; default: whoever the URL names. */
-  role?: string | null;
-  redisUrl: string;
-  design: Design;
-  observeWaitSeconds: (seconds: number) => void;
-  report: (where: string, error: Error) => void;
-}) {
-  const { databaseUrl, redisUrl, design, report } = given;
-  const store = design.sessions.store;
-  const common = {
-    databaseUrl,
-    role: given.role ?? null,
-    onConnectionError: (error: Error) => report('postgres', error),
-  };
-  const db = openDatabase({
-    ...common,
-    design: design.database,
-    applicationName: given.name,
-    observeWaitSeconds: given.observeWaitSeconds,
-  });
-  const fenceDb = openDatabase({
-    ...common,
-    design: fenceDatabase,
-    applicationName: `${given.name}.fence`,
-  });
-  const auditDb =
-    design.audit.writer.kind === 'off'
-      ? db
-      : openDatabase({
-          ...common,
-          design: auditDatabase(design),
-          applicationName: `${given.name}.audit`,
-        });
-  const onRedisError = (error: Error) => report('redis', error);
-  const redis = openRedis(redisUrl, onRedisError);
-  const sessionRedis =
-    store.kind === 'read-through' ? openSessionRedis(redisUrl, store, onRedisError) : redis;
-  // Its own: a script that runs long must not make a session check late.
-  const limitRedis =
-    design.rateLimit.kind === 'exact'
-      ? openLimitRedis(redisUrl, design.rateLimit.degraded, onRedisError)
-      : redis;
-  return {
-    db,
-    fenceDb,
-    auditDb,
-    openOwn: () => openConnection(databaseUrl, common.role),
-    redis,
-    sessionRedis,
-    limitRedis,
-    async close() {
-      redis.disconnect();
-      sessionRedis.disconnect();
-      limitRedis.disconnect();
-      await Promise.allSettled([...new Set([db, fenceDb, auditDb])].map((one) => one.close()));
-    },
-  };
 }

@@ -13,11 +13,12 @@ import { findDesign } from '../lineage.ts';
 import { ServiceError } from '../ports.ts';
 import { createGateway, type Gateway, loopback } from './app.ts';
 import { openAuditState } from './audit-services.ts';
-import { findServiceRole, openConnection, openStores } from './clients.ts';
+import { findServiceRole, openConnection } from './clients.ts';
 import { withLimitWindow } from './limit-window.ts';
 import { createMetrics } from './metrics.ts';
 import { parseProcessConfig, readParams } from './process-config.ts';
 import { createServices, type Services } from './services.ts';
+import { openStores } from './stores.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 const finishLimitMs = 5_000;

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { commandOf, descendantsOf, isRunning } from '../../sim/effects/testbed/process-table.ts';
 import { verifyLog } from '../audit/chain/verify.ts';
 import { readLog } from '../audit/log-source.ts';
 import { recordColumns } from '../audit/record-row.ts';
@@ -390,6 +391,24 @@ describe('the process', () => {
     const gateway = await startGateway('orphan', { design: 'turn4.after' });
     gateway.child.disconnect();
     expect((await gateway.exit).code).toBe(0);
+  });
+
+  it('leaves no process behind, killed or stopped, and no lock of the chain', async () => {
+    await template('alone', 'turn3.after', { rows: 5_000, heavyRows: 100 });
+    const locks = () =>
+      withDatabase((db) =>
+        db.query({ text: `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted` }),
+      );
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      const gateway = await startGateway('alone', { design: 'turn3.after' });
+      await expect.poll(locks, { timeout: 20_000 }).toHaveLength(1);
+      const family = descendantsOf(gateway.child.pid!);
+      expect(family.map(({ pid }) => commandOf(pid))).toContain('audit-sequencer');
+      gateway.child.kill(signal);
+      await gateway.exit;
+      await expect.poll(() => family.filter(isRunning), { timeout: 10_000 }).toEqual([]);
+      await expect.poll(locks, { timeout: 10_000 }).toEqual([]);
+    }
   });
 
   it('limits in the window it is told, and believes the proxies it is told', async () => {

@@ -9,10 +9,8 @@ import type {
   DocumentedFigure,
   Figure,
   InvariantResult,
-  LatencySummary,
   PhaseSummary,
   ProcessResources,
-  SloResult,
 } from '../result.ts';
 import type { Documented, Invariant, Slo, Tolerance } from '../scenario.ts';
 import { type LogicalOperation, logicalOperations } from './attempts.ts';
@@ -20,11 +18,10 @@ import { lags } from './capacity.ts';
 import { type DiagnosisEvidence, diagnose } from './diagnose.ts';
 import { faultSummaries } from './fault-summary.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
+import { type EarlierArms, isError, judgeSlos, type SloReferences } from './judge-slos.ts';
 import type { FlightLedger } from './little.ts';
 import { recoveries, ruleFor } from './recovery.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
-import { evaluateSlo } from './slo.ts';
-import { scopeOf } from './slo-scope.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
@@ -74,10 +71,16 @@ export interface ArmInput {
   readonly tolerance: Tolerance | null;
   /** Name of the phase that recovery refers to. */
   readonly baseline: string | null;
+  /** What this arm may be compared with. */
+  readonly earlier: EarlierArms;
   readonly observed: ArmObservations;
 }
 
-export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJudgement } {
+export function armResult(input: ArmInput): {
+  result: ArmResult;
+  judgement: ArmJudgement;
+  references: SloReferences;
+} {
   const { history, observed } = input;
   const attempts = history.filter((record) => record.kind === 'op');
   const operations = logicalOperations(attempts);
@@ -90,7 +93,10 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
   const span = spanOf(judgedPhases) ?? spanOf(phases) ?? { startUs: 0, endUs: 1 };
 
   const latency = summarize(judged.map(responseUs));
-  const slos = judgeSlos(input, judged, operations);
+  const { slos, references } = judgeSlos({
+    ...{ slos: input.slos, history, operations, judged: [...names], earlier: input.earlier },
+    ...{ steps: observed.capacity?.steps ?? [], costs: observed.costs },
+  });
   const invariants: InvariantResult[] = input.invariants.map((invariant) => ({
     id: invariant.id,
     statement: invariant.statement,
@@ -158,7 +164,7 @@ export function armResult(input: ArmInput): { result: ArmResult; judgement: ArmJ
           }),
     calibration: observed.calibration,
   };
-  return { result, judgement };
+  return { result, judgement, references };
 }
 
 /** An operation that is there to be refused, and was, is no error: the invariants say whether it should have been. */
@@ -168,59 +174,6 @@ function asAnswered(operation: LogicalOperation, refusals: readonly string[]): L
     refusals.includes(operation.name)
     ? { ...operation, outcome: 'ok' }
     : operation;
-}
-
-/** Latency over the judged phases; errors over those and every held step, since a ratio needs the numbers. */
-function judgeSlos(
-  input: ArmInput,
-  judged: readonly LogicalOperation[],
-  operations: readonly LogicalOperation[],
-): SloResult[] {
-  const held = new Set(
-    (input.observed.capacity?.steps ?? [])
-      .map((step, index) => (step.verdict === 'pass' ? stepPhase(index) : ''))
-      .filter((name) => name !== ''),
-  );
-  const ofHeld = operations.filter((operation) => held.has(operation.phase));
-  return input.slos.map((slo) => {
-    const names = slo.operations;
-    const asked = (operation: LogicalOperation) =>
-      names === undefined || names.includes(operation.name);
-    const { phases } = slo;
-    const over =
-      phases === undefined ? judged : operations.filter(({ phase }) => phases.includes(phase));
-    const measured = over.filter(asked);
-    const counted = phases === undefined ? [...measured, ...ofHeld.filter(asked)] : measured;
-    const baseline = operations.filter(({ phase }) => phase === slo.baseline).filter(asked);
-    const scope = scopeOf(slo);
-    const judgedSlo = evaluateSlo(slo.id, slo.objective, {
-      latency: summarize(measured.map(responseUs)),
-      errors: { failed: counted.filter(isError).length, total: counted.length },
-      costs: input.observed.costs,
-      ...(slo.baseline === undefined
-        ? {}
-        : { baseline: summarize(baseline.map(responseUs)), halves: halvesOf(baseline) }),
-    });
-    return scope === undefined ? judgedSlo : { ...judgedSlo, scope };
-  });
-}
-
-function halvesOf(operations: readonly LogicalOperation[]): [LatencySummary, LatencySummary] {
-  const ordered = [...operations].sort((a, b) => a.scheduledUs - b.scheduledUs);
-  const middle = ordered.length >> 1;
-  return [
-    summarize(ordered.slice(0, middle).map(responseUs)),
-    summarize(ordered.slice(middle).map(responseUs)),
-  ];
-}
-
-function isError({ outcome }: LogicalOperation): boolean {
-  return outcome !== 'ok';
-}
-
-/** Name of the n-th step of rising load, as it stands in the history. */
-export function stepPhase(index: number): string {
-  return `step-${index + 1}`;
 }
 
 function reproduce(

@@ -6,7 +6,7 @@ import type { OperationRecord } from '../history.ts';
 import type { Capacity, LatencySummary, LoadStep } from '../result.ts';
 import { summarize } from './histogram.ts';
 import { responseUs, type Span } from './series.ts';
-import { evaluateSlo, parseSlo } from './slo.ts';
+import { evaluateSlo, isOfLoad, parseSlo } from './slo.ts';
 
 export interface StepInput {
   readonly offeredPerSecond: number;
@@ -55,7 +55,10 @@ function missedSlos(
   const missed = slos.filter(({ id, objective }) => {
     // One step alone is too short to prove a small error ratio; here the observed ratio decides, and the
     // arm's own `errors` SLO is judged over all steps together.
-    const { indicator, limit } = parseSlo(objective);
+    const slo = parseSlo(objective);
+    const { indicator, limit } = slo;
+    // Work, other arms and the service's own histograms are looked at in the judged phases alone.
+    if (!isOfLoad(slo)) return false;
     if (indicator === 'errors') return total === 0 || failed / total >= limit;
     return evaluateSlo(id, objective, { latency, errors: { failed, total } }).verdict !== 'pass';
   });

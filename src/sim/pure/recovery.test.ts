@@ -119,7 +119,25 @@ describe('recoveries', () => {
     const faults = [fault(8, 9), fault(14, 15, { name: 'postgres-kill' })];
     const [first, second] = recover(operations, faults, 24);
     expect(first!.recoverUs).toBeLessThan(1.001 * S);
+    expect(first).toMatchObject({ watchedUs: 6 * S, next: 'postgres-kill' });
     expect(second!.recoverUs).toBeGreaterThan(5.9 * S);
+    expect(second).toMatchObject({ watchedUs: 10 * S });
+    expect(second).not.toHaveProperty('next');
+  });
+
+  it('tells what the next fault cut short from what never came', () => {
+    const operations = load(20, (us) => (us >= 8 * S ? failed : null));
+    // A fault that begins while this one goes on does not end the watch.
+    const faults = [
+      fault(8, 9),
+      fault(8.5, 15, { name: 'other' }),
+      fault(10, 11, { name: 'last' }),
+    ];
+    expect(recover(operations, faults, 20)).toMatchObject([
+      { recoverUs: null, watchedUs: 2 * S, next: 'last' },
+      { recoverUs: null, watchedUs: 11.5 * S },
+      { recoverUs: null, watchedUs: 10 * S },
+    ]);
   });
 
   it('counts slow answers as bad, by what is usual for their kind, and refusals as answers', () => {

@@ -70,8 +70,10 @@ export function recoveries(input: RecoveryInput): RecoveryResult[] {
       return { fault: fault.name, detectUs: null, recoverUs: null, drainUs: null, note };
     }
     const { startUs, endUs } = fault;
-    const next = faults.map((other) => other.startUs).filter((other) => other >= endUs);
-    const span = { startUs, endUs: Math.min(lastUs, ...next) };
+    const [next] = faults
+      .filter((other) => other.startUs >= endUs && other.startUs < lastUs)
+      .sort((a, b) => a.startUs - b.startUs);
+    const span = { startUs, endUs: next?.startUs ?? lastUs };
     const firedUs = firings.find((atUs) => atUs >= startUs && atUs < span.endUs);
     const backUs = backInTolerance(arrivals, span, rule);
     const drainedUs = usual === null ? null : flight.atMost(usual, endUs, span.endUs);
@@ -80,6 +82,8 @@ export function recoveries(input: RecoveryInput): RecoveryResult[] {
       detectUs: firedUs === undefined ? null : firedUs - startUs,
       recoverUs: backUs === null ? null : backUs - startUs,
       drainUs: drainedUs === null ? null : drainedUs - endUs,
+      watchedUs: Math.max(0, span.endUs - startUs),
+      ...(next && { next: next.name }),
       note,
     };
   });

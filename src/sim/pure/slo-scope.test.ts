@@ -14,6 +14,14 @@ describe('the scope of an SLO', () => {
       'check and login in storm, against baseline',
     ],
     [{ objective: 'cost.statements <= 0.1', operations: ['check'] }, undefined],
+    [
+      { objective: 'latency.p50 < before + 1ms' },
+      'every operation in the judged phases, against the same in before',
+    ],
+    [
+      { objective: 'metric.wait_seconds.p99 < 1s', phases: ['calm', 'final'] },
+      'every process of the service in calm and final',
+    ],
   ])('%j: %s', (given, words) => {
     expect(of(given)).toBe(words);
   });

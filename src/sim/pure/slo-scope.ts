@@ -6,11 +6,15 @@ import type { Slo } from '../scenario.ts';
 import { parseSlo } from './slo.ts';
 
 export function scopeOf({ objective, operations, phases, baseline }: Slo): string | undefined {
-  if (parseSlo(objective).indicator === 'cost') return undefined;
-  if (operations === undefined && phases === undefined && baseline === undefined) return undefined;
-  const what = operations === undefined ? 'every operation' : listed(operations);
+  const { indicator, arm, metric } = parseSlo(objective);
+  if (indicator === 'cost') return undefined;
+  const all = [operations, phases, baseline].every((part) => part === undefined);
+  if (all && arm === null && metric === '') return undefined;
   const where = phases === undefined ? 'the judged phases' : listed(phases);
-  return `${what} in ${where}${baseline === undefined ? '' : `, against ${baseline}`}`;
+  if (metric !== '') return `every process of the service in ${where}`;
+  const what = operations === undefined ? 'every operation' : listed(operations);
+  const against = arm === null ? baseline : `the same in ${arm}`;
+  return `${what} in ${where}${against === undefined ? '' : `, against ${against}`}`;
 }
 
 function listed(names: readonly string[]): string {

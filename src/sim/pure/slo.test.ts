@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LatencySummary } from '../result.ts';
-import { evaluateSlo, latencySamplesNeeded, parseSlo, samplesNeeded } from './slo.ts';
+import type { Bucket } from './metric-gain.ts';
+import { evaluateSlo, isOfLoad, latencySamplesNeeded, parseSlo, samplesNeeded } from './slo.ts';
 
 const latency = (fields: Partial<LatencySummary>): LatencySummary => ({
   ...{ meanUs: 0, p50Us: 0, p95Us: 0, p99Us: 0, p999Us: 0, maxUs: 0, count: 1_000 },
@@ -15,23 +16,34 @@ const evaluate = (
 
 describe('parseSlo', () => {
   it('reads the grammar k6 users know', () => {
+    const alone = { relative: null, arm: null, cost: '', metric: '' };
     expect(parseSlo('latency.p99 < 500ms')).toEqual({
-      indicator: 'p99',
-      comparison: '<',
-      limit: 500_000,
-      relative: false,
-      cost: '',
+      ...{ ...alone, indicator: 'p99', comparison: '<', limit: 500_000 },
     });
     expect(parseSlo('latency.mean<=0.2s').limit).toBe(200_000);
     expect(parseSlo('errors < 0.1%')).toEqual({
-      indicator: 'errors',
-      comparison: '<',
-      limit: 0.001,
-      relative: false,
-      cost: '',
+      ...{ ...alone, indicator: 'errors', comparison: '<', limit: 0.001 },
     });
-    expect(parseSlo('latency.p99 <= 1.2x')).toMatchObject({ limit: 1.2, relative: true });
+    expect(parseSlo('latency.p99 <= 1.2x')).toMatchObject({
+      ...{ limit: 1.2, relative: 'times', arm: null },
+    });
     expect(parseSlo('cost.statements <= 0.1')).toMatchObject({ cost: 'statements', limit: 0.1 });
+  });
+
+  it('reads what is compared with an earlier arm, and what the service measures itself', () => {
+    expect(parseSlo('latency.p50 < 3x before')).toMatchObject({
+      ...{ indicator: 'p50', limit: 3, relative: 'times', arm: 'before' },
+    });
+    expect(parseSlo('latency.p99 <= sample+0.5s')).toMatchObject({
+      ...{ indicator: 'p99', limit: 500_000, relative: 'added', arm: 'sample' },
+    });
+    expect(parseSlo('metric.wait_seconds.p99 < 10ms')).toMatchObject({
+      ...{ indicator: 'p99', limit: 10_000, relative: null, metric: 'wait_seconds' },
+    });
+    const ofLoad = ['latency.p99 < 1s', 'latency.p99 < 2x', 'errors < 1%', 'cost.a < 1'];
+    expect(ofLoad.map((objective) => isOfLoad(parseSlo(objective)))).toEqual([
+      ...[true, false, true, false],
+    ]);
   });
 
   it.each([
@@ -40,6 +52,17 @@ describe('parseSlo', () => {
     'errors < 1',
     'errors < 2x',
     'cost.a < 1ms',
+    'latency.p50 < 3x after',
+    'latency.p50 < 3ms before',
+    'latency.p50 < before + 3x',
+    'latency.p50 < before + 3ms before',
+    'errors < before + 1%',
+    'errors < 1% before',
+    'cost.a < 2 before',
+    'metric.wait_seconds < 10ms',
+    'metric.wait_seconds.max < 10ms',
+    'metric.wait_seconds.p99 < 2x',
+    'metric.wait_seconds.p99 < before + 10ms',
     '',
   ])('refuses %j before a run', (objective) => {
     expect(() => parseSlo(objective)).toThrow(/SLO not understood/);
@@ -51,7 +74,7 @@ describe('evaluateSlo', () => {
     const times = (p99Us: number, baseline: Partial<LatencySummary>) =>
       evaluateSlo('id', 'latency.p99 <= 1.2x', {
         ...{ latency: latency({ p99Us }), errors: { failed: 0, total: 0 } },
-        baseline: latency(baseline),
+        reference: { latency: latency(baseline), halves: [latency(baseline), latency(baseline)] },
       });
     const base = { p99Us: 10_000 };
     expect(times(11_900, base)).toMatchObject({ verdict: 'pass', measured: 1.19, unit: 'times' });
@@ -62,14 +85,36 @@ describe('evaluateSlo', () => {
 
   it('cannot tell a slower phase from a machine that varies as much by itself', () => {
     const slower = { latency: latency({ p99Us: 30_000 }), errors: { failed: 0, total: 0 } };
-    const baseline = latency({ p99Us: 10_000 });
-    const verdict = (first: number, second: number) =>
-      evaluateSlo('id', 'latency.p99 <= 1.2x', {
-        ...{ ...slower, baseline },
-        halves: [latency({ p99Us: first }), latency({ p99Us: second })],
-      }).verdict;
-    expect(verdict(10_000, 11_000)).toBe('fail');
-    expect(verdict(5_000, 15_000)).toBe('unknown');
+    const judge = (objective: string, first: number, second: number) =>
+      evaluateSlo('id', objective, {
+        ...slower,
+        reference: {
+          latency: latency({ p99Us: 10_000 }),
+          halves: [latency({ p99Us: first }), latency({ p99Us: second })],
+        },
+      });
+    expect(judge('latency.p99 <= 1.2x', 10_000, 11_000).verdict).toBe('fail');
+    expect(judge('latency.p99 <= 1.2x', 5_000, 15_000)).toMatchObject({
+      ...{ verdict: 'unknown', reason: expect.stringContaining('the baseline alone') },
+    });
+    expect(judge('latency.p99 < before + 9ms', 10_000, 11_000).verdict).toBe('fail');
+    expect(judge('latency.p99 < before + 9ms', 5_000, 15_000)).toMatchObject({
+      ...{ verdict: 'unknown', reason: expect.stringContaining('before alone varied by 10.0 ms') },
+    });
+  });
+
+  it('judges what is added to an earlier arm, which may be less than nothing', () => {
+    const added = (p50Us: number, before: Partial<LatencySummary>) =>
+      evaluateSlo('id', 'latency.p50 < before + 10ms', {
+        ...{ latency: latency({ p50Us }), errors: { failed: 0, total: 0 } },
+        reference: { latency: latency(before), halves: [latency(before), latency(before)] },
+      });
+    const [pass, fail] = ['pass', 'fail'].map((verdict) => ({ verdict, unit: 'us' }));
+    expect(added(13_999, { p50Us: 4_000 })).toMatchObject({ ...pass, measured: 9_999 });
+    expect(added(14_000, { p50Us: 4_000 })).toMatchObject({ ...fail, measured: 10_000 });
+    expect(added(3_000, { p50Us: 4_000 })).toMatchObject({ ...pass, measured: -1_000 });
+    expect(added(3_000, { p50Us: 4_000, count: 4 }).verdict).toBe('unknown');
+    expect(evaluate('latency.p50 < before + 10ms', {}).verdict).toBe('unknown');
   });
 
   it('judges counted work, and never without a count', () => {
@@ -81,6 +126,48 @@ describe('evaluateSlo', () => {
     expect(cost(0.02).verdict).toBe('pass');
     expect(cost(2).verdict).toBe('fail');
     expect(cost(null).verdict).toBe('unknown');
+  });
+
+  describe('of a histogram that the service keeps', () => {
+    const judged = (buckets: readonly Bucket[], gap: string | null = null, limit = '10ms') =>
+      evaluateSlo('id', `metric.wait_seconds.p99 < ${limit}`, {
+        ...{ latency: latency({}), errors: { failed: 0, total: 0 }, metric: { buckets, gap } },
+      });
+    const buckets = (below: number): Bucket[] => [
+      [5_000, 500],
+      [10_000, below],
+      [25_000, 1_000],
+      [Number.POSITIVE_INFINITY, 1_000],
+    ];
+
+    it('catches a wait that is too long, by one observation in a thousand', () => {
+      expect(judged(buckets(990))).toMatchObject({ verdict: 'pass', measured: 10_000 });
+      expect(judged(buckets(989))).toMatchObject({ verdict: 'fail', samples: 1_000, unit: 'us' });
+    });
+
+    it('does not say what its buckets do not know', () => {
+      expect(judged(buckets(995), null, '7ms')).toMatchObject({
+        ...{ verdict: 'unknown', reason: 'its buckets only tell that it is over 5 ms' },
+      });
+      const endless: Bucket[] = [
+        [10_000, 900],
+        [Number.POSITIVE_INFINITY, 1_000],
+      ];
+      expect(judged(endless)).toMatchObject({ verdict: 'fail', measured: 10_000 });
+      expect(judged(endless, null, '20ms').verdict).toBe('unknown');
+    });
+
+    it('is unknown with too few observations, with none, and where a process was not read', () => {
+      expect(judged([[10_000, 298]])).toMatchObject({
+        ...{ verdict: 'unknown', reason: '298 samples, 299 needed' },
+      });
+      expect(judged([[10_000, 299]]).verdict).toBe('pass');
+      expect(judged([[10_000, 0]])).toMatchObject({ verdict: 'unknown', measured: null });
+      expect(judged(buckets(1_000), 'gateway.2 was restarted')).toMatchObject({
+        ...{ verdict: 'unknown', reason: 'gateway.2 was restarted' },
+      });
+      expect(evaluate('metric.wait_seconds.p99 < 1s', {}).verdict).toBe('unknown');
+    });
   });
 
   it('separates < from <= at the limit', () => {

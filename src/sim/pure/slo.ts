@@ -1,80 +1,101 @@
 /**
- * SLOs in k6's grammar: `latency.p99 < 500ms`, `latency.mean <= 200ms`, `errors < 0.1%`. Two forms more:
- * `latency.p99 <= 1.2x` is relative to a baseline phase, `cost.statements <= 0.1` is counted work per operation.
+ * SLOs in k6's grammar: `latency.p99 < 500ms`, `latency.mean <= 200ms`, `errors < 0.1%`. Forms more:
+ *
+ *   latency.p99 <= 1.2x             times what it is in the baseline phase
+ *   latency.p50 < 3x before         times what it is in an arm that ran earlier
+ *   latency.p50 < before + 10ms     no more than this over what it is there
+ *   cost.statements <= 0.1          counted work per operation
+ *   metric.wait_seconds.p99 < 10ms  a histogram of the service's own, read from its /metrics
+ *
  * Parsing fails before a run, never during one. A percentile is judged only on enough samples for a
  * distribution-free 95 % bound (n >= ln 0.05 / ln q: 299 for p99, 2,995 for p99.9); no data never passes.
  */
-import type { Figure, LatencySummary, SloResult } from '../result.ts';
+import type { ArmName, Figure, LatencySummary, SloResult } from '../result.ts';
+import { type MetricGain, quantileIn } from './metric-gain.ts';
 
 type Comparison = '<' | '<=' | '>' | '>=';
+/** An arm that others are compared with. */
+export type ReferenceArm = Exclude<ArmName, 'after'>;
 
 export interface ParsedSlo {
   readonly indicator: 'mean' | 'p50' | 'p95' | 'p99' | 'p999' | 'max' | 'errors' | 'cost';
   readonly comparison: Comparison;
-  /** Microseconds for latencies, a ratio for errors and relative latencies, units per operation for costs. */
+  /** Microseconds for latencies and what is added to one, a ratio for errors and `times`, units per operation for costs. */
   readonly limit: number;
-  /** Against the baseline's value of the same indicator. */
-  readonly relative: boolean;
+  /** How it is compared with the reference's value of the same indicator; null: it stands alone. */
+  readonly relative: 'times' | 'added' | null;
+  /** The reference is the same in this arm; null: the baseline phase. */
+  readonly arm: ReferenceArm | null;
   /** Id of the cost; empty for the others. */
   readonly cost: string;
+  /** Name of the service's histogram; empty: the response times of the load. */
+  readonly metric: string;
+}
+
+/** What a relative objective is measured against. */
+export interface SloReference {
+  readonly latency: LatencySummary;
+  /** First against second half, in time: what the machine does by itself. */
+  readonly halves: readonly [LatencySummary, LatencySummary];
 }
 
 export interface SloData {
   readonly latency: LatencySummary;
   readonly errors: { readonly failed: number; readonly total: number };
-  /** What a relative objective is measured against. */
-  readonly baseline?: LatencySummary;
-  /** First against second half of the baseline, in time: what the machine does by itself. */
-  readonly halves?: readonly [LatencySummary, LatencySummary];
+  readonly reference?: SloReference;
   readonly costs?: readonly Figure[];
+  readonly metric?: MetricGain;
 }
 
 const GRAMMAR =
-  /^(?:latency\.(?<latency>mean|p50|p95|p99|p999|max)|(?<errors>errors)|cost\.(?<cost>[a-z][a-zA-Z]*))\s*(?<comparison><=|<|>=|>)\s*(?<value>\d+(?:\.\d+)?)\s*(?<unit>us|ms|s|x|%|)$/;
-const UNIT_US = { us: 1, ms: 1_000, s: 1_000_000, x: 1 } as const;
+  /^(?:latency\.(?<latency>mean|p50|p95|p99|p999|max)|(?<errors>errors)|cost\.(?<cost>[a-z][a-zA-Z]*)|metric\.(?<metric>[a-z][a-z0-9_]*)\.(?<quantile>p50|p95|p99|p999))\s*(?<comparison><=|<|>=|>)\s*(?:(?<base>before|sample)\s*\+\s*)?(?<value>\d+(?:\.\d+)?)\s*(?<unit>us|ms|s|x|%|)(?:\s+(?<arm>before|sample))?$/;
+const UNIT_US = { us: 1, ms: 1_000, s: 1_000_000 } as const;
 const QUANTILE = { p50: 0.5, p95: 0.95, p99: 0.99, p999: 0.999 } as const;
 
 /** @throws RangeError naming the objective when it is not in the grammar. */
 export function parseSlo(objective: string): ParsedSlo {
-  const parts = GRAMMAR.exec(objective.trim())?.groups as Partial<Parts> | undefined;
-  const slo = parts && fromParts(parts as Parts);
+  const parts = GRAMMAR.exec(objective.trim())?.groups as Parts | undefined;
+  const slo = parts && fromParts(parts);
   if (slo) return slo;
   throw new RangeError(
-    `SLO not understood: "${objective}". Write it as latency.p99 < 500ms, errors < 0.1%, latency.p99 <= 1.2x or cost.statements <= 0.1`,
+    `SLO not understood: "${objective}". Write it as latency.p99 < 500ms, errors < 0.1%, latency.p99 <= 1.2x, latency.p50 < 3x before, latency.p50 < before + 10ms, cost.statements <= 0.1 or metric.wait_seconds.p99 < 10ms`,
   );
 }
 
-interface Parts {
-  readonly latency: string | undefined;
-  readonly errors: string | undefined;
-  readonly cost: string | undefined;
+type Named = 'latency' | 'errors' | 'cost' | 'metric' | 'quantile' | 'base' | 'arm';
+type Parts = { readonly [Part in Named]: string | undefined } & {
   readonly comparison: Comparison;
   readonly value: string;
   readonly unit: string;
+};
+
+/** Undefined when the unit, or what it is compared with, does not belong to the indicator. */
+function fromParts(parts: Parts): ParsedSlo | undefined {
+  const { latency, errors, cost = '', metric = '', quantile, comparison, base, arm, unit } = parts;
+  const value = Number(parts.value);
+  const alone = { comparison, limit: value, relative: null, arm: null, cost, metric };
+  const isTime = unit in UNIT_US;
+  const limit = isTime ? value * UNIT_US[unit as keyof typeof UNIT_US] : value;
+  if (latency !== undefined) {
+    const indicator = latency as ParsedSlo['indicator'];
+    if (unit === 'x' && base === undefined)
+      return { ...alone, indicator, relative: 'times', arm: (arm as ReferenceArm) ?? null };
+    if (!isTime || arm !== undefined) return undefined;
+    if (base === undefined) return { ...alone, indicator, limit };
+    return { ...alone, indicator, limit, relative: 'added', arm: base as ReferenceArm };
+  }
+  if (base !== undefined || arm !== undefined) return undefined;
+  if (errors !== undefined && unit === '%')
+    return { ...alone, indicator: 'errors', limit: value / 100 };
+  if (cost !== '' && unit === '') return { ...alone, indicator: 'cost' };
+  if (metric !== '' && isTime)
+    return { ...alone, indicator: quantile as ParsedSlo['indicator'], limit };
+  return undefined;
 }
 
-/** Undefined when the unit does not belong to the indicator. */
-function fromParts({
-  latency,
-  errors,
-  cost,
-  comparison,
-  value,
-  unit,
-}: Parts): ParsedSlo | undefined {
-  const limit = Number(value);
-  if (latency !== undefined && unit in UNIT_US) {
-    const indicator = latency as ParsedSlo['indicator'];
-    const limitUs = limit * UNIT_US[unit as keyof typeof UNIT_US];
-    return { indicator, comparison, limit: limitUs, relative: unit === 'x', cost: '' };
-  }
-  if (errors !== undefined && unit === '%') {
-    return { indicator: 'errors', comparison, limit: limit / 100, relative: false, cost: '' };
-  }
-  if (cost !== undefined && unit === '') {
-    return { indicator: 'cost', comparison, limit, relative: false, cost };
-  }
-  return undefined;
+/** It can be judged from response times and errors alone, of whatever stretch of load. */
+export function isOfLoad(slo: ParsedSlo): boolean {
+  return slo.indicator !== 'cost' && slo.metric === '' && slo.relative === null;
 }
 
 /** Samples below which a value says nothing about the quantile. */
@@ -94,12 +115,13 @@ export function latencySamplesNeeded(slos: readonly { readonly objective: string
   return Math.max(0, ...latencies.map(samplesNeeded));
 }
 
-function isLatency({ indicator }: ParsedSlo): boolean {
-  return indicator !== 'errors' && indicator !== 'cost';
+function isLatency({ indicator, metric }: ParsedSlo): boolean {
+  return indicator !== 'errors' && indicator !== 'cost' && metric === '';
 }
 
 export function evaluateSlo(id: string, objective: string, data: SloData): SloResult {
   const slo = parseSlo(objective);
+  if (slo.metric !== '') return evaluateMetric(id, objective, slo, data.metric);
   const samples = slo.indicator === 'errors' ? data.errors.total : data.latency.count;
   const measured = samples === 0 ? null : measure(slo, data);
   const holds = measured !== null && compare(measured, slo.comparison, slo.limit);
@@ -107,29 +129,58 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
   const needed = samplesNeeded(slo);
   if (measured === null)
     return { ...common, verdict: 'unknown', reason: 'no operation was measured' };
-  const fewest = slo.relative ? Math.min(samples, data.baseline?.count ?? 0) : samples;
+  const fewest = slo.relative ? Math.min(samples, data.reference?.latency.count ?? 0) : samples;
   if (fewest < needed && !provenBroken(slo, data)) {
     return { ...common, verdict: 'unknown', reason: `${fewest} samples, ${needed} needed` };
   }
-  const noise = slo.relative && !holds ? noiseOf(slo, data) : 0;
-  if (noise > slo.limit) {
-    const reason = `the baseline alone varied by ${noise.toFixed(1)} times: this machine cannot tell`;
+  const noise = slo.relative && !holds ? noiseOf(slo, data) : null;
+  if (noise !== null && noise > slo.limit) {
+    const varied =
+      slo.relative === 'times' ? `${noise.toFixed(1)} times` : `${(noise / 1_000).toFixed(1)} ms`;
+    const reason = `${slo.arm ?? 'the baseline'} alone varied by ${varied}: this machine cannot tell`;
     return { ...common, verdict: 'unknown', reason };
   }
   return { ...common, verdict: holds ? 'pass' : 'fail' };
 }
 
-/** How many times the indicator differs between the halves of the baseline. */
-function noiseOf(slo: ParsedSlo, data: SloData): number {
-  if (data.halves === undefined || slo.indicator === 'cost') return 1;
-  const { indicator } = slo;
-  const [a, b] = data.halves.map((latency) => indicatorValue(indicator, { ...data, latency }));
-  if (a === undefined || b === undefined || Math.min(a, b) === 0) return 1;
-  return Math.max(a, b) / Math.min(a, b);
+/** A histogram knows no more of a quantile than the bucket it is in; where the limit is inside, nobody can tell. */
+function evaluateMetric(
+  id: string,
+  objective: string,
+  slo: ParsedSlo,
+  gain: MetricGain | undefined,
+): SloResult {
+  const { limit, comparison } = slo;
+  const samples = gain?.buckets.at(-1)?.[1] ?? 0;
+  const found = quantileIn(gain?.buckets ?? [], QUANTILE[slo.indicator as keyof typeof QUANTILE]);
+  const measured = found === null ? null : Math.round(found.value);
+  const common = { id, objective, measured, limit, unit: 'us', samples } as const;
+  const unknown = (reason: string) => ({ ...common, verdict: 'unknown', reason }) as const;
+  const gap = gain === undefined ? `${slo.metric} was not read` : gain.gap;
+  if (gap !== null) return unknown(gap);
+  if (found === null) return unknown(`nothing was measured by ${slo.metric}`);
+  const needed = samplesNeeded(slo);
+  if (samples < needed) return unknown(`${samples} samples, ${needed} needed`);
+  const [isBelow, isAbove] = [found.upper <= limit, found.lower >= limit];
+  if (!isBelow && !isAbove)
+    return unknown(`its buckets only tell that it is over ${found.lower / 1_000} ms`);
+  return { ...common, verdict: comparison.startsWith('<') === isBelow ? 'pass' : 'fail' };
+}
+
+/** How far the indicator differs between the halves of the reference, as the objective measures it. */
+function noiseOf({ indicator, relative }: ParsedSlo, data: SloData): number {
+  const none = relative === 'times' ? 1 : 0;
+  if (data.reference === undefined || indicator === 'cost') return none;
+  const [a, b] = data.reference.halves.map((latency) =>
+    indicatorValue(indicator, { ...data, latency }),
+  );
+  if (a === undefined || b === undefined) return none;
+  if (relative === 'added') return Math.abs(a - b);
+  return Math.min(a, b) === 0 ? none : Math.max(a, b) / Math.min(a, b);
 }
 
 function unitOf({ indicator, relative }: ParsedSlo): SloResult['unit'] {
-  if (relative) return 'times';
+  if (relative === 'times') return 'times';
   if (indicator === 'cost') return 'count';
   return indicator === 'errors' ? 'ratio' : 'us';
 }
@@ -139,10 +190,11 @@ function measure(slo: ParsedSlo, data: SloData): number | null {
     return data.costs?.find((cost) => cost.id === slo.cost)?.value ?? null;
   }
   const value = indicatorValue(slo.indicator, data);
-  if (!slo.relative) return value;
-  const { baseline } = data;
-  if (baseline === undefined || baseline.count === 0) return null;
-  const base = indicatorValue(slo.indicator, { ...data, latency: baseline });
+  if (slo.relative === null) return value;
+  const reference = data.reference?.latency;
+  if (reference === undefined || reference.count === 0) return null;
+  const base = indicatorValue(slo.indicator, { ...data, latency: reference });
+  if (slo.relative === 'added') return value - base;
   return base === 0 ? null : value / base;
 }
 

@@ -1,69 +1,67 @@
 /**
- * Records as OCSF API Activity events (class 6003) with the record_integrity profile: the fingerprint is the leaf of
- * our chain, computed over our canonical serialisation, and every event names the one before it in its shard.
+ * Records as OCSF 1.9.0 API Activity events (class 6003) with the record_integrity profile. As the profile asks, the
+ * fingerprint of an event is computed over the event itself (RFC 8785), with the event before it named inside: the
+ * events of an organisation are a chain of their own, whole in its export. The same log gives the same events; one
+ * whose oldest months left the database begins later, under another name. Events are not signed: `unmapped` has the
+ * leaf each record is in our chain, which `platform audit prove` leads to a signed checkpoint.
  */
+import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
-import { eventIdAt, memberBytes } from './block.ts';
-import { readCheckpoint } from './checkpoint.ts';
+import { memberBytes } from './block.ts';
 import { unixMicroseconds } from './encoding.ts';
 import { type ExportScope, isInScope, shardsOf } from './export-scope.ts';
 import { type Sequenced, sequencedRecords } from './sequenced-records.ts';
 import type { LogSource } from './verification.ts';
 
-const apiActivity = 6003;
-const sha256 = { algorithm: 'SHA-256', algorithm_id: 3 };
+const schemaVersion = '1.9.0';
+const category = { category_uid: 6, category_name: 'Application Activity' };
+const apiActivity = { class_uid: 6003, class_name: 'API Activity' };
 
+const create = { id: 1, name: 'Create' };
+const read = { id: 2, name: 'Read' };
+const update = { id: 3, name: 'Update' };
+const remove = { id: 4, name: 'Delete' };
 const activities: Readonly<Record<string, { id: number; name: string }>> = {
-  create: { id: 1, name: 'Create' },
-  read: { id: 2, name: 'Read' },
-  list: { id: 2, name: 'Read' },
-  search: { id: 2, name: 'Read' },
-  update: { id: 3, name: 'Update' },
-  rename: { id: 3, name: 'Update' },
-  delete: { id: 4, name: 'Delete' },
-  revoke: { id: 4, name: 'Delete' },
+  ...{ create, register: create, enrol: create },
+  ...{ read, list: read, search: read, prove: read },
+  ...{ set: update, password: update, renew: update, disable: update },
+  ...{ delete: remove, revoke: remove, erase: remove },
+  ...{ 'revoke-all': remove, 'revoke-others': remove, 'revoke-user': remove },
 };
 
 const activityOf = (action: string) =>
   activities[action.slice(action.lastIndexOf('.') + 1)] ?? { id: 99, name: action };
 
-interface Before {
-  readonly uid: string;
-  readonly fingerprint: string;
-}
+/** Unix milliseconds. */
+const timestamp = (iso: string): number => Math.floor(unixMicroseconds(iso) / 1_000);
 
-/** OCSF times are Unix milliseconds. */
-const ms = (iso: string): number => Math.floor(unixMicroseconds(iso) / 1_000);
-
-function eventOf(item: Sequenced, before: Before | null, authority: string | null) {
-  const { record, shard, sequence, block, index } = item;
+function eventOf({ record, shard, sequence, block, index }: Sequenced) {
   const activity = activityOf(record.action);
   const succeeded = record.outcome === 'success';
-  const leaf = block.members.toString('hex', index * memberBytes + 24, (index + 1) * memberBytes);
   return {
-    category_uid: 6,
-    category_name: 'Application Activity',
-    class_uid: apiActivity,
-    class_name: 'API Activity',
+    ...category,
+    ...apiActivity,
     activity_id: activity.id,
     activity_name: activity.name,
-    type_uid: apiActivity * 100 + activity.id,
+    type_uid: apiActivity.class_uid * 100 + activity.id,
+    type_name: `API Activity: ${activity.id === 99 ? 'Other' : activity.name}`,
     severity_id: 1,
     severity: 'Informational',
-    time: ms(record.occurredAt),
+    time: timestamp(record.occurredAt),
     status_id: succeeded ? 1 : 2,
     status: succeeded ? 'Success' : 'Failure',
     ...(record.reason !== null && { status_code: record.reason, status_detail: record.outcome }),
     metadata: {
-      version: '1.9.0-dev',
+      version: schemaVersion,
       profiles: ['record_integrity'],
+      product: { name: 'platform', vendor_name: 'platform', feature: { name: 'audit' } },
+      log_name: 'audit',
       uid: record.eventId,
       correlation_uid: record.requestId,
+      tenant_uid: record.organisationId,
       sequence: Number(sequence),
       original_time: record.occurredAt,
-      logged_time: ms(record.receivedAt),
-      processed_time: ms(block.sequencedAt),
-      product: { name: 'platform', vendor_name: 'platform', feature: { name: 'audit' } },
+      logged_time: timestamp(record.receivedAt),
     },
     actor: actorOf(record),
     api: {
@@ -73,56 +71,88 @@ function eventOf(item: Sequenced, before: Before | null, authority: string | nul
     },
     // Address and device are sealed under the key of the person; they are never exported in the clear.
     src_endpoint: { name: 'sealed' },
-    cloud: { provider: 'platform', region: record.region },
     resources: [
-      { type: record.resourceType, ...(record.resourceId !== null && { uid: record.resourceId }) },
+      record.resourceId === null
+        ? { name: record.resourceType, type: record.resourceType }
+        : { uid: record.resourceId, type: record.resourceType },
     ],
-    attestation: {
-      serialization: 'platform-audit-record-v1',
-      fingerprint: { ...sha256, value: leaf },
-      prev_event: before && {
-        uid: before.uid,
-        fingerprint: { ...sha256, value: before.fingerprint },
-      },
-      chain_uid: `platform-audit-shard-${shard}`,
-      authority_uid: authority,
+    unmapped: {
+      region: record.region,
+      sequenced_at: block.sequencedAt,
+      shard,
+      leaf: block.members.toString('hex', index * memberBytes + 24, (index + 1) * memberBytes),
     },
   };
 }
 
 const actorOf = (record: AuditRecord) => ({
-  user: { uid: record.userId, org: { uid: record.organisationId } },
+  user: {
+    uid: record.userId,
+    org: { uid: record.organisationId },
+    ...(record.keyId !== null && {
+      programmatic_credentials: [{ uid: record.keyId, type: 'API Key' }],
+    }),
+  },
   ...(record.sessionHash !== null && { session: { uid: record.sessionHash } }),
-  ...(record.keyId !== null && { app_uid: record.keyId }),
-  ...(record.agent !== null && { app_name: `agent ${record.agent}` }),
+  ...(record.agent !== null && { application: { name: `agent ${record.agent}` } }),
 });
 
-/** The member before it, whoever's it is: an id and a hash say nothing of another tenant. */
-function beforeOf({ block, index }: Sequenced, last: Before | null): Before | null {
-  if (index === 0) return last;
-  const at = (index - 1) * memberBytes;
-  const fingerprint = block.members.toString('hex', at + 24, at + memberBytes);
-  return { uid: eventIdAt(block.members, index - 1), fingerprint };
+/** The newest event of an organisation's chain. */
+interface Link {
+  readonly chain: string;
+  readonly uid: string;
+  readonly type_uid: number;
+  readonly fingerprint: ReturnType<typeof fingerprintOf>;
 }
 
-/** One JSON event a line. */
-export async function* exportOcsf(source: LogSource, scope: ExportScope): AsyncGenerator<string> {
-  let authority: string | null = null;
-  for await (const line of source.checkpoints()) authority = readCheckpoint(line).keyId;
+const fingerprintOf = (unattested: unknown) => ({
+  ...{ algorithm_id: 3, algorithm: 'SHA-256' },
+  ...{ encoding_id: 1, encoding: 'Hex' },
+  ...{ serialization_id: 2, serialization: 'JCS' },
+  value: hash('sha256', canonical(unattested), 'hex'),
+});
+
+/** RFC 8785; of strings JSON.stringify is it, and all our names are ASCII. */
+function canonical(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, of]) => `${JSON.stringify(name)}:${canonical(of)}`).join(',')}}`;
+}
+
+function attest(event: ReturnType<typeof eventOf>, before: Link | undefined, authority: string) {
+  const { uid, tenant_uid } = event.metadata;
+  const chain = before?.chain ?? `platform-audit-${tenant_uid}-from-${uid}`;
+  const attestation = {
+    authority_uid: authority,
+    chain_uid: chain,
+    ...(before && {
+      prev_event: { uid: before.uid, type_uid: before.type_uid, fingerprint: before.fingerprint },
+    }),
+  };
+  // All of the event but what follows from it.
+  const fingerprint = fingerprintOf({ ...event, attestation_list: [attestation] });
+  return {
+    attested: { ...event, attestation_list: [{ ...attestation, fingerprint }] },
+    link: { chain, uid, type_uid: event.type_uid, fingerprint },
+  };
+}
+
+/** One JSON event a line. `authority`: who says so, the same for all exports of a log. */
+export async function* exportOcsf(
+  source: LogSource,
+  scope: ExportScope,
+  authority = 'platform-audit',
+): AsyncGenerator<string> {
   const only = shardsOf(scope, await source.shards());
-  // Of each shard: the last member of the block before the present one.
-  const ends = new Map<number, { present: Before; before: Before | null }>();
+  // As long as there are organisations. Also what is before `from` counts: exports of two months link to each other.
+  const newest = new Map<string, Link>();
+  const wholeTime = { ...scope, from: null, to: null };
   for await (const item of sequencedRecords(source, { shards: scope.shards, only })) {
-    if (item.kind === 'block') {
-      const { shard, members, records } = item.block;
-      const at = (records - 1) * memberBytes;
-      const fingerprint = members.toString('hex', at + 24, at + memberBytes);
-      const present = { uid: eventIdAt(members, records - 1), fingerprint };
-      ends.set(shard, { present, before: ends.get(shard)?.present ?? null });
-      continue;
-    }
-    if (!isInScope(item.record, scope)) continue;
-    const before = beforeOf(item, ends.get(item.shard)?.before ?? null);
-    yield JSON.stringify(eventOf(item, before, authority));
+    if (item.kind === 'block' || !isInScope(item.record, wholeTime)) continue;
+    const { organisationId } = item.record;
+    const { attested, link } = attest(eventOf(item), newest.get(organisationId), authority);
+    newest.set(organisationId, link);
+    if (isInScope(item.record, scope)) yield JSON.stringify(attested);
   }
 }

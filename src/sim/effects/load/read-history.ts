@@ -80,7 +80,18 @@ const IS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   'object of facts': (given) => isObjectOf(given, ['string', 'number']),
 };
 const OPTIONAL = new Set([
-  ...['error', 'body', 'headers', 'detail', 'subject', 'target', 'attempt', 'retryOf', 'facts'],
+  ...[
+    'error',
+    'body',
+    'headers',
+    'detail',
+    'subject',
+    'target',
+    'attempt',
+    'retryOf',
+    'facts',
+    'counts',
+  ],
 ]);
 
 /** Every field of every kind: the compiler refuses a field missing here or a name that is not in the type. */
@@ -118,6 +129,7 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       subject: 'string',
       facts: 'object of facts',
     },
+    metric: { name: 'string', phase: 'string', process: 'string', counts: 'object of facts' },
   };
 
 const CHOICES: Readonly<

@@ -1,5 +1,6 @@
 /** Reads a service's own /metrics (Prometheus text format) for the few figures a diagnosis needs. */
 import { request } from 'undici';
+import { type Bucket, quantileIn } from '../../pure/metric-gain.ts';
 
 export interface MetricsSnapshot {
   /** Cumulative buckets of a histogram summed over labels: upper bound (seconds) to count. */
@@ -40,31 +41,15 @@ export function parseMetrics(text: string): MetricsSnapshot {
   };
 }
 
-/**
- * Quantile of what a histogram gained between two snapshots, microseconds: linear inside its bucket, as
- * Prometheus' histogram_quantile. Null when it gained nothing.
- */
+/** Quantile of what a histogram gained between two snapshots, microseconds. Null when it gained nothing. */
 export function quantileBetween(
   from: ReadonlyMap<number, number>,
   to: ReadonlyMap<number, number>,
   quantile: number,
 ): number | null {
-  const bounds = [...to.keys()].sort((a, b) => a - b);
-  const gained = (bound: number) => (to.get(bound) ?? 0) - (from.get(bound) ?? 0);
-  const total = bounds.length === 0 ? 0 : gained(bounds.at(-1)!);
-  if (total <= 0) return null;
-  const rank = quantile * total;
-  let lower = 0;
-  let below = 0;
-  for (const bound of bounds) {
-    const count = gained(bound);
-    if (count >= rank) {
-      if (!Number.isFinite(bound)) return Math.round(lower * 1e6);
-      const inside = count === below ? 1 : (rank - below) / (count - below);
-      return Math.round((lower + (bound - lower) * inside) * 1e6);
-    }
-    lower = bound;
-    below = count;
-  }
-  return null;
+  const gained = [...to]
+    .sort(([a], [b]) => a - b)
+    .map(([bound, count]): Bucket => [bound, count - (from.get(bound) ?? 0)]);
+  const found = quantileIn(gained, quantile);
+  return found === null ? null : Math.round(found.value * 1e6);
 }

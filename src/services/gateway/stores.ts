@@ -1,0 +1,85 @@
+/**
+ * Every connection of a gateway process, to PostgreSQL and to Redis: a pool or a connection for each kind of work that
+ * must not wait behind another kind.
+ */
+import type { DatabaseDesign, Design } from '../design.ts';
+import { openDatabase } from './clients.ts';
+import { openLimitRedis, openRedis, openSessionRedis } from './redis-clients.ts';
+
+/** Quick to give up: what it asks is asked again at once, and never behind a request's statement. */
+const fenceDatabase: DatabaseDesign = {
+  // One for each loop that uses them, so that none waits for another.
+  poolMax: 5,
+  connectionTimeoutMs: 1_000,
+  statementTimeoutMs: 1_000,
+};
+
+const auditDatabase = ({ audit }: Design): DatabaseDesign => ({
+  // One for each flush, and one for what else the log asks.
+  poolMax: audit.writer.kind === 'group-commit' ? audit.writer.maxInFlight + 1 : 2,
+  connectionTimeoutMs: 2_000,
+  statementTimeoutMs: 5_000,
+});
+
+export function openStores(given: {
+  name: string;
+  databaseUrl: string;
+  /** Of every connection to PostgreSQL; default: whoever the URL names. */
+  role?: string | null;
+  redisUrl: string;
+  design: Design;
+  observeWaitSeconds: (seconds: number) => void;
+  report: (where: string, error: Error) => void;
+}) {
+  const { databaseUrl, redisUrl, design, report } = given;
+  const store = design.sessions.store;
+  const common = {
+    databaseUrl,
+    role: given.role ?? null,
+    onConnectionError: (error: Error) => report('postgres', error),
+  };
+  const db = openDatabase({
+    ...common,
+    design: design.database,
+    applicationName: given.name,
+    observeWaitSeconds: given.observeWaitSeconds,
+  });
+  const fenceDb = openDatabase({
+    ...common,
+    design: fenceDatabase,
+    applicationName: `${given.name}.fence`,
+  });
+  const auditDb =
+    design.audit.writer.kind === 'off'
+      ? db
+      : openDatabase({
+          ...common,
+          design: auditDatabase(design),
+          applicationName: `${given.name}.audit`,
+        });
+  const onRedisError = (error: Error) => report('redis', error);
+  const redis = openRedis(redisUrl, onRedisError);
+  const sessionRedis =
+    store.kind === 'read-through' ? openSessionRedis(redisUrl, store, onRedisError) : redis;
+  // Its own: a script that runs long must not make a session check late.
+  const limitRedis =
+    design.rateLimit.kind === 'exact'
+      ? openLimitRedis(redisUrl, design.rateLimit.degraded, onRedisError)
+      : redis;
+  return {
+    db,
+    fenceDb,
+    auditDb,
+    databaseUrl,
+    role: common.role,
+    redis,
+    sessionRedis,
+    limitRedis,
+    async close() {
+      redis.disconnect();
+      sessionRedis.disconnect();
+      limitRedis.disconnect();
+      await Promise.allSettled([...new Set([db, fenceDb, auditDb])].map((one) => one.close()));
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import type { MetricRecord } from '../history.ts';
+import type { Slo } from '../scenario.ts';
+import { logicalOperations } from './attempts.ts';
+import { operation } from './fixtures.ts';
+import { judgeSlos, metricsIn, type SloInput } from './judge-slos.ts';
+import { judgeArm, judgeRun } from './verdict.ts';
+
+const TIMES = 400;
+const calm = (slowUs: number, name = 'read') =>
+  logicalOperations(
+    Array.from({ length: TIMES }, (_, id) => {
+      const scheduledUs = id * 10_000;
+      return operation(id, { phase: 'calm', name, scheduledUs, doneUs: scheduledUs + slowUs });
+    }),
+  );
+const judge = (slos: readonly Slo[], input: Partial<SloInput>) =>
+  judgeSlos({
+    ...{ slos, history: [], operations: [], judged: ['calm'], steps: [], costs: [], earlier: {} },
+    ...input,
+  });
+const added: Slo = {
+  ...{ id: 'added', objective: 'latency.p50 < before + 10ms', operations: ['read'] },
+};
+
+describe('an objective that compares with an earlier arm', () => {
+  const before = judge([added], { operations: [...calm(2_000), ...calm(90_000, 'write')] });
+
+  it('is left out of the arm it compares with, and of a run without it', () => {
+    expect(before.slos).toEqual([]);
+    expect(judge([added], { operations: calm(2_000) }).slos).toEqual([]);
+  });
+
+  it('is measured against the same operations of that arm', () => {
+    const earlier = { before: before.references };
+    const judged = (slowUs: number) => judge([added], { operations: calm(slowUs), earlier }).slos;
+    expect(judged(11_900)).toMatchObject([
+      {
+        ...{ verdict: 'pass', samples: TIMES, unit: 'us', limit: 10_000 },
+        scope: 'read in the judged phases, against the same in before',
+      },
+    ]);
+    const [slow] = judged(14_000);
+    expect(slow).toMatchObject({ id: 'added', verdict: 'fail' });
+    expect(slow!.measured).toBeGreaterThan(11_900);
+  });
+
+  it('ends a run with 99 when it is missed, and with 97 when the earlier arm saw too little', () => {
+    const exitOf = (operations: SloInput['operations'], than: SloInput['operations']) => {
+      const earlier = { before: judge([added], { operations: than }).references };
+      const { slos } = judge([added], { operations, earlier });
+      const evidence = { expected: 'pass', mustFail: [], slos, invariants: [] } as const;
+      const judged = judgeArm({ ...evidence, validity: [], documented: [] });
+      return judgeRun([{ ...judged, name: 'after', expected: 'pass' }]);
+    };
+    expect(exitOf(calm(3_000), calm(2_000)).exitCode).toBe(0);
+    expect(exitOf(calm(14_000), calm(2_000))).toMatchObject({
+      ...{ exitCode: 99, failed: ['after.slo.added'] },
+    });
+    expect(exitOf(calm(3_000), calm(2_000).slice(0, 3)).exitCode).toBe(97);
+  });
+});
+
+describe("an objective on the service's own histogram", () => {
+  const wait: Slo = { id: 'wait', objective: 'metric.wait_seconds.p99 < 10ms' };
+  const gained = (below: number): MetricRecord => ({
+    ...{ kind: 'metric', name: 'wait_seconds', phase: 'calm', process: 'gateway' },
+    counts: { '0.01': below, '0.1': 1_000, Infinity: 1_000 },
+  });
+
+  it('is judged from the history', () => {
+    const [pass, fail, none] = [[gained(990)], [gained(989)], []].map(
+      (history) => judge([wait], { history }).slos[0],
+    );
+    expect(pass).toMatchObject({ verdict: 'pass', samples: 1_000 });
+    expect(fail).toMatchObject({ verdict: 'fail' });
+    expect(none).toMatchObject({ verdict: 'unknown', measured: null });
+  });
+
+  it('says which histograms a phase is to be read for', () => {
+    const inStorm: Slo = { ...wait, id: 'storm', phases: ['storm'] };
+    const quick = { ...added, quickObjective: 'metric.quick_seconds.p50 < 1s' };
+    expect(metricsIn([wait, quick], { name: 'calm', judged: true })).toEqual([
+      ...['wait_seconds', 'quick_seconds'],
+    ]);
+    expect(metricsIn([wait], { name: 'warm-up', judged: false })).toEqual([]);
+    expect(metricsIn([wait, inStorm], { name: 'storm' })).toEqual(['wait_seconds']);
+  });
+});
