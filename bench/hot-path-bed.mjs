@@ -4,18 +4,21 @@
  * core. The Express stack has the same PostgreSQL and Redis, a database and keys of its own, and a session for each of
  * the same users.
  */
+import { execFile } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { createClient } from 'redis';
 import { startChild } from '../dist/sim/effects/testbed/child-process.js';
 import { machinePinPlan } from '../dist/sim/effects/testbed/pin-machine.js';
 import { pinRunning } from '../dist/sim/effects/testbed/pin-running.js';
+import { commandOf } from '../dist/sim/effects/testbed/process-table.js';
 import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
 import { nextMessage } from './bed.mjs';
 
 const DESIGN = 'turn5.after';
-const USERS = 2_000;
+const USERS = 10_000;
 /** The most that settings may say, in a window of the design's own length: the load is admitted. */
 const LIMIT = 10_000;
 const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) Chrome/131';
@@ -70,6 +73,9 @@ export async function openHotPathBed(logFolder) {
     },
   });
   if (cores) for (const pid of testbed.pids.redis?.() ?? []) await pinRunning(pid, cores.postgres);
+  // Its work is on what the stores have committed, while the gateway answers: it is theirs.
+  const beside = testbed.pids.gateway().filter((pid) => commandOf(pid) === 'audit-sequencer');
+  if (cores) for (const pid of beside) await pinRunning(pid, cores.postgres);
   /** @type {Child[]} */
   const children = [];
   const start = async (/** @type {string} */ name, /** @type {object} */ argument = {}) => {
@@ -108,6 +114,14 @@ export async function openHotPathBed(logFolder) {
     const pidOf =
       (/** @type {Child} */ { pid }) =>
       () => [pid];
+    // None of them interrupts another because it was woken: on two cores that are shared, half of the work would be the
+    // change from one to the other and back for each single answer.
+    const all = [
+      ...[...testbed.pids.gateway(), noop.child.pid, express.child.pid, load.child.pid],
+      ...[...testbed.pids.postgres(), ...(testbed.pids.redis?.() ?? [])],
+    ];
+    for (const pid of all)
+      await promisify(execFile)('chrt', ['--batch', '--all-tasks', '--pid', '0', `${pid}`]);
     return {
       testbed,
       stop,
@@ -116,7 +130,7 @@ export async function openHotPathBed(logFolder) {
         ours: {
           url: testbed.service.url,
           accounts: bearer,
-          pids: () => [testbed.service.pid()],
+          pids: () => testbed.pids.gateway().filter((pid) => !beside.includes(pid)),
         },
         express: {
           url: express.said.url,
@@ -125,6 +139,8 @@ export async function openHotPathBed(logFolder) {
         },
       },
       loadPids: pidOf(load.child),
+      /** Of ours; the others have none. */
+      besidePids: () => beside,
       /** @param {object} order */
       async load(order) {
         load.child.process.send(order);

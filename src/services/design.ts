@@ -129,6 +129,8 @@ export interface GroupCommitDesign {
   readonly kind: 'group-commit';
   readonly maxBatch: number;
   readonly maxInFlight: number;
+  /** Beside n flushes another one begins when more than n times this many events wait: commits grow with the load first. */
+  readonly besideFrom: number;
   /** Events waiting for a flush; one more is refused. */
   readonly maxQueued: number;
   /** How long a batch is tried again when the connection to the store is lost. */

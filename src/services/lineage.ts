@@ -137,6 +137,7 @@ const turn3After: Design = {
       kind: 'group-commit',
       maxBatch: 500,
       maxInFlight: 4,
+      besideFrom: 16,
       maxQueued: 10_000,
       retryForMs: 2_000,
       localLogBytes: 64 * 1024 * 1024,

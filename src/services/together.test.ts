@@ -4,7 +4,7 @@ import { createTogether } from './together.ts';
 it('asks once for what came in one turn of the event loop, at most so many', async () => {
   const calls: (readonly number[])[] = [];
   const ask = createTogether<number, number>({
-    most: 3,
+    ...{ most: 3, atOnce: 2 },
     async askAll(questions) {
       calls.push(questions);
       return questions.map((question) => question * 10);
@@ -18,7 +18,7 @@ it('asks once for what came in one turn of the event loop, at most so many', asy
 it('fails for all who asked, and for nobody after them', async () => {
   let failing = true;
   const ask = createTogether<number, number>({
-    most: 10,
+    ...{ most: 10, atOnce: 2 },
     async askAll(questions) {
       if (failing) throw new Error('away');
       return questions;
@@ -31,7 +31,54 @@ it('fails for all who asked, and for nobody after them', async () => {
 });
 
 it('takes no answers that are not one for each question', async () => {
-  const ask = createTogether<number, number>({ most: 10, askAll: async () => [1] });
+  const ask = createTogether<number, number>({ most: 10, atOnce: 2, askAll: async () => [1] });
   const asked = await Promise.allSettled([ask(1), ask(2)]);
   expect(asked.every(({ status }) => status === 'rejected')).toBe(true);
+});
+
+it('lets the next ones gather while so many calls are under way, and loses none of them', async () => {
+  const calls: { questions: readonly number[]; answer: () => void }[] = [];
+  const ask = createTogether<number, number>({
+    ...{ most: 3, atOnce: 2 },
+    askAll: (questions) =>
+      new Promise((resolve) => {
+        calls.push({ questions, answer: () => resolve(questions) });
+      }),
+  });
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const answers: Promise<number>[] = [];
+  for (const question of [1, 2]) {
+    answers.push(ask(question));
+    await turn();
+  }
+  answers.push(...[3, 4, 5, 6, 7].map(ask));
+  await turn();
+  const asked = () => calls.map(({ questions }) => questions);
+  expect(asked()).toEqual([[1], [2]]);
+  calls[0]!.answer();
+  await turn();
+  expect(asked()).toEqual([[1], [2], [3, 4, 5]]);
+  for (let answered = 1; answered < 4; answered += 1) {
+    calls[answered]!.answer();
+    await turn();
+  }
+  expect(asked()).toEqual([[1], [2], [3, 4, 5], [6, 7]]);
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+});
+
+it('asks for those who waited also after a failure', async () => {
+  let failing = true;
+  const ask = createTogether<number, number>({
+    ...{ most: 1, atOnce: 1 },
+    async askAll(questions) {
+      if (failing) throw new Error('away');
+      return questions;
+    },
+  });
+  const first = ask(1).finally(() => {
+    failing = false;
+  });
+  const asked = await Promise.allSettled([first, ask(2)]);
+  expect(asked.map(({ status }) => status)).toContain('rejected');
+  expect(await ask(3)).toBe(3);
 });

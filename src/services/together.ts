@@ -1,6 +1,7 @@
 /**
  * What many ask for in one turn of the event loop, asked for together: one promise of the store, one limit on the wait,
- * one answer for all of them. It goes out when everything that had arrived has been read. A failure is everybody's.
+ * one answer for all of them. A failure is everybody's. While `atOnce` calls are under way the next ones gather, so that
+ * calls grow with the load instead of their number; what waits never waits longer than a call takes.
  */
 
 export type AskTogether<Question, Answer> = (question: Question) => Promise<Answer>;
@@ -16,12 +17,18 @@ export function createTogether<Question, Answer>(given: {
   askAll: (questions: readonly Question[]) => Promise<readonly Answer[]>;
   /** Of one call. */
   most: number;
+  /** Calls. */
+  atOnce: number;
 }): AskTogether<Question, Answer> {
-  const { askAll, most } = given;
-  let waiting: Waiting<Question, Answer> | null = null;
+  const { askAll, most, atOnce } = given;
+  let gathering: Waiting<Question, Answer> | null = null;
+  /** Full, and not sent yet. */
+  const full: Waiting<Question, Answer>[] = [];
+  let underWay = 0;
+  let scheduled = false;
 
-  const send = async (batch: Waiting<Question, Answer>) => {
-    const { questions, resolve, reject } = batch;
+  const send = async ({ questions, resolve, reject }: Waiting<Question, Answer>) => {
+    underWay += 1;
     try {
       const answers = await askAll(questions);
       if (answers.length !== questions.length)
@@ -30,23 +37,37 @@ export function createTogether<Question, Answer>(given: {
     } catch (error) {
       for (const one of reject) one(error as Error);
     }
+    underWay -= 1;
+    sendWaiting();
   };
 
   const sendWaiting = () => {
-    const batch = waiting;
-    waiting = null;
-    if (batch) void send(batch);
+    while (underWay < atOnce) {
+      const batch = full.shift() ?? gathering;
+      if (!batch) return;
+      if (batch === gathering) gathering = null;
+      void send(batch);
+    }
+  };
+  /** When everything that had arrived has been read. */
+  const sendInTurn = () => {
+    scheduled = false;
+    sendWaiting();
   };
 
   return (question) =>
     new Promise((resolve, reject) => {
-      if (!waiting) {
-        waiting = { questions: [], resolve: [], reject: [] };
-        setImmediate(sendWaiting);
+      gathering ??= { questions: [], resolve: [], reject: [] };
+      gathering.questions.push(question);
+      gathering.resolve.push(resolve);
+      gathering.reject.push(reject);
+      if (gathering.questions.length >= most) {
+        full.push(gathering);
+        gathering = null;
+        sendWaiting();
+      } else if (!scheduled) {
+        scheduled = true;
+        setImmediate(sendInTurn);
       }
-      waiting.questions.push(question);
-      waiting.resolve.push(resolve);
-      waiting.reject.push(reject);
-      if (waiting.questions.length >= most) sendWaiting();
     });
 }

@@ -11,7 +11,10 @@ import { type LocalLog, openLocalLog } from './local-log.ts';
 // The store here is a hand-held one, so that a test can say when a flush ends and how.
 const { writer } = findDesign('turn4.after').audit;
 if (writer.kind !== 'group-commit') throw new Error('turn4.after writes in groups');
-const design = { ...writer, maxBatch: 3, maxQueued: 4, retryForMs: 1_000 };
+const design = {
+  ...writer,
+  ...{ maxBatch: 3, maxInFlight: 2, besideFrom: 0, maxQueued: 4, retryForMs: 1_000 },
+};
 const observer = { flushed() {}, sequenced() {}, spilled() {}, cache() {} };
 const clock = { nowUs: () => performance.now() * 1_000 };
 
@@ -21,7 +24,7 @@ interface Flush {
   fail(error: Error): void;
 }
 
-function heldStore(localLog: LocalLog | null = null) {
+function heldStore(localLog: LocalLog | null = null, given = design) {
   const flushes: Flush[] = [];
   const insert: AuditInsert = {
     many: (events) =>
@@ -34,7 +37,9 @@ function heldStore(localLog: LocalLog | null = null) {
   };
   const reports: Error[] = [];
   const report = (error: Error) => void reports.push(error);
-  const writer = createGroupCommit({ insert, clock, design, observer, report, localLog });
+  const writer = createGroupCommit({
+    ...{ insert, clock, design: given, observer, report, localLog },
+  });
   return { flushes, reports, writer };
 }
 
@@ -72,6 +77,37 @@ describe('group commit', () => {
     flushes[0]!.finish();
     await turn();
     expect(flushes[2]!.ids).toEqual(['3', '4']);
+    for (const flush of flushes) flush.finish();
+    await Promise.all(records);
+    expect(writer.depth()).toBe(0);
+  });
+
+  it('starts another flush beside a running one only when enough events wait', async () => {
+    const { flushes, writer } = heldStore(null, {
+      ...design,
+      maxInFlight: 3,
+      besideFrom: 2,
+      maxQueued: 20,
+      maxBatch: 20,
+    });
+    const ids = (from: number, to: number) =>
+      Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+    const records: Promise<void>[] = [];
+    const come = async (from: number, to: number) => {
+      records.push(...ids(from, to).map((id) => writer.record(event(id))));
+      await turn();
+    };
+    await come(1, 1);
+    await come(2, 3);
+    expect(flushes).toHaveLength(1);
+    await come(4, 4);
+    expect(flushes[1]!.ids).toEqual(['2', '3', '4']);
+    // Beside two: more than twice as many.
+    await come(5, 8);
+    expect(flushes).toHaveLength(2);
+    flushes[0]!.finish();
+    await turn();
+    expect(flushes[2]!.ids).toEqual(['5', '6', '7', '8']);
     for (const flush of flushes) flush.finish();
     await Promise.all(records);
     expect(writer.depth()).toBe(0);

@@ -1,7 +1,7 @@
 /**
- * Audit writer with natural batching: a flush starts as soon as one may, with everything that waits. Under little
- * load an event goes out alone and at once; under much load batches grow by themselves, because they collect
- * while the running flushes commit. Nobody is answered before the commit of their event.
+ * Audit writer with natural batching: a flush takes everything that waits, and another one starts beside it only for
+ * enough of them. Under little load an event goes out alone and at once; under much load batches grow by themselves,
+ * because they collect while the running flushes commit. Nobody is answered before the commit of their event.
  *
  *   record -> queue (bounded) -> flush 1 -> commit -> resolve
  *                             -> flush 2 (at most maxInFlight)
@@ -50,9 +50,12 @@ export function createGroupCommit(given: {
   const closing = new AbortController();
   const flushes = new Set<Promise<void>>();
 
+  const mayStart = () =>
+    queue.length > flushes.size * design.besideFrom && flushes.size < design.maxInFlight;
+
   const startFlushes = () => {
     scheduled = false;
-    while (queue.length > 0 && flushes.size < design.maxInFlight) {
+    while (mayStart()) {
       const batch = queue.slice(0, design.maxBatch);
       queue = queue.slice(design.maxBatch);
       writing += batch.length;

@@ -13,10 +13,12 @@ import type { Decision, Limiter, LimiterObserver, Question } from './contract.ts
 import { createLocalShare, type LocalDecision } from './local-share.ts';
 import { createMembers } from './members.ts';
 import { createStanding } from './standing.ts';
-import { type Conditional, maxTogether } from './store.ts';
+import type { Conditional } from './store.ts';
 
 /** One more than this waiting for Redis is decided here: a slow Redis must not fill the memory. */
 const maxInFlight = 5_000;
+/** Few enough in one script that others do not wait for a millisecond, and always one script more on its way. */
+const together = { most: 32, atOnce: 2 };
 /** How long the first decision waits for Redis to be found. */
 const startLimitMs = 1_000;
 
@@ -93,11 +95,11 @@ export function createLimiter(given: {
     }
   };
   const byStore = createTogether<Question, Decision | null>({
-    most: maxTogether,
+    ...together,
     askAll: (questions) => askStore(questions.length, () => store.askAll(questions)),
   });
   const byStoreWhile = createTogether<Conditional, Decision | null>({
-    most: maxTogether,
+    ...together,
     async askAll(asked) {
       const startedMs = monotonicMs();
       const runId = link.runId();

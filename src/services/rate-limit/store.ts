@@ -13,7 +13,7 @@ import { levelKey } from './policy.ts';
 
 export interface LimitStore {
   ask(question: Question): Promise<Decision>;
-  /** One round trip for all of them; at most `maxTogether`. */
+  /** One round trip for all of them. */
   askAll(questions: readonly Question[]): Promise<readonly Decision[]>;
   /** The same, each only while its condition holds; null where it does not. */
   askAllWhile(asked: readonly Conditional[]): Promise<readonly (Decision | null)[]>;
@@ -28,12 +28,6 @@ export interface Conditional {
   readonly question: Question;
   readonly condition: Condition;
 }
-
-/**
- * Of one script. Few enough that Redis works on the first while the next are still being read; a hundred would
- * keep others from Redis for a millisecond, and let Redis and the gateway wait for each other in turns.
- */
-export const maxTogether = 16;
 
 type Script = (
   this: Redis,

@@ -15,8 +15,9 @@ import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
 const populateLimitMs = 5_000;
 const tombstoneMs = 60_000;
 const holdMs = 10_000;
-/** In one command. */
+/** In one command, and commands at one time. */
 const maxLooks = 500;
+const maxLookingTogether = 4;
 /** Copies that need not be read letter by letter again while they are the same. */
 const maxDecoded = 20_000;
 
@@ -116,7 +117,7 @@ export function createSessionCache(given: {
   };
 
   const looks = createTogether<{ generation: number; id: string }, Looked>({
-    most: maxLooks,
+    ...{ most: maxLooks, atOnce: maxLookingTogether },
     askAll: (asked) =>
       link.run(async (redis, runId) => {
         const texts = await redis.mget(
