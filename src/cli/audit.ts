@@ -30,7 +30,8 @@ export async function runAudit(
   const target = await auditTarget(flags, io);
   if (NEED_STATE.includes(verb) && target.stateDirectory === null) throw noState(verb);
   try {
-    const desk = await openAuditDesk(target);
+    const { region } = flags;
+    const desk = await openAuditDesk({ ...target, ...(region === undefined ? {} : { region }) });
     try {
       return await (await verbOf(verb))({ desk, argument, flags, io });
     } finally {

@@ -1,5 +1,6 @@
 /** The verbs of `platform audit` as commander sees them: what an operator or an auditor does with the log itself. */
 import { type Command, Option } from 'commander';
+import { auditRetentionDays } from '../services/lineage.ts';
 import { UsageError } from '../sim/errors.ts';
 
 export const EXPORT_FORMATS = ['ndjson', 'csv', 'ocsf'] as const;
@@ -20,6 +21,8 @@ export interface AuditFlags {
   readonly publicKey?: string;
   /** Days a month stays after its end. */
   readonly keep?: number;
+  /** Under which the operator's act goes on record. */
+  readonly region?: string;
 }
 
 export type AuditVerb = 'verify' | 'prove' | 'export' | 'archive' | 'attach' | 'erase';
@@ -44,6 +47,7 @@ export function addAudit(program: Command, run: RunAudit, done: (exitCode: numbe
         done(await run(name, String(typed), flags as AuditFlags));
       });
   };
+  const region = ['--region <name>', 'on record under it (default: as the newest event)'] as const;
   const json = '--json';
   const asJson = 'print one JSON document';
   verb('verify', 'every block, record and checkpoint; exit 98 names the first bad record')
@@ -62,19 +66,24 @@ export function addAudit(program: Command, run: RunAudit, done: (exitCode: numbe
   ])
     .option('--out <dir>', 'where to write the file', '.')
     .addOption(keep('younger months are refused'))
+    .option(...region)
     .option(json, asJson);
-  verb('attach', 'verify an archive and bring its month back', [
-    '<file>',
-    'as archive wrote it',
-  ]).option(json, asJson);
+  verb('attach', 'verify an archive and bring its month back', ['<file>', 'as archive wrote it'])
+    .option(...region)
+    .option(json, asJson);
   verb('erase', "erase the key of a user's personal fields; the chain stays valid", [
     '<user>',
     'id of the user',
-  ]).option(json, asJson);
+  ])
+    .option(...region)
+    .option(json, asJson);
 }
 
 const keep = (what: string): Option =>
-  new Option('--keep <days>', `the retention (default: 365 days); ${what}`).argParser(readDays);
+  new Option(
+    '--keep <days>',
+    `the retention (default, and the least: ${auditRetentionDays} days); ${what}`,
+  ).argParser(readDays);
 
 function addExport(command: Command): void {
   command
@@ -110,7 +119,7 @@ function readDays(text: string): number {
   throw new UsageError({
     what: `--keep "${text}" is not understood`,
     why: 'it takes a number of whole days',
-    next: 'platform audit verify --keep 365',
+    next: `platform audit verify --keep ${auditRetentionDays}`,
   });
 }
 

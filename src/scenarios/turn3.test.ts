@@ -3,6 +3,7 @@ import type { HistoryRecord } from '../sim/history.ts';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
 import type { Drill } from '../sim/scenario.ts';
 import { auditOnce } from './audit-invariants.ts';
+import { defineScenario } from './define.ts';
 import { turn3 } from './turn3.ts';
 
 const faultsOf = ({ phases }: Drill) => phases.flatMap(({ faults = [] }) => faults);
@@ -52,6 +53,15 @@ describe('turn 3', () => {
     expect(phases(quick)).toEqual(phases(full));
     for (const { phases: judged = [] } of turn3.slos)
       for (const name of judged) expect(phases(full)).toContain(name);
+  });
+
+  it('compares with an arm that it has, and with nothing else at once', () => {
+    const added = turn3.slos.find(({ id }) => id === 'added')!;
+    const { before: _, ...arms } = turn3.arms();
+    const without = { ...turn3, arms: () => arms };
+    expect(() => defineScenario(without)).toThrow('added compares with before, which is no arm');
+    const twice = { ...turn3, slos: [...turn3.slos, { ...added, id: 'b', baseline: 'baseline' }] };
+    expect(() => defineScenario(twice)).toThrow('b compares with before and with baseline');
   });
 
   it('gives the arms the same rows, people and load', () => {

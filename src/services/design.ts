@@ -146,6 +146,8 @@ export type AuditStorageDesign =
   | {
       readonly kind: 'monthly';
       readonly liveDays: number;
+      /** A month stays in the database this long after its end; whoever archives may ask for more, never for less. */
+      readonly retentionDays: number;
       /** `tenant`: newest first of an organisation. `actor`: newest first of a user. */
       readonly indexes: readonly ('tenant' | 'actor')[];
     };

@@ -142,7 +142,7 @@ const turn3After: Design = {
       retryForMs: 2_000,
       localLogBytes: 64 * 1024 * 1024,
     },
-    storage: { kind: 'monthly', liveDays: 400, indexes: ['tenant'] },
+    storage: { kind: 'monthly', liveDays: 400, retentionDays: 365, indexes: ['tenant'] },
     chain: {
       kind: 'sharded',
       shards: 8,
@@ -169,7 +169,10 @@ const turn4After: Design = {
   summary: 'Activity on demand from an index and a short cache; old months leave for the archive.',
   audit: {
     ...turn3After.audit,
-    storage: { kind: 'monthly', liveDays: 90, indexes: ['tenant', 'actor'] },
+    storage: {
+      ...{ kind: 'monthly', liveDays: 90, retentionDays: 365 },
+      indexes: ['tenant', 'actor'],
+    },
   },
   activity: { kind: 'on-demand', cacheTtlMs: 2_000, maxSharedLoads: 10_000 },
 };
@@ -226,3 +229,10 @@ export function findDesign(name: string): Design {
   const known = designs.map((design) => design.name).join(', ');
   throw new Error(`unknown design '${name}'; known designs: ${known}`);
 }
+
+/** The longest that any design asks for: a database does not say of which design it is. */
+export const auditRetentionDays = Math.max(
+  ...designs.map(({ audit: { storage } }) =>
+    storage.kind === 'monthly' ? storage.retentionDays : 0,
+  ),
+);

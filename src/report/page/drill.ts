@@ -2,6 +2,7 @@
 import type { PhaseSummary } from '../../sim/result.ts';
 import { type FaultCell, faultRows } from '../fault-rows.ts';
 import {
+  bound,
   capitalized,
   durationText,
   instantOffsetText,
@@ -83,7 +84,7 @@ function faultCell(fault: FaultCell | null): Content {
   const span = `${instantOffsetText(startUs)} to ${instantOffsetText(endUs)}`;
   const parts = recovery === '' ? [] : recovery.split(', ');
   return html`${verdictOf(faultVerdict(fault), ending)} <span class="muted nowrap">${span}</span>${parts.map(
-    (part) => html`<span class="under">${never(part)}</span>`,
+    (part) => html`<span class="note block">${never(bound(part))}</span>`,
   )}<span class="note block">${detail}</span>`;
 }
 

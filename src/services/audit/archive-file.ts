@@ -6,7 +6,6 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
@@ -125,17 +124,28 @@ type Part =
   | { readonly kind: 'trailer'; readonly value: ArchiveTrailer };
 
 async function* parts(file: string): AsyncIterable<Part> {
+  let first = true;
+  for await (const line of linesOf(file)) {
+    if (first) yield { kind: 'header', value: line };
+    else yield partOf(line);
+    first = false;
+  }
+}
+
+/** Not by node:readline: what fails after its reader has left ends the process. */
+async function* linesOf(file: string): AsyncIterable<string> {
   const source = createReadStream(file);
-  const unpacked = source.pipe(createGunzip());
+  const unpacked = source.pipe(createGunzip()).setEncoding('utf8');
   // `pipe` leaves errors where they happen.
   source.on('error', (error) => unpacked.destroy(error));
-  let first = true;
+  let rest = '';
   try {
-    for await (const line of createInterface({ input: unpacked, crlfDelay: Infinity })) {
-      if (first) yield { kind: 'header', value: line };
-      else yield partOf(line);
-      first = false;
+    for await (const chunk of unpacked) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop()!;
+      yield* lines;
     }
+    if (rest !== '') yield rest;
   } finally {
     source.destroy();
   }

@@ -18,14 +18,11 @@ import type { AuditRecord } from './contract.ts';
 import { type RetiredRow, readRetired } from './log-source.ts';
 import { type RecordRow, recordColumns, recordOf, rowOf } from './record-row.ts';
 
-/** What is younger stays, whoever asks. */
-export const minRetentionDays = 365;
-
 /** Not now, or not this: the log is as it was. */
 export class ArchiveRefused extends Error {}
 
 /** Who does it, for the event in the log. */
-interface Operator {
+export interface Operator {
   readonly clock: Clock;
   readonly random: Random;
   readonly region: string;

@@ -50,3 +50,17 @@ export const notProven = (eventId: string, why: string) =>
     why,
     next: 'platform audit verify',
   });
+
+export const belowRetention = (asked: number, minimum: number) =>
+  new DeskError('usage', {
+    what: `a retention of ${asked} days is below the minimum of ${minimum} days, and nothing was done`,
+    why: 'the minimum is a part of the design; an operator may ask for more, and never for less',
+    next: `leave out --keep, or ask for --keep ${minimum} or more`,
+  });
+
+export const noRegion = () =>
+  new DeskError('usage', {
+    what: 'which region is this?',
+    why: 'what is done here goes on record under a region, and the log has no event that would say it',
+    next: 'once more, with --region <name>',
+  });

@@ -6,12 +6,7 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  ArchiveRefused,
-  archivePartition,
-  attachArchive,
-  minRetentionDays,
-} from '../audit/archive.ts';
+import { ArchiveRefused, archivePartition, attachArchive } from '../audit/archive.ts';
 import { ArchiveError, checkArchive } from '../audit/archive-file.ts';
 import { type AuditKeys, openAuditKeys } from '../audit/audit-keys.ts';
 import { exportCsv } from '../audit/chain/export-csv.ts';
@@ -24,10 +19,19 @@ import { openCheckpointFile } from '../audit/checkpoint-file.ts';
 import { createEventProof, type EventProof } from '../audit/event-proof.ts';
 import { type RetiredRow, readLog } from '../audit/log-source.ts';
 import { readInstant } from '../audit/search-question.ts';
-import { createSubjectKeys } from '../audit/subject-keys.ts';
-import { designs } from '../lineage.ts';
-import { type Database, isoFromUs, timeOrderedId } from '../ports.ts';
-import { cannotRead, DeskError, noSuchEvent, notProven, notYet } from './audit-desk-error.ts';
+import { shardsOfLog } from '../audit/shard-count.ts';
+import { auditRetentionDays } from '../lineage.ts';
+import type { Database } from '../ports.ts';
+import {
+  belowRetention,
+  cannotRead,
+  DeskError,
+  noRegion,
+  noSuchEvent,
+  notProven,
+  notYet,
+} from './audit-desk-error.ts';
+import { eraseSubject } from './audit-erasure.ts';
 import { openConnection } from './clients.ts';
 import { systemClock, systemRandom } from './system.ts';
 
@@ -48,11 +52,12 @@ export interface AuditDesk {
     archives: readonly string[];
     /** PEM; default: the one in the state directory. */
     publicKeyFile?: string;
+    /** As in `archive`. */
     minRetentionDays?: number;
   }): Promise<Verification>;
   prove(eventId: string): Promise<EventProof>;
   exportLines(asked: ExportAsked): AsyncIterable<string>;
-  /** `2026-08`, into a file in `directory`. */
+  /** `2026-08`, into a file in `directory`. With less than the design's retention nothing is looked at. */
   archive(
     month: string,
     asked: { directory: string; minRetentionDays?: number },
@@ -64,11 +69,11 @@ export interface AuditDesk {
   close(): Promise<void>;
 }
 
-const region = 'us';
-
 export async function openAuditDesk(target: {
   databaseUrl: string;
   stateDirectory: string | null;
+  /** Under which the operator's own acts go on record; default: that of the newest event. */
+  region?: string;
 }): Promise<AuditDesk> {
   const db = await openConnection(target.databaseUrl);
   try {
@@ -79,7 +84,10 @@ export async function openAuditDesk(target: {
   }
   const folder = target.stateDirectory && path.join(target.stateDirectory, 'audit');
   const checkpointFile = folder && path.join(folder, 'checkpoints.ndjson');
-  const operator = { clock: systemClock, random: systemRandom, region };
+  const operator = async () => ({
+    ...{ clock: systemClock, random: systemRandom },
+    region: target.region ?? (await regionOf(db)),
+  });
   const log = (archiveFile: (retired: RetiredRow) => string | null = () => null) =>
     readLog(db, {
       checkpoints: checkpointFile ? openCheckpointFile(checkpointFile) : null,
@@ -88,22 +96,21 @@ export async function openAuditDesk(target: {
 
   return {
     async verify({ archives, publicKeyFile, minRetentionDays: days }) {
+      const minRetentionDays = retentionOf(days);
       const publicKeys = [await publicKeyOf(folder, publicKeyFile)];
       const files = await filesByDigest(archives, publicKeys);
       const source = await log(({ digest }) => files.get(digest) ?? null);
       try {
-        return await verifyLog(source, {
-          publicKeys,
-          shards: shardsOf(),
-          minRetentionDays: days ?? minRetentionDays,
-        });
+        const shards = await shardsOfLog(db);
+        return await verifyLog(source, { publicKeys, shards, minRetentionDays });
       } finally {
         await source.close();
       }
     },
 
     async prove(eventId) {
-      const prove = createEventProof({ db, checkpointFile: checkpointFile!, shards: shardsOf() });
+      const shards = await shardsOfLog(db, await organisationsOf(db, eventId));
+      const prove = createEventProof({ db, checkpointFile: checkpointFile!, shards });
       const proof = await prove(null, eventId);
       if (proof === null) throw noSuchEvent(eventId);
       if (proof === 'not-sequenced') throw notYet(eventId);
@@ -114,37 +121,33 @@ export async function openAuditDesk(target: {
       return proof;
     },
 
-    async *exportLines(asked) {
+    async *exportLines({ format, tenant, from = null, to = null }) {
       const source = await log();
       try {
-        yield* exports[asked.format](source, {
-          organisationId: asked.tenant ?? null,
-          from: asked.from ?? null,
-          to: asked.to ?? null,
-          shards: shardsOf(),
-        });
+        const shards = await shardsOfLog(db, tenant === undefined ? undefined : [tenant]);
+        yield* exports[format](source, { organisationId: tenant ?? null, from, to, shards });
       } finally {
         await source.close();
       }
     },
 
     async archive(month, { directory, minRetentionDays: days }) {
+      const minRetentionDays = retentionOf(days);
       return refused(`audit archive ${month}`, async () =>
         archivePartition(db, {
-          ...operator,
-          ...{ month, directory, keys: await keysOf(folder), reason: 'retention' },
-          minRetentionDays: days ?? minRetentionDays,
+          ...{ ...(await operator()), keys: await keysOf(folder) },
+          ...{ month, directory, minRetentionDays, reason: 'retention' },
         }),
       );
     },
 
     attach(file) {
       return refused(`audit attach ${file}`, async () =>
-        attachArchive(db, { ...operator, file, publicKeys: [await publicKeyOf(folder)] }),
+        attachArchive(db, { ...(await operator()), file, publicKeys: [await publicKeyOf(folder)] }),
       );
     },
 
-    erase: (userId) => eraseSubject(db, userId),
+    erase: async (userId) => eraseSubject(db, userId, operator),
     readInstant,
     close: () => db.close(),
   };
@@ -162,10 +165,27 @@ async function assertLog(db: Database): Promise<void> {
   });
 }
 
-/** Chained designs agree on it: a log keeps its shards. */
-function shardsOf(): number {
-  for (const { audit } of designs) if (audit.chain.kind === 'sharded') return audit.chain.shards;
-  throw new Error('no design has a chain');
+/** The design's, or more. */
+function retentionOf(asked = auditRetentionDays): number {
+  if (asked < auditRetentionDays) throw belowRetention(asked, auditRetentionDays);
+  return asked;
+}
+
+async function regionOf(db: Database): Promise<string> {
+  const [newest] = await db.query<{ region: string }>({
+    text: 'SELECT region FROM audit_everything ORDER BY xid DESC, id DESC LIMIT 1',
+  });
+  if (!newest) throw noRegion();
+  return newest.region;
+}
+
+/** The one an event is of; none for an event there is not. */
+async function organisationsOf(db: Database, eventId: string): Promise<readonly string[]> {
+  const rows = await db.query<{ id: string }>({
+    text: 'SELECT organisation_id AS id FROM audit_everything WHERE event_id = $1',
+    values: [eventId],
+  });
+  return rows.map(({ id }) => id);
 }
 
 /** Only one that is there: making keys is not for whoever looks. */
@@ -231,45 +251,4 @@ async function refused<Result>(what: string, work: () => Promise<Result>): Promi
           { cause: error },
         );
   }
-}
-
-/** By the operator, who is no user: the event says 0, and the organisation sees it. */
-async function eraseSubject(db: Database, userId: string): Promise<{ eventId: string }> {
-  const [user] = await db.query<{ organisationId: string }>({
-    text: 'SELECT organisation_id AS "organisationId" FROM users WHERE id = $1',
-    values: [userId],
-  });
-  if (!user)
-    throw new DeskError('usage', {
-      what: `there is no user ${userId}`,
-      why: 'only a user has personal fields in the log',
-      next: 'platform audit erase <user>, by the id that GET /me shows',
-    });
-  const nowUs = systemClock.nowUs();
-  const eventId = timeOrderedId(nowUs, systemRandom.uuid());
-  // No key is opened here: any will do.
-  const subjects = createSubjectKeys({ db, wrappingKey: Buffer.alloc(32), clock: systemClock });
-  await db.query({ text: 'BEGIN' });
-  try {
-    await subjects.erase(db, userId);
-    await db.query({
-      text: `INSERT INTO audit_logs (event_id, occurred_at, organisation_id, user_id, action, resource_type,
-                                     resource_id, outcome, request_id, region, service)
-             VALUES ($1, $2, $3, 0, 'subject.erase', 'subject', $4, 'success', $5, $6, 'operator')`,
-      values: [
-        eventId,
-        isoFromUs(nowUs),
-        user.organisationId,
-        userId,
-        `operator:${eventId}`,
-        region,
-      ],
-    });
-    await db.query({ text: 'COMMIT' });
-  } catch (error) {
-    // The error that matters is the first.
-    await db.query({ text: 'ROLLBACK' }).catch(() => null);
-    throw error;
-  }
-  return { eventId };
 }

@@ -12,7 +12,7 @@ import { verifyLog } from '../audit/chain/verify.ts';
 import { openCheckpointFile } from '../audit/checkpoint-file.ts';
 import { readLog } from '../audit/log-source.ts';
 import { waitingSinceUs } from '../audit/look.ts';
-import { designs } from '../lineage.ts';
+import { shardsOfLog } from '../audit/shard-count.ts';
 import { type Database, isoFromUs } from '../ports.ts';
 
 export interface EffectsAsked {
@@ -86,7 +86,8 @@ export async function chainEffect(
   /** For tests of those who judge it: a verifier with a defect. */
   verify: typeof verifyLog = verifyLog,
 ): Promise<object[]> {
-  const heads = await readHeads(db, shards());
+  const shards = await shardsOfLog(db);
+  const heads = await readHeads(db, shards);
   let chained = 0n;
   for (const { firstSequence, records } of heads.values())
     chained += firstSequence + BigInt(records) - 1n;
@@ -97,7 +98,7 @@ export async function chainEffect(
     checkpoints: hasState ? openCheckpointFile(path.join(folder, 'checkpoints.ndjson')) : null,
   });
   const publicKeys = hasState ? await publicKeysIn(folder) : [];
-  const found = await verify(source, { publicKeys, shards: shards() });
+  const found = await verify(source, { publicKeys, shards });
   await source.close();
   const { records, blocks, checkpoints, notSequenced, findingCount, first } = found;
   return [
@@ -124,16 +125,11 @@ async function publicKeysIn(folder: string): Promise<string[]> {
   }
 }
 
-/** All designs that have a chain divide it alike. */
-function shards(): number {
-  for (const { audit } of designs) if (audit.chain.kind === 'sharded') return audit.chain.shards;
-  throw new Error('no design has a chain');
-}
-
 async function settledHeads(db: Database): Promise<Heads> {
   const untilMs = performance.now() + settleMs;
   for (;;) {
-    const heads = await readHeads(db, shards());
+    // Those that have blocks: the others have no head.
+    const heads = await readHeads(db, await shardsOfLog(db, []));
     const isSettled = heads.size === 0 || (await waitingSinceUs(db, heads)) === null;
     if (isSettled || performance.now() > untilMs) return heads;
     await delay(50);

@@ -14,6 +14,8 @@ import { type Sequenced, sequencedRecords } from './sequenced-records.ts';
 import type { LogSource } from './verification.ts';
 
 const schemaVersion = '1.9.0';
+/** Who says so: the same for all events of a log. */
+const authority = 'platform-audit';
 const category = { category_uid: 6, category_name: 'Application Activity' };
 const apiActivity = { class_uid: 6003, class_name: 'API Activity' };
 
@@ -120,7 +122,7 @@ function canonical(value: unknown): string {
   return `{${members.map(([name, of]) => `${JSON.stringify(name)}:${canonical(of)}`).join(',')}}`;
 }
 
-function attest(event: ReturnType<typeof eventOf>, before: Link | undefined, authority: string) {
+function attest(event: ReturnType<typeof eventOf>, before: Link | undefined) {
   const { uid, tenant_uid } = event.metadata;
   const chain = before?.chain ?? `platform-audit-${tenant_uid}-from-${uid}`;
   const attestation = {
@@ -138,12 +140,8 @@ function attest(event: ReturnType<typeof eventOf>, before: Link | undefined, aut
   };
 }
 
-/** One JSON event a line. `authority`: who says so, the same for all exports of a log. */
-export async function* exportOcsf(
-  source: LogSource,
-  scope: ExportScope,
-  authority = 'platform-audit',
-): AsyncGenerator<string> {
+/** One JSON event a line. */
+export async function* exportOcsf(source: LogSource, scope: ExportScope): AsyncGenerator<string> {
   const only = shardsOf(scope, await source.shards());
   // As long as there are organisations. Also what is before `from` counts: exports of two months link to each other.
   const newest = new Map<string, Link>();
@@ -151,7 +149,7 @@ export async function* exportOcsf(
   for await (const item of sequencedRecords(source, { shards: scope.shards, only })) {
     if (item.kind === 'block' || !isInScope(item.record, wholeTime)) continue;
     const { organisationId } = item.record;
-    const { attested, link } = attest(eventOf(item), newest.get(organisationId), authority);
+    const { attested, link } = attest(eventOf(item), newest.get(organisationId));
     newest.set(organisationId, link);
     if (isInScope(item.record, scope)) yield JSON.stringify(attested);
   }

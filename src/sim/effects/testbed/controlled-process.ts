@@ -144,7 +144,8 @@ export class ControlledProcess {
 
   async #untilGone(family: readonly ProcessStamp[]): Promise<void> {
     const gone = await within(this.#child.exited, END_LIMIT_MS);
-    const all = await until(() => !family.some(isRunning), PAUSE_LIMIT_MS);
+    // Those of a low priority need the processor to die as well.
+    const all = await until(() => !family.some(isRunning), END_LIMIT_MS);
     if (!gone || !all) throw new Error(`${this.name} (process ${this.pid}) does not end`);
   }
 }

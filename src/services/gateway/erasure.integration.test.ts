@@ -1,0 +1,77 @@
+/**
+ * The end of a person's fields in the log: after it they can be read from nowhere, by nobody, with everything the
+ * platform has at hand; and the chain over them is as valid as before. On two real gateway processes, with archives
+ * from before and after. Then with a defect planted in the gateways, which the same look must see where it opens them.
+ */
+import { afterAll, describe, expect, it } from 'vitest';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
+import { historyMonthsAgo, startErasure } from './fixtures/erasure.ts';
+
+const { postgres, redis } = ownStores('erasure', { max_connections: '80' });
+const results: KillResult[] = [];
+let schemas = 0;
+
+afterAll(() => {
+  console.log(killMatrixText('erasure', results));
+});
+
+const routes = ['gateway.1', 'gateway.2'].flatMap((name) => [
+  `search by ${name}`,
+  `event by ${name}`,
+]);
+const copies = ['database', 'export ndjson', 'archive from before', 'archive from after'];
+const sorted = (places: readonly string[]) => [...places].sort();
+
+async function openedAround(who: 'person' | 'operator', plant?: string) {
+  schemas += 1;
+  const schema = `erasure_${schemas}`;
+  const stores = { databaseUrl: postgres.url, redisUrl: redis.url, schema };
+  const platform = await startErasure({ ...stores, plant });
+  try {
+    await platform.act();
+    await platform.archive('archive from before', historyMonthsAgo.before);
+    const before = await platform.opened();
+    await platform.eraseBy(who);
+    // A process that does not know yet may go on sealing; nobody may open it.
+    await platform.act();
+    await platform.archive('archive from after', historyMonthsAgo.after);
+    const after = await platform.opened();
+    const { verdict, findings, archived } = await platform.verify();
+    return { before: sorted(before), after: sorted(after), chain: { verdict, findings, archived } };
+  } finally {
+    await platform.stop();
+  }
+}
+
+const valid = { verdict: 'pass', findings: [], archived: 0 };
+const everywhere = sorted([...routes, ...copies]);
+const atFirst = everywhere.filter((place) => place !== 'archive from after');
+
+describe('the end of personal fields', () => {
+  it.each(['person', 'operator'] as const)(
+    'by the %s: opened nowhere, and the chain is valid',
+    async (who) => {
+      expect(await openedAround(who)).toEqual({ before: atFirst, after: [], chain: valid });
+    },
+  );
+});
+
+describe('a planted defect', () => {
+  it.each([
+    { id: 'erased-key-kept', what: 'the key is marked as erased, and kept', opens: everywhere },
+    { id: 'erased-key-copied', what: 'a copy of the key stands in another row', opens: copies },
+    { id: 'erased-key-remembered', what: 'readers keep the keys they have used', opens: routes },
+    {
+      id: 'never-sealed',
+      what: 'the fields are stored as they are',
+      opens: ['database', 'export ndjson'],
+    },
+  ])('$id: $what; it is seen where it opens them', async ({ id, what, opens }) => {
+    const { after, chain } = await openedAround('person', id);
+    results.push({ id, what, caughtBy: 'erasure', caught: after.length > 0 });
+    expect(after).toEqual(sorted(opens));
+    // Nobody who only verifies would have noticed.
+    expect(chain).toEqual(valid);
+  });
+});
