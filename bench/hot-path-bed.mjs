@@ -7,6 +7,7 @@
 import { execFile } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { createClient } from 'redis';
@@ -74,7 +75,13 @@ export async function openHotPathBed(logFolder) {
   });
   if (cores) for (const pid of testbed.pids.redis?.() ?? []) await pinRunning(pid, cores.postgres);
   // Its work is on what the stores have committed, while the gateway answers: it is theirs.
-  const beside = testbed.pids.gateway().filter((pid) => commandOf(pid) === 'audit-sequencer');
+  /** @type {number[]} */
+  let beside = [];
+  for (let waited = 0; beside.length === 0; waited += 1) {
+    if (waited === 100) throw new Error('the gateway has started no sequencer');
+    await delay(100);
+    beside = testbed.pids.gateway().filter((pid) => commandOf(pid) === 'audit-sequencer');
+  }
   if (cores) for (const pid of beside) await pinRunning(pid, cores.postgres);
   /** @type {Child[]} */
   const children = [];

@@ -402,8 +402,10 @@ describe('the process', () => {
     for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
       const gateway = await startGateway('alone', { design: 'turn3.after' });
       await expect.poll(locks, { timeout: 20_000 }).toHaveLength(1);
+      // Another's connection may hold the lock while this one's is still starting.
+      const names = () => descendantsOf(gateway.child.pid!).map(({ pid }) => commandOf(pid));
+      await expect.poll(names, { timeout: 20_000 }).toContain('audit-sequencer');
       const family = descendantsOf(gateway.child.pid!);
-      expect(family.map(({ pid }) => commandOf(pid))).toContain('audit-sequencer');
       gateway.child.kill(signal);
       await gateway.exit;
       await expect.poll(() => family.filter(isRunning), { timeout: 10_000 }).toEqual([]);
