@@ -251,7 +251,8 @@ export const turn3 = defineScenario({
     {
       id: 'audit-wait-tail',
       objective: `metric.${AUDIT_WAIT}.p99 < 25ms`,
-      quickObjective: `metric.${AUDIT_WAIT}.p99 < 50ms`,
+      // A machine with six times the work it can do, and 400 writes a phase: 48 ms.
+      quickObjective: `metric.${AUDIT_WAIT}.p99 < 100ms`,
       phases: CALM,
     },
     {
