@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { findDesign } from '../services/lineage.ts';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
 import type { Arm } from '../sim/scenario.ts';
 import { activityCorrect, microsOf } from './audit-invariants.ts';
@@ -33,6 +34,14 @@ describe('turn4', () => {
     });
     expect(paramsOf(before)).toEqual(paramsOf(after));
     expect(before!.testbed.accounts).toEqual(after!.testbed.accounts);
+  });
+
+  it('has the whole chain verified in both arms: history and run', () => {
+    const arms = Object.values(turn4.arms({ quick: false, seed: 1 }));
+    for (const arm of arms) expect(findDesign(arm.design).audit.chain.kind).toBe('sharded');
+    expect(turn4.invariants.map(({ id }) => id)).toContain('audit-chain');
+    const rows = Number(arms[0]!.testbed.postgres.template[0]!.params!.rows);
+    expect(Number(turn4.effects.params!.verifyUpTo)).toBeGreaterThan(1.5 * rows);
   });
 });
 

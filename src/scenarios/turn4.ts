@@ -9,7 +9,13 @@
  */
 import { findDesign } from '../services/lineage.ts';
 import type { ProcessSpec, Scale, TestbedSpec } from '../sim/scenario.ts';
-import { activityCorrect, auditAtomic, auditOnce, auditOrder } from './audit-invariants.ts';
+import {
+  activityCorrect,
+  auditAtomic,
+  auditChain,
+  auditOnce,
+  auditOrder,
+} from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 
 const FULL = { rows: 1_000_000, heavyRows: 130_000 };
@@ -167,9 +173,14 @@ export const turn4 = defineScenario({
     auditOnce({ actions: ACTIONS }),
     auditAtomic,
     auditOrder(),
+    auditChain,
     activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 }),
   ],
   culprit: 'SELECT * FROM audit_logs WHERE user_id',
   metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
-  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+  effects: {
+    ...{ name: 'effects', module: 'services/gateway/effects.js' },
+    // All of it, history and run: about 15 s of a core for a million records.
+    params: { verifyUpTo: 2 * FULL.rows },
+  },
 });
