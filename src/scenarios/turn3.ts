@@ -33,8 +33,8 @@ interface Size {
 }
 /** Nothing is broken in these. */
 const CALM = ['baseline', 'liveness'];
-/** Histogram of the gateway: how long an audit write took to its commit. */
-const AUDIT_WAIT = 'audit_flush_seconds';
+/** Histogram of the gateway: how long an answer that was ready waited for its event to be on record. */
+const AUDIT_WAIT = 'audit_wait_seconds';
 const none = NO_KILLS;
 const FULL: Size = {
   // 2,995 wanted answers at 110 a second, without which less than 0.1 % errors is not proven.

@@ -131,6 +131,7 @@ export async function createGateway(given: {
         name: resources.name,
         region: design.sessions.region,
         report,
+        waited: metrics.auditWaited,
       }),
     forEveryAnswer: services.activity.forEveryAnswer,
   };

@@ -44,6 +44,8 @@ export function createAuditTrail(given: {
   name: string;
   region: string;
   report: (requestId: string, error: Error) => void;
+  /** How long an answer that was ready waited; of events outside transactions. */
+  waited: (seconds: number) => void;
 }): AuditTrail {
   const { audit } = given;
 
@@ -104,8 +106,12 @@ export function createAuditTrail(given: {
         const outcome = outcomeOf(reply.statusCode);
         // The handler came back, so its transaction is committed. Where it did not, the commit may be unknown.
         if (passage.arrival.recorded && outcome === 'success') return done(null, body);
+        const sinceMs = performance.now();
         audit.record(eventOf(route, request, outcome), options).then(
-          () => done(null, body),
+          () => {
+            given.waited((performance.now() - sinceMs) / 1_000);
+            done(null, body);
+          },
           (error: Error) => done(null, refused(request, reply, error)),
         );
       };

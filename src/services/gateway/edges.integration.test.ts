@@ -263,6 +263,7 @@ describe('/metrics', () => {
       'rate_limiter_breaker_open gauge',
       'audit_service_queue_depth gauge',
       'audit_flush_seconds histogram',
+      'audit_wait_seconds histogram',
       'audit_flush_events histogram',
       'auth_service_cache_hits_total counter',
       'auth_service_cache_misses_total counter',

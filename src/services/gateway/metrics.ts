@@ -27,6 +27,8 @@ export interface Metrics {
   poolWaited(seconds: number): void;
   readonly sessions: Omit<SessionObserver, 'report'>;
   readonly audit: AuditObserver;
+  /** How long an answer that was ready waited for its event to be on record. */
+  auditWaited(seconds: number): void;
   close(): void;
 }
 
@@ -240,6 +242,11 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
     help: 'From the request read to the answer written',
     bounds: latencyBuckets,
   });
+  const auditWait = createHistogram(registry, {
+    name: 'audit_wait_seconds',
+    help: 'How long an answer that was ready waited for its event to be on record',
+    bounds: shortBuckets,
+  })({});
   const byRoute = new Map<string, Map<number, Series>>();
   const answersOf = (route: string, status: number): Series => {
     const ofRoute = byRoute.get(route) ?? new Map<number, Series>();
@@ -274,6 +281,7 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
     poolWaited: (seconds) => poolWait.observe(seconds),
     sessions: sessionMetrics(registers),
     audit: auditMetrics(registers),
+    auditWaited: (seconds) => auditWait.observe(seconds),
     close: stopDelay,
   };
 }
