@@ -67,11 +67,11 @@ describe('hundreds of faults', () => {
       'detected never, back in tolerance not shown before the next fault 1.1 s later, drained at once',
     );
     expect(faultsText({ name: 'after', arm })).toBe(
-      'after 198 of 200 healed, never back in tolerance after 1 redis-kill, 99 times not shown before the next fault',
+      'after 198 of 200 healed, never back in tolerance after 1 redis-kill, recovery of 99 not shown before the next fault',
     );
     const known = { ...arm, recovery: arm.recovery.slice(0, 120) };
     expect(faultsText({ name: 'after', arm: known })).toContain(
-      ', slowest back in tolerance after 100 ms (redis-kill#50), 20 times not shown before',
+      ', slowest back in tolerance after 100 ms (redis-kill#50), recovery of 20 not shown before',
     );
   });
 

@@ -118,7 +118,9 @@ export function faultsText({ name, arm }: NamedArm): string {
   const told = [
     `${name} ${healed} of ${arm.faults.length} healed`,
     ...(never.length > 0 ? [`never back in tolerance after ${together(never)}`] : slowestText(arm)),
-    ...(overtaken > 0 ? [`${countText(overtaken)} times not shown before the next fault`] : []),
+    ...(overtaken > 0
+      ? [`recovery of ${countText(overtaken)} not shown before the next fault`]
+      : []),
   ];
   return told.join(', ');
 }

@@ -48,7 +48,7 @@ const FULL: Size = {
   },
 };
 const QUICK: Size = {
-  // 298 wanted answers each, with some to spare whatever the seed.
+  // 299 wanted answers each, with some to spare whatever the seed.
   seconds: { warmUp: 3, baseline: 4, liveness: 4 },
   spacingMs: 1_000,
   kills: {
@@ -125,7 +125,7 @@ function drill(size: Size, seed: number): Drill {
   return {
     note:
       size === QUICK
-        ? `--quick kills ${total(QUICK)} times instead of ${total(FULL)}, a little closer together, and the calm phases are shorter; load and faults are the same.`
+        ? `--quick kills ${total(QUICK)} times instead of ${total(FULL)}, a little closer together; the calm phases are shorter, and limits of latency and errors are coarser. Load and kinds of faults are the same.`
         : '',
     tolerance: { slowMs: 150, stayMs: 250 },
     phases: [

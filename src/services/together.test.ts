@@ -36,7 +36,7 @@ it('takes no answers that are not one for each question', async () => {
   expect(asked.every(({ status }) => status === 'rejected')).toBe(true);
 });
 
-it('lets the next ones gather while so many calls are under way, and loses none of them', async () => {
+it('lets the next ones gather while so many calls are under way, until they fill one', async () => {
   const calls: { questions: readonly number[]; answer: () => void }[] = [];
   const ask = createTogether<number, number>({
     ...{ most: 3, atOnce: 2 },
@@ -47,23 +47,25 @@ it('lets the next ones gather while so many calls are under way, and loses none 
   });
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   const answers: Promise<number>[] = [];
-  for (const question of [1, 2]) {
+  for (const question of [1, 2, 3, 4]) {
     answers.push(ask(question));
     await turn();
   }
-  answers.push(...[3, 4, 5, 6, 7].map(ask));
-  await turn();
   const asked = () => calls.map(({ questions }) => questions);
   expect(asked()).toEqual([[1], [2]]);
+  answers.push(...[5, 6].map(ask));
+  expect(asked()).toEqual([[1], [2], [3, 4, 5]]);
+  await turn();
+  expect(calls).toHaveLength(3);
+  // Still two beside: the last one waits for one more of them.
   calls[0]!.answer();
   await turn();
-  expect(asked()).toEqual([[1], [2], [3, 4, 5]]);
-  for (let answered = 1; answered < 4; answered += 1) {
-    calls[answered]!.answer();
-    await turn();
-  }
-  expect(asked()).toEqual([[1], [2], [3, 4, 5], [6, 7]]);
-  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(calls).toHaveLength(3);
+  calls[1]!.answer();
+  await turn();
+  expect(asked()).toEqual([[1], [2], [3, 4, 5], [6]]);
+  for (const { answer } of calls) answer();
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
 it('asks for those who waited also after a failure', async () => {

@@ -1,7 +1,7 @@
 /**
  * What many ask for in one turn of the event loop, asked for together: one promise of the store, one limit on the wait,
- * one answer for all of them. A failure is everybody's. While `atOnce` calls are under way the next ones gather, so that
- * calls grow with the load instead of their number; what waits never waits longer than a call takes.
+ * one answer for all of them. A failure is everybody's. While `atOnce` calls are under way the next ones gather until
+ * they are `most`, so that calls grow with the load before their number does; nobody waits longer than one call takes.
  */
 
 export type AskTogether<Question, Answer> = (question: Question) => Promise<Answer>;
@@ -17,13 +17,11 @@ export function createTogether<Question, Answer>(given: {
   askAll: (questions: readonly Question[]) => Promise<readonly Answer[]>;
   /** Of one call. */
   most: number;
-  /** Calls. */
+  /** Calls under way beside which only full ones are sent. */
   atOnce: number;
 }): AskTogether<Question, Answer> {
   const { askAll, most, atOnce } = given;
   let gathering: Waiting<Question, Answer> | null = null;
-  /** Full, and not sent yet. */
-  const full: Waiting<Question, Answer>[] = [];
   let underWay = 0;
   let scheduled = false;
 
@@ -38,21 +36,18 @@ export function createTogether<Question, Answer>(given: {
       for (const one of reject) one(error as Error);
     }
     underWay -= 1;
-    sendWaiting();
+    if (underWay < atOnce) sendGathered();
   };
 
-  const sendWaiting = () => {
-    while (underWay < atOnce) {
-      const batch = full.shift() ?? gathering;
-      if (!batch) return;
-      if (batch === gathering) gathering = null;
-      void send(batch);
-    }
+  const sendGathered = () => {
+    const batch = gathering;
+    gathering = null;
+    if (batch) void send(batch);
   };
   /** When everything that had arrived has been read. */
   const sendInTurn = () => {
     scheduled = false;
-    sendWaiting();
+    if (underWay < atOnce) sendGathered();
   };
 
   return (question) =>
@@ -62,9 +57,7 @@ export function createTogether<Question, Answer>(given: {
       gathering.resolve.push(resolve);
       gathering.reject.push(reject);
       if (gathering.questions.length >= most) {
-        full.push(gathering);
-        gathering = null;
-        sendWaiting();
+        sendGathered();
       } else if (!scheduled) {
         scheduled = true;
         setImmediate(sendInTurn);

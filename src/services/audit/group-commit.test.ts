@@ -113,6 +113,53 @@ describe('group commit', () => {
     expect(writer.depth()).toBe(0);
   });
 
+  it('keeps nobody waiting beside a flush that has failed, or is silent', async () => {
+    const { flushes, writer } = heldStore(null, { ...design, maxInFlight: 3, besideFrom: 16 });
+    const records = [writer.record(event('1'))];
+    await turn();
+    flushes[0]!.fail(Object.assign(new Error('gone'), { code: '57P01' }));
+    await turn();
+    records.push(writer.record(event('2')));
+    await turn();
+    expect(flushes[1]!.ids).toEqual(['2']);
+    records.push(writer.record(event('3')));
+    await turn();
+    const fresh = () => flushes.find(({ ids }) => ids.includes('3'));
+    expect(fresh()).toBe(undefined);
+    while (!fresh()) await turn();
+    while (flushes.length < 4) await turn();
+    for (const flush of flushes) flush.finish();
+    await Promise.all(records);
+  });
+
+  it('takes no event for committed that another attempt left to the local log', async () => {
+    const appended: (() => void)[] = [];
+    const slow = {
+      events: () => 0,
+      append: () => new Promise<void>((resolve) => appended.push(resolve)),
+      drain: async () => {},
+      close: async () => {},
+    };
+    const { flushes, writer } = heldStore(slow as unknown as LocalLog);
+    let answered = false;
+    const waiting = writer.record(event('1'), { mayWait: true }).then(() => {
+      answered = true;
+    });
+    const other = writer.record(event('2'));
+    await turn();
+    flushes[0]!.fail(Object.assign(new Error('gone'), { code: '57P01' }));
+    while (flushes.length < 2) await turn();
+    expect(flushes[1]!.ids).toEqual(['2']);
+    flushes[1]!.finish();
+    await other;
+    await turn();
+    // On its way to the disk, and nowhere else.
+    expect(answered).toBe(false);
+    appended[0]!();
+    await waiting;
+    await writer.close();
+  });
+
   it('refuses what no longer fits in the queue', async () => {
     const { flushes, writer } = heldStore();
     const fill = ['1', '2'].map((id) => {

@@ -31,6 +31,8 @@ const retryPauseMs = 100;
 /** A store that is silent for this long is away. */
 const patienceMs = 1_000;
 const drainEveryMs = 250;
+/** A flush that takes this long, or has failed once, keeps nobody waiting beside it. */
+const stuckMs = 50;
 
 export function createGroupCommit(given: {
   insert: AuditInsert;
@@ -50,8 +52,10 @@ export function createGroupCommit(given: {
   const closing = new AbortController();
   const flushes = new Set<Promise<void>>();
 
+  /** Flushes that somebody may expect to end soon. */
+  const moving = new Set<readonly Waiting[]>();
   const mayStart = () =>
-    queue.length > flushes.size * design.besideFrom && flushes.size < design.maxInFlight;
+    queue.length > moving.size * design.besideFrom && flushes.size < design.maxInFlight;
 
   const startFlushes = () => {
     scheduled = false;
@@ -77,8 +81,10 @@ export function createGroupCommit(given: {
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
     const startedUs = clock.nowUs();
+    moving.add(batch);
+    const stuck = setTimeout(() => isStuck(batch), stuckMs);
     const silent = localLog ? setTimeout(() => spill(batch), patienceMs) : undefined;
-    let committed: number;
+    let committed: readonly Waiting[];
     try {
       committed = await insertWithRetry(batch);
     } catch (cause) {
@@ -90,30 +96,38 @@ export function createGroupCommit(given: {
       for (const { spilled, reject } of batch) if (!spilled) reject(auditUnavailable(cause));
       return;
     } finally {
+      clearTimeout(stuck);
       clearTimeout(silent);
+      moving.delete(batch);
     }
-    if (committed === 0) return;
-    observer.flushed(committed, (clock.nowUs() - startedUs) / 1e6);
-    for (const one of batch) one.resolve();
+    if (committed.length === 0) return;
+    observer.flushed(committed.length, (clock.nowUs() - startedUs) / 1e6);
+    for (const one of committed) one.resolve();
   }
 
-  /** How many were committed: all that did not go to the local log meanwhile, where each is answered for by itself. */
-  async function insertWithRetry(batch: readonly Waiting[]): Promise<number> {
+  const isStuck = (batch: readonly Waiting[]) => {
+    moving.delete(batch);
+    startFlushes();
+  };
+
+  /** Those committed: all that did not go to the local log meanwhile, where each is answered for by itself. */
+  async function insertWithRetry(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
     const giveUpUs = clock.nowUs() + design.retryForMs * 1_000;
     let left = batch;
     while (left.length > 0) {
       try {
         await insert.many(left.map(({ event }) => event));
-        return left.length;
+        return left;
       } catch (error) {
         if (!isAway(error)) throw error;
+        isStuck(batch);
         spill(left);
         if (clock.nowUs() >= giveUpUs) throw error;
       }
       await delay(retryPauseMs);
       left = left.filter(({ spilled }) => !spilled);
     }
-    return 0;
+    return [];
   }
 
   const append = (log: LocalLog, event: AuditEvent) =>

@@ -31,7 +31,7 @@ const into = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')
 const arrays = columns.map(([, type], at) => `$${at + 1}::${type}[]`).join(', ');
 const scalars = columns.map((_, at) => `$${at + 1}`).join(', ');
 
-const insertNew = { name: 'audit-insert-new', text: `${into} SELECT * FROM unnest(${arrays})` };
+const insertNew = { name: 'audit-insert', text: `${into} SELECT * FROM unnest(${arrays})` };
 const insertMissing = {
   name: 'audit-insert-missing',
   text: `${insertNew.text} ON CONFLICT (event_id, occurred_at) DO NOTHING`,

@@ -236,6 +236,33 @@ describe('every answer to somebody', () => {
   });
 });
 
+it('an answer waits as long as its record does, and the metric says so', async () => {
+  const { send } = await fresh('31');
+  const waits = async () => {
+    const text = await (await fetch(`${platform.url}/metrics`)).text();
+    const read = (line: RegExp) => Number(line.exec(text)![1]);
+    return {
+      all: read(/^audit_wait_seconds_count (\d+)/m),
+      short: read(/^audit_wait_seconds_bucket\{le="0\.1"\} (\d+)/m),
+    };
+  };
+  expect((await send('GET', '/session')).status).toBe(200);
+  const before = await waits();
+  const db = await openConnection(schemaUrl(postgres.url, schema));
+  try {
+    await db.query({ text: 'BEGIN' });
+    await db.query({ text: 'LOCK TABLE audit_logs IN SHARE MODE' });
+    const answer = send('GET', '/session');
+    await delay(300);
+    await db.query({ text: 'COMMIT' });
+    expect((await answer).status).toBe(200);
+  } finally {
+    await db.close();
+  }
+  const after = await waits();
+  expect(after).toEqual({ all: before.all + 1, short: before.short });
+});
+
 describe('a change and its event', () => {
   const projectsOf = (userId: string) =>
     query<{ name: string }>(

@@ -14,7 +14,7 @@ import type { Arrival } from './audit-trail.ts';
 import type { ClientAddress } from './client-address.ts';
 import { isOwnPage, presentedToken } from './presented-token.ts';
 import type { Caller } from './question.ts';
-import type { Refund, RequestLimits } from './request-limits.ts';
+import type { Refund, RequestLimits, Unproven } from './request-limits.ts';
 
 /** What one request has found out about itself so far. */
 export interface Passage {
@@ -95,13 +95,18 @@ function asSomebody(given: Doorkeeper, route: Route): Step {
   const { sessions, limits } = given;
   const { routeClass, whenDegraded = 'share' } = route;
 
-  const checked = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  const checked = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    unproven?: Unproven,
+  ): Promise<void> => {
     const passage = request.passage!;
     const found = await identify(given, passage.token, route);
     if (found instanceof ServiceError) throw await counted(given, reply, passage, found);
     const { session, key, caller } = found;
     introduce(passage, session, key);
-    await limits.caller(reply, { caller, address: passage.address, routeClass }, whenDegraded);
+    const asking = { caller, address: passage.address, routeClass };
+    await limits.caller(reply, asking, whenDegraded, unproven);
     if (session) await sessions.used(session);
   };
 
@@ -123,11 +128,12 @@ function asSomebody(given: Doorkeeper, route: Route): Step {
       return;
     }
     request.passage = passageOf(given, request, token);
-    const check = () => void checked(request, reply).then(() => done(), done);
+    const check = (unproven?: Unproven) =>
+      void checked(request, reply, unproven).then(() => done(), done);
     const known = isKeyToken(token) ? null : sessions.recall(token);
     if (!known) return check();
-    recalled(known, request, reply).then((proven) => {
-      if (!proven) return check();
+    recalled(known, request, reply).then((unproven) => {
+      if (unproven) return check(unproven);
       const used = sessions.used(known.session);
       if (used instanceof Promise) used.then(() => done(), done);
       else done();

@@ -94,6 +94,18 @@ describe('requests with a session', () => {
     ]);
   });
 
+  it('cost their user nothing once the session has ended, also where it is still remembered', async () => {
+    const { login, send } = await someone();
+    const beside = await login();
+    // The first makes the copy, the second remembers it, the third is proven in the limiter's own step.
+    for (const left of [19, 18, 17])
+      expect(told(await send('GET', '/session'), 'ratelimit', 'user', 'r')).toBe(left);
+    expect((await send('POST', '/logout')).status).toBe(204);
+    const replies = await times(15, () => send('GET', '/session'));
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([401]));
+    expect(told(await beside('GET', '/session'), 'ratelimit', 'user', 'r')).toBe(16);
+  });
+
   it('are refused with the policy, the time to wait and nothing consumed', async () => {
     const { id, send } = await someone();
     const replies = await times(30, () => send('GET', '/session'));

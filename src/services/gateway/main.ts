@@ -133,8 +133,8 @@ try {
   const stopOnce = () => {
     if (stopping) return;
     stopping = true;
-    // Whatever hangs, the process ends.
-    setTimeout(() => process.exit(1), finishLimitMs + 3_000).unref();
+    // Whatever hangs, the process ends: after the requests, the writer and the sequencer had their time.
+    setTimeout(() => process.exit(1), finishLimitMs + 6_000).unref();
     stop().catch((error) => {
       report('shutdown', error);
       process.exit(1);

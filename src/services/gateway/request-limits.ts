@@ -25,23 +25,32 @@ const evidenceHeader = 'x-limit-decision';
 /** Takes back what was counted; never rejects. */
 export type Refund = () => Promise<void>;
 
+/** A session that could not be proven live. */
+export interface Unproven {
+  /** Redis may have counted the request already. */
+  readonly unanswered: boolean;
+  readonly tookMs: number;
+}
+const notAsked: Unproven = { unanswered: false, tookMs: 0 };
+
 export interface RequestLimits {
   /** @throws ServiceError when refused, like all of these. */
   caller(
     reply: FastifyReply,
     asking: { caller: Caller; address: string; routeClass: string | undefined },
     whenDegraded: WhenDegraded,
+    unproven?: Unproven,
   ): Promise<void>;
   /**
-   * The same for a session that is live only while `proof` holds. False when that was not found to be so, and nothing
-   * is counted; `proven` is called when it was, before anything is said or refused.
+   * The same for a session that is live only while `proof` holds; `proven` is called when it was found to hold, before
+   * anything is said or refused. Otherwise it resolves with what `caller` must know of the attempt.
    */
   recalled(
     reply: FastifyReply,
     asking: { caller: Caller; address: string; routeClass: string | undefined },
     proof: Condition,
     proven: () => void,
-  ): Promise<boolean>;
+  ): Promise<Unproven | null>;
   address(
     reply: FastifyReply,
     policy: 'login' | 'register' | 'unauthenticated',
@@ -66,7 +75,7 @@ export function createRequestLimits(given: {
   if (limits.kind === 'off')
     return {
       caller: async () => {},
-      recalled: async () => false,
+      recalled: async () => notAsked,
       address: async () => nothing,
       account: async () => nothing,
     };
@@ -75,9 +84,16 @@ export function createRequestLimits(given: {
     ...given,
     legacy: limits.kind === 'exact' && limits.design.legacyHeaders,
   });
-  const ask = async (reply: FastifyReply, question: Question, whenDegraded: WhenDegraded) => {
-    const startedMs = performance.now();
-    const decision = await limiter.decide(question, whenDegraded);
+  const ask = async (
+    reply: FastifyReply,
+    question: Question,
+    whenDegraded: WhenDegraded,
+    { unanswered, tookMs } = notAsked,
+  ) => {
+    const startedMs = performance.now() - tookMs;
+    const decision = unanswered
+      ? limiter.decideHere(question, whenDegraded)
+      : await limiter.decide(question, whenDegraded);
     tell(reply, question, decision, startedMs);
     return decision;
   };
@@ -95,7 +111,7 @@ export function createRequestLimits(given: {
   };
 
   return {
-    async caller(reply, { caller, ...asking }, whenDegraded) {
+    async caller(reply, { caller, ...asking }, whenDegraded, unproven) {
       const question =
         limits.kind === 'buckets'
           ? bucketQuestion(limits.design, caller)
@@ -106,7 +122,7 @@ export function createRequestLimits(given: {
               leaseId: newLease(),
             }));
       if (!question || question.levels.length === 0) return;
-      await ask(reply, question, whenDegraded);
+      await ask(reply, question, whenDegraded, unproven);
       if (!question.kept && question.levels.some(({ kind }) => kind === 'lease'))
         whenGone(reply.raw, () => limiter.release(question));
     },
@@ -115,13 +131,14 @@ export function createRequestLimits(given: {
       // With a lease it is another question each time, and a script that takes leases knows no conditions.
       const question =
         limits.kind === 'exact' ? questions.find(limits.limitsOf, caller, asking) : null;
-      if (!question || question.levels.length === 0) return Promise.resolve(false);
+      if (!question || question.levels.length === 0) return Promise.resolve(notAsked);
       const startedMs = performance.now();
       return limiter.decideWhile(question, proof).then((decision) => {
-        if (!decision) return false;
+        if (typeof decision === 'string')
+          return { unanswered: decision === 'unanswered', tookMs: performance.now() - startedMs };
         proven();
         tell(reply, question, decision, startedMs);
-        return true;
+        return null;
       });
     },
 

@@ -11,7 +11,7 @@ import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import type { Created } from '../sessions/contract.ts';
 import { bearer, client } from './fixtures/client.ts';
-import { type Member, startMember } from './fixtures/members.ts';
+import { type Member, origin, startMember } from './fixtures/members.ts';
 import { prepareSchema, schemaUrl, startPlatform } from './fixtures/platform.ts';
 import { systemRandom } from './system.ts';
 
@@ -126,6 +126,26 @@ it('a check without a use writes nothing, and extends nothing', async () => {
   await eventually(
     async () => JSON.stringify(await rowOf(a, one.session.id)) !== JSON.stringify(row),
   );
+});
+
+it('what is remembered of a session is worth nothing without its proof', async () => {
+  const [a, b] = [await join(60_000), await join(60_000, 'gateway.2')];
+  const [one, another] = [await a.login(someone()), await a.login(someone())];
+  expect(await a.use(one.token)).toBe(true);
+  expect(await a.use(one.token)).toBe(true);
+  const { proof, session } = a.store.recall(one.token)!;
+  expect(session).toEqual(one.session);
+  expect(await a.redis.get(proof.key)).toBe(proof.text);
+  // Of whoever has the secret, and of nobody else.
+  expect(a.store.recall(forged(one))).toBe(null);
+  expect(a.store.recall(another.token)).toBe(null);
+  await b.store.end(one.token, origin);
+  // Nobody told this process; what it remembers it cannot prove any more.
+  expect(a.store.recall(one.token)?.proof).toEqual(proof);
+  expect(await a.redis.get(proof.key)).not.toBe(proof.text);
+  expect(await a.use(one.token)).toBe(false);
+  // It has asked, and forgotten.
+  expect(a.store.recall(one.token)).toBe(null);
 });
 
 it('a copy lives as long as its row says, whoever made it', async () => {

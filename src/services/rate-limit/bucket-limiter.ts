@@ -54,7 +54,10 @@ export function createBucketLimiter(given: {
     },
 
     /** Its script knows no conditions. */
-    decideWhile: async () => null,
+    decideWhile: async () => 'unmet',
+    decideHere() {
+      throw new Error('buckets are decided by Redis alone');
+    },
     async release() {},
     async refund() {},
     async close() {},

@@ -103,10 +103,12 @@ export interface Limiter {
   /** One round trip at most. Never rejects for want of the store: then `whenDegraded` says what to do. */
   decide(question: Question, whenDegraded: WhenDegraded): Promise<Decision>;
   /**
-   * In one atomic step with the look at the condition; for questions of windows alone. Null, and nothing is counted,
-   * when it does not hold; also null when Redis did not say so.
+   * In one atomic step with the look at the condition; for questions of windows alone. `unmet`: it does not hold, or was
+   * not looked at, and nothing is counted. `unanswered`: it may have been counted, so Redis is not asked again.
    */
-  decideWhile(question: Question, condition: Condition): Promise<Decision | null>;
+  decideWhile(question: Question, condition: Condition): Promise<Decision | 'unmet' | 'unanswered'>;
+  /** What `whenDegraded` says, of a request that Redis was asked about already. */
+  decideHere(question: Question, whenDegraded: WhenDegraded): Decision;
   /** Gives the leases of an admitted question back; resolves when done, and never rejects. */
   release(question: Question): Promise<void>;
   /** Takes the units of an admitted window decision back, as if it had never been; best effort, never rejects. */

@@ -9,7 +9,7 @@ import type { ExactLimitsDesign } from '../design.ts';
 import type { Clock, Random, TransactionalDatabase } from '../ports.ts';
 import { createRedisLink, RedisUnavailable } from '../redis-link.ts';
 import { createTogether } from '../together.ts';
-import type { Decision, Limiter, LimiterObserver, Question } from './contract.ts';
+import type { Decision, Limiter, LimiterObserver, Question, WhenDegraded } from './contract.ts';
 import { createLocalShare, type LocalDecision } from './local-share.ts';
 import { createMembers } from './members.ts';
 import { createStanding } from './standing.ts';
@@ -71,44 +71,52 @@ export function createLimiter(given: {
     report: observer.report,
   });
 
-  /** All null when Redis did not answer, or may not be asked. */
-  const askStore = async (
+  /** Null when Redis did not answer, or may not be asked. */
+  const askStore = async <Answer>(
     count: number,
-    ask: () => Promise<readonly (Decision | null)[]>,
-  ): Promise<readonly (Decision | null)[]> => {
-    const undecided = () => new Array<null>(count).fill(null);
+    ask: () => Promise<readonly Answer[]>,
+  ): Promise<readonly Answer[] | null> => {
     const runId = link.runId();
-    if (!canAsk()) return undecided();
+    if (!canAsk()) return null;
     inFlight += count;
     try {
-      const decisions = await link.run(ask);
+      const answers = await link.run(ask);
       const nowMs = monotonicMs();
-      if (!standing.mayAsk(runId, nowMs)) return undecided();
+      if (!standing.mayAsk(runId, nowMs)) return null;
       standing.asked(nowMs);
       told = '';
-      return decisions;
+      return answers;
     } catch (error) {
       tell(error as Error);
-      return undecided();
+      return null;
     } finally {
       inFlight -= count;
     }
   };
   const byStore = createTogether<Question, Decision | null>({
     ...together,
-    askAll: (questions) => askStore(questions.length, () => store.askAll(questions)),
+    askAll: async (questions) =>
+      (await askStore(questions.length, () => store.askAll(questions))) ??
+      questions.map(() => null),
   });
-  const byStoreWhile = createTogether<Conditional, Decision | null>({
+  const byStoreWhile = createTogether<
+    Conditional & { askedMs: number },
+    Decision | 'unmet' | 'unanswered'
+  >({
     ...together,
     async askAll(asked) {
-      const startedMs = monotonicMs();
       const runId = link.runId();
       // Redis began anew meanwhile: what the condition says is of the one before.
-      if (asked.some(({ condition }) => condition.runId !== runId)) return asked.map(() => null);
+      if (asked.some(({ condition }) => condition.runId !== runId))
+        return asked.map(() => 'unmet' as const);
       const decisions = await askStore(asked.length, () => store.askAllWhile(asked));
-      const seconds = (monotonicMs() - startedMs) / 1_000;
-      for (const decision of decisions) if (decision) observer.decided('store', seconds);
-      return decisions;
+      if (!decisions) return asked.map(() => 'unanswered' as const);
+      const nowMs = monotonicMs();
+      return decisions.map((decision, i) => {
+        if (!decision) return 'unmet';
+        observer.decided('store', (nowMs - asked[i]!.askedMs) / 1_000);
+        return decision;
+      });
     },
   });
 
@@ -132,6 +140,9 @@ export function createLimiter(given: {
     return decision;
   };
 
+  const here = (question: Question, whenDegraded: WhenDegraded) =>
+    whenDegraded === 'share' ? byShare(question) : closed(question, given);
+
   const canAsk = () => standing.mayAsk(link.runId(), monotonicMs());
   /** Of what is only given back: it ends by itself. */
   const tryStore = (work: () => Promise<void>) =>
@@ -146,15 +157,19 @@ export function createLimiter(given: {
     async decide(question, whenDegraded) {
       const startedMs = monotonicMs();
       const asked = canAsk() && inFlight < maxInFlight ? await byStore(question) : null;
-      const decision =
-        asked ?? (whenDegraded === 'share' ? byShare(question) : closed(question, given));
+      const decision = asked ?? here(question, whenDegraded);
       observer.decided(decision.mode, (monotonicMs() - startedMs) / 1_000);
       return decision;
     },
     decideWhile: (question, condition) =>
       canAsk() && inFlight < maxInFlight
-        ? byStoreWhile({ question, condition })
-        : Promise.resolve(null),
+        ? byStoreWhile({ question, condition, askedMs: monotonicMs() })
+        : Promise.resolve('unmet'),
+    decideHere(question, whenDegraded) {
+      const decision = here(question, whenDegraded);
+      observer.decided(decision.mode, 0);
+      return decision;
+    },
     async release(question) {
       local.release(question);
       // Also when it was held here: an answer that was lost may have left it there.

@@ -4,6 +4,7 @@
  * taken up from it, and what it gave up stays given up.
  */
 import type { Database, Random, TransactionalDatabase } from '../ports.ts';
+import { startPatiently } from '../start-patiently.ts';
 import { type MemberRow, settle } from './degraded.ts';
 import type { Standing } from './standing.ts';
 
@@ -82,7 +83,7 @@ export function createMembers(given: {
 
   return {
     async start() {
-      await poll();
+      await startPatiently(async () => void (await poll()));
       loop = run();
     },
     hurry() {

@@ -5,6 +5,7 @@
  */
 import type { ExactLimitsDesign } from '../design.ts';
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
+import { startPatiently } from '../start-patiently.ts';
 import {
   type LimitSetting,
   type LimitsOf,
@@ -101,7 +102,7 @@ export function createLimitSettings(given: {
 
   return {
     async start() {
-      await read();
+      await startPatiently(read);
       schedule();
     },
     refresh,

@@ -14,6 +14,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, type Random, ServiceError } from '../ports.ts';
+import { startPatiently } from '../start-patiently.ts';
 
 const pollMs = 15;
 /** How many leases a logout waits for the others before it says that it is not confirmed. */
@@ -187,7 +188,7 @@ export function createFence(given: {
   const usable = () => !replaced && !closed && monotonicMs() < graceUntil;
   return {
     async start() {
-      await register();
+      await startPatiently(register);
       loop = run();
     },
     async close() {

@@ -16,7 +16,7 @@ import {
 
 export type ControlSignal = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT';
 
-/** A service may drain for some seconds after SIGTERM; everything else is at once. */
+/** A service may drain for some seconds after SIGTERM, and what has a low priority needs the processor to die. */
 const END_LIMIT_MS = 15_000;
 const PAUSE_LIMIT_MS = 2_000;
 
@@ -144,7 +144,6 @@ export class ControlledProcess {
 
   async #untilGone(family: readonly ProcessStamp[]): Promise<void> {
     const gone = await within(this.#child.exited, END_LIMIT_MS);
-    // Those of a low priority need the processor to die as well.
     const all = await until(() => !family.some(isRunning), END_LIMIT_MS);
     if (!gone || !all) throw new Error(`${this.name} (process ${this.pid}) does not end`);
   }
