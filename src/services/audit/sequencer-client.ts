@@ -86,6 +86,7 @@ export function createSequencerProcess(given: {
       clearTimeout(again);
       if (child) await end(child);
     },
+    isRunning: () => child?.pid !== undefined,
     pid: () => child?.pid,
   };
 }

@@ -22,6 +22,8 @@ export interface OwnConnection extends Database {
 
 export interface Sequencer {
   start(): void;
+  /** Whether it would chain, were it elected. */
+  isRunning(): boolean;
   /** Resolves when it works no more; never later than `closeLimitMs`. */
   close(): Promise<void>;
 }
@@ -88,6 +90,7 @@ export function createSequencer(given: Given): Sequencer {
     start() {
       running = run();
     },
+    isRunning: () => !stop.signal.aborted,
     async close() {
       stop.abort();
       await atMost(closeLimitMs, running);

@@ -72,6 +72,8 @@ export interface Audit {
   readonly erase: EraseSubject;
   /** Puts what is committed into the chain from now on. */
   start(): void;
+  /** Whether a sequencer of this process runs, elected or not. */
+  isSequencing(): boolean;
   /** Resolves when every event taken is settled; then with a last checkpoint. */
   close(): Promise<void>;
 }
@@ -95,6 +97,7 @@ export function createAudit(
     writer: events,
     subjects,
     start: () => sequencer?.start(),
+    isSequencing: () => sequencer?.isRunning() ?? false,
     async close() {
       await events.close();
       await sequencer?.close();

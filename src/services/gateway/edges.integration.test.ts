@@ -262,6 +262,7 @@ describe('/metrics', () => {
       'rate_limiter_near_limit_total counter',
       'rate_limiter_breaker_open gauge',
       'audit_service_queue_depth gauge',
+      'audit_sequencer_running gauge',
       'audit_flush_seconds histogram',
       'audit_wait_seconds histogram',
       'audit_flush_events histogram',

@@ -52,6 +52,7 @@ async function start() {
   });
   const metrics = createMetrics({
     auditDepth: (): number => services.audit?.writer.depth() ?? 0,
+    isSequencing: (): boolean => services.audit?.isSequencing() ?? false,
     poolWaiting: stores.db.waiting,
   });
   const resources = {

@@ -231,7 +231,11 @@ function auditMetrics(registers: Registry[]): AuditObserver {
   };
 }
 
-export function createMetrics(read: { auditDepth(): number; poolWaiting(): number }): Metrics {
+export function createMetrics(read: {
+  auditDepth(): number;
+  isSequencing(): boolean;
+  poolWaiting(): number;
+}): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -271,6 +275,9 @@ export function createMetrics(read: { auditDepth(): number; poolWaiting(): numbe
       },
     });
   gauge('audit_service_queue_depth', 'Audit events not yet committed', () => read.auditDepth());
+  gauge('audit_sequencer_running', '1 while the sequencer beside this process runs', () =>
+    read.isSequencing() ? 1 : 0,
+  );
   gauge('pg_pool_waiting', 'Statements waiting for a connection', () => read.poolWaiting());
 
   return {
