@@ -5,7 +5,6 @@
  */
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, type Database, isoFromUs, type Random, timeOrderedId } from '../ports.ts';
 import {
   ArchiveError,
@@ -29,9 +28,7 @@ export interface Operator {
   readonly region: string;
 }
 
-const pageRecords = 1_000;
-/** PostgreSQL rests for so many times as long as a page took: those who write now come first. */
-const restTimes = 2;
+const pageRecords = 5_000;
 const lockTimeout = '5s';
 
 export async function archivePartition(
@@ -155,12 +152,9 @@ async function* readPartition(db: Database, partition: string): AsyncIterable<Au
     text: `DECLARE retiring NO SCROLL CURSOR FOR SELECT ${recordColumns} FROM ${partition} ORDER BY xid, id`,
   });
   for (;;) {
-    const startedMs = performance.now();
     const rows = await db.query<RecordRow>({ text: `FETCH ${pageRecords} FROM retiring` });
-    const tookMs = performance.now() - startedMs;
     for (const row of rows) yield recordOf(row);
     if (rows.length < pageRecords) break;
-    await delay(restTimes * tookMs);
   }
   // An open cursor keeps an index in use, and what is in use cannot be dropped.
   await db.query({ text: 'CLOSE retiring' });
