@@ -87,7 +87,7 @@ export function checkAuditOrder(input: AuditOrderInput): Answer {
     ...(gap === null ? {} : { reason: gap }),
     figures: [
       {
-        ...{ id: 'order-exempt', label: 'from a local log, after the store was back' },
+        ...{ id: 'order-exempt', label: 'late while the store was away, not judged' },
         ...{ value: exempt, unit: 'count' },
       },
     ],
