@@ -186,7 +186,7 @@ describe('interleavings', () => {
                     count(*) FILTER (WHERE event = 'rotated') AS rotated FROM session_events`,
     });
     // It saw what it is about.
-    expect(members.reduce((sum, { seen }) => sum + seen.proven, 0)).toBeGreaterThan(rounds);
+    expect(members.reduce((sum, { seen }) => sum + seen.proven, 0)).toBeGreaterThan(rounds / 5);
     expect(Number(count!.revoked)).toBeGreaterThan(rounds);
     expect(Number(count!.rotated)).toBeGreaterThan(rounds / 4);
   }, 300_000);
