@@ -6,37 +6,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiKeys, KeyCaller } from '../api-keys/contract.ts';
 import { isKeyToken } from '../api-keys/token.ts';
-import { type Clock, type Random, ServiceError, timeOrderedId } from '../ports.ts';
-import { limitedAddress } from '../rate-limit/address.ts';
-import type { Answer, CallSession, Route, Trail } from '../route.ts';
+import { ServiceError } from '../ports.ts';
+import type { Answer, Route } from '../route.ts';
 import type { Recalled, Session, SessionStore } from '../sessions/contract.ts';
-import type { Arrival } from './audit-trail.ts';
-import type { ClientAddress } from './client-address.ts';
+import { introduce, type Passage, type PassageSources, passageOf } from './passage.ts';
 import { isOwnPage, presentedToken } from './presented-token.ts';
 import type { Caller } from './question.ts';
 import type { Refund, RequestLimits, Unproven } from './request-limits.ts';
-
-/** What one request has found out about itself so far. */
-export interface Passage {
-  /** In full, for records; `address` is what is counted. Null when the connection is already gone. */
-  readonly ip: string | null;
-  readonly address: string;
-  /** Empty and null until it is known who asks. */
-  userId: string;
-  session: CallSession | null;
-  key: KeyCaller | null;
-  readonly token: string;
-  readonly trail: Trail;
-  readonly arrival: Arrival;
-  /** What a login that succeeds gives back. */
-  readonly refunds: Refund[];
-}
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    passage: Passage | null;
-  }
-}
 
 type Step = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
 type Work = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
@@ -60,13 +36,10 @@ export interface Guard {
   ): Promise<Answer>;
 }
 
-interface Doorkeeper {
+interface Doorkeeper extends PassageSources {
   readonly sessions: Pick<SessionStore, 'check' | 'recall' | 'confirmed' | 'used'>;
   readonly apiKeys: Pick<ApiKeys, 'authenticate'>;
   readonly limits: RequestLimits;
-  readonly addressOf: ClientAddress;
-  readonly clock: Clock;
-  readonly random: Random;
 }
 
 export const createGuard =
@@ -120,13 +93,7 @@ function asSomebody(given: Doorkeeper, route: Route): Step {
   };
 
   return (request, reply, done) => {
-    let token: string;
-    try {
-      token = tokenOf(request);
-    } catch (error) {
-      done(error as Error);
-      return;
-    }
+    const token = tokenOf(request);
     request.passage = passageOf(given, request, token);
     const check = (unproven?: Unproven) =>
       void checked(request, reply, unproven).then(() => done(), done);
@@ -139,15 +106,6 @@ function asSomebody(given: Doorkeeper, route: Route): Step {
       else done();
     }, done);
   };
-}
-
-/** From now on the request is somebody's, and its answer goes on record. */
-function introduce(passage: Passage, session: Session | null, key: KeyCaller | null): void {
-  passage.session = session;
-  passage.key = key;
-  passage.userId = key ? key.ownerId : session!.userId;
-  passage.trail.userId = passage.userId;
-  passage.trail.organisationId = key ? key.organisationId : session!.organisationId;
 }
 
 const callerOf = ({ userId, organisationId }: Session): Caller => ({
@@ -202,31 +160,6 @@ function asApplicant(given: Doorkeeper, route: Route): Guard {
       await giveBack(request.passage!.refunds);
       return done;
     },
-  };
-}
-
-function passageOf(
-  { addressOf, clock, random }: Doorkeeper,
-  request: FastifyRequest,
-  token: string,
-): Passage {
-  const ip = addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']);
-  const atUs = clock.nowUs();
-  return {
-    ip: ip || null,
-    address: limitedAddress(ip) ?? 'none',
-    userId: '',
-    session: null,
-    key: null,
-    token,
-    trail: { userId: '', organisationId: '', resourceId: null },
-    arrival: {
-      eventId: timeOrderedId(atUs, random.uuid()),
-      atUs,
-      recorded: false,
-      reason: null,
-    },
-    refunds: [],
   };
 }
 
