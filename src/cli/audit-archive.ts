@@ -2,8 +2,7 @@
 import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { EXIT } from '../sim/pure/verdict.ts';
-import type { AuditCall } from './audit.ts';
-import { asJson } from './audit-verify.ts';
+import { type AuditCall, asJson } from './audit-call.ts';
 import { ensureFolder, shownPath } from './write-reports.ts';
 
 export async function archiveMonth({ desk, argument, flags, io }: AuditCall): Promise<number> {

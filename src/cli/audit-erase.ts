@@ -1,7 +1,6 @@
 /** `platform audit erase`: the key of a user's personal fields goes; every record and the chain over it stay. */
 import { EXIT } from '../sim/pure/verdict.ts';
-import type { AuditCall } from './audit.ts';
-import { asJson } from './audit-verify.ts';
+import { type AuditCall, asJson } from './audit-call.ts';
 
 export async function eraseUser({ desk, argument, flags, io }: AuditCall): Promise<number> {
   const { eventId } = await desk.erase(argument);

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import { EXIT } from '../sim/pure/verdict.ts';
-import type { AuditCall } from './audit.ts';
+import type { AuditCall } from './audit-call.ts';
 import { shownPath } from './write-reports.ts';
 
 const CHUNK_LENGTH = 64 * 1024;

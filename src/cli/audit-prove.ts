@@ -1,7 +1,6 @@
 /** `platform audit prove`: that one event is in the log, as a document that can be checked without the log. */
 import { EXIT } from '../sim/pure/verdict.ts';
-import type { AuditCall } from './audit.ts';
-import { asJson } from './audit-verify.ts';
+import { type AuditCall, asJson } from './audit-call.ts';
 
 export async function proveEvent({ desk, argument, flags, io }: AuditCall): Promise<number> {
   const { document, evidence } = await desk.prove(argument.toLowerCase());

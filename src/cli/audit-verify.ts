@@ -5,7 +5,7 @@
  */
 import { OperatorError } from '../sim/errors.ts';
 import { EXIT } from '../sim/pure/verdict.ts';
-import type { AuditCall } from './audit.ts';
+import { type AuditCall, asJson } from './audit-call.ts';
 
 /** More names than these would hide the `next:` line. */
 const NAMED = 3;
@@ -65,10 +65,3 @@ function checked(verification: Verification): string {
 }
 
 const count = (value: number): string => value.toLocaleString('en-US');
-
-/** Places in the log are 64-bit numbers, and JSON has none: they are written as text. */
-export function asJson(document: unknown): string {
-  const plain = (_key: string, value: unknown) =>
-    typeof value === 'bigint' ? String(value) : value;
-  return `${JSON.stringify(document, plain, 2)}\n`;
-}

@@ -2,20 +2,13 @@
  * `platform audit`: the log itself, without a gateway. Opens the log that the flags name, runs one verb on it, and
  * turns what the log refuses into three lines.
  */
-import { type AuditDesk, openAuditDesk } from '../services/gateway/audit-desk.ts';
+import { openAuditDesk } from '../services/gateway/audit-desk.ts';
 import { DeskError } from '../services/gateway/audit-desk-error.ts';
 import { EnvironmentError, OperatorError, UsageError } from '../sim/errors.ts';
+import type { AuditCall } from './audit-call.ts';
 import { type AuditTarget, auditTarget } from './audit-target.ts';
 import type { Io } from './io.ts';
 import type { AuditFlags, AuditVerb } from './program-audit.ts';
-
-/** What a verb works with. */
-export interface AuditCall {
-  readonly desk: AuditDesk;
-  readonly argument: string;
-  readonly flags: AuditFlags;
-  readonly io: Io;
-}
 
 /** Verbs that read or make what is beside the database. */
 const NEED_STATE: readonly AuditVerb[] = ['verify', 'prove', 'export', 'archive', 'attach'];
