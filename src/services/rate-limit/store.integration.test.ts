@@ -50,6 +50,22 @@ const redisNowUs = async () => {
   return Number(seconds) * 1_000_000 + Number(micros);
 };
 
+/** What the pure policy says of the same question at the same time; and what is remembered after it. */
+function expectPure(
+  memory: Map<string, LevelMemory | null>,
+  question: Question,
+  decision: Decision,
+  what: string,
+) {
+  const keys = question.levels.map((level) => levelKey(question.tag, level));
+  const before = keys.map((key) => memory.get(key) ?? null);
+  const pure = decide(before, question, decision.atUs);
+  expect(decision, what).toEqual(pure.decision);
+  keys.forEach((key, k) => {
+    memory.set(key, pure.state[k]!);
+  });
+}
+
 describe('the script', () => {
   const weight = fc.constantFrom(1, 1, 1, 2, 4, 9);
   const shadow = fc.constantFrom(false, false, true);
@@ -152,13 +168,7 @@ describe('the script', () => {
       });
       const decisions = await store.askAll(questions);
       for (const [j, question] of questions.entries()) {
-        const keys = question.levels.map((level) => levelKey(question.tag, level));
-        const before = keys.map((key) => memory.get(key) ?? null);
-        const pure = decide(before, question, decisions[j]!.atUs);
-        expect(decisions[j], `batch ${i}, question ${j}`).toEqual(pure.decision);
-        keys.forEach((key, k) => {
-          memory.set(key, pure.state[k]!);
-        });
+        expectPure(memory, question, decisions[j]!, `batch ${i}, question ${j}`);
         seen[decisions[j]!.admitted ? 'admitted' : 'refused'] += 1;
       }
       await delay(i % 4);
@@ -167,7 +177,8 @@ describe('the script', () => {
   });
 
   it('decides many together only while their conditions hold, and counts nothing for the others', async () => {
-    const memory = new Map<string, LevelMemory>();
+    const memory = new Map<string, LevelMemory | null>();
+    const kept = new Map<string, KeptForQuestion>();
     const one = fc.record({
       user: fc.nat({ max: 2 }),
       limit: fc.constantFrom(3, 6),
@@ -180,30 +191,29 @@ describe('the script', () => {
     await redis.mset('t:held:0', 'live', 't:held:1', 'ended');
     const seen = { admitted: 0, refused: 0, unmet: 0 };
     for (const [i, batch] of batches.entries()) {
-      const asked = batch.map(({ user, limit, text }) => ({
-        question: {
-          tag: `o:72${user}`,
-          levels: [
-            window(limit, 40, { subject: `${user}` }),
-            window(9, 25, { policy: 'organisation' }),
-          ],
-        },
-        // Of three keys one holds it, one another text, and one is not there.
-        condition: { runId: '', key: `t:held:${text}`, text: 'live' },
-      }));
+      const asked = batch.map(({ user, limit, text }) => {
+        const name = `${user} ${limit}`;
+        kept.set(name, kept.get(name) ?? {});
+        return {
+          question: {
+            tag: `o:72${user}`,
+            levels: [
+              window(limit, 40, { subject: `${user}` }),
+              window(9, 25, { policy: 'organisation' }),
+            ],
+            kept: kept.get(name)!,
+          },
+          // Of three keys one holds it, one another text, and one is not there.
+          condition: { runId: '', key: `t:held:${text}`, text: 'live' },
+        };
+      });
       const decisions = await store.askAllWhile(asked);
       for (const [j, { question }] of asked.entries()) {
         const decision = decisions[j]!;
         expect(decision === null, `batch ${i}, question ${j}`).toBe(batch[j]!.text !== 0);
         seen[decision === null ? 'unmet' : decision.admitted ? 'admitted' : 'refused'] += 1;
         if (!decision) continue;
-        const keys = question.levels.map((level) => levelKey(question.tag, level));
-        const before = keys.map((key) => memory.get(key) ?? null);
-        const pure = decide(before, question, decision.atUs);
-        expect(decision, `batch ${i}, question ${j}`).toEqual(pure.decision);
-        keys.forEach((key, k) => {
-          memory.set(key, pure.state[k]!);
-        });
+        expectPure(memory, question, decision, `batch ${i}, question ${j}`);
       }
       await delay(i % 4);
     }
