@@ -9,7 +9,7 @@ const timed: string[] = [
   'src/services/api-keys/store.integration.test.ts',
   'src/services/audit/{sequencer,writers}.integration.test.ts',
   'src/services/rate-limit/**/*.integration.test.ts',
-  'src/sim/effects/{faults,load,testbed}/*.integration.test.ts',
+  'src/sim/effects/{faults,load,process,testbed}/**/*.integration.test.ts',
 ];
 
 // Layers: unit (pure, in process), integration (real PostgreSQL, Redis, sockets, Chromium; two files at a time,

@@ -4,21 +4,21 @@
  */
 import path from 'node:path';
 import { openConnection, openDatabase } from '../dist/services/gateway/clients.js';
+import { openRedis } from '../dist/services/gateway/redis-clients.js';
 import {
   chainHistory,
   createBase,
   migrate,
   settle,
-} from '../dist/services/gateway/database-template.js';
-import { openRedis } from '../dist/services/gateway/redis-clients.js';
+} from '../dist/services/jobs/database-template.js';
 import { findDesign } from '../dist/services/lineage.js';
-import { openCache } from '../dist/sim/effects/testbed/cache.js';
+import { openCache } from '../dist/sim/effects/process/cache.js';
+import { createLease } from '../dist/sim/effects/process/lease.js';
+import { runUser } from '../dist/sim/effects/process/run-user.js';
 import { createDataDirectory } from '../dist/sim/effects/testbed/data-directory.js';
-import { createLease } from '../dist/sim/effects/testbed/lease.js';
 import { startPostgres } from '../dist/sim/effects/testbed/postgres.js';
 import { preparePostgres } from '../dist/sim/effects/testbed/postgres-binaries.js';
 import { startRedis } from '../dist/sim/effects/testbed/redis.js';
-import { runUser } from '../dist/sim/effects/testbed/run-user.js';
 import { withSearchPath } from '../dist/sim/effects/testbed/search-path.js';
 
 /**

@@ -19,7 +19,7 @@ import { readLog } from '../dist/services/audit/log-source.js';
 import { createSequencerProcess } from '../dist/services/audit/sequencer-client.js';
 import { createProjects } from '../dist/services/projects/store.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
-import { childrenOf } from '../dist/sim/effects/testbed/process-table.js';
+import { childrenOf } from '../dist/sim/effects/process/process-table.js';
 import { design, grouped, makeAuditBed, median, percentile, wallClock } from './audit-bed.mjs';
 import { makeEvent, openWriter, write } from './audit-writes.mjs';
 import { cpuUs } from './bed.mjs';

@@ -9,10 +9,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { monotonicUs } from '../dist/sim/effects/load/monotonic-clock.js';
-import { readHistory } from '../dist/sim/effects/load/read-history.js';
-import { startLoadTool } from '../dist/sim/effects/load/start-load-tool.js';
-import { createLease } from '../dist/sim/effects/testbed/lease.js';
+import { monotonicUs } from '../dist/sim/effects/load/engine/monotonic-clock.js';
+import { readHistory } from '../dist/sim/effects/load/engine/read-history.js';
+import { startLoadTool } from '../dist/sim/effects/load/engine/start-load-tool.js';
+import { createLease } from '../dist/sim/effects/process/lease.js';
 
 const MESSAGE_LIMIT_MS = 60_000;
 

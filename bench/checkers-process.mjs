@@ -2,10 +2,11 @@
  * One checker on one generated history of a given size, in a process of its own, so that its peak of memory is
  * its own. `node checkers-process.mjs <checker> <operations>` prints one JSON line.
  */
+
+import { checkRecentView } from '../dist/checkers/audit/check-recent-view.js';
+import { checkSessions } from '../dist/checkers/sessions/check-sessions.js';
 import { logicalOperations } from '../dist/sim/pure/attempts.js';
 import { checkExactlyOnce } from '../dist/sim/pure/check-exactly-once.js';
-import { checkRecentView } from '../dist/sim/pure/check-recent-view.js';
-import { checkSessions } from '../dist/sim/pure/check-sessions.js';
 import { flightLedger, littlesLaw } from '../dist/sim/pure/little.js';
 import { createRandom } from '../dist/sim/pure/random.js';
 import { recoveries } from '../dist/sim/pure/recovery.js';

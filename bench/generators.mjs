@@ -5,7 +5,7 @@
  * schedule and must show it; k6 and autocannon keep their own, and what they show is printed beside it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findProgram } from '../dist/sim/effects/testbed/find-program.js';
+import { findProgram } from '../dist/sim/effects/process/find-program.js';
 import { summarize } from '../dist/sim/pure/histogram.js';
 import { LOAD_TOOLS, timesFromSend } from '../dist/sim/pure/load-tool.js';
 import { constantRate, makeBed, nextMessage } from './bed.mjs';

@@ -11,10 +11,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { createClient } from 'redis';
-import { startChild } from '../dist/sim/effects/testbed/child-process.js';
-import { machinePinPlan } from '../dist/sim/effects/testbed/pin-machine.js';
-import { pinRunning } from '../dist/sim/effects/testbed/pin-running.js';
-import { commandOf } from '../dist/sim/effects/testbed/process-table.js';
+import { startChild } from '../dist/sim/effects/process/child-process.js';
+import { machinePinPlan } from '../dist/sim/effects/process/pin-machine.js';
+import { pinRunning } from '../dist/sim/effects/process/pin-running.js';
+import { commandOf } from '../dist/sim/effects/process/process-table.js';
 import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
 import { nextMessage } from './bed.mjs';
 
@@ -27,7 +27,7 @@ const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) Chrome/131';
 /** Of every Node process here: with the default of 16 MB, half of what is in flight is copied by each collection. */
 const NODE_OPTIONS = '--max-semi-space-size=32';
 
-/** @typedef {import('../dist/sim/effects/testbed/child-process.js').Child} Child */
+/** @typedef {import('../dist/sim/effects/process/child-process.js').Child} Child */
 
 /** @param {string} logFolder */
 export async function openHotPathBed(logFolder) {
@@ -48,14 +48,14 @@ export async function openHotPathBed(logFolder) {
         template: [
           {
             name: 'template',
-            module: 'services/gateway/template.js',
+            module: 'services/jobs/template.js',
             params: { design: DESIGN, rows: 0, heavyUsers: 0, heavyRows: 0, users: USERS },
           },
         ],
       },
       accounts: {
         name: 'accounts',
-        module: 'services/gateway/accounts.js',
+        module: 'services/jobs/accounts.js',
         params: {
           ...{ count: 0, heavyUsers: 0, design: DESIGN },
           groups: [

@@ -10,10 +10,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { turn1 } from '../dist/scenarios/turn1.js';
-import { monotonicUs } from '../dist/sim/effects/load/monotonic-clock.js';
-import { readHistory } from '../dist/sim/effects/load/read-history.js';
-import { startSender } from '../dist/sim/effects/load/sender.js';
-import { machinePinPlan } from '../dist/sim/effects/testbed/pin-machine.js';
+import { monotonicUs } from '../dist/sim/effects/load/engine/monotonic-clock.js';
+import { readHistory } from '../dist/sim/effects/load/engine/read-history.js';
+import { startSender } from '../dist/sim/effects/load/engine/sender.js';
+import { machinePinPlan } from '../dist/sim/effects/process/pin-machine.js';
 import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
 import { summarize } from '../dist/sim/pure/histogram.js';
 
@@ -24,7 +24,7 @@ const MAX_RATIO = 1.2;
 /**
  * @typedef {import('../dist/sim/pure/workload.js').Workload} Workload
  * @typedef {import('../dist/sim/effects/testbed/testbed.js').Testbed} Testbed
- * @typedef {import('../dist/sim/effects/load/sender.js').Sender} Sender
+ * @typedef {import('../dist/sim/effects/load/engine/sender.js').Sender} Sender
  * @typedef {{ p50Us: number, p99Us: number, checks: number, errors: number, logins: number }} Stretch
  * @typedef {{ baseline: Stretch, storm: Stretch }} Round
  */

@@ -15,11 +15,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { startProxy } from '../dist/sim/effects/faults/proxy.js';
-import { cacheFolder } from '../dist/sim/effects/testbed/cache.js';
-import { startChild, untilReady } from '../dist/sim/effects/testbed/child-process.js';
-import { findProgram } from '../dist/sim/effects/testbed/find-program.js';
-import { freePort } from '../dist/sim/effects/testbed/free-port.js';
-import { createLease } from '../dist/sim/effects/testbed/lease.js';
+import { cacheFolder } from '../dist/sim/effects/process/cache.js';
+import { startChild, untilReady } from '../dist/sim/effects/process/child-process.js';
+import { findProgram } from '../dist/sim/effects/process/find-program.js';
+import { freePort } from '../dist/sim/effects/process/free-port.js';
+import { createLease } from '../dist/sim/effects/process/lease.js';
 import { cpuUs, makeBed, nextMessage } from './bed.mjs';
 
 export const title = 'what the fault proxy adds without a fault, beside Toxiproxy';
@@ -31,7 +31,7 @@ const VERSION = 'v2.5.0';
 const MODULE = `github.com/Shopify/toxiproxy/v2/cmd/server@${VERSION}`;
 
 /**
- * @typedef {import('../dist/sim/effects/testbed/lease.js').Lease} Lease
+ * @typedef {import('../dist/sim/effects/process/lease.js').Lease} Lease
  * @typedef {{ port: number, pid: number | null }} Path
  * @typedef {{ p50Us: number, p99Us: number, cpuUs: number }} Round
  * @typedef {Record<string, Round[]>} Rounds

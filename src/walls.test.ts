@@ -79,13 +79,24 @@ const exactly = (name: string) => new RegExp(`^${name}(/|$)`);
 const walls: readonly Wall[] = [
   {
     name: 'a service knows itself, the design and what lies directly in src/services',
-    from: /^src\/services\/(?!gateway\/)[^/]+\/|^src\/services\/[^/]+\.ts$/,
+    from: /^src\/services\/(?!gateway\/|jobs\/)[^/]+\/|^src\/services\/[^/]+\.ts$/,
     allowed: [npmOrNode, /^src\/services\/[^/]+\.ts$/, /^<own folder>/],
   },
   {
     name: 'the gateway composes services and knows nothing else',
-    from: /^src\/services\/gateway\//,
+    from: /^src\/services\/gateway\/(?!fixtures\/)/,
+    allowed: [npmOrNode, /^src\/services\/(?!jobs\/)/],
+  },
+  {
+    name: 'one-shot jobs run services and the gateway, and no other room runs them',
+    from: /^src\/services\/jobs\//,
     allowed: [npmOrNode, /^src\/services\//],
+  },
+  {
+    name: 'a checker knows the shapes of the history and the generic pure ring',
+    from: /^src\/checkers\//,
+    typesOnly: /^src\/sim\/(history|result|scenario)\.ts$/,
+    allowed: [/^src\/checkers\//, /^src\/sim\/pure\//, /^src\/sim\/(history|result|scenario)\.ts$/],
   },
   {
     name: 'the engine knows no service, scenario, report or command line',
@@ -114,6 +125,7 @@ const walls: readonly Wall[] = [
     allowed: [
       npmOrNode,
       /^src\/scenarios\//,
+      /^src\/checkers\//,
       /^src\/sim\//,
       /^src\/services\/(design|lineage)\.ts$/,
       /^src\/services\/[^/]+\/[^/]*policy\.ts$/,
@@ -238,7 +250,7 @@ const deadFiles: Rule = (tree) => {
 
 const pureHasNoClock: Rule = (tree) =>
   sources(tree)
-    .filter(([file]) => file.startsWith('src/sim/pure/'))
+    .filter(([file]) => /^src\/(sim\/pure|checkers)\//.test(file))
     .flatMap(([file, text]) =>
       [
         ...withoutComments(text).matchAll(
@@ -269,9 +281,22 @@ const plantedArrows: Readonly<Record<string, readonly Readonly<Record<string, st
   'the gateway composes services and knows nothing else': [
     { 'src/services/gateway/main.ts': "const r = await import('../../report/html.ts');" },
   ],
+  'one-shot jobs run services and the gateway, and no other room runs them': [
+    {
+      'src/services/jobs/template.ts':
+        "import { startTestbed } from '../../sim/effects/testbed/testbed.ts';",
+    },
+  ],
+  'a checker knows the shapes of the history and the generic pure ring': [
+    { 'src/checkers/audit/check-audit.ts': "import { readFileSync } from 'node:fs';" },
+    { 'src/checkers/audit/check-audit.ts': "import { parse } from '../../sim/result.ts';" },
+  ],
   'the engine knows no service, scenario, report or command line': [
     { 'src/sim/run.ts': "import {\n  design,\n} from '../services/design.ts';" },
-    { 'src/sim/effects/load/sender.ts': "export { list } from '../../../scenarios/index.ts';" },
+    {
+      'src/sim/effects/load/engine/sender.ts':
+        "export { list } from '../../../../scenarios/index.ts';",
+    },
   ],
   'the pure ring imports only the pure ring and the shape of facts': [
     { 'src/sim/pure/slo.ts': "import { readFileSync } from 'node:fs';" },

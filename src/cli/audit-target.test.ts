@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startTimeOf } from '../sim/effects/testbed/process-table.ts';
+import { startTimeOf } from '../sim/effects/process/process-table.ts';
 import { announceTarget, auditTarget } from './audit-target.ts';
 
 let cache = '';

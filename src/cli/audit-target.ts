@@ -5,9 +5,9 @@
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { cacheFolder } from '../sim/effects/testbed/cache.ts';
-import { type Lease, readLease, runsFolder } from '../sim/effects/testbed/lease.ts';
-import { isRunning } from '../sim/effects/testbed/process-table.ts';
+import { cacheFolder } from '../sim/effects/process/cache.ts';
+import { type Lease, readLease, runsFolder } from '../sim/effects/process/lease.ts';
+import { isRunning } from '../sim/effects/process/process-table.ts';
 import { UsageError } from '../sim/errors.ts';
 import type { Io } from './io.ts';
 

@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { promisify } from 'node:util';
+import { findProgram } from '../sim/effects/process/find-program.ts';
 import { pingPostgres, redact } from '../sim/effects/testbed/external.ts';
-import { findProgram } from '../sim/effects/testbed/find-program.ts';
 import { preparePostgres } from '../sim/effects/testbed/postgres-binaries.ts';
 import { findRedis, redisInfo } from '../sim/effects/testbed/redis.ts';
 import { OperatorError } from '../sim/errors.ts';

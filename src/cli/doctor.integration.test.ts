@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createLease, leaseFile } from '../sim/effects/process/lease.ts';
 import { makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
-import { createLease, leaseFile } from '../sim/effects/testbed/lease.ts';
 import { runDoctor } from './doctor.ts';
 import type { Check } from './doctor-check.ts';
 import { captureIo } from './fixtures/captured-io.ts';

@@ -3,12 +3,12 @@
  * Every problem comes with what to type. Exit 0, or 3 when something a run needs is missing.
  */
 import { describeMachine, type Machine } from '../sim/effects/observe/machine.ts';
-import { cacheFolder, openCache } from '../sim/effects/testbed/cache.ts';
+import { cacheFolder, openCache } from '../sim/effects/process/cache.ts';
+import { cleanStale, findLeftovers } from '../sim/effects/process/leftovers.ts';
+import { machinePinPlan } from '../sim/effects/process/pin-machine.ts';
+import { runUser } from '../sim/effects/process/run-user.ts';
 import { freeBytes } from '../sim/effects/testbed/disk-space.ts';
-import { cleanStale, findLeftovers } from '../sim/effects/testbed/leftovers.ts';
-import { machinePinPlan } from '../sim/effects/testbed/pin-machine.ts';
 import { listTemplates } from '../sim/effects/testbed/postgres-template.ts';
-import { runUser } from '../sim/effects/testbed/run-user.ts';
 import { OperatorError } from '../sim/errors.ts';
 import { type Check, fail, ok, warn } from './doctor-check.ts';
 import { checkMachine, checkNode } from './doctor-machine.ts';

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { cacheFolder } from '../sim/effects/testbed/cache.ts';
+import { cacheFolder } from '../sim/effects/process/cache.ts';
 import { createRandom } from '../sim/pure/random.ts';
 import { command } from './fixtures/command.ts';
 import { type KilledRun, killAt, linkedCache, remainsOf } from './fixtures/killed-run.ts';

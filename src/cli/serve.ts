@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { designs } from '../services/lineage.ts';
-import type { DeathNotice } from '../sim/effects/testbed/child-process.ts';
+import type { DeathNotice } from '../sim/effects/process/child-process.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import type { Account } from '../sim/pure/workload.ts';

@@ -1,9 +1,9 @@
 /** What `platform setup` needs to know of the machine: package manager, rights, what is missing, what runs. */
 import { readdirSync } from 'node:fs';
-import { findProgram } from '../sim/effects/testbed/find-program.ts';
-import { commandOf, userOf } from '../sim/effects/testbed/process-table.ts';
+import { findProgram } from '../sim/effects/process/find-program.ts';
+import { commandOf, userOf } from '../sim/effects/process/process-table.ts';
+import { accountId } from '../sim/effects/process/run-user.ts';
 import { findRedis } from '../sim/effects/testbed/redis.ts';
-import { accountId } from '../sim/effects/testbed/run-user.ts';
 import { findChromium } from './doctor-tools.ts';
 import type { PackageManager, SetupMachine, Tool } from './setup-plan.ts';
 

@@ -4,9 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline/promises';
-import { openCache } from '../sim/effects/testbed/cache.ts';
+import { openCache } from '../sim/effects/process/cache.ts';
+import { runUser } from '../sim/effects/process/run-user.ts';
 import { preparePostgres } from '../sim/effects/testbed/postgres-binaries.ts';
-import { runUser } from '../sim/effects/testbed/run-user.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import type { Io } from './io.ts';
 import { describeSetupMachine, missingTools, redisDaemons } from './setup-machine.ts';

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { checkEvidence, type FileProblem, MANIFEST_FILE } from '../sim/effects/evidence.ts';
-import { CorruptHistory } from '../sim/effects/load/read-history.ts';
+import { CorruptHistory } from '../sim/effects/load/engine/read-history.ts';
 import { OperatorError } from '../sim/errors.ts';
 import { EXIT } from '../sim/pure/verdict.ts';
 import { type CheckerAnswer, type Recheck, recheck } from '../sim/recheck.ts';

@@ -1,10 +1,15 @@
 /** Invariants about the audit log, in the platform's own shapes: they turn responses into what a checker reads. */
+
+import { checkAudit } from '../checkers/audit/check-audit.ts';
+import { checkAtomic } from '../checkers/audit/check-audit-atomic.ts';
+import { checkChain } from '../checkers/audit/check-audit-chain.ts';
+import { checkAuditOrder } from '../checkers/audit/check-audit-order.ts';
+import {
+  checkRecentView,
+  type ViewItem,
+  type ViewRead,
+} from '../checkers/audit/check-recent-view.ts';
 import type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { checkAudit } from '../sim/pure/check-audit.ts';
-import { checkAtomic } from '../sim/pure/check-audit-atomic.ts';
-import { checkChain } from '../sim/pure/check-audit-chain.ts';
-import { checkAuditOrder } from '../sim/pure/check-audit-order.ts';
-import { checkRecentView, type ViewItem, type ViewRead } from '../sim/pure/check-recent-view.ts';
 import { faultWindows } from '../sim/pure/fault-windows.ts';
 import type { Invariant } from '../sim/scenario.ts';
 

@@ -7,13 +7,13 @@
 import { parseSlo } from '../sim/pure/slo.ts';
 import { invariantsOf, operationsOf, type Scenario } from '../sim/scenario.ts';
 
+export { type AuditInput, checkAudit } from '../checkers/audit/check-audit.ts';
+export { checkAtomic } from '../checkers/audit/check-audit-atomic.ts';
+export { checkChain } from '../checkers/audit/check-audit-chain.ts';
+export { checkAuditOrder } from '../checkers/audit/check-audit-order.ts';
+export { checkRecentView } from '../checkers/audit/check-recent-view.ts';
 export type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-export { type AuditInput, checkAudit } from '../sim/pure/check-audit.ts';
-export { checkAtomic } from '../sim/pure/check-audit-atomic.ts';
-export { checkChain } from '../sim/pure/check-audit-chain.ts';
-export { checkAuditOrder } from '../sim/pure/check-audit-order.ts';
 export { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
-export { checkRecentView } from '../sim/pure/check-recent-view.ts';
 export { faultWindows } from '../sim/pure/fault-windows.ts';
 export { type KillKind, planKills } from '../sim/pure/kill-plan.ts';
 export { createRandom } from '../sim/pure/random.ts';

@@ -3,8 +3,9 @@
  * operation without it lies between its sending and its answer, shifted onto that clock by what the others show:
  * each was decided while it was on its way, so the difference of the clocks is known to within a few milliseconds.
  */
+
+import type { LimitEvent } from '../checkers/limits/check-window.ts';
 import type { HistoryRecord, OperationRecord } from '../sim/history.ts';
-import type { LimitEvent } from '../sim/pure/check-window.ts';
 import { evidenceOf, type LimitEvidence } from './limit-evidence.ts';
 
 /** Which operations a limit counts, and as whose. */

@@ -2,12 +2,13 @@
  * Invariants about limits, in the platform's own shapes. Factories that take plain numbers: windows are data, so
  * that the same scenario runs with 60 s and with 2 s.
  */
+
+import { checkDegraded } from '../checkers/limits/check-degraded.ts';
+import { type AgentRequest, checkFairShare } from '../checkers/limits/check-fair-share.ts';
+import { checkRetryAfter, type LimitedAnswer } from '../checkers/limits/check-retry-after.ts';
+import { checkWindow, type LimitEvent } from '../checkers/limits/check-window.ts';
+import { refusalsAreDue, windowIsExact } from '../checkers/limits/window-verdicts.ts';
 import type { HistoryRecord } from '../sim/history.ts';
-import { checkDegraded } from '../sim/pure/check-degraded.ts';
-import { type AgentRequest, checkFairShare } from '../sim/pure/check-fair-share.ts';
-import { checkRetryAfter, type LimitedAnswer } from '../sim/pure/check-retry-after.ts';
-import { checkWindow, type LimitEvent } from '../sim/pure/check-window.ts';
-import { refusalsAreDue, windowIsExact } from '../sim/pure/window-verdicts.ts';
 import type { Invariant } from '../sim/scenario.ts';
 import {
   type Judged,

@@ -26,14 +26,14 @@ export function platformTestbed(bed: PlatformTestbed): TestbedSpec {
       template: [
         {
           name: 'template',
-          module: 'services/gateway/template.js',
+          module: 'services/jobs/template.js',
           params: { rows: 0, heavyUsers: 0, heavyRows: 0, ...template },
         },
       ],
     },
     accounts: {
       name: 'accounts',
-      module: 'services/gateway/accounts.js',
+      module: 'services/jobs/accounts.js',
       params: { count: 0, heavyUsers: 0, design, ...accounts },
     },
     service: {

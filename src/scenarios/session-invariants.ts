@@ -1,14 +1,15 @@
 /** Invariants about sessions, in the platform's own shapes: they turn the turn's operations into what a checker reads. */
-import type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
+
 import {
   checkSessions,
   type SessionEvent,
   type SessionFindings,
-} from '../sim/pure/check-sessions.ts';
-import { type ReconciledOperation, reconcile } from '../sim/pure/reconcile.ts';
-import { type SessionCoverage, sessionCoverage } from '../sim/pure/session-coverage.ts';
-import { logoutIsFinal, sessionsAreKept } from '../sim/pure/session-verdicts.ts';
+} from '../checkers/sessions/check-sessions.ts';
+import { type ReconciledOperation, reconcile } from '../checkers/sessions/reconcile.ts';
+import { type SessionCoverage, sessionCoverage } from '../checkers/sessions/session-coverage.ts';
+import { logoutIsFinal, sessionsAreKept } from '../checkers/sessions/session-verdicts.ts';
+import type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+import { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
 import type { Figure, InvariantResult } from '../sim/result.ts';
 import type { Invariant } from '../sim/scenario.ts';
 

@@ -277,5 +277,5 @@ export const turn1 = defineScenario({
     sessionsSurvive({ targets, lastLook: 'final-ended' }),
     lifeCycleOnce,
   ],
-  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+  effects: { name: 'effects', module: 'services/jobs/effects.js' },
 });

@@ -293,10 +293,10 @@ export const turn2 = defineScenario({
     },
   ],
   invariants: (quick) => invariants(quick ? QUICK : FULL),
-  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+  effects: { name: 'effects', module: 'services/jobs/effects.js' },
   comparison: {
     name: 'comparison',
-    module: 'services/gateway/compare-limiters.js',
+    module: 'services/jobs/compare-limiters.js',
     params: { windowMs: 1_000 },
   },
 });

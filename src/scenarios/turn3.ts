@@ -271,5 +271,5 @@ export const turn3 = defineScenario({
     auditOrder({ away: POSTGRES_AWAY }),
     auditChain,
   ],
-  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+  effects: { name: 'effects', module: 'services/jobs/effects.js' },
 });

@@ -45,7 +45,7 @@ function testbed(design: string, quick: boolean): TestbedSpec {
   const divisor = quick ? QUICK_DIVISOR : 1;
   const template: ProcessSpec = {
     name: 'template',
-    module: 'services/gateway/template.js',
+    module: 'services/jobs/template.js',
     params: {
       design,
       rows: Math.round(FULL.rows / divisor),
@@ -58,7 +58,7 @@ function testbed(design: string, quick: boolean): TestbedSpec {
     postgres: { settings: POSTGRES_SETTINGS, template: [template] },
     accounts: {
       name: 'accounts',
-      module: 'services/gateway/accounts.js',
+      module: 'services/jobs/accounts.js',
       params: { count: USERS, heavyCount: HEAVY_USERS, heavyUsers: HEAVY_USERS },
     },
     service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
@@ -179,7 +179,7 @@ export const turn4 = defineScenario({
   culprit: 'SELECT * FROM audit_logs WHERE user_id',
   metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
   effects: {
-    ...{ name: 'effects', module: 'services/gateway/effects.js' },
+    ...{ name: 'effects', module: 'services/jobs/effects.js' },
     // All of it, history and run: about 15 s of a core for a million records.
     params: { verifyUpTo: 2 * FULL.rows },
   },

@@ -203,5 +203,5 @@ export const turn5 = defineScenario({
     { id: 'liveness', objective: 'errors < 1%', operations: tenantNames, phases: ['liveness'] },
   ],
   invariants: (quick) => invariants(quick ? QUICK : FULL),
-  effects: { name: 'effects', module: 'services/gateway/effects.js' },
+  effects: { name: 'effects', module: 'services/jobs/effects.js' },
 });

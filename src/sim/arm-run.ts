@@ -3,8 +3,8 @@
  * that happens lands in the history; judging it is not done here (pure/arm-result.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicUs } from './effects/load/monotonic-clock.ts';
-import { startLoadTool } from './effects/load/start-load-tool.ts';
+import { monotonicUs } from './effects/load/engine/monotonic-clock.ts';
+import { startLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
 import type { Testbed } from './effects/testbed/testbed.ts';
 import type { FaultRecord, MetricRecord, PhaseRecord } from './history.ts';

@@ -4,13 +4,13 @@
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makePassable, makePrivate, openCache } from './effects/testbed/cache.ts';
-import { createLease } from './effects/testbed/lease.ts';
-import type { PinPlan } from './effects/testbed/pin-plan.ts';
-import { runUser } from './effects/testbed/run-user.ts';
+import { makePassable, makePrivate, openCache } from './effects/process/cache.ts';
+import { createLease } from './effects/process/lease.ts';
+import type { PinPlan } from './effects/process/pin-plan.ts';
+import { runUser } from './effects/process/run-user.ts';
+import { Undo } from './effects/process/undo.ts';
 import { runOneShot } from './effects/testbed/service-process.ts';
 import { openRedis } from './effects/testbed/testbed-stores.ts';
-import { Undo } from './effects/testbed/undo.ts';
 import type { Comparison } from './result.ts';
 import type { ProcessSpec } from './scenario.ts';
 

@@ -4,7 +4,7 @@
  * pure/calibration.ts for the laws, and design.md for why a population of a fixed size was not enough.
  */
 import type { ArmRun } from './arm-run.ts';
-import type { SenderTotals } from './effects/load/sender.ts';
+import type { SenderTotals } from './effects/load/engine/sender.ts';
 import {
   LoadMemory,
   type Population,

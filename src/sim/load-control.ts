@@ -8,7 +8,7 @@ import type {
   Sender,
   SenderProgress,
   SenderTotals,
-} from './effects/load/sender.ts';
+} from './effects/load/engine/sender.ts';
 import type { CpuSampler } from './effects/observe/cpu.ts';
 import { type LoadTool, timesFromSend } from './pure/load-tool.ts';
 import { cpuPercentBetween } from './pure/resources.ts';

@@ -2,7 +2,7 @@
  * Runs the checkers of a finished run once more, on its history alone, and sets their answers beside the recorded
  * ones. Arm by arm, so that memory holds one arm's records at a time.
  */
-import { readHistory } from './effects/load/read-history.ts';
+import { readHistory } from './effects/load/engine/read-history.ts';
 import type { HistoryRecord } from './history.ts';
 import type { ArmName, InvariantResult, Result, Verdict } from './result.ts';
 import type { Invariant } from './scenario.ts';

@@ -1,6 +1,6 @@
 /** Rising open load, a step at a time, until an SLO breaks or the generator cannot follow. */
 import type { ArmRun } from './arm-run.ts';
-import { readHistory } from './effects/load/read-history.ts';
+import { readHistory } from './effects/load/engine/read-history.ts';
 import type { OperationRecord } from './history.ts';
 import { judgeStep } from './pure/capacity.ts';
 import { stepPhase } from './pure/judge-slos.ts';

@@ -10,8 +10,8 @@ import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { commandOf, startTimeOf } from '../../sim/effects/process/process-table.ts';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
-import { commandOf, startTimeOf } from '../../sim/effects/testbed/process-table.ts';
 import { readCheckpoint } from '../audit/chain/checkpoint.ts';
 import {
   addEvents,

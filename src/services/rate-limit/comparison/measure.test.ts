@@ -1,6 +1,6 @@
 /** The engine has a checker for the same, which services may not know: both must say the same. */
 import { describe, expect, it } from 'vitest';
-import { checkWindow } from '../../../sim/pure/check-window.ts';
+import { checkWindow } from '../../../checkers/limits/check-window.ts';
 import { type Decided, falseRefusals, worstWindow } from './measure.ts';
 import { seededRandom } from './seeded-random.ts';
 import { makeTrace } from './trace.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultSpec, LinkRule } from '../../scenario.ts';
+import { startTimeOf } from '../process/process-table.ts';
 import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
-import { startTimeOf } from '../testbed/process-table.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { createFault, type Fault } from './fault.ts';
 

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultRecord } from '../../history.ts';
 import type { PlannedFault } from '../../scenario.ts';
+import { isPaused, startTimeOf } from '../process/process-table.ts';
 import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
-import { isPaused, startTimeOf } from '../testbed/process-table.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { type NemesisOptions, startNemesis } from './nemesis.ts';
 

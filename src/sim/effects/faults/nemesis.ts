@@ -8,7 +8,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRecord } from '../../history.ts';
 import type { Moment, PlannedFault } from '../../scenario.ts';
-import { monotonicUs } from '../load/monotonic-clock.ts';
+import { monotonicUs } from '../load/engine/monotonic-clock.ts';
 import { createFault, type Fault, type FaultTargets } from './fault.ts';
 import { limited } from './limited.ts';
 import { describeMoment, untilMoment } from './moment.ts';

@@ -5,9 +5,9 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultSpec } from '../../scenario.ts';
+import { isPortOpen } from '../process/free-port.ts';
+import { isPaused, startTimeOf } from '../process/process-table.ts';
 import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
-import { isPortOpen } from '../testbed/free-port.ts';
-import { isPaused, startTimeOf } from '../testbed/process-table.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { createFault } from './fault.ts';
 

@@ -4,7 +4,7 @@
  */
 import { createRandom, type Random } from '../../pure/random.ts';
 import type { LinkRule } from '../../scenario.ts';
-import { monotonicUs } from '../load/monotonic-clock.ts';
+import { monotonicUs } from '../load/engine/monotonic-clock.ts';
 import type { ProxyDecision, Route, RouteFilter } from './proxy-protocol.ts';
 import { ProxyRoute } from './proxy-route.ts';
 import { type ActiveRule, activate } from './proxy-rule.ts';

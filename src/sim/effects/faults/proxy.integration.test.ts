@@ -2,8 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../process/free-port.ts';
 import { eventually } from '../testbed/fixtures/bed.ts';
-import { freePort } from '../testbed/free-port.ts';
 import { makeProxyBed, type ProxyBed, rawClient, route } from './fixtures/proxy-bed.ts';
 import type { FaultProxy } from './proxy.ts';
 

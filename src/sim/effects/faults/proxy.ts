@@ -3,10 +3,10 @@
  * limit, and a proxy that dies fails whatever is waited for, with the end of its log as the reason.
  */
 import type { LinkRule } from '../../scenario.ts';
-import { preferGenerator } from '../load/generator-priority.ts';
-import { type Child, ChildFailure, startChild } from '../testbed/child-process.ts';
-import type { Lease } from '../testbed/lease.ts';
-import { distModule, packageRoot } from '../testbed/package-root.ts';
+import { preferGenerator } from '../load/engine/generator-priority.ts';
+import { type Child, ChildFailure, startChild } from '../process/child-process.ts';
+import type { Lease } from '../process/lease.ts';
+import { distModule, packageRoot } from '../process/package-root.ts';
 import { probeRoute } from './proxy-probe.ts';
 import type {
   Address,

@@ -10,8 +10,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Environment } from '../../result.ts';
-import { cacheFolder } from '../testbed/cache.ts';
-import { packageRoot, packageVersion } from '../testbed/package-root.ts';
+import { cacheFolder } from '../process/cache.ts';
+import { packageRoot, packageVersion } from '../process/package-root.ts';
 
 export type Machine = Pick<
   Environment,

@@ -1,10 +1,10 @@
 /** Making a PostgreSQL data directory, and forcing one to disk. Both are initdb's work. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { makePrivate } from './cache.ts';
+import { makePrivate } from '../process/cache.ts';
+import type { RunUser } from '../process/run-user.ts';
 import { postgresEnvironment } from './postgres.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
-import type { RunUser } from './run-user.ts';
 
 const LIMIT_MS = 60_000;
 

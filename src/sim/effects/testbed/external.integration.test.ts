@@ -3,11 +3,11 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EnvironmentError } from '../../errors.ts';
+import { dropKeys, dropSchema } from '../process/external-cleanup.ts';
+import { freePort } from '../process/free-port.ts';
 import { redact } from './external.ts';
-import { dropKeys, dropSchema } from './external-cleanup.ts';
 import { bedSpec, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
 import { startOwner } from './fixtures/owner.ts';
-import { freePort } from './free-port.ts';
 import { startTestbed, type Testbed } from './testbed.ts';
 
 // The "external" servers are those of another testbed: real, and not the run's own.

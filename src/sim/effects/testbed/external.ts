@@ -4,9 +4,9 @@
  */
 import pg from 'pg';
 import { EnvironmentError } from '../../errors.ts';
-import { dropKeys, dropSchema } from './external-cleanup.ts';
-import type { Lease } from './lease.ts';
-import { commandOf, parentOf } from './process-table.ts';
+import { dropKeys, dropSchema } from '../process/external-cleanup.ts';
+import type { Lease } from '../process/lease.ts';
+import { commandOf, parentOf } from '../process/process-table.ts';
 import { redisInfo } from './redis.ts';
 import { withSearchPath } from './search-path.ts';
 

@@ -4,7 +4,7 @@
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRunning, type ProcessStamp, startTimeOf } from './process-table.ts';
+import { isRunning, type ProcessStamp, startTimeOf } from '../process/process-table.ts';
 
 function ownerOf(file: string): ProcessStamp | null {
   try {

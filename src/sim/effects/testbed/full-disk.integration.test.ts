@@ -4,11 +4,11 @@ import { existsSync, mkdirSync, readdirSync, statfsSync, writeFileSync } from 'n
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EnvironmentError } from '../../errors.ts';
+import { createLease } from '../process/lease.ts';
+import { packageRoot } from '../process/package-root.ts';
+import { processesIn } from '../process/process-table.ts';
 import { bedSpec, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
-import { createLease } from './lease.ts';
-import { packageRoot } from './package-root.ts';
 import { copyTemplate } from './postgres-template.ts';
-import { processesIn } from './process-table.ts';
 import { startTestbed } from './testbed.ts';
 
 const MB = 1024 ** 2;

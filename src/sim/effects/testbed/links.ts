@@ -10,9 +10,9 @@ import {
   type Route,
   startProxy,
 } from '../faults/proxy.ts';
-import type { DeathNotice } from './child-process.ts';
-import type { Lease } from './lease.ts';
-import type { Undo } from './undo.ts';
+import type { DeathNotice } from '../process/child-process.ts';
+import type { Lease } from '../process/lease.ts';
+import type { Undo } from '../process/undo.ts';
 
 export interface Links {
   /** Throws unless this link is proxied; `instance` null means every process of the service. */

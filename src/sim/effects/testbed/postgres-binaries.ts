@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../errors.ts';
-import { makePassable } from './cache.ts';
+import { makePassable } from '../process/cache.ts';
 import { explainDiskFull, folderBytes, requireFreeSpace } from './disk-space.ts';
 
 export interface PostgresBinaries {

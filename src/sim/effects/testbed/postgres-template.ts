@@ -22,10 +22,10 @@ import {
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../errors.ts';
-import { makePassable } from './cache.ts';
+import { makePassable } from '../process/cache.ts';
+import type { Lease } from '../process/lease.ts';
 import { explainDiskFull, folderBytes, requireFreeSpace } from './disk-space.ts';
 import { withLock } from './file-lock.ts';
-import type { Lease } from './lease.ts';
 
 const run = promisify(execFile);
 const KEEP = 6;

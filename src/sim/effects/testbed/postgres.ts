@@ -4,11 +4,11 @@
  */
 import pg from 'pg';
 import { EnvironmentError } from '../../errors.ts';
-import { type Child, ChildFailure, startChild, untilReady } from './child-process.ts';
-import { onFreePort } from './free-port.ts';
-import type { Lease } from './lease.ts';
+import { type Child, ChildFailure, startChild, untilReady } from '../process/child-process.ts';
+import { onFreePort } from '../process/free-port.ts';
+import type { Lease } from '../process/lease.ts';
+import type { RunUser } from '../process/run-user.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
-import type { RunUser } from './run-user.ts';
 
 const READY_LIMIT_MS = 20_000;
 

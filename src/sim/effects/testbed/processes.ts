@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError } from '../../errors.ts';
-import type { ControlledProcess, ControlSignal } from './controlled-process.ts';
+import type { ControlledProcess, ControlSignal } from '../process/controlled-process.ts';
+import { sendSignal, startTimeOf } from '../process/process-table.ts';
 import { withBackend } from './postgres-backend.ts';
-import { sendSignal, startTimeOf } from './process-table.ts';
 
 export const BACKEND = 'postgres-backend';
 const BACKEND_LIMIT_MS = 2_000;

@@ -1,11 +1,11 @@
 /** A Redis (or Valkey) server of our own: from PATH, on 127.0.0.1, nothing written to disk. */
 import { Redis } from 'ioredis';
 import { EnvironmentError } from '../../errors.ts';
-import { type Child, ChildFailure, startChild, untilReady } from './child-process.ts';
-import { findProgram } from './find-program.ts';
-import { onFreePort } from './free-port.ts';
-import type { Lease } from './lease.ts';
-import type { RunUser } from './run-user.ts';
+import { type Child, ChildFailure, startChild, untilReady } from '../process/child-process.ts';
+import { findProgram } from '../process/find-program.ts';
+import { onFreePort } from '../process/free-port.ts';
+import type { Lease } from '../process/lease.ts';
+import type { RunUser } from '../process/run-user.ts';
 
 const READY_LIMIT_MS = 10_000;
 

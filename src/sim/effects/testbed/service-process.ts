@@ -6,9 +6,15 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import http from 'node:http';
 import type { ProcessSpec } from '../../scenario.ts';
-import { type Child, ChildFailure, startChild, untilReady, within } from './child-process.ts';
-import type { Lease } from './lease.ts';
-import { distModule } from './package-root.ts';
+import {
+  type Child,
+  ChildFailure,
+  startChild,
+  untilReady,
+  within,
+} from '../process/child-process.ts';
+import type { Lease } from '../process/lease.ts';
+import { distModule } from '../process/package-root.ts';
 import type { ProcessConfig, ReadyMessage } from './process-contract.ts';
 
 const READY_LIMIT_MS = 20_000;

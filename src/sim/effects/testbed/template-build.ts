@@ -5,13 +5,13 @@
 import path from 'node:path';
 import pg from 'pg';
 import type { ProcessSpec } from '../../scenario.ts';
+import type { Lease } from '../process/lease.ts';
+import type { RunUser } from '../process/run-user.ts';
 import { createDataDirectory, syncDataDirectory } from './data-directory.ts';
 import { withServersReason } from './disk-space.ts';
-import type { Lease } from './lease.ts';
 import { startPostgres } from './postgres.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { ensureTemplate, type Template } from './postgres-template.ts';
-import type { RunUser } from './run-user.ts';
 import { withSearchPath } from './search-path.ts';
 import { runOneShot } from './service-process.ts';
 import { templateKey } from './template-key.ts';

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ProcessSpec } from '../../scenario.ts';
-import { distModule, packageRoot } from './package-root.ts';
+import { distModule, packageRoot } from '../process/package-root.ts';
 
 /** Raise when the way a template is built changes. */
 const FORMAT = 1;

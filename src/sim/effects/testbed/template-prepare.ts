@@ -2,11 +2,11 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { TestbedSpec } from '../../scenario.ts';
-import { openCache } from './cache.ts';
-import { createLease } from './lease.ts';
+import { openCache } from '../process/cache.ts';
+import { createLease } from '../process/lease.ts';
+import { runUser } from '../process/run-user.ts';
 import { preparePostgres } from './postgres-binaries.ts';
 import type { Template } from './postgres-template.ts';
-import { runUser } from './run-user.ts';
 import { provideTemplate } from './template-build.ts';
 
 /**

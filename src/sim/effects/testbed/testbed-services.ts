@@ -3,14 +3,14 @@
  * a port that is chosen beforehand and stays its own, so that it comes back at the same address.
  */
 import type { ProcessSpec } from '../../scenario.ts';
-import { ChildFailure, type DeathNotice } from './child-process.ts';
-import { ControlledProcess } from './controlled-process.ts';
-import { freePort, onFreePort } from './free-port.ts';
-import type { Lease } from './lease.ts';
-import { pinRunning } from './pin-running.ts';
+import { ChildFailure, type DeathNotice } from '../process/child-process.ts';
+import { ControlledProcess } from '../process/controlled-process.ts';
+import { freePort, onFreePort } from '../process/free-port.ts';
+import type { Lease } from '../process/lease.ts';
+import { pinRunning } from '../process/pin-running.ts';
+import type { Undo } from '../process/undo.ts';
 import type { ProcessConfig } from './process-contract.ts';
 import { type ServiceProcess, startService } from './service-process.ts';
-import type { Undo } from './undo.ts';
 
 const ATTEMPTS = 3;
 

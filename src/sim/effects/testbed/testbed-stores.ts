@@ -1,21 +1,21 @@
 /** The two stores of a testbed: our own servers, or those that DATABASE_URL and REDIS_URL name. */
 import path from 'node:path';
 import type { TestbedSpec } from '../../scenario.ts';
-import type { DeathNotice } from './child-process.ts';
-import { ControlledProcess } from './controlled-process.ts';
+import type { DeathNotice } from '../process/child-process.ts';
+import { ControlledProcess } from '../process/controlled-process.ts';
+import type { Lease } from '../process/lease.ts';
+import type { PinPlan } from '../process/pin-plan.ts';
+import { childrenOf } from '../process/process-table.ts';
+import type { RunUser } from '../process/run-user.ts';
+import type { Undo } from '../process/undo.ts';
 import { syncDataDirectory } from './data-directory.ts';
 import { claimPostgres, claimRedis, prefixOf } from './external.ts';
-import type { Lease } from './lease.ts';
-import type { PinPlan } from './pin-plan.ts';
 import { startPostgres } from './postgres.ts';
 import { preparePostgres } from './postgres-binaries.ts';
 import { copyTemplate } from './postgres-template.ts';
-import { childrenOf } from './process-table.ts';
 import { startRedis } from './redis.ts';
-import type { RunUser } from './run-user.ts';
 import { withSearchPath } from './search-path.ts';
 import { provideTemplate, TEMPLATE_SCHEMA } from './template-build.ts';
-import type { Undo } from './undo.ts';
 
 export interface StoreContext {
   readonly runId: string;

@@ -3,11 +3,11 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EnvironmentError } from '../../errors.ts';
-import { ChildFailure } from './child-process.ts';
+import { ChildFailure } from '../process/child-process.ts';
+import { isPortOpen } from '../process/free-port.ts';
+import { machinePinPlan } from '../process/pin-machine.ts';
+import { startTimeOf } from '../process/process-table.ts';
 import { bedSpec, eventually, fixture, makeScratch, type Scratch } from './fixtures/bed.ts';
-import { isPortOpen } from './free-port.ts';
-import { machinePinPlan } from './pin-machine.ts';
-import { startTimeOf } from './process-table.ts';
 import { startTestbed, type TestbedOptions } from './testbed.ts';
 
 let scratch: Scratch;

@@ -7,20 +7,20 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { ProcessSpec, TestbedSpec } from '../../scenario.ts';
-import { makePassable, makePrivate, openCache } from './cache.ts';
-import type { DeathNotice } from './child-process.ts';
+import { makePassable, makePrivate, openCache } from '../process/cache.ts';
+import type { DeathNotice } from '../process/child-process.ts';
+import { createLease, type Lease } from '../process/lease.ts';
+import { cleanStale } from '../process/leftovers.ts';
+import type { PinPlan } from '../process/pin-plan.ts';
+import { type RunUser, runUser } from '../process/run-user.ts';
+import { Undo } from '../process/undo.ts';
 import { explainDiskFull } from './disk-space.ts';
-import { createLease, type Lease } from './lease.ts';
-import { cleanStale } from './leftovers.ts';
 import { type Links, ProxiedLinks, type StoreAddresses } from './links.ts';
-import type { PinPlan } from './pin-plan.ts';
 import type { ProcessConfig } from './process-contract.ts';
 import { createProcesses, type Processes } from './processes.ts';
-import { type RunUser, runUser } from './run-user.ts';
 import { runOneShot } from './service-process.ts';
 import { instanceNames, startServices } from './testbed-services.ts';
 import { openPostgres, openRedis, type PostgresPart, type RedisPart } from './testbed-stores.ts';
-import { Undo } from './undo.ts';
 
 const ONE_SHOT_LIMIT_MS = 120_000;
 

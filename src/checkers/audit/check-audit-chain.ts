@@ -1,0 +1,99 @@
+/**
+ * The chain over the log of a run, as the platform's own verifier and the rows themselves tell it: no finding, at
+ * least one checkpoint, every row in a block, and in each shard sequence numbers without a gap or a repeat, in the
+ * order of the whole log. The verifier proves the hashes; this proves that it looked at what the run wrote. O(n log n).
+ */
+import type { EffectRecord } from '../../sim/history.ts';
+import { groupBy } from '../../sim/pure/group-by.ts';
+import type { InvariantResult } from '../../sim/result.ts';
+
+type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+const WITNESS_LIMIT = 10;
+
+export interface ChainInput {
+  /** Rows of the log, with `shard`, `sequence` and `place` among their facts. */
+  readonly rows: readonly EffectRecord[];
+  /** What the verifier said: `records`, `blocks`, `checkpoints`, `notSequenced`, `findings`, `first`. */
+  readonly verifications: readonly EffectRecord[];
+}
+
+interface Chained {
+  readonly row: EffectRecord;
+  readonly shard: number;
+  readonly sequence: number;
+  readonly place: number;
+}
+
+/** `checked` counts rows. */
+export function checkChain({ rows, verifications }: ChainInput): Answer {
+  const witness: Record<string, unknown>[] = [];
+  let violations = 0;
+  const report = (violation: string, record: object, by = 1) => {
+    violations += by;
+    if (witness.length < WITNESS_LIMIT) witness.push({ violation, ...record });
+  };
+  for (const { facts = {} } of verifications) {
+    const number = (name: string) => Number(facts[name] ?? 0);
+    if (number('findings') > 0) report('the verifier found something', facts, number('findings'));
+    if (number('notSequenced') > 0) report('records in no block', facts);
+    if (number('checkpoints') === 0) report('no checkpoint was ever written', facts);
+    if (number('records') < rows.length)
+      report('the verifier saw fewer records than the log has', { ...facts, rows: rows.length });
+  }
+  const chained = rows.flatMap(chainedOf);
+  const loose = rows.length - chained.length;
+  if (loose > 0 && verifications.length > 0)
+    report(
+      'rows in no block',
+      { rows: loose, first: rows.find((row) => chainedOf(row).length === 0) },
+      loose,
+    );
+  for (const [shard, of] of groupBy(chained, (one) => one.shard)) {
+    of.sort((a, b) => a.sequence - b.sequence);
+    for (const [index, { row, sequence, place }] of of.entries()) {
+      const before = of[index - 1];
+      if (before === undefined) continue;
+      if (sequence === before.sequence)
+        report('two rows at one place of the chain', { shard, sequence, row, other: before.row });
+      else if (sequence > before.sequence + 1)
+        report('a gap in the chain', { shard, after: before.sequence, next: sequence, row });
+      if (place <= before.place)
+        report('the chain is not in the order of the log', {
+          shard,
+          sequence,
+          row,
+          before: before.row,
+        });
+    }
+  }
+  const gap = violations > 0 ? null : unseen(rows.length, verifications.length);
+  return {
+    verdict: violations > 0 ? 'fail' : gap === null ? 'pass' : 'unknown',
+    ...{ checked: rows.length, violations, witness },
+    ...(gap === null ? {} : { reason: gap }),
+    figures: figuresOf(verifications[0]),
+  };
+}
+
+function chainedOf(row: EffectRecord): Chained[] {
+  const { shard, sequence, place } = row.facts ?? {};
+  if (typeof shard !== 'number' || typeof sequence !== 'number' || typeof place !== 'number')
+    return [];
+  return [{ row, shard, sequence, place }];
+}
+
+function unseen(rows: number, verifications: number): string | null {
+  if (verifications === 0) return 'nobody verified the chain';
+  return rows === 0 ? 'nothing was written' : null;
+}
+
+function figuresOf(verification: EffectRecord | undefined): Answer['figures'] & object {
+  const value = (name: string) => {
+    const found = verification?.facts?.[name];
+    return typeof found === 'number' ? found : null;
+  };
+  return [
+    { id: 'chain-blocks', label: 'blocks in the chain', value: value('blocks'), unit: 'count' },
+    { id: 'checkpoints', label: 'checkpoints', value: value('checkpoints'), unit: 'count' },
+  ];
+}

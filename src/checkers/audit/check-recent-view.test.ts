@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { effectOf, operation } from '../../sim/pure/fixtures.ts';
+import { checkRecentView, type ViewItem, type ViewRead } from './check-recent-view.ts';
+
+const PAGE = 5;
+const STALENESS_US = 2_000;
+// Eight actions of u1, one each millisecond from 0, each acknowledged 0.5 ms after it was scheduled.
+const actions = Array.from({ length: 8 }, (_, id) => operation(id));
+const effects = actions.map((cause) => effectOf(cause));
+const itemOf = (index: number): ViewItem => effects[index]!;
+
+/** A read sent at 20 ms that shows the given actions, newest first unless told otherwise. */
+function read(items: readonly ViewItem[], fields: { sentUs?: number } = {}): ViewRead {
+  const sentUs = fields.sentUs ?? 20_000;
+  const sent = operation(100, { name: 'view', scheduledUs: sentUs, sentUs, doneUs: sentUs + 500 });
+  return { operation: sent, items, pageSize: PAGE };
+}
+const check = (...reads: ViewRead[]) =>
+  checkRecentView({ reads, operations: actions, effects, stalenessUs: STALENESS_US });
+const newest = [7, 6, 5, 4, 3].map(itemOf);
+
+describe('checkRecentView', () => {
+  it('passes a full page of the newest actions', () => {
+    expect(check(read(newest))).toMatchObject({ verdict: 'pass', checked: 1, violations: 0 });
+  });
+
+  it('is unknown when no view was read', () => {
+    expect(check().verdict).toBe('unknown');
+  });
+
+  it('allows what is not yet older than the promised staleness to be missing', () => {
+    // Action 7 was acknowledged at 7.5 ms: a read sent at 9.4 ms may lack it, one at 9.6 ms may not.
+    const stale = [6, 5, 4, 3, 2].map(itemOf);
+    expect(check(read(stale, { sentUs: 9_400 })).verdict).toBe('pass');
+    expect(check(read(stale, { sentUs: 9_600 })).verdict).toBe('fail');
+  });
+
+  it('allows seeded history behind the actions of this run', () => {
+    const old = { id: '-', user: 'u1', requestId: 'seed-1', occurredAtUs: 1 };
+    expect(check(read([...[7, 6, 5, 4].map(itemOf), old])).verdict).toBe('fail'); // 3 is newer than the seed
+    const few = checkRecentView({
+      reads: [read([...[1, 0].map(itemOf), old], { sentUs: 20_000 })],
+      operations: actions.slice(0, 2),
+      effects: effects.slice(0, 2),
+      stalenessUs: 0,
+    });
+    expect(few.verdict).toBe('pass');
+  });
+
+  const foreign: ViewItem = { ...itemOf(5), user: 'u2' };
+  const future = operation(50, { sentUs: 30_000, scheduledUs: 30_000, doneUs: 30_500 });
+  const planted: [string, RegExp, readonly ViewItem[]][] = [
+    ["another user's item", /another user/, [itemOf(7), itemOf(6), foreign, itemOf(4), itemOf(3)]],
+    ['oldest first', /newest first/, [...newest].reverse()],
+    ['an item twice', /twice/, [itemOf(7), itemOf(7), itemOf(6), itemOf(5), itemOf(4)]],
+    ['a gap in the middle', /missing/, [7, 6, 4, 3, 2].map(itemOf)],
+    ['an empty page', /missing/, []],
+    ['a short page that claims to be everything', /missing/, [7, 6, 5].map(itemOf)],
+    ['a frozen cache', /missing/, [4, 3, 2, 1, 0].map(itemOf)],
+  ];
+  it.each(planted)('catches %s', (_, violation, items) => {
+    const answer = check(read(items));
+    expect(answer.verdict).toBe('fail');
+    expect(String(answer.witness[0]?.violation)).toMatch(violation);
+  });
+
+  it('catches an item whose cause had not been sent', () => {
+    const answer = checkRecentView({
+      reads: [read([effectOf(future), ...newest.slice(0, 4)])],
+      operations: [...actions, future],
+      effects,
+      stalenessUs: STALENESS_US,
+    });
+    expect(String(answer.witness[0]?.violation)).toMatch(/had not been sent/);
+  });
+});

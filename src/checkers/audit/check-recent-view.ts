@@ -1,0 +1,164 @@
+/**
+ * A "newest first" view per user is right when each page read
+ *   - shows only the reader's own items, newest first, none twice,
+ *   - shows every action acknowledged at least `stalenessUs` before the read was sent, unless newer ones fill the page,
+ *   - shows nothing that had not been sent when the read was answered.
+ * O((actions + reads x page) log n). Operations of unknown outcome may appear and may be missing.
+ */
+import type { EffectRecord, OperationRecord } from '../../sim/history.ts';
+import type { InvariantResult } from '../../sim/result.ts';
+
+type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+const WITNESS_LIMIT = 10;
+
+export interface ViewItem {
+  readonly id: string;
+  readonly user: string;
+  readonly requestId: string;
+  /** The platform's own time, Unix microseconds. */
+  readonly occurredAtUs: number;
+}
+
+export interface ViewRead {
+  readonly operation: OperationRecord;
+  readonly items: readonly ViewItem[];
+  /** Items a full page holds; a shorter page claims to be everything. */
+  readonly pageSize: number;
+}
+
+export interface RecentViewInput {
+  readonly reads: Iterable<ViewRead>;
+  readonly operations: Iterable<OperationRecord>;
+  readonly effects: Iterable<EffectRecord>;
+  /** How old a page may be by the design's own promise. */
+  readonly stalenessUs: number;
+}
+
+interface Action {
+  readonly operation: OperationRecord;
+  readonly effect: EffectRecord;
+}
+
+export function checkRecentView(input: RecentViewInput): Answer {
+  const operations = new Map<string, OperationRecord>();
+  for (const operation of input.operations) operations.set(operation.requestId, operation);
+  const acknowledged = acknowledgedByUser(operations, input.effects);
+
+  const witness: Record<string, unknown>[] = [];
+  let checked = 0;
+  let violations = 0;
+  for (const read of input.reads) {
+    checked += 1;
+    const problem =
+      pageProblem(read) ??
+      futureProblem(read, operations) ??
+      missingProblem(read, acknowledged.get(read.operation.user) ?? [], input.stalenessUs);
+    if (problem === undefined) continue;
+    violations += 1;
+    if (witness.length < WITNESS_LIMIT) {
+      const { body: _, ...operation } = read.operation;
+      witness.push({ violation: problem.violation, read: operation, item: problem.item });
+    }
+  }
+  if (checked === 0) {
+    return { verdict: 'unknown', checked, violations, witness, reason: 'no view was read' };
+  }
+  return { verdict: violations === 0 ? 'pass' : 'fail', checked, violations, witness };
+}
+
+interface Problem {
+  readonly violation: string;
+  readonly item: unknown;
+}
+
+function pageProblem({ operation, items }: ViewRead): Problem | undefined {
+  const seen = new Set<string>();
+  let previous: ViewItem | undefined;
+  for (const item of items) {
+    if (item.user !== operation.user) return { violation: 'an item of another user', item };
+    if (seen.has(item.id)) return { violation: 'an item twice', item };
+    if (previous !== undefined && isNewer(item, previous)) {
+      return { violation: 'not newest first', item };
+    }
+    seen.add(item.id);
+    previous = item;
+  }
+  return undefined;
+}
+
+function futureProblem(
+  { operation, items }: ViewRead,
+  operations: ReadonlyMap<string, OperationRecord>,
+): Problem | undefined {
+  for (const item of items) {
+    const cause = operations.get(item.requestId);
+    if (cause === undefined) continue;
+    if (cause.sentUs < 0 || cause.sentUs > operation.doneUs) {
+      return { violation: 'an item whose cause had not been sent', item };
+    }
+  }
+  return undefined;
+}
+
+/** Acknowledged early enough, and newer than the oldest item shown (or the page is not full): must be there. */
+function missingProblem(
+  { operation, items, pageSize }: ViewRead,
+  actions: readonly Action[],
+  stalenessUs: number,
+): Problem | undefined {
+  const shown = new Set(items.map((item) => item.id));
+  const oldest = items.length >= pageSize ? items.at(-1) : undefined;
+  const newest = lastAcknowledged(actions, operation.sentUs - stalenessUs);
+  // Acknowledged in another order than occurred is possible, but only among neighbours: four pages are ample.
+  const last = Math.max(0, newest - 4 * pageSize);
+  for (let index = newest; index >= last; index--) {
+    const { effect, operation: cause } = actions[index]!;
+    if (shown.has(effect.id)) continue;
+    if (oldest === undefined || isNewer(effect, oldest)) {
+      return {
+        violation: 'an acknowledged action is missing',
+        item: { requestId: cause.requestId, effect },
+      };
+    }
+  }
+  return undefined;
+}
+
+function acknowledgedByUser(
+  operations: ReadonlyMap<string, OperationRecord>,
+  effects: Iterable<EffectRecord>,
+): Map<string, Action[]> {
+  const byUser = new Map<string, Action[]>();
+  for (const effect of effects) {
+    const operation = operations.get(effect.requestId);
+    if (operation === undefined || operation.outcome !== 'ok') continue;
+    const actions = byUser.get(operation.user);
+    if (actions === undefined) byUser.set(operation.user, [{ operation, effect }]);
+    else actions.push({ operation, effect });
+  }
+  for (const actions of byUser.values()) {
+    actions.sort((a, b) => a.operation.doneUs - b.operation.doneUs);
+  }
+  return byUser;
+}
+
+/** Index of the last action acknowledged at or before `byUs`, -1 when there is none. */
+function lastAcknowledged(actions: readonly Action[], byUs: number): number {
+  let low = 0;
+  let high = actions.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (actions[middle]!.operation.doneUs <= byUs) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+function isNewer(
+  a: { occurredAtUs: number; id: string },
+  b: { occurredAtUs: number; id: string },
+): boolean {
+  if (a.occurredAtUs !== b.occurredAtUs) return a.occurredAtUs > b.occurredAtUs;
+  // Ids of one store are decimal integers: longer is larger, then by digits.
+  return a.id.length !== b.id.length ? a.id.length > b.id.length : a.id > b.id;
+}

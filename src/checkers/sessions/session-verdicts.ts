@@ -1,0 +1,56 @@
+/**
+ * The two promises about sessions, answered from one set of findings: a logout is final, and nobody is logged
+ * out who did not ask for it. They are separate because designs break them separately.
+ */
+import type { Figure, InvariantResult } from '../../sim/result.ts';
+import type { SessionFindings } from './check-sessions.ts';
+
+type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+
+/** Violations are requests that were accepted although their session was over. */
+export function logoutIsFinal(findings: SessionFindings): Answer {
+  const { revoked, acceptedLate, lateWitness, notSeen } = findings;
+  return {
+    ...verdictOf(acceptedLate, notSeen),
+    checked: findings.probesAfterRevoke,
+    violations: acceptedLate,
+    witness: lateWitness,
+    figures: [
+      count('sessions-revoked', 'sessions revoked', revoked),
+      count('accepted-late', 'requests accepted after logout', acceptedLate),
+      count(
+        'sessions-resurrected',
+        'sessions accepted again after a refusal',
+        findings.resurrected,
+      ),
+      {
+        id: 'revocation-lag',
+        label: 'longest revocation lag',
+        value: revoked === 0 ? null : findings.revocationLagUs,
+        unit: 'us',
+      },
+    ],
+  };
+}
+
+/** Violations are sessions that were refused although nothing had ended them. */
+export function sessionsAreKept(findings: SessionFindings): Answer {
+  const { sessions, lost, lostWitness, notSeen } = findings;
+  return {
+    ...verdictOf(lost, notSeen),
+    checked: sessions,
+    violations: lost,
+    witness: lostWitness,
+    figures: [count('sessions-lost', 'sessions lost', lost)],
+  };
+}
+
+/** A violation is a fact however little was seen; holding needs enough to have been seen. */
+function verdictOf(violations: number, notSeen: string | null): Pick<Answer, 'verdict' | 'reason'> {
+  if (violations > 0) return { verdict: 'fail' };
+  return notSeen === null ? { verdict: 'pass' } : { verdict: 'unknown', reason: notSeen };
+}
+
+function count(id: string, label: string, value: number): Figure {
+  return { id, label, value, unit: 'count' };
+}

@@ -1,0 +1,206 @@
+/**
+ * Groups of accounts on real stores: every credential written is one that the platform accepts, as whom the account
+ * says.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { createApiKeys } from '../api-keys/store.ts';
+import type { ExactLimitsDesign } from '../design.ts';
+import { openDatabase, type PooledDatabase } from '../gateway/clients.ts';
+import { openRedis } from '../gateway/redis-clients.ts';
+import { systemClock, systemRandom } from '../gateway/system.ts';
+import { findDesign } from '../lineage.ts';
+import { createLimitSettings } from '../rate-limit/settings.ts';
+import { createSessionStore } from '../sessions/session-store.ts';
+import { readGroups } from './account-groups.ts';
+import { createBase } from './database-template.ts';
+import { type Account, accountsOfGroups } from './group-accounts.ts';
+
+const entry = fileURLToPath(new URL('../../../dist/services/jobs/accounts.js', import.meta.url));
+const schema = 'groups';
+const design = findDesign('turn1.before');
+const exact = findDesign('turn2.after').rateLimit as ExactLimitsDesign;
+const users = 40;
+const observer = {
+  ...{ looked() {}, fellBack() {}, breaker() {}, fenced() {} },
+  report(error: Error) {
+    throw error;
+  },
+};
+
+const { postgres, redis: redisServer } = ownStores('groups');
+let redis: ReturnType<typeof openRedis>;
+let db: PooledDatabase;
+let databaseUrl: string;
+
+beforeAll(async () => {
+  redis = openRedis(redisServer.url, () => {});
+  const url = new URL(postgres.url);
+  url.searchParams.set('options', `-c search_path=${schema}`);
+  databaseUrl = url.toString();
+  db = openDatabase({
+    databaseUrl,
+    // One connection, because the template is one transaction.
+    design: { ...design.database, poolMax: 1 },
+    applicationName: 'groups-test',
+    onConnectionError: () => {},
+  });
+  const size = { rows: 0, users, heavyUsers: 0, heavyRows: 0, seed: 7, anchorUs: 1_760_000_000e6 };
+  await createBase(db, { ...size, schema, design });
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await db?.close();
+});
+
+const make = (...groups: readonly unknown[]): Promise<readonly Account[]> =>
+  accountsOfGroups(readGroups(groups, { users }), {
+    ...{ db, redis, keyPrefix: 'test:', clock: systemClock, random: systemRandom },
+    design: design.sessions,
+  });
+const tokenOf = ({ headers }: Account) => headers.authorization!.slice('Bearer '.length);
+const keys = () => createApiKeys({ db, clock: systemClock, random: systemRandom });
+
+describe('groups of accounts', () => {
+  it('of sessions are sessions', async () => {
+    const sessions = createSessionStore({
+      ...{ name: 'test', db, fenceDb: db, redis, sessionRedis: redis, keyPrefix: 'test:' },
+      ...{ clock: systemClock, random: systemRandom, design: design.sessions, observer },
+    });
+    const accounts = await make({ name: 'people', kind: 'sessions', count: 5, firstUser: 3 });
+    expect(accounts.map(({ id }) => id)).toEqual(['3', '4', '5', '6', '7']);
+    for (const account of accounts) {
+      const session = await sessions.check(tokenOf(account));
+      expect(session).toMatchObject({ id: account.subject, userId: account.id });
+      expect(account).toMatchObject({
+        group: 'people',
+        vars: {
+          ...{ email: `user${account.id}@example.test`, session: account.subject },
+          ...{ key: '', agent: '0' },
+        },
+      });
+      const [project] = await db.query<{ owner: string }>({
+        text: 'SELECT owner_id AS owner FROM projects WHERE id = $1',
+        values: [account.vars.project],
+      });
+      expect(project?.owner).toBe(account.id);
+    }
+  });
+
+  it('of keys and agents are keys and agents, a stolen and a greedy one too', async () => {
+    const accounts = await make(
+      { name: 'bots', kind: 'keys', count: 2, keysPerUser: 3, firstUser: 10, addresses: 1 },
+      { name: 'builds', kind: 'agents', agents: 4, tier: 'ci', addresses: 2 },
+      { name: 'greedy', kind: 'agents', agents: 1, keyOf: 'builds' },
+      { name: 'stolen', kind: 'keys', keyOf: 'builds', addresses: 3 },
+    );
+    const of = (group: string) => accounts.filter((account) => account.group === group);
+    expect(
+      [of('bots'), of('builds'), of('greedy'), of('stolen')].map(({ length }) => length),
+    ).toEqual([6, 4, 1, 3]);
+    const apiKeys = keys();
+    for (const account of accounts) {
+      const caller = await apiKeys.authenticate(tokenOf(account));
+      const { subject, id, vars } = account;
+      expect(caller).toMatchObject({ subject, ownerId: id, organisationId: id, keyId: vars.key });
+      expect(String(caller!.agent)).toBe(vars.agent);
+      const inBuilds = account.group !== 'bots';
+      expect(caller).toMatchObject(
+        inBuilds ? { agents: 5, tier: 'ci' } : { agents: 0, tier: null },
+      );
+    }
+    const buildKeys = [...of('builds'), ...of('greedy'), ...of('stolen')].map(
+      ({ vars }) => vars.key,
+    );
+    expect(new Set(buildKeys).size).toBe(1);
+    expect(of('greedy')[0]!.subject).toBe(`agent:${buildKeys[0]}/5`);
+    expect(new Set(of('bots').map(({ vars }) => vars.key)).size).toBe(6);
+    expect(of('bots').map(({ id }) => id)).toEqual(['10', '10', '10', '11', '11', '11']);
+    const places = (group: string) => of(group).map(({ vars }) => vars.address);
+    expect(new Set(places('bots'))).toEqual(new Set(['10.1.0.1']));
+    expect(places('builds')).toEqual(['10.2.0.1', '10.2.0.2', '10.2.0.1', '10.2.0.2']);
+    expect(places('stolen')).toEqual(['10.4.0.1', '10.4.0.2', '10.4.0.3']);
+  });
+
+  it('write the tier and the numbers of their organisations', async () => {
+    await make(
+      { name: 'people', kind: 'sessions', count: 1, firstUser: 30 },
+      { name: 'rich', kind: 'sessions', count: 2, tier: 'enterprise', limits: { user: 300 } },
+      {
+        name: 'builds',
+        kind: 'agents',
+        agents: 2,
+        tier: 'ci',
+        limits: { key: 90, organisation: 900 },
+      },
+    );
+    const settings = createLimitSettings({
+      ...{ db, clock: systemClock, report: observer.report },
+      design: exact,
+    });
+    await settings.start();
+    const numbers = (organisation: number) =>
+      Object.values(settings.of(String(organisation))).map(({ limit }) => limit);
+    const { standard, enterprise, ci } = exact.tiers;
+    expect(numbers(30)).toEqual(Object.values(standard));
+    for (const rich of [31, 32])
+      expect(numbers(rich)).toEqual(Object.values({ ...enterprise, user: 300 }));
+    expect(numbers(33)).toEqual(Object.values({ ...ci, key: 90, organisation: 900 }));
+    await settings.close();
+  });
+
+  it('say where they come from, forged or not, and whom they would log in as', async () => {
+    const [person, stuffer, hopping] = await make(
+      { name: 'people', kind: 'sessions', count: 1, firstUser: 20 },
+      { name: 'stuffers', kind: 'sessions', count: 1, forged: true, victims: 'people' },
+      { name: 'hoppers', kind: 'sessions', count: 1, addresses: 1, ipv6: true, forged: true },
+    );
+    expect(person!.headers['x-forwarded-for']).toBe('10.1.0.1');
+    expect(person!.vars).toMatchObject({ forwardedFor: '10.1.0.1', victim: person!.vars.email });
+    expect(stuffer!.headers['x-forwarded-for']).toBe('198.18.0.0, 10.2.0.1');
+    expect(stuffer!.vars.victim).toBe(person!.vars.email);
+    expect(stuffer!.vars.forwardedFor).toBe(stuffer!.headers['x-forwarded-for']);
+    expect(hopping!.headers['x-forwarded-for']).toBe('198.18.0.0, fd00:3:0:1::1');
+  });
+
+  it('come out of the process beside the accounts that no group asked for, or it says why not', async () => {
+    const run = async (params: Record<string, unknown>) => {
+      const outFile = path.join(postgres.folder, 'accounts.json');
+      const config = {
+        ...{ name: 'accounts', databaseUrl, databaseSchema: schema, seed: 7 },
+        ...{ redisUrl: redisServer.url, redisPrefix: 'test:' },
+        params: { design: design.name, heavyUsers: 0, outFile, ...params },
+      };
+      const child = fork(entry, {
+        env: { ...process.env, PLATFORM_PROCESS: JSON.stringify(config) },
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      });
+      let stderr = '';
+      child.stderr!.on('data', (data) => (stderr += data));
+      const [code] = await once(child, 'close');
+      if (code !== 0) throw new Error(stderr);
+      return JSON.parse(readFileSync(outFile, 'utf8')) as Account[];
+    };
+    const builds = { name: 'builds', kind: 'agents', agents: 3, firstUser: 36 };
+    const [plain, ...agents] = await run({ count: 1, groups: [builds] });
+    expect(plain).toMatchObject({ id: '1', vars: { session: plain!.subject } });
+    expect(plain).not.toHaveProperty('group');
+    const apiKeys = keys();
+    for (const agent of agents)
+      expect(await apiKeys.authenticate(tokenOf(agent))).toMatchObject({
+        ownerId: '36',
+        agents: 3,
+      });
+    expect(agents.map(({ group }) => group)).toEqual(['builds', 'builds', 'builds']);
+    expect(await run({ groups: [builds] })).toHaveLength(3);
+    await expect(run({ groups: [{ ...builds, firstUser: 41 }] })).rejects.toThrow(
+      'params.groups[0] needs users 41 to 41; there are 40',
+    );
+    await expect(run({})).rejects.toThrow('params.count must be a whole number');
+  });
+});

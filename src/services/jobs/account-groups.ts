@@ -1,0 +1,191 @@
+/**
+ * Groups of accounts, as asked for in the params of accounts.ts: who they are, how many, where they come from. A group
+ * has `count` users, taken one after the other from `firstUser` or after those of the group before. Each user has one
+ * session, or `keysPerUser` keys, or one key with `agents` agents enrolled. `keyOf` means the keys of an earlier group
+ * instead: as they are (kind `keys`, a stolen one), or with more agents (kind `agents`, a greedy one). Pure.
+ */
+import { maxSlots } from '../api-keys/token.ts';
+import { ConfigError, type ParamReader, readParams } from '../gateway/process-config.ts';
+import {
+  maxLimit,
+  type Policy,
+  policies,
+  type Tier,
+  tiers,
+} from '../rate-limit/settings-policy.ts';
+
+const groupKinds = ['sessions', 'keys', 'agents'] as const;
+
+export interface AccountGroup {
+  readonly name: string;
+  readonly kind: (typeof groupKinds)[number];
+  readonly firstUser: number;
+  readonly count: number;
+  /** Credentials of each user. */
+  readonly perUser: number;
+  readonly keyOf: AccountGroup | null;
+  /** Of the users' organisations, and of their keys. */
+  readonly tier: Tier | null;
+  /** Numbers of the users' organisations by policy. */
+  readonly limits: Readonly<Partial<Record<Policy, number>>>;
+  /** Client addresses the group comes from; null: one for each credential. */
+  readonly addresses: number | null;
+  /** Each account claims an address of its own in front of the real one. */
+  readonly forged: boolean;
+  /** Every address is a network of its own (/64), in which each account has an interface of its own. */
+  readonly ipv6: boolean;
+  /** Whose users these accounts would log in as; default their own. */
+  readonly victims: AccountGroup | null;
+}
+
+const ownKeys = ['count', 'firstUser', 'keysPerUser', 'tier', 'limits'];
+const known = [
+  ...['name', 'kind', ...ownKeys, 'agents', 'keyOf'],
+  ...['addresses', 'forged', 'ipv6', 'victims'],
+];
+const maxGroups = 250;
+/** Of a group; as many as it may have accounts. */
+const maxAddresses = 60_000;
+
+export function readGroups(
+  given: readonly unknown[],
+  { users }: { users: number },
+): readonly AccountGroup[] {
+  if (given.length > maxGroups)
+    throw new ConfigError(`params.groups has ${given.length} groups; at most ${maxGroups}`);
+  const groups: AccountGroup[] = [];
+  let nextUser = 1;
+  for (const [index, value] of given.entries()) {
+    const where = `params.groups[${index}]`;
+    const group = readGroup(value, { where, earlier: groups, nextUser });
+    const lastUser = group.firstUser + group.count - 1;
+    if (lastUser > users)
+      throw new ConfigError(
+        `${where} needs users ${group.firstUser} to ${lastUser}; there are ${users}`,
+      );
+    if (!group.keyOf) nextUser = lastUser + 1;
+    groups.push(group);
+  }
+  return groups;
+}
+
+function readGroup(
+  value: unknown,
+  given: { where: string; earlier: readonly AccountGroup[]; nextUser: number },
+): AccountGroup {
+  const { where, earlier } = given;
+  const params = readParams(value, where);
+  params.only(known);
+  const name = params.string('name');
+  if (earlier.some((group) => group.name === name))
+    throw new ConfigError(`${where}.name '${name}' is taken by another group`);
+  const kind = oneOf(params, 'kind', groupKinds, where);
+  const keyOf = groupOf(params, 'keyOf', given);
+  if (keyOf) checkBorrowed(value as object, { where, kind, keyOf });
+  const addresses = has(value, 'addresses')
+    ? between(params, 'addresses', where, maxAddresses)
+    : null;
+  const count = keyOf ? keyOf.count : between(params, 'count', where, maxAddresses, 1);
+  const perUser = perUserOf(params, { where, kind, keyOf });
+  if (count * perUser > maxAddresses)
+    throw new ConfigError(`${where} has ${count * perUser} accounts; at most ${maxAddresses}`);
+  return {
+    ...{ name, kind, keyOf, addresses, count, perUser },
+    firstUser: keyOf ? keyOf.firstUser : Math.max(1, params.integer('firstUser', given.nextUser)),
+    tier: has(value, 'tier') ? oneOf(params, 'tier', tiers, where) : null,
+    limits: readLimits(params, where),
+    forged: params.flag('forged'),
+    ipv6: params.flag('ipv6'),
+    victims: groupOf(params, 'victims', given),
+  };
+}
+
+const has = (value: unknown, key: string) => Object.hasOwn(value as object, key);
+
+function perUserOf(
+  params: ParamReader,
+  { where, kind, keyOf }: { where: string } & Pick<AccountGroup, 'kind' | 'keyOf'>,
+): number {
+  switch (kind) {
+    case 'sessions':
+      return 1;
+    case 'keys':
+      return keyOf
+        ? keyOf.kind === 'keys'
+          ? keyOf.perUser
+          : 1
+        : between(params, 'keysPerUser', where, 1_000, 1);
+    case 'agents':
+      return between(params, 'agents', where, maxSlots);
+    default:
+      return kind satisfies never;
+  }
+}
+
+function checkBorrowed(
+  value: object,
+  { where, kind, keyOf }: { where: string; kind: string; keyOf: AccountGroup },
+): void {
+  if (kind === 'sessions' || keyOf.kind === 'sessions')
+    throw new ConfigError(`${where}.keyOf: a group of sessions has no keys`);
+  const other = ownKeys.find((key) => has(value, key));
+  if (other)
+    throw new ConfigError(`${where}.${other} is that of '${keyOf.name}', whose keys it uses`);
+}
+
+function readLimits(params: ParamReader, groupAt: string): AccountGroup['limits'] {
+  const limits = params.object('limits', {});
+  const where = `${groupAt}.limits`;
+  const reader = readParams(limits, where);
+  reader.only(policies);
+  return Object.fromEntries(
+    Object.keys(limits).map((policy) => [policy, between(reader, policy, where, maxLimit)]),
+  );
+}
+
+function oneOf<const T extends string>(
+  params: ParamReader,
+  key: string,
+  choices: readonly T[],
+  where: string,
+): T {
+  const text = params.string(key);
+  const found = choices.find((choice) => choice === text);
+  if (found) return found;
+  throw new ConfigError(`${where}.${key} must be one of ${choices.join(', ')}, not '${text}'`);
+}
+
+function between(
+  params: ParamReader,
+  key: string,
+  where: string,
+  max: number,
+  fallback?: number,
+): number {
+  const found = params.integer(key, fallback);
+  if (found >= 1 && found <= max) return found;
+  throw new ConfigError(`${where}.${key} must be 1 to ${max}, not ${found}`);
+}
+
+function groupOf(
+  params: ParamReader,
+  key: string,
+  { where, earlier }: { where: string; earlier: readonly AccountGroup[] },
+): AccountGroup | null {
+  const name = params.string(key, '');
+  if (name === '') return null;
+  const found = earlier.find((group) => group.name === name);
+  if (found) return found;
+  throw new ConfigError(`${where}.${key} must name an earlier group, not '${name}'`);
+}
+
+/** `10.<group>.x.y`, or in IPv6 a /64 of the group with one interface for each account. Groups and places count from 0. */
+export function addressOf(group: number, place: number, account: number, ipv6: boolean): string {
+  const hex = (n: number) => n.toString(16);
+  if (ipv6) return `fd00:${hex(group + 1)}:0:${hex(place + 1)}::${hex(account + 1)}`;
+  return `10.${group + 1}.${(place + 1) >> 8}.${(place + 1) & 255}`;
+}
+
+/** Of the range for benchmarks (198.18.0.0/15), so nobody's. */
+export const forgedAddressOf = (account: number): string =>
+  `198.${18 + ((account >> 16) & 1)}.${(account >> 8) & 255}.${account & 255}`;

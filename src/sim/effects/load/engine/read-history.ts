@@ -1,0 +1,145 @@
+/**
+ * Streams the records of a history, plain or gzipped. Each line is checked: a verdict must not rest on a
+ * half-written or foreign file, so the first bad line is an error that names itself.
+ */
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import type { HistoryRecord } from '../../../history.ts';
+
+export class CorruptHistory extends Error {
+  readonly line: number;
+
+  constructor(file: string, line: number, why: string, options?: { cause?: unknown }) {
+    super(`${file}: line ${line}: ${why}`, options);
+    this.name = 'CorruptHistory';
+    this.line = line;
+  }
+}
+
+export async function* readHistory(file: string): AsyncGenerator<HistoryRecord> {
+  let line = 0;
+  try {
+    for await (const text of createInterface({ input: open(file), crlfDelay: Infinity })) {
+      line += 1;
+      if (text === '') continue;
+      yield parseRecord(file, line, text);
+    }
+  } catch (cause) {
+    if (cause instanceof CorruptHistory || isMissing(cause)) throw cause;
+    throw new CorruptHistory(file, line + 1, (cause as Error).message, { cause });
+  }
+}
+
+function open(file: string): Readable {
+  const bytes = createReadStream(file);
+  if (!file.endsWith('.gz')) return bytes;
+  const gunzip = createGunzip();
+  bytes.once('error', (error) => gunzip.destroy(error));
+  return bytes.pipe(gunzip);
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall === 'open';
+}
+
+function parseRecord(file: string, line: number, text: string): HistoryRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new CorruptHistory(file, line, 'not JSON', { cause });
+  }
+  const record = value as Record<string, unknown> | null;
+  const kind = String(record?.kind);
+  if (record === null || !Object.hasOwn(FIELDS, kind)) {
+    throw new CorruptHistory(file, line, 'not a record of a history');
+  }
+  const fields = FIELDS[kind as HistoryRecord['kind']];
+  for (const [name, type] of Object.entries(fields)) {
+    const given = record[name];
+    const right = IS[type](given);
+    if (!right && !(OPTIONAL.has(name) && given === undefined)) {
+      throw new CorruptHistory(file, line, `${record.kind} needs ${name} (${type})`);
+    }
+  }
+  const choices = CHOICES[kind];
+  if (choices && !choices.values.includes(String(record[choices.name]))) {
+    throw new CorruptHistory(file, line, `${choices.name} cannot be ${record[choices.name]}`);
+  }
+  return value as HistoryRecord;
+}
+
+type FieldType = 'string' | 'whole' | 'boolean' | 'object of strings' | 'object of facts';
+const IS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
+  string: (given) => typeof given === 'string',
+  whole: Number.isSafeInteger,
+  boolean: (given) => typeof given === 'boolean',
+  'object of strings': (given) => isObjectOf(given, ['string']),
+  'object of facts': (given) => isObjectOf(given, ['string', 'number']),
+};
+const OPTIONAL = new Set([
+  ...[
+    'error',
+    'body',
+    'headers',
+    'detail',
+    'subject',
+    'target',
+    'attempt',
+    'retryOf',
+    'facts',
+    'counts',
+  ],
+]);
+
+/** Every field of every kind: the compiler refuses a field missing here or a name that is not in the type. */
+type Fields<Record> = { readonly [Name in keyof Omit<Record, 'kind'>]-?: FieldType };
+const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord & { kind: Kind }> } =
+  {
+    arm: { arm: 'string', design: 'string', seed: 'whole', originAt: 'string' },
+    op: {
+      id: 'whole',
+      phase: 'string',
+      name: 'string',
+      user: 'string',
+      requestId: 'string',
+      scheduledUs: 'whole',
+      sentUs: 'whole',
+      doneUs: 'whole',
+      outcome: 'string',
+      status: 'whole',
+      error: 'string',
+      body: 'string',
+      headers: 'object of strings',
+      subject: 'string',
+      target: 'string',
+      attempt: 'whole',
+      retryOf: 'whole',
+    },
+    phase: { name: 'string', startUs: 'whole', endUs: 'whole', judged: 'boolean' },
+    fault: { name: 'string', event: 'string', atUs: 'whole', detail: 'string' },
+    effect: {
+      name: 'string',
+      requestId: 'string',
+      user: 'string',
+      occurredAtUs: 'whole',
+      id: 'string',
+      subject: 'string',
+      facts: 'object of facts',
+    },
+    metric: { name: 'string', phase: 'string', process: 'string', counts: 'object of facts' },
+  };
+
+const CHOICES: Readonly<
+  Record<string, { readonly name: string; readonly values: readonly string[] }>
+> = {
+  op: { name: 'outcome', values: ['ok', 'fail', 'unknown'] },
+  fault: { name: 'event', values: ['apply', 'landed', 'decision', 'undo', 'healed'] },
+};
+
+function isObjectOf(given: unknown, types: readonly string[]): boolean {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
+  return Object.values(given).every((value) => types.includes(typeof value));
+}

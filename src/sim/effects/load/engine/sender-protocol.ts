@@ -1,0 +1,103 @@
+/**
+ * The words between a run and its load generator. All times are integer microseconds since `originUs`, the
+ * run's own zero on the machine's monotonic clock, which every process on it shares.
+ */
+import type { FlightLedger } from '../../../pure/little.ts';
+import type { Workload } from '../../../pure/workload.ts';
+import type { TargetAddress } from '../http/target.ts';
+
+export interface SenderInit {
+  readonly type: 'init';
+  /** The processes of the service; each operation goes to one of them, drawn from the seed. */
+  readonly targets: readonly TargetAddress[];
+  /** JSON array of Account. */
+  readonly accountsFile: string;
+  /** Operations are appended here, one JSON record a line, in the order they ended. */
+  readonly historyFile: string;
+  /** Each request carries `x-request-id: <prefix><operation id>`. */
+  readonly requestIdPrefix: string;
+  readonly originUs: number;
+  /** How long after its scheduled instant an operation is given up. */
+  readonly timeoutMs: number;
+  /** Operations waiting for a connection or an answer; arrivals beyond it are never sent. */
+  readonly maxInFlight: number;
+  /** Connections to each target, one operation at a time on each. */
+  readonly maxConnections: number;
+  /** Default: our schedule over our own sockets. */
+  readonly load?: 'undici' | 'autocannon';
+}
+
+export type ToSender =
+  | SenderInit
+  | {
+      readonly type: 'run';
+      readonly phase: string;
+      readonly workload: Workload;
+      readonly seed: number;
+      readonly startUs: number;
+    }
+  /** Relabels operations scheduled from now on; the load goes on. */
+  | { readonly type: 'phase'; readonly name: string }
+  /** Grows or shrinks the running population. */
+  | { readonly type: 'users'; readonly count: number }
+  /** No new operations; those in flight get `graceMs`. */
+  | { readonly type: 'stop'; readonly graceMs: number }
+  /** Answered once, at the first ok record of this name from now on. */
+  | { readonly type: 'acknowledged'; readonly question: number; readonly operation: string }
+  | { readonly type: 'totals' }
+  | { readonly type: 'close' };
+
+export interface SenderProgress {
+  readonly type: 'progress';
+  readonly phase: string;
+  readonly offeredPerSecond: number;
+  readonly achievedPerSecond: number;
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+  /** Operations of the window that were not ok. */
+  readonly errors: number;
+  readonly inFlight: number;
+  readonly lagP99Us: number | null;
+}
+
+export interface RunSummary {
+  readonly phase: string;
+  /** Operations that fell due. */
+  readonly planned: number;
+  /** Their attempts: `planned` and the retries, no more and no less. */
+  readonly recorded: number;
+  readonly retries: number;
+  readonly startedUs: number;
+  readonly endedUs: number;
+}
+
+/** One operation that was answered ok. */
+export interface Acknowledgement {
+  readonly atUs: number;
+  readonly requestId: string;
+}
+
+/** Sums since the generator was started, over all its loads. */
+export interface SenderTotals extends FlightLedger {
+  readonly planned: number;
+  /** Attempts. Without `retries`, the operations of `planned` whose first attempt is recorded. */
+  readonly recorded: number;
+  readonly retries: number;
+  /** Attempts that got a whole answer, whatever its status. */
+  readonly completed: number;
+  /** Response times of the completed ones, from the scheduled instant. */
+  readonly responseSumUs: number;
+}
+
+export type FromSender =
+  | { readonly type: 'ready' }
+  | SenderProgress
+  /** A load begins, and has finished after `limitMs` at the latest. */
+  | { readonly type: 'started'; readonly limitMs: number }
+  /** From `atUs` on, scheduled instants belong to the phase. */
+  | { readonly type: 'phase-started'; readonly phase: string; readonly atUs: number }
+  | ({ readonly type: 'finished' } & RunSummary)
+  | ({ readonly type: 'acknowledged'; readonly question: number } & Acknowledgement)
+  | ({ readonly type: 'totals' } & SenderTotals)
+  | { readonly type: 'closed' }
+  | { readonly type: 'fatal'; readonly message: string };

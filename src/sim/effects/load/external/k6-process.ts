@@ -1,0 +1,91 @@
+/** One k6: started with its script and waiting at its gate, so that it can begin in a moment. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
+import { preferGenerator } from '../engine/generator-priority.ts';
+import type { constantLoad, PlannedRequest } from '../engine/request-plan.ts';
+import type { SenderOptions } from '../engine/sender.ts';
+import { MAX_CAPTURE_BYTES } from '../http/response-parser.ts';
+import { K6Gate } from './k6-gate.ts';
+import { type K6Request, k6Script } from './k6-script.ts';
+
+/** A thousand users with half a million requests take their time. */
+const GATE_LIMIT_MS = 90_000;
+
+export interface K6Process {
+  readonly child: Child;
+  /** NDJSON of its samples. */
+  readonly samplesFile: string;
+  /** Lets the load begin. */
+  open(): void;
+  /** Ends it if it runs, and removes what it wrote. */
+  remove(): Promise<void>;
+}
+
+export async function startK6(
+  plan: readonly PlannedRequest[],
+  { ratePerSecond, durationMs }: ReturnType<typeof constantLoad>,
+  { lease, logFile, timeoutMs, cores = null }: SenderOptions,
+): Promise<K6Process> {
+  mkdirSync(lease.folder, { recursive: true });
+  // The plan holds credentials: it lives and dies with the lease.
+  const folder = mkdtempSync(path.join(lease.folder, 'k6-'));
+  const samplesFile = path.join(folder, 'samples.ndjson');
+  const gate = await K6Gate.listen();
+  let child: Child | null = null;
+  const remove = async () => {
+    gate.close();
+    await child?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan.map(ofPlan)), {
+      mode: 0o600,
+    });
+    const script = k6Script({
+      ...{ ratePerSecond, durationMs, timeoutMs, gateUrl: gate.url, gateLimitMs: GATE_LIMIT_MS },
+      ...{ planFile: './plan.json', maxCaptureBytes: MAX_CAPTURE_BYTES },
+    });
+    writeFileSync(path.join(folder, 'script.js'), script);
+    child = await startChild({
+      ...{ name: 'k6', command: 'k6', cwd: folder, logFile, user: null, cores, lease },
+      args: [
+        ...['run', '--quiet', '--no-color', '--no-usage-report', '--address', ''],
+        ...['--out', `json=${samplesFile}`, 'script.js'],
+      ],
+      env: ownEnv(process.env),
+      stopSignals: ['SIGINT'],
+    });
+    preferGenerator(child.pid);
+    await ready(child, gate);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { child, samplesFile, open: () => gate.open(), remove };
+}
+
+function ofPlan({ method, url, headers, body, capture }: PlannedRequest): K6Request {
+  return { method, url, headers, body, capture };
+}
+
+/** Without what would change the script's options from outside. */
+function ownEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('K6_')));
+}
+
+async function ready(child: Child, gate: K6Gate): Promise<void> {
+  const over = new AbortController();
+  try {
+    const late = sleep(GATE_LIMIT_MS, 'running', { signal: over.signal });
+    const first = await Promise.race([
+      gate.reached.then(() => null),
+      child.exited.then(({ status }) => status),
+      late,
+    ]);
+    if (first !== null) throw new ChildFailure('was not ready to begin', child.notice(first));
+  } finally {
+    over.abort();
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Connections to one server, opened when an exchange finds none idle, up to a limit; beyond it exchanges wait
+ * in order. Waiting is the caller's time: it is part of the response time and never hidden. Nothing is sent
+ * twice: a broken connection fails its exchange.
+ */
+
+import type { Clock } from '../engine/monotonic-clock.ts';
+import { Queue } from '../engine/queue.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import type { Exchange, Transport } from './transport.ts';
+
+/** An idle connection is not trusted longer than this, nor in the last second of what the server promised. */
+const IDLE_SECONDS = 4;
+
+export interface PoolOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+export class ConnectionPool implements ConnectionOwner, Transport {
+  readonly #options: PoolOptions;
+  readonly #connections = new Set<Connection>();
+  /** Last in, first out: few connections stay warm and the surplus ages out. */
+  readonly #idle: Connection[] = [];
+  readonly #waiting = new Queue<Exchange>();
+  #connecting = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  submit(exchange: Exchange): void {
+    const connection = this.#takeIdle();
+    if (connection !== null) {
+      connection.send(exchange);
+      return;
+    }
+    this.#waiting.push(exchange);
+    this.#openForWaiting();
+  }
+
+  cancel(exchange: Exchange): void {
+    exchange.over = true;
+    exchange.carrier?.abandon();
+    // Exchanges are given up oldest first, so this keeps the queue as short as what still waits.
+    while (this.#waiting.peek()?.over) this.#waiting.shift();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const connection of this.#connections) connection.abandon();
+  }
+
+  onConnected(connection: Connection): void {
+    this.#connecting -= 1;
+    this.onIdle(connection);
+  }
+
+  onIdle(connection: Connection): void {
+    const next = this.#nextWaiting();
+    if (next !== undefined) {
+      connection.send(next);
+      return;
+    }
+    connection.idleSinceUs = this.#options.clock();
+    this.#idle.push(connection);
+  }
+
+  onGone(connection: Connection, failure: string | null): void {
+    this.#connections.delete(connection);
+    const idle = this.#idle.indexOf(connection);
+    if (idle !== -1) this.#idle.splice(idle, 1);
+    if (failure !== null) {
+      this.#connecting -= 1;
+      // Each attempt is made for one exchange; the oldest takes the blame, so none waits for ever.
+      this.#nextWaiting()?.onFailure(failure, 0);
+    }
+    this.#openForWaiting();
+  }
+
+  #nextWaiting(): Exchange | undefined {
+    for (;;) {
+      const exchange = this.#waiting.shift();
+      if (exchange === undefined || !exchange.over) return exchange;
+    }
+  }
+
+  #takeIdle(): Connection | null {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return null;
+      const promised = connection.keepAliveSeconds ?? Number.POSITIVE_INFINITY;
+      const limitUs = Math.min(IDLE_SECONDS, promised - 1) * 1e6;
+      if (this.#options.clock() - connection.idleSinceUs < limitUs) return connection;
+      connection.abandon();
+    }
+  }
+
+  #openForWaiting(): void {
+    while (
+      !this.#closed &&
+      this.#connecting < this.#waiting.length &&
+      this.#connections.size < this.#options.maxConnections
+    ) {
+      this.#connecting += 1;
+      this.#connections.add(new Connection(this.#options, this));
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Operation templates compiled once per run: sending one is joining ready pieces. Everything that can be
+ * wrong with a template or an account is found here, before the first request.
+ */
+import type { Account, OperationTemplate, RetryPolicy } from '../../../pure/workload.ts';
+import { canSend, compileHeaders, isHeaderName, isHeaderValue } from './header-template.ts';
+import { fill, pieces, variablesOf } from './placeholders.ts';
+import type { Target } from './target.ts';
+
+export interface CompiledTemplate {
+  readonly name: string;
+  /** Sent without the actor's headers. */
+  readonly anonymous: boolean;
+  /** Needs an actor: always, unless it is anonymous, names no variable and begins nothing. */
+  readonly acts: boolean;
+  readonly as: 'live' | 'ended' | 'any';
+  readonly ends: boolean;
+  readonly begins: OperationTemplate['begins'] | undefined;
+  readonly retry: RetryPolicy | undefined;
+  readonly capture: boolean;
+  readonly group: string | undefined;
+  /** Names in lower case of the response headers to keep; null for none. */
+  readonly captureHeaders: readonly string[] | null;
+  /** The whole request as text. `operation` is what `{op}` stands for. */
+  render(target: Destination, actor: Actor | null, operation: number, requestId: string): string;
+}
+
+/** Whom an operation is sent as. */
+export interface Actor {
+  /** Index of the account. */
+  readonly account: number;
+  readonly id: string;
+  readonly subject: string | undefined;
+  readonly vars: Readonly<Record<string, string>>;
+  /** `name: value\r\n` lines. */
+  readonly headerLines: string;
+}
+
+export interface CompiledAccount extends Actor {
+  /** Without those that carry a credential; a new one brings its own. */
+  readonly ownHeaderLines: string;
+  readonly group: string | undefined;
+}
+
+/** The part of a target that a request's text needs. */
+export type Destination = Pick<Target, 'line' | 'pathPrefix'>;
+
+const CREDENTIAL_HEADERS = new Set(['authorization', 'cookie']);
+
+export function compileAccount(account: Account, index: number): CompiledAccount {
+  const { id, subject, group } = account;
+  let headerLines = '';
+  let ownHeaderLines = '';
+  for (const [name, value] of Object.entries(account.headers)) {
+    if (!canSend(name) || !isHeaderValue(value)) {
+      throw new Error(`account ${id}: header ${JSON.stringify(name)} cannot be sent`);
+    }
+    const line = `${name}: ${value}\r\n`;
+    headerLines += line;
+    if (!CREDENTIAL_HEADERS.has(name.toLowerCase())) ownHeaderLines += line;
+  }
+  const vars = subject === undefined ? account.vars : { ...account.vars, subject };
+  return { account: index, id, subject, vars, headerLines, ownHeaderLines, group };
+}
+
+export function compileTemplate(
+  template: OperationTemplate,
+  accounts: readonly CompiledAccount[],
+): CompiledTemplate {
+  const path = pieces(template.path);
+  if (!/^\/[\x21-\x7e]*$/.test(template.path)) {
+    throw new Error(`operation ${template.name}: ${JSON.stringify(template.path)} is not a path`);
+  }
+  const body = template.body === undefined ? null : pieces(JSON.stringify(template.body));
+  const { method, anonymous = false, ends = false, begins, group } = template;
+  if (anonymous && (ends || template.as !== undefined)) {
+    throw new Error(`operation ${template.name}: anonymous, so it acts as no credential`);
+  }
+  const players = playersOf(template, accounts);
+  const headers = compileHeaders(template, players);
+  const names = [...variablesOf([...path, ...(body ?? [])]), ...headers.variables];
+  checkVariables(template.name, names, players);
+  const acts = !anonymous || names.length > 0 || begins !== undefined;
+  if (acts && accounts.length === 0) {
+    throw new Error(`operation ${template.name}: there are no accounts to act as`);
+  }
+  const empty = method === 'GET' || method === 'DELETE' ? '' : 'content-length: 0\r\n';
+  const type = headers.names.includes('content-type') ? '' : 'content-type: application/json\r\n';
+  return {
+    name: template.name,
+    anonymous,
+    acts,
+    as: template.as ?? 'live',
+    ends,
+    begins,
+    retry: template.retry,
+    capture: template.capture ?? false,
+    group,
+    captureHeaders: capturedHeaders(template),
+    render({ pathPrefix, line }, actor, operation, requestId) {
+      const own = fill(path, actor, operation, encodeURIComponent);
+      const lines = headers.render(anonymous ? null : actor, actor, operation);
+      const head = `${method} ${pathPrefix}${own}${line}${lines}x-request-id: ${requestId}\r\n`;
+      if (body === null) return `${head}${empty}\r\n`;
+      const text = fill(body, actor, operation, escapeJson);
+      return `${head}${type}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+    },
+  };
+}
+
+/** Who may act: of a group that nobody is of, an operation could never be played. */
+function playersOf(
+  { name, group }: OperationTemplate,
+  accounts: readonly CompiledAccount[],
+): readonly CompiledAccount[] {
+  if (group === undefined) return accounts;
+  const players = accounts.filter((account) => account.group === group);
+  if (players.length > 0) return players;
+  const known = [...new Set(accounts.flatMap((account) => account.group ?? []))];
+  const instead = known.length === 0 ? 'no account has a group' : `there are ${known.join(', ')}`;
+  throw new Error(`operation ${name}: no account is of the group ${group}; ${instead}`);
+}
+
+/** Whoever obeys Retry-After must see it. */
+function capturedHeaders({ name, captureHeaders = [], retry }: OperationTemplate) {
+  const bad = captureHeaders.find((header) => !isHeaderName(header));
+  if (bad !== undefined) {
+    throw new Error(`operation ${name}: ${JSON.stringify(bad)} is not the name of a header`);
+  }
+  const obeyed = retry?.obeyRetryAfter ? ['retry-after'] : [];
+  const names = new Set([...captureHeaders.map((header) => header.toLowerCase()), ...obeyed]);
+  return names.size === 0 ? null : [...names];
+}
+
+function escapeJson(value: string): string {
+  return JSON.stringify(value).slice(1, -1);
+}
+
+function checkVariables(
+  operation: string,
+  variables: readonly string[],
+  accounts: readonly CompiledAccount[],
+): void {
+  for (const variable of variables) {
+    const without = accounts.find((account) => !Object.hasOwn(account.vars, variable));
+    if (without !== undefined) {
+      throw new Error(`operation ${operation}: account ${without.id} has no {${variable}}`);
+    }
+  }
+}
