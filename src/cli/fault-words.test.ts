@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FaultSpec, LinkRule, Moment } from '../sim/scenario.ts';
+import type { FaultSpec, LinkRule, Moment } from '../sim/fault-plan.ts';
 import { faultWords } from './fault-words.ts';
 
 const pause: FaultSpec = { kind: 'pause', target: 'redis' };

@@ -1,6 +1,6 @@
 /** A planned fault in words: what is done, when, and until when. */
 import { bytesText } from '../report/format.ts';
-import type { FaultSpec, LinkName, LinkRule, Moment, PlannedFault } from '../sim/scenario.ts';
+import type { FaultSpec, LinkName, LinkRule, Moment, PlannedFault } from '../sim/fault-plan.ts';
 import { lengthText } from './explain-text.ts';
 
 /** `kill -9 of gateway.2, 20 ms after the first acknowledged logout, undone after 500 ms`. */

@@ -8,8 +8,9 @@
  * gateway, and everyone who did not is tried once.
  */
 import { findDesign } from '../services/lineage.ts';
+import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { OpenWorkload, OperationTemplate, SweepWorkload } from '../sim/pure/workload.ts';
-import type { Arm, Drill, DrillPhase, PlannedFault, TestbedSpec } from '../sim/scenario.ts';
+import type { Arm, Drill, DrillPhase, TestbedSpec } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
 import { platformTestbed } from './platform-testbed.ts';
 import { lifeCycleOnce, logoutFinal, sessionsSurvive } from './session-invariants.ts';

@@ -6,9 +6,11 @@
  * forwarding headers, many keys of one user from one address, one key from many addresses, and bursts as large as the
  * limit on both sides of a window's boundary. At last Redis, where the limiter lives, is killed under them.
  */
+
+import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
-import type { Drill, Invariant, PlannedFault } from '../sim/scenario.ts';
+import type { Drill, Invariant } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
 import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
 import {

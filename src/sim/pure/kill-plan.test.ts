@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FaultSpec } from '../scenario.ts';
+import type { FaultSpec } from '../fault-plan.ts';
 import { type KillKind, type KillPlan, planKills } from './kill-plan.ts';
 import { createRandom } from './random.ts';
 

@@ -3,7 +3,7 @@
  * what stops everybody (`alone`) overlaps with nothing: a process that starts again needs its stores. Faults of a
  * family are numbered through the whole drill, `gateway-kill#12`, so that each is itself in the history.
  */
-import type { FaultSpec, Moment, PlannedFault } from '../scenario.ts';
+import type { FaultSpec, Moment, PlannedFault } from '../fault-plan.ts';
 import { below, type Random, shuffled } from './random.ts';
 
 export interface KillKind {

@@ -2,7 +2,7 @@
  * A fault: something done to the system under test that can be taken back, and proven to be. Whoever applies one
  * undoes it on every way out; undo is idempotent and harmless when apply never ran or failed half way.
  */
-import type { FaultSpec } from '../../scenario.ts';
+import type { FaultSpec } from '../../fault-plan.ts';
 import type { Testbed } from '../testbed/testbed.ts';
 import { createLinkFault } from './link-faults.ts';
 import { createProcessFault } from './process-faults.ts';

@@ -3,7 +3,7 @@
  * pass; a rule about single requests has taken effect when the proxy has made its first choice by it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FaultSpec, LinkRule } from '../../scenario.ts';
+import type { FaultSpec, LinkRule } from '../../fault-plan.ts';
 import type { Links } from '../testbed/links.ts';
 import type { Fault } from './fault.ts';
 

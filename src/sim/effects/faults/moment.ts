@@ -1,7 +1,7 @@
 /** Waits for the moment of a fault: a time in the phase, then an event in the history or on the wire. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Moment } from '../../fault-plan.ts';
 import { WITHOUT_EVENT } from '../../pure/fault-summary.ts';
-import type { Moment } from '../../scenario.ts';
 import { limited } from './limited.ts';
 
 export interface MomentSources {

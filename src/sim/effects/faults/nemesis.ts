@@ -6,8 +6,8 @@
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Moment, PlannedFault } from '../../fault-plan.ts';
 import type { FaultRecord } from '../../history.ts';
-import type { Moment, PlannedFault } from '../../scenario.ts';
 import { monotonicUs } from '../load/engine/monotonic-clock.ts';
 import { createFault, type Fault, type FaultTargets } from './fault.ts';
 import { limited } from './limited.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { FaultSpec } from '../../scenario.ts';
+import type { FaultSpec } from '../../fault-plan.ts';
 import { isPortOpen } from '../process/free-port.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
 import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';

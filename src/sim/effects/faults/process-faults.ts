@@ -1,5 +1,5 @@
 /** Faults of processes: ended and started again at the same address, or paused and continued. */
-import type { FaultSpec } from '../../scenario.ts';
+import type { FaultSpec } from '../../fault-plan.ts';
 import type { Processes } from '../testbed/processes.ts';
 import type { Fault } from './fault.ts';
 

@@ -2,8 +2,9 @@
  * The rules of all links and the routes they act on. Rules pile up: the one applied last rules a route, and when
  * it is cleared the one below it rules again, with the choices it had made.
  */
+
+import type { LinkRule } from '../../fault-plan.ts';
 import { createRandom, type Random } from '../../pure/random.ts';
-import type { LinkRule } from '../../scenario.ts';
 import { monotonicUs } from '../load/engine/monotonic-clock.ts';
 import type { ProxyDecision, Route, RouteFilter } from './proxy-protocol.ts';
 import { ProxyRoute } from './proxy-route.ts';

@@ -1,6 +1,7 @@
 /** The words between a run and its fault proxy. Times are microseconds on the machine's monotonic clock. */
+
+import type { LinkName, LinkRule } from '../../fault-plan.ts';
 import type { FaultRecord } from '../../history.ts';
-import type { LinkName, LinkRule } from '../../scenario.ts';
 import type { Protocol } from './frames.ts';
 
 export interface Address {

@@ -3,8 +3,8 @@
  * rule on this route and from nothing else, so the same seed and the same sequence of requests give the same list.
  */
 
+import type { LinkRule } from '../../fault-plan.ts';
 import { below, type Random } from '../../pure/random.ts';
-import type { LinkRule } from '../../scenario.ts';
 
 export type RequestFate = 'pass' | 'cut' | 'fail';
 

@@ -2,7 +2,7 @@
  * The run's handle on the fault proxy's process, which carries every link that has a fault. Every wait has a
  * limit, and a proxy that dies fails whatever is waited for, with the end of its log as the reason.
  */
-import type { LinkRule } from '../../scenario.ts';
+import type { LinkRule } from '../../fault-plan.ts';
 import { preferGenerator } from '../load/engine/generator-priority.ts';
 import { type Child, ChildFailure, startChild } from '../process/child-process.ts';
 import type { Lease } from '../process/lease.ts';

@@ -3,7 +3,7 @@
  * alone can be cut off; links a scenario does not declare are direct. The one-shot steps always are.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LinkName, LinkRule } from '../../scenario.ts';
+import type { LinkName, LinkRule } from '../../fault-plan.ts';
 import {
   type Proxy as FaultProxy,
   type ProxyDecision,

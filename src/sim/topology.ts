@@ -1,0 +1,141 @@
+/**
+ * The testbed as a graph: named nodes, each in a region, and edges along which one node reaches another. Plain data,
+ * decided before anything starts; what each kind of node does is in effects/testbed/nodes/.
+ */
+
+export type Params = Readonly<Record<string, unknown>>;
+
+interface NodeBase {
+  /** A label. Edges between regions go through the proxy with a round-trip time. Default `local`. */
+  readonly region?: string;
+}
+
+/** May the operator's own server stand in for this node? `no` says why not, in one clause. */
+export type Replaceable = true | { readonly no: string };
+
+/** A Node module of the package run to its end, relative to dist/: `services/jobs/template.js`. */
+export interface ModuleStep {
+  readonly name: string;
+  readonly module: string;
+  readonly params?: Params;
+}
+
+export interface PostgresSpec extends NodeBase {
+  readonly kind: 'postgres';
+  /** postgresql.conf settings, for instance shared_buffers. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** One-shot steps that build the data; run once per machine into a reusable data directory. */
+  readonly template?: readonly ModuleStep[];
+  /** The node this one follows by streaming replication; its data is the primary's. */
+  readonly standbyOf?: string;
+  /** By DATABASE_URL. */
+  readonly replaceable?: Replaceable;
+}
+
+export interface RedisSpec extends NodeBase {
+  readonly kind: 'redis';
+  /** redis.conf directives. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** `replica`: one primary and one replica. `cluster`: `masters` masters with one replica each. Default `single`. */
+  readonly mode?: 'single' | 'replica' | 'cluster';
+  /** Of a cluster, at least 3; default 3. */
+  readonly masters?: number;
+  /** By REDIS_URL. */
+  readonly replaceable?: Replaceable;
+}
+
+/** How a process says that it accepts requests. */
+export type ReadySign =
+  /** Over Node's IPC channel, as process-contract.ts has it. Modules only. */
+  | { readonly message: true }
+  /** Any answer below 500 to GET of this path on its port. */
+  | { readonly http: string }
+  /** A line of its output that contains this text. */
+  | { readonly output: string }
+  /** Its port accepts connections. */
+  | { readonly tcp: true };
+
+export type ProcessStart =
+  | { readonly module: string }
+  | {
+      /** The program and its arguments; no shell. */
+      readonly command: readonly [string, ...string[]];
+      /** Default: the folder `platform` was called in. */
+      readonly cwd?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    };
+
+export interface ProcessSpec extends NodeBase {
+  readonly kind: 'process';
+  readonly start: ProcessStart;
+  /** Default `{ message: true }` for a module, `{ tcp: true }` for a command. */
+  readonly ready?: ReadySign;
+  /** Named `<node>.1`, `<node>.2`...; with 1 (the default) plain `<node>`. */
+  readonly instances?: number;
+  /** Of a module: passed through as ProcessConfig.params. */
+  readonly params?: Params;
+  /** From SIGTERM to SIGKILL; default 5,000. */
+  readonly killAfterMs?: number;
+  /** From the start to the sign of life; default 20,000. */
+  readonly readyWithinMs?: number;
+}
+
+/** What an endpoint of a receiver does with a request. */
+export type EndpointBehaviour =
+  /** Answers 200 at once. */
+  | { readonly kind: 'healthy' }
+  /** Answers 200 after a delay. */
+  | { readonly kind: 'slow'; readonly delayMs: number }
+  /** Accepts and never answers. */
+  | { readonly kind: 'hanging' }
+  | { readonly kind: 'status'; readonly status: number }
+  /** Resets the connection without an answer. */
+  | { readonly kind: 'closed' };
+
+/** One process that serves any number of programmable HTTP endpoints, each at `/<name>`, with a log of what arrived. */
+export interface ReceiverSpec extends NodeBase {
+  readonly kind: 'receiver';
+  readonly endpoints: Readonly<Record<string, EndpointBehaviour>>;
+}
+
+/** Open for kinds that are registered from outside; see NODE_KINDS. */
+export interface OtherSpec extends NodeBase {
+  readonly kind: `x-${string}`;
+  readonly [option: string]: unknown;
+}
+
+export type NodeSpec = PostgresSpec | RedisSpec | ProcessSpec | ReceiverSpec | OtherSpec;
+
+/** The load generator's end of an edge: what it leads to is what operations are sent to. */
+export const CLIENT = 'client';
+
+export interface EdgeSpec<Node extends string = string> {
+  readonly from: Node | typeof CLIENT;
+  readonly to: Node;
+  /** What the process at the near end calls it: a key of ProcessConfig.addresses, or a command's environment variable. Unused from the client. */
+  readonly as?: string;
+  /** Goes through the fault proxy, so that a fault can be applied to it. */
+  readonly proxied?: boolean;
+  /** Added by the proxy, always: an edge between regions needs it. Each way takes half. */
+  readonly roundTripMs?: number;
+  readonly jitterMs?: number;
+}
+
+/** A one-shot process of the harness, outside the graph's faults. */
+export interface JobSpec<Node extends string = string> extends ModuleStep {
+  /** `accounts` writes what the load acts as, before it; `facts` reads the platform's own record of what happened, after it. Both to params.outFile. */
+  readonly role: 'accounts' | 'facts';
+  /** By the name it finds them under, as an edge's `as`. Never proxied. */
+  readonly uses: Readonly<Record<string, Node>>;
+}
+
+export interface Topology<Node extends string = string> {
+  readonly nodes: Readonly<Record<Node, NodeSpec>>;
+  readonly edges: readonly EdgeSpec<Node>[];
+  readonly jobs: readonly JobSpec<Node>[];
+}
+
+/** What a fault may name: a node, one process of a node, or an edge, of all processes or of one. */
+export type TargetOf<T extends Topology> = T extends Topology<infer Node> ? Target<Node> : never;
+export type Target<Node extends string> = Place<Node> | `${Place<Node> | 'client'}->${Node}`;
+type Place<Node extends string> = Node | `${Node}.${number}`;
