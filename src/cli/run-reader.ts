@@ -8,8 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { MANIFEST_FILE } from '../sim/effects/evidence.ts';
 import { UsageError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
-import type { JsonSchema } from './json-schema.ts';
-import { schemaComplaint } from './json-schema.ts';
+import { compileSchema } from './schema-complaint.ts';
 import { suggestion } from './suggestion.ts';
 import { shownPath } from './write-reports.ts';
 
@@ -68,10 +67,8 @@ async function readResult(file: string): Promise<Result> {
       `its schema is ${JSON.stringify(schema) ?? 'missing'}, expected "${SCHEMA_ID}"`,
     );
   }
-  const complaint = schemaComplaint(
-    document,
-    JSON.parse(await readFile(SCHEMA_URL, 'utf8')) as JsonSchema,
-  );
+  const schemaText = await readFile(SCHEMA_URL, 'utf8');
+  const complaint = compileSchema(JSON.parse(schemaText))(document);
   if (complaint !== null) throw refusal(`${shownPath(file)} is damaged`, complaint);
   return document as Result;
 }
