@@ -54,6 +54,7 @@ describe('compileSchema', () => {
     [['seed'], undefined, 'seed is missing'],
     [['seed'], '1', 'seed is not an integer'],
     [['verdict'], 'maybe', 'verdict is "maybe", not one of pass, fail, unknown'],
+    [['verdict'], 1, 'verdict is not a string'],
     [['schema'], 'x@9', 'schema is "x@9", not "platform-sim/result@1"'],
     [['extra'], 1, 'extra is not a key of this schema'],
     [
