@@ -8,13 +8,13 @@ import { dirname, join, resolve } from 'node:path';
 import { MANIFEST_FILE } from '../sim/effects/evidence.ts';
 import { UsageError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
-import type { JsonSchema } from './json-schema.ts';
-import { schemaComplaint } from './json-schema.ts';
+import { RESULT_VERSIONS } from './result-versions.ts';
+import { compileSchema } from './schema-complaint.ts';
 import { suggestion } from './suggestion.ts';
 import { shownPath } from './write-reports.ts';
 
-const SCHEMA_URL = new URL('../../src/sim/result.schema.json', import.meta.url);
-const SCHEMA_ID = 'platform-sim/result@1';
+/** From dist/cli and from src/cli alike. */
+const SCHEMA_FOLDER = new URL('../../src/sim/', import.meta.url);
 
 export interface FoundRun {
   readonly result: Result;
@@ -62,18 +62,18 @@ function locate(name: string, reportsDir: string): string {
 async function readResult(file: string): Promise<Result> {
   const document = parse(file, await readText(file));
   const schema = (document as { schema?: unknown } | null)?.schema;
-  if (schema !== SCHEMA_ID) {
+  const version = RESULT_VERSIONS.get(schema);
+  if (version === undefined) {
+    const known = [...RESULT_VERSIONS.keys()].map((id) => JSON.stringify(id)).join(' or ');
     throw refusal(
       `${shownPath(file)} is not a result this version can read`,
-      `its schema is ${JSON.stringify(schema) ?? 'missing'}, expected "${SCHEMA_ID}"`,
+      `its schema is ${JSON.stringify(schema) ?? 'missing'}, expected ${known}`,
     );
   }
-  const complaint = schemaComplaint(
-    document,
-    JSON.parse(await readFile(SCHEMA_URL, 'utf8')) as JsonSchema,
-  );
+  const text = await readFile(new URL(version.schemaFile, SCHEMA_FOLDER), 'utf8');
+  const complaint = compileSchema(JSON.parse(text))(document);
   if (complaint !== null) throw refusal(`${shownPath(file)} is damaged`, complaint);
-  return document as Result;
+  return version.toResult(document);
 }
 
 async function readText(file: string): Promise<string> {

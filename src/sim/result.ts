@@ -1,24 +1,36 @@
 /**
- * result.json: the one document every report is made from. Versioned; result.schema.json is its JSON Schema.
- * Times are integer microseconds with the unit last in the name; ratios are 0 to 1 unless named percent.
+ * result.json: the one document every report is made from. Versioned. `npm run schema` generates its JSON Schema,
+ * result.schema.json, from these types: comments become descriptions; the tags are the schema's keywords.
  */
 
+/** @minimum 0 */
+type NonNegative = number;
+/** @exclusiveMinimum 0 */
+type Positive = number;
+/** @minimum 0 @maximum 1 */
+type Ratio = number;
+/** @minimum 0 @asType integer */
+type Count = number;
+
+/** Unknown: the run proves nothing. */
 export type Verdict = 'pass' | 'fail' | 'unknown';
 export type ArmName = 'before' | 'sample' | 'after';
 
+/** Microseconds over `count` operations. Read a percentile only when count carries it: 299 for p99, 2,995 for p99.9. */
 export interface LatencySummary {
-  readonly meanUs: number;
-  readonly p50Us: number;
-  readonly p95Us: number;
-  readonly p99Us: number;
-  readonly p999Us: number;
-  readonly maxUs: number;
-  readonly count: number;
+  readonly meanUs: NonNegative;
+  readonly p50Us: NonNegative;
+  readonly p95Us: NonNegative;
+  readonly p99Us: NonNegative;
+  readonly p999Us: NonNegative;
+  readonly maxUs: NonNegative;
+  readonly count: Count;
 }
 
 /** `times`: of a baseline. `ratio`: 0 to 1. */
 export type Unit = 'us' | 'ratio' | 'times' | 'per_second' | 'percent' | 'count' | 'bytes';
 
+/** A threshold on a measured indicator. */
 export interface SloResult {
   readonly id: string;
   /** k6's grammar: `latency.p99 < 500ms`. */
@@ -29,19 +41,23 @@ export interface SloResult {
   readonly measured: number | null;
   readonly limit: number;
   readonly unit: Unit;
-  readonly samples: number;
+  readonly samples: Count;
   readonly verdict: Verdict;
   /** Why unknown, in one sentence. */
   readonly reason?: string;
 }
 
-/** A checker's answer. `witness`: at most 10 operations or effects that show the violation. */
+/** A checker's answer. */
 export interface InvariantResult {
   readonly id: string;
   readonly statement: string;
   readonly verdict: Verdict;
-  readonly checked: number;
-  readonly violations: number;
+  readonly checked: Count;
+  readonly violations: Count;
+  /**
+   * Operations or effects that show the violation.
+   * @maxItems 10
+   */
   readonly witness: readonly Readonly<Record<string, unknown>>[];
   readonly reason?: string;
   /** What the checker measured on the way: revocation lag, sessions lost. */
@@ -82,37 +98,38 @@ export interface DocumentedFigure {
 
 /** One second (or `bucketUs`) of an arm. Percentiles are null where the second has no answer. */
 export interface TimelinePoint {
-  readonly atUs: number;
-  readonly offeredPerSecond: number;
-  readonly completedPerSecond: number;
-  readonly p50Us: number | null;
-  readonly p99Us: number | null;
-  readonly inFlight: number;
-  readonly errors: number;
+  readonly atUs: NonNegative;
+  readonly offeredPerSecond: NonNegative;
+  readonly completedPerSecond: NonNegative;
+  readonly p50Us: NonNegative | null;
+  readonly p99Us: NonNegative | null;
+  readonly inFlight: NonNegative;
+  readonly errors: Count;
 }
 
 export interface PhaseSummary {
   readonly name: string;
-  readonly startUs: number;
-  readonly endUs: number;
+  readonly startUs: NonNegative;
+  readonly endUs: NonNegative;
+  /** Judged phases enter the SLOs; the others are shown only. */
   readonly judged: boolean;
   /** What the phase is for, in one short sentence. */
   readonly note: string;
   /** Operations scheduled in it, retries folded into their operation; null when there were none. */
   readonly load: {
     readonly latency: LatencySummary;
-    readonly errorRatio: number;
+    readonly errorRatio: NonNegative;
     /** Requests sent per operation, retries included. */
-    readonly attemptsPerOperation: number;
+    readonly attemptsPerOperation: NonNegative;
   } | null;
 }
 
 export interface LoadStep {
-  readonly offeredPerSecond: number;
-  readonly achievedPerSecond: number;
+  readonly offeredPerSecond: NonNegative;
+  readonly achievedPerSecond: NonNegative;
   readonly latency: LatencySummary;
-  readonly errorRatio: number;
-  readonly lagP99Us: number;
+  readonly errorRatio: Ratio;
+  readonly lagP99Us: NonNegative;
   /** Did every SLO hold at this step? `unknown` when the generator, not the platform, was the limit. */
   readonly verdict: Verdict;
   readonly reason?: string;
@@ -122,31 +139,31 @@ export interface LoadStep {
 export interface Capacity {
   readonly steps: readonly LoadStep[];
   /** Highest step whose SLOs all held; null when none did. */
-  readonly holdsPerSecond: number | null;
+  readonly holdsPerSecond: NonNegative | null;
   /** First step that broke; null when the search ended before one did. */
-  readonly breaksPerSecond: number | null;
+  readonly breaksPerSecond: NonNegative | null;
   /** Holds divided by a rate at which `before` already broke its SLO: a lower bound on the true factor. */
-  readonly timesBefore: number | null;
+  readonly timesBefore: NonNegative | null;
   readonly note: string;
 }
 
 /** Latency heat map: row-major counts; row r spans edgesUs[r] to edgesUs[r + 1], column c is one bucket of time. */
 export interface HeatMap {
-  readonly startUs: number;
-  readonly bucketUs: number;
-  readonly columns: number;
-  readonly edgesUs: readonly number[];
-  readonly counts: readonly (readonly number[])[];
+  readonly startUs: NonNegative;
+  readonly bucketUs: Positive;
+  readonly columns: Count;
+  readonly edgesUs: readonly NonNegative[];
+  readonly counts: readonly (readonly Count[])[];
 }
 
 export interface QueryShare {
   readonly query: string;
-  readonly calls: number;
-  readonly totalMs: number;
-  readonly meanMs: number;
-  readonly rowsPerCall: number;
+  readonly calls: NonNegative;
+  readonly totalMs: NonNegative;
+  readonly meanMs: NonNegative;
+  readonly rowsPerCall: NonNegative;
   /** Of all time spent in statements, 0 to 1. */
-  readonly share: number;
+  readonly share: Ratio;
   readonly culprit: boolean;
 }
 
@@ -159,27 +176,27 @@ export interface Diagnosis {
   readonly plan: {
     readonly query: string;
     readonly node: string;
-    readonly rowsRemoved: number;
+    readonly rowsRemoved: NonNegative;
     readonly text: string;
   } | null;
   /** Share of samples of busy backends by wait event, largest first; `CPU` = running, not waiting. */
   readonly waits: readonly {
     readonly event: string;
-    readonly share: number;
-    readonly samples: number;
+    readonly share: Ratio;
+    readonly samples: Count;
   }[];
   /** What was considered and excluded, with the evidence. */
   readonly ruledOut: readonly { readonly cause: string; readonly evidence: string }[];
-  readonly poolWaitP99Us: number | null;
-  readonly eventLoopDelayP99Us: number | null;
+  readonly poolWaitP99Us: NonNegative | null;
+  readonly eventLoopDelayP99Us: NonNegative | null;
 }
 
 /** How one process spent the judged phase. `cpuPercent` is of one core: 100 = one core full. */
 export interface ProcessResources {
-  readonly cpuPercent: number;
-  readonly rssBytes: number;
+  readonly cpuPercent: NonNegative;
+  readonly rssBytes: NonNegative;
   /** CPU per completed operation of the judged phase; null when nothing completed. */
-  readonly cpuUsPerOperation: number | null;
+  readonly cpuUsPerOperation: NonNegative | null;
   /** Cores it was pinned to, `any` when it was not. */
   readonly cores: string;
 }
@@ -189,8 +206,8 @@ export interface FaultSummary {
   readonly name: string;
   /** Of a fault that is one of many alike, what they are called together: `gateway-kill` of `gateway-kill#12`. */
   readonly family?: string;
-  readonly startUs: number;
-  readonly endUs: number;
+  readonly startUs: NonNegative;
+  readonly endUs: NonNegative;
   /** `missed`: the moment it waited for never came, or it had no effect. */
   readonly outcome: 'healed' | 'missed' | 'not healed';
   readonly detail: string;
@@ -199,13 +216,13 @@ export interface FaultSummary {
 export interface RecoveryResult {
   readonly fault: string;
   /** From the fault to the SLO's burn-rate alert on the recorded series; null when it never fired. */
-  readonly detectUs: number | null;
+  readonly detectUs: NonNegative | null;
   /** From the fault to the first instant since which the indicator stayed in tolerance; null when that was not shown. */
-  readonly recoverUs: number | null;
+  readonly recoverUs: NonNegative | null;
   /** From the heal until nothing was left over from the fault: operations in flight back at their baseline. */
-  readonly drainUs: number | null;
+  readonly drainUs: NonNegative | null;
   /** From the fault to where it is answered for no longer: the next fault, or the end of the run. Absent where it missed. */
-  readonly watchedUs?: number;
+  readonly watchedUs?: NonNegative;
   /** The fault that began then; absent: the run ended. */
   readonly next?: string;
   /** The alert and the tolerance in words. */
@@ -233,6 +250,7 @@ export interface Comparison {
   readonly chart: { readonly column: string; readonly limit: number | null };
 }
 
+/** One design under test in a run. */
 export interface ArmResult {
   readonly design: string;
   readonly description: string;
@@ -244,15 +262,16 @@ export interface ArmResult {
   readonly latency: LatencySummary;
   /** From the actual send: what a tool that forgets waiting would print. */
   readonly serviceTime: LatencySummary;
-  readonly lag: { readonly p99Us: number };
-  readonly offeredPerSecond: number;
-  readonly achievedPerSecond: number;
-  readonly planned: number;
-  readonly outcomes: { readonly ok: number; readonly fail: number; readonly unknown: number };
+  /** Send lag of the load generator. */
+  readonly lag: { readonly p99Us: NonNegative };
+  readonly offeredPerSecond: NonNegative;
+  readonly achievedPerSecond: NonNegative;
+  readonly planned: Count;
+  readonly outcomes: { readonly ok: Count; readonly fail: Count; readonly unknown: Count };
   readonly operations: Readonly<Record<string, LatencySummary>>;
-  readonly errors: readonly { readonly cause: string; readonly count: number }[];
+  readonly errors: readonly { readonly cause: string; readonly count: Count }[];
   /** First half against second half of the judged phase: the noise floor of this arm's own mean. */
-  readonly noise: { readonly halfMeanRatio: number | null };
+  readonly noise: { readonly halfMeanRatio: NonNegative | null };
   readonly slos: readonly SloResult[];
   readonly invariants: readonly InvariantResult[];
   readonly validity: readonly ValidityCheck[];
@@ -263,23 +282,24 @@ export interface ArmResult {
   readonly faults: readonly FaultSummary[];
   /** Work per operation over the phases it is measured in: statements, commands, CPU, bytes of WAL. */
   readonly costs: readonly Figure[];
-  readonly timeline: { readonly bucketUs: number; readonly points: readonly TimelinePoint[] };
+  readonly timeline: { readonly bucketUs: Positive; readonly points: readonly TimelinePoint[] };
   /** Judged phase: percentile (0 to 1) and latency, for the spectrum. */
-  readonly spectrum: readonly { readonly quantile: number; readonly valueUs: number }[];
+  readonly spectrum: readonly { readonly quantile: Ratio; readonly valueUs: NonNegative }[];
   readonly heatMap: HeatMap | null;
   /** Error count per timeline bucket and cause. */
-  readonly errorTimeline: readonly { readonly cause: string; readonly counts: readonly number[] }[];
+  readonly errorTimeline: readonly { readonly cause: string; readonly counts: readonly Count[] }[];
+  /** Percent of one core, by process. */
   readonly resourceTimeline: {
-    readonly bucketUs: number;
-    readonly processes: Readonly<Record<string, readonly (number | null)[]>>;
+    readonly bucketUs: Positive;
+    readonly processes: Readonly<Record<string, readonly (NonNegative | null)[]>>;
   };
   readonly capacity: Capacity | null;
   readonly diagnosis: Diagnosis | null;
   /** Steps of the search for the documented load; empty when the workload was not calibrated. */
   readonly calibration: readonly {
-    readonly users: number;
-    readonly cpuPercent: number | null;
-    readonly meanUs: number;
+    readonly users: Count;
+    readonly cpuPercent: NonNegative | null;
+    readonly meanUs: NonNegative;
     readonly note: string;
   }[];
 }
@@ -290,17 +310,21 @@ export interface Environment {
   readonly postgres: string;
   readonly redis: string;
   readonly cpuModel: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly loadAverage: number;
-  readonly timerJitterP99Us: number;
-  readonly fsyncP50Us: number | null;
+  readonly cores: Count;
+  readonly memoryBytes: NonNegative;
+  readonly loadAverage: NonNegative;
+  readonly timerJitterP99Us: NonNegative;
+  readonly fsyncP50Us: NonNegative | null;
   readonly pinned: boolean;
   readonly version: string;
   /** Commit of the checkout, when there is one. */
   readonly commit: string | null;
 }
 
+/**
+ * result.json of platform-sim: the one document every report is made from. Times are microseconds with the unit last
+ * in the name; ratios are 0 to 1 unless named percent.
+ */
 export interface Result {
   readonly schema: 'platform-sim/result@1';
   readonly scenario: string;
@@ -308,13 +332,19 @@ export interface Result {
   readonly question: string;
   readonly situation: string;
   readonly runId: string;
+  /** ISO 8601 instant in UTC. */
   readonly startedAt: string;
-  readonly durationMs: number;
+  readonly durationMs: NonNegative;
   readonly verdict: Verdict;
-  readonly exitCode: number;
+  /**
+   * 0 pass, 97 unknown, 98 invariant violated, 99 SLO missed, 130 or 143 interrupted.
+   * @maximum 255
+   */
+  readonly exitCode: Count;
   /** The verdict in one sentence, the first line of every report. */
   readonly sentence: string;
   readonly aborted: boolean;
+  /** @asType integer */
   readonly seed: number;
   readonly quick: boolean;
   /** What the reduced scale of --quick changes; empty otherwise. */
@@ -323,6 +353,7 @@ export interface Result {
   readonly environment: Environment;
   /** Ids of everything that failed against expectation: `after.slo.p99`, `after.invariant.audit-once`. */
   readonly failed: readonly string[];
+  /** One entry per arm that ran. */
   readonly arms: Readonly<Partial<Record<ArmName, ArmResult>>>;
   /** Absent where the scenario compares nothing. */
   readonly comparison?: Comparison;
