@@ -37,9 +37,9 @@ describe('runComparison', () => {
   it('gives the process a Redis of its own, reads what it wrote and leaves nothing', async () => {
     const comparison = await run();
     expect(comparison.rows).toEqual([{ name: 'fixture', ours: true, values: { seed: 7 } }]);
-    const { redisUrl, redisPrefix, quick } = JSON.parse(comparison.note);
-    expect({ prefixed: redisPrefix !== '', quick }).toEqual({ prefixed: true, quick: true });
-    const redis = new Redis(redisUrl, { lazyConnect: true, retryStrategy: () => null });
+    const { redis: given, quick } = JSON.parse(comparison.note);
+    expect({ prefixed: given.namespace !== '', quick }).toEqual({ prefixed: true, quick: true });
+    const redis = new Redis(given.url, { lazyConnect: true, retryStrategy: () => null });
     redis.on('error', () => {});
     await expect(redis.connect()).rejects.toThrow();
     expect(runsLeft()).toEqual([]);

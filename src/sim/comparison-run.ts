@@ -9,6 +9,7 @@ import { createLease } from './effects/process/lease.ts';
 import type { PinPlan } from './effects/process/pin-plan.ts';
 import { runUser } from './effects/process/run-user.ts';
 import { Undo } from './effects/process/undo.ts';
+import { singleServer } from './effects/testbed/process-contract.ts';
 import { runOneShot } from './effects/testbed/service-process.ts';
 import { openRedis } from './effects/testbed/testbed-stores.ts';
 import type { Comparison } from './result.ts';
@@ -48,9 +49,13 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
     await runOneShot({
       spec: { ...spec, params: { ...spec.params, outFile, quick: options.quick } },
       config: {
-        ...{ redisUrl: redis.url, redisPrefix: redis.prefix, seed },
-        // It has no PostgreSQL, and says so when it looks for one.
-        ...{ databaseUrl: 'postgresql://none.invalid', databaseSchema: 'none', stateDirectory: '' },
+        seed,
+        addresses: {
+          redis: singleServer(redis.url, redis.prefix),
+          // It has no PostgreSQL, and says so when it looks for one.
+          database: singleServer('postgresql://none.invalid', 'none'),
+        },
+        stateDirectory: '',
       },
       cores: cores?.rest ?? null,
       ...{ lease, signal, limitMs: LIMIT_MS },

@@ -69,10 +69,13 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   const schema = name.replace('.', '_');
   const design = findDesign(name);
   await prepareSchema(postgres.url, { schema, design, size });
-  const databaseUrl = schemaUrl(postgres.url, schema);
   const config = {
-    ...{ name: 'gateway.1', databaseUrl, databaseSchema: schema, seed: 7 },
-    ...{ redisUrl: redis.url, redisPrefix: `${schema}:` },
+    name: 'gateway.1',
+    seed: 7,
+    addresses: {
+      database: { url: schemaUrl(postgres.url, schema), namespace: schema },
+      redis: { url: redis.url, namespace: `${schema}:` },
+    },
     params: { design: name, logLevel: 'trace' },
   };
   child = fork(dist, {
@@ -84,7 +87,7 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
     stream.on('data', (data) => written.push(data));
   const [{ url }] = (await once(child, 'message')) as [{ url: string }];
   const send = client(url);
-  const db = await openConnection(databaseUrl);
+  const db = await openConnection(schemaUrl(postgres.url, schema));
   const keys = openRedis(redis.url, () => {});
   closing.push(
     () => db.close(),

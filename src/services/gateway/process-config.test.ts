@@ -2,20 +2,27 @@ import { describe, expect, it } from 'vitest';
 import { ConfigError, parseProcessConfig, readParams } from './process-config.ts';
 import { openRedis } from './redis-clients.ts';
 
-const whole = {
+const database = { url: 'postgres://postgres@127.0.0.1/postgres', namespace: 'platform' };
+const redis = { url: 'redis://127.0.0.1', namespace: 'ps:' };
+const rest = {
   name: 'gateway',
-  databaseUrl: 'postgres://postgres@127.0.0.1/postgres',
-  databaseSchema: 'platform',
-  redisUrl: 'redis://127.0.0.1',
-  redisPrefix: 'ps:',
   stateDirectory: '/var/lib/platform',
   seed: 42,
   params: { design: 'turn4.after' },
 };
+const whole = { ...rest, addresses: { database, redis } };
+const withDatabase = (change: object) =>
+  JSON.stringify({ ...rest, addresses: { database: { ...database, ...change }, redis } });
 
 describe('process config', () => {
   it('reads a whole one', () => {
-    expect(parseProcessConfig(JSON.stringify(whole))).toEqual(whole);
+    expect(parseProcessConfig(JSON.stringify(whole))).toEqual({
+      ...rest,
+      databaseUrl: database.url,
+      databaseSchema: 'platform',
+      redisUrl: redis.url,
+      redisPrefix: 'ps:',
+    });
   });
 
   it.each([
@@ -23,18 +30,23 @@ describe('process config', () => {
     ['{', 'not JSON'],
     ['[]', 'not an object'],
     [JSON.stringify({ ...whole, seed: '42' }), 'PLATFORM_PROCESS.seed must be a whole number'],
+    [JSON.stringify(rest), 'PLATFORM_PROCESS.addresses must be an object'],
     [
-      JSON.stringify({ ...whole, databaseSchema: undefined }),
-      'PLATFORM_PROCESS.databaseSchema must be a string',
+      JSON.stringify({ ...rest, addresses: { redis } }),
+      'PLATFORM_PROCESS.addresses.database must be an object',
     ],
-    [JSON.stringify({ ...whole, databaseUrl: '' }), 'PLATFORM_PROCESS.databaseUrl'],
+    [
+      withDatabase({ namespace: undefined }),
+      'PLATFORM_PROCESS.addresses.database.namespace must be a string',
+    ],
+    [withDatabase({ url: '' }), 'PLATFORM_PROCESS.addresses.database.url'],
   ])('says what is wrong with %s', (text, message) => {
     expect(() => parseProcessConfig(text)).toThrow(ConfigError);
     expect(() => parseProcessConfig(text)).toThrow(message);
   });
 
   it('lets a step without Redis leave it out, and nobody connect to a default one by accident', () => {
-    const { redisUrl: _, redisPrefix: __, ...without } = whole;
+    const without = { ...rest, addresses: { database } };
     expect(parseProcessConfig(JSON.stringify(without)).redisUrl).toBe('');
     expect(() => openRedis('', () => {})).toThrow('needs Redis');
   });

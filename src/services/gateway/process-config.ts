@@ -30,14 +30,25 @@ export function parseProcessConfig(text: string | undefined): ProcessConfig {
   const config = readParams(value, 'PLATFORM_PROCESS');
   return {
     name: config.string('name'),
-    databaseUrl: config.string('databaseUrl'),
-    databaseSchema: config.string('databaseSchema'),
-    // Empty for the steps that build data: they have no Redis.
-    redisUrl: config.string('redisUrl', ''),
-    redisPrefix: config.string('redisPrefix', ''),
+    ...storesOf(config),
     seed: config.integer('seed'),
     stateDirectory: config.string('stateDirectory', ''),
     params: config.object('params', {}),
+  };
+}
+
+/** The stores behind the names `database` and `redis`; a step that builds data has no Redis and gets empty strings. */
+function storesOf(config: ParamReader) {
+  const addresses = readParams(config.object('addresses'), 'PLATFORM_PROCESS.addresses');
+  const read = (name: string, fallback?: Record<string, unknown>) =>
+    readParams(addresses.object(name, fallback), `PLATFORM_PROCESS.addresses.${name}`);
+  const database = read('database');
+  const redis = read('redis', { url: '', namespace: '' });
+  return {
+    databaseUrl: database.string('url'),
+    databaseSchema: database.string('namespace'),
+    redisUrl: redis.string('url', ''),
+    redisPrefix: redis.string('namespace', ''),
   };
 }
 

@@ -172,8 +172,12 @@ describe('groups of accounts', () => {
     const run = async (params: Record<string, unknown>) => {
       const outFile = path.join(postgres.folder, 'accounts.json');
       const config = {
-        ...{ name: 'accounts', databaseUrl, databaseSchema: schema, seed: 7 },
-        ...{ redisUrl: redisServer.url, redisPrefix: 'test:' },
+        name: 'accounts',
+        seed: 7,
+        addresses: {
+          database: { url: databaseUrl, namespace: schema },
+          redis: { url: redisServer.url, namespace: 'test:' },
+        },
         params: { design: design.name, heavyUsers: 0, outFile, ...params },
       };
       const child = fork(entry, {

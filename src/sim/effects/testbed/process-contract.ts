@@ -6,14 +6,12 @@
  * long-running: sends {type:'ready', url} when it accepts requests; SIGTERM drains and exits 0.
  * one-shot:     exits 0 when done; anything else is an error with its stderr as the reason.
  */
+import type { Address } from './node.ts';
+
 export interface ProcessConfig {
   readonly name: string;
-  readonly databaseUrl: string;
-  /** Schema that holds the platform's tables; already the connection's search_path in databaseUrl. */
-  readonly databaseSchema: string;
-  readonly redisUrl: string;
-  /** Prefix of every key, with its separator: `ps:k3v9:`. */
-  readonly redisPrefix: string;
+  /** Where the edges that leave this process lead, by the edge's `as`: `database`, `redis`. */
+  readonly addresses: Readonly<Record<string, Address>>;
   readonly seed: number;
   /** A folder outside the stores that lives as long as they do, for what must survive a process; empty for steps that build data. */
   readonly stateDirectory: string;
@@ -25,3 +23,10 @@ export interface ReadyMessage {
   /** `http://127.0.0.1:40123` */
   readonly url: string;
 }
+
+/** The address of a node that is one server. `namespace` is a schema or a key prefix; see Address. */
+export const singleServer = (url: string, namespace = ''): Address => ({
+  url,
+  urls: [url],
+  namespace,
+});

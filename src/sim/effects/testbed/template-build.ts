@@ -12,6 +12,7 @@ import { withServersReason } from './disk-space.ts';
 import { startPostgres } from './postgres.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { ensureTemplate, type Template } from './postgres-template.ts';
+import { singleServer } from './process-contract.ts';
 import { withSearchPath } from './search-path.ts';
 import { runOneShot } from './service-process.ts';
 import { templateKey } from './template-key.ts';
@@ -73,10 +74,9 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
       await runOneShot({
         spec,
         config: {
-          databaseUrl: withSearchPath(server.url, TEMPLATE_SCHEMA),
-          databaseSchema: TEMPLATE_SCHEMA,
-          redisUrl: '',
-          redisPrefix: '',
+          addresses: {
+            database: singleServer(withSearchPath(server.url, TEMPLATE_SCHEMA), TEMPLATE_SCHEMA),
+          },
           seed: input.seed,
           stateDirectory: '',
         },

@@ -53,8 +53,10 @@ test('starts everything on real servers and leaves nothing', async () => {
   const config = await (await fetch(testbed.service.url)).json();
   expect(config).toMatchObject({
     name: 'gateway',
-    databaseSchema: 'platform',
-    redisPrefix: 'ps:whole:',
+    addresses: {
+      database: { url: testbed.databaseUrl, namespace: 'platform' },
+      redis: { url: testbed.redisUrl, namespace: 'ps:whole:' },
+    },
     seed: 7,
   });
   expect(JSON.parse(readFileSync(testbed.accountsFile, 'utf8'))).toHaveLength(1);

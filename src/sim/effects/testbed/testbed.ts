@@ -16,7 +16,7 @@ import { type RunUser, runUser } from '../process/run-user.ts';
 import { Undo } from '../process/undo.ts';
 import { explainDiskFull } from './disk-space.ts';
 import { type Links, ProxiedLinks, type StoreAddresses } from './links.ts';
-import type { ProcessConfig } from './process-contract.ts';
+import { type ProcessConfig, singleServer } from './process-contract.ts';
 import { createProcesses, type Processes } from './processes.ts';
 import { runOneShot } from './service-process.ts';
 import { instanceNames, startServices } from './testbed-services.ts';
@@ -135,7 +135,8 @@ async function assemble(context: Context): Promise<Testbed> {
   const postgres = await openPostgres(context, spec.postgres);
   const stateDirectory = path.join(lease.folder, 'state');
   await makePrivate(stateDirectory, null);
-  const config = { ...configOf(context, postgres, redis), stateDirectory };
+  const stores = storesOf(postgres, redis);
+  const config: StepConfig = { addresses: addressesOf(stores), seed: context.seed, stateDirectory };
   const restCores = context.cores?.rest ?? null;
   const runWith = (config: StepConfig, one: ProcessSpec): Promise<void> =>
     runOneShot({
@@ -155,11 +156,14 @@ async function assemble(context: Context): Promise<Testbed> {
   await once(spec.accounts, { outFile: accountsFile });
   const { name } = spec.service;
   const instanceCount = spec.instances ?? 1;
-  const links = await openLinks(context, instanceNames(name, instanceCount), config, logFile);
+  const links = await openLinks(context, instanceNames(name, instanceCount), stores, logFile);
   const instances = await startServices({
     spec: spec.service,
     instances: instanceCount,
-    configOf: (instance) => ({ ...config, ...links?.storesOf(instance) }),
+    configOf: (instance) => ({
+      ...config,
+      addresses: addressesOf({ ...stores, ...links?.storesOf(instance) }),
+    }),
     cores: restCores,
     lease,
     undo,
@@ -175,7 +179,8 @@ async function assemble(context: Context): Promise<Testbed> {
   const own = [redis.process, postgres.process].filter((one) => one !== null);
   const controlled = [...own, ...instances.map(({ process }) => process)];
   return {
-    ...config,
+    ...stores,
+    stateDirectory,
     postgresVersion: postgres.version,
     redisVersion: redis.version,
     services,
@@ -224,12 +229,16 @@ async function openLinks(
   });
 }
 
-function configOf(context: Context, postgres: PostgresPart, redis: RedisPart) {
+function storesOf(postgres: PostgresPart, redis: RedisPart) {
   return {
     databaseUrl: postgres.url,
     databaseSchema: postgres.schema,
     redisUrl: redis.url,
     redisPrefix: redis.prefix,
-    seed: context.seed,
   };
 }
+
+const addressesOf = (stores: ReturnType<typeof storesOf>): ProcessConfig['addresses'] => ({
+  database: singleServer(stores.databaseUrl, stores.databaseSchema),
+  redis: singleServer(stores.redisUrl, stores.redisPrefix),
+});
