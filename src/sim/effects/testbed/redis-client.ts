@@ -1,12 +1,8 @@
 /** One bounded connection of the harness to a single Redis server, closed when the work is done. */
 import { Redis } from 'ioredis';
 
-/** Connecting and each command take at most `limitMs`; nothing is tried twice. */
-export async function withRedis<T>(
-  url: string,
-  limitMs: number,
-  work: (redis: Redis) => Promise<T>,
-): Promise<T> {
+/** Connecting and each command take at most `limitMs`; nothing is tried twice. The caller disconnects it. */
+export async function connectRedis(url: string, limitMs: number): Promise<Redis> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: limitMs,
@@ -20,9 +16,21 @@ export async function withRedis<T>(
   });
   try {
     await redis.connect();
-    return await work(redis);
+    return redis;
   } catch (error) {
+    redis.disconnect();
     throw cause ?? error;
+  }
+}
+
+export async function withRedis<T>(
+  url: string,
+  limitMs: number,
+  work: (redis: Redis) => Promise<T>,
+): Promise<T> {
+  const redis = await connectRedis(url, limitMs);
+  try {
+    return await work(redis);
   } finally {
     redis.disconnect();
   }
