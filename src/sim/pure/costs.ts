@@ -16,7 +16,7 @@ export interface WorkSpan {
   readonly operations: number;
 }
 
-const LABELS = {
+export const LABELS = {
   statements: ['SQL statements', 'count'],
   walBytes: ['WAL written', 'bytes'],
   redisCommands: ['Redis commands', 'count'],

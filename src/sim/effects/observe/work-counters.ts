@@ -3,8 +3,8 @@
  * Redis commands. Two readings around a phase give the work per operation, which does not depend on how fast
  * the machine happens to be. Its own few statements and commands are part of the difference (under ten).
  */
-import { Redis } from 'ioredis';
-import pg from 'pg';
+import { withPostgres } from '../testbed/postgres-client.ts';
+import { withRedis } from '../testbed/redis-client.ts';
 
 const LIMIT_MS = 5_000;
 
@@ -13,6 +13,10 @@ export interface WorkReading {
   readonly statements: number | null;
   readonly walBytes: number | null;
   readonly redisCommands: number | null;
+}
+
+export interface PostgresWork extends Pick<WorkReading, 'statements' | 'walBytes'> {
+  readonly isStandby: boolean;
 }
 
 /** A store that cannot be asked leaves its counters null: a cost nobody measured is never judged. */
@@ -24,23 +28,17 @@ export async function readWork(stores: {
     readPostgres(stores.databaseUrl).catch(() => ({ statements: null, walBytes: null })),
     readRedis(stores.redisUrl).catch(() => null),
   ]);
-  return { ...database, redisCommands };
+  const { statements, walBytes } = database;
+  return { statements, walBytes, redisCommands };
 }
 
-async function readPostgres(
-  databaseUrl: string,
-): Promise<Pick<WorkReading, 'statements' | 'walBytes'>> {
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    application_name: 'platform-observer',
-    connectionTimeoutMillis: LIMIT_MS,
-    statement_timeout: LIMIT_MS,
-  });
-  client.on('error', () => {}); // The query below fails; the process must not.
-  await client.connect();
-  try {
-    const wal = await client.query<{ bytes: string }>(
-      `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text AS bytes`,
+/** Statements (pg_stat_statements; null without it) and bytes of WAL: written, or on a standby received. */
+export async function readPostgres(databaseUrl: string): Promise<PostgresWork> {
+  return await withPostgres(databaseUrl, LIMIT_MS, async (client) => {
+    const wal = await client.query<{ standby: boolean; bytes: string }>(
+      `SELECT pg_is_in_recovery() AS standby, pg_wal_lsn_diff(
+         CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
+              ELSE pg_current_wal_insert_lsn() END, '0/0')::text AS bytes`,
     );
     const calls = await client
       .query<{ calls: string }>(
@@ -49,32 +47,20 @@ async function readPostgres(
           WHERE s.query NOT LIKE '%pg_stat_%' AND s.query NOT LIKE '%pg_wal_lsn_diff%'`,
       )
       .catch(() => null); // The extension is not there.
+    const { standby, bytes } = wal.rows[0]!;
     return {
       statements: calls === null ? null : Number(calls.rows[0]?.calls),
-      walBytes: Number(wal.rows[0]?.bytes),
+      walBytes: bytes === null ? null : Number(bytes),
+      isStandby: standby,
     };
-  } finally {
-    await client.end().catch(() => {});
-  }
+  });
 }
 
-async function readRedis(redisUrl: string): Promise<number> {
-  const redis = new Redis(redisUrl, {
-    lazyConnect: true,
-    connectTimeout: LIMIT_MS,
-    commandTimeout: LIMIT_MS,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  });
-  redis.on('error', () => {}); // The command below fails with it.
-  try {
-    await redis.connect();
+/** Commands a server has run, from its clients and from its primary. */
+export async function readRedis(redisUrl: string): Promise<number> {
+  return await withRedis(redisUrl, LIMIT_MS, async (redis) => {
     const stats = await redis.info('commandstats');
-    return [...stats.matchAll(/^cmdstat_(?!info|client|hello)[^:]+:calls=(\d+)/gm)].reduce(
-      (sum, [, calls]) => sum + Number(calls),
-      0,
-    );
-  } finally {
-    redis.disconnect();
-  }
+    const own = /^cmdstat_(?!info|client|hello|psync|replconf|cluster)[^:]+:calls=(\d+)/gm;
+    return [...stats.matchAll(own)].reduce((sum, [, calls]) => sum + Number(calls), 0);
+  });
 }

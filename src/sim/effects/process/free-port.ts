@@ -35,12 +35,29 @@ function outgoingFrom(): number {
   }
 }
 
-export async function freePort(): Promise<number> {
-  const span = outgoingFrom() - LOWEST;
+async function drawPort(span: number, isFree: (port: number) => Promise<boolean>) {
   for (let draw = 0; span > 0 && draw < DRAWS; draw += 1) {
-    const port = await listenOnce(LOWEST + Math.floor(Math.random() * span));
-    if (port !== null) return port;
+    const port = LOWEST + Math.floor(Math.random() * span);
+    if (await isFree(port)) return port;
   }
+  return null;
+}
+
+/** A free port whose neighbour `offset` above it is free as well: Redis Cluster needs both. */
+export async function freePortPair(offset: number): Promise<number> {
+  const isFree = async (port: number): Promise<boolean> =>
+    (await listenOnce(port)) !== null && (await listenOnce(port + offset)) !== null;
+  // Both below the range for outgoing connections, if that leaves any choice.
+  const below = outgoingFrom() - LOWEST - offset;
+  const port = (await drawPort(below, isFree)) ?? (await drawPort(offset, isFree));
+  if (port === null) throw new Error(`no two free ports ${offset} apart on 127.0.0.1`);
+  return port;
+}
+
+export async function freePort(): Promise<number> {
+  const below = outgoingFrom() - LOWEST;
+  const drawn = await drawPort(below, async (port) => (await listenOnce(port)) !== null);
+  if (drawn !== null) return drawn;
   const port = await listenOnce(0);
   if (port === null) throw new Error('no free port on 127.0.0.1');
   return port;

@@ -124,10 +124,17 @@ export function createLease(options: { runId: string; cache: string; reaper?: bo
   };
 }
 
+/** PostgreSQL's data directories: `data`, or `data-<node>` where there are several. */
+async function dataDirectoriesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder).catch(() => []);
+  return entries.filter((name) => /^data(-|$)/.test(name)).map((name) => path.join(folder, name));
+}
+
 /** Removes what a lease owns on disk; lease.json goes last, so that an interrupted removal is found again. */
 export async function removeLeased(folder: string, data: LeaseData | null): Promise<void> {
-  for (const owner of [folder, ...(data?.directories ?? [])])
-    await removeSharedMemory(path.join(owner, 'data'));
+  for (const owner of [folder, ...(data?.directories ?? [])]) {
+    for (const dataDir of await dataDirectoriesIn(owner)) await removeSharedMemory(dataDir);
+  }
   for (const directory of data?.directories ?? []) {
     await rm(directory, { recursive: true, force: true });
   }

@@ -71,7 +71,9 @@ async function killAll(heads: readonly LeaseChild[], graceMs: number): Promise<v
   const all: ProcessStamp[] = heads.flatMap((child) => [child, ...descendantsOf(child.pid)]);
   for (const { pid } of all) sendSignal(pid, 'SIGCONT'); // A paused process cannot obey.
   for (const child of heads) {
-    sendSignal(child.pid, child.name.startsWith('postgres') ? 'SIGQUIT' : 'SIGTERM');
+    // The lease knows a server by its node's name; only without /proc has that to do.
+    const program = commandOf(child.pid) ?? child.name;
+    sendSignal(child.pid, program.startsWith('postgres') ? 'SIGQUIT' : 'SIGTERM');
   }
   await untilGone(all, graceMs);
   for (const head of heads.filter(isRunning)) sendSignal(-head.pid, 'SIGKILL');

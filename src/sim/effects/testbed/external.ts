@@ -2,11 +2,11 @@
  * Stores that belong to somebody else (DATABASE_URL, REDIS_URL). We touch nothing but a schema and a key prefix
  * named after the run, both in the lease before they exist, both removed at the end.
  */
-import pg from 'pg';
 import { EnvironmentError } from '../../errors.ts';
 import { dropKeys, dropSchema } from '../process/external-cleanup.ts';
 import type { Lease } from '../process/lease.ts';
 import { commandOf, parentOf } from '../process/process-table.ts';
+import { withPostgres } from './postgres-client.ts';
 import { redisInfo } from './redis.ts';
 import { withSearchPath } from './search-path.ts';
 
@@ -88,7 +88,7 @@ const LOCAL_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]', ''];
 export async function pingPostgres(address: string): Promise<string> {
   assertScheme('DATABASE_URL', address, ['postgres:', 'postgresql:']);
   try {
-    return await withClient(address, async (client) => {
+    return await withPostgres(address, CONNECT_LIMIT_MS, async (client) => {
       const { rows } = await client.query('SHOW server_version');
       return String(rows[0].server_version).split(' ')[0]!;
     });
@@ -97,27 +97,12 @@ export async function pingPostgres(address: string): Promise<string> {
   }
 }
 
-async function withClient<T>(address: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    connectionString: address,
-    connectionTimeoutMillis: CONNECT_LIMIT_MS,
-    query_timeout: CONNECT_LIMIT_MS,
-  });
-  client.on('error', () => {}); // connect or query rejects as well.
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
 export async function claimPostgres(address: string, lease: Lease): Promise<ExternalPostgres> {
   assertScheme('DATABASE_URL', address, ['postgres:', 'postgresql:']);
   const schema = schemaOf(lease.runId);
   const claim = { url: address, schema };
   try {
-    return await withClient(address, async (client) => {
+    return await withPostgres(address, CONNECT_LIMIT_MS, async (client) => {
       const { rows } = await client.query(
         `SELECT current_setting('server_version') AS version, pg_backend_pid() AS pid`,
       );

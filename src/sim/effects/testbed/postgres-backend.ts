@@ -1,6 +1,8 @@
 /** One client's server process inside PostgreSQL: found through pg_stat_activity, for faults that hit a single one. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type { ControlSignal } from '../process/controlled-process.ts';
+import { sendSignal, startTimeOf } from '../process/process-table.ts';
+import { withPostgres } from './postgres-client.ts';
 
 const LIMIT_MS = 2_000;
 /** A statement takes less than a millisecond: a busy backend is seen by asking often. */
@@ -12,21 +14,14 @@ const BACKENDS = `
   ORDER BY state = 'active' DESC, state LIKE 'idle in%' DESC, state_change DESC NULLS LAST
   LIMIT 1`;
 
-export interface Backend {
+interface Backend {
   readonly pid: number;
   readonly busy: boolean;
 }
 
 /** Hands a backend to `strike`: a busy one when one shows up soon, else the one that was busy last. */
-export async function withBackend<T>(url: string, strike: (backend: Backend) => T): Promise<T> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: LIMIT_MS,
-    query_timeout: LIMIT_MS,
-  });
-  client.on('error', () => {}); // The strike may take this connection with it.
-  await client.connect();
-  try {
+async function withBackend<T>(url: string, strike: (backend: Backend) => T): Promise<T> {
+  return await withPostgres(url, LIMIT_MS, async (client) => {
     for (let left = TRIES; ; left -= 1) {
       const { rows } = await client.query<{ pid: number; state: string }>(BACKENDS);
       const found = rows[0];
@@ -35,7 +30,21 @@ export async function withBackend<T>(url: string, strike: (backend: Backend) => 
       if (left === 0) throw new Error('no client is connected to PostgreSQL');
       await sleep(5);
     }
-  } finally {
-    await client.end().catch(() => {});
+  });
+}
+
+/** Signals one backend and resolves, with which one, when it has taken effect. */
+export async function strikeBackend(url: string, signal: ControlSignal): Promise<string> {
+  const { pid, busy } = await withBackend(url, (backend) => {
+    if (!sendSignal(backend.pid, signal)) throw new Error(`backend ${backend.pid} has just left`);
+    return backend;
+  });
+  if (signal === 'SIGKILL' || signal === 'SIGTERM') {
+    const deadline = performance.now() + LIMIT_MS;
+    while (startTimeOf(pid) !== null) {
+      if (performance.now() > deadline) throw new Error(`backend ${pid} does not end`);
+      await sleep(2);
+    }
   }
+  return `${signal} to ${busy ? 'busy' : 'idle'} backend ${pid}`;
 }

@@ -33,7 +33,7 @@ const BUILD_LIMIT_MS = 300_000;
 const COPY_LIMIT_MS = 120_000;
 /** A build may need this much; a run needs its copy and room for its own writes. */
 const BUILD_BYTES = 1_536 * 1024 * 1024;
-const RUN_BYTES = 256 * 1024 * 1024;
+export const RUN_BYTES = 256 * 1024 * 1024;
 
 export interface Template {
   readonly key: string;
@@ -158,7 +158,7 @@ export async function ensureTemplate(request: TemplateRequest): Promise<Template
 }
 
 /** `cp`, known to the lease while it runs: killed with its parent, it would go on filling the run's folder. */
-async function copy(args: readonly string[], lease: Lease): Promise<void> {
+export async function runCopy(args: readonly string[], lease: Lease): Promise<void> {
   // Its message is read for a full disk, so it must come in one language.
   const env = { ...process.env, LC_ALL: 'C' };
   const copying = run('cp', args, { env, timeout: COPY_LIMIT_MS, killSignal: 'SIGKILL' });
@@ -181,12 +181,12 @@ export async function copyTemplate(template: Template, dest: string, lease: Leas
   try {
     const reflink = process.platform === 'linux' ? ['--reflink=auto'] : [];
     try {
-      await copy(['-a', ...reflink, template.dataDir, dest], lease);
+      await runCopy(['-a', ...reflink, template.dataDir, dest], lease);
     } catch (error) {
       if (/No space left/.test((error as Error).message)) throw error;
       // A cp without --reflink (BusyBox): copy again, in Node, keeping the owner.
       await rm(dest, { recursive: true, force: true });
-      if (process.platform === 'linux') await copy(['-a', template.dataDir, dest], lease);
+      if (process.platform === 'linux') await runCopy(['-a', template.dataDir, dest], lease);
       else await cp(template.dataDir, dest, { recursive: true, preserveTimestamps: true });
     }
   } catch (error) {

@@ -2,15 +2,16 @@
  * A PostgreSQL server of our own: a real postmaster on 127.0.0.1 with durable commits. fsync stays on, because a
  * database that does not wait for its disk would make every design look good.
  */
-import pg from 'pg';
 import { EnvironmentError } from '../../errors.ts';
 import { type Child, ChildFailure, startChild, untilReady } from '../process/child-process.ts';
 import { onFreePort } from '../process/free-port.ts';
 import type { Lease } from '../process/lease.ts';
 import type { RunUser } from '../process/run-user.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
+import { withPostgres } from './postgres-client.ts';
 
 const READY_LIMIT_MS = 20_000;
+const ANSWER_LIMIT_MS = 2_000;
 
 const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
@@ -21,6 +22,8 @@ const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
   compute_query_id: 'on',
   fsync: 'on',
   synchronous_commit: 'on',
+  // In the data directory and gone with it: what a server killed with -9 has in /dev/shm stays there.
+  dynamic_shared_memory_type: 'mmap',
   // One query uses one core, so that the core PostgreSQL is given is the resource that saturates.
   max_parallel_workers_per_gather: '0',
   jit: 'off',
@@ -58,19 +61,10 @@ export function postgresEnvironment(): NodeJS.ProcessEnv {
 
 /** The data directory of whoever answers on a port, or null when nobody does yet. */
 async function dataDirectoryAt(url: string): Promise<string> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 2_000,
-    query_timeout: 2_000,
-  });
-  client.on('error', () => {}); // The query or connect below rejects as well.
-  try {
-    await client.connect();
+  return await withPostgres(url, ANSWER_LIMIT_MS, async (client) => {
     const { rows } = await client.query('SHOW data_directory');
     return String(rows[0].data_directory);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 async function startOn(port: number, options: PostgresOptions): Promise<PostgresServer> {

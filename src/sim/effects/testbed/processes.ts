@@ -2,14 +2,11 @@
  * The processes of a testbed by the names faults use: `redis`, `postgres`, `gateway.2`, and `postgres-backend`,
  * which is whichever single backend is busy. Stores that DATABASE_URL and REDIS_URL name are not ours to touch.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError } from '../../errors.ts';
 import type { ControlledProcess, ControlSignal } from '../process/controlled-process.ts';
-import { sendSignal, startTimeOf } from '../process/process-table.ts';
-import { withBackend } from './postgres-backend.ts';
+import { strikeBackend } from './postgres-backend.ts';
 
 export const BACKEND = 'postgres-backend';
-const BACKEND_LIMIT_MS = 2_000;
 
 export interface Processes {
   readonly names: readonly string[];
@@ -65,19 +62,4 @@ function unknownProcess(name: string, names: readonly string[]): Error {
     });
   }
   return new Error(`there is no process ${name}; known: ${names.join(', ')}`);
-}
-
-async function strikeBackend(url: string, signal: ControlSignal): Promise<string> {
-  const { pid, busy } = await withBackend(url, (backend) => {
-    if (!sendSignal(backend.pid, signal)) throw new Error(`backend ${backend.pid} has just left`);
-    return backend;
-  });
-  if (signal === 'SIGKILL' || signal === 'SIGTERM') {
-    const deadline = performance.now() + BACKEND_LIMIT_MS;
-    while (startTimeOf(pid) !== null) {
-      if (performance.now() > deadline) throw new Error(`backend ${pid} does not end`);
-      await sleep(2);
-    }
-  }
-  return `${signal} to ${busy ? 'busy' : 'idle'} backend ${pid}`;
 }

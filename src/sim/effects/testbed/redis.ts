@@ -1,11 +1,11 @@
 /** A Redis (or Valkey) server of our own: from PATH, on 127.0.0.1, nothing written to disk. */
-import { Redis } from 'ioredis';
 import { EnvironmentError } from '../../errors.ts';
 import { type Child, ChildFailure, startChild, untilReady } from '../process/child-process.ts';
 import { findProgram } from '../process/find-program.ts';
 import { onFreePort } from '../process/free-port.ts';
 import type { Lease } from '../process/lease.ts';
 import type { RunUser } from '../process/run-user.ts';
+import { withRedis } from './redis-client.ts';
 
 const READY_LIMIT_MS = 10_000;
 
@@ -17,6 +17,12 @@ export interface RedisOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal | undefined;
   readonly findPort?: () => Promise<number>;
+  /** Of the process, in the lease and in a notice of its death; default `redis`. */
+  readonly name?: string;
+  /** Further directives, in the form of the command line. */
+  readonly directives?: readonly string[];
+  /** Where it may write; default the lease's folder, where it may not. */
+  readonly folder?: string;
 }
 
 export interface RedisServer {
@@ -35,44 +41,35 @@ export function findRedis(env: NodeJS.ProcessEnv = process.env): string | null {
   return findProgram('redis-server', env) ?? findProgram('valkey-server', env);
 }
 
+/** Reads the lines `name:value` that INFO and CLUSTER INFO answer with. */
+export function infoFields(text: string): (name: string) => string | undefined {
+  return (name) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1];
+}
+
 /** What INFO says of the server: version and process id. */
 export async function redisInfo(
   url: string,
   limitMs: number,
 ): Promise<{ version: string; pid: number }> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: limitMs,
-    commandTimeout: limitMs,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0,
-  });
-  let cause: unknown;
-  redis.on('error', (error) => {
-    cause = error; // connect() only says that the connection is closed.
-  });
-  try {
-    await redis.connect();
-    const info = await redis.info('server');
-    const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  return await withRedis(url, limitMs, async (redis) => {
+    const field = infoFields(await redis.info('server'));
     const valkey = field('valkey_version');
     const version = valkey ? `valkey ${valkey}` : `redis ${field('redis_version') ?? 'unknown'}`;
     return { version, pid: Number(field('process_id')) };
-  } catch (error) {
-    throw cause ?? error;
-  } finally {
-    redis.disconnect();
-  }
+  });
 }
 
 async function startOn(port: number, program: string, options: RedisOptions): Promise<RedisServer> {
   const child = await startChild({
-    name: 'redis',
+    name: options.name ?? 'redis',
     command: program,
-    args: ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    args: [
+      ...['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+      ...(options.directives ?? []),
+    ],
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
     // In the run's folder, where a killed run's processes are looked for.
-    cwd: options.lease.folder,
+    cwd: options.folder ?? options.lease.folder,
     logFile: options.logFile,
     user: options.user,
     cores: options.cores,

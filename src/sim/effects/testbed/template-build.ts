@@ -3,7 +3,6 @@
  * While building, fsync is off: nothing here is worth keeping after a crash, and the sync at the end makes it durable.
  */
 import path from 'node:path';
-import pg from 'pg';
 import type { ProcessSpec } from '../../scenario.ts';
 import type { Lease } from '../process/lease.ts';
 import type { RunUser } from '../process/run-user.ts';
@@ -11,10 +10,11 @@ import { createDataDirectory, syncDataDirectory } from './data-directory.ts';
 import { withServersReason } from './disk-space.ts';
 import { startPostgres } from './postgres.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
+import { withPostgres } from './postgres-client.ts';
 import { ensureTemplate, type Template } from './postgres-template.ts';
 import { singleServer } from './process-contract.ts';
 import { withSearchPath } from './search-path.ts';
-import { runOneShot } from './service-process.ts';
+import { runOneShot, type ServiceOptions } from './service-process.ts';
 import { templateKey } from './template-key.ts';
 
 /** Schema of the platform's tables in a database of our own. */
@@ -49,6 +49,11 @@ export interface TemplateInput {
   readonly onNote: (text: string) => void;
 }
 
+/** What a step that builds data is told: a database, and nothing that lives longer than the step. */
+export function stepConfig(url: string, schema: string, seed: number): ServiceOptions['config'] {
+  return { addresses: { database: singleServer(url, schema) }, seed, stateDirectory: '' };
+}
+
 async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
   const { lease, signal, logsFolder } = input;
   const target = { binaries: input.binaries, user: input.user, dataDir };
@@ -73,13 +78,11 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
     for (const spec of input.steps) {
       await runOneShot({
         spec,
-        config: {
-          addresses: {
-            database: singleServer(withSearchPath(server.url, TEMPLATE_SCHEMA), TEMPLATE_SCHEMA),
-          },
-          seed: input.seed,
-          stateDirectory: '',
-        },
+        config: stepConfig(
+          withSearchPath(server.url, TEMPLATE_SCHEMA),
+          TEMPLATE_SCHEMA,
+          input.seed,
+        ),
         cores: null,
         lease,
         logFile: path.join(logsFolder, `template-${spec.name}.log`),
@@ -100,14 +103,9 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
 }
 
 async function onServer(url: string, statements: readonly string[]): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-  client.on('error', () => {}); // The running query rejects as well.
-  await client.connect();
-  try {
+  await withPostgres(url, STEP_LIMIT_MS, async (client) => {
     for (const statement of statements) await client.query(statement);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** The template of these steps, built now if this machine does not have it. */

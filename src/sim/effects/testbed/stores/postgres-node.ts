@@ -1,0 +1,256 @@
+/** Starts what a node of kind `postgres` says: the operator's server, one of our own, or a standby of one of our own. */
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { LABELS } from '../../../pure/costs.ts';
+import type { ModuleStep, PostgresSpec } from '../../../topology.ts';
+import { readPostgres } from '../../observe/work-counters.ts';
+import type { ControlSignal } from '../../process/controlled-process.ts';
+import { parseCoreList } from '../../process/pin-plan.ts';
+import { childrenOf } from '../../process/process-table.ts';
+import { syncDataDirectory } from '../data-directory.ts';
+import { claimPostgres } from '../external.ts';
+import type {
+  Address,
+  Member,
+  NodeCapabilities,
+  NodeContext,
+  RunningNode,
+  WorkCounter,
+} from '../node.ts';
+import { strikeBackend } from '../postgres-backend.ts';
+import { preparePostgres } from '../postgres-binaries.ts';
+import { copyTemplate } from '../postgres-template.ts';
+import { withSearchPath } from '../search-path.ts';
+import { runOneShot } from '../service-process.ts';
+import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../template-build.ts';
+import { storeMember } from './member.ts';
+import { delayReplay, isInRecovery, isStreaming, readLag } from './postgres-replication.ts';
+import { PostgresServer } from './postgres-server.ts';
+import { PrimaryGroup, type Replicating } from './primary-group.ts';
+import { standbysOf } from './standbys.ts';
+
+const STEP_LIMIT_MS = 120_000;
+
+/** A standby that was away finds on its primary what it missed; more than this it must copy. */
+const KEEP_WAL: Readonly<Record<string, string>> = { wal_keep_size: '1GB' };
+
+export async function startPostgresNode(
+  name: string,
+  spec: PostgresSpec,
+  context: NodeContext,
+): Promise<RunningNode> {
+  const { DATABASE_URL: url } = context.env;
+  if (spec.standbyOf !== undefined) return await startStandby(name, spec, spec.standbyOf, context);
+  if (url && spec.replaceable === true) return await claimNode(name, spec, url, context);
+  return await startPrimary(name, spec, context);
+}
+
+/** A node whose server is our own. */
+export class PostgresNode implements RunningNode {
+  readonly kind = 'postgres';
+  readonly name: string;
+  readonly region: string;
+  readonly version: string;
+  readonly members: readonly Member[];
+  readonly cores: string;
+  readonly coreCount: number;
+  readonly capabilities: NodeCapabilities;
+  readonly group: PrimaryGroup<PostgresServer>;
+  readonly server: PostgresServer;
+  readonly #isStandby: boolean;
+
+  constructor(options: {
+    readonly server: PostgresServer;
+    readonly group: PrimaryGroup<PostgresServer>;
+    readonly spec: PostgresSpec;
+    readonly cores: string | null;
+    readonly capabilities: NodeCapabilities;
+  }) {
+    const { server, group, spec, cores } = options;
+    this.name = server.name;
+    this.region = spec.region ?? 'local';
+    this.version = server.binaries.version;
+    this.server = server;
+    this.group = group;
+    this.members = [storeMember(server.process, server.url, () => group.isInRole(server))];
+    this.cores = cores ?? 'any';
+    this.coreCount = cores === null ? availableParallelism() : parseCoreList(cores).length;
+    this.capabilities = {
+      ...options.capabilities,
+      strikeBackend: (signal) => this.#strike(signal),
+    };
+    this.#isStandby = spec.standbyOf !== undefined;
+  }
+
+  /** Of a primary: where the writes go, which after a failover is another server. */
+  get address(): Address {
+    return addressOf(this.#isStandby ? this.server : this.group.current);
+  }
+
+  readonly pids = (): number[] => this.server.process.pids();
+
+  work(): Promise<readonly WorkCounter[]> {
+    return workOf(this.server.url);
+  }
+
+  async #strike(signal: ControlSignal): Promise<string> {
+    const [member] = this.members;
+    // Which one was paused need not be remembered: a running one ignores SIGCONT.
+    if (signal === 'SIGCONT') return await member!.signal(signal);
+    return await strikeBackend(this.server.url, signal);
+  }
+}
+
+function addressOf(server: PostgresServer): Address {
+  const url = withSearchPath(server.url, TEMPLATE_SCHEMA);
+  return { url, urls: [url], namespace: TEMPLATE_SCHEMA };
+}
+
+/** A server that cannot be read leaves its counters null: a cost nobody measured is never judged. */
+async function workOf(url: string): Promise<WorkCounter[]> {
+  const read = await readPostgres(url).catch(() => null);
+  const [statements, statementUnit] = LABELS.statements;
+  const [written, walUnit] = LABELS.walBytes;
+  return [
+    {
+      id: 'statements',
+      label: statements,
+      unit: statementUnit,
+      value: read?.statements ?? null,
+    },
+    read?.isStandby
+      ? { id: 'walReceivedBytes', label: 'WAL received', unit: walUnit, value: read.walBytes }
+      : { id: 'walBytes', label: written, unit: walUnit, value: read?.walBytes ?? null },
+  ];
+}
+
+const streaming = (
+  announce: (promoted: PostgresServer) => Promise<void>,
+): Replicating<PostgresServer> => ({
+  announce,
+  isPrimary: async ({ url }) => !(await isInRecovery(url)),
+  isFollowing: ({ url }, { port }) => isStreaming(url, port),
+  promote: (successor) => successor.promote(),
+  // WAL that was never sent makes it another history: only a copy agrees with the new primary.
+  follow: (server, primary, { gone }) => server.follow(primary, { copy: gone }),
+  isStale: (server) => server.mustCopy,
+});
+
+const dataDirOf = (name: string, context: NodeContext): string =>
+  path.join(context.lease.folder, `data-${name}`);
+
+async function startPrimary(
+  name: string,
+  spec: PostgresSpec,
+  context: NodeContext,
+): Promise<RunningNode> {
+  const { cache, lease, user, signal } = context;
+  const binaries = await preparePostgres(cache);
+  const template = await provideTemplate({
+    cache,
+    binaries,
+    user,
+    lease,
+    steps: spec.template ?? [],
+    seed: context.seed,
+    logsFolder: path.dirname(context.logFile(name)),
+    signal,
+    onNote: context.onNote,
+  });
+  signal?.throwIfAborted();
+  const dataDir = dataDirOf(name, context);
+  await copyTemplate(template, dataDir, lease);
+  // Otherwise the kernel writes the copy back during the first seconds of the measurement.
+  await syncDataDirectory({ binaries, user, dataDir });
+  const hasStandby = standbysOf(name, context.topology).length > 0;
+  const cores = context.cores?.postgres ?? null;
+  const server = await PostgresServer.start({
+    name,
+    dataDir,
+    binaries,
+    settings: { ...(hasStandby ? KEEP_WAL : {}), ...spec.settings },
+    cores,
+    context,
+  });
+  const announce = (promoted: PostgresServer) => context.retarget(name, addressOf(promoted).url);
+  const group = new PrimaryGroup(server, streaming(announce));
+  const capabilities = hasStandby ? { failover: group.failover } : {};
+  return new PostgresNode({ server, group, spec, cores, capabilities });
+}
+
+async function startStandby(
+  name: string,
+  spec: PostgresSpec,
+  primaryName: string,
+  context: NodeContext,
+): Promise<RunningNode> {
+  const primary = context.started.get(primaryName);
+  if (!(primary instanceof PostgresNode)) {
+    throw new Error(`${name} is a standby of ${primaryName}, which is not a server of this run`);
+  }
+  const { server: source, group } = primary;
+  // Not the core of its primary: a replay must not take from what is measured.
+  const cores = context.cores?.rest ?? null;
+  const server = await PostgresServer.start({
+    name,
+    dataDir: dataDirOf(name, context),
+    binaries: source.binaries,
+    // Recovery refuses a standby with less than its primary's connections or locks.
+    settings: { ...source.settings, ...spec.settings },
+    cores,
+    context,
+    primary: source,
+  });
+  await group.join(server, context.signal);
+  const replication = {
+    lag: () => readLag(server.url, group.current.url),
+    delay: (delayMs: number) => delayReplay(server.url, delayMs),
+  };
+  return new PostgresNode({ server, group, spec, cores, capabilities: { replication } });
+}
+
+async function claimNode(
+  name: string,
+  spec: PostgresSpec,
+  url: string,
+  context: NodeContext,
+): Promise<RunningNode> {
+  const { lease, undo, onNote } = context;
+  const steps = spec.template ?? [];
+  const claimed = await claimPostgres(url, lease);
+  undo.add('the schema in DATABASE_URL', claimed.drop);
+  const settings = Object.keys(spec.settings ?? {});
+  if (settings.length > 0) onNote(`DATABASE_URL keeps its own settings of ${settings.join(', ')}`);
+  if (steps.length > 0) onNote('DATABASE_URL: the data is built anew in this run');
+  for (const step of steps) await runStep(step, claimed, context);
+  const { postmasterPid } = claimed;
+  return {
+    name,
+    kind: 'postgres',
+    region: spec.region ?? 'local',
+    version: claimed.version,
+    members: [],
+    address: { url: claimed.url, urls: [claimed.url], namespace: claimed.schema },
+    pids: postmasterPid === null ? null : () => [postmasterPid, ...childrenOf(postmasterPid)],
+    cores: 'any',
+    coreCount: availableParallelism(),
+    capabilities: {},
+    work: () => workOf(claimed.url),
+  };
+}
+
+async function runStep(
+  spec: ModuleStep,
+  at: { readonly url: string; readonly schema: string },
+  context: NodeContext,
+): Promise<void> {
+  await runOneShot({
+    spec,
+    config: stepConfig(at.url, at.schema, context.seed),
+    cores: context.cores?.rest ?? null,
+    lease: context.lease,
+    logFile: context.logFile(spec.name),
+    signal: context.signal,
+    limitMs: STEP_LIMIT_MS,
+  });
+}

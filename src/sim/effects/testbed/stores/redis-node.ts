@@ -1,0 +1,150 @@
+/** Starts what a node of kind `redis` says: the operator's server, or one, a pair or a cluster of our own. */
+import { availableParallelism } from 'node:os';
+import { LABELS } from '../../../pure/costs.ts';
+import type { RedisSpec } from '../../../topology.ts';
+import { readRedis } from '../../observe/work-counters.ts';
+import { parseCoreList } from '../../process/pin-plan.ts';
+import { claimRedis, prefixOf } from '../external.ts';
+import type {
+  Address,
+  Member,
+  NodeCapabilities,
+  NodeContext,
+  RunningNode,
+  WorkCounter,
+} from '../node.ts';
+import { storeMember } from './member.ts';
+import { PrimaryGroup } from './primary-group.ts';
+import { clusterFailover, formCluster, isClusterOkAt } from './redis-cluster.ts';
+import { isRedisPrimary, isRedisReplica } from './redis-replication.ts';
+import { RedisServer } from './redis-server.ts';
+import { startTogether } from './start-together.ts';
+
+export async function startRedisNode(
+  name: string,
+  members: readonly string[],
+  spec: RedisSpec,
+  context: NodeContext,
+): Promise<RunningNode> {
+  const { REDIS_URL: url } = context.env;
+  if (url && spec.replaceable === true) return await claimNode(name, spec, url, context);
+  const isClustered = spec.mode === 'cluster';
+  const settings = spec.settings ?? {};
+  const servers = await startTogether(
+    members.map(
+      (member) => (signal) =>
+        RedisServer.start({ name: member, settings, context, signal, isClustered }),
+    ),
+    context.signal,
+  );
+  if (isClustered) return await clusterNode(name, spec, servers, context);
+  if (spec.mode === 'replica') return await pairNode(name, spec, servers, context);
+  return nodeOf(name, spec, servers, context, {});
+}
+
+function nodeOf(
+  name: string,
+  spec: RedisSpec,
+  servers: readonly RedisServer[],
+  context: NodeContext,
+  more: {
+    readonly capabilities?: NodeCapabilities;
+    readonly isUp?: (server: RedisServer) => Promise<true | string>;
+    /** Where the writes go; default the first. */
+    readonly current?: () => RedisServer;
+  },
+): RunningNode {
+  const { isUp, current } = more;
+  const cores = context.cores?.rest ?? null;
+  const members = servers.map(
+    (server): Member => storeMember(server.process, server.url, isUp && (() => isUp(server))),
+  );
+  const urls = servers.map(({ url }) => url);
+  return {
+    name,
+    kind: 'redis',
+    region: spec.region ?? 'local',
+    version: servers[0]!.version,
+    members,
+    get address(): Address {
+      return { url: current?.().url ?? urls[0]!, urls, namespace: prefixOf(context.runId) };
+    },
+    pids: () => members.flatMap((member) => member.pids()),
+    cores: cores ?? 'any',
+    coreCount: cores === null ? availableParallelism() : parseCoreList(cores).length,
+    capabilities: more.capabilities ?? {},
+    work: () => workOf(urls),
+  };
+}
+
+async function pairNode(
+  name: string,
+  spec: RedisSpec,
+  servers: readonly RedisServer[],
+  context: NodeContext,
+): Promise<RunningNode> {
+  const [primary, replica] = servers as [RedisServer, RedisServer];
+  const group = new PrimaryGroup<RedisServer>(primary, {
+    isPrimary: isRedisPrimary,
+    isFollowing: isRedisReplica,
+    promote: (successor) => successor.promote(),
+    follow: (server, leader) => server.follow(leader),
+    isStale: () => false,
+    announce: ({ url }) => context.retarget(name, url),
+  });
+  await replica.replicate(primary);
+  await group.join(replica, context.signal);
+  return nodeOf(name, spec, servers, context, {
+    capabilities: { failover: group.failover },
+    isUp: (server) => group.isInRole(server),
+    current: () => group.current,
+  });
+}
+
+async function clusterNode(
+  name: string,
+  spec: RedisSpec,
+  servers: readonly RedisServer[],
+  context: NodeContext,
+): Promise<RunningNode> {
+  await formCluster(servers, context.signal);
+  const capabilities = { failover: clusterFailover(servers) };
+  return nodeOf(name, spec, servers, context, { capabilities, isUp: isClusterOkAt });
+}
+
+async function claimNode(
+  name: string,
+  spec: RedisSpec,
+  address: string,
+  context: NodeContext,
+): Promise<RunningNode> {
+  const { url, prefix, version, drop } = await claimRedis(address, context.lease);
+  context.undo.add('the keys in REDIS_URL', drop);
+  const settings = Object.keys(spec.settings ?? {});
+  if (settings.length > 0) {
+    context.onNote(`REDIS_URL keeps its own settings of ${settings.join(', ')}`);
+  }
+  return {
+    name,
+    kind: 'redis',
+    region: spec.region ?? 'local',
+    version,
+    members: [],
+    address: { url, urls: [url], namespace: prefix },
+    pids: null,
+    cores: 'any',
+    coreCount: availableParallelism(),
+    capabilities: {},
+    work: () => workOf([url]),
+  };
+}
+
+/** Null when one of the servers cannot be read: a sum without it would say that less was done. */
+async function workOf(urls: readonly string[]): Promise<WorkCounter[]> {
+  const [label, unit] = LABELS.redisCommands;
+  const value = await Promise.all(urls.map(readRedis)).then(
+    (counts) => counts.reduce((sum, count) => sum + count, 0),
+    () => null,
+  );
+  return [{ id: 'redisCommands', label, unit, value }];
+}

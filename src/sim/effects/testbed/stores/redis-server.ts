@@ -1,0 +1,127 @@
+/**
+ * One Redis server of our own under a name that outlives its process, in a folder of its own. Whom it follows may
+ * change; the change takes effect at its next start.
+ */
+import path from 'node:path';
+import { makePrivate } from '../../process/cache.ts';
+import { ControlledProcess } from '../../process/controlled-process.ts';
+import { freePortPair } from '../../process/free-port.ts';
+import type { NodeContext } from '../node.ts';
+import { startRedis } from '../redis.ts';
+import { withRedis } from '../redis-client.ts';
+
+/** The port of the cluster's own protocol is this much above the other: every version's default. */
+const BUS_OFFSET = 10_000;
+const COMMAND_LIMIT_MS = 5_000;
+
+/** A replica asks at once and is answered at once: the defaults wait for further ones. */
+const REPLICATION: readonly string[] = ['--repl-diskless-sync-delay', '0'];
+
+export interface RedisServerOptions {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly context: NodeContext;
+  readonly signal?: AbortSignal | undefined;
+  /** As one of a cluster's nodes. */
+  readonly isClustered?: boolean;
+}
+
+/** `maxmemory-policy: allkeys-lru` as the command line has it; a value may be several words. */
+function directivesOf(settings: Readonly<Record<string, string>>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [
+    `--${name}`,
+    ...value.trim().split(/\s+/),
+  ]);
+}
+
+export class RedisServer {
+  readonly name: string;
+  readonly port: number;
+  readonly url: string;
+  /** `redis 7.0.15`. */
+  readonly version: string;
+  readonly process: ControlledProcess;
+  readonly #primary: { port: number | null };
+
+  private constructor(
+    parts: Pick<RedisServer, 'name' | 'port' | 'url' | 'version' | 'process'>,
+    primary: { port: number | null },
+  ) {
+    this.name = parts.name;
+    this.port = parts.port;
+    this.url = parts.url;
+    this.version = parts.version;
+    this.process = parts.process;
+    this.#primary = primary;
+  }
+
+  /** Resolves when it answers. */
+  static async start(options: RedisServerOptions): Promise<RedisServer> {
+    const { name, context, isClustered } = options;
+    const { lease, user, env, onDeath } = context;
+    const folder = path.join(lease.folder, `redis-${name}`);
+    await makePrivate(folder, user);
+    const primary: { port: number | null } = { port: null };
+    const launch = (signal: AbortSignal | undefined, findPort?: () => Promise<number>) =>
+      startRedis({
+        name,
+        lease,
+        user,
+        env,
+        cores: context.cores?.rest ?? null,
+        logFile: context.logFile(name),
+        folder,
+        signal,
+        directives: [
+          ...REPLICATION,
+          ...(isClustered ? clusterDirectives : []),
+          ...directivesOf(options.settings),
+          ...(primary.port === null ? [] : ['--replicaof', '127.0.0.1', `${primary.port}`]),
+        ],
+        ...(findPort && { findPort }),
+      });
+    const findPair = isClustered ? () => freePortPair(BUS_OFFSET) : undefined;
+    const first = await launch(options.signal, findPair);
+    const process = new ControlledProcess({
+      name,
+      running: first,
+      launch: (stopped) => launch(stopped, async () => first.port),
+      onDeath,
+    });
+    const stop = () => process.stop();
+    const ports = [first.port, ...(isClustered ? [first.port + BUS_OFFSET] : [])];
+    context.undo.addServers(
+      name,
+      ports.map((port) => ({ port, stop })),
+    );
+    const { port, url, version } = first;
+    return new RedisServer({ name, port, url, version, process }, primary);
+  }
+
+  /** From its next start on a replica of `primary`. */
+  follow(primary: RedisServer): void {
+    this.#primary.port = primary.port;
+  }
+
+  /** A replica of `primary` from now on. */
+  async replicate(primary: RedisServer): Promise<void> {
+    await withRedis(this.url, COMMAND_LIMIT_MS, (redis) =>
+      redis.replicaof('127.0.0.1', primary.port),
+    );
+    this.follow(primary);
+  }
+
+  /** Makes a replica a primary; resolves when it takes writes. */
+  async promote(): Promise<void> {
+    await withRedis(this.url, COMMAND_LIMIT_MS, (redis) => redis.replicaof('NO', 'ONE'));
+    this.#primary.port = null;
+  }
+}
+
+/** Shorter than the default of 15 s, longer than any pause of a busy machine. */
+const NODE_TIMEOUT_MS = 1_500;
+
+const clusterDirectives: readonly string[] = [
+  ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
+  ...['--cluster-node-timeout', `${NODE_TIMEOUT_MS}`],
+];

@@ -1,0 +1,8 @@
+/** Who follows whom, from the topology alone. */
+import type { PostgresSpec, Topology } from '../../../topology.ts';
+
+export function standbysOf(primary: string, topology: Topology): string[] {
+  return Object.entries(topology.nodes).flatMap(([name, spec]) =>
+    spec.kind === 'postgres' && (spec as PostgresSpec).standbyOf === primary ? [name] : [],
+  );
+}
