@@ -8,9 +8,9 @@ import { dirname, join, resolve } from 'node:path';
 import { MANIFEST_FILE } from '../sim/effects/evidence.ts';
 import { UsageError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
+import { suggestion } from '../sim/suggestion.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { schemaComplaint } from './json-schema.ts';
-import { suggestion } from './suggestion.ts';
 import { shownPath } from './write-reports.ts';
 
 const SCHEMA_URL = new URL('../../src/sim/result.schema.json', import.meta.url);
