@@ -14,7 +14,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { startProxy } from '../dist/sim/effects/faults/proxy.js';
+import { startProxy } from '../dist/sim/effects/faults/proxy/proxy.js';
 import { cacheFolder } from '../dist/sim/effects/process/cache.js';
 import { startChild, untilReady } from '../dist/sim/effects/process/child-process.js';
 import { findProgram } from '../dist/sim/effects/process/find-program.js';
@@ -86,12 +86,10 @@ async function ours(lease, folder, port, endings) {
     logFile: path.join(folder, 'proxy.log'),
     cores: null,
     seed: 1,
-    routes: [
-      { name: 'stub', link: 'client-service', instance: 'stub', protocol: 'http', upstream },
-    ],
+    routes: [{ name: 'client->stub', protocol: 'http', upstream, base: null }],
   });
   endings.push(() => proxy.close());
-  return { port: proxy.addressOf('stub').port, pid: proxy.pid };
+  return { port: proxy.addressOf('client->stub').port, pid: proxy.pid };
 }
 
 /**

@@ -1,7 +1,9 @@
 /** What `platform explain` says of a drill alone: who runs, the phases with their load and faults, the requests. */
 import { rateText, ratioText } from '../report/format.ts';
+import { familyWords, faultWords } from '../sim/effects/faults/fault-words.ts';
 import { familyOf } from '../sim/pure/fault-windows.ts';
 import { groupBy } from '../sim/pure/group-by.ts';
+import { lengthText } from '../sim/pure/quantity-text.ts';
 import { plannedMs } from '../sim/pure/schedule.ts';
 import type {
   OpenWorkload,
@@ -10,8 +12,7 @@ import type {
   Workload,
 } from '../sim/pure/workload.ts';
 import { type DrillScenario, operationsOf, type TestbedSpec } from '../sim/scenario.ts';
-import { entry, lengthText, listed, paragraph, plainTable } from './explain-text.ts';
-import { familyWords, faultWords } from './fault-words.ts';
+import { entry, listed, paragraph, plainTable } from './explain-text.ts';
 
 export type DrillFacts = ReturnType<typeof drillFacts>;
 

@@ -1,5 +1,4 @@
 /** Paragraphs, entries and tables of plain text, as `platform explain` writes them. */
-import { durationText } from '../report/format.ts';
 import { textTable, wrap } from './text-table.ts';
 
 /** A name in a column of its own, its text beside it. */
@@ -38,11 +37,6 @@ export function plainTable(
     rows,
     width,
   );
-}
-
-/** `20 ms`, `4 s`: round numbers, as a scenario states them. */
-export function lengthText(ms: number): string {
-  return durationText(ms * 1_000).replace('.0 ', ' ');
 }
 
 export function listed(words: readonly string[]): string {

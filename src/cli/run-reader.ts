@@ -8,9 +8,9 @@ import { dirname, join, resolve } from 'node:path';
 import { MANIFEST_FILE } from '../sim/effects/evidence.ts';
 import { UsageError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
+import { suggestion } from '../sim/suggestion.ts';
 import { RESULT_VERSIONS } from './result-versions.ts';
 import { compileSchema } from './schema-complaint.ts';
-import { suggestion } from './suggestion.ts';
 import { shownPath } from './write-reports.ts';
 
 /** From dist/cli and from src/cli alike. */

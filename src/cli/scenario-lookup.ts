@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { UsageError } from '../sim/errors.ts';
 import type { ArmName } from '../sim/result.ts';
 import type { Scenario } from '../sim/scenario.ts';
-import { suggestion } from './suggestion.ts';
+import { suggestion } from '../sim/suggestion.ts';
 import { parseWords } from './units.ts';
 
 const ARM_NAMES: readonly ArmName[] = ['before', 'sample', 'after'];

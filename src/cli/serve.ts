@@ -17,11 +17,11 @@ import {
   type Scenario,
   type TestbedSpec,
 } from '../sim/scenario.ts';
+import { suggestion } from '../sim/suggestion.ts';
 import { announceTarget } from './audit-target.ts';
 import type { Session } from './crash.ts';
 import { listenForInterrupts } from './interrupts.ts';
 import type { Io, ProcessHooks } from './io.ts';
-import { suggestion } from './suggestion.ts';
 import { DEFAULT_SEED } from './units.ts';
 
 const STOPPING = 'stopping; press Ctrl-C again to leave at once';

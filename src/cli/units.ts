@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../sim/errors.ts';
 import { LOAD_TOOLS, type LoadTool } from '../sim/pure/load-tool.ts';
-import { suggestion } from './suggestion.ts';
+import { suggestion } from '../sim/suggestion.ts';
 
 const MS_PER = { ms: 1, s: 1_000, m: 60_000 } as const;
 const MAX_DURATION_MS = 24 * 60 * 60_000;

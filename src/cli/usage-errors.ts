@@ -1,7 +1,7 @@
 /** Commander's complaints in the three-line form: what was wrong, what it takes, what to type. */
 import type { Command, CommanderError } from 'commander';
 import { UsageError } from '../sim/errors.ts';
-import { suggestion } from './suggestion.ts';
+import { suggestion } from '../sim/suggestion.ts';
 
 export function usageErrorOf(
   error: CommanderError,

@@ -8,11 +8,23 @@ export type Kills = Readonly<Record<'gateway' | 'term' | 'postgres' | 'backend' 
 export const NO_KILLS: Kills = { gateway: 0, term: 0, postgres: 0, backend: 0, redis: 0 };
 
 const postgresKill: KillKind = {
-  ...{ family: 'postgres-kill', targets: ['postgres'], signal: 'SIGKILL', alone: true },
-  ...{ moment: { commitInFlight: true }, forMs: 200, backMs: 700 },
+  ...{
+    family: 'postgres-kill',
+    kind: 'kill',
+    targets: ['postgres'],
+    signal: 'SIGKILL',
+    alone: true,
+  },
+  ...{ trigger: { commitInFlight: true }, forMs: 200, backMs: 700 },
 };
 const backendKill: KillKind = {
-  ...{ family: 'backend-kill', targets: ['postgres-backend'], signal: 'SIGKILL', alone: true },
+  ...{
+    family: 'backend-kill',
+    kind: 'kill-backend',
+    targets: ['postgres'],
+    signal: 'SIGKILL',
+    alone: true,
+  },
   ...{ forMs: 0, backMs: 900 },
 };
 /** A backend that is killed takes the server down for a moment. */
@@ -25,11 +37,11 @@ export function killKinds(
 ): KillPlan['kinds'] {
   const answered = (lagMs: number) => ({ acknowledged: { operation: change, lagMs } });
   const gatewayKill: KillKind = {
-    ...{ family: 'gateway-kill', targets: gateways, signal: 'SIGKILL' },
-    ...{ moment: answered(3), forMs: 150, backMs: 2_000 },
+    ...{ family: 'gateway-kill', kind: 'kill', targets: gateways, signal: 'SIGKILL' },
+    ...{ trigger: answered(3), forMs: 150, backMs: 2_000 },
   };
   const gatewayTerm: KillKind = {
-    ...{ family: 'gateway-term', targets: gateways, signal: 'SIGTERM' },
+    ...{ family: 'gateway-term', kind: 'kill', targets: gateways, signal: 'SIGTERM' },
     ...{ forMs: 150, backMs: 2_500 },
   };
   return [
@@ -49,9 +61,9 @@ export function killKinds(
  * that a kill comes at any time whatever, 0.41 and 1 in 500. Both are lower bounds, because what is on its way to Redis,
  * or waits to be, is gone as well: of 85 kills measured on quiet and busy machines 82 took something, 5 events each.
  */
-function redisKill(moment: KillKind['moment'] & object): KillKind {
+function redisKill(trigger: KillKind['trigger'] & object): KillKind {
   return {
-    ...{ family: 'redis-kill', targets: ['redis'], signal: 'SIGKILL', alone: true },
-    ...{ moment, forMs: 200, backMs: 500 },
+    ...{ family: 'redis-kill', kind: 'kill', targets: ['redis'], signal: 'SIGKILL', alone: true },
+    ...{ trigger, forMs: 200, backMs: 500 },
   };
 }

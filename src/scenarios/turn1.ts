@@ -170,7 +170,7 @@ function sweep(size: Size, as: SweepWorkload['as'], everyTarget: boolean): Sweep
 const redisPartition: PlannedFault = {
   name: 'redis-partition',
   at: { afterMs: 200 },
-  fault: { kind: 'link', link: 'service-redis', rule: { kind: 'blackhole' } },
+  fault: { kind: 'link', target: 'gateway->redis', rule: { kind: 'blackhole' } },
 };
 const postgresKill: PlannedFault = {
   name: 'postgres-kill',

@@ -2,7 +2,7 @@
  * A scenario as data: designs, workload, SLOs, invariants and the verdict each design is expected to get.
  * The engine launches whatever `ProcessSpec` names and knows nothing of what runs inside.
  */
-import type { LinkName, PlannedFault } from './fault-plan.ts';
+import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
 import type { OperationTemplate, Workload } from './pure/workload.ts';
 import type { ArmName, InvariantResult, Verdict } from './result.ts';
@@ -15,6 +15,9 @@ export interface ProcessSpec {
   /** Passed through as ProcessConfig.params. */
   readonly params?: Readonly<Record<string, unknown>>;
 }
+
+/** client-service: to each process of the service. The others: from the service to its store. */
+export type LinkName = 'client-service' | 'service-redis' | 'service-postgres';
 
 export interface TestbedSpec {
   readonly postgres: {

@@ -135,7 +135,16 @@ export interface Topology<Node extends string = string> {
   readonly jobs: readonly JobSpec<Node>[];
 }
 
-/** What a fault may name: a node, one process of a node, or an edge, of all processes or of one. */
+/** What a fault may name: a node, one process of a node, or an edge, of all processes or of one at either end. */
 export type TargetOf<T extends Topology> = T extends Topology<infer Node> ? Target<Node> : never;
-export type Target<Node extends string> = Place<Node> | `${Place<Node> | 'client'}->${Node}`;
+export type Target<Node extends string> = Place<Node> | `${Place<Node> | 'client'}->${Place<Node>}`;
 type Place<Node extends string> = Node | `${Node}.${number}`;
+
+/** Of some targets those that are nodes or processes; of any text, any text. */
+export type NodeOf<Name extends string> = string extends Name
+  ? string
+  : Exclude<Name, `${string}->${string}`>;
+/** Of some targets those that are edges; of any text, any text. */
+export type EdgeOf<Name extends string> = string extends Name
+  ? string
+  : Extract<Name, `${string}->${string}`>;

@@ -5,13 +5,19 @@ import { type KillKind, type KillPlan, planKills } from './kill-plan.ts';
 import { createRandom } from './random.ts';
 
 const gateway: KillKind = {
-  ...{ family: 'gateway-kill', targets: ['gateway.1', 'gateway.2', 'gateway.3'] },
+  ...{ family: 'gateway-kill', kind: 'kill', targets: ['gateway.1', 'gateway.2', 'gateway.3'] },
   ...{ signal: 'SIGKILL', forMs: 150, backMs: 1_500 },
-  moment: { acknowledged: { operation: 'create', lagMs: 5 } },
+  trigger: { acknowledged: { operation: 'create', lagMs: 5 } },
 };
 const postgres: KillKind = {
-  ...{ family: 'postgres-kill', targets: ['postgres'], signal: 'SIGKILL', alone: true },
-  ...{ forMs: 300, backMs: 900, moment: { commitInFlight: true } },
+  ...{
+    family: 'postgres-kill',
+    kind: 'kill',
+    targets: ['postgres'],
+    signal: 'SIGKILL',
+    alone: true,
+  },
+  ...{ forMs: 300, backMs: 900, trigger: { commitInFlight: true } },
 };
 const plan = (gateways: number, servers: number): KillPlan => ({
   kinds: [
@@ -21,7 +27,7 @@ const plan = (gateways: number, servers: number): KillPlan => ({
   ...{ startMs: 500, spacingMs: 1_300, mostDown: 2 },
 });
 const kindOf = (name: string) => (name.startsWith('gateway') ? gateway : postgres);
-const targetOf = (fault: FaultSpec) => (fault.kind === 'link' ? fault.link : fault.target);
+const targetOf = ({ target }: FaultSpec) => target;
 
 describe('kills from a seed', () => {
   it('are all there, numbered, and the same each time', () => {

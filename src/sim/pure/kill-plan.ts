@@ -3,16 +3,18 @@
  * what stops everybody (`alone`) overlaps with nothing: a process that starts again needs its stores. Faults of a
  * family are numbered through the whole drill, `gateway-kill#12`, so that each is itself in the history.
  */
-import type { FaultSpec, Moment, PlannedFault } from '../fault-plan.ts';
+import type { FaultSpec, FaultTrigger, PlannedFault } from '../fault-plan.ts';
 import { below, type Random, shuffled } from './random.ts';
 
 export interface KillKind {
   readonly family: string;
+  /** A whole process, or one backend of a server. */
+  readonly kind: 'kill' | 'kill-backend';
   /** One of them, each time. */
   readonly targets: readonly string[];
   readonly signal: Extract<FaultSpec, { kind: 'kill' }>['signal'];
   /** What it waits for once its time has come, and for how long at most. */
-  readonly moment?: Pick<Moment, 'acknowledged' | 'commitInFlight'>;
+  readonly trigger?: Pick<FaultTrigger, 'acknowledged' | 'commitInFlight'>;
   /** Started again this long after it ended. */
   readonly forMs: number;
   /** Until it is surely back after that. */
@@ -35,9 +37,9 @@ export interface PlannedKills {
   readonly endMs: number;
 }
 
-/** What a moment's event is waited for as a rule, and at most: without it the kill comes all the same. */
-const MOMENT_MS = 300;
-const LONGEST_MOMENT_MS = 4_000;
+/** What a trigger's event is waited for as a rule, and at most: without it the kill comes all the same. */
+const EVENT_MS = 300;
+const LONGEST_EVENT_MS = 4_000;
 const ALONE = 'alone';
 
 /** `numbers` goes on from phase to phase. */
@@ -61,7 +63,7 @@ export function planKills(
     atMs = Math.max(atMs, aloneUntilMs, soonestMs, roomMs, ...others);
     const free = kind.targets.filter((target) => freeMs.get(target)! <= atMs);
     const target = free[below(draws, free.length)]!;
-    const overMs = atMs + (kind.moment ? MOMENT_MS : 0) + kind.forMs + kind.backMs;
+    const overMs = atMs + (kind.trigger ? EVENT_MS : 0) + kind.forMs + kind.backMs;
     freeMs.set(target, overMs);
     if (kind.alone) aloneUntilMs = overMs;
     const number = (numbers.get(kind.family) ?? 0) + 1;
@@ -86,13 +88,13 @@ function faultOf(
   kind: KillKind,
   given: { number: number; target: string; atMs: number; after: readonly string[] },
 ): PlannedFault {
-  const { family, signal, moment, forMs } = kind;
+  const { family, signal, trigger, forMs } = kind;
   const { number, target, atMs, after } = given;
   return {
     name: `${family}#${number}`,
-    at: { afterMs: atMs, ...(moment && { ...moment, latestMs: atMs + LONGEST_MOMENT_MS }) },
+    at: { afterMs: atMs, ...(trigger && { ...trigger, latestMs: atMs + LONGEST_EVENT_MS }) },
     ...(after.length === 0 ? {} : { after }),
-    fault: { kind: 'kill', target, signal },
+    fault: { kind: kind.kind, target, signal },
     forMs,
   };
 }

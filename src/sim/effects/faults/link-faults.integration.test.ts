@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { FaultSpec, LinkRule } from '../../fault-plan.ts';
 import { startTimeOf } from '../process/process-table.ts';
 import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
-import { createFault, type Fault } from './fault.ts';
-
-type LinkFault = Extract<FaultSpec, { kind: 'link' }>;
+import type { Fault } from './fault.ts';
+import { createFault } from './fault-kinds.ts';
+import type { LinkRule } from './proxy/rule.ts';
 
 let scratch: Scratch;
 let testbed: Testbed;
@@ -48,8 +47,8 @@ const ask = (path: string): Promise<(number | string)[]> =>
       }
     }),
   );
-const link = (spec: Omit<LinkFault, 'kind'>): Fault =>
-  createFault({ kind: 'link', ...spec }, testbed);
+const link = (target: string, rule: LinkRule): Fault =>
+  createFault({ kind: 'link', target, rule }, testbed);
 async function under<T>(fault: Fault, work: () => Promise<T>): Promise<T> {
   const landed = fault.apply();
   try {
@@ -74,7 +73,7 @@ test.each<LinkRule['kind']>(['blackhole', 'reset', 'half-open'])(
   'one process alone is cut off from Redis by %s',
   async (kind) => {
     const rule = { kind } as LinkRule;
-    const fault = link({ link: 'service-redis', instance: 'gateway.2', rule });
+    const fault = link('gateway.2->redis', rule);
     await under(fault, async () => {
       await expect.poll(() => ask('/redis')).toEqual([200, 503, 200]);
       expect(await ask('/postgres')).toEqual([200, 200, 200]);
@@ -84,9 +83,9 @@ test.each<LinkRule['kind']>(['blackhole', 'reset', 'half-open'])(
 );
 
 test('all processes are cut off from PostgreSQL at once', async () => {
-  const fault = link({ link: 'service-postgres', rule: { kind: 'blackhole' } });
-  expect(await fault.apply()).toBe('blackhole on service-postgres');
-  expect(await fault.probe()).toMatch(/^no answer through service-postgres\/gateway\.1, .*\.3$/);
+  const fault = link('gateway->postgres', { kind: 'blackhole' });
+  expect(await fault.apply()).toBe('blackhole on gateway->postgres');
+  expect(await fault.probe()).toMatch(/^no answer through gateway\.1->postgres, .*\.3->postgres$/);
   expect(await ask('/postgres')).toEqual([503, 503, 503]);
   expect(await ask('/redis')).toEqual([200, 200, 200]);
   await fault.undo();
@@ -96,7 +95,7 @@ test('all processes are cut off from PostgreSQL at once', async () => {
 
 test('a slow link is slow', async () => {
   const rule = { kind: 'latency', meanMs: 200, jitterMs: 20 } as const;
-  const fault = link({ link: 'client-service', instance: 'gateway.1', rule });
+  const fault = link('client->gateway.1', rule);
   await under(fault, async () => {
     const startedAt = performance.now();
     await fetch(testbed.service.url);
@@ -106,7 +105,7 @@ test('a slow link is slow', async () => {
 
 test('a narrow link takes its time', async () => {
   const rule = { kind: 'bandwidth', bytesPerSecond: 4_000 } as const;
-  const fault = link({ link: 'client-service', instance: 'gateway.1', rule });
+  const fault = link('client->gateway.1', rule);
   await under(fault, async () => {
     const startedAt = performance.now();
     await (await fetch(testbed.service.url)).text();
@@ -116,15 +115,15 @@ test('a narrow link takes its time', async () => {
 
 test('a reply is cut, and that is when the fault has landed', async () => {
   const rule = { kind: 'cut-reply', every: 1 } as const;
-  const fault = link({ link: 'client-service', instance: 'gateway.3', rule });
+  const fault = link('client->gateway.3', rule);
   expect(await under(fault, () => ask('/'))).toEqual([200, 200, expect.any(String)]);
   expect(fault.decisions()).toMatchObject([{ name: 'cut-reply', event: 'decision' }]);
-  expect(fault.decisions()[0]!.detail).toMatch(/^client-service\/gateway\.3 request 1/);
+  expect(fault.decisions()[0]!.detail).toMatch(/^client->gateway\.3 request 1/);
 });
 
 test('the k-th request fails, and no other', async () => {
   const rule = { kind: 'fail-request', k: 2 } as const;
-  const fault = link({ link: 'client-service', instance: 'gateway.1', rule });
+  const fault = link('client->gateway.1', rule);
   const statuses = await under(fault, async () => {
     const seen = [];
     for (let request = 0; request < 3; request += 1) seen.push((await ask('/'))[0]);
@@ -134,7 +133,7 @@ test('the k-th request fails, and no other', async () => {
 });
 
 test('undo ends a rule that never met a request', async () => {
-  const fault = link({ link: 'client-service', rule: { kind: 'cut-reply', every: 1 } });
+  const fault = link('client->gateway', { kind: 'cut-reply', every: 1 });
   const landed = expect(fault.apply()).rejects.toThrow('no request met cut-reply');
   await fault.undo();
   await landed;
@@ -143,23 +142,31 @@ test('undo ends a rule that never met a request', async () => {
 });
 
 test('a COMMIT is seen while it is in flight', async () => {
-  const seen = testbed.links!.commitInFlight(5_000, new AbortController().signal);
+  const seen = testbed.edges.commitInFlight(5_000, new AbortController().signal);
   const [statuses] = await Promise.all([ask('/postgres'), seen]);
   expect(statuses).toContain(503); // The reply was kept back for longer than the fixture waits.
 });
 
-test('a link or a process that is not there is refused at once', () => {
+test('an edge or a process that is not there is refused at once', async () => {
   const rule = { kind: 'blackhole' } as const;
-  expect(() => link({ link: 'service-redis', instance: 'gateway.7', rule })).toThrow(
-    /service-redis\/gateway\.7 is not proxied; known: service-postgres\/gateway\.1/,
+  expect(() => link('gateway.7->redis', rule)).toThrow(
+    /no edge gateway\.7->redis; known: client->gateway, gateway->redis, gateway->postgres/,
   );
-  const direct = { processes: testbed.processes, links: null };
-  expect(() => createFault({ kind: 'link', link: 'service-redis', rule }, direct)).toThrow(
-    /not declared/,
-  );
+  expect(() => link('gateway->rediss', rule)).toThrow(/did you mean gateway->redis\?/);
+  const other = await startTestbed({
+    ...{ runId: 'direct', spec: { ...bedSpec(), links: ['service-postgres'] }, seed: 7 },
+    ...{ cores: null, onNote: () => {}, env: scratch.env },
+  });
+  try {
+    expect(() => createFault({ kind: 'link', target: 'gateway->redis', rule }, other)).toThrow(
+      'edge gateway->redis is not proxied; these routes are: gateway->postgres',
+    );
+  } finally {
+    await other.stop();
+  }
 });
 
-test('stores that belong to somebody else are reached through the proxy, too', async () => {
+test('stores of the operator are reached through the proxy, too', async () => {
   const { host } = new URL(testbed.databaseUrl);
   const other = await startTestbed({
     runId: 'external-links',
@@ -177,7 +184,7 @@ test('stores that belong to somebody else are reached through the proxy, too', a
     const status = async (path: string) => (await fetch(other.service.url + path)).status;
     expect([await status('/redis'), await status('/postgres')]).toEqual([200, 200]);
     const rule = { kind: 'blackhole' } as const;
-    const fault = createFault({ kind: 'link', link: 'service-redis', rule }, other);
+    const fault = createFault({ kind: 'link', target: 'gateway->redis', rule }, other);
     await fault.apply();
     expect([await status('/redis'), await status('/postgres')]).toEqual([503, 200]);
     await fault.undo();

@@ -6,7 +6,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PlannedFault } from '../../fault-plan.ts';
 import type { FaultRecord } from '../../history.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
+import { Undo } from '../process/undo.ts';
+import { TestbedEdges } from '../testbed/edges.ts';
 import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
+import { oldTopology } from '../testbed/old-testbed-nodes.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { type NemesisOptions, startNemesis } from './nemesis.ts';
 
@@ -48,7 +51,7 @@ const at = { afterMs: 0 };
 const partition: PlannedFault = {
   name: 'redis-partition',
   at,
-  fault: { kind: 'link', link: 'service-redis', rule: { kind: 'blackhole' } },
+  fault: { kind: 'link', target: 'gateway->redis', rule: { kind: 'blackhole' } },
 };
 const pause: PlannedFault = { name: 'pause', at, fault: { kind: 'pause', target: 'gateway.1' } };
 const killed = (target: string, name = `${target}-killed`): PlannedFault => ({
@@ -59,12 +62,12 @@ const killed = (target: string, name = `${target}-killed`): PlannedFault => ({
 const allUp = async () => {
   const names = ['redis', 'postgres', 'gateway.1', 'gateway.2'];
   const processes = await Promise.all(names.map((name) => testbed.processes.probe(name)));
-  const links = [testbed.links!.probe('service-redis', null)];
-  return [...processes, ...(await Promise.all(links))].filter((answer) => answer !== true);
+  const edges = [testbed.edges.probe('gateway->redis')];
+  return [...processes, ...(await Promise.all(edges))].filter((answer) => answer !== true);
 };
 const whole = ['apply', 'landed', 'undo', 'healed'];
 
-test('applies each fault at its moment and heals it in time', async () => {
+test('applies each fault when it is due and heals it in time', async () => {
   const answered: string[] = [];
   const acknowledged = async (operation: string) => {
     await sleep(150);
@@ -138,8 +141,8 @@ test('an abort in the middle heals everything', async () => {
 test.each([
   ['its event does not come', { afterMs: 0, acknowledged: { operation: 'logout', lagMs: 0 } }],
   ['no COMMIT is sent', { afterMs: 0, commitInFlight: true }],
-])('tells that a fault never landed when %s', async (_, moment) => {
-  const nemesis = planned([{ ...killed('redis'), at: moment }], { limits: { momentMs: 100 } });
+])('tells that a fault never landed when %s', async (_, trigger) => {
+  const nemesis = planned([{ ...killed('redis'), at: trigger }], { limits: { triggerMs: 100 } });
   await sleep(300);
   const { records, problems } = await nemesis.end();
   expect(records).toEqual([]);
@@ -151,7 +154,7 @@ test.each([
 test('tells that a fault never landed when nothing ran into it, and undoes it', async () => {
   const fault = {
     kind: 'link',
-    link: 'service-redis',
+    target: 'gateway->redis',
     rule: { kind: 'cut-reply', every: 1 },
   } as const;
   const nemesis = planned([{ name: 'cut', at, fault }], { limits: { landMs: 100 } });
@@ -164,8 +167,7 @@ test('tells that a fault never landed when nothing ran into it, and undoes it', 
 test('keeps the seeded choices of a fault under its name', async () => {
   const fault = {
     kind: 'link',
-    link: 'service-redis',
-    instance: 'gateway.1',
+    target: 'gateway.1->redis',
     rule: { kind: 'cut-reply', every: 1 },
   } as const;
   const nemesis = planned([{ name: 'cut', at, fault }]);
@@ -194,12 +196,17 @@ test('tells that a fault never healed, and heals the others', async () => {
   expect(await allUp()).toEqual([]);
 });
 
-test('refuses at once what it could never do', () => {
+test('refuses at once what it could never do', async () => {
   const one = killed('gateway.9');
-  expect(() => planned([partition, one])).toThrow('there is no process gateway.9');
-  const direct = { processes: testbed.processes, links: null };
+  expect(() => planned([partition, one])).toThrow('there is no node or process gateway.9');
   const commit = { ...killed('postgres'), at: { afterMs: 0, commitInFlight: true } };
-  expect(() => planned([commit], { targets: direct })).toThrow('no link is proxied');
+  const edges = await TestbedEdges.open({
+    ...{ topology: oldTopology(bedSpec()), membersOf: () => ['gateway'], seed: 7, cores: null },
+    ...{ lease: testbed.lease, undo: new Undo(), logFile: '' },
+  });
+  expect(() => planned([commit], { targets: { ...testbed, edges } })).toThrow(
+    'no proxied edge leads to PostgreSQL',
+  );
 });
 
 test('a run that is thrown out of a fault leaves nothing', async () => {

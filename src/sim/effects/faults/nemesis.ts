@@ -1,28 +1,29 @@
 /**
- * Takes the planned faults of one phase through their lives: waits for the moment, applies, waits until it is
+ * Takes the planned faults of one phase through their lives: waits for the trigger, applies, waits until it is
  * seen to have taken effect, undoes, and probes until the undo is proven. Every wait has a limit. end() runs on
  * every way out and returns only when nothing is applied any more; what never landed or never healed is a
  * problem, and a run with a problem proves nothing.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Moment, PlannedFault } from '../../fault-plan.ts';
+import type { FaultTrigger, PlannedFault } from '../../fault-plan.ts';
 import type { FaultRecord } from '../../history.ts';
 import { monotonicUs } from '../load/engine/monotonic-clock.ts';
-import { createFault, type Fault, type FaultTargets } from './fault.ts';
-import { limited } from './limited.ts';
-import { describeMoment, untilMoment } from './moment.ts';
+import type { Fault, FaultTargets } from './fault.ts';
+import { createFault } from './fault-kinds.ts';
+import { awaitTrigger, describeTrigger } from './trigger.ts';
+import { withTimeout } from './with-timeout.ts';
 
 export interface NemesisLimits {
-  /** From `afterMs` until the event of the moment. */
-  readonly momentMs: number;
+  /** From `afterMs` until the event of the trigger. */
+  readonly triggerMs: number;
   readonly landMs: number;
   /** A database that recovers needs its time. */
   readonly undoMs: number;
   readonly healMs: number;
 }
 
-const LIMITS: NemesisLimits = { momentMs: 60_000, landMs: 10_000, undoMs: 30_000, healMs: 15_000 };
+const LIMITS: NemesisLimits = { triggerMs: 60_000, landMs: 10_000, undoMs: 30_000, healMs: 15_000 };
 const PROBE_INTERVAL_MS = 20;
 
 export interface NemesisOptions {
@@ -54,14 +55,14 @@ interface Planned {
   readonly fault: Fault;
 }
 
-/** Starts the clock of every moment. Throws before anything is done when a target does not exist. */
+/** Starts the clock of every trigger. Throws before anything is done when a target does not exist. */
 export function startNemesis(options: NemesisOptions): Nemesis {
   const { targets, signal, nowUs } = options;
-  const { links } = targets;
+  const { edges } = targets;
   const limits = { ...LIMITS, ...options.limits };
   const planned = options.faults.map((plan) => ({ plan, fault: createFault(plan.fault, targets) }));
-  if (options.faults.some(({ at }) => at.commitInFlight) && links === null)
-    throw new Error('a fault waits for a COMMIT, but no link is proxied');
+  if (options.faults.some(({ at }) => at.commitInFlight) && !edges.seesCommits())
+    throw new Error('a fault waits for a COMMIT, but no proxied edge leads to PostgreSQL');
   const records: FaultRecord[] = [];
   const problems: string[] = [];
   const originUs = monotonicUs() - nowUs();
@@ -70,29 +71,33 @@ export function startNemesis(options: NemesisOptions): Nemesis {
   setMaxListeners(0, ending.signal);
   const record = (name: string, event: FaultRecord['event'], detail?: string) =>
     records.push({
-      ...{ kind: 'fault', name, event, atUs: nowUs() },
+      kind: 'fault',
+      name,
+      event,
+      atUs: nowUs(),
       ...(detail === undefined ? {} : { detail }),
     });
 
   /** True when there is something to undo. */
   const land = async ({ plan, fault }: Planned): Promise<boolean> => {
     const { name, at, forMs } = plan;
-    const sources = {
+    const events = {
       acknowledged: options.acknowledged,
-      commitInFlight:
-        links && ((limitMs: number, until: AbortSignal) => links.commitInFlight(limitMs, until)),
+      commitInFlight: edges.seesCommits()
+        ? (limitMs: number, until: AbortSignal) => edges.commitInFlight(limitMs, until)
+        : null,
     };
-    const wait = { limitMs: limits.momentMs, signal: ending.signal };
-    let moment: string;
+    const wait = { limitMs: limits.triggerMs, signal: ending.signal };
+    let due: string;
     try {
-      moment = await untilMoment(await whenOthersAreOver(plan), sources, wait);
+      due = await awaitTrigger(await whenOthersAreOver(plan), events, wait);
     } catch (error) {
-      problems.push(`${name} never landed: waited for ${describeMoment(at)}, ${reason(error)}`);
+      problems.push(`${name} never landed: waited for ${describeTrigger(at)}, ${reason(error)}`);
       return false;
     }
-    record(name, 'apply', moment);
+    record(name, 'apply', due);
     try {
-      record(name, 'landed', await limited(fault.apply(), limits.landMs));
+      record(name, 'landed', await withTimeout(fault.apply(), limits.landMs));
     } catch (error) {
       problems.push(`${name} never landed: ${reason(error)}`);
       return true;
@@ -104,7 +109,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
   const heal = async ({ plan: { name }, fault }: Planned): Promise<void> => {
     record(name, 'undo');
     try {
-      await limited(fault.undo(), limits.undoMs);
+      await withTimeout(fault.undo(), limits.undoMs);
       for (const decision of fault.decisions())
         records.push({ ...decision, name, atUs: decision.atUs - originUs });
       record(name, 'healed', await untilHealed(fault, limits.healMs));
@@ -115,7 +120,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 
   const lives = new Map<string, Promise<void>>();
   let living = planned.length;
-  const whenOthersAreOver = async ({ at, after = [] }: PlannedFault): Promise<Moment> => {
+  const whenOthersAreOver = async ({ at, after = [] }: PlannedFault): Promise<FaultTrigger> => {
     if (after.length === 0) return at;
     const { afterMs, latestMs } = at;
     await sleep(afterMs, undefined, { signal: ending.signal }).catch(() => {});
@@ -149,7 +154,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
 async function untilHealed(fault: Fault, limitMs: number): Promise<string> {
   const startedAt = performance.now();
   for (let probes = 1; ; probes += 1) {
-    const answer = await limited(fault.probe(), limitMs);
+    const answer = await withTimeout(fault.probe(), limitMs);
     if (answer === true) return `probe ${probes} passed`;
     if (performance.now() - startedAt > limitMs) throw new Error(answer);
     await sleep(PROBE_INTERVAL_MS);

@@ -9,7 +9,7 @@ import { isPortOpen } from '../process/free-port.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
 import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
-import { createFault } from './fault.ts';
+import { createFault } from './fault-kinds.ts';
 
 let scratch: Scratch;
 let testbed: Testbed;
@@ -45,6 +45,8 @@ const pidOf = (name: string): number =>
 const fault = (spec: FaultSpec) => createFault(spec, testbed);
 const kill = (target: string, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL') =>
   fault({ kind: 'kill', target, signal });
+const killBackend = (signal?: 'SIGTERM') =>
+  fault({ kind: 'kill-backend', target: 'postgres', ...(signal && { signal }) });
 
 async function sql<T>(text: string): Promise<T> {
   const client = new pg.Client({ connectionString: testbed.databaseUrl });
@@ -135,7 +137,7 @@ test('a killed backend takes the busy one, and PostgreSQL recovers by itself', a
   busy.on('error', () => {});
   await busy.connect();
   const query = expect(busy.query('SELECT pg_sleep(30)')).rejects.toThrow(/terminat|connection/i);
-  const one = kill('postgres-backend');
+  const one = killBackend();
   expect(await one.apply()).toMatch(/^SIGKILL to busy backend \d+$/);
   await query;
   await one.undo();
@@ -148,7 +150,7 @@ test('a terminated backend loses its own connection and no other', async () => {
   const victim = new pg.Client({ connectionString: testbed.databaseUrl });
   const lost = new Promise<Error>((resolve) => victim.on('error', resolve));
   await victim.connect();
-  const one = kill('postgres-backend', 'SIGTERM');
+  const one = killBackend('SIGTERM');
   expect(await one.apply()).toMatch(/^SIGTERM to idle backend \d+$/);
   expect((await lost).message).toMatch(/terminat/i);
   expect(await one.probe()).toBe(true);
@@ -170,7 +172,9 @@ test('undo without apply does nothing, and an unknown target is refused at once'
   const before = pidOf('redis');
   await kill('redis').undo();
   expect(pidOf('redis')).toBe(before);
-  expect(() => kill('gateway.9')).toThrow(/no process gateway\.9; known: redis, postgres, /);
+  expect(() => kill('gateway.9')).toThrow(
+    /no node or process gateway\.9; known: redis, postgres, gateway, gateway\.1, /,
+  );
 });
 
 test('a PostgreSQL that was killed and never restarted leaves no shared memory', async () => {

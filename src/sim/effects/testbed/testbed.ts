@@ -7,6 +7,9 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { ProcessSpec, TestbedSpec } from '../../scenario.ts';
+import { CLIENT } from '../../topology.ts';
+import type { FaultTargets } from '../faults/fault.ts';
+import { createFaultTargets } from '../faults/fault-targets.ts';
 import { makePassable, makePrivate, openCache } from '../process/cache.ts';
 import type { DeathNotice } from '../process/child-process.ts';
 import { createLease, type Lease } from '../process/lease.ts';
@@ -15,8 +18,10 @@ import type { PinPlan } from '../process/pin-plan.ts';
 import { type RunUser, runUser } from '../process/run-user.ts';
 import { Undo } from '../process/undo.ts';
 import { explainDiskFull } from './disk-space.ts';
-import { type Links, ProxiedLinks, type StoreAddresses } from './links.ts';
-import { type ProcessConfig, singleServer } from './process-contract.ts';
+import { TestbedEdges } from './edges.ts';
+import type { RunningNode } from './node.ts';
+import { type OldPart, oldEdges, oldNode, oldTopology } from './old-testbed-nodes.ts';
+import type { ProcessConfig } from './process-contract.ts';
 import { createProcesses, type Processes } from './processes.ts';
 import { runOneShot } from './service-process.ts';
 import { instanceNames, startServices } from './testbed-services.ts';
@@ -32,7 +37,7 @@ export interface TestbedOptions {
   readonly spec: TestbedSpec;
   /** Of the data: the one-shot steps and the service draw from it. */
   readonly seed: number;
-  /** Of the choices the links make; default `seed`. */
+  /** Of the choices the fault proxy makes; default `seed`. */
   readonly faultSeed?: number;
   readonly cores: PinPlan | null;
   readonly onNote: (text: string) => void;
@@ -50,7 +55,7 @@ export interface Service {
   pid(): number;
 }
 
-export interface Testbed {
+export interface Testbed extends FaultTargets {
   readonly databaseUrl: string;
   readonly databaseSchema: string;
   /** What must survive a process and is in no store; gone with the testbed. */
@@ -65,8 +70,6 @@ export interface Testbed {
   readonly service: Service;
   /** Ends, pauses and restarts by name. */
   readonly processes: Processes;
-  /** Null when the scenario declares no link. */
-  readonly links: Links | null;
   readonly accountsFile: string;
   /** Process ids by name, read anew at each call. External servers that we cannot see are absent. */
   readonly pids: Readonly<Record<string, () => number[]>>;
@@ -135,8 +138,7 @@ async function assemble(context: Context): Promise<Testbed> {
   const postgres = await openPostgres(context, spec.postgres);
   const stateDirectory = path.join(lease.folder, 'state');
   await makePrivate(stateDirectory, null);
-  const stores = storesOf(postgres, redis);
-  const config: StepConfig = { addresses: addressesOf(stores), seed: context.seed, stateDirectory };
+  const config = { ...configOf(context, postgres, redis), stateDirectory };
   const restCores = context.cores?.rest ?? null;
   const runWith = (config: StepConfig, one: ProcessSpec): Promise<void> =>
     runOneShot({
@@ -156,13 +158,33 @@ async function assemble(context: Context): Promise<Testbed> {
   await once(spec.accounts, { outFile: accountsFile });
   const { name } = spec.service;
   const instanceCount = spec.instances ?? 1;
-  const links = await openLinks(context, instanceNames(name, instanceCount), stores, logFile);
+  const topology = oldTopology(spec);
+  const { client, ...stores } = oldEdges(spec);
+  const edges = await TestbedEdges.open({
+    topology,
+    membersOf: () => instanceNames(name, instanceCount),
+    seed: context.faultSeed ?? context.seed,
+    cores: restCores,
+    lease,
+    undo,
+    logFile: logFile('fault-proxy'),
+    onDeath: context.onDeath,
+  });
+  const nodes = new Map<string, RunningNode>();
+  const connect = async (part: OldPart) => {
+    const node = oldNode(part, () => processes);
+    nodes.set(part.name, node);
+    await edges.connect(node);
+  };
+  await connect(storePart('postgres', postgres, postgres.schema));
+  await connect(storePart('redis', redis, redis.prefix));
   const instances = await startServices({
     spec: spec.service,
     instances: instanceCount,
     configOf: (instance) => ({
       ...config,
-      addresses: addressesOf({ ...stores, ...links?.storesOf(instance) }),
+      databaseUrl: edges.addressOf(stores.postgres, instance).url,
+      redisUrl: edges.addressOf(stores.redis, instance).url,
     }),
     cores: restCores,
     lease,
@@ -171,33 +193,37 @@ async function assemble(context: Context): Promise<Testbed> {
     signal,
     onDeath: context.onDeath,
   });
-  const services: Service[] = [];
-  for (const { process, url } of instances) {
-    const published = (await links?.publish(process.name, url)) ?? url;
-    services.push({ name: process.name, url: published, pid: () => process.pid });
-  }
+  const url = instances[0]!.url;
+  await connect({ name, kind: 'process', namespace: '', url, servers: instances });
+  const published = edges.addressOf(client, CLIENT).urls;
+  const services: Service[] = instances.map(({ process }, index) => ({
+    name: process.name,
+    url: published[index]!,
+    pid: () => process.pid,
+  }));
   const own = [redis.process, postgres.process].filter((one) => one !== null);
   const controlled = [...own, ...instances.map(({ process }) => process)];
+  const processes = createProcesses(controlled, postgres.url);
+  const { proxyPid } = edges;
   return {
-    ...stores,
-    stateDirectory,
+    ...config,
+    ...createFaultTargets(topology, nodes, edges),
     postgresVersion: postgres.version,
     redisVersion: redis.version,
     services,
     service: services[0]!,
-    processes: createProcesses(controlled, postgres.url),
-    links,
+    processes,
     accountsFile,
     pids: {
       ...(postgres.pids && { postgres: postgres.pids }),
       ...(redis.process && { redis: () => redis.process!.pids() }),
-      ...(links && { proxy: () => [links.proxy.pid] }),
+      ...(proxyPid !== null && { proxy: () => [proxyPid] }),
       [name]: () => instances.flatMap(({ process }) => process.pids()),
     },
     cores: {
       postgres: postgres.process ? (context.cores?.postgres ?? 'any') : 'any',
       redis: redis.process ? (restCores ?? 'any') : 'any',
-      ...(links && { proxy: restCores ?? 'any' }),
+      ...(proxyPid !== null && { proxy: restCores ?? 'any' }),
       [name]: restCores ?? 'any',
     },
     databaseCores: postgres.process && context.cores ? 1 : availableParallelism(),
@@ -208,37 +234,21 @@ async function assemble(context: Context): Promise<Testbed> {
   };
 }
 
-async function openLinks(
-  context: Context,
-  instances: readonly string[],
-  stores: StoreAddresses,
-  logFile: (name: string) => string,
-): Promise<ProxiedLinks | null> {
-  const { spec, lease, undo, onDeath } = context;
-  if ((spec.links ?? []).length === 0) return null;
-  return await ProxiedLinks.open({
-    links: spec.links ?? [],
-    instances,
-    stores,
-    seed: context.faultSeed ?? context.seed,
-    cores: context.cores?.rest ?? null,
-    lease,
-    undo,
-    logFile: logFile('fault-proxy'),
-    onDeath,
-  });
+function storePart(
+  kind: 'postgres' | 'redis',
+  { url, process }: Pick<PostgresPart, 'url' | 'process'>,
+  namespace: string,
+): OldPart {
+  const servers = process === null ? [] : [{ process, url }];
+  return { name: kind, kind, namespace, url, servers };
 }
 
-function storesOf(postgres: PostgresPart, redis: RedisPart) {
+function configOf(context: Context, postgres: PostgresPart, redis: RedisPart) {
   return {
     databaseUrl: postgres.url,
     databaseSchema: postgres.schema,
     redisUrl: redis.url,
     redisPrefix: redis.prefix,
+    seed: context.seed,
   };
 }
-
-const addressesOf = (stores: ReturnType<typeof storesOf>): ProcessConfig['addresses'] => ({
-  database: singleServer(stores.databaseUrl, stores.databaseSchema),
-  redis: singleServer(stores.redisUrl, stores.redisPrefix),
-});

@@ -1,9 +1,9 @@
 /**
- * Entry of the fault proxy's own process: its work cannot delay the run, and the run cannot delay its links.
- * Speaks proxy-protocol.ts over IPC; ends with the channel, so it never outlives its parent.
+ * Entry of the fault proxy's own process: its work cannot delay the run, and the run cannot delay its edges.
+ * Speaks protocol.ts over IPC; ends with the channel, so it never outlives its parent.
  */
-import { ProxyEngine } from './proxy-engine.ts';
-import type { FromProxy, ToProxy } from './proxy-protocol.ts';
+import { ProxyEngine } from './engine.ts';
+import type { FromProxy, ProxyAnswer, ToProxy } from './protocol.ts';
 
 let engine: ProxyEngine | null = null;
 
@@ -11,7 +11,7 @@ function send(message: FromProxy): void {
   if (process.connected) process.send!(message);
 }
 
-async function answer(message: ToProxy): Promise<number | undefined> {
+async function answer(message: ToProxy): Promise<ProxyAnswer> {
   if (message.type === 'init') {
     engine = new ProxyEngine(message.seed, (decision) => send({ type: 'decision', decision }));
     return undefined;
@@ -21,14 +21,15 @@ async function answer(message: ToProxy): Promise<number | undefined> {
     case 'open':
       return await engine.open(message.route);
     case 'apply':
-      engine.apply(message.filter, message.rule);
-      return undefined;
+      return void engine.apply(message.target, message.routes, message.rule);
     case 'clear':
-      engine.clear(message.filter);
-      return undefined;
+      return void engine.clear(message.target);
+    case 'retarget':
+      return void engine.retarget(message.routes, message.upstream);
+    case 'count-bytes':
+      return engine.bytesForwarded(message.routes);
     case 'await-commit':
-      await engine.awaitCommit(message.timeoutMs);
-      return undefined;
+      return void (await engine.awaitCommit(message.timeoutMs));
     default:
       return message satisfies never;
   }
@@ -37,7 +38,7 @@ async function answer(message: ToProxy): Promise<number | undefined> {
 function onMessage(message: ToProxy): void {
   const { id } = message;
   answer(message).then(
-    (port) => send({ type: 'done', id, ...(port === undefined ? {} : { port }) }),
+    (result) => send({ type: 'done', id, answer: result }),
     (error: Error) => send({ type: 'failed', id, message: error.message }),
   );
 }

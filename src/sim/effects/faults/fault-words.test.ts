@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { FaultSpec, LinkRule, Moment } from '../sim/fault-plan.ts';
+import type { FaultSpec, FaultTrigger } from '../../fault-plan.ts';
 import { faultWords } from './fault-words.ts';
+import type { LinkRule } from './proxy/rule.ts';
 
 const pause: FaultSpec = { kind: 'pause', target: 'redis' };
-const said = (fault: FaultSpec, at: Moment = { afterMs: 0 }, forMs?: number) =>
+const said = (fault: FaultSpec, at: FaultTrigger = { afterMs: 0 }, forMs?: number) =>
   faultWords({ name: 'any', at, fault, ...(forMs === undefined ? {} : { forMs }) });
 
 describe('a planned fault in words', () => {
@@ -15,7 +16,7 @@ describe('a planned fault in words', () => {
     );
   });
 
-  it.each<[Moment, RegExp]>([
+  it.each<[FaultTrigger, RegExp]>([
     [{ afterMs: 0 }, /, at once, undone at the phase's end$/],
     [{ afterMs: 1_500 }, /, 1.5 s into the phase, /],
     [{ afterMs: 0, commitInFlight: true }, /, while a COMMIT is in flight, /],
@@ -31,8 +32,8 @@ describe('a planned fault in words', () => {
   it.each<[FaultSpec, string]>([
     [pause, 'pause of redis (SIGSTOP)'],
     [
-      { kind: 'kill', target: 'postgres-backend', signal: 'SIGKILL' },
-      'kill -9 of one PostgreSQL backend',
+      { kind: 'kill-backend', target: 'postgres', signal: 'SIGKILL' },
+      'kill -9 of one backend of postgres',
     ],
     [{ kind: 'kill', target: 'redis', signal: 'SIGTERM' }, 'kill -TERM of redis'],
   ])('%j', (fault, words) => {
@@ -49,8 +50,8 @@ describe('a planned fault in words', () => {
     [{ kind: 'cut-reply', every: 7 }, 'connection cut before one reply in 7 '],
     [{ kind: 'fail-request', k: 3 }, 'request 3 answered with an error '],
   ])('%j', (rule, words) => {
-    const text = said({ kind: 'link', link: 'service-redis', instance: 'gateway.2', rule });
+    const text = said({ kind: 'link', target: 'gateway.2->redis', rule });
     expect(text.startsWith(words)).toBe(true);
-    expect(text).toContain('between gateway.2 and Redis, at once');
+    expect(text).toContain('between gateway.2 and redis, at once');
   });
 });

@@ -1,7 +1,8 @@
 /** Any split of the bytes gives the same frames, whatever the protocol, and no bytes make a framer throw. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createFraming, type Framing, type Protocol, type Request } from './frames.ts';
+import type { Framing, Protocol, Request } from './frames.ts';
+import { createFraming } from './framing.ts';
 
 const PROTOCOLS: readonly Protocol[] = ['http', 'resp', 'postgres'];
 

@@ -1,40 +1,47 @@
 /**
  * One listening port of the fault proxy: its connections and the rule they are under. A port never closes while
- * the proxy lives, since another process could take it; a refusing link resets what it has just accepted.
+ * the proxy lives, since another process could take it; a refusing route resets what it has just accepted.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { createFraming } from './frames.ts';
-import { type ConnectionHost, ProxyConnection } from './proxy-connection.ts';
-import type { Route } from './proxy-protocol.ts';
-import type { ActiveRule } from './proxy-rule.ts';
+import { type ConnectionHost, ProxyConnection } from './connection.ts';
+import { createFraming } from './framing.ts';
+import type { Endpoint, Route } from './protocol.ts';
+import type { ActiveRule } from './rule.ts';
 
 export interface RouteHost {
-  decided(route: Route, kind: string, detail: string): void;
+  decided(kind: string, detail: string): void;
   commitAwaited(): boolean;
   commitForwarded(): void;
 }
 
 export class ProxyRoute {
-  readonly route: Route;
+  readonly description: Route;
   readonly #host: RouteHost;
   readonly #listener: Server;
   readonly #connections = new Set<ProxyConnection>();
   /** Accepted while nothing passes: there is no server's side. */
   readonly #swallowed = new Set<Socket>();
   readonly #connectionHost: ConnectionHost;
+  #upstream: Endpoint;
   #rule: ActiveRule | null = null;
+  #bytesForwarded = 0;
 
-  constructor(route: Route, host: RouteHost) {
-    this.route = route;
+  /** `base` acts always, under whatever rule there is. A new connection is accepted at once: its handshake takes no round trip. */
+  constructor(description: Route, base: ActiveRule | null, host: RouteHost) {
+    this.description = description;
+    this.#upstream = description.upstream;
     this.#host = host;
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
       this.#accept(client),
     );
     this.#connectionHost = {
       rule: () => this.#rule,
-      decided: (kind, request, name) =>
-        host.decided(route, kind, `${route.name} request ${request}: ${name}`),
+      base,
+      forwarded: (bytes) => {
+        this.#bytesForwarded += bytes;
+      },
+      decided: (kind, request, name) => host.decided(kind, `request ${request}: ${name}`),
       commitAwaited: () => host.commitAwaited(),
       commitForwarded: () => host.commitForwarded(),
       closed: (connection) => this.#connections.delete(connection),
@@ -47,14 +54,24 @@ export class ProxyRoute {
     return (this.#listener.address() as AddressInfo).port;
   }
 
+  /** Bytes handed on, both ways together, since the present rule began to act; without one, since the last one did. */
+  get bytesForwarded(): number {
+    return this.#bytesForwarded;
+  }
+
+  /** New connections go there; those that are open would never hear of it, so they are reset. */
+  retarget(upstream: Endpoint): void {
+    this.#upstream = upstream;
+    for (const connection of [...this.#connections]) connection.reset();
+  }
+
   change(rule: ActiveRule | null): void {
     this.#rule = rule;
     this.#heal();
     for (const connection of this.#connections) connection.release();
     if (rule === null) return;
-    if (rule.drawn !== null) {
-      this.#host.decided(this.route, rule.rule.kind, `${this.route.name} ${rule.drawn}`);
-    }
+    this.#bytesForwarded = 0;
+    if (rule.drawn !== null) this.#host.decided(rule.rule.kind, rule.drawn);
     const { kind } = rule.rule;
     for (const connection of [...this.#connections]) {
       if (kind === 'reset') connection.reset();
@@ -81,8 +98,8 @@ export class ProxyRoute {
       client.resetAndDestroy();
     } else if (kind === 'blackhole' || kind === 'half-open') this.#swallow(client);
     else {
-      const server = connect({ ...this.route.upstream, allowHalfOpen: true, noDelay: true });
-      const framing = createFraming(this.route.protocol);
+      const server = connect({ ...this.#upstream, allowHalfOpen: true, noDelay: true });
+      const framing = createFraming(this.description.protocol);
       this.#connections.add(new ProxyConnection(this.#connectionHost, { client, server }, framing));
     }
   }

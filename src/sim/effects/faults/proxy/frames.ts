@@ -3,10 +3,6 @@
  * reply ends in the server's, and how the protocol says no. Framing only looks: it holds no payload, and bytes it
  * cannot follow (TLS, an upgrade, garbage) make the connection opaque, which then passes untouched.
  */
-import { HttpFraming } from './http-frames.ts';
-import { PostgresFraming } from './postgres-frames.ts';
-import { RespFraming } from './resp-frames.ts';
-
 export type Protocol = 'http' | 'resp' | 'postgres';
 
 export interface Request {
@@ -47,17 +43,4 @@ export interface Framing {
   refusal(request: Request | null): Buffer;
   /** Ends the refusal's reply; read when everything before it has been answered. */
   closing(): Buffer | null;
-}
-
-export function createFraming(protocol: Protocol): Framing {
-  switch (protocol) {
-    case 'http':
-      return new HttpFraming();
-    case 'resp':
-      return new RespFraming();
-    case 'postgres':
-      return new PostgresFraming();
-    default:
-      return protocol satisfies never;
-  }
 }

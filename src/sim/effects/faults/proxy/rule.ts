@@ -1,10 +1,24 @@
 /**
- * A link's rule with its choices made: which requests, which delays. Every choice comes from the generator of this
+ * An edge's rule with its choices made: which requests, which delays. Every choice comes from the generator of this
  * rule on this route and from nothing else, so the same seed and the same sequence of requests give the same list.
  */
 
-import type { LinkRule } from '../../fault-plan.ts';
-import { below, type Random } from '../../pure/random.ts';
+import { below, createRandom, type Random } from '../../../pure/random.ts';
+
+/** What an edge does while the fault is applied. All choices are drawn from the run's seed. */
+export type LinkRule =
+  | { readonly kind: 'latency'; readonly meanMs: number; readonly jitterMs: number }
+  | { readonly kind: 'bandwidth'; readonly bytesPerSecond: number }
+  /** Accepts and swallows everything, in both directions. Nothing is lost to the sender's view: it hangs. */
+  | { readonly kind: 'blackhole' }
+  /** Open connections are reset, new ones refused. */
+  | { readonly kind: 'reset' }
+  /** The server's side is closed, the client's stays open and silent. */
+  | { readonly kind: 'half-open' }
+  /** The request's bytes reach the server, then the connection is cut before the reply: the unknown outcome. */
+  | { readonly kind: 'cut-reply'; readonly every: number }
+  /** The k-th request (1 = the first after apply) is answered with a protocol error and not forwarded. */
+  | { readonly kind: 'fail-request'; readonly k: number };
 
 export type RequestFate = 'pass' | 'cut' | 'fail';
 
@@ -27,7 +41,7 @@ export interface ActiveRule {
 }
 
 const DELAYS_SHOWN = 5;
-/** A slow link's bytes go on in pieces of this much time. */
+/** A slow edge's bytes go on in pieces of this much time. */
 const PIECE_MS = 20;
 const MIN_PIECE_BYTES = 256;
 
@@ -44,6 +58,16 @@ export function activate(rule: LinkRule, random: Random): ActiveRule {
       return { fate: judge(request), request };
     },
   };
+}
+
+/** What is wrong with a rule's figures, in one clause; null when it can be applied. */
+export function ruleProblem(rule: LinkRule): string | null {
+  try {
+    activate(rule, createRandom(0));
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function judgeOf(rule: LinkRule, random: Random): (request: number) => RequestFate {

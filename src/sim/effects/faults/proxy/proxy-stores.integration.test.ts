@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ownStores } from '../testbed/fixtures/stores.ts';
+import { ownStores } from '../../testbed/fixtures/stores.ts';
 import { makeProxyBed, type ProxyBed, rawClient, route } from './fixtures/proxy-bed.ts';
 import type { FaultProxy } from './proxy.ts';
 
-const toPostgres = { link: 'service-postgres', instance: null } as const;
-const toRedis = { link: 'service-redis', instance: null } as const;
+const TO_POSTGRES = 'gateway->postgres';
+const TO_REDIS = 'gateway->redis';
 
 const { postgres, redis: redisServer } = ownStores('proxy');
 let truth: pg.Client;
@@ -32,12 +32,11 @@ afterEach(async () => {
   await bed.remove();
 });
 
-const port = (name: 'service-postgres' | 'service-redis') =>
-  proxy.addressOf(`gateway/${name}`).port;
+const port = (route: string) => proxy.addressOf(route).port;
 
 async function client(): Promise<pg.Client> {
   const url = new URL(postgres.url);
-  url.port = String(port('service-postgres'));
+  url.port = String(port(TO_POSTGRES));
   const connected = new pg.Client(url.toString());
   connected.on('error', () => {}); // The query that is under way rejects as well.
   await connected.connect();
@@ -48,7 +47,7 @@ async function client(): Promise<pg.Client> {
 function redis(protocol: 2 | 3 = 2): Redis {
   const connected = new Redis({
     protocol,
-    port: port('service-redis'),
+    port: port(TO_REDIS),
     host: '127.0.0.1',
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
@@ -77,37 +76,37 @@ describe('PostgreSQL', () => {
     expect(await failed(db.query('SELECT 1/0'))).toBe('22012');
     await db.query('COPY (SELECT generate_series(1, 1000)) TO STDOUT');
     expect(await rows()).toEqual([1, 2, 3]);
-    expect(await proxy.probe('gateway/service-postgres')).toBe(true);
+    expect(await proxy.probe(TO_POSTGRES)).toBe(true);
   });
 
   it('cuts the reply of a COMMIT that has happened', async () => {
     const db = await client();
     await db.query('BEGIN');
     await db.query('INSERT INTO done VALUES (1)');
-    await proxy.apply(toPostgres, { kind: 'cut-reply', every: 1 });
+    await proxy.apply(TO_POSTGRES, [TO_POSTGRES], { kind: 'cut-reply', every: 1 });
     expect(await failed(db.query('COMMIT'))).toBe('ECONNRESET');
     expect(await rows()).toEqual([1]);
-    await proxy.clear(toPostgres);
+    await proxy.clear(TO_POSTGRES);
     expect((await (await client()).query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     expect(proxy.decisions().map(({ detail }) => detail)).toEqual([
-      'gateway/service-postgres request 1: COMMIT',
+      'gateway->postgres request 1: COMMIT',
     ]);
   });
 
   it('cuts the reply of an extended statement that has happened', async () => {
     const db = await client();
-    await proxy.apply(toPostgres, { kind: 'cut-reply', every: 1 });
+    await proxy.apply(TO_POSTGRES, [TO_POSTGRES], { kind: 'cut-reply', every: 1 });
     expect(await failed(db.query('INSERT INTO done VALUES ($1)', [5]))).toBe('ECONNRESET');
     expect(await rows()).toEqual([5]);
   });
 
   it('fails one request with an error, and the connection goes on', async () => {
     const db = await client();
-    await proxy.apply(toPostgres, { kind: 'fail-request', k: 2 });
+    await proxy.apply(TO_POSTGRES, [TO_POSTGRES], { kind: 'fail-request', k: 2 });
     await db.query('INSERT INTO done VALUES (1)');
     expect(await failed(db.query('INSERT INTO done VALUES ($1)', [2]))).toBe('58000');
     await db.query('INSERT INTO done VALUES (3)');
-    await proxy.apply(toPostgres, { kind: 'fail-request', k: 1 });
+    await proxy.apply(TO_POSTGRES, [TO_POSTGRES], { kind: 'fail-request', k: 1 });
     expect(await failed(db.query('INSERT INTO done VALUES (4)'))).toBe('58000');
     await db.query('INSERT INTO done VALUES ($1)', [5]);
     expect(await rows()).toEqual([1, 3, 5]);
@@ -117,7 +116,7 @@ describe('PostgreSQL', () => {
     const db = await client();
     await db.query('BEGIN');
     await db.query('INSERT INTO done VALUES (1)');
-    await proxy.apply(toPostgres, { kind: 'fail-request', k: 1 });
+    await proxy.apply(TO_POSTGRES, [TO_POSTGRES], { kind: 'fail-request', k: 1 });
     expect(await failed(db.query('INSERT INTO done VALUES ($1)', [2]))).toBe('58000');
     expect(await failed(db.query('SELECT 1'))).toBe('25P02');
     expect((await db.query('COMMIT')).command).toBe('ROLLBACK');
@@ -170,13 +169,13 @@ describe('PostgreSQL', () => {
 
   it('hangs in a blackhole and heals', async () => {
     const db = await client();
-    await proxy.apply(toPostgres, { kind: 'blackhole' });
+    await proxy.apply(TO_POSTGRES, [TO_POSTGRES], { kind: 'blackhole' });
     const hanging = failed(db.query('INSERT INTO done VALUES (1)'));
     expect(await Promise.race([hanging, sleep(150, 'hangs')])).toBe('hangs');
-    expect(await proxy.probe('gateway/service-postgres')).toBe(false);
-    await proxy.clear(toPostgres);
+    expect(await proxy.probe(TO_POSTGRES)).toBe(false);
+    await proxy.clear(TO_POSTGRES);
     expect(await hanging).toBe('ECONNRESET');
-    expect(await proxy.probe('gateway/service-postgres')).toBe(true);
+    expect(await proxy.probe(TO_POSTGRES)).toBe(true);
     expect(await rows()).toEqual([]);
   });
 });
@@ -185,7 +184,7 @@ describe('Redis', () => {
   it.each([2, 3] as const)(
     'works through the proxy: RESP%i, pipelines, large values',
     async (v) => {
-      const raw = await rawClient(port('service-redis'));
+      const raw = await rawClient(port(TO_REDIS));
       raw.send(`HELLO ${v}\r\nPING\r\n`);
       await raw.until(100);
       raw.socket.destroy();
@@ -206,7 +205,7 @@ describe('Redis', () => {
     const [listener, speaker] = [redis(), redis()];
     await listener.subscribe('news');
     const heard = new Promise((resolve) => listener.on('message', (_, text) => resolve(text)));
-    await proxy.apply(toRedis, { kind: 'fail-request', k: 100 });
+    await proxy.apply(TO_REDIS, [TO_REDIS], { kind: 'fail-request', k: 100 });
     await speaker.publish('news', 'hello');
     expect(await heard).toBe('hello');
   });
@@ -214,17 +213,17 @@ describe('Redis', () => {
   it('cuts the reply of a command that has happened', async () => {
     const db = redis();
     await db.ping();
-    await proxy.apply(toRedis, { kind: 'cut-reply', every: 1 });
+    await proxy.apply(TO_REDIS, [TO_REDIS], { kind: 'cut-reply', every: 1 });
     expect(await failed(db.incr('counter'))).not.toBe('ok');
-    await proxy.clear(toRedis);
+    await proxy.clear(TO_REDIS);
     expect(await redis().get('counter')).toBe('1');
-    expect(proxy.decisions().at(-1)?.detail).toBe('gateway/service-redis request 1: INCR');
+    expect(proxy.decisions().at(-1)?.detail).toBe('gateway->redis request 1: INCR');
   });
 
   it('fails the k-th command of a pipeline and no other', async () => {
     const db = redis();
     await db.ping();
-    await proxy.apply(toRedis, { kind: 'fail-request', k: 3 });
+    await proxy.apply(TO_REDIS, [TO_REDIS], { kind: 'fail-request', k: 3 });
     const results = await Promise.allSettled([1, 2, 3, 4].map((n) => db.set(`p${n}`, n)));
     expect(results.map(({ status }) => status)).toEqual([
       'fulfilled',
@@ -241,8 +240,8 @@ describe('Redis', () => {
       [2, ['OK', 'ERR', 'EXECABORT']],
       [3, ['OK', 'QUEUED', 'ERR']],
     ] as const) {
-      await proxy.apply(toRedis, { kind: 'fail-request', k });
-      const raw = await rawClient(port('service-redis'));
+      await proxy.apply(TO_REDIS, [TO_REDIS], { kind: 'fail-request', k });
+      const raw = await rawClient(port(TO_REDIS));
       raw.send('MULTI\r\nSET multi 1\r\nEXEC\r\n');
       await raw.until(30);
       raw.send('GET multi\r\n');
@@ -257,12 +256,12 @@ describe('Redis', () => {
   it('refuses while reset, and heals', async () => {
     const db = redis();
     await db.ping();
-    await proxy.apply(toRedis, { kind: 'reset' });
+    await proxy.apply(TO_REDIS, [TO_REDIS], { kind: 'reset' });
     expect(await failed(redis().ping())).not.toBe('ok');
     expect(await failed(db.ping())).not.toBe('ok');
-    expect(await proxy.probe('gateway/service-redis')).toBe(false);
-    await proxy.clear(toRedis);
-    expect(await proxy.probe('gateway/service-redis')).toBe(true);
+    expect(await proxy.probe(TO_REDIS)).toBe(false);
+    await proxy.clear(TO_REDIS);
+    expect(await proxy.probe(TO_REDIS)).toBe(true);
     expect(await redis().ping()).toBe('PONG');
   });
 });

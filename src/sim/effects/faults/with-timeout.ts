@@ -1,7 +1,7 @@
 /** A wait that ends: whatever a promise does, its caller goes on after `limitMs`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export async function limited<T>(promise: Promise<T>, limitMs: number): Promise<T> {
+export async function withTimeout<T>(promise: Promise<T>, limitMs: number): Promise<T> {
   const timer = new AbortController();
   const limit = sleep(limitMs, undefined, { signal: timer.signal }).then(() => {
     throw new Error(`nothing within ${limitMs / 1_000} s`);

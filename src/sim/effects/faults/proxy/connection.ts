@@ -5,8 +5,8 @@
  */
 import type { Socket } from 'node:net';
 import type { Framing, Request } from './frames.ts';
-import { Line } from './proxy-line.ts';
-import type { ActiveRule, RequestFate } from './proxy-rule.ts';
+import { Line } from './line.ts';
+import type { ActiveRule, RequestFate } from './rule.ts';
 
 /** A reply that does not come: the client is cut anyway. */
 const CUT_LIMIT_MS = 1_000;
@@ -18,6 +18,10 @@ const MAX_HELD_BYTES = 262_144;
 
 export interface ConnectionHost {
   rule(): ActiveRule | null;
+  /** Acts under every rule, and without one. */
+  readonly base: ActiveRule | null;
+  /** Bytes that either end was handed. */
+  forwarded(bytes: number): void;
   decided(kind: 'cut-reply' | 'fail-request', request: number, name: string): void;
   commitAwaited(): boolean;
   commitForwarded(): void;
@@ -63,8 +67,16 @@ export class ProxyConnection {
     this.#client = client;
     this.#server = server;
     this.#framing = framing;
-    this.#toServer = new Line(client, server, () => host.rule()?.toServer ?? null);
-    this.#toClient = new Line(server, client, () => host.rule()?.toClient ?? null);
+    this.#toServer = new Line(client, server, {
+      base: host.base?.toServer ?? null,
+      rule: () => host.rule()?.toServer ?? null,
+      forwarded: host.forwarded,
+    });
+    this.#toClient = new Line(server, client, {
+      base: host.base?.toClient ?? null,
+      rule: () => host.rule()?.toClient ?? null,
+      forwarded: host.forwarded,
+    });
     client.on('data', (chunk) => this.#fromClient(chunk));
     server.on('data', (chunk) => this.#fromServer(chunk));
     client.on('end', () => this.#clientEnded());
@@ -97,7 +109,7 @@ export class ProxyConnection {
     else this.#server.resetAndDestroy();
   }
 
-  /** The rule that delayed bytes is gone. */
+  /** The rule that delayed bytes is gone; the base latency stays. */
   release(): void {
     this.#toServer.release();
     this.#toClient.release();

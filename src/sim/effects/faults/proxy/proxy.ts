@@ -1,24 +1,22 @@
 /**
- * The run's handle on the fault proxy's process, which carries every link that has a fault. Every wait has a
+ * The run's handle on the fault proxy's process, which carries every edge that is declared proxied. Every wait has a
  * limit, and a proxy that dies fails whatever is waited for, with the end of its log as the reason.
  */
-import type { LinkRule } from '../../fault-plan.ts';
-import { preferGenerator } from '../load/engine/generator-priority.ts';
-import { type Child, ChildFailure, startChild } from '../process/child-process.ts';
-import type { Lease } from '../process/lease.ts';
-import { distModule, packageRoot } from '../process/package-root.ts';
-import { probeRoute } from './proxy-probe.ts';
+import { preferGenerator } from '../../load/engine/generator-priority.ts';
+import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
+import type { Lease } from '../../process/lease.ts';
+import { distModule, packageRoot } from '../../process/package-root.ts';
+import { probeRoute } from './probe.ts';
 import type {
-  Address,
+  Endpoint,
   FromProxy,
+  ProxyAnswer,
   ProxyDecision,
   ProxyRequest,
   Route,
-  RouteFilter,
   ToProxy,
-} from './proxy-protocol.ts';
-
-export type { Address, FaultProxy as Proxy, ProxyDecision, Route, RouteFilter };
+} from './protocol.ts';
+import type { LinkRule } from './rule.ts';
 
 const ANSWER_LIMIT_MS = 10_000;
 /** Beyond these, decisions still reach the listeners. */
@@ -37,12 +35,16 @@ export interface FaultProxy {
   readonly pid: number;
   readonly child: Child;
   /** Adds a route whose server was not up yet when the proxy started. */
-  open(route: Route): Promise<Address>;
-  addressOf(routeName: string): Address;
-  /** Resolves when the rule acts. The last rule applied to a route rules it. */
-  apply(filter: RouteFilter, rule: LinkRule): Promise<void>;
+  open(route: Route): Promise<Endpoint>;
+  addressOf(routeName: string): Endpoint;
+  /** Resolves when the rule acts. The last rule applied to a route rules it; one target has one rule. */
+  apply(target: string, routes: readonly string[], rule: LinkRule): Promise<void>;
   /** Idempotent. Connections that lost bytes are reset. */
-  clear(filter: RouteFilter): Promise<void>;
+  clear(target: string): Promise<void>;
+  /** New connections go to another server, those that are open are reset. */
+  retarget(routes: readonly string[], upstream: Endpoint): Promise<void>;
+  /** Bytes handed on, both ways together, since the present rule of each route began to act. */
+  bytesForwarded(routes: readonly string[]): Promise<readonly number[]>;
   /** True when a request and its answer pass through the route. */
   probe(routeName: string): Promise<boolean>;
   /** Resolves when a COMMIT has been forwarded; its reply is kept back for half a second from then on. */
@@ -57,7 +59,7 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   const child = await startChild({
     name: 'fault-proxy',
     command: process.execPath,
-    args: ['--enable-source-maps', distModule('sim/effects/faults/proxy-process.js')],
+    args: ['--enable-source-maps', distModule('sim/effects/faults/proxy/process.js')],
     env: process.env,
     cwd: packageRoot,
     logFile: options.logFile,
@@ -70,7 +72,7 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   // Like the generator's, its delays would be measured as the platform's.
   preferGenerator(child.pid);
   const calls = new Calls(child);
-  const routes = new Map<string, { route: Route; address: Address }>();
+  const routes = new Map<string, { route: Route; address: Endpoint }>();
   const find = (name: string) => {
     const found = routes.get(name);
     if (found === undefined) throw new Error(`the fault proxy has no route ${name}`);
@@ -80,19 +82,24 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     pid: child.pid,
     child,
     async open(route) {
-      const port = await calls.ask({ type: 'open', route });
-      const address = { host: '127.0.0.1', port: port! };
+      const port = (await calls.ask({ type: 'open', route })) as number;
+      const address = { host: '127.0.0.1', port };
       routes.set(route.name, { route, address });
       return address;
     },
     addressOf: (name) => find(name).address,
-    async apply(filter, rule) {
-      await calls.ask({ type: 'apply', filter, rule });
+    async apply(target, names, rule) {
+      await calls.ask({ type: 'apply', target, routes: names, rule });
     },
-    async clear(filter) {
-      await calls.ask({ type: 'clear', filter });
+    async clear(target) {
+      await calls.ask({ type: 'clear', target });
     },
-    probe: async (name) => await probeRoute(find(name).address, find(name).route.protocol),
+    async retarget(names, upstream) {
+      await calls.ask({ type: 'retarget', routes: names, upstream });
+    },
+    bytesForwarded: async (names) =>
+      (await calls.ask({ type: 'count-bytes', routes: names })) as readonly number[],
+    probe: async (name) => await probeRoute(find(name).address, find(name).route),
     async onCommit(timeoutMs) {
       await calls.ask({ type: 'await-commit', timeoutMs }, timeoutMs + ANSWER_LIMIT_MS);
     },
@@ -111,12 +118,12 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
 }
 
 interface Call {
-  readonly resolve: (port: number | undefined) => void;
+  readonly resolve: (answer: ProxyAnswer) => void;
   readonly reject: (error: Error) => void;
   readonly limit: NodeJS.Timeout;
 }
 
-/** Questions to the process and their answers, by number. */
+/** Requests to the process and their answers, by number. */
 class Calls {
   readonly decisions: ProxyDecision[] = [];
   readonly listeners: ((decision: ProxyDecision) => void)[] = [];
@@ -133,7 +140,7 @@ class Calls {
     });
   }
 
-  ask(request: ProxyRequest, limitMs = ANSWER_LIMIT_MS): Promise<number | undefined> {
+  ask(request: ProxyRequest, limitMs = ANSWER_LIMIT_MS): Promise<ProxyAnswer> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     this.#lastId += 1;
     const id = this.#lastId;
@@ -158,7 +165,7 @@ class Calls {
       if (call === undefined) return;
       this.#open.delete(message.id);
       clearTimeout(call.limit);
-      if (message.type === 'done') call.resolve(message.port);
+      if (message.type === 'done') call.resolve(message.answer);
       else call.reject(new Error(message.message));
     }
   }

@@ -2,12 +2,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../process/free-port.ts';
-import { eventually } from '../testbed/fixtures/bed.ts';
+import { freePort } from '../../process/free-port.ts';
+import { eventually } from '../../testbed/fixtures/bed.ts';
 import { makeProxyBed, type ProxyBed, rawClient, route } from './fixtures/proxy-bed.ts';
 import type { FaultProxy } from './proxy.ts';
 
-const link = { link: 'client-service', instance: null } as const;
+const EDGE = 'client->gateway';
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
 const answer = (body: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
@@ -31,7 +31,7 @@ async function paths(): Promise<{ port: number; seen: string[] }> {
 
 async function proxied(port: number, seed = 1): Promise<{ proxy: FaultProxy; port: number }> {
   const proxy = await bed.start([route('http', port)], seed);
-  return { proxy, port: proxy.addressOf('gateway/client-service').port };
+  return { proxy, port: proxy.addressOf(EDGE).port };
 }
 
 const fetchPath = async (port: number, path: string, init: RequestInit = {}) => {
@@ -96,17 +96,19 @@ describe('without a rule', () => {
     const client = await rawClient(port);
     client.send(get('/'));
     expect(await client.fate(5_000)).toBe('ECONNRESET');
-    const gone = await proxy.open(route('http', await freePort(), 'gone'));
+    const gone = await proxy.open(route('http', await freePort(), { gateway: 'gone' }));
     expect(await (await rawClient(gone.port)).fate(5_000)).toBe('ECONNRESET');
-    expect(await proxy.probe('gone/client-service')).toBe(false);
+    expect(await proxy.probe('client->gone')).toBe(false);
   });
 
   it('says what it does not know', async () => {
     const { proxy } = await proxied((await paths()).port);
-    const nowhere = { link: 'service-redis', instance: null } as const;
-    await expect(proxy.apply(nowhere, { kind: 'reset' })).rejects.toThrow(/no route on link/);
+    const nowhere = 'gateway->redis';
+    await expect(proxy.apply(nowhere, [nowhere], { kind: 'reset' })).rejects.toThrow(
+      /no route gateway->redis/,
+    );
     const wrong = { kind: 'cut-reply', every: 0 } as const;
-    await expect(proxy.apply(link, wrong)).rejects.toThrow(/every must be at least 1/);
+    await expect(proxy.apply(EDGE, [EDGE], wrong)).rejects.toThrow(/every must be at least 1/);
     await expect(proxy.onCommit(50)).rejects.toThrow(/no route carries PostgreSQL/);
     expect(() => proxy.addressOf('nobody')).toThrow(/no route nobody/);
   });
@@ -119,47 +121,47 @@ describe('a blackhole', () => {
     const old = await rawClient(port);
     old.send(get('/before'));
     await old.until(1);
-    await proxy.apply(link, { kind: 'blackhole' });
+    await proxy.apply(EDGE, [EDGE], { kind: 'blackhole' });
     const known = old.received();
     old.send(get('/during'));
     const fresh = await rawClient(port);
     fresh.send(get('/during'));
     expect(await old.fate(200)).toBe('open');
     expect(await fresh.fate(100)).toBe('open');
-    expect(await proxy.probe('gateway/client-service')).toBe(false);
-    await proxy.clear(link);
+    expect(await proxy.probe(EDGE)).toBe(false);
+    await proxy.clear(EDGE);
     expect(await old.fate(5_000)).toBe('ECONNRESET');
     expect(await fresh.fate(5_000)).toBe('ECONNRESET');
     expect(old.received()).toBe(known);
     expect(seen.filter((one) => one.includes('/during'))).toEqual([]);
-    expect(await proxy.probe('gateway/client-service')).toBe(true);
+    expect(await proxy.probe(EDGE)).toBe(true);
     expect(await fetchFate(port, '/after')).toBe('200');
   });
 
   it('of one instance leaves the others alone', async () => {
     const { port: upstream } = await paths();
     const proxy = await bed.start([
-      route('http', upstream, 'gateway.1'),
-      route('http', upstream, 'gateway.2'),
+      route('http', upstream, { gateway: 'gateway.1' }),
+      route('http', upstream, { gateway: 'gateway.2' }),
     ]);
     const [one, two] = ['gateway.1', 'gateway.2'].map(
-      (name) => proxy.addressOf(`${name}/client-service`).port,
+      (name) => proxy.addressOf(`client->${name}`).port,
     );
-    await proxy.apply({ link: 'client-service', instance: 'gateway.2' }, { kind: 'blackhole' });
+    await proxy.apply('client->gateway.2', ['client->gateway.2'], { kind: 'blackhole' });
     expect(await fetchFate(one!, '/')).toBe('200');
     expect(await fetchFate(two!, '/', 200)).toBe('TimeoutError');
   });
 
   it('gives way to the rule below it when it is cleared', async () => {
     const { proxy, port } = await proxied((await paths()).port);
-    const one = { link: 'client-service', instance: 'gateway' } as const;
-    await proxy.apply(link, { kind: 'reset' });
-    await proxy.apply(one, { kind: 'blackhole' });
+    const one = 'client->gateway.1';
+    await proxy.apply(EDGE, [EDGE], { kind: 'reset' });
+    await proxy.apply(one, [EDGE], { kind: 'blackhole' });
     expect(await fetchFate(port, '/', 200)).toBe('TimeoutError');
     await proxy.clear(one);
     expect(await fetchFate(port, '/')).toBe('ECONNRESET');
-    await proxy.clear(link);
-    await proxy.clear(link);
+    await proxy.clear(EDGE);
+    await proxy.clear(EDGE);
     expect(await fetchFate(port, '/')).toBe('200');
   });
 });
@@ -169,12 +171,12 @@ it('a reset ends open connections and every new one', async () => {
   const old = await rawClient(port);
   old.send(get('/'));
   await old.until(1);
-  await proxy.apply(link, { kind: 'reset' });
+  await proxy.apply(EDGE, [EDGE], { kind: 'reset' });
   expect(await old.fate(5_000)).toBe('ECONNRESET');
   expect(await fetchFate(port, '/')).toBe('ECONNRESET');
-  expect(await proxy.probe('gateway/client-service')).toBe(false);
-  await proxy.clear(link);
-  expect(await proxy.probe('gateway/client-service')).toBe(true);
+  expect(await proxy.probe(EDGE)).toBe(false);
+  await proxy.clear(EDGE);
+  expect(await proxy.probe(EDGE)).toBe(true);
 });
 
 it('half-open closes the server side and keeps the client waiting', async () => {
@@ -190,11 +192,11 @@ it('half-open closes the server side and keeps the client waiting', async () => 
   const client = await rawClient(port);
   client.send('G');
   await eventually('the server has it', () => open === 1);
-  await proxy.apply(link, { kind: 'half-open' });
+  await proxy.apply(EDGE, [EDGE], { kind: 'half-open' });
   await eventually('the server lost it', () => open === 0);
   client.send('ET');
   expect(await client.fate(200)).toBe('open');
-  await proxy.clear(link);
+  await proxy.clear(EDGE);
   expect(await client.fate(5_000)).toBe('ECONNRESET');
 });
 
@@ -202,7 +204,7 @@ describe('delay', () => {
   it('is added to a round trip and keeps the order of the bytes', async () => {
     const upstream = await bed.serveTcp((socket) => void socket.pipe(socket));
     const { proxy, port } = await proxied(upstream);
-    await proxy.apply(link, { kind: 'latency', meanMs: 60, jitterMs: 60 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'latency', meanMs: 60, jitterMs: 60 });
     const client = await rawClient(port);
     const sent = Array.from({ length: 200 }, (_, index) => `${index};`);
     const startMs = performance.now();
@@ -218,21 +220,21 @@ describe('delay', () => {
 
   it('of 100 ms without jitter takes 100 ms, and what waits goes on when it is cleared', async () => {
     const { proxy, port } = await proxied((await paths()).port);
-    await proxy.apply(link, { kind: 'latency', meanMs: 100, jitterMs: 0 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'latency', meanMs: 100, jitterMs: 0 });
     const startMs = performance.now();
     expect(await fetchFate(port, '/')).toBe('200');
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(97);
-    await proxy.apply(link, { kind: 'latency', meanMs: 60_000, jitterMs: 0 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'latency', meanMs: 60_000, jitterMs: 0 });
     const waiting = fetchFate(port, '/slow');
     await sleep(100);
-    await proxy.clear(link);
+    await proxy.clear(EDGE);
     expect(await waiting).toBe('200');
   });
 
   it('by bandwidth is bytes by rate', async () => {
     const upstream = await bed.serve((_, response) => response.end(Buffer.alloc(50_000)));
     const { proxy, port } = await proxied(upstream);
-    await proxy.apply(link, { kind: 'bandwidth', bytesPerSecond: 100_000 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'bandwidth', bytesPerSecond: 100_000 });
     const startMs = performance.now();
     const { text } = await fetchPath(port, '/');
     expect(text).toHaveLength(50_000);
@@ -246,7 +248,7 @@ describe('a cut reply', () => {
   it('resets the client although the server has done it all', async () => {
     const { port: upstream, seen } = await paths();
     const { proxy, port } = await proxied(upstream);
-    await proxy.apply(link, { kind: 'cut-reply', every: 1 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 1 });
     const client = await rawClient(port);
     const head = 'POST /pay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
     for (const part of [head, '3\r\nabc\r\n', '0\r\n', '\r\n']) {
@@ -260,7 +262,7 @@ describe('a cut reply', () => {
       {
         name: 'cut-reply',
         event: 'decision',
-        detail: 'gateway/client-service request 1: POST /pay',
+        detail: 'client->gateway request 1: POST /pay',
       },
     ]);
   });
@@ -268,7 +270,7 @@ describe('a cut reply', () => {
   it('lets earlier replies of a pipeline through, and later requests not', async () => {
     const { port: upstream, seen } = await paths();
     const { proxy, port } = await proxied(upstream);
-    await proxy.apply(link, { kind: 'cut-reply', every: 3 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 3 });
     const cut: string[] = [];
     proxy.onDecision(({ detail }) => cut.push(detail!.replace(/.*: GET /, '')));
     const client = await rawClient(port);
@@ -289,7 +291,7 @@ describe('a cut reply', () => {
   it('is cut without a reply as well, after a while', async () => {
     const upstream = await bed.serve(() => {});
     const { proxy, port } = await proxied(upstream);
-    await proxy.apply(link, { kind: 'cut-reply', every: 1 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 1 });
     expect(await fetchFate(port, '/')).toBe('ECONNRESET');
   });
 
@@ -297,7 +299,7 @@ describe('a cut reply', () => {
     const { port: upstream } = await paths();
     const decide = async (seed: number) => {
       const { proxy, port } = await proxied(upstream, seed);
-      await proxy.apply(link, { kind: 'cut-reply', every: 10 });
+      await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 10 });
       const fates: string[] = [];
       for (let request = 0; request < 30; request += 1)
         fates.push(await fetchFate(port, `/${request}`));
@@ -317,7 +319,7 @@ describe('a failed request', () => {
   it('gets a problem body, is not forwarded, and leaves the connection usable', async () => {
     const { port: upstream, seen } = await paths();
     const { proxy, port } = await proxied(upstream);
-    await proxy.apply(link, { kind: 'fail-request', k: 2 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'fail-request', k: 2 });
     const client = await rawClient(port);
     client.send(get('/1'));
     const post = 'POST /2 HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab';
@@ -331,14 +333,14 @@ describe('a failed request', () => {
     expect(three).toMatch(/^200[\s\S]*\/3$/);
     expect(seen).toEqual(['GET /1', 'GET /3']);
     expect(proxy.decisions()).toMatchObject([
-      { name: 'fail-request', detail: 'gateway/client-service request 2: POST /2' },
+      { name: 'fail-request', detail: 'client->gateway request 2: POST /2' },
     ]);
     client.socket.destroy();
   });
 
   it('answers HEAD without a body', async () => {
     const { proxy, port } = await proxied((await paths()).port);
-    await proxy.apply(link, { kind: 'fail-request', k: 1 });
+    await proxy.apply(EDGE, [EDGE], { kind: 'fail-request', k: 1 });
     const client = await rawClient(port);
     client.send(`HEAD / HTTP/1.1\r\nhost: x\r\n\r\n${get('/next')}`);
     await eventually('two answers', () => client.received().endsWith('/next'));
@@ -376,14 +378,14 @@ it.runIf(existsSync('/proc'))('keeps no connection that is over, however it ende
   ] as const;
   for (const rule of rules) {
     const old = await Promise.all(Array.from({ length: 10 }, () => rawClient(port)));
-    if (rule !== null) await proxy.apply(link, rule);
+    if (rule !== null) await proxy.apply(EDGE, [EDGE], rule);
     for (const client of old) client.send(get('/'));
     await Promise.all(Array.from({ length: 10 }, () => fetchFate(port, '/', 50)));
     for (const [index, client] of old.entries()) {
       if (index % 2 === 0) client.socket.end();
       else client.socket.resetAndDestroy();
     }
-    await proxy.clear(link);
+    await proxy.clear(EDGE);
     for (const client of old) client.socket.destroy();
   }
   await eventually('every connection is closed', () => openFiles() <= before);
@@ -393,5 +395,5 @@ it('ends with the process that started it', async () => {
   const { proxy } = await proxied((await paths()).port);
   proxy.child.process.disconnect();
   expect((await proxy.child.exited).status).toBe('exit status 0');
-  await expect(proxy.apply(link, { kind: 'reset' })).rejects.toThrow(/fault-proxy ended/);
+  await expect(proxy.apply(EDGE, [EDGE], { kind: 'reset' })).rejects.toThrow(/fault-proxy ended/);
 });

@@ -1,10 +1,10 @@
-/** Waits for the moment of a fault: a time in the phase, then an event in the history or on the wire. */
+/** Waits for the trigger of a fault: a time in the phase, then an event in the history or on the wire. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Moment } from '../../fault-plan.ts';
+import type { FaultTrigger } from '../../fault-plan.ts';
 import { WITHOUT_EVENT } from '../../pure/fault-summary.ts';
-import { limited } from './limited.ts';
+import { withTimeout } from './with-timeout.ts';
 
-export interface MomentSources {
+export interface TriggerEvents {
   /** Resolves at the next acknowledged operation of this name. */
   acknowledged(operation: string): Promise<unknown>;
   /** Resolves while a COMMIT is with the server and its reply is not yet back; rejects after `limitMs`. */
@@ -21,8 +21,8 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** What the moment is, in words: `120 ms after an acknowledged logout`. */
-export function describeMoment({ afterMs, acknowledged, commitInFlight }: Moment): string {
+/** What the trigger is, in words: `120 ms after an acknowledged logout`. */
+export function describeTrigger({ afterMs, acknowledged, commitInFlight }: FaultTrigger): string {
   const events = [
     ...(acknowledged
       ? [`${acknowledged.lagMs} ms after an acknowledged ${acknowledged.operation}`]
@@ -32,22 +32,22 @@ export function describeMoment({ afterMs, acknowledged, commitInFlight }: Moment
   return events.length === 0 ? `after ${afterMs} ms` : events.join(', ');
 }
 
-/** Resolves at the moment, with what it was in words. Rejects with the signal's reason, or when the event does not come within `limitMs`. */
-export async function untilMoment(
-  at: Moment,
-  sources: MomentSources,
+/** Resolves when the fault is due, with why in words. Rejects with the signal's reason, or when the event does not come within `limitMs`. */
+export async function awaitTrigger(
+  at: FaultTrigger,
+  events: TriggerEvents,
   { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
 ): Promise<string> {
   await orAborted(sleep(at.afterMs, undefined, { signal }), signal);
-  const described = describeMoment(at);
+  const described = describeTrigger(at);
   if (at.latestMs === undefined) {
-    await untilEvent(at, sources, { limitMs, signal });
+    await untilEvent(at, events, { limitMs, signal });
     return described;
   }
   const latest = new AbortController();
   const wait = AbortSignal.any([signal, latest.signal]);
-  const event = untilEvent(at, sources, { limitMs, signal: wait });
-  const isIn = await limited(event, at.latestMs - at.afterMs).then(
+  const event = untilEvent(at, events, { limitMs, signal: wait });
+  const isIn = await withTimeout(event, at.latestMs - at.afterMs).then(
     () => true,
     () => false,
   );
@@ -57,17 +57,17 @@ export async function untilMoment(
 }
 
 async function untilEvent(
-  at: Moment,
-  sources: MomentSources,
+  at: FaultTrigger,
+  events: TriggerEvents,
   { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
 ): Promise<void> {
   if (at.acknowledged) {
-    const event = orAborted(sources.acknowledged(at.acknowledged.operation), signal);
-    await limited(event, limitMs);
+    const event = orAborted(events.acknowledged(at.acknowledged.operation), signal);
+    await withTimeout(event, limitMs);
     await orAborted(sleep(at.acknowledged.lagMs, undefined, { signal }), signal);
   }
   if (at.commitInFlight) {
-    if (sources.commitInFlight === null) throw new Error('no proxied link sees a COMMIT');
-    await limited(orAborted(sources.commitInFlight(limitMs, signal), signal), limitMs);
+    if (events.commitInFlight === null) throw new Error('no proxied edge sees a COMMIT');
+    await withTimeout(orAborted(events.commitInFlight(limitMs, signal), signal), limitMs);
   }
 }

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LinkRule } from '../../fault-plan.ts';
-import { createRandom } from '../../pure/random.ts';
-import { activate } from './proxy-rule.ts';
+import { createRandom } from '../../../pure/random.ts';
+import { activate, type LinkRule } from './rule.ts';
 
 const fates = (rule: LinkRule, seed: number, count: number) => {
   const active = activate(rule, createRandom(seed));

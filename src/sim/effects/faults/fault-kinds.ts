@@ -1,0 +1,50 @@
+/** Every kind of fault. Adding one is a file in kinds/ and a line here; its data type joins the union in fault-plan.ts. */
+import type { FaultSpec, PlannedFault } from '../../fault-plan.ts';
+import { createRegistry } from '../../registry.ts';
+import type { Topology } from '../../topology.ts';
+import type { Fault, FaultKind, FaultTargets } from './fault.ts';
+import { endpointFault } from './kinds/endpoint.ts';
+import { failoverFault } from './kinds/failover.ts';
+import { killFault } from './kinds/kill.ts';
+import { killBackendFault } from './kinds/kill-backend.ts';
+import { linkFault } from './kinds/link.ts';
+import { pauseFault } from './kinds/pause.ts';
+import { replicationDelayFault } from './kinds/replication-delay.ts';
+
+// Each kind knows the shape of its own spec alone; the registry hands it nothing else.
+// biome-ignore lint/suspicious/noExplicitAny: a heterogeneous registry, keyed by the spec's own kind.
+export const FAULT_KINDS = createRegistry<FaultKind<any>>('fault', [
+  killFault,
+  pauseFault,
+  killBackendFault,
+  linkFault,
+  failoverFault,
+  replicationDelayFault,
+  endpointFault,
+]);
+
+/** Throws at once when the testbed has nothing like the target. */
+export function createFault(spec: FaultSpec, targets: FaultTargets): Fault {
+  return FAULT_KINDS.of(spec.kind).create(spec, targets);
+}
+
+/** Why a fault cannot be applied in a topology, one clause each with the fault's name, from the data alone. */
+export function faultProblems(
+  { name, at, fault }: PlannedFault,
+  topology: Topology,
+): readonly string[] {
+  const known = FAULT_KINDS.all().some(({ kind }) => kind === fault.kind);
+  const kinds = FAULT_KINDS.all().map(({ kind }) => kind);
+  const problems = known
+    ? FAULT_KINDS.of(fault.kind).problems(fault, topology)
+    : [`there is no kind of fault ${fault.kind}; known: ${kinds.join(', ')}`];
+  const seesCommits = topology.edges.some(
+    ({ to, proxied }) => proxied === true && topology.nodes[to]?.kind === 'postgres',
+  );
+  return [
+    ...problems,
+    ...(at.commitInFlight === true && !seesCommits
+      ? ['it waits for a COMMIT, but no proxied edge leads to PostgreSQL']
+      : []),
+  ].map((problem) => `fault ${name}: ${problem}`);
+}

@@ -1,0 +1,43 @@
+/** Ends a primary, or one master of a cluster, until another has taken over; undo brings it back as a replica. */
+import type { NodeOf } from '../../../topology.ts';
+import { capableNodeProblems } from '../capable-node.ts';
+import { type FaultKind, targetWords } from '../fault.ts';
+
+export interface FailoverSpec<Target extends string = string> {
+  readonly kind: 'failover';
+  /** A Redis with replicas, or a PostgreSQL that has a standby. */
+  readonly target: NodeOf<Target>;
+}
+
+export const failoverFault: FaultKind<FailoverSpec> = {
+  kind: 'failover',
+  words: (alike) => `failover of ${targetWords(alike)}`,
+  problems: ({ target }, topology) =>
+    capableNodeProblems(target, topology, {
+      needs: 'a replica that can take over',
+      isCapable: (spec, name) =>
+        spec.kind === 'redis'
+          ? spec.mode === 'replica' || spec.mode === 'cluster'
+          : Object.values(topology.nodes).some(
+              (other) => other.kind === 'postgres' && other.standbyOf === name,
+            ),
+    }),
+  create({ target }, targets) {
+    const { failover } = targets.node(target).capabilities;
+    if (failover === undefined) throw new Error(`${target} has nothing that can take over`);
+    let isApplied = false;
+    return {
+      apply() {
+        isApplied = true;
+        return failover.apply();
+      },
+      async undo() {
+        if (!isApplied) return;
+        await failover.undo();
+        isApplied = false;
+      },
+      probe: () => failover.probe(),
+      decisions: () => [],
+    };
+  },
+};

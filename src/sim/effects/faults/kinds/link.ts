@@ -1,0 +1,109 @@
+/**
+ * A rule on an edge, made by the fault proxy. An edge that is cut is seen to be cut by a round trip that does not
+ * pass; a rule about single requests has taken effect when the proxy has made its first choice by it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { edgeName, resolveEdge, targetProblems } from '../../../fault-target.ts';
+import { bytesText, lengthText } from '../../../pure/quantity-text.ts';
+import { CLIENT, type EdgeOf, type Topology } from '../../../topology.ts';
+import type { Edges } from '../../testbed/edges.ts';
+import type { Fault, FaultKind } from '../fault.ts';
+import { type LinkRule, ruleProblem } from '../proxy/rule.ts';
+
+export interface LinkSpec<Target extends string = string> {
+  readonly kind: 'link';
+  /** An edge that goes through the proxy: `gateway->redis`; of one process: `gateway.2->redis`, `client->gateway.2`. */
+  readonly target: EdgeOf<Target>;
+  readonly rule: LinkRule;
+}
+
+/** A round trip on loopback takes less than a millisecond. */
+const SILENCE_MS = 400;
+const DECISION_INTERVAL_MS = 5;
+
+const CUTS: readonly LinkRule['kind'][] = ['blackhole', 'reset', 'half-open'];
+const BY_REQUEST: readonly LinkRule['kind'][] = ['cut-reply', 'fail-request'];
+
+export const linkFault: FaultKind<LinkSpec> = {
+  kind: 'link',
+  words: (alike) => `${ruleWords(alike[0].rule)} ${placesWords(alike)}`,
+  problems: ({ target, rule }, topology) => [
+    ...targetProblems(
+      () => resolveEdge(target, topology),
+      ({ edge }) => (edge.proxied === true ? [] : [notProxied(edgeName(edge), topology)]),
+    ),
+    ...[ruleProblem(rule)].filter((problem) => problem !== null),
+  ],
+  create: ({ target, rule }, { edges }) => createLinkFault(target, rule, edges),
+};
+
+function createLinkFault(target: string, rule: LinkRule, edges: Edges): Fault {
+  edges.assertProxied(target);
+  let skipped = 0;
+  // Only what this rule chose here: another fault may act on other edges at the same time.
+  const made = () => edges.decisionsOn(target).filter(({ name }) => name === rule.kind);
+  const decisions = () => made().slice(skipped);
+  let state: 'idle' | 'applied' | 'undone' = 'idle';
+  // One route that still answers is no partition.
+  const answers = async (): Promise<boolean> => (await edges.answering(target, SILENCE_MS)) > 0;
+
+  return {
+    async apply() {
+      state = 'applied';
+      skipped = made().length;
+      await edges.apply(target, rule);
+      if (CUTS.includes(rule.kind) && (await answers()))
+        throw new Error(`${target} still answers under ${rule.kind}`);
+      if (BY_REQUEST.includes(rule.kind)) {
+        while (decisions().length === 0) {
+          if (state !== 'applied') throw new Error(`no request met ${rule.kind} on ${target}`);
+          await sleep(DECISION_INTERVAL_MS);
+        }
+      }
+      return `${rule.kind} on ${target}`;
+    },
+    async undo() {
+      if (state !== 'applied') return;
+      await edges.clear(target);
+      state = 'undone';
+    },
+    probe: () => edges.probe(target),
+    decisions,
+  };
+}
+
+function notProxied(name: string, { edges }: Topology): string {
+  const proxied = edges.filter((edge) => edge.proxied === true).map(edgeName);
+  const known = proxied.length === 0 ? 'no edge does' : `these do: ${proxied.join(', ')}`;
+  return `edge ${name} does not go through the proxy (proxied: true); ${known}`;
+}
+
+/** `between clients and gateway.2`. */
+function placesWords(alike: readonly LinkSpec[]): string {
+  const pairs = alike.map(({ target }) => {
+    const [near, far] = target.split('->');
+    return `between ${near === CLIENT ? 'clients' : near} and ${far}`;
+  });
+  return [...new Set(pairs)].sort().join(' or ');
+}
+
+function ruleWords(rule: LinkRule): string {
+  switch (rule.kind) {
+    case 'latency':
+      return `${lengthText(rule.meanMs)} more, give or take ${lengthText(rule.jitterMs)},`;
+    case 'bandwidth':
+      return `at most ${bytesText(rule.bytesPerSecond)} a second`;
+    case 'blackhole':
+      return 'everything swallowed';
+    case 'reset':
+      return 'connections reset and refused';
+    case 'half-open':
+      return 'connections left half open';
+    case 'cut-reply':
+      return `connection cut before ${rule.every === 1 ? 'every reply' : `one reply in ${rule.every}`}`;
+    case 'fail-request':
+      return `request ${rule.k} answered with an error`;
+    default:
+      return rule satisfies never;
+  }
+}

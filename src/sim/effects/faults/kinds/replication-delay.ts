@@ -1,0 +1,53 @@
+/** A standby replays each change this much later; undo lets it catch up. */
+import { lengthText } from '../../../pure/quantity-text.ts';
+import type { NodeOf } from '../../../topology.ts';
+import { capableNodeProblems } from '../capable-node.ts';
+import { type FaultKind, targetWords } from '../fault.ts';
+
+export interface ReplicationDelaySpec<Target extends string = string> {
+  readonly kind: 'replication-delay';
+  /** A standby. */
+  readonly target: NodeOf<Target>;
+  readonly delayMs: number;
+}
+
+/** A standby without a delay is behind by less, also on a busy machine. */
+const CAUGHT_UP_MS = 50;
+
+export const replicationDelayFault: FaultKind<ReplicationDelaySpec> = {
+  kind: 'replication-delay',
+  words: (alike) => `${targetWords(alike)} replays ${lengthText(alike[0].delayMs)} later`,
+  problems: ({ target, delayMs }, topology) => [
+    ...capableNodeProblems(target, topology, {
+      needs: 'a primary to follow',
+      isCapable: (spec) => spec.kind === 'postgres' && spec.standbyOf !== undefined,
+    }),
+    ...(Number.isFinite(delayMs) && delayMs > 0
+      ? []
+      : [`delayMs must be more than 0, got ${delayMs}`]),
+  ],
+  create({ target, delayMs }, targets) {
+    const { replication } = targets.node(target).capabilities;
+    if (replication === undefined) throw new Error(`${target} follows no primary`);
+    let isApplied = false;
+    return {
+      async apply() {
+        isApplied = true;
+        await replication.delay(delayMs);
+        return `${target} replays ${lengthText(delayMs)} later`;
+      },
+      async undo() {
+        if (!isApplied) return;
+        await replication.delay(0);
+        isApplied = false;
+      },
+      async probe() {
+        const { bytes, replayUs } = await replication.lag();
+        const limitMs = Math.max(CAUGHT_UP_MS, delayMs / 2);
+        if (bytes === 0 || (replayUs !== null && replayUs < limitMs * 1_000)) return true;
+        return `${target} is still ${bytes} bytes behind`;
+      },
+      decisions: () => [],
+    };
+  },
+};

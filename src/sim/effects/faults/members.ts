@@ -1,0 +1,17 @@
+/** The processes a fault acts on, all at once. */
+import type { ControlSignal } from '../process/controlled-process.ts';
+import type { Member } from '../testbed/node.ts';
+
+/** Resolves when the signal has taken effect on every one, with what was hit. */
+export async function signalAll(
+  members: readonly Member[],
+  signal: ControlSignal,
+): Promise<string> {
+  return (await Promise.all(members.map((member) => member.signal(signal)))).join('; ');
+}
+
+/** True when all of them are up, else why the first is not. */
+export async function answerOfAll(members: readonly Member[]): Promise<true | string> {
+  const answers = await Promise.all(members.map((member) => member.probe()));
+  return answers.find((answer) => answer !== true) ?? true;
+}

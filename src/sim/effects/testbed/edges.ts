@@ -1,0 +1,267 @@
+/**
+ * The edges of a testbed. A proxied edge has a route of its own for each process at its near end and each server at
+ * its far end, so that one alone can be cut off; the others are direct. One-shot jobs never go through the proxy.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { edgeName, resolveEdge } from '../../fault-target.ts';
+import { CLIENT, type EdgeSpec, type Topology } from '../../topology.ts';
+import { longestMs } from '../faults/proxy/probe.ts';
+import type { BaseLatency, Endpoint, ProxyDecision, Route } from '../faults/proxy/protocol.ts';
+import { type FaultProxy, startProxy } from '../faults/proxy/proxy.ts';
+import type { LinkRule } from '../faults/proxy/rule.ts';
+import type { DeathNotice } from '../process/child-process.ts';
+import type { Lease } from '../process/lease.ts';
+import type { Undo } from '../process/undo.ts';
+import type { Address, RunningNode } from './node.ts';
+
+/** Targets are edges as fault-target.ts has them; one that no proxied edge matches throws. */
+export interface Edges {
+  /** The proxy's process; null when no edge needs one. */
+  readonly proxyPid: number | null;
+  assertProxied(target: string): void;
+  /** Where the process `member` at the edge's near end finds its far end. From the client: `member` is `client`. */
+  addressOf(edge: EdgeSpec, member: string): Address;
+  /** Resolves when the rule acts, beside the edge's own latency. The last rule applied to a route rules it. */
+  apply(target: string, rule: LinkRule): Promise<void>;
+  /** Idempotent. Connections that lost bytes are reset. */
+  clear(target: string): Promise<void>;
+  /** True when a round trip passes on every route it is about, else which one does not. */
+  probe(target: string): Promise<true | string>;
+  /** How many of the routes answer within `limitMs`, beside the edge's own latency. */
+  answering(target: string, limitMs: number): Promise<number>;
+  /** Bytes handed on by each route, both ways together, since its present rule began to act; by the route's name. */
+  bytesForwarded(target: string): Promise<Readonly<Record<string, number>>>;
+  /** Points the routes to a node's first server at another one: new connections go there, open ones are reset. */
+  retarget(node: string, url: string): Promise<void>;
+  /** Can a COMMIT be seen? */
+  seesCommits(): boolean;
+  /** Resolves while a COMMIT is with the server and its reply is kept back; rejects after `limitMs`. */
+  commitInFlight(limitMs: number, signal: AbortSignal): Promise<void>;
+  /** What the proxy has chosen so far, in order; times on the machine's monotonic clock. */
+  decisions(): readonly ProxyDecision[];
+  decisionsOn(target: string): readonly ProxyDecision[];
+  onDecision(listener: (decision: ProxyDecision) => void): void;
+}
+
+export interface EdgesOptions {
+  readonly topology: Topology;
+  /** Names of a node's processes, before it is started. */
+  membersOf(node: string): readonly string[];
+  readonly seed: number;
+  readonly cores: string | null;
+  readonly lease: Lease;
+  readonly undo: Undo;
+  readonly logFile: string;
+  readonly onDeath?: ((notice: DeathNotice) => void) | undefined;
+}
+
+interface OpenRoute {
+  readonly edge: EdgeSpec;
+  readonly near: string;
+  readonly far: string;
+  /** To the far node's first or only server. */
+  readonly isFirst: boolean;
+  readonly route: Route;
+}
+
+/** The proxy holds up the first COMMIT it sees while one is awaited: a wait that was given up must not go on. */
+const COMMIT_SLICE_MS = 250;
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'postgres:': 5432, 'redis:': 6379 };
+
+function schemeOf({ protocol }: URL): string {
+  return protocol.replace('postgresql', 'postgres').replace('rediss', 'redis');
+}
+
+function endpointOf(address: string): Endpoint {
+  const url = new URL(address);
+  const port = Number(url.port) || (DEFAULT_PORTS[schemeOf(url)] ?? 80);
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
+}
+
+function protocolOf(address: string): Route['protocol'] {
+  const scheme = schemeOf(new URL(address));
+  return scheme === 'postgres:' ? 'postgres' : scheme === 'redis:' ? 'resp' : 'http';
+}
+
+function through(address: string, { host, port }: Endpoint): string {
+  const url = new URL(address);
+  url.hostname = host;
+  url.port = String(port);
+  // A URL without a path gets one here; clients append theirs.
+  return address.endsWith('/') ? url.toString() : url.toString().replace(/\/$/, '');
+}
+
+/** The servers a client of a node connects to, by the names of its processes. */
+function serversOf({ name, members, address: { urls } }: RunningNode) {
+  return urls.map((url, index) => {
+    const numbered = members.length === urls.length ? members[index]!.name : `${name}.${index + 1}`;
+    return { name: urls.length === 1 ? name : numbered, url };
+  });
+}
+
+function baseOf({ roundTripMs = 0, jitterMs = 0 }: EdgeSpec): BaseLatency | null {
+  return roundTripMs === 0 && jitterMs === 0 ? null : { roundTripMs, jitterMs };
+}
+
+/** The edges of a testbed that is being assembled. */
+export class TestbedEdges implements Edges {
+  readonly #proxy: FaultProxy | null;
+  readonly #options: EdgesOptions;
+  readonly #nodes = new Map<string, RunningNode>();
+  readonly #routes: OpenRoute[] = [];
+
+  private constructor(proxy: FaultProxy | null, options: EdgesOptions) {
+    this.#proxy = proxy;
+    this.#options = options;
+  }
+
+  /** Starts the proxy where an edge needs it, without a route. */
+  static async open(options: EdgesOptions): Promise<TestbedEdges> {
+    const { topology, lease, logFile, cores, seed, undo, onDeath } = options;
+    if (!topology.edges.some(({ proxied }) => proxied)) return new TestbedEdges(null, options);
+    const proxy = await startProxy({ lease, logFile, cores, seed, routes: [] });
+    let closing = false;
+    undo.add('the fault proxy', () => {
+      closing = true;
+      return proxy.close();
+    });
+    void proxy.child.exited.then((notice) => {
+      if (!closing) onDeath?.(notice);
+    });
+    return new TestbedEdges(proxy, options);
+  }
+
+  /** Opens the routes that lead to a node which is up; then its address is known to those that need it. */
+  async connect(node: RunningNode): Promise<void> {
+    this.#nodes.set(node.name, node);
+    for (const edge of this.#options.topology.edges) {
+      if (edge.to !== node.name || edge.proxied !== true) continue;
+      const near = edge.from === CLIENT ? [CLIENT] : this.#options.membersOf(edge.from);
+      for (const member of near) await this.#open(edge, member, node);
+    }
+  }
+
+  get proxyPid(): number | null {
+    return this.#proxy?.pid ?? null;
+  }
+
+  assertProxied(target: string): void {
+    this.#find(target);
+  }
+
+  addressOf(edge: EdgeSpec, member: string): Address {
+    const node = this.#nodes.get(edge.to);
+    if (node === undefined) throw new Error(`${edge.to} is not up: it has no address yet`);
+    if (edge.proxied !== true) return node.address;
+    const urls = serversOf(node).map(({ name, url }) =>
+      through(url, this.#running().addressOf(`${member}->${name}`)),
+    );
+    return { url: urls[0]!, urls, namespace: node.address.namespace };
+  }
+
+  async apply(target: string, rule: LinkRule): Promise<void> {
+    await this.#running().apply(target, this.#names(target), rule);
+  }
+
+  async clear(target: string): Promise<void> {
+    this.#find(target);
+    await this.#running().clear(target);
+  }
+
+  async probe(target: string): Promise<true | string> {
+    const names = this.#names(target);
+    const passed = await Promise.all(names.map((name) => this.#running().probe(name)));
+    const silent = names.filter((_, index) => !passed[index]);
+    return silent.length === 0 || `no answer through ${silent.join(', ')}`;
+  }
+
+  async answering(target: string, limitMs: number): Promise<number> {
+    const passed = await Promise.all(
+      this.#find(target).map(({ route: { name, base } }) =>
+        Promise.race([this.#running().probe(name), delay(limitMs + longestMs(base), false)]),
+      ),
+    );
+    return passed.filter(Boolean).length;
+  }
+
+  async bytesForwarded(target: string): Promise<Readonly<Record<string, number>>> {
+    const names = this.#names(target);
+    const counts = await this.#running().bytesForwarded(names);
+    return Object.fromEntries(names.map((name, index) => [name, counts[index]!]));
+  }
+
+  async retarget(node: string, url: string): Promise<void> {
+    const routes = this.#routes.filter(({ edge, isFirst }) => edge.to === node && isFirst);
+    if (routes.length === 0) return;
+    const names = routes.map(({ route }) => route.name);
+    await this.#running().retarget(names, endpointOf(url));
+  }
+
+  seesCommits(): boolean {
+    return this.#routes.some(({ route }) => route.protocol === 'postgres');
+  }
+
+  async commitInFlight(limitMs: number, signal: AbortSignal): Promise<void> {
+    const proxy = this.#running();
+    const deadline = performance.now() + limitMs;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await proxy.onCommit(COMMIT_SLICE_MS);
+      } catch (error) {
+        if (performance.now() > deadline || proxy.child.isExited()) throw error;
+      }
+    }
+  }
+
+  decisions(): readonly ProxyDecision[] {
+    return this.#proxy?.decisions() ?? [];
+  }
+
+  decisionsOn(target: string): readonly ProxyDecision[] {
+    const prefixes = this.#names(target).map((name) => `${name} `);
+    return this.decisions().filter(({ detail }) =>
+      prefixes.some((prefix) => detail?.startsWith(prefix)),
+    );
+  }
+
+  onDecision(listener: (decision: ProxyDecision) => void): void {
+    this.#proxy?.onDecision(listener);
+  }
+
+  async #open(edge: EdgeSpec, near: string, node: RunningNode): Promise<void> {
+    for (const [index, { name: far, url }] of serversOf(node).entries()) {
+      const route: Route = {
+        name: `${near}->${far}`,
+        protocol: protocolOf(url),
+        upstream: endpointOf(url),
+        base: baseOf(edge),
+      };
+      await this.#running().open(route);
+      this.#routes.push({ edge, near, far, isFirst: index === 0, route });
+    }
+  }
+
+  #running(): FaultProxy {
+    if (this.#proxy === null) throw new Error('no edge of this topology goes through the proxy');
+    return this.#proxy;
+  }
+
+  #names(target: string): string[] {
+    return this.#find(target).map(({ route }) => route.name);
+  }
+
+  #find(target: string): readonly OpenRoute[] {
+    const { edge, near, far } = resolveEdge(target, this.#options.topology);
+    const found = this.#routes.filter(
+      (one) =>
+        one.edge === edge &&
+        (near === null || one.near === near) &&
+        (far === null || one.far === far),
+    );
+    if (found.length > 0) return found;
+    const known = this.#routes.map(({ route }) => route.name).join(', ') || 'nothing';
+    throw new Error(`edge ${edgeName(edge)} is not proxied; these routes are: ${known}`);
+  }
+}
