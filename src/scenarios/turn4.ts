@@ -8,7 +8,17 @@
  * as documented; the latencies then have to follow by themselves.
  */
 import { findDesign } from '../services/lineage.ts';
-import type { ProcessSpec, Scale, TestbedSpec } from '../sim/scenario.ts';
+import type { OperationTemplate } from '../sim/pure/workload.ts';
+import type {
+  Arm,
+  CalibratedUsers,
+  Declaration,
+  Documented,
+  Phase,
+  ProcessSpec,
+  RisingLoad,
+  TestbedSpec,
+} from '../sim/scenario.ts';
 import {
   activityCorrect,
   auditAtomic,
@@ -65,6 +75,12 @@ function testbed(design: string, quick: boolean): TestbedSpec {
   };
 }
 
+interface Scale {
+  readonly users: CalibratedUsers;
+  readonly rising: RisingLoad;
+  readonly documented: readonly Documented[];
+}
+
 function scale(quick: boolean): Scale {
   const divisor = quick ? QUICK_DIVISOR : 1;
   const ms = (full: number) => Math.round(full / divisor);
@@ -85,7 +101,6 @@ function scale(quick: boolean): Scale {
       sameLoadMs: ms(24_000),
     },
     rising: {
-      arms: ['after'],
       startPerSecond: quick ? 720 : 400,
       factor: quick ? 1.8 : 1.35,
       maxPerSecond: 8_000,
@@ -120,67 +135,93 @@ function scale(quick: boolean): Scale {
         high: us(8_400),
       },
     ],
-    note: quick
+  };
+}
+
+const operations: readonly OperationTemplate[] = [
+  { name: 'list projects', weight: 40, method: 'GET', path: '/projects' },
+  { name: 'read project', weight: 35, method: 'GET', path: '/projects/{project}' },
+  { name: 'who am I', weight: 10, method: 'GET', path: '/me' },
+  { name: 'recent activity', weight: 10, method: 'GET', path: '/activity', capture: true },
+  {
+    name: 'create project',
+    weight: 5,
+    method: 'POST',
+    path: '/projects',
+    body: { name: 'Project {op}' },
+  },
+];
+
+function declare(quick: boolean): Declaration {
+  const { users, rising, documented } = scale(quick);
+  const measure: Omit<Phase, 'load'> = {
+    ...{ name: 'measure', role: 'load', judged: true },
+    note: 'the documented load',
+  };
+  const arm = (design: string): Pick<Arm, 'design' | 'description' | 'testbed'> => ({
+    design,
+    description: findDesign(design).summary,
+    testbed: testbed(design, quick),
+  });
+  return {
+    arms: {
+      before: {
+        ...arm('turn4.before'),
+        expected: 'fail',
+        mustFail: ['mean', 'p99'],
+        phases: [{ ...measure, load: { kind: 'cpu-controlled-users', users, operations } }],
+      },
+      after: {
+        ...arm('turn4.after'),
+        expected: 'pass',
+        mustFail: [],
+        phases: [
+          { ...measure, load: { kind: 'same-users', of: 'before', users, operations } },
+          {
+            ...{ name: 'capacity', role: 'load', judged: false },
+            note: 'how much traffic it holds',
+            load: { kind: 'capacity-search', rising, operations },
+          },
+        ],
+      },
+    },
+    slos: [
+      { id: 'mean', objective: 'latency.mean <= 200ms' },
+      { id: 'p99', objective: 'latency.p99 < 500ms' },
+      { id: 'errors', objective: 'errors < 0.1%' },
+    ],
+    invariants: [
+      auditOnce({ actions: ACTIONS }),
+      auditAtomic,
+      auditOrder(),
+      auditChain,
+      activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 }),
+    ],
+    documented,
+    // Longer than any latency of the incident.
+    timeoutMs: 20_000,
+    diagnosis: {
+      culprit: 'SELECT * FROM audit_logs WHERE user_id',
+      metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
+      phase: 'measure',
+    },
+    effects: {
+      ...{ name: 'effects', module: 'services/jobs/effects.js' },
+      // All of it, history and run: about 15 s of a core for a million records.
+      params: { verifyUpTo: 2 * FULL.rows },
+    },
+    scaleNote: quick
       ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
       : '',
   };
 }
 
 export const turn4 = defineScenario({
-  kind: 'incident',
   id: 'turn4',
   turn: 4,
   title: 'The audit query on the hot path',
   question: 'Which query saturates the database, and does moving it off the hot path hold the SLO?',
   situation:
     'Live system: mean response 850 ms (target 200 ms), p99 4.2 s, database CPU 92 %. SELECT * FROM audit_logs WHERE user_id = ? runs on every request to show recent activity.',
-  operations: [
-    { name: 'list projects', weight: 40, method: 'GET', path: '/projects' },
-    { name: 'read project', weight: 35, method: 'GET', path: '/projects/{project}' },
-    { name: 'who am I', weight: 10, method: 'GET', path: '/me' },
-    { name: 'recent activity', weight: 10, method: 'GET', path: '/activity', capture: true },
-    {
-      name: 'create project',
-      weight: 5,
-      method: 'POST',
-      path: '/projects',
-      body: { name: 'Project {op}' },
-    },
-  ],
-  arms: ({ quick }) => ({
-    before: {
-      design: 'turn4.before',
-      description: findDesign('turn4.before').summary,
-      expected: 'fail',
-      mustFail: ['mean', 'p99'],
-      testbed: testbed('turn4.before', quick),
-    },
-    after: {
-      design: 'turn4.after',
-      description: findDesign('turn4.after').summary,
-      expected: 'pass',
-      mustFail: [],
-      testbed: testbed('turn4.after', quick),
-    },
-  }),
-  scale,
-  slos: [
-    { id: 'mean', objective: 'latency.mean <= 200ms' },
-    { id: 'p99', objective: 'latency.p99 < 500ms' },
-    { id: 'errors', objective: 'errors < 0.1%' },
-  ],
-  invariants: [
-    auditOnce({ actions: ACTIONS }),
-    auditAtomic,
-    auditOrder(),
-    auditChain,
-    activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 }),
-  ],
-  culprit: 'SELECT * FROM audit_logs WHERE user_id',
-  metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
-  effects: {
-    ...{ name: 'effects', module: 'services/jobs/effects.js' },
-    // All of it, history and run: about 15 s of a core for a million records.
-    params: { verifyUpTo: 2 * FULL.rows },
-  },
+  declare: ({ quick }) => declare(quick),
 });

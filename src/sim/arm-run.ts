@@ -11,10 +11,8 @@ import type { FaultRecord, MetricRecord, PhaseRecord } from './history.ts';
 import { LoadControl } from './load-control.ts';
 import type { LoadTool } from './pure/load-tool.ts';
 import { type CpuSample, cpuPercentBetween } from './pure/resources.ts';
-import type { OperationTemplate } from './pure/workload.ts';
 import type { ArmName } from './result.ts';
 import type { RunEvent } from './run-events.ts';
-import type { CalibratedUsers } from './scenario.ts';
 
 const CPU_INTERVAL_MS = 500;
 const MAX_IN_FLIGHT = 10_000;
@@ -30,10 +28,8 @@ export interface ArmRunOptions {
   readonly seed: number;
   /** What takes longer is an unknown outcome; longer than any latency the scenario documents. */
   readonly timeoutMs: number;
-  readonly operations: readonly OperationTemplate[];
   /** What sends in place of our own sender. */
   readonly tool: LoadTool | null;
-  readonly think: CalibratedUsers['think'];
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -88,7 +84,7 @@ export class ArmRun {
   }
 
   static async start(options: ArmRunOptions): Promise<ArmRun> {
-    const { testbed, signal, onEvent, name: arm, seed, operations, tool, think } = options;
+    const { testbed, signal, onEvent, name: arm, seed, tool } = options;
     const originUs = monotonicUs();
     const sender = await startLoadTool(options.tool, {
       targets: testbed.services.map(({ name, url }) => ({ name, url })),
@@ -109,7 +105,7 @@ export class ArmRun {
       intervalMs: CPU_INTERVAL_MS,
     });
     const load = new LoadControl({
-      ...{ arm, sender, cpu, seed, operations, tool, think, signal, onEvent },
+      ...{ arm, sender, cpu, seed, tool, signal, onEvent },
     });
     return new ArmRun(options, { cpu, load, nowUs, close: () => sender.close() });
   }
