@@ -16,7 +16,7 @@ import type { ArmRecord, HistoryRecord } from './history.ts';
 import { armResult } from './pure/arm-result.ts';
 import type { EarlierArms, SloReferences } from './pure/judge-slos.ts';
 import { timesFromSend } from './pure/load-tool.ts';
-import { resourcesBetween, resourceTimeline } from './pure/resources.ts';
+import { otherCpuBetween, resourcesBetween, resourceTimeline } from './pure/resources.ts';
 import { spanOf } from './pure/series.ts';
 import type { ArmJudgement } from './pure/verdict.ts';
 import type { ArmName, ArmResult } from './result.ts';
@@ -182,6 +182,7 @@ function judge(
       databaseCpuPercent: judged.utilisation === null ? null : judged.utilisation * 100,
       evidence,
       resources: resourcesBetween(judged, testbed.cores),
+      otherCpu: otherCpuBetween(judged.from, run.cpu.samples.at(-1) ?? judged.to),
       resourceTimeline: resourceTimeline(run.cpu.samples, spanOf(run.phases) ?? judged),
       totals,
       timedFromSend: timesFromSend(options.load ?? null),

@@ -4,11 +4,12 @@ import { HeldPopulation, nominalUsers, probeServiceMs } from './held-population.
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
 import { capacityOf } from './pure/capacity.ts';
 import { timesFromSend } from './pure/load-tool.ts';
+import { awaited, extensionNote, isOffBand, type PhaseGoal } from './pure/phase-end.ts';
 import { latencySamplesNeeded } from './pure/slo.ts';
 import type { ArmName, ArmResult, Capacity, Figure } from './result.ts';
 import { rise } from './rise.ts';
 import type { RunOptions } from './run-events.ts';
-import type { Arm, CalibratedUsers, IncidentScenario, Scale, Slo } from './scenario.ts';
+import type { Arm, CalibratedUsers, IncidentScenario, Scale } from './scenario.ts';
 
 type Step = ArmResult['calibration'][number];
 
@@ -103,27 +104,35 @@ async function measureHeld(
       note: `probe: ${serviceMs.toFixed(1)} ms of database CPU a request`,
     },
   ];
-  const learnt = (phase: string, window: Window) => {
+  const learnt = (phase: string, window: Window, ending: string) => {
     const { mean, text } = held.sizes();
     const limit = held.isCapped ? '; at the limit: this design does not saturate' : '';
     const cpuPercent = window.utilisation === null ? null : window.utilisation * 100;
-    const note = `${phase}: ${text}${limit}`;
+    const note = `${phase}: ${text}${limit}${ending === '' ? '' : `; ${ending}`}`;
+    run.note(phase, ending);
     calibration.push({ users: mean, cpuPercent, meanUs: Math.round(window.meanUs), note });
   };
   const settle = { name: 'settle', note: `users ${aim}`, plannedMs: users.warmupMs };
-  learnt('settle', await run.phase(settle, () => run.pause(users.warmupMs)));
+  let settled = '';
+  const settling = await run.phase(settle, async () => {
+    settled = await held.settle();
+  });
+  learnt('settle', settling, settled);
   for (let attempt = 1; ; attempt++) {
     held.mark();
     const name = attempt === 1 ? 'measure' : `measure-${attempt}`;
-    const plannedMs = options.durationMs ?? users.measureMs;
+    const goal = goalOf(options, users.measureMs, held.isCapped ? null : users.cpuPercent);
+    let ending = '';
     const phase = await observePhase(
       run,
-      { name, note: `users ${aim}`, plannedMs, judged: true },
+      { name, note: `users ${aim}`, plannedMs: goal.plannedMs, judged: true },
       options.scenario,
-      () => untilEnough(run, plannedMs, options.scenario.slos),
+      async () => {
+        ending = await untilDone(run, goal);
+      },
     );
     const { mean } = held.sizes();
-    learnt(name, phase.judged);
+    learnt(name, phase.judged, ending);
     if (attempt < ATTEMPTS && !held.isCapped && !isOnTarget(phase.judged, users)) {
       run.discard(name);
       continue;
@@ -134,8 +143,7 @@ async function measureHeld(
 
 /** Did the phase carry the load that was asked for? Also when its CPU cannot be read. */
 function isOnTarget({ utilisation }: Window, { cpuPercent }: CalibratedUsers): boolean {
-  if (utilisation === null) return true;
-  return utilisation * 100 >= cpuPercent.low && utilisation * 100 <= cpuPercent.high;
+  return !isOffBand(cpuPercent, utilisation === null ? null : utilisation * 100, 0);
 }
 
 async function underSameUsers(
@@ -149,12 +157,12 @@ async function underSameUsers(
   // Connections, caches and statements warm up before anything is judged.
   const warmupMs = users.warmupMs / 4;
   await run.phase({ name: 'warm-up', note, plannedMs: warmupMs }, () => run.pause(warmupMs));
-  const plannedMs = options.durationMs ?? users.sameLoadMs;
+  const goal = goalOf(options, users.sameLoadMs, null);
   const phase = await observePhase(
     run,
-    { name: 'measure', note, plannedMs, judged: true },
+    { name: 'measure', note, plannedMs: goal.plannedMs, judged: true },
     options.scenario,
-    () => untilEnough(run, plannedMs, options.scenario.slos),
+    async () => run.note('measure', await untilDone(run, goal)),
   );
   const nominal = 'sized from the documented service time: nothing to calibrate on';
   const calibration: Step[] =
@@ -162,17 +170,29 @@ async function underSameUsers(
   return { phase, users: count, calibration };
 }
 
-/** A slow machine answers fewer requests: a judged phase may take this much longer for the samples it needs. */
-const PATIENCE = 1.5;
+function goalOf(
+  { durationMs, scenario }: RunOptions<IncidentScenario>,
+  plannedMs: number,
+  cpuBand: PhaseGoal['cpuBand'],
+): PhaseGoal {
+  const samples = latencySamplesNeeded(scenario.slos);
+  return { plannedMs: durationMs ?? plannedMs, samples, cpuBand };
+}
+
 const LOOK_EVERY_MS = 250;
 
-/** Waits for the planned time, and within bounds for as many answers as the latency SLOs need. */
-async function untilEnough(run: ArmRun, plannedMs: number, slos: readonly Slo[]): Promise<void> {
-  const { completed } = await run.load.totals();
-  const enough = completed + latencySamplesNeeded(slos);
-  await run.pause(plannedMs);
-  for (let waitedMs = plannedMs; waitedMs < plannedMs * PATIENCE; waitedMs += LOOK_EVERY_MS) {
-    if ((await run.load.totals()).completed >= enough) return;
+/** Waits until the phase has what it needs, or may not wait longer. Says what it went on for. */
+async function untilDone(run: ArmRun, goal: PhaseGoal): Promise<string> {
+  const from = run.cpu.sample();
+  const { planned } = await run.load.totals();
+  await run.pause(goal.plannedMs);
+  for (;;) {
+    const samples = (await run.load.totals()).planned - planned;
+    const now = run.cpu.sample();
+    const utilisation = run.utilisationBetween(from, now);
+    const cpuPercent = utilisation === null ? null : utilisation * 100;
+    const progress = { elapsedMs: (now.atUs - from.atUs) / 1_000, samples, cpuPercent };
+    if (awaited(goal, progress) === null) return extensionNote(goal, progress);
     await run.pause(LOOK_EVERY_MS);
   }
 }
