@@ -32,8 +32,12 @@ const FULL = { rows: 1_000_000, heavyRows: 130_000 };
 /** --quick: every time of the incident divided by this. */
 const QUICK_DIVISOR = 3;
 const USERS = 5_000;
-/** A few integration accounts own a large share of the history: they bring the documented tail. */
-const HEAVY_USERS = 3;
+/**
+ * A few integration accounts own a large share of the history: they bring the documented tail. Two under --quick: what a
+ * request costs beside the scan is no smaller there, so fewer users fill the core, and three heavy ones among them
+ * would be a larger share than at the full scale (8 % instead of 5 %).
+ */
+const HEAVY_USERS = { full: 3, quick: 2 };
 
 /** What the log calls them. */
 const ACTIONS = {
@@ -53,6 +57,7 @@ const POSTGRES_SETTINGS = {
 
 function testbed(design: string, quick: boolean): TestbedSpec {
   const divisor = quick ? QUICK_DIVISOR : 1;
+  const heavyUsers = quick ? HEAVY_USERS.quick : HEAVY_USERS.full;
   const template: ProcessSpec = {
     name: 'template',
     module: 'services/jobs/template.js',
@@ -60,7 +65,7 @@ function testbed(design: string, quick: boolean): TestbedSpec {
       design,
       rows: Math.round(FULL.rows / divisor),
       users: USERS,
-      heavyUsers: HEAVY_USERS,
+      heavyUsers,
       heavyRows: Math.round(FULL.heavyRows / divisor),
     },
   };
@@ -69,7 +74,7 @@ function testbed(design: string, quick: boolean): TestbedSpec {
     accounts: {
       name: 'accounts',
       module: 'services/jobs/accounts.js',
-      params: { count: USERS, heavyCount: HEAVY_USERS, heavyUsers: HEAVY_USERS },
+      params: { count: USERS, heavyCount: heavyUsers, heavyUsers },
     },
     service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
   };
@@ -92,16 +97,18 @@ function scale(quick: boolean): Scale {
       expectedMeanMs: ms(850),
       nominalServiceMs: 68 / divisor,
       probe: { ratePerSecond: 5 * divisor, durationMs: ms(4_000) },
-      minUsers: 20,
+      minUsers: 10,
       maxUsers: 400,
-      hold: { periodMs: ms(1_200), memoryMs: ms(8_000) },
+      hold: { periodMs: ms(1_200), memoryMs: ms(24_000), gainPerSecond: 0.2 * divisor },
       warmupMs: ms(10_500),
       measureMs: ms(34_000),
       // Without the queue the same users ask for about 14 a second: long enough for the 299 samples of a p99.
       sameLoadMs: ms(24_000),
     },
     rising: {
-      startPerSecond: quick ? 720 : 400,
+      warmUpMs: ms(4_500),
+      // A third of what it holds on a machine at a third of its speed.
+      startPerSecond: quick ? 180 : 220,
       factor: quick ? 1.8 : 1.35,
       maxPerSecond: 8_000,
       stepMs: quick ? 1_000 : 2_500,
@@ -211,7 +218,7 @@ function declare(quick: boolean): Declaration {
       params: { verifyUpTo: 2 * FULL.rows },
     },
     scaleNote: quick
-      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
+      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases, and two heavy accounts instead of three; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
       : '',
   };
 }

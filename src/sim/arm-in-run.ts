@@ -17,7 +17,7 @@ import type { PlannedArm } from './plan.ts';
 import { armResult } from './pure/arm-result.ts';
 import type { EarlierArms, SloReferences } from './pure/judge-slos.ts';
 import { timesFromSend } from './pure/load-tool.ts';
-import { resourcesBetween, resourceTimeline } from './pure/resources.ts';
+import { otherCpuBetween, resourcesBetween, resourceTimeline } from './pure/resources.ts';
 import { spanOf } from './pure/series.ts';
 import type { ArmJudgement } from './pure/verdict.ts';
 import type { ArmResult } from './result.ts';
@@ -171,6 +171,7 @@ function judge(
       databaseCpuPercent: window.utilisation === null ? null : window.utilisation * 100,
       evidence,
       resources: resourcesBetween(window, testbed.cores),
+      otherCpu: otherCpuBetween(window.from, run.cpu.samples.at(-1) ?? window.to),
       resourceTimeline: resourceTimeline(run.cpu.samples, spanOf(run.phases) ?? window),
       totals,
       timedFromSend: timesFromSend(plan.generator?.tool ?? null),

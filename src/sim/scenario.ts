@@ -109,19 +109,31 @@ export interface CalibratedUsers {
   readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
   readonly minUsers: number;
   readonly maxUsers: number;
-  /** The population is corrected every `periodMs` from what was seen, which is forgotten over `memoryMs`. */
-  readonly hold: { readonly periodMs: number; readonly memoryMs: number };
+  /**
+   * The population is corrected every `periodMs`: by the CPU per operation, which is forgotten over `memoryMs`, and
+   * by the integral of the distance to the target, with `gainPerSecond`.
+   */
+  readonly hold: {
+    readonly periodMs: number;
+    readonly memoryMs: number;
+    readonly gainPerSecond: number;
+  };
   readonly warmupMs: number;
   readonly measureMs: number;
   /** Judged phase of the other arms under the same population. */
   readonly sameLoadMs: number;
 }
 
-/** Rising load: open arrivals, step by step until an SLO breaks. */
+/**
+ * Rising load: open arrivals, step by step until an SLO breaks. It begins where the arm
+ * surely holds, after a warm-up at that rate that is not judged.
+ */
 export interface RisingLoad {
+  readonly warmUpMs: number;
   readonly startPerSecond: number;
   readonly factor: number;
   readonly maxPerSecond: number;
+  /** At least; a step goes on until its latency SLOs have their samples. */
   readonly stepMs: number;
 }
 

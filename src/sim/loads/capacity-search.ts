@@ -27,6 +27,7 @@ export const capacitySearch: LoadKind<CapacitySearch> = {
     `Open arrivals, from ${text.rate(rising.startPerSecond)} and ${rising.factor} times more each step,` +
     ` until an SLO breaks: ${mixWords(operations, text)}.`,
   plannedMs: () => null,
+  ownPhases: ['rising-warm-up'],
   judgesItself: true,
   // Its rates are what it searches: with a rate given there is nothing to search.
   override: (load, { ratePerSecond }) => (ratePerSecond === undefined ? { load } : null),

@@ -3,14 +3,16 @@ import type { Window } from '../arm-run.ts';
 import { HeldPopulation, probeServiceMs } from '../held-population.ts';
 import type { LoadContext, LoadKind, LoadOutcome } from '../load-kind.ts';
 import { mixWords } from '../load-words.ts';
+import { isOffBand } from '../pure/phase-end.ts';
 import type { ArmResult } from '../result.ts';
 import type { CalibratedUsers } from '../scenario.ts';
 import {
+  goalOf,
   openInstead,
   type PopulationLoad,
   populationProblems,
   secondsOf,
-  untilEnough,
+  untilDone,
 } from './population.ts';
 
 export interface CpuControlledUsers extends PopulationLoad {
@@ -79,25 +81,33 @@ async function measureHeld(
       note: `probe: ${serviceMs.toFixed(1)} ms of database CPU a request`,
     },
   ];
-  const learnt = (phase: string, window: Window) => {
+  const learnt = (phase: string, window: Window, ending: string) => {
     const { mean, text } = held.sizes();
     const limit = held.isCapped ? '; at the limit: this design does not saturate' : '';
     const cpuPercent = window.utilisation === null ? null : window.utilisation * 100;
-    const note = `${phase}: ${text}${limit}`;
+    const note = `${phase}: ${text}${limit}${ending === '' ? '' : `; ${ending}`}`;
+    arm.note(phase, ending);
     calibration.push({ users: mean, cpuPercent, meanUs: Math.round(window.meanUs), note });
   };
   const settle = { name: 'settle', note: `users ${aim}`, plannedMs: users.warmupMs };
-  learnt('settle', await arm.phase(settle, () => arm.pause(users.warmupMs)));
+  let settled = '';
+  const settling = await arm.phase(settle, async () => {
+    settled = await held.settle();
+  });
+  learnt('settle', settling, settled);
   for (let attempt = 1; ; attempt++) {
     held.mark();
     const attemptName = attempt === 1 ? name : `${name}-${attempt}`;
-    const plannedMs = users.measureMs;
+    const goal = goalOf(slos, users.measureMs, held.isCapped ? null : users.cpuPercent);
+    let ending = '';
     const window = await measure(
-      { name: attemptName, note: `users ${aim}`, plannedMs, judged },
-      () => untilEnough(arm, plannedMs, slos),
+      { name: attemptName, note: `users ${aim}`, plannedMs: goal.plannedMs, judged },
+      async () => {
+        ending = await untilDone(arm, goal);
+      },
     );
     const { mean } = held.sizes();
-    learnt(attemptName, window);
+    learnt(attemptName, window, ending);
     if (attempt < ATTEMPTS && !held.isCapped && !isOnTarget(window, users)) {
       arm.discard(attemptName);
       continue;
@@ -108,6 +118,5 @@ async function measureHeld(
 
 /** Did the phase carry the load that was asked for? Also when its CPU cannot be read. */
 function isOnTarget({ utilisation }: Window, { cpuPercent }: CalibratedUsers): boolean {
-  if (utilisation === null) return true;
-  return utilisation * 100 >= cpuPercent.low && utilisation * 100 <= cpuPercent.high;
+  return !isOffBand(cpuPercent, utilisation === null ? null : utilisation * 100, 0);
 }

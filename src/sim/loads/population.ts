@@ -2,6 +2,7 @@
 import type { ArmRun } from '../arm-run.ts';
 import type { LoadOverride, Overridden } from '../load-kind.ts';
 import { timesFromSend } from '../pure/load-tool.ts';
+import { awaited, extensionNote, type PhaseGoal } from '../pure/phase-end.ts';
 import { latencySamplesNeeded } from '../pure/slo.ts';
 import type { OpenWorkload, OperationTemplate } from '../pure/workload.ts';
 import type { CalibratedUsers } from '../scenario.ts';
@@ -42,22 +43,30 @@ export function populationProblems({ users, operations }: PopulationLoad): strin
   ];
 }
 
-/** A slow machine answers fewer requests: a judged phase may take this much longer for the samples it needs. */
-const PATIENCE = 1.5;
+/** When a measured phase of a population is over. `cpuBand`: where the CPU is to be held; null where it is not. */
+export function goalOf(
+  slos: readonly { readonly objective: string }[],
+  plannedMs: number,
+  cpuBand: PhaseGoal['cpuBand'],
+): PhaseGoal {
+  return { plannedMs, samples: latencySamplesNeeded(slos), cpuBand };
+}
+
 const LOOK_EVERY_MS = 250;
 
-/** Waits for the planned time, and within bounds for as many answers as the latency SLOs need. */
-export async function untilEnough(
-  run: ArmRun,
-  plannedMs: number,
-  slos: readonly { readonly objective: string }[],
-): Promise<void> {
-  const { completed } = await run.load.totals();
-  const enough = completed + latencySamplesNeeded(slos);
-  await run.pause(plannedMs);
-  for (let waitedMs = plannedMs; waitedMs < plannedMs * PATIENCE; waitedMs += LOOK_EVERY_MS) {
-    if ((await run.load.totals()).completed >= enough) return;
-    await run.pause(LOOK_EVERY_MS);
+/** Waits until the phase has what it needs, or may not wait longer. Says what it went on for. */
+export async function untilDone(arm: ArmRun, goal: PhaseGoal): Promise<string> {
+  const from = arm.cpu.sample();
+  const { planned } = await arm.load.totals();
+  await arm.pause(goal.plannedMs);
+  for (;;) {
+    const samples = (await arm.load.totals()).planned - planned;
+    const now = arm.cpu.sample();
+    const utilisation = arm.utilisationBetween(from, now);
+    const cpuPercent = utilisation === null ? null : utilisation * 100;
+    const progress = { elapsedMs: (now.atUs - from.atUs) / 1_000, samples, cpuPercent };
+    if (awaited(goal, progress) === null) return extensionNote(goal, progress);
+    await arm.pause(LOOK_EVERY_MS);
   }
 }
 

@@ -4,11 +4,12 @@ import type { LoadKind } from '../load-kind.ts';
 import { mixWords } from '../load-words.ts';
 import type { ArmName } from '../result.ts';
 import {
+  goalOf,
   openInstead,
   type PopulationLoad,
   populationProblems,
   secondsOf,
-  untilEnough,
+  untilDone,
 } from './population.ts';
 
 export interface SameUsers extends PopulationLoad {
@@ -41,8 +42,10 @@ export const sameUsers: LoadKind<SameUsers> = {
     // Connections, caches and statements warm up before anything is judged.
     const warmupMs = users.warmupMs / 4;
     await arm.phase({ name: 'warm-up', note, plannedMs: warmupMs }, () => arm.pause(warmupMs));
-    const plannedMs = users.sameLoadMs;
-    await measure({ name, note, plannedMs, judged }, () => untilEnough(arm, plannedMs, slos));
+    const goal = goalOf(slos, users.sameLoadMs, null);
+    await measure({ name, note, plannedMs: goal.plannedMs, judged }, async () =>
+      arm.note(name, await untilDone(arm, goal)),
+    );
     await arm.load.stopUsers();
     const nominal = 'sized from the documented service time: nothing to calibrate on';
     return {
