@@ -60,7 +60,7 @@ function explain(plan: Plan, quick: string) {
 /** The design as data; for a design of the user's own, what its processes are told. */
 function designOf(arm: Arm): unknown {
   const found = designs.find(({ name }) => name === arm.design);
-  if (found === undefined) return arm.testbed;
+  if (found === undefined) return arm.topology;
   const { name: _name, summary: _summary, turn: _turn, ...choices } = found;
   return choices;
 }

@@ -234,7 +234,7 @@ export function environmentRows(result: Result): [label: string, text: string][]
   return [
     ['machine', `${env.cpuModel}, ${countText(env.cores)} cores, ${bytesText(env.memoryBytes)}`],
     ['system', env.platform],
-    ['software', `Node ${env.node}, PostgreSQL ${env.postgres}, Redis ${env.redis}`],
+    ['software', [`Node ${env.node}`, ...new Set(Object.values(env.versions))].join(', ')],
     ['platform-sim', env.commit === null ? env.version : `${env.version} at ${env.commit}`],
     ['processes pinned', env.pinned ? 'yes' : 'no'],
     ['load before the run', env.loadAverage.toFixed(2)],

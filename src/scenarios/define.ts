@@ -29,8 +29,8 @@ export type {
   Phase,
   Scenario,
   Slo,
-  TestbedSpec,
 } from '../sim/scenario.ts';
+export type { EdgeSpec, JobSpec, NodeSpec, TargetOf, Topology } from '../sim/topology.ts';
 
 /** Declaring must not depend on the seed in what is checked, so any will do. */
 const SEED = 1;

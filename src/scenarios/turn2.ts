@@ -287,7 +287,6 @@ function declare(size: Size): Declaration {
     // A login takes most of a second on a busy core.
     timeoutMs: 4_000,
     costPhase: 'baseline',
-    effects: { name: 'effects', module: 'services/jobs/effects.js' },
     comparison: {
       name: 'comparison',
       module: 'services/jobs/compare-limiters.js',

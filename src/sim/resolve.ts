@@ -46,7 +46,6 @@ export function resolve(scenario: Scenario, options: ResolveOptions): Plan {
     timeoutMs: declared.timeoutMs ?? 1_500,
     diagnosis: declared.diagnosis ?? null,
     costPhase: declared.costPhase ?? null,
-    effects: declared.effects,
     comparison: declared.comparison ?? null,
     generator: null,
     notes: [],
@@ -76,8 +75,8 @@ function withSwappedDesigns(arms: readonly PlannedArm[]): PlannedArm[] {
   const other: Partial<Record<ArmName, ArmName>> = { before: 'after', after: 'before' };
   const byName = new Map<ArmName | undefined, Arm>(arms.map((arm) => [arm.name, arm]));
   return arms.map((arm) => {
-    const { design, description, testbed } = byName.get(other[arm.name]) ?? arm;
-    return { ...arm, design, description, testbed };
+    const { design, description, topology } = byName.get(other[arm.name]) ?? arm;
+    return { ...arm, design, description, topology };
   });
 }
 

@@ -5,7 +5,7 @@
 import type { ArmRun, PhaseOptions, Window } from './arm-run.ts';
 import { startNemesis } from './effects/faults/nemesis.ts';
 import { gainsBetween, readMetrics } from './effects/observe/service-metrics.ts';
-import { readWork } from './effects/observe/work-counters.ts';
+import { workOf } from './effects/observe/work-of.ts';
 import type { LoadContext, PhaseFaults } from './load-kind.ts';
 import { LOAD_KINDS } from './load-kinds.ts';
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
@@ -86,11 +86,11 @@ async function measure(
   work: Work,
 ): Promise<Window> {
   if (at.phase.name !== options.plan.costPhase) return await observed(run, at, options, work);
-  const before = await readWork(run.testbed);
+  const before = await workOf(run.testbed);
   const { completed } = await run.load.totals();
   const window = await observed(run, at, options, work);
   const operations = (await run.load.totals()).completed - completed;
-  const after = await readWork(run.testbed);
+  const after = await workOf(run.testbed);
   at.shown.costs = costsBetween({ before, after, cpu: window, operations });
   return window;
 }
@@ -111,10 +111,10 @@ async function observed(
   }
   const metrics = metricsIn(slos, described);
   if (metrics.length === 0) return await run.phase(described, loaded);
-  const { services } = run.testbed;
-  const before = await readMetrics(services);
+  const { targets } = run.testbed;
+  const before = await readMetrics(targets);
   const window = await run.phase(described, loaded);
-  const after = await readMetrics(services);
+  const after = await readMetrics(targets);
   run.metrics.push(...gainsBetween({ phase: described.name, metrics }, before, after));
   return window;
 }

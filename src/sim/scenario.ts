@@ -1,39 +1,12 @@
 /**
  * A scenario as data: designs, phases of load and faults, SLOs, invariants and the verdict each design is expected to
- * get. The engine launches whatever `ProcessSpec` names and knows nothing of what runs inside.
+ * get. The engine starts whatever the topology names and knows nothing of what runs inside.
  */
 import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
 import type { Load } from './load-kinds.ts';
 import type { ArmName, InvariantResult, Verdict } from './result.ts';
-
-/** A Node module of the platform, run as a child process. It gets a ProcessConfig and follows process-contract.ts. */
-export interface ProcessSpec {
-  readonly name: string;
-  /** Compiled module, relative to the package's dist/: `services/gateway/main.js`. */
-  readonly module: string;
-  /** Passed through as ProcessConfig.params. */
-  readonly params?: Readonly<Record<string, unknown>>;
-}
-
-/** client-service: to each process of the service. The others: from the service to its store. */
-export type LinkName = 'client-service' | 'service-redis' | 'service-postgres';
-
-export interface TestbedSpec {
-  readonly postgres: {
-    /** postgresql.conf settings, for instance shared_buffers. */
-    readonly settings: Readonly<Record<string, string>>;
-    /** One-shot steps that build the data; run once per machine into a reusable data directory. */
-    readonly template: readonly ProcessSpec[];
-  };
-  /** One-shot step per run that makes the accounts the load acts as (ProcessConfig.params.outFile). */
-  readonly accounts: ProcessSpec;
-  readonly service: ProcessSpec;
-  /** Processes of the service, named `<name>.1`, `<name>.2`...; with 1 (the default) plain `<name>`. */
-  readonly instances?: number;
-  /** Links that carry a fault in this scenario: they go through the fault proxy, the others are direct. */
-  readonly links?: readonly LinkName[];
-}
+import type { ModuleStep, Topology } from './topology.ts';
 
 export interface Arm {
   /** Name of the design, `turn4.before`. */
@@ -45,7 +18,7 @@ export interface Arm {
   readonly mustFail: readonly string[];
   /** Ids that a design expected to fail may break beside those, as a consequence; default none. */
   readonly mayFail?: readonly string[];
-  readonly testbed: TestbedSpec;
+  readonly topology: Topology;
   /** In order; arms may differ in them. */
   readonly phases: readonly Phase[];
 }
@@ -170,10 +143,8 @@ export interface Declaration {
   readonly diagnosis?: DiagnosisSpec;
   /** The phase in which work per operation is counted; nothing fails in it. */
   readonly costPhase?: string;
-  /** Reads the platform's own record of what happened, after the load, as effects. */
-  readonly effects: ProcessSpec;
   /** One-shot after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
-  readonly comparison?: ProcessSpec;
+  readonly comparison?: ModuleStep;
   /** Says what --quick reduces; empty for the full scale. */
   readonly scaleNote: string;
 }

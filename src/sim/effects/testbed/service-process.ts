@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import http from 'node:http';
-import type { ProcessSpec } from '../../scenario.ts';
+import type { ModuleStep } from '../../topology.ts';
 import {
   type Child,
   ChildFailure,
@@ -21,7 +21,7 @@ const READY_LIMIT_MS = 20_000;
 const ANSWER_LIMIT_MS = 2_000;
 
 export interface ServiceOptions {
-  readonly spec: ProcessSpec;
+  readonly spec: ModuleStep;
   readonly config: Omit<ProcessConfig, 'name' | 'params'>;
   readonly cores: string | null;
   readonly lease: Lease;

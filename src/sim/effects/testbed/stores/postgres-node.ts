@@ -1,7 +1,7 @@
 /** Starts what a node of kind `postgres` says: the operator's server, one of our own, or a standby of one of our own. */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import { LABELS } from '../../../pure/costs.ts';
+import type { WorkCounter } from '../../../pure/costs.ts';
 import type { ModuleStep, PostgresSpec } from '../../../topology.ts';
 import { readPostgres } from '../../observe/work-counters.ts';
 import type { ControlSignal } from '../../process/controlled-process.ts';
@@ -15,7 +15,6 @@ import type {
   NodeCapabilities,
   NodeContext,
   RunningNode,
-  WorkCounter,
 } from '../node.ts';
 import { strikeBackend } from '../postgres-backend.ts';
 import { preparePostgres } from '../postgres-binaries.ts';
@@ -69,7 +68,7 @@ export class PostgresNode implements RunningNode {
     const { server, group, spec, cores } = options;
     this.name = server.name;
     this.region = spec.region ?? 'local';
-    this.version = server.binaries.version;
+    this.version = `PostgreSQL ${server.binaries.version}`;
     this.server = server;
     this.group = group;
     this.members = [storeMember(server.process, server.url, () => group.isInRole(server))];
@@ -109,18 +108,16 @@ function addressOf(server: PostgresServer): Address {
 /** A server that cannot be read leaves its counters null: a cost nobody measured is never judged. */
 async function workOf(url: string): Promise<WorkCounter[]> {
   const read = await readPostgres(url).catch(() => null);
-  const [statements, statementUnit] = LABELS.statements;
-  const [written, walUnit] = LABELS.walBytes;
   return [
     {
       id: 'statements',
-      label: statements,
-      unit: statementUnit,
+      label: 'SQL statements',
+      unit: 'count',
       value: read?.statements ?? null,
     },
     read?.isStandby
-      ? { id: 'walReceivedBytes', label: 'WAL received', unit: walUnit, value: read.walBytes }
-      : { id: 'walBytes', label: written, unit: walUnit, value: read?.walBytes ?? null },
+      ? { id: 'walReceivedBytes', label: 'WAL received', unit: 'bytes', value: read.walBytes }
+      : { id: 'walBytes', label: 'WAL written', unit: 'bytes', value: read?.walBytes ?? null },
   ];
 }
 
@@ -228,7 +225,7 @@ async function claimNode(
     name,
     kind: 'postgres',
     region: spec.region ?? 'local',
-    version: claimed.version,
+    version: `PostgreSQL ${claimed.version}`,
     members: [],
     address: { url: claimed.url, urls: [claimed.url], namespace: claimed.schema },
     pids: postmasterPid === null ? null : () => [postmasterPid, ...childrenOf(postmasterPid)],

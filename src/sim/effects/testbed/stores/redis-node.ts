@@ -1,6 +1,6 @@
 /** Starts what a node of kind `redis` says: the operator's server, or one, a pair or a cluster of our own. */
 import { availableParallelism } from 'node:os';
-import { LABELS } from '../../../pure/costs.ts';
+import type { WorkCounter } from '../../../pure/costs.ts';
 import type { RedisSpec } from '../../../topology.ts';
 import { readRedis } from '../../observe/work-counters.ts';
 import { parseCoreList } from '../../process/pin-plan.ts';
@@ -11,7 +11,6 @@ import type {
   NodeCapabilities,
   NodeContext,
   RunningNode,
-  WorkCounter,
 } from '../node.ts';
 import { storeMember } from './member.ts';
 import { PrimaryGroup } from './primary-group.ts';
@@ -64,7 +63,7 @@ function nodeOf(
     name,
     kind: 'redis',
     region: spec.region ?? 'local',
-    version: servers[0]!.version,
+    version: productName(servers[0]!.version),
     members,
     get address(): Address {
       return { url: current?.().url ?? urls[0]!, urls, namespace: prefixOf(context.runId) };
@@ -128,7 +127,7 @@ async function claimNode(
     name,
     kind: 'redis',
     region: spec.region ?? 'local',
-    version,
+    version: productName(version),
     members: [],
     address: { url, urls: [url], namespace: prefix },
     pids: null,
@@ -141,10 +140,13 @@ async function claimNode(
 
 /** Null when one of the servers cannot be read: a sum without it would say that less was done. */
 async function workOf(urls: readonly string[]): Promise<WorkCounter[]> {
-  const [label, unit] = LABELS.redisCommands;
   const value = await Promise.all(urls.map(readRedis)).then(
     (counts) => counts.reduce((sum, count) => sum + count, 0),
     () => null,
   );
-  return [{ id: 'redisCommands', label, unit, value }];
+  return [{ id: 'redisCommands', label: 'Redis commands', unit: 'count', value }];
 }
+
+/** `Redis 7.0.15`, `Valkey 8.1.1` */
+const productName = (version: string): string =>
+  version.replace(/^[a-z]/, (first) => first.toUpperCase());
