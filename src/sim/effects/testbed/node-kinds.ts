@@ -1,7 +1,8 @@
 /** Every kind of node. Adding one is a file in nodes/ and a line here. */
 import { createRegistry } from '../../registry.ts';
 import type { NodeKind } from './node.ts';
+import { processKind } from './nodes/process.ts';
 
 // Each kind knows the shape of its own spec alone; the registry hands it nothing else.
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous registry, keyed by the spec's own kind.
-export const NODE_KINDS = createRegistry<NodeKind<any>>('node', []);
+export const NODE_KINDS = createRegistry<NodeKind<any>>('node', [processKind]);

@@ -19,7 +19,8 @@ import { type Links, ProxiedLinks, type StoreAddresses } from './links.ts';
 import { type ProcessConfig, singleServer } from './process-contract.ts';
 import { createProcesses, type Processes } from './processes.ts';
 import { runOneShot } from './service-process.ts';
-import { instanceNames, startServices } from './testbed-services.ts';
+import { instanceNames } from './start/instances.ts';
+import { startServices } from './testbed-services.ts';
 import { openPostgres, openRedis, type PostgresPart, type RedisPart } from './testbed-stores.ts';
 
 const ONE_SHOT_LIMIT_MS = 120_000;
