@@ -22,7 +22,7 @@ import { copyTemplate } from '../postgres-template.ts';
 import { withSearchPath } from '../search-path.ts';
 import { runOneShot } from '../service-process.ts';
 import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../template-build.ts';
-import { storeMember } from './member.ts';
+import { memberOf } from '../nodes/member.ts';
 import { delayReplay, isInRecovery, isStreaming, readLag } from './postgres-replication.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { PrimaryGroup, type Replicating } from './primary-group.ts';
@@ -71,7 +71,7 @@ export class PostgresNode implements RunningNode {
     this.version = `PostgreSQL ${server.binaries.version}`;
     this.server = server;
     this.group = group;
-    this.members = [storeMember(server.process, server.url, () => group.isInRole(server))];
+    this.members = [memberOf(server.process, server.url, () => group.isInRole(server))];
     this.cores = cores ?? 'any';
     this.coreCount = cores === null ? availableParallelism() : parseCoreList(cores).length;
     this.capabilities = {

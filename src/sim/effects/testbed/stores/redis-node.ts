@@ -12,7 +12,7 @@ import type {
   NodeContext,
   RunningNode,
 } from '../node.ts';
-import { storeMember } from './member.ts';
+import { memberOf } from '../nodes/member.ts';
 import { PrimaryGroup } from './primary-group.ts';
 import { clusterFailover, formCluster, isClusterOkAt } from './redis-cluster.ts';
 import { isRedisPrimary, isRedisReplica } from './redis-replication.ts';
@@ -56,7 +56,7 @@ function nodeOf(
   const { isUp, current } = more;
   const cores = context.cores?.rest ?? null;
   const members = servers.map(
-    (server): Member => storeMember(server.process, server.url, isUp && (() => isUp(server))),
+    (server): Member => memberOf(server.process, server.url, isUp && (() => isUp(server))),
   );
   const urls = servers.map(({ url }) => url);
   return {

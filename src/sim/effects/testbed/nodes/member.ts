@@ -1,9 +1,9 @@
-/** A process of a store as the testbed sees it: the controlled process, and where it answers. */
+/** A controlled process as a member of a node: what runs, and where it answers. */
 import type { ControlledProcess } from '../../process/controlled-process.ts';
 import type { Member } from '../node.ts';
 
-/** `isUp` is asked after the process itself has answered: true, or why it is not yet what it should be. */
-export function storeMember(
+/** `isUp` is called after the process itself has answered: true, or why it is not yet what it should be. */
+export function memberOf(
   process: ControlledProcess,
   url: string,
   isUp: () => Promise<true | string> = async () => true,
