@@ -36,4 +36,5 @@ function fromVersion1(document: unknown): Result {
   return { ...rest, schema: 'platform-sim/result@2', environment: { ...kept, versions } };
 }
 
-const capitalised = (text: string): string => text.replace(/^[a-z]/, (first) => first.toUpperCase());
+const capitalised = (text: string): string =>
+  text.replace(/^[a-z]/, (first) => first.toUpperCase());

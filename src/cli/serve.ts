@@ -45,7 +45,9 @@ export async function runServe(
   const { io, session } = deps;
   const arm = findArm(flags.design, deps.scenarios);
   await assertPortFree(flags.port);
-  const { cleanBefore, databaseOf, startTestbed } = await import('../sim/effects/testbed/testbed.ts');
+  const { cleanBefore, databaseOf, startTestbed } = await import(
+    '../sim/effects/testbed/testbed.ts'
+  );
   const { DATA_SEED } = await import('../sim/effects/testbed/template-prepare.ts');
   const say = (text: string): void => void io.stderr.write(`${text}\n`);
   const interrupts = listenForInterrupts(deps.process, () => say(STOPPING));
@@ -130,7 +132,9 @@ function smallTopology({ nodes, edges, jobs }: Topology, port: number): Topology
     const params = name === entry ? { ...spec.params, port } : (spec.params ?? {});
     return { ...spec, instances: 1, params };
   };
-  const smaller = Object.entries(nodes).map(([name, spec]) => [name, smallNode(name, spec)] as const);
+  const smaller = Object.entries(nodes).map(
+    ([name, spec]) => [name, smallNode(name, spec)] as const,
+  );
   return {
     nodes: Object.fromEntries(smaller),
     edges: edges.map((edge) => ({ ...edge, proxied: edge.roundTripMs !== undefined })),

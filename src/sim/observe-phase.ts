@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import type { ArmRun, PhaseOptions, Window } from './arm-run.ts';
 import { connectPostgresObserver } from './effects/observe/postgres.ts';
-import { databaseOf } from './effects/testbed/testbed.ts';
 import { type MetricsSnapshot, quantileBetween } from './effects/observe/prometheus.ts';
 import {
   gainsBetween,
   type MetricsReading,
   readMetrics,
 } from './effects/observe/service-metrics.ts';
+import { databaseOf } from './effects/testbed/testbed.ts';
 import type { DiagnosisEvidence } from './pure/diagnose.ts';
 import { metricsIn } from './pure/judge-slos.ts';
 import type { Account } from './pure/workload.ts';

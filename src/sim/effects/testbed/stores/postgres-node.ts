@@ -9,20 +9,14 @@ import { parseCoreList } from '../../process/pin-plan.ts';
 import { childrenOf } from '../../process/process-table.ts';
 import { syncDataDirectory } from '../data-directory.ts';
 import { claimPostgres } from '../external.ts';
-import type {
-  Address,
-  Member,
-  NodeCapabilities,
-  NodeContext,
-  RunningNode,
-} from '../node.ts';
+import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
+import { memberOf } from '../nodes/member.ts';
 import { strikeBackend } from '../postgres-backend.ts';
 import { preparePostgres } from '../postgres-binaries.ts';
 import { copyTemplate } from '../postgres-template.ts';
 import { withSearchPath } from '../search-path.ts';
 import { runOneShot } from '../service-process.ts';
 import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../template-build.ts';
-import { memberOf } from '../nodes/member.ts';
 import { delayReplay, isInRecovery, isStreaming, readLag } from './postgres-replication.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { PrimaryGroup, type Replicating } from './primary-group.ts';

@@ -5,13 +5,7 @@ import type { RedisSpec } from '../../../topology.ts';
 import { readRedis } from '../../observe/work-counters.ts';
 import { parseCoreList } from '../../process/pin-plan.ts';
 import { claimRedis, prefixOf } from '../external.ts';
-import type {
-  Address,
-  Member,
-  NodeCapabilities,
-  NodeContext,
-  RunningNode,
-} from '../node.ts';
+import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
 import { memberOf } from '../nodes/member.ts';
 import { PrimaryGroup } from './primary-group.ts';
 import { clusterFailover, formCluster, isClusterOkAt } from './redis-cluster.ts';
