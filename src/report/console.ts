@@ -2,29 +2,23 @@
  * The verdict block of `platform sim`: one screen that answers pass or fail, by how much, why, and what to
  * type next. What is as it should be takes one line; what is not is spelled out.
  */
-import type { Result, Verdict } from '../sim/result.ts';
-import { countText, measureText, ratioText } from './format.ts';
+import type { ArmName, Result } from '../sim/result.ts';
 import {
-  documentedRows,
-  figureRows,
-  type ItemKind,
-  invariantRows,
-  isExcused,
-  type NamedArm,
-  namedArms,
-  sloRows,
-} from './rows.ts';
-import { columns, paint, type Span, span, type Tone, wrap } from './terminal-text.ts';
-import {
-  bandText,
-  capacityText,
-  exitText,
-  expectationText,
-  faultsText,
-  figureText,
-  measured,
-  verdictMark,
-} from './wording.ts';
+  type Block,
+  CONSOLE_PLACES,
+  type Headline,
+  type ListItem,
+  type Matrix,
+  type Pair,
+  type SectionSpec,
+  type Table,
+} from './blocks.ts';
+import { namedArms } from './rows.ts';
+import { sections as allSections } from './sections.ts';
+import { blocksFor, tableFor } from './table-layout.ts';
+import { inlineSpan } from './terminal-inline.ts';
+import { columns, paint, type Span, span, wrap } from './terminal-text.ts';
+import { expectationText, toneOf, verdictMark } from './wording.ts';
 
 export interface ConsoleOptions {
   readonly color: boolean;
@@ -37,220 +31,140 @@ const INDENT = span('');
 const GAP: Span = { text: '  ' };
 const LABEL_WIDTH = 12;
 
-export function renderConsole(result: Result, options: ConsoleOptions): string {
+/** Lines that stay together; what is said of one arm is gathered where several of a kind meet. */
+interface Part {
+  readonly kind: Block['kind'];
+  readonly arm?: ArmName | undefined;
+  readonly lines: readonly Line[];
+}
+
+export function renderConsole(
+  result: Result,
+  options: ConsoleOptions,
+  sections: readonly SectionSpec[] = allSections,
+): string {
   const arms = namedArms(result);
   const width = Math.max(20, options.width);
-  const blocks: readonly (readonly Line[])[] = [
-    verdict(result, width),
-    slos(result, arms),
-    documented(arms),
-    figures(arms),
-    facts(arms, width),
-    comparison(result, width),
-    problems(result, arms, width),
-    ending(result, options.folder, width),
-  ];
-  const lines = blocks
-    .filter((block) => block.length > 0)
-    .flatMap((block, index) => (index === 0 ? block : [[INDENT], ...block]))
+  const rendered = sections.flatMap(({ render }) => render({ result, arms })?.console ?? []);
+  const file = `${options.folder.replace(/\/+$/, '')}/report.html`;
+  const report: Block = { kind: 'pairs', pairs: [{ label: 'report', content: file }] };
+  const paragraphs = CONSOLE_PLACES.flatMap((place) => {
+    const given = rendered.flatMap((blocks) => blocksFor('console', blocks[place] ?? []));
+    const blocks = place === 'ending' ? [report, ...given] : given;
+    const parts = blocks.flatMap((block) => partsOf(block, width));
+    return paragraphsOf(parts, ({ arm }) => arms.findIndex(({ name }) => name === arm));
+  });
+  const lines = paragraphs
+    .filter((paragraph) => paragraph.length > 0)
+    .flatMap((paragraph, index) => (index === 0 ? paragraph : [[INDENT], ...paragraph]))
     .map((line) => paint(line, { color: options.color, width }));
   return `${lines.join('\n')}\n`;
 }
 
-function verdict(result: Result, width: number): Line[] {
-  const head = `${verdictMark(result.verdict)} ${result.verdict.toUpperCase()}`;
-  const [first = '', ...rest] = wrap(result.sentence, width - head.length - 2);
-  const indent: Span = { text: ' '.repeat(head.length + 2) };
-  const marks = [
-    result.aborted ? 'aborted: this result is partial' : '',
-    result.quick ? 'quick run' : '',
-  ];
-  const about = [`${result.scenario} ${result.title}`, exitText(result.exitCode), ...marks];
-  return [
-    [span(head, tone(result.verdict)), GAP, span(first, 'strong')],
-    ...rest.map((text) => [indent, span(text, 'strong')]),
-    [indent, span(about.filter((text) => text !== '').join(' · '), 'faint')],
-  ];
-}
-
-function slos(result: Result, arms: readonly NamedArm[]): Line[] {
-  const rows = sloRows(arms);
-  if (rows.length === 0) return [];
-  const header = [span('SLO', 'faint'), ...armTitles(arms)];
-  const body = rows.map(({ item, cells }) => [
-    span(item.objective),
-    ...cells.map((slo, index) =>
-      slo === null
-        ? span('')
-        : span(
-            `${verdictMark(slo.verdict)} ${measured(slo)}`,
-            itemTone(result, arms[index]!, { ...slo, kind: 'slo' }),
-          ),
-    ),
-    // Last, so that a narrow terminal cuts this and not a number.
-    span(item.scope ?? '', 'faint'),
-  ]);
-  const samples = [
-    span('samples', 'faint'),
-    ...arms.map(({ arm }) => span(`n = ${countText(arm.latency.count)}`, 'faint')),
-  ];
-  const expected = [
-    span('verdict', 'faint'),
-    ...arms.map(({ arm }) =>
-      arm.verdict === arm.expected
-        ? span(arms.length > 2 ? 'as expected' : `${arm.verdict}, as expected`, 'faint')
-        : span(expectationText(arm), 'bad'),
-    ),
-  ];
-  return indented(columns([header, ...body, samples, expected]));
-}
-
-function documented(arms: readonly NamedArm[]): Line[] {
-  const rows = documentedRows(arms);
-  if (rows.length === 0) return [];
-  const header = ['documented', 'reported', 'reproduced', 'accepted'].map((text) =>
-    span(text, 'faint'),
+/** Neighbouring pairs and list items are one paragraph, arm by arm; anything else stands alone. */
+function paragraphsOf(parts: readonly Part[], order: (part: Part) => number): Line[][] {
+  const groups: Part[][] = [];
+  for (const part of parts) {
+    const last = groups.at(-1);
+    const isMore = part.kind === 'pairs' || part.kind === 'list';
+    if (last !== undefined && isMore && last[0]!.kind === part.kind) last.push(part);
+    else groups.push([part]);
+  }
+  return groups.map((group) =>
+    group.sort((a, b) => order(a) - order(b)).flatMap(({ lines }) => lines),
   );
-  const body = rows.map((figure) => [
-    span(figure.label),
-    span(figureText(figure, figure.documented)),
-    span(
-      `${verdictMark(figure.verdict)} ${figureText(figure, figure.reproduced)}`,
-      tone(figure.verdict),
-    ),
-    span(bandText(figure), 'faint'),
-  ]);
-  return indented(columns([header, ...body]));
 }
 
-/** What the checkers measured, arm beside arm. */
-function figures(arms: readonly NamedArm[]): Line[] {
-  const rows = figureRows(arms);
-  if (rows.length === 0) return [];
-  const body = rows.map(({ item, cells }) => [
-    span(item.label),
-    ...cells.map((cell) => span(cell === null ? '' : measureText(cell.value, cell.unit))),
-  ]);
-  return indented(columns([[span('measured', 'faint'), ...armTitles(arms)], ...body]));
-}
-
-function armTitles(arms: readonly NamedArm[]): Span[] {
-  return arms.map(({ name }) => span(name, 'faint'));
-}
-
-/** One line each: invariants, faults, capacity, culprit. */
-function facts(arms: readonly NamedArm[], width: number): Line[] {
-  const held = invariantRows(arms);
-  const counts = arms.map(({ name }, index) => {
-    const cells = held.flatMap(({ cells: all }) => all[index] ?? []);
-    const passed = cells.filter((cell) => cell.verdict === 'pass').length;
-    return `${name} ${passed} of ${cells.length} hold`;
-  });
-  const lines: Line[] =
-    held.length === 0 ? [] : [[...label('invariants'), span(counts.join(', '))]];
-  for (const [index, named] of arms.filter(({ arm }) => arm.faults.length > 0).entries()) {
-    const text = faultsText(named);
-    lines.push(...wrapped(index === 0 ? 'faults' : '', text, width));
+function partsOf(block: Block, width: number): Part[] {
+  const { kind } = block;
+  const all = (blocks: readonly (Block | null | false)[]) =>
+    blocksFor('console', blocks).flatMap((inner) => partsOf(inner, width));
+  const text = (...spans: readonly Span[]): Part[] => [
+    { kind, lines: spans.flatMap((one) => wrapped([GAP], one, width - 2)) },
+  ];
+  switch (kind) {
+    case 'headline':
+      return [{ kind, lines: headline(block, width) }];
+    case 'paragraph':
+      return text(inlineSpan(block.content));
+    case 'lead':
+      return text(span([block.arm ?? '', block.text].join(' '), 'strong'), span(block.note ?? ''));
+    case 'arms':
+      return block.arms.map(({ name, arm }) => ({
+        kind: 'pairs',
+        lines: pairLines({ label: name, content: `${expectationText(arm)}. ${arm.reason}` }, width),
+      }));
+    case 'pairs':
+      return block.pairs.flatMap((pair) =>
+        pair ? [{ kind, arm: pair.arm, lines: pairLines(pair, width) }] : [],
+      );
+    case 'list':
+      return block.items.map((item) => ({ kind, arm: item.arm, lines: itemLines(item, width) }));
+    case 'table':
+    case 'matrix':
+      return [{ kind, lines: tableLines(block) }];
+    case 'figure':
+      return block.beside === undefined ? [] : all([block.beside.block]);
+    case 'figures':
+      return all(block.instead ?? []);
+    case 'details':
+      return [...text(inlineSpan(block.summary)), ...all([block.body])];
+    case 'code':
+      return [{ kind, lines: block.text.split('\n').map((line) => [GAP, span(line)]) }];
+    case 'columns':
+      return block.columns.flat().flatMap(({ blocks }) => all(blocks));
+    default:
+      return block satisfies never;
   }
-  for (const named of arms) {
-    const text = capacityText(named);
-    if (text !== null) lines.push([...label('capacity'), span(text)]);
-    const culprit = named.arm.diagnosis?.queries.find((query) => query.culprit);
-    if (culprit !== undefined) {
-      const node = named.arm.diagnosis?.plan?.node;
-      const why = `${ratioText(culprit.share)} of statement time${node === undefined ? '' : `, ${node}`}`;
-      lines.push([...label('culprit'), span(why)]);
-      const query = wrap(culprit.query, width - LABEL_WIDTH - 2)[0]!;
-      lines.push([...label(''), span(query === culprit.query ? query : `${query} …`, 'faint')]);
-    }
-  }
-  return lines;
 }
 
-/** Two lines: ours, and the others, in the column of the chart. */
-function comparison({ comparison: found }: Result, width: number): Line[] {
-  const column = found?.columns.find(({ id }) => id === found.chart.column);
-  if (found === undefined || column === undefined) return [];
-  const text = (ours: boolean) =>
-    found.rows
-      .filter((row) => row.ours === ours)
-      .map(({ name, values }) => `${name} ${measureText(values[column.id] ?? null, column.unit)}`)
-      .join(', ');
+function headline(block: Headline, width: number): Line[] {
+  const { verdict, sentence, scenario, title, exit, marks } = block;
+  const head = `${verdictMark(verdict)} ${verdict.toUpperCase()}`;
+  const [first = '', ...rest] = wrap(sentence, width - head.length - 2);
+  const indent: Span = { text: ' '.repeat(head.length + 2) };
   return [
-    ...wrapped('compared', `${column.label}: ${text(true)}`, width),
-    ...wrapped('', text(false), width),
+    [span(head, toneOf(verdict)), GAP, span(first, 'strong')],
+    ...rest.map((text) => [indent, span(text, 'strong')]),
+    [indent, span([`${scenario} ${title}`, exit, ...marks].join(' · '), 'faint')],
   ];
 }
 
-/** What is not as it should be; nothing when all is well. */
-function problems(result: Result, arms: readonly NamedArm[], width: number): Line[] {
-  const found: { readonly text: string; readonly tone: Tone }[] = [];
-  for (const named of arms) {
-    const { name, arm } = named;
-    for (const slo of arm.slos) {
-      if (slo.reason !== undefined && !isExcused(result, named, { ...slo, kind: 'slo' })) {
-        found.push({ text: `${name} ${slo.id}: ${slo.reason}`, tone: 'doubt' });
-      }
-    }
-    for (const item of arm.invariants) {
-      if (item.verdict === 'pass') continue;
-      const why =
-        item.reason ??
-        `${countText(item.violations)} violations in ${countText(item.checked)} checked`;
-      const bad = itemTone(result, named, { ...item, kind: 'invariant' });
-      found.push({ text: `${name} ${item.id}: ${item.statement} ${why}`, tone: bad });
-    }
-    for (const check of arm.validity) {
-      if (check.ok) continue;
-      const claim = check.statement.replace(/\.$/, '');
-      const text = `${name}: ${claim}: no, ${check.measured} (limit ${check.limit})`;
-      found.push({ text, tone: check.severity === 'warn' ? 'faint' : 'doubt' });
-    }
-  }
-  if (result.failed.length > 0) {
-    found.unshift({ text: `against expectation: ${result.failed.join(', ')}`, tone: 'bad' });
-  }
-  return found.flatMap(({ text, tone: shade }) => {
-    const mark = shade === 'bad' ? '✗' : shade === 'doubt' ? '?' : '!';
-    return wrap(text, width - 4).map((line, index) => [
-      { text: index === 0 ? `  ${mark} ` : '    ' },
-      span(line, shade),
-    ]);
-  });
-}
-
-function ending(result: Result, folder: string, width: number): Line[] {
-  const rows = [
-    { name: 'report', text: `${folder.replace(/\/+$/, '')}/report.html` },
-    { name: 'again', text: result.command },
-  ];
-  return rows.flatMap(({ name, text }) => wrapped(name, text, width));
-}
-
-function wrapped(name: string, text: string, width: number): Line[] {
-  return wrap(text, width - LABEL_WIDTH - 2).map((line, index) => [
-    ...label(index === 0 ? name : ''),
-    span(line),
+function pairLines({ label, content, isOneLine = false }: Pair, width: number): Line[] {
+  const room = width - LABEL_WIDTH - 2;
+  const name = inlineSpan(label).text;
+  const text = inlineSpan(content);
+  const lead = (shown: string): Span[] => [GAP, { text: shown.padEnd(LABEL_WIDTH), tone: 'faint' }];
+  const [first = '', ...rest] = wrap(text.text, room);
+  if (isOneLine)
+    return [[...lead(name), { ...text, text: rest.length > 0 ? `${first} …` : first }]];
+  return [first, ...rest].map((line, index) => [
+    ...lead(index === 0 ? name : ''),
+    { ...text, text: line },
   ]);
 }
 
-function label(text: string): Span[] {
-  return [GAP, { text: text.padEnd(LABEL_WIDTH), tone: 'faint' }];
+function itemLines({ content, tone }: ListItem, width: number): Line[] {
+  const mark = tone === 'bad' ? '✗' : tone === 'doubt' ? '?' : tone === 'faint' ? '!' : '-';
+  const text = inlineSpan(content);
+  return wrap(text.text, width - 4).map((line, index) => [
+    { text: index === 0 ? `  ${mark} ` : '    ' },
+    span(line, tone ?? text.tone),
+  ]);
 }
 
-function indented(lines: readonly Line[]): Line[] {
-  return lines.map((line) => [GAP, ...line]);
+function tableLines(block: Table | Matrix): Line[] {
+  const { columns: titles, rows } = tableFor('console', block);
+  const header = titles.map(({ title }) => span(inlineSpan(title).text, 'faint'));
+  const body = rows.map(({ cells }) => cells.map(inlineSpan));
+  return columns([header, ...body].map(withoutEmptyEnd)).map((line) => [GAP, ...line]);
 }
 
-function tone(verdict: Verdict): Tone {
-  return verdict === 'pass' ? 'good' : verdict === 'fail' ? 'bad' : 'doubt';
+function withoutEmptyEnd(row: readonly Span[]): readonly Span[] {
+  const last = row.findLastIndex(({ text }) => text !== '');
+  return row.slice(0, last + 1);
 }
 
-/** A failure that was expected is not alarming: it is not painted red. */
-function itemTone(
-  result: Result,
-  named: NamedArm,
-  item: { readonly kind: ItemKind; readonly id: string; readonly verdict: Verdict },
-): Tone {
-  return isExcused(result, named, item) ? 'doubt' : tone(item.verdict);
+function wrapped(lead: Line, { text, tone }: Span, width: number): Line[] {
+  return text === '' ? [] : wrap(text, width).map((line) => [...lead, span(line, tone)]);
 }

@@ -7,7 +7,7 @@ import {
 } from './fixtures/edge-results.ts';
 import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
-import { renderHtml } from './html.ts';
+import { renderHtml } from './html/page.ts';
 
 const sections = (page: string) =>
   [...page.matchAll(/<section id="([\w-]+)"/g)].map(([, id]) => id);

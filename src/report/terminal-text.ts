@@ -1,7 +1,8 @@
 /** Text for a terminal: columns that line up, lines that never pass the width, colour only when asked. */
 import { oneLine } from './format.ts';
+import type { Tone as InlineTone } from './inline.ts';
 
-export type Tone = 'good' | 'bad' | 'doubt' | 'strong' | 'faint';
+export type Tone = InlineTone | 'strong';
 
 const CODES: Readonly<Record<Tone, string>> = {
   good: '32',

@@ -24,7 +24,7 @@ import {
   ratioText,
   timesText,
 } from './format.ts';
-import type { NamedArm } from './rows.ts';
+import { type ItemKind, isExcused, type NamedArm } from './rows.ts';
 
 export function verdictMark(verdict: Verdict): string {
   return verdict === 'pass' ? '✓' : verdict === 'fail' ? '✗' : '?';
@@ -45,6 +45,19 @@ export function exitText(exitCode: number): string {
 
 export function verdictWord(verdict: Verdict): string {
   return verdict === 'pass' ? 'held' : verdict === 'fail' ? 'broke' : 'unknown';
+}
+
+export function toneOf(verdict: Verdict): 'good' | 'bad' | 'doubt' {
+  return verdict === 'pass' ? 'good' : verdict === 'fail' ? 'bad' : 'doubt';
+}
+
+/** A failure that was expected is not alarming: it is not painted red. */
+export function itemTone(
+  result: Result,
+  named: NamedArm,
+  item: { readonly kind: ItemKind; readonly id: string; readonly verdict: Verdict },
+): 'good' | 'bad' | 'doubt' {
+  return isExcused(result, named, item) ? 'doubt' : toneOf(item.verdict);
 }
 
 /** What the scenario promised of the arm, and whether it came true. */

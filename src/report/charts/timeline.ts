@@ -5,7 +5,7 @@
  */
 import type { PhaseSummary } from '../../sim/result.ts';
 import { countText, instantOffsetText } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import { armEndUs, type NamedArm } from '../rows.ts';
 import { cut } from '../terminal-text.ts';
 import {
