@@ -119,7 +119,10 @@ function list({ isOrdered = false, items }: List): string {
     .join('\n');
 }
 
-/** Figures stand to the right, and so does all that follows the first of them. */
+/**
+ * Figures stand to the right, and so does all that follows the first of them. Titles after the first are in
+ * lower case, unless the section gives them words of their own.
+ */
 function tableMarkdown(block: Table | Matrix): string {
   const { columns, rows } = tableFor('markdown', block);
   const isFigure = ({ isNumeric, isShare, arm }: Column) =>
@@ -127,7 +130,8 @@ function tableMarkdown(block: Table | Matrix): string {
   const first = columns.findIndex(isFigure);
   const titles = columns.map(({ title }, index) => {
     const text = inline(title);
-    return index > 0 && /^[A-Z][a-z]/.test(text) ? text[0]!.toLowerCase() + text.slice(1) : text;
+    const isWord = index > 0 && typeof title === 'string' && /^[A-Z][a-z]/.test(title);
+    return isWord ? text[0]!.toLowerCase() + text.slice(1) : text;
   });
   const cells = rows.map((row) => row.cells.map((cell) => inline(cell).trim()));
   return table(titles, cells, first < 0 ? columns.length : first);

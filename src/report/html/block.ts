@@ -191,6 +191,7 @@ function columnsHtml({ columns }: Columns): Markup {
       `<div>${groups.map((group, index) => groupHtml(group, index > 0).markup).join('\n')}</div>`,
     );
   const filled = shown.filter((groups) => groups.length > 0).map((groups) => column(groups).markup);
+  if (filled.length === 0) return raw('');
   return raw(`<div class="facts" style="margin-top:24px">${filled.join('\n')}</div>`);
 }
 

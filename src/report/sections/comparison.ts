@@ -27,7 +27,10 @@ export const comparison: SectionSpec = {
           label: title,
           columns: [
             { title: '' },
-            ...columns.map(({ label }) => ({ title: capitalized(label), isNumeric: true })),
+            ...columns.map(({ label }) => ({
+              title: byMedium({ html: capitalized(label) }),
+              isNumeric: true,
+            })),
           ],
           rows: rows.map(({ name, ours, values }) => ({
             cells: [

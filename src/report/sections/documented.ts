@@ -16,9 +16,19 @@ export const documented: SectionSpec = {
       label: 'Documented and reproduced figures',
       columns: [
         { title: byMedium({ html: 'Figure', console: 'documented' }) },
-        { title: byMedium({ html: 'Documented', console: 'reported' }), isNumeric: true },
-        { title: byMedium({ html: 'Reproduced', console: 'reproduced' }), isNumeric: true },
-        { title: byMedium({ html: 'Accepted band', console: 'accepted' }), isNumeric: true },
+        {
+          title: byMedium({ html: 'Documented', markdown: 'documented', console: 'reported' }),
+          isNumeric: true,
+        },
+        { title: byMedium({ html: 'Reproduced', markdown: 'reproduced' }), isNumeric: true },
+        {
+          title: byMedium({
+            html: 'Accepted band',
+            markdown: 'accepted band',
+            console: 'accepted',
+          }),
+          isNumeric: true,
+        },
         { title: 'Verdict', media: ['html', 'markdown'] },
       ],
       rows: rows.map((figure) => {

@@ -6,8 +6,8 @@ import { bytesText, durationText, percentText } from '../format.ts';
 import { byMedium, styled } from '../inline.ts';
 import { isPhased, type NamedArm } from '../rows.ts';
 
-/** More rows of two arms than this are easier to read as one row for both. */
-const MOST_LISTED = 6;
+/** More processes than this are easier to read in one row each than in one row for each arm. */
+const MOST_LISTED = 9;
 
 export const resources: SectionSpec = {
   id: 'resources',
