@@ -2,10 +2,10 @@
  * What a report is made of. A section turns a result into blocks; html, markdown and console each render every
  * kind of block and know no section. What only one of them has room for is marked with its medium.
  */
-import type { ArmName, Result, Verdict } from '../sim/result.ts';
+import type { ArmName, Result } from '../sim/result.ts';
 import type { LegendItem } from './charts/palette.ts';
 import type { Markup } from './html/markup.ts';
-import type { Inline, Medium, Tone } from './inline.ts';
+import type { Inline, Medium } from './inline.ts';
 import type { NamedArm } from './rows.ts';
 
 /** What a section is made from. */
@@ -14,26 +14,24 @@ export interface Run {
   readonly arms: readonly NamedArm[];
 }
 
-export interface SectionSpec {
-  /** Unique; the anchor of the section in the page. */
-  readonly id: string;
-  /** Null where the run has nothing for it. */
-  readonly render: (run: Run) => Section | null;
-}
+/** Null where the run has nothing for the section. */
+export type RenderSection = (run: Run) => Section | null;
 
 export interface Section {
-  /** Absent: the section stands at the head of the document, which has no title of its own. */
+  /** Unique; the anchor of the section in the page. */
+  readonly id: string;
+  /** Absent: the section stands at the head of the document, whose title is the verdict. */
   readonly title?: Inline;
   /** For the list of sections, when the title is long. */
   readonly short?: string;
   /** For html and markdown; a section without a block for a medium does not appear there. */
-  readonly blocks: readonly (Block | null | false)[];
+  readonly blocks: Blocks;
   /** For the verdict block of a terminal, which has one screen: nothing of most sections. */
-  readonly console?: Readonly<Partial<Record<ConsolePlace, readonly (Block | null | false)[]>>>;
+  readonly console?: Readonly<Partial<Record<ConsolePlace, readonly Maybe<ConsoleBlock>[]>>>;
 }
 
 /** Parts of the verdict block from top to bottom; within a part, blocks keep the order of the sections. */
-export const CONSOLE_PLACES = [
+export const consolePlaces = [
   'verdict',
   'tables',
   'facts',
@@ -41,90 +39,50 @@ export const CONSOLE_PLACES = [
   'problems',
   'ending',
 ] as const;
-export type ConsolePlace = (typeof CONSOLE_PLACES)[number];
+export type ConsolePlace = (typeof consolePlaces)[number];
 
-/** Absent: html and markdown. */
-export interface ForMedia {
+/** What has nothing to show may be left in its place: nothing is shown of it. */
+type Maybe<T> = T | null | false;
+export type Blocks = readonly Maybe<Block>[];
+
+/** Absent: all. */
+interface ForMedia {
   readonly media?: readonly Medium[];
 }
 
-export type Block = ForMedia &
-  (
-    | Headline
-    | Paragraph
-    | Lead
-    | Arms
-    | Pairs
-    | List
-    | Table
-    | Matrix
-    | Figure
-    | Figures
-    | Details
-    | Code
-    | Columns
-  );
+type Plain = Headline | Paragraph | Pairs | List | Table;
+type Rich = Arms | Matrix | Figure | Figures | Details | Code | Columns;
+export type ConsoleBlock = ForMedia & Plain;
+export type Block = ForMedia & (Plain | Rich);
 
+/** The verdict in one sentence. */
 export interface Headline {
   readonly kind: 'headline';
-  readonly verdict: Verdict;
-  readonly sentence: string;
-  readonly scenario: string;
-  readonly title: string;
-  readonly exit: string;
-  /** When, and which run. */
-  readonly run: string;
-  /** `quick run`, for a terminal. */
-  readonly marks: readonly string[];
+  readonly result: Result;
 }
 
 export interface Paragraph {
   readonly kind: 'paragraph';
-  /** `below`: a note after a table; `banner`, `alert`: must not be overlooked. */
-  readonly style?: 'note' | 'below' | 'banner' | 'alert';
+  /** `big`: what the section is about; `below`: after a table; `banner`, `alert`: must not be overlooked. */
+  readonly style?: 'note' | 'big' | 'below' | 'banner' | 'alert';
   readonly content: Inline;
 }
 
-/** The sentence a section is about. */
-export interface Lead {
-  readonly kind: 'lead';
-  readonly arm?: ArmName;
-  readonly text: string;
-  readonly note?: string;
-}
-
-/** What each arm was, what was promised of it and what came of it. */
-export interface Arms {
-  readonly kind: 'arms';
-  readonly arms: readonly NamedArm[];
-}
-
-export interface Pair {
-  readonly label: Inline;
-  readonly content: Inline;
-  /** A terminal gathers what is said of one arm. */
-  readonly arm?: ArmName;
-  /** A terminal cuts it to one line. */
-  readonly isOneLine?: boolean;
-}
+/** A terminal gathers what is said of one arm. */
+type Pair = readonly [label: Inline, content: Inline, arm?: ArmName];
+type Item = readonly [content: Inline, arm?: ArmName];
 
 export interface Pairs {
   readonly kind: 'pairs';
   /** `words`: definitions; `lede`: what a reader must know first; `keys`: figures in the largest size. */
   readonly style?: 'words' | 'lede' | 'keys' | 'keys compared';
-  readonly pairs: readonly (Pair | null | false)[];
-}
-
-export interface ListItem {
-  readonly content: Inline;
-  readonly tone?: Tone;
-  readonly arm?: ArmName;
+  readonly pairs: readonly Pair[];
 }
 
 export interface List {
   readonly kind: 'list';
-  readonly isOrdered?: boolean;
-  readonly items: readonly ListItem[];
+  readonly isOrdered: boolean;
+  readonly items: readonly Item[];
 }
 
 export interface Column extends ForMedia {
@@ -136,7 +94,7 @@ export interface Column extends ForMedia {
   readonly about?: string;
   /** Left out on a phone: said elsewhere. */
   readonly isOptional?: boolean;
-  /** Holds shares: figures, though not set as such beside their bars. */
+  /** Shares, which are not set as figures beside their bars. */
   readonly isShare?: boolean;
 }
 
@@ -155,8 +113,8 @@ export interface Table {
 }
 
 /**
- * Items by arm. Where there is room, one row an item and one column an arm, whose cells show all at once;
- * elsewhere a list, one row for each item and arm, whose fields are columns.
+ * Items by arm. On the page one row an item and one column an arm, whose cells show all at once; elsewhere a
+ * list, one row for each item and arm, whose fields are columns.
  */
 export interface Matrix {
   readonly kind: 'matrix';
@@ -166,17 +124,23 @@ export interface Matrix {
   readonly arms: readonly NamedArm[];
   readonly fields: readonly Column[];
   readonly items: readonly { readonly head: Inline; readonly cells: readonly (Cell | null)[] }[];
-  /** In place of a cell that is null. */
-  readonly missing?: Inline;
-  /** Where it is a list; absent: where tables have no colour. */
-  readonly listIn?: readonly Medium[];
-  /** Where the list goes arm by arm, not item by item. */
-  readonly armFirstIn?: readonly Medium[];
+  /** On the page, in place of a cell that is null. */
+  readonly missing?: string;
+  /** A list on the page too. */
+  readonly isList?: boolean;
+  /** The list elsewhere goes arm by arm. */
+  readonly isByArm?: boolean;
 }
 
 export interface Cell {
   readonly shown: Inline;
   readonly fields: readonly Inline[];
+}
+
+/** What each arm was, what was expected of it and what came of it. */
+export interface Arms {
+  readonly kind: 'arms';
+  readonly arms: readonly NamedArm[];
 }
 
 /** Draws when asked: formats without charts never pay for one. */
@@ -195,24 +159,20 @@ export interface Figure {
 export interface Figures {
   readonly kind: 'figures';
   readonly legend: readonly LegendItem[];
-  readonly charts: readonly {
-    readonly arm: NamedArm;
-    readonly chart: Chart;
-    readonly caption?: Inline;
-  }[];
+  readonly charts: readonly { arm: NamedArm; chart: Chart; caption?: Inline }[];
   /** Below each other, with these numbered names; absent: side by side. */
   readonly numbered?: readonly string[];
   /** On one printed page, if it fits. */
   readonly isKept?: boolean;
   /** For formats without charts. */
-  readonly instead?: readonly (Block | null | false)[];
+  readonly instead?: Blocks;
 }
 
 /** Shut until asked for, where a format can. */
 export interface Details {
   readonly kind: 'details';
   readonly summary: Inline;
-  readonly isOpen?: boolean;
+  readonly isOpen: boolean;
   readonly body: Block;
 }
 
@@ -229,12 +189,54 @@ export interface Columns {
 
 export interface Group {
   readonly heading: string;
-  readonly blocks: readonly (Block | null | false)[];
+  readonly blocks: Blocks;
+}
+
+export function only<T extends Block>(medium: Medium, block: T): T {
+  return { ...block, media: [medium] };
+}
+
+export function paragraph(content: Inline, style?: Paragraph['style']): Paragraph {
+  return style === undefined
+    ? { kind: 'paragraph', content }
+    : { kind: 'paragraph', style, content };
 }
 
 /** How to read what follows on the page; a plain table needs no such words. */
 export function intro(content: Inline): Block {
-  return { kind: 'paragraph', style: 'note', content, media: ['html'] };
+  return only('html', paragraph(content, 'note'));
+}
+
+export function pairs(rows: readonly Pair[], style?: Pairs['style']): Pairs {
+  return style === undefined
+    ? { kind: 'pairs', pairs: rows }
+    : { kind: 'pairs', style, pairs: rows };
+}
+
+export function list(items: readonly Item[], isOrdered = false): List {
+  return { kind: 'list', isOrdered, items };
+}
+
+/** Rows are cells, or cells with what sets them apart. */
+export function table(
+  label: string,
+  columns: readonly (Column | string)[],
+  rows: readonly (readonly Inline[] | Row)[],
+): Table {
+  return {
+    kind: 'table',
+    label,
+    columns: columns.map((column) => (typeof column === 'string' ? { title: column } : column)),
+    rows: rows.map((row) => ('cells' in row ? row : { cells: row })),
+  };
+}
+
+export function details(summary: Inline, body: Block, isOpen = false): Details {
+  return { kind: 'details', summary, isOpen, body };
+}
+
+export function numeric(...titles: readonly Inline[]): Column[] {
+  return titles.map((title) => ({ title, isNumeric: true }));
 }
 
 export function armColumns(arms: readonly NamedArm[], about?: string): Column[] {

@@ -3,22 +3,14 @@
  * type next. What is as it should be takes one line; what is not is spelled out.
  */
 import type { ArmName, Result } from '../sim/result.ts';
-import {
-  type Block,
-  CONSOLE_PLACES,
-  type Headline,
-  type ListItem,
-  type Matrix,
-  type Pair,
-  type SectionSpec,
-  type Table,
-} from './blocks.ts';
+import { blocksFor, tableFor } from './block-selection.ts';
+import { type ConsoleBlock, consolePlaces, pairs, type Table } from './blocks.ts';
+import type { Inline } from './inline.ts';
 import { namedArms } from './rows.ts';
-import { sections as allSections } from './sections.ts';
-import { blocksFor, tableFor } from './table-layout.ts';
+import { sections } from './sections.ts';
 import { inlineSpan } from './terminal-inline.ts';
 import { columns, paint, type Span, span, wrap } from './terminal-text.ts';
-import { expectationText, toneOf, verdictMark } from './wording.ts';
+import { exitText, toneOf, verdictMark } from './wording.ts';
 
 export interface ConsoleOptions {
   readonly color: boolean;
@@ -31,9 +23,9 @@ const INDENT = span('');
 const GAP: Span = { text: '  ' };
 const LABEL_WIDTH = 12;
 
-/** Lines that stay together; what is said of one arm is gathered where several of a kind meet. */
+/** Lines that stay together. */
 interface Part {
-  readonly kind: Block['kind'];
+  readonly kind: ConsoleBlock['kind'];
   readonly arm?: ArmName | undefined;
   readonly lines: readonly Line[];
 }
@@ -41,33 +33,31 @@ interface Part {
 export function renderConsole(
   result: Result,
   options: ConsoleOptions,
-  sections: readonly SectionSpec[] = allSections,
+  renderers = sections,
 ): string {
   const arms = namedArms(result);
   const width = Math.max(20, options.width);
-  const rendered = sections.flatMap(({ render }) => render({ result, arms })?.console ?? []);
-  const file = `${options.folder.replace(/\/+$/, '')}/report.html`;
-  const report: Block = { kind: 'pairs', pairs: [{ label: 'report', content: file }] };
-  const paragraphs = CONSOLE_PLACES.flatMap((place) => {
-    const given = rendered.flatMap((blocks) => blocksFor('console', blocks[place] ?? []));
-    const blocks = place === 'ending' ? [report, ...given] : given;
-    const parts = blocks.flatMap((block) => partsOf(block, width));
-    return paragraphsOf(parts, ({ arm }) => arms.findIndex(({ name }) => name === arm));
+  const rendered = renderers.flatMap((render) => render({ result, arms })?.console ?? []);
+  const report = pairs([['report', `${options.folder.replace(/\/+$/, '')}/report.html`]]);
+  const paragraphs = consolePlaces.flatMap((place) => {
+    const first = place === 'ending' ? [report] : [];
+    const blocks = [...first, ...rendered.flatMap((section) => section[place] ?? [])];
+    const parts = blocksFor('console', blocks).flatMap((block) => partsOf(block, width));
+    return together(parts, ({ arm }) => arms.findIndex(({ name }) => name === arm));
   });
   const lines = paragraphs
-    .filter((paragraph) => paragraph.length > 0)
     .flatMap((paragraph, index) => (index === 0 ? paragraph : [[INDENT], ...paragraph]))
     .map((line) => paint(line, { color: options.color, width }));
   return `${lines.join('\n')}\n`;
 }
 
 /** Neighbouring pairs and list items are one paragraph, arm by arm; anything else stands alone. */
-function paragraphsOf(parts: readonly Part[], order: (part: Part) => number): Line[][] {
+function together(parts: readonly Part[], order: (part: Part) => number): Line[][] {
   const groups: Part[][] = [];
   for (const part of parts) {
     const last = groups.at(-1);
     const isMore = part.kind === 'pairs' || part.kind === 'list';
-    if (last !== undefined && isMore && last[0]!.kind === part.kind) last.push(part);
+    if (isMore && last?.[0]?.kind === part.kind) last.push(part);
     else groups.push([part]);
   }
   return groups.map((group) =>
@@ -75,96 +65,69 @@ function paragraphsOf(parts: readonly Part[], order: (part: Part) => number): Li
   );
 }
 
-function partsOf(block: Block, width: number): Part[] {
+function partsOf(block: ConsoleBlock, width: number): Part[] {
   const { kind } = block;
-  const all = (blocks: readonly (Block | null | false)[]) =>
-    blocksFor('console', blocks).flatMap((inner) => partsOf(inner, width));
-  const text = (...spans: readonly Span[]): Part[] => [
-    { kind, lines: spans.flatMap((one) => wrapped([GAP], one, width - 2)) },
-  ];
   switch (kind) {
     case 'headline':
-      return [{ kind, lines: headline(block, width) }];
-    case 'paragraph':
-      return text(inlineSpan(block.content));
-    case 'lead':
-      return text(span([block.arm ?? '', block.text].join(' '), 'strong'), span(block.note ?? ''));
-    case 'arms':
-      return block.arms.map(({ name, arm }) => ({
-        kind: 'pairs',
-        lines: pairLines({ label: name, content: `${expectationText(arm)}. ${arm.reason}` }, width),
-      }));
+      return [{ kind, lines: headline(block.result, width) }];
+    case 'paragraph': {
+      const { text, tone } = inlineSpan(block.content);
+      return [{ kind, lines: wrap(text, width - 2).map((line) => [GAP, span(line, tone)]) }];
+    }
     case 'pairs':
-      return block.pairs.flatMap((pair) =>
-        pair ? [{ kind, arm: pair.arm, lines: pairLines(pair, width) }] : [],
-      );
+      return block.pairs.map(([label, content, arm]) => {
+        return { kind, arm, lines: pairLines(label, content, width) };
+      });
     case 'list':
-      return block.items.map((item) => ({ kind, arm: item.arm, lines: itemLines(item, width) }));
+      return block.items.map(([content, arm]) => ({ kind, arm, lines: itemLines(content, width) }));
     case 'table':
-    case 'matrix':
       return [{ kind, lines: tableLines(block) }];
-    case 'figure':
-      return block.beside === undefined ? [] : all([block.beside.block]);
-    case 'figures':
-      return all(block.instead ?? []);
-    case 'details':
-      return [...text(inlineSpan(block.summary)), ...all([block.body])];
-    case 'code':
-      return [{ kind, lines: block.text.split('\n').map((line) => [GAP, span(line)]) }];
-    case 'columns':
-      return block.columns.flat().flatMap(({ blocks }) => all(blocks));
     default:
       return block satisfies never;
   }
 }
 
-function headline(block: Headline, width: number): Line[] {
-  const { verdict, sentence, scenario, title, exit, marks } = block;
+function headline(result: Result, width: number): Line[] {
+  const { verdict, sentence, scenario, title } = result;
   const head = `${verdictMark(verdict)} ${verdict.toUpperCase()}`;
   const [first = '', ...rest] = wrap(sentence, width - head.length - 2);
   const indent: Span = { text: ' '.repeat(head.length + 2) };
+  const about = [`${scenario} ${title}`, exitText(result.exitCode)];
+  if (result.aborted) about.push('aborted: this result is partial');
+  if (result.quick) about.push('quick run');
   return [
     [span(head, toneOf(verdict)), GAP, span(first, 'strong')],
     ...rest.map((text) => [indent, span(text, 'strong')]),
-    [indent, span([`${scenario} ${title}`, exit, ...marks].join(' · '), 'faint')],
+    [indent, span(about.join(' · '), 'faint')],
   ];
 }
 
-function pairLines({ label, content, isOneLine = false }: Pair, width: number): Line[] {
-  const room = width - LABEL_WIDTH - 2;
-  const name = inlineSpan(label).text;
-  const text = inlineSpan(content);
-  const lead = (shown: string): Span[] => [GAP, { text: shown.padEnd(LABEL_WIDTH), tone: 'faint' }];
-  const [first = '', ...rest] = wrap(text.text, room);
-  if (isOneLine)
-    return [[...lead(name), { ...text, text: rest.length > 0 ? `${first} …` : first }]];
-  return [first, ...rest].map((line, index) => [
-    ...lead(index === 0 ? name : ''),
-    { ...text, text: line },
-  ]);
+function pairLines(label: Inline, content: Inline, width: number): Line[] {
+  const { text, tone } = inlineSpan(content);
+  const lines = wrap(text, width - LABEL_WIDTH - 2);
+  const isStatement = content !== null && typeof content === 'object' && 'style' in content;
+  const shown =
+    isStatement && content.style === 'statement' && lines.length > 1 ? [`${lines[0]} …`] : lines;
+  return shown.map((line, index) => {
+    const name = index === 0 ? inlineSpan(label).text : '';
+    return [GAP, { text: name.padEnd(LABEL_WIDTH), tone: 'faint' }, span(line, tone)];
+  });
 }
 
-function itemLines({ content, tone }: ListItem, width: number): Line[] {
+function itemLines(content: Inline, width: number): Line[] {
+  const { text, tone } = inlineSpan(content);
   const mark = tone === 'bad' ? '✗' : tone === 'doubt' ? '?' : tone === 'faint' ? '!' : '-';
-  const text = inlineSpan(content);
-  return wrap(text.text, width - 4).map((line, index) => [
+  return wrap(text, width - 4).map((line, index) => [
     { text: index === 0 ? `  ${mark} ` : '    ' },
-    span(line, tone ?? text.tone),
+    span(line, tone),
   ]);
 }
 
-function tableLines(block: Table | Matrix): Line[] {
-  const { columns: titles, rows } = tableFor('console', block);
+function tableLines(table: Table): Line[] {
+  const { columns: titles, rows } = tableFor('console', table);
   const header = titles.map(({ title }) => span(inlineSpan(title).text, 'faint'));
-  const body = rows.map(({ cells }) => cells.map(inlineSpan));
-  return columns([header, ...body].map(withoutEmptyEnd)).map((line) => [GAP, ...line]);
-}
-
-function withoutEmptyEnd(row: readonly Span[]): readonly Span[] {
-  const last = row.findLastIndex(({ text }) => text !== '');
-  return row.slice(0, last + 1);
-}
-
-function wrapped(lead: Line, { text, tone }: Span, width: number): Line[] {
-  return text === '' ? [] : wrap(text, width).map((line) => [...lead, span(line, tone)]);
+  const lines = [header, ...rows.map(({ cells }) => cells.map(inlineSpan))].map((line) =>
+    line.slice(0, line.findLastIndex(({ text }) => text !== '') + 1),
+  );
+  return columns(lines).map((line) => [GAP, ...line]);
 }

@@ -3,33 +3,17 @@
  * to fetch. Far below GitHub's 1,024 KiB for a step summary.
  */
 import type { Result } from '../sim/result.ts';
-import type {
-  Arms,
-  Block,
-  Column,
-  Headline,
-  Lead,
-  List,
-  Matrix,
-  Pair,
-  Pairs,
-  Paragraph,
-  SectionSpec,
-  Table,
-} from './blocks.ts';
+import { blocksFor, sectionsFor, tableFor } from './block-selection.ts';
+import type { Block, Blocks, Column, List, Matrix, Pairs, Table } from './blocks.ts';
 import { sentence } from './format.ts';
 import type { Inline } from './inline.ts';
 import { code, codeBlock, plain, table } from './markdown-text.ts';
-import { renderSections } from './render-sections.ts';
-import { sections as allSections } from './sections.ts';
-import { blocksFor, tableFor } from './table-layout.ts';
-import { expectationText, verdictMark } from './wording.ts';
+import type { NamedArm } from './rows.ts';
+import { sections } from './sections.ts';
+import { exitText, expectationText, verdictMark } from './wording.ts';
 
-export function renderMarkdown(
-  result: Result,
-  sections: readonly SectionSpec[] = allSections,
-): string {
-  const { head, body } = renderSections('markdown', result, sections);
+export function renderMarkdown(result: Result, renderers = sections): string {
+  const { head, body } = sectionsFor('markdown', result, renderers);
   const parts = [
     ...head.flatMap(({ blocks }) => blocksMarkdown(blocks)),
     ...body.flatMap(({ title, blocks }) => [`## ${inline(title)}`, ...blocksMarkdown(blocks)]),
@@ -37,7 +21,7 @@ export function renderMarkdown(
   return `${parts.join('\n\n')}\n`;
 }
 
-function blocksMarkdown(blocks: readonly (Block | null | false)[]): string[] {
+function blocksMarkdown(blocks: Blocks): string[] {
   return blocksFor('markdown', blocks).flatMap(blockMarkdown);
 }
 
@@ -45,13 +29,13 @@ function blocksMarkdown(blocks: readonly (Block | null | false)[]): string[] {
 function blockMarkdown(block: Block): string[] {
   switch (block.kind) {
     case 'headline':
-      return headline(block);
-    case 'paragraph':
-      return [paragraph(block)];
-    case 'lead':
-      return [lead(block)];
+      return headline(block.result);
+    case 'paragraph': {
+      const isBanner = block.style === 'banner' || block.style === 'alert';
+      return [`${isBanner ? '> ' : ''}${inline(block.content).trim()}`];
+    }
     case 'arms':
-      return [armList(block)];
+      return [block.arms.map(armLine).join('\n')];
     case 'pairs':
       return pairs(block);
     case 'list':
@@ -74,49 +58,28 @@ function blockMarkdown(block: Block): string[] {
   }
 }
 
-function headline({ verdict, sentence: said, scenario, title, exit }: Headline): string[] {
+function headline(result: Result): string[] {
+  const { verdict, scenario, title, exitCode } = result;
   return [
-    `# ${verdictMark(verdict)} ${verdict.toUpperCase()}: ${plain(said)}`,
-    `${code(scenario)} ${plain(title)} (${plain(exit)})`,
+    `# ${verdictMark(verdict)} ${verdict.toUpperCase()}: ${plain(result.sentence)}`,
+    `${code(scenario)} ${plain(title)} (${exitText(exitCode)})`,
   ];
 }
 
-function paragraph({ style, content }: Paragraph): string {
-  const text = inline(content).trim();
-  return style === 'banner' || style === 'alert' ? `> ${text}` : text;
+function armLine({ name, arm }: NamedArm): string {
+  return `- **${name}** (${code(arm.design)}) ${verdictMark(arm.verdict)} ${expectationText(arm)}. ${plain(sentence(arm.reason))} ${plain(arm.description)}`;
 }
 
-function lead({ arm, text, note }: Lead): string {
-  const said = arm === undefined ? `**${plain(text)}.**` : `**${arm}: ${plain(text)}**`;
-  return note === undefined ? said : `${said} ${plain(note)}`;
+function pairs({ style, pairs: rows }: Pairs): string[] {
+  const texts = rows.map(([label, content]) => [inline(label), inline(content)] as const);
+  if (style === 'words') return [texts.map(([word, text]) => `- **${word}**: ${text}`).join('\n')];
+  if (style === 'lede') return texts.map(([label, text]) => `**${label}.** ${text}`);
+  return [table(['', ''], texts, 2)];
 }
 
-function armList({ arms }: Arms): string {
-  const lines = arms.map(
-    ({ name, arm }) =>
-      `- **${name}** (${code(arm.design)}) ${verdictMark(arm.verdict)} ${expectationText(arm)}. ${plain(sentence(arm.reason))} ${plain(arm.description)}`,
-  );
-  return lines.join('\n');
-}
-
-function pairs({ style, pairs: all }: Pairs): string[] {
-  const given = all
-    .filter((pair): pair is Pair => !!pair)
-    .map(({ label, content }) => [inline(label), inline(content)] as const);
-  switch (style) {
-    case 'words':
-      return [given.map(([label, content]) => `- **${label}**: ${content}`).join('\n')];
-    case 'lede':
-      return given.map(([label, content]) => `**${label}.** ${content}`);
-    default:
-      return [table(['', ''], given, 2)];
-  }
-}
-
-function list({ isOrdered = false, items }: List): string {
-  return items
-    .map(({ content }, index) => `${isOrdered ? `${index + 1}.` : '-'} ${inline(content)}`)
-    .join('\n');
+function list({ isOrdered, items }: List): string {
+  const mark = (index: number) => (isOrdered ? `${index + 1}.` : '-');
+  return items.map(([content], index) => `${mark(index)} ${inline(content)}`).join('\n');
 }
 
 /**
@@ -125,8 +88,7 @@ function list({ isOrdered = false, items }: List): string {
  */
 function tableMarkdown(block: Table | Matrix): string {
   const { columns, rows } = tableFor('markdown', block);
-  const isFigure = ({ isNumeric, isShare, arm }: Column) =>
-    isNumeric === true || isShare === true || arm !== undefined;
+  const isFigure = ({ isNumeric, isShare, arm }: Column) => isNumeric || isShare || arm;
   const first = columns.findIndex(isFigure);
   const titles = columns.map(({ title }, index) => {
     const text = inline(title);
@@ -139,9 +101,8 @@ function tableMarkdown(block: Table | Matrix): string {
 
 /** Escaped text among other text: the spaces at its ends count. */
 function fragment(text: string): string {
-  const line = plain(text);
-  if (line === '') return text === '' ? '' : ' ';
-  return `${/^\s/.test(text) ? ' ' : ''}${line}${/\s$/.test(text) ? ' ' : ''}`;
+  const [, before = '', inner = '', after = ''] = /^(\s*)(.*?)(\s*)$/s.exec(text) ?? [];
+  return `${before && ' '}${plain(inner)}${after && ' '}`;
 }
 
 function inline(content: Inline): string {
@@ -153,26 +114,10 @@ function inline(content: Inline): string {
   if (!('style' in content)) return content.map(inline).join('');
   const { style, content: inner } = content;
   const text = inline(inner);
-  switch (style) {
-    case 'code':
-    case 'statement':
-      return typeof inner === 'string' ? code(inner) : text;
-    case 'strong':
-    case 'alarm':
-      return text === '' ? '' : `**${text}**`;
-    case 'tag':
-      return ` **${text}**`;
-    case 'aside':
-      return ` (${text})`;
-    case 'under':
-    case 'note':
-    case 'optional':
-    case 'small':
-      return ` ${text}`;
-    case 'break':
-    case 'arrow':
-      return ' ';
-    default:
-      return text;
-  }
+  if (style === 'break') return ' ';
+  if (style === 'code' || style === 'statement') return code(String(inner));
+  if (style === 'strong' || style === 'alarm') return `**${text}**`;
+  if (style === 'tag') return ` **${text}**`;
+  if (style === 'aside') return ` (${text})`;
+  return ['under', 'note', 'optional', 'small'].includes(style) ? ` ${text}` : text;
 }

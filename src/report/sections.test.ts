@@ -1,148 +1,137 @@
 /** A section is written once: what is planted here is seen in html, markdown and on the console. */
 import { describe, expect, it } from 'vitest';
-import type { Block, ConsolePlace, Run, Section, SectionSpec } from './blocks.ts';
+import type { Result } from '../sim/result.ts';
+import {
+  type Block,
+  type ConsoleBlock,
+  type ConsolePlace,
+  consolePlaces,
+  details,
+  list,
+  numeric,
+  only,
+  pairs,
+  paragraph,
+  type RenderSection,
+  type Run,
+  table,
+} from './blocks.ts';
 import { renderConsole } from './console.ts';
 import { manyNodesResult, NODES } from './fixtures/many-nodes.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { renderHtml } from './html/page.ts';
-import { byMedium, code, judged, strong, styled } from './inline.ts';
+import { byMedium, judged, styled } from './inline.ts';
 import { renderMarkdown } from './markdown.ts';
+import { namedArms } from './rows.ts';
 import { sections } from './sections.ts';
 
 const options = { color: false, width: 200, folder: 'reports/x' };
 
-function render(planted: SectionSpec, result = turn4Result) {
+function render(planted: RenderSection) {
   const all = [...sections, planted];
   return {
-    html: renderHtml(result, all),
-    markdown: renderMarkdown(result, all),
-    console: renderConsole(result, options, all),
+    html: renderHtml(turn4Result, all),
+    markdown: renderMarkdown(turn4Result, all),
+    console: renderConsole(turn4Result, options, all),
   };
 }
 
+/** For the page and Markdown everything, for the console what it takes. */
 function plant(
-  blocks: (run: Run) => readonly Block[],
+  block: (run: Run) => readonly Block[],
   place: ConsolePlace = 'tables',
-): SectionSpec {
-  return {
+  forConsole: readonly ConsoleBlock[] = [],
+): RenderSection {
+  return (run) => ({
     id: 'planted',
-    render: (run): Section => ({
-      title: 'Webhook deliveries',
-      blocks: blocks(run),
-      console: { [place]: blocks(run) },
-    }),
-  };
+    title: 'Webhook deliveries',
+    blocks: block(run),
+    console: { [place]: forConsole },
+  });
 }
 
-/** One of each kind; the words that every format must show begin with `see-`. */
-function everyKind({ arms }: Run): Block[] {
-  const table = {
-    kind: 'table',
-    label: 'Deliveries',
-    columns: [{ title: 'see-title' }, { title: 'count', isNumeric: true }],
-    rows: [{ cells: [strong('see-strong'), code('see-code')] }],
-  } as const;
+function plainKinds(result: Result): ConsoleBlock[] {
   return [
-    {
-      kind: 'headline',
-      verdict: 'fail',
-      sentence: 'see-sentence',
-      scenario: 'see-scenario',
-      title: 'x',
-      exit: 'see-exit',
-      run: 'x',
-      marks: [],
-    },
-    { kind: 'paragraph', content: ['see-paragraph', styled('aside', 'see-aside')] },
-    { kind: 'lead', text: 'see-lead', note: 'see-note' },
+    { kind: 'headline', result: { ...result, sentence: 'see-sentence', scenario: 'see-scenario' } },
+    paragraph(['see-paragraph', styled('aside', 'see-aside')]),
+    pairs([['see-label', 'see-content']]),
+    list([[styled('doubt', 'see-item')]]),
+    table(
+      'Deliveries',
+      ['see-title', ...numeric('see-count')],
+      [[styled('strong', 'see-strong'), styled('code', 'see-code')]],
+    ),
+  ];
+}
+
+function richKinds({ arms }: Run): Block[] {
+  const beside = { block: table('x', ['x'], [['see-beside']]), isBelow: true };
+  const cell = { shown: [judged('pass'), ' see-cell'], fields: ['see-cell'] };
+  const items = [{ head: 'see-head', cells: [cell, null] }];
+  const charts = arms.map((arm) => ({ arm, chart: () => null, caption: 'see-caption' }));
+  return [
     { kind: 'arms', arms },
-    { kind: 'pairs', pairs: [{ label: 'see-label', content: 'see-content' }, null] },
-    { kind: 'list', items: [{ content: 'see-item', tone: 'doubt' }] },
-    table,
-    {
-      kind: 'matrix',
-      label: 'Endpoints',
-      title: 'Endpoint',
-      arms,
-      fields: [{ title: 'Outcome' }],
-      items: [
-        {
-          head: 'see-head',
-          cells: [{ shown: [judged('pass'), ' see-cell'], fields: ['see-cell'] }, null],
-        },
-      ],
-    },
-    { kind: 'figure', legend: [], chart: () => null, beside: { block: table, isBelow: true } },
-    {
-      kind: 'figures',
-      legend: [],
-      charts: arms.map((arm) => ({ arm, chart: () => null, caption: 'see-figures' })),
-      instead: [{ kind: 'paragraph', content: 'see-figures' }],
-    },
-    { kind: 'details', summary: 'see-summary', body: { kind: 'code', text: 'see-plan' } },
+    { kind: 'matrix', label: 'x', title: 'see-endpoint', arms, fields: [{ title: 'x' }], items },
+    { kind: 'figure', legend: [], chart: () => null, beside },
+    { kind: 'figures', legend: [], charts, instead: [paragraph('see-caption')] },
+    details('see-summary', { kind: 'code', text: 'see-plan' }),
     { kind: 'code', text: 'see-code-block' },
-    {
-      kind: 'columns',
-      columns: [[{ heading: 'x', blocks: [{ kind: 'paragraph', content: 'see-column' }] }]],
-    },
+    { kind: 'columns', columns: [[{ heading: 'x', blocks: [paragraph('see-column')] }]] },
   ];
 }
 
 describe('a planted section', () => {
-  const seen = [
-    ...new Set(JSON.stringify(everyKind({ result: turn4Result, arms: [] })).match(/see-[\w-]+/g)),
+  const wordsOf = (blocks: readonly Block[]) => [
+    ...new Set(JSON.stringify(blocks).match(/see-[\w-]+/g)),
   ];
+  const run = { result: turn4Result, arms: namedArms(turn4Result) };
+  const plain = plainKinds(turn4Result);
+  const texts = render(plant((given) => [...plain, ...richKinds(given)], 'tables', plain));
 
-  it.each(Object.entries(render(plant(everyKind))))('shows every kind of block: %s', (_, text) => {
-    for (const word of seen) expect(text).toContain(word);
-    expect(text).toContain('expected to pass: it did');
+  it.each(Object.entries(texts))('shows every kind of block: %s', (name, text) => {
+    const rich = name === 'console' ? [] : richKinds(run);
+    for (const word of wordsOf([...plain, ...rich])) expect(text).toContain(word);
     expect(text).not.toMatch(/undefined|\[object|NaN/);
   });
 
   it('has its place in the page and in the list of its sections', () => {
-    const { html, markdown } = render(plant(everyKind));
+    const { html, markdown } = texts;
     expect(html).toContain('<a href="#planted">Webhook deliveries</a>');
     expect(html).toMatch(/<section id="planted" [^>]*><h2 id="planted-h">Webhook deliveries</);
     expect(markdown).toMatch(/^## Webhook deliveries$/m);
   });
 
-  it.each(['verdict', 'tables', 'facts', 'asides', 'problems', 'ending'] as const)(
-    'may stand in any part of the verdict block: %s',
-    (place) => {
-      const { console } = render(plant(() => [{ kind: 'code', text: 'see-me' }], place));
-      expect(console).toMatch(/^ {2}see-me$/m);
-    },
-  );
+  it.each(consolePlaces)('may stand in any part of the verdict block: %s', (place) => {
+    const { console } = render(plant(() => [], place, [paragraph('see-me')]));
+    expect(console).toMatch(/^ {2}see-me$/m);
+  });
 
   it('is nowhere when it gives null, and only where its blocks are for', () => {
-    for (const text of Object.values(render({ id: 'planted', render: () => null })))
-      expect(text).not.toMatch(/planted/);
-    const page = plant(() => [{ kind: 'paragraph', content: 'see-me', media: ['html'] }]);
-    const { html, markdown, console } = render(page);
+    for (const text of Object.values(render(() => null))) expect(text).not.toMatch(/planted/);
+    const { html, markdown, console } = render(
+      plant(() => [only('html', paragraph('see-me'))], 'facts', [
+        only('html', paragraph('see-me')),
+      ]),
+    );
     expect(html).toContain('see-me');
     expect(markdown).not.toMatch(/see-me|Webhook deliveries/);
     expect(console).not.toContain('see-me');
   });
 
   it('may choose other words for each medium', () => {
-    const content = byMedium({ html: 'on-the-page', console: 'in-a-terminal' });
-    const { html, markdown, console } = render(plant(() => [{ kind: 'paragraph', content }]));
+    const words = paragraph(byMedium('on-the-page', undefined, 'in-a-terminal'));
+    const { html, markdown, console } = render(plant(() => [words], 'asides', [words]));
     expect([html, markdown].every((text) => text.includes('on-the-page'))).toBe(true);
     expect(html + markdown).not.toContain('in-a-terminal');
     expect(console).toContain('in-a-terminal');
   });
 
-  it('cannot be markup, whatever its text', () => {
+  it('is text, whatever it says', () => {
     const hostile = '<script>alert(1)</script> | [x](https://evil.example) `';
     const blocks: Block[] = [
-      { kind: 'paragraph', content: hostile },
+      paragraph(hostile),
       { kind: 'code', text: hostile },
-      {
-        kind: 'table',
-        label: hostile,
-        columns: [{ title: hostile }],
-        rows: [{ cells: [hostile] }],
-      },
+      table(hostile, [hostile], [[hostile]]),
     ];
     const { html, markdown } = render(plant(() => blocks));
     expect(html).not.toContain('<script');
@@ -153,8 +142,7 @@ describe('a planted section', () => {
     const chart = () => {
       throw new Error('drawn');
     };
-    const planted = plant(() => [{ kind: 'figure', legend: [], chart }]);
-    const all = [...sections, planted];
+    const all = [...sections, plant(() => [{ kind: 'figure', legend: [], chart }])];
     expect(() => renderMarkdown(turn4Result, all)).not.toThrow();
     expect(() => renderConsole(turn4Result, options, all)).not.toThrow();
     expect(() => renderHtml(turn4Result, all)).toThrow('drawn');
@@ -184,7 +172,8 @@ describe('fifteen nodes', () => {
 
 describe('the registry', () => {
   it('names every section once', () => {
-    const ids = sections.map(({ id }) => id);
+    const run = { result: turn4Result, arms: namedArms(turn4Result) };
+    const ids = sections.flatMap((section) => section(run)?.id ?? []);
     expect(new Set(ids).size).toBe(ids.length);
   });
 });

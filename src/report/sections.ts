@@ -1,5 +1,5 @@
 /** The sections of a report in reading order. A new one is a file in sections/ and a line here. */
-import type { SectionSpec } from './blocks.ts';
+import type { RenderSection } from './blocks.ts';
 import { calibration } from './sections/calibration.ts';
 import { capacity } from './sections/capacity.ts';
 import { comparison } from './sections/comparison.ts';
@@ -19,7 +19,7 @@ import { timeline } from './sections/timeline.ts';
 import { validity } from './sections/validity.ts';
 import { verdict } from './sections/verdict.ts';
 
-export const sections: readonly SectionSpec[] = [
+export const sections: readonly RenderSection[] = [
   verdict,
   slos,
   documented,

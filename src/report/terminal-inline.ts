@@ -1,9 +1,21 @@
 /** Text of a block as a terminal shows it: plain, in at most one tone. */
 import type { Inline } from './inline.ts';
+import type { Style } from './styles.ts';
 import { type Span, span, type Tone } from './terminal-text.ts';
 import { toneOf } from './wording.ts';
 
-/** In the first tone it names. */
+const TONES: Readonly<Partial<Record<Style, Tone>>> = {
+  strong: 'strong',
+  muted: 'faint',
+  faint: 'faint',
+  statement: 'faint',
+  good: 'good',
+  bad: 'bad',
+  alarm: 'bad',
+  doubt: 'doubt',
+};
+
+/** In the first tone that is named. */
 export function inlineSpan(content: Inline): Span {
   return span(inlineText(content), inlineTone(content));
 }
@@ -16,38 +28,13 @@ function inlineText(content: Inline): string {
   if ('share' in content) return content.text;
   if (!('style' in content)) return content.map(inlineText).join('');
   const text = inlineText(content.content);
-  switch (content.style) {
-    case 'aside':
-      return ` (${text})`;
-    case 'under':
-    case 'note':
-    case 'optional':
-    case 'small':
-    case 'tag':
-      return ` ${text}`;
-    case 'break':
-    case 'arrow':
-      return ' ';
-    default:
-      return text;
-  }
+  return content.style === 'aside' ? ` (${text})` : content.style === 'note' ? ` ${text}` : text;
 }
 
-const TONES: Readonly<Record<string, Tone>> = {
-  strong: 'strong',
-  muted: 'faint',
-  faint: 'faint',
-  good: 'good',
-  bad: 'bad',
-  alarm: 'bad',
-  doubt: 'doubt',
-};
-
 function inlineTone(content: Inline): Tone | undefined {
-  if (content === null || typeof content !== 'object') return undefined;
+  if (typeof content !== 'object' || content === null || 'share' in content) return undefined;
   if ('html' in content) return inlineTone(content.console);
   if ('verdict' in content) return toneOf(content.verdict);
-  if ('share' in content) return undefined;
   if ('style' in content) return TONES[content.style] ?? inlineTone(content.content);
   return content.map(inlineTone).find((tone) => tone !== undefined);
 }

@@ -1,8 +1,7 @@
 /** Text for a terminal: columns that line up, lines that never pass the width, colour only when asked. */
 import { oneLine } from './format.ts';
-import type { Tone as InlineTone } from './inline.ts';
 
-export type Tone = InlineTone | 'strong';
+export type Tone = 'good' | 'bad' | 'doubt' | 'strong' | 'faint';
 
 const CODES: Readonly<Record<Tone, string>> = {
   good: '32',

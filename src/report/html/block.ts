@@ -1,52 +1,45 @@
 /** Every kind of block as HTML. */
+import type { Result } from '../../sim/result.ts';
+import { blocksFor, tableFor } from '../block-selection.ts';
 import type {
-  Arms,
   Block,
+  Blocks,
   Column,
   Columns,
-  Details,
   Figure,
   Figures,
   Group,
-  Headline,
-  Lead,
-  List,
   Matrix,
-  Pair,
   Pairs,
-  Paragraph,
   Table,
 } from '../blocks.ts';
 import type { LegendItem } from '../charts/palette.ts';
-import { bound, sentence } from '../format.ts';
+import { bound, instantText, sentence } from '../format.ts';
 import { type Inline, judged } from '../inline.ts';
-import { blocksFor, tableFor } from '../table-layout.ts';
-import { expectationText, verdictMark } from '../wording.ts';
+import type { NamedArm } from '../rows.ts';
+import { exitText, expectationText, verdictMark } from '../wording.ts';
 import { inlineHtml } from './inline.ts';
 import { html, type Markup, raw } from './markup.ts';
 
-export function blocksHtml(blocks: readonly (Block | null | false)[]): Markup {
-  return raw(
-    blocksFor('html', blocks)
-      .map((block) => blockHtml(block).markup)
-      .join('\n'),
-  );
+export function blocksHtml(blocks: Blocks): Markup {
+  const parts = blocksFor('html', blocks).map((block) => blockHtml(block).markup);
+  return raw(parts.join('\n'));
 }
 
 function blockHtml(block: Block): Markup {
   switch (block.kind) {
     case 'headline':
-      return headlineHtml(block);
+      return headlineHtml(block.result);
     case 'paragraph':
-      return paragraphHtml(block);
-    case 'lead':
-      return leadHtml(block);
+      return html`<p${block.style !== undefined && raw(` class="${PARAGRAPH_CLASSES[block.style]}"`)}>${inlineHtml(block.content)}</p>`;
     case 'arms':
-      return armsHtml(block);
+      return html`<div class="arms text">${block.arms.map(armHtml)}</div>`;
     case 'pairs':
       return pairsHtml(block);
-    case 'list':
-      return listHtml(block);
+    case 'list': {
+      const items = block.items.map(([content]) => html`<li>${inlineHtml(content)}</li>`);
+      return block.isOrdered ? html`<ol>${items}</ol>` : html`<ul>${items}</ul>`;
+    }
     case 'table':
     case 'matrix':
       return tableHtml(block);
@@ -55,7 +48,7 @@ function blockHtml(block: Block): Markup {
     case 'figures':
       return figuresHtml(block);
     case 'details':
-      return detailsHtml(block);
+      return html`<details${block.isOpen && raw(' open')}><summary>${inlineHtml(block.summary)}</summary>${blockHtml(block.body)}</details>`;
     case 'code':
       return html`<pre tabindex="0">${block.text}</pre>`;
     case 'columns':
@@ -65,59 +58,36 @@ function blockHtml(block: Block): Markup {
   }
 }
 
-/** A sentence about three arms is too long to be set in the largest size. */
-const LONG_SENTENCE = 120;
-
-function headlineHtml({ verdict, sentence: said, scenario, exit, run }: Headline): Markup {
-  return html`<div class="top"><span><b>platform sim</b> ${scenario}</span><span>${run}</span></div>
-<p class="badge ${verdict}"><span>${verdictMark(verdict)} ${verdict.toUpperCase()}</span><small>${exit}</small></p>
-<h1${said.length > LONG_SENTENCE && raw(' class="long"')}>${bound(said)}</h1>`;
-}
-
 const PARAGRAPH_CLASSES = {
   note: 'note',
+  big: 'big',
   below: 'note below',
   banner: 'banner',
   alert: 'banner bad',
 } as const;
 
-function paragraphHtml({ style, content }: Paragraph): Markup {
-  const attribute = style === undefined ? '' : ` class="${PARAGRAPH_CLASSES[style]}"`;
-  return html`<p${raw(attribute)}>${inlineHtml(content)}</p>`;
+/** A sentence about three arms is too long to be set in the largest size. */
+const LONG_SENTENCE = 120;
+
+function headlineHtml(result: Result): Markup {
+  const { verdict, sentence: said } = result;
+  return html`<div class="top"><span><b>platform sim</b> ${result.scenario}</span><span>${instantText(result.startedAt)}, run ${result.runId}</span></div>
+<p class="badge ${verdict}"><span>${verdictMark(verdict)} ${verdict.toUpperCase()}</span><small>${exitText(result.exitCode)}</small></p>
+<h1${said.length > LONG_SENTENCE && raw(' class="long"')}>${bound(said)}</h1>`;
 }
 
-function leadHtml({ arm, text, note }: Lead): Markup {
-  const said =
-    arm === undefined
-      ? html`<b>${text}.</b>`
-      : html`<b class="${arm}-ink">${arm}</b> ${bound(text)}`;
-  return html`<p class="big">${said}</p>${note !== undefined && html`<p class="note">${note}</p>`}`;
-}
-
-function armsHtml({ arms }: Arms): Markup {
-  return html`<div class="arms text">${arms.map(
-    ({ name, arm }) =>
-      html`<div><p><b class="${name}-ink">${name}</b> ${inlineHtml(judged(arm.verdict, expectationText(arm)))}</p>
-<p class="note">${bound(sentence(arm.reason))} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`,
-  )}</div>`;
+function armHtml({ name, arm }: NamedArm): Markup {
+  return html`<div><p><b class="${name}-ink">${name}</b> ${inlineHtml(judged(arm.verdict, expectationText(arm)))}</p>
+<p class="note">${bound(sentence(arm.reason))} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`;
 }
 
 function pairsHtml({ style, pairs }: Pairs): Markup {
-  const given = pairs.filter((pair): pair is Pair => !!pair);
-  if (style === undefined || style === 'words') {
-    return html`<dl class="pairs ${style ?? ''}">${given.map(({ label, content }) => html`<dt>${inlineHtml(label)}</dt><dd>${inlineHtml(content)}</dd>`)}</dl>`;
-  }
+  const rows = pairs.map(([label, content]) => [inlineHtml(label), inlineHtml(content)] as const);
+  if (style === undefined || style === 'words')
+    return html`<dl class="pairs ${style ?? ''}">${rows.map(([label, content]) => html`<dt>${label}</dt><dd>${content}</dd>`)}</dl>`;
   const gap = style === 'lede' ? '' : '\n';
   const each = style === 'keys compared' && raw(' class="each"');
-  return html`<dl class="${style}">${gap}${given.map(
-    ({ label, content }) =>
-      html`<div><dt>${inlineHtml(label)}</dt><dd${each}>${inlineHtml(content)}</dd></div>${gap}`,
-  )}</dl>`;
-}
-
-function listHtml({ isOrdered = false, items }: List): Markup {
-  const lines = items.map(({ content }) => html`<li>${inlineHtml(content)}</li>`);
-  return isOrdered ? html`<ol>${lines}</ol>` : html`<ul>${lines}</ul>`;
+  return html`<dl class="${style}">${gap}${rows.map(([label, content]) => html`<div><dt>${label}</dt><dd${each}>${content}</dd></div>${gap}`)}</dl>`;
 }
 
 /** The first cell of a row is its header. Scrolls in itself when the page is too narrow. */
@@ -129,26 +99,29 @@ function tableHtml(block: Table | Matrix): Markup {
       : html`<td${classOf(columns[index])}>${inlineHtml(content)}</td>`;
   return html`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
 <thead><tr>${columns.map((column) => html`<th scope="col"${classOf(column)}>${titleHtml(column)}</th>`)}</tr></thead>
-<tbody>${rows.map(({ cells, isTotal }) => html`<tr${isTotal === true && raw(' class="total"')}>${cells.map(cell)}</tr>\n`)}</tbody>
+<tbody>${rows.map(({ cells, isTotal = false }) => html`<tr${isTotal && raw(' class="total"')}>${cells.map(cell)}</tr>\n`)}</tbody>
 </table></div>`;
 }
 
-function classOf(column: Column | undefined): Markup {
-  const names = [column?.isNumeric ? 'num' : '', column?.isOptional ? 'limit' : ''];
-  const classes = names.filter((name) => name !== '').join(' ');
-  return raw(classes === '' ? '' : ` class="${classes}"`);
+function classOf({ isNumeric, isOptional }: Partial<Column> = {}): Markup | false {
+  const classes = [...(isNumeric ? ['num'] : []), ...(isOptional ? ['limit'] : [])].join(' ');
+  return classes !== '' && raw(` class="${classes}"`);
 }
 
 function titleHtml({ title, arm, about }: Column): Markup {
   if (arm === undefined) return inlineHtml(title);
-  return html`<span class="${arm}-ink">${inlineHtml(title)}</span>${about !== undefined && html` <span class="about">${about}</span>`}`;
+  return html`<span class="${arm}-ink">${arm}</span>${about !== undefined && html` <span class="about">${about}</span>`}`;
 }
 
 function legendHtml(items: readonly LegendItem[]): Markup {
   return html`<ul class="legend">${items.map(
-    ({ role, text, shape }) =>
-      html`<li><span class="key ${shape ?? ''}" style="--c:var(--${role})"></span>${text}</li>`,
+    ({ role, text, shape = '' }) =>
+      html`<li><span class="key ${shape}" style="--c:var(--${role})"></span>${text}</li>`,
   )}</ul>`;
+}
+
+function captionHtml(caption: Inline): Markup | false {
+  return caption !== undefined && html`<figcaption>${inlineHtml(caption)}</figcaption>`;
 }
 
 function figureHtml({ legend, chart, caption, beside }: Figure): Markup {
@@ -161,41 +134,28 @@ function figureHtml({ legend, chart, caption, beside }: Figure): Markup {
   return html`<div class="beside${beside.isBelow && ' stacked'}">${figure}<div>${tableHtml(beside.block)}</div></div>`;
 }
 
-function captionHtml(caption: Inline): Markup | false {
-  return caption !== undefined && html`<figcaption>${inlineHtml(caption)}</figcaption>`;
-}
-
 function figuresHtml({ legend, charts, numbered, isKept }: Figures): Markup {
   const isStacked = numbered !== undefined;
-  const columns = ['', ' single', '', ' three'][charts.length] ?? '';
-  const drawings = html`<div class="arms${isStacked ? ' single stacked' : columns}">${charts.map(
+  const columns = isStacked
+    ? ' single stacked'
+    : (['', ' single', '', ' three'][charts.length] ?? '');
+  const drawings = html`<div class="arms${columns}">${charts.map(
     ({ arm: { name, arm }, chart, caption }) =>
       html`<figure><div class="arm-name"><b class="${name}-ink">${name}</b><span>${arm.design}</span></div>${chart()}${captionHtml(caption)}</figure>`,
   )}</div>`;
   const names =
     isStacked && html`<ol class="numbered">${numbered.map((name) => html`<li>${name}</li>`)}</ol>`;
-  if (isKept !== true) return html`${legendHtml(legend)}${names}${drawings}`;
+  if (!isKept) return html`${legendHtml(legend)}${names}${drawings}`;
   return html`<div class="keep${isStacked && ' tall'}">${legendHtml(legend)}\n${names}${drawings}</div>`;
 }
 
-function detailsHtml({ summary, isOpen, body }: Details): Markup {
-  return html`<details${isOpen === true && raw(' open')}><summary>${inlineHtml(summary)}</summary>${blockHtml(body)}</details>`;
-}
-
 function columnsHtml({ columns }: Columns): Markup {
-  const shown = columns.map((groups) =>
-    groups.filter(({ blocks }) => blocksFor('html', blocks).length > 0),
-  );
-  const column = (groups: readonly Group[]) =>
-    raw(
-      `<div>${groups.map((group, index) => groupHtml(group, index > 0).markup).join('\n')}</div>`,
-    );
-  const filled = shown.filter((groups) => groups.length > 0).map((groups) => column(groups).markup);
-  if (filled.length === 0) return raw('');
-  return raw(`<div class="facts" style="margin-top:24px">${filled.join('\n')}</div>`);
-}
-
-function groupHtml({ heading, blocks }: Group, isLater: boolean): Markup {
-  const gap = isLater && raw(' style="margin-top:20px"');
-  return html`<h3${gap}>${heading}</h3>${blocksHtml(blocks)}`;
+  const filled = columns
+    .map((groups) => groups.filter(({ blocks }) => blocksFor('html', blocks).length > 0))
+    .filter((groups) => groups.length > 0);
+  const group = ({ heading, blocks }: Group, index: number) =>
+    html`${index > 0 && '\n'}<h3${index > 0 && raw(' style="margin-top:20px"')}>${heading}</h3>${blocksHtml(blocks)}`;
+  const column = (groups: readonly Group[], index: number) =>
+    html`${index > 0 && '\n'}<div>${groups.map(group)}</div>`;
+  return html`<div class="facts" style="margin-top:24px">${filled.map(column)}</div>`;
 }

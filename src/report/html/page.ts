@@ -3,9 +3,8 @@
  * the same result gives the same bytes. A section without data is left out.
  */
 import type { Result } from '../../sim/result.ts';
-import type { SectionSpec } from '../blocks.ts';
-import { renderSections } from '../render-sections.ts';
-import { sections as allSections } from '../sections.ts';
+import { sectionsFor } from '../block-selection.ts';
+import { sections } from '../sections.ts';
 import { blocksHtml } from './block.ts';
 import { inlineHtml } from './inline.ts';
 import { html, raw } from './markup.ts';
@@ -14,8 +13,8 @@ import { STYLE } from './style.ts';
 /** The page may load nothing, and a browser enforces it. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-export function renderHtml(result: Result, sections: readonly SectionSpec[] = allSections): string {
-  const { head, body } = renderSections('html', result, sections);
+export function renderHtml(result: Result, renderers = sections): string {
+  const { head, body } = sectionsFor('html', result, renderers);
   const page = html`<!doctype html>
 <html lang="en">
 <head>

@@ -4,118 +4,93 @@ import {
   armColumns,
   type Block,
   type Cell,
-  type ListItem,
+  details,
+  list,
+  numeric,
+  pairs,
   type Run,
-  type SectionSpec,
+  type Section,
+  type Table,
+  table,
 } from '../blocks.ts';
 import { capitalized, countText, measureText } from '../format.ts';
 import { byMedium, judged, styled } from '../inline.ts';
 import { figureRows, invariantRows, type NamedArm } from '../rows.ts';
 import { itemTone } from '../wording.ts';
 
-export const invariants: SectionSpec = {
-  id: 'invariants',
-  render: (run) => {
-    const { arms } = run;
-    const rows = invariantRows(arms);
-    if (rows.length === 0) return null;
-    const figures = figureTable(arms);
-    const held = arms.map(({ name }, index) => {
-      const cells = rows.flatMap(({ cells: all }) => all[index] ?? []);
-      const passed = cells.filter((cell) => cell.verdict === 'pass').length;
-      return `${name} ${passed} of ${cells.length} hold`;
-    });
-    return {
-      title: 'Invariants',
-      blocks: [
-        {
-          kind: 'matrix',
-          label: 'Invariants',
-          title: byMedium({ html: 'Statement', markdown: 'Invariant' }),
-          arms,
-          fields: [
-            { title: 'Verdict' },
-            { title: 'Checked', isNumeric: true },
-            { title: 'Violations', isNumeric: true },
-          ],
-          items: rows.map(({ item, cells }) => ({
-            head: item.statement,
-            cells: cells.map(invariantCell),
-          })),
-        },
-        figures,
-        ...rows.flatMap(({ cells }) =>
-          cells.map((cell, index) => cell && witness(cell, arms[index]!.name)),
-        ),
-      ],
-      console: {
-        tables: [figures],
-        facts: [{ kind: 'pairs', pairs: [{ label: 'invariants', content: held.join(', ') }] }],
-        problems: [{ kind: 'list', items: violations(run) }],
-      },
-    };
-  },
-};
-
-function invariantCell(cell: InvariantResult | null): Cell | null {
-  if (cell === null) return null;
-  const checked = countText(cell.checked);
-  const found = countText(cell.violations);
-  return {
-    shown: [
-      judged(cell.verdict),
-      styled(
-        'under',
-        `${checked} checked, ${found} ${cell.violations === 1 ? 'violation' : 'violations'}`,
-      ),
-      cell.reason !== undefined && styled('reason', cell.reason),
-    ],
-    fields: [judged(cell.verdict), checked, found],
-  };
-}
-
-/** The numbers the checkers measured, beside the verdicts they gave. */
-function figureTable(arms: readonly NamedArm[]): Block | null {
-  const rows = figureRows(arms);
+export function invariants({ result, arms }: Run): Section | null {
+  const rows = invariantRows(arms);
   if (rows.length === 0) return null;
-  return {
-    kind: 'table',
-    label: 'Figures by arm',
-    columns: [{ title: byMedium({ html: 'Measured', console: 'measured' }) }, ...armColumns(arms)],
-    rows: rows.map(({ item, cells }) => ({
-      cells: [
-        byMedium({ html: capitalized(item.label), console: item.label }),
-        ...cells.map((cell) => cell && styled('value', measureText(cell.value, cell.unit))),
-      ],
-    })),
-  };
-}
-
-function witness(cell: InvariantResult, arm: string): Block | null {
-  if (cell.witness.length === 0) return null;
-  const text = cell.witness.map((item) => JSON.stringify(item)).join('\n');
-  return {
-    kind: 'details',
-    summary: byMedium({
-      html: `Witnesses of ${cell.id} in ${arm}: ${countText(cell.witness.length)}`,
-      markdown: `Witness of ${cell.id} in ${arm}:`,
-    }),
-    isOpen: cell.verdict === 'fail',
-    body: { kind: 'code', text },
-  };
-}
-
-function violations({ result, arms }: Run): ListItem[] {
-  return arms.flatMap((named) =>
+  const figures = figureTable(arms);
+  const held = arms.map(({ name }, index) => {
+    const cells = rows.flatMap(({ cells: all }) => all[index] ?? []);
+    const passed = cells.filter((cell) => cell.verdict === 'pass').length;
+    return `${name} ${passed} of ${cells.length} hold`;
+  });
+  const problems = arms.flatMap((named) =>
     named.arm.invariants
       .filter(({ verdict }) => verdict !== 'pass')
       .map((item) => {
         const found = `${countText(item.violations)} violations in ${countText(item.checked)} checked`;
-        return {
-          content: `${named.name} ${item.id}: ${item.statement} ${item.reason ?? found}`,
-          tone: itemTone(result, named, { ...item, kind: 'invariant' }),
-          arm: named.name,
-        };
+        const text = `${named.name} ${item.id}: ${item.statement} ${item.reason ?? found}`;
+        const tone = itemTone(result, named, { ...item, kind: 'invariant' });
+        return [styled(tone, text), named.name] as const;
       }),
   );
+  return {
+    id: 'invariants',
+    title: 'Invariants',
+    blocks: [
+      {
+        kind: 'matrix',
+        label: 'Invariants',
+        title: byMedium('Statement', 'Invariant'),
+        arms,
+        fields: [{ title: 'Verdict' }, ...numeric('Checked', 'Violations')],
+        items: rows.map(({ item, cells }) => ({
+          head: item.statement,
+          cells: cells.map(invariantCell),
+        })),
+      },
+      figures,
+      ...rows.flatMap(({ cells }) => cells.map((cell, index) => witness(cell, arms[index]!.name))),
+    ],
+    console: {
+      tables: [figures],
+      facts: [pairs([['invariants', held.join(', ')]])],
+      problems: [list(problems)],
+    },
+  };
+}
+
+function invariantCell(cell: InvariantResult | null): Cell | null {
+  if (cell === null) return null;
+  const verdict = judged(cell.verdict);
+  const [checked, found] = [countText(cell.checked), countText(cell.violations)];
+  const counts = `${checked} checked, ${found} ${cell.violations === 1 ? 'violation' : 'violations'}`;
+  const reason = cell.reason !== undefined && styled('reason', cell.reason);
+  return {
+    shown: [verdict, styled('under', counts), reason],
+    fields: [verdict, checked, found],
+  };
+}
+
+/** The numbers the checkers measured, beside the verdicts they gave. */
+function figureTable(arms: readonly NamedArm[]): Table {
+  const columns = [{ title: byMedium('Measured', 'Measured', 'measured') }, ...armColumns(arms)];
+  const rows = figureRows(arms).map(({ item: { label }, cells }) => [
+    byMedium(capitalized(label), undefined, label),
+    ...cells.map((cell) => cell && styled('value', measureText(cell.value, cell.unit))),
+  ]);
+  return table('Figures by arm', columns, rows);
+}
+
+function witness(cell: InvariantResult | null, arm: string): Block | null {
+  if (cell === null || cell.witness.length === 0) return null;
+  const summary = byMedium(
+    `Witnesses of ${cell.id} in ${arm}: ${countText(cell.witness.length)}`,
+    `Witness of ${cell.id} in ${arm}:`,
+  );
+  const text = cell.witness.map((item) => JSON.stringify(item)).join('\n');
+  return details(summary, { kind: 'code', text }, cell.verdict === 'fail');
 }

@@ -1,86 +1,59 @@
 /** The top of every report: what a reader takes away in ten seconds. */
-import type { Result } from '../../sim/result.ts';
-import type { Block, Pair, Paragraph, SectionSpec } from '../blocks.ts';
+import {
+  type Block,
+  list,
+  only,
+  type Paragraph,
+  pairs,
+  paragraph,
+  type Run,
+  type Section,
+} from '../blocks.ts';
 import {
   capitalized,
   countText,
   durationText,
-  instantText,
   measureText,
   percentileText,
   percentText,
   rateText,
   timesText,
 } from '../format.ts';
-import { byMedium, code, type Inline, strong, styled } from '../inline.ts';
+import { byMedium, type Inline, styled } from '../inline.ts';
 import { costRows, figureRows, type NamedArm } from '../rows.ts';
-import { exitText } from '../wording.ts';
 
-export const verdict: SectionSpec = {
-  id: 'verdict',
-  render: ({ result, arms }) => {
-    const headline = headlineOf(result);
-    const { failed } = result;
-    const ids = failed.map((id, index): Inline => [index > 0 && ', ', code(id)]);
-    const partial = byMedium({
-      html: 'The run was interrupted; this report shows what there was until then.',
-      markdown: 'This report is partial.',
-    });
-    const question: Pair = { label: 'Question', content: styled('prose', result.question) };
-    const situation = styled('prose', result.situation);
-    return {
-      blocks: [
-        headline,
-        result.aborted && banner('alert', 'Aborted.', partial),
-        result.quick && banner('banner', 'Quick run.', result.scaleNote),
-        failed.length > 0 && banner('alert', 'Failed against expectation:', ids),
-        {
-          kind: 'pairs',
-          style: 'lede',
-          pairs: [{ label: result.title, content: situation }, question],
-          media: ['html'],
-        },
-        {
-          kind: 'pairs',
-          style: 'lede',
-          pairs: [question, { label: 'Situation', content: situation }],
-          media: ['markdown'],
-        },
-        comparedFigures(arms) ?? keyFigures(arms),
-        arms.length > 0 && { kind: 'arms', arms, media: ['markdown'] },
-      ],
-      console: {
-        verdict: [headline],
-        problems: [
-          failed.length > 0 && {
-            kind: 'list',
-            items: [{ content: `against expectation: ${failed.join(', ')}`, tone: 'bad' }],
-          },
-        ],
-      },
-    };
-  },
-};
-
-function headlineOf(result: Result): Block {
-  const { scenario, title, sentence, aborted, quick } = result;
+export function verdict({ result, arms }: Run): Section {
+  const headline = { kind: 'headline', result } as const;
+  const { aborted, quick, failed, scaleNote, title } = result;
+  const ids = failed.map((id, index): Inline => [index > 0 && ', ', styled('code', id)]);
+  const partial = byMedium(
+    'The run was interrupted; this report shows what there was until then.',
+    'This report is partial.',
+  );
+  const question = ['Question', styled('prose', result.question)] as const;
+  const situation = styled('prose', result.situation);
+  const unexpected = `against expectation: ${failed.join(', ')}`;
   return {
-    kind: 'headline',
-    verdict: result.verdict,
-    sentence,
-    scenario,
-    title,
-    exit: exitText(result.exitCode),
-    run: `${instantText(result.startedAt)}, run ${result.runId}`,
-    marks: [
-      ...(aborted ? ['aborted: this result is partial'] : []),
-      ...(quick ? ['quick run'] : []),
+    id: 'verdict',
+    blocks: [
+      headline,
+      aborted && banner('alert', 'Aborted.', partial),
+      quick && banner('banner', 'Quick run.', scaleNote),
+      failed.length > 0 && banner('alert', 'Failed against expectation:', ids),
+      only('html', pairs([[title, situation], question], 'lede')),
+      only('markdown', pairs([question, ['Situation', situation]], 'lede')),
+      only('html', comparedFigures(arms) ?? keyFigures(arms)),
+      only('markdown', { kind: 'arms', arms }),
     ],
+    console: {
+      verdict: [headline],
+      problems: [failed.length > 0 && list([[styled('bad', unexpected)]])],
+    },
   };
 }
 
-function banner(style: 'banner' | 'alert', label: string, content: Inline): Paragraph {
-  return { kind: 'paragraph', style, content: [strong(label), ' ', content] };
+function banner(style: Paragraph['style'], label: string, content: Inline): Paragraph {
+  return paragraph([styled('strong', label), ' ', content], style);
 }
 
 /** Most figures of checkers that the top of the page shows. */
@@ -95,34 +68,28 @@ function comparedFigures(arms: readonly NamedArm[]): Block | null {
       const text = texts[index] ?? null;
       return text !== null && { style: 'ink', arm: name, content: [text, styled('small', name)] };
     });
-  const [cost] = costRows(arms);
-  const rows = [
-    ...figures.map(({ item, cells }) => ({ label: item.label, cells })),
-    ...(cost === undefined
-      ? []
-      : [{ label: `${cost.item.label} per operation`, cells: cost.cells }]),
-  ];
-  const measured = rows.map(({ label, cells }) => ({
-    label: capitalized(label),
-    content: each(cells.map((cell) => cell && measureText(cell.value, cell.unit))),
-  }));
-  const p99 = arms.map(({ arm }) => percentileText(arm.latency.p99Us, 0.99, arm.latency.count));
-  return {
-    kind: 'pairs',
-    style: 'keys compared',
-    pairs: [...measured, { label: 'p99 response time, judged phases', content: each(p99) }],
-    media: ['html'],
-  };
+  const cost = costRows(arms)
+    .slice(0, 1)
+    .map(({ item, cells }) => {
+      return { item: { ...item, label: `${item.label} per operation` }, cells };
+    });
+  const measured = [...figures, ...cost].map(({ item, cells }) => {
+    const texts = cells.map((cell) => cell && measureText(cell.value, cell.unit));
+    return [capitalized(item.label), each(texts)] as const;
+  });
+  const p99 = ['p99 response time, judged phases', each(arms.map(p99Text))] as const;
+  return pairs([...measured, p99], 'keys compared');
 }
 
 /** Before and after of the figures the incident is about, largest first in meaning: p99, mean, CPU, traffic held. */
-function keyFigures(arms: readonly NamedArm[]): Block | null {
+function keyFigures(arms: readonly NamedArm[]): Block {
   const from = arms.find(({ name }) => name === 'before');
   const to = arms.find(({ name }) => name === 'after');
-  const measured = [from, to]
-    .filter((named) => named !== undefined)
-    .filter(({ arm }) => arm.latency.count > 0);
-  if (measured.length === 0) return null;
+  const measured = [from, to].flatMap((named) =>
+    named && named.arm.latency.count > 0 ? [named] : [],
+  );
+  const [first] = measured;
+  if (first === undefined) return pairs([]);
   const change = (pick: (named: NamedArm) => string): Inline => [
     from && styled('from', pick(from)),
     from && to && styled('arrow', '→'),
@@ -130,40 +97,32 @@ function keyFigures(arms: readonly NamedArm[]): Block | null {
   ];
   const n = measured.map(({ arm }) => countText(arm.latency.count)).join(' and ');
   const samples = styled('small', `n = ${n}`);
-  const p99 = ({ arm }: NamedArm) => percentileText(arm.latency.p99Us, 0.99, arm.latency.count);
-  const mean = ({ arm }: NamedArm) =>
-    arm.latency.count === 0 ? 'no data' : durationText(arm.latency.meanUs);
-  const busiest = busiestProcess(measured[0]!);
+  const mean = ({ arm: { latency } }: NamedArm) =>
+    latency.count === 0 ? 'no data' : durationText(latency.meanUs);
+  const busiest = busiestProcess(first);
   const cpu = ({ arm }: NamedArm) => percentText(arm.resources[busiest ?? '']?.cpuPercent ?? null);
-  const same = measured.length > 1 ? ', same load' : '';
-  return {
-    kind: 'pairs',
-    style: 'keys',
-    pairs: [
-      { label: 'p99 response time', content: [change(p99), samples] },
-      { label: 'Mean response time', content: [change(mean), samples] },
-      busiest !== null && {
-        label: `CPU of ${busiest}`,
-        content: [change(cpu), styled('small', `of one core${same}`)],
-      },
-      held(to ?? from!),
-    ],
-    media: ['html'],
-  };
+  const ofCore = styled('small', `of one core${measured.length > 1 ? ', same load' : ''}`);
+  const rows: [string, Inline][] = [
+    ['p99 response time', [change(p99Text), samples]],
+    ['Mean response time', [change(mean), samples]],
+  ];
+  if (busiest !== undefined) rows.push([`CPU of ${busiest}`, [change(cpu), ofCore]]);
+  return pairs([...rows, ...held(to ?? first)], 'keys');
 }
 
-function held({ arm }: NamedArm): Pair | null {
+function held({ arm }: NamedArm): [string, Inline][] {
   const rate = arm.capacity?.holdsPerSecond ?? null;
-  if (rate === null) return null;
+  if (rate === null) return [];
   const times = arm.capacity?.timesBefore ?? null;
   const note = times === null ? 'highest step that held' : `at least ${timesText(times)} before`;
-  return {
-    label: 'Traffic held within the SLOs',
-    content: [rateText(rate), styled('small', note)],
-  };
+  return [['Traffic held within the SLOs', [rateText(rate), styled('small', note)]]];
 }
 
-function busiestProcess({ arm }: NamedArm): string | null {
+function p99Text({ arm: { latency } }: NamedArm): string {
+  return percentileText(latency.p99Us, 0.99, latency.count);
+}
+
+function busiestProcess({ arm }: NamedArm): string | undefined {
   const ranked = Object.entries(arm.resources).sort(([, a], [, b]) => b.cpuPercent - a.cpuPercent);
-  return ranked[0]?.[0] ?? null;
+  return ranked[0]?.[0];
 }
