@@ -3,12 +3,12 @@ import type { Result } from '../sim/result.ts';
 import {
   armColumns,
   type Block,
-  type Cell,
   type Matrix,
+  type MatrixCell,
   type RenderSection,
-  type Row,
   type Section,
   type Table,
+  type TableRow,
 } from './blocks.ts';
 import type { Inline, Medium } from './inline.ts';
 import { namedArms } from './rows.ts';
@@ -70,7 +70,7 @@ function layOut(medium: Medium, matrix: Matrix): Table {
   }
   const isByArm = medium !== 'html' && matrix.isByArm === true;
   const inOrder = <T>(head: T, arm: T) => (isByArm ? [arm, head] : [head, arm]);
-  const row = (head: Inline, at: number, cell: Cell | null | undefined): Row[] =>
+  const row = (head: Inline, at: number, cell: MatrixCell | null | undefined): TableRow[] =>
     cell ? [{ cells: [...inOrder(head, arms[at]!.name), ...cell.fields] }] : [];
   const rows = isByArm
     ? arms.flatMap((_, at) => items.flatMap(({ head, cells }) => row(head, at, cells[at])))

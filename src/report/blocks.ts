@@ -98,7 +98,7 @@ export interface Column extends ForMedia {
   readonly isShare?: boolean;
 }
 
-export interface Row extends ForMedia {
+export interface TableRow extends ForMedia {
   /** One for each column; the first is the row's header. */
   readonly cells: readonly Inline[];
   readonly isTotal?: boolean;
@@ -109,7 +109,7 @@ export interface Table {
   /** For a reader who cannot see it. */
   readonly label: string;
   readonly columns: readonly Column[];
-  readonly rows: readonly Row[];
+  readonly rows: readonly TableRow[];
 }
 
 /**
@@ -123,7 +123,10 @@ export interface Matrix {
   readonly about?: string;
   readonly arms: readonly NamedArm[];
   readonly fields: readonly Column[];
-  readonly items: readonly { readonly head: Inline; readonly cells: readonly (Cell | null)[] }[];
+  readonly items: readonly {
+    readonly head: Inline;
+    readonly cells: readonly (MatrixCell | null)[];
+  }[];
   /** On the page, in place of a cell that is null. */
   readonly missing?: string;
   /** A list on the page too. */
@@ -132,7 +135,7 @@ export interface Matrix {
   readonly isByArm?: boolean;
 }
 
-export interface Cell {
+export interface MatrixCell {
   readonly shown: Inline;
   readonly fields: readonly Inline[];
 }
@@ -221,7 +224,7 @@ export function list(items: readonly Item[], isOrdered = false): List {
 export function table(
   label: string,
   columns: readonly (Column | string)[],
-  rows: readonly (readonly Inline[] | Row)[],
+  rows: readonly (readonly Inline[] | TableRow)[],
 ): Table {
   return {
     kind: 'table',

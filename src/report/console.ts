@@ -43,7 +43,7 @@ export function renderConsole(
     const first = place === 'ending' ? [report] : [];
     const blocks = [...first, ...rendered.flatMap((section) => section[place] ?? [])];
     const parts = blocksFor('console', blocks).flatMap((block) => partsOf(block, width));
-    return together(parts, ({ arm }) => arms.findIndex(({ name }) => name === arm));
+    return paragraphsOf(parts, ({ arm }) => arms.findIndex(({ name }) => name === arm));
   });
   const lines = paragraphs
     .flatMap((paragraph, index) => (index === 0 ? paragraph : [[INDENT], ...paragraph]))
@@ -52,7 +52,7 @@ export function renderConsole(
 }
 
 /** Neighbouring pairs and list items are one paragraph, arm by arm; anything else stands alone. */
-function together(parts: readonly Part[], order: (part: Part) => number): Line[][] {
+function paragraphsOf(parts: readonly Part[], order: (part: Part) => number): Line[][] {
   const groups: Part[][] = [];
   for (const part of parts) {
     const last = groups.at(-1);

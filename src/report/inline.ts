@@ -48,3 +48,23 @@ export function judged(verdict: Verdict, word = verdictWord(verdict)): Judged {
 export function byMedium(html: Inline, markdown = html, console = markdown): ByMedium {
   return { html, markdown, console };
 }
+
+/** What a format makes of each piece; `text` gets what is untrusted. */
+export interface InlineWriter {
+  readonly text: (text: string) => string;
+  readonly judged: (judged: Judged) => string;
+  readonly share: (share: Share) => string;
+  /** `inner` is what the content was written as. */
+  readonly styled: (styled: Styled, inner: string) => string;
+}
+
+export function writeInline(content: Inline, medium: Medium, writer: InlineWriter): string {
+  if (content === null || content === false || content === undefined) return '';
+  if (typeof content === 'string') return writer.text(content);
+  if ('verdict' in content) return writer.judged(content);
+  if ('share' in content) return writer.share(content);
+  if ('html' in content) return writeInline(content[medium], medium, writer);
+  if ('style' in content)
+    return writer.styled(content, writeInline(content.content, medium, writer));
+  return content.map((part) => writeInline(part, medium, writer)).join('');
+}

@@ -6,7 +6,7 @@ import type { Result } from '../sim/result.ts';
 import { blocksFor, sectionsFor, tableFor } from './block-selection.ts';
 import type { Block, Blocks, Column, List, Matrix, Pairs, Table } from './blocks.ts';
 import { sentence } from './format.ts';
-import type { Inline } from './inline.ts';
+import { type Inline, type InlineWriter, writeInline } from './inline.ts';
 import { code, codeBlock, plain, table } from './markdown-text.ts';
 import type { NamedArm } from './rows.ts';
 import { sections } from './sections.ts';
@@ -99,25 +99,21 @@ function tableMarkdown(block: Table | Matrix): string {
   return table(titles, cells, first < 0 ? columns.length : first);
 }
 
-/** Escaped text among other text: the spaces at its ends count. */
-function fragment(text: string): string {
-  const [, before = '', inner = '', after = ''] = /^(\s*)(.*?)(\s*)$/s.exec(text) ?? [];
-  return `${before && ' '}${plain(inner)}${after && ' '}`;
+function inline(content: Inline): string {
+  return writeInline(content, 'markdown', writer);
 }
 
-function inline(content: Inline): string {
-  if (content === null || content === false || content === undefined) return '';
-  if (typeof content === 'string') return fragment(content);
-  if ('html' in content) return inline(content.markdown);
-  if ('verdict' in content) return content.mark;
-  if ('share' in content) return content.text;
-  if (!('style' in content)) return content.map(inline).join('');
-  const { style, content: inner } = content;
-  const text = inline(inner);
-  if (style === 'break') return ' ';
-  if (style === 'code' || style === 'statement') return code(String(inner));
-  if (style === 'strong' || style === 'alarm') return `**${text}**`;
-  if (style === 'tag') return ` **${text}**`;
-  if (style === 'aside') return ` (${text})`;
-  return ['under', 'note', 'optional', 'small'].includes(style) ? ` ${text}` : text;
-}
+const writer: InlineWriter = {
+  // Among other text, the spaces at its ends count.
+  text: (text) => `${/^\s/.test(text) ? ' ' : ''}${plain(text)}${/\S\s+$/.test(text) ? ' ' : ''}`,
+  judged: ({ mark }) => mark,
+  share: ({ text }) => text,
+  styled: ({ style, content }, inner) => {
+    if (style === 'break') return ' ';
+    if (style === 'code' || style === 'statement') return code(String(content));
+    if (style === 'strong' || style === 'alarm') return `**${inner}**`;
+    if (style === 'tag') return ` **${inner}**`;
+    if (style === 'aside') return ` (${inner})`;
+    return ['under', 'note', 'optional', 'small'].includes(style) ? ` ${inner}` : inner;
+  },
+};

@@ -1,5 +1,13 @@
 /** Every fault with its end and the recovery from it. */
-import { type Cell, intro, numeric, pairs, paragraph, type Run, type Section } from '../blocks.ts';
+import {
+  intro,
+  type MatrixCell,
+  numeric,
+  pairs,
+  paragraph,
+  type Run,
+  type Section,
+} from '../blocks.ts';
 import { type FaultCell, faultRows } from '../fault-rows.ts';
 import { instantOffsetText } from '../format.ts';
 import { type Inline, judged, styled } from '../inline.ts';
@@ -38,7 +46,7 @@ export function faults({ arms }: Run): Section | null {
   };
 }
 
-function faultCell(fault: FaultCell | null): Cell | null {
+function faultCell(fault: FaultCell | null): MatrixCell | null {
   if (fault === null) return null;
   const { ending, detail, recovery } = fault;
   const [from, to] = [instantOffsetText(fault.startUs), instantOffsetText(fault.endUs)];

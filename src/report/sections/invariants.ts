@@ -3,9 +3,9 @@ import type { InvariantResult } from '../../sim/result.ts';
 import {
   armColumns,
   type Block,
-  type Cell,
   details,
   list,
+  type MatrixCell,
   numeric,
   pairs,
   type Run,
@@ -63,7 +63,7 @@ export function invariants({ result, arms }: Run): Section | null {
   };
 }
 
-function invariantCell(cell: InvariantResult | null): Cell | null {
+function invariantCell(cell: InvariantResult | null): MatrixCell | null {
   if (cell === null) return null;
   const verdict = judged(cell.verdict);
   const [checked, found] = [countText(cell.checked), countText(cell.violations)];

@@ -1,6 +1,6 @@
 /** Every phase judged, arm beside arm. */
 import type { PhaseSummary } from '../../sim/result.ts';
-import { type Cell, intro, list, numeric, only, type Run, type Section } from '../blocks.ts';
+import { intro, list, type MatrixCell, numeric, only, type Run, type Section } from '../blocks.ts';
 import { countText, durationText, percentileText, ratioText } from '../format.ts';
 import { byMedium, type Inline, styled } from '../inline.ts';
 import { isPhased, type NamedArm, phaseRows } from '../rows.ts';
@@ -60,7 +60,7 @@ function faultsWithin(arms: readonly NamedArm[], phase: string): string[] {
   return [...new Set(found)];
 }
 
-function phaseCell(phase: PhaseSummary | null): Cell | null {
+function phaseCell(phase: PhaseSummary | null): MatrixCell | null {
   if (phase === null) return null;
   const { load } = phase;
   if (load === null) return { shown: styled('muted', 'no load'), fields: ['', '', '', '', '0'] };

@@ -1,5 +1,5 @@
 /** What the nodes of the testbed and the load generator spent. Their names are the result's. */
-import { type Cell, intro, numeric, only, type Run, type Section } from '../blocks.ts';
+import { intro, type MatrixCell, numeric, only, type Run, type Section } from '../blocks.ts';
 import { cpuChart, processNames, sharedCpuScale } from '../charts/cpu.ts';
 import { seriesLegend } from '../charts/palette.ts';
 import { bytesText, durationText, percentText } from '../format.ts';
@@ -40,7 +40,7 @@ export function resources({ arms }: Run): Section | null {
   };
 }
 
-function resourceCell({ arm }: NamedArm, process: string): Cell | null {
+function resourceCell({ arm }: NamedArm, process: string): MatrixCell | null {
   const used = arm.resources[process];
   if (used === undefined) return null;
   const [cpu, each] = [percentText(used.cpuPercent), durationText(used.cpuUsPerOperation)];

@@ -4,10 +4,10 @@ import {
   type Column,
   list,
   only,
-  type Row,
   type Run,
   type Section,
   type Table,
+  type TableRow,
   table,
 } from '../blocks.ts';
 import { countText, measureText } from '../format.ts';
@@ -56,7 +56,7 @@ function sloTable({ result, arms }: Run): Table {
     // Last, so that a narrow terminal cuts this and not a number.
     { title: '', media: ['console'] },
   ];
-  const below = (label: string, cellOf: (named: NamedArm) => Inline): Row => ({
+  const below = (label: string, cellOf: (named: NamedArm) => Inline): TableRow => ({
     cells: [styled('faint', label), null, ...arms.flatMap((named) => [cellOf(named), null]), null],
     media: ['console'],
   });

@@ -4,10 +4,10 @@ import {
   intro,
   numeric,
   only,
-  type Row,
   type Run,
   type Section,
   type Table,
+  type TableRow,
   table,
 } from '../blocks.ts';
 import type { LegendItem } from '../charts/palette.ts';
@@ -59,7 +59,7 @@ function latencyTable(arms: readonly NamedArm[]): Table {
     label,
     ...columns.map((column) => percentile(column[index]!.text)),
   ]);
-  const total = (label: Inline, pick: (arm: NamedArm['arm']) => string): Row => {
+  const total = (label: Inline, pick: (arm: NamedArm['arm']) => string): TableRow => {
     return { cells: [label, ...arms.map(({ arm }) => pick(arm))], isTotal: true };
   };
   const served = total('service time, mean', ({ serviceTime: { count, meanUs } }) =>
