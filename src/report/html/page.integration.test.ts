@@ -9,10 +9,11 @@ import {
   brokenResult,
   emptyResult,
   hostileResult,
-} from './fixtures/edge-results.ts';
-import { turn1Result } from './fixtures/turn1-result.ts';
-import { turn4Result } from './fixtures/turn4-result.ts';
-import { renderHtml } from './html.ts';
+} from '../fixtures/edge-results.ts';
+import { manyNodesResult } from '../fixtures/many-nodes.ts';
+import { turn1Result } from '../fixtures/turn1-result.ts';
+import { turn4Result } from '../fixtures/turn4-result.ts';
+import { renderHtml } from './page.ts';
 
 const executablePath = process.env.PLATFORM_CHROMIUM ?? '/usr/bin/chromium';
 const results = {
@@ -22,6 +23,7 @@ const results = {
   hostileResult,
   emptyResult,
   abortedResult,
+  manyNodesResult,
 };
 
 interface Seen {
@@ -137,7 +139,7 @@ describe('the page in Chromium', () => {
   });
 
   const edges = (
-    ['brokenResult', 'hostileResult', 'emptyResult', 'abortedResult'] as const
+    ['brokenResult', 'hostileResult', 'emptyResult', 'abortedResult', 'manyNodesResult'] as const
   ).flatMap((name) => [1200, 390].map((width) => ({ name, width })));
 
   it.each(edges)('holds together at the edges: $name, $width px', async ({ name, width }) => {

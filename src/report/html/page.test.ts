@@ -4,10 +4,10 @@ import {
   brokenResult,
   emptyResult,
   hostileResult,
-} from './fixtures/edge-results.ts';
-import { turn1Result } from './fixtures/turn1-result.ts';
-import { turn4Result } from './fixtures/turn4-result.ts';
-import { renderHtml } from './html.ts';
+} from '../fixtures/edge-results.ts';
+import { turn1Result } from '../fixtures/turn1-result.ts';
+import { turn4Result } from '../fixtures/turn4-result.ts';
+import { renderHtml } from './page.ts';
 
 const sections = (page: string) =>
   [...page.matchAll(/<section id="([\w-]+)"/g)].map(([, id]) => id);
@@ -176,6 +176,6 @@ describe('renderHtml', () => {
   });
 
   it('matches the golden file', async () => {
-    await expect(renderHtml(turn4Result)).toMatchFileSnapshot('golden/turn4.report.html.golden');
+    await expect(renderHtml(turn4Result)).toMatchFileSnapshot('../golden/turn4.report.html.golden');
   });
 });
