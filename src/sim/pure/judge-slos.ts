@@ -80,14 +80,13 @@ export function stepPhase(index: number): string {
   return `step-${index + 1}`;
 }
 
-/** The service's histograms that are judged over a phase, under --quick or not. */
+/** The service's histograms that are judged over a phase. */
 export function metricsIn(
   slos: readonly Slo[],
   phase: { readonly name: string; readonly judged?: boolean },
 ): string[] {
   const names = slos
     .filter(({ phases }) => phases?.includes(phase.name) ?? phase.judged === true)
-    .flatMap(({ objective, quickObjective = objective }) => [objective, quickObjective])
-    .map((objective) => parseSlo(objective).metric);
+    .map(({ objective }) => parseSlo(objective).metric);
   return [...new Set(names)].filter((name) => name !== '');
 }
