@@ -2,14 +2,13 @@
 import type { ArmRun } from '../arm-run.ts';
 import { readHistory } from '../effects/load/engine/read-history.ts';
 import type { OperationRecord } from '../history.ts';
-import { judgeStep } from '../pure/capacity.ts';
+import { judgeStep, stepPhase } from '../pure/capacity.ts';
 import {
   nextStep,
   type PlannedStep,
   type SearchPlan,
   type TriedStep,
 } from '../pure/capacity-search.ts';
-import { stepPhase } from '../pure/judge-slos.ts';
 import { errorSamplesNeeded, latencySamplesNeeded } from '../pure/slo.ts';
 import type { LoadStep } from '../result.ts';
 

@@ -7,7 +7,7 @@ import type { HistoryRecord } from '../history.ts';
 import type { Figure, LatencySummary, LoadStep, SloResult } from '../result.ts';
 import type { Slo } from '../scenario.ts';
 import type { LogicalOperation } from './attempts.ts';
-import { heldSteps } from './capacity.ts';
+import { heldSteps, stepPhase } from './capacity.ts';
 import { summarize } from './histogram.ts';
 import { metricGain } from './metric-gain.ts';
 import { responseUs } from './series.ts';
@@ -73,11 +73,6 @@ function referenceOf(operations: readonly LogicalOperation[]): SloReference {
 
 export function isError({ outcome }: LogicalOperation): boolean {
   return outcome !== 'ok';
-}
-
-/** Name of the n-th step of rising load, as it stands in the history. */
-export function stepPhase(index: number): string {
-  return `step-${index + 1}`;
 }
 
 /** The service's histograms that are judged over a phase. */
