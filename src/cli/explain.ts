@@ -30,7 +30,7 @@ export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io)
 
 type Explanation = ReturnType<typeof explain>;
 
-function explain(plan: Plan, quick: string) {
+function explain(plan: Plan, quickNote: string) {
   const armOf = (of: string) => plan.arms.find(({ name }) => name === of);
   const [before, after] = [armOf('before'), armOf('after')];
   const [documented = []] = plan.arms.map((arm) => arm.documented).filter(({ length }) => length);
@@ -48,7 +48,7 @@ function explain(plan: Plan, quick: string) {
     ...phaseFacts(plan),
     slos: plan.slos.map((slo) => ({ ...slo, scope: scopeIn(plan, slo) })),
     invariants: plan.invariants.map(({ id, statement }) => ({ id, statement })),
-    quick,
+    quick: quickNote,
     commands: [
       `platform sim ${plan.id}`,
       `platform sim ${plan.id} --quick`,

@@ -1,16 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { findDesign } from '../services/lineage.ts';
 import type { Load } from '../sim/load-kinds.ts';
+import type { CalibratedUsers } from '../sim/loads/population.ts';
 import { armOf } from '../sim/plan.ts';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
 import { resolve } from '../sim/resolve.ts';
-import type {
-  Arm,
-  CalibratedUsers,
-  Declaration,
-  DeclareOptions,
-  Scenario,
-} from '../sim/scenario.ts';
+import type { Arm, Declaration, DeclareOptions, Scenario } from '../sim/scenario.ts';
 import { activityCorrect, microsOf } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { viewOf } from './fixtures/platform-parts.ts';

@@ -8,14 +8,14 @@
  * as documented; the latencies then have to follow by themselves.
  */
 import { findDesign } from '../services/lineage.ts';
+import type { CalibratedUsers } from '../sim/loads/population.ts';
+import type { RisingLoad } from '../sim/loads/search-capacity.ts';
 import type { OperationTemplate } from '../sim/pure/workload.ts';
 import type {
   Arm,
-  CalibratedUsers,
   Declaration,
   Documented,
   Phase,
-  RisingLoad,
 } from '../sim/scenario.ts';
 import {
   activityCorrect,

@@ -41,7 +41,7 @@ export interface Loaded {
 type Shown = { -readonly [Key in keyof Loaded]: Loaded[Key] | null };
 
 export async function runPhases(run: ArmRun, options: PhasesOptions): Promise<Loaded> {
-  const { plan, arm } = options;
+  const { plan, arm, operationsFile, lagLimitUs, usersOf, brokenPerSecond } = options;
   const shown: Shown = {
     ...{ users: null, window: null, evidence: null, costs: null, capacity: null },
     calibration: null,
@@ -49,9 +49,12 @@ export async function runPhases(run: ArmRun, options: PhasesOptions): Promise<Lo
   const reported = reportedPhase(options);
   for (const [index, phase] of arm.phases.entries()) {
     const context: LoadContext = {
-      ...options,
       arm: run,
       slos: plan.slos,
+      operationsFile,
+      lagLimitUs,
+      usersOf,
+      brokenPerSecond,
       // Every arm meets the same arrivals, every phase others.
       seed: plan.seed + index,
       measure: async (described, work) => {

@@ -72,47 +72,6 @@ export interface Invariant {
   check(history: readonly HistoryRecord[]): Omit<InvariantResult, 'id' | 'statement'>;
 }
 
-/** The load of the incident: a finite population, held at the size that keeps a resource at a target. */
-export interface CalibratedUsers {
-  readonly think: { readonly meanMs: number; readonly shape: number };
-  /** Where PostgreSQL's CPU should settle, percent of the cores it was given, and the tolerated band. */
-  readonly cpuPercent: { readonly target: number; readonly low: number; readonly high: number };
-  /** Documented mean response, used to size the population from the probed service time. */
-  readonly expectedMeanMs: number;
-  /** Service time the documented figures imply; sizes the population where nothing can be probed. */
-  readonly nominalServiceMs: number;
-  /** Open arrivals that measure the service time of this machine, far below saturation. */
-  readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
-  readonly minUsers: number;
-  readonly maxUsers: number;
-  /**
-   * The population is corrected every `periodMs`: by the CPU per operation, which is forgotten over `memoryMs`, and
-   * by the integral of the distance to the target, with `gainPerSecond`.
-   */
-  readonly hold: {
-    readonly periodMs: number;
-    readonly memoryMs: number;
-    readonly gainPerSecond: number;
-  };
-  readonly warmupMs: number;
-  readonly measureMs: number;
-  /** Judged phase of the other arms under the same population. */
-  readonly sameLoadMs: number;
-}
-
-/**
- * Rising load: open arrivals, step by step until an SLO breaks. It begins where the arm
- * surely holds, after a warm-up at that rate that is not judged.
- */
-export interface RisingLoad {
-  readonly warmUpMs: number;
-  readonly startPerSecond: number;
-  readonly factor: number;
-  readonly maxPerSecond: number;
-  /** At least; a step goes on until its latency SLOs have their samples. */
-  readonly stepMs: number;
-}
-
 /** When a service counts as recovered: 99 % of operations answered within `slowMs`, for `stayMs` on end. */
 export interface Tolerance {
   readonly slowMs: number;

@@ -1,27 +1,38 @@
 /** The search for the highest rate that holds: open load, a step at a time, as pure/capacity-search.ts plans it. */
-import type { ArmRun } from './arm-run.ts';
-import { readHistory } from './effects/load/engine/read-history.ts';
-import type { OperationRecord } from './history.ts';
-import { judgeStep } from './pure/capacity.ts';
+import type { ArmRun } from '../arm-run.ts';
+import { readHistory } from '../effects/load/engine/read-history.ts';
+import type { OperationRecord } from '../history.ts';
+import { judgeStep, stepPhase } from '../pure/capacity.ts';
 import {
   nextStep,
   type PlannedStep,
   type SearchPlan,
   type TriedStep,
-} from './pure/capacity-search.ts';
-import { stepPhase } from './pure/judge-slos.ts';
-import { errorSamplesNeeded, latencySamplesNeeded } from './pure/slo.ts';
-import type { LoadStep } from './result.ts';
-import type { RisingLoad, Slo } from './scenario.ts';
+} from '../pure/capacity-search.ts';
+import { errorSamplesNeeded, latencySamplesNeeded } from '../pure/slo.ts';
+import type { LoadStep } from '../result.ts';
 
-export interface RiseOptions {
+/**
+ * Rising load: open arrivals, step by step until an SLO breaks. It begins where the arm
+ * surely holds, after a warm-up at that rate that is not judged.
+ */
+export interface RisingLoad {
+  readonly warmUpMs: number;
+  readonly startPerSecond: number;
+  readonly factor: number;
+  readonly maxPerSecond: number;
+  /** At least; a step goes on until its latency SLOs have their samples. */
+  readonly stepMs: number;
+}
+
+export interface SearchOptions {
   readonly rising: RisingLoad;
-  readonly slos: readonly Slo[];
+  readonly slos: readonly { readonly id: string; readonly objective: string }[];
   readonly operationsFile: string;
   readonly lagLimitUs: number;
 }
 
-export async function rise(run: ArmRun, options: RiseOptions): Promise<LoadStep[]> {
+export async function searchCapacity(run: ArmRun, options: SearchOptions): Promise<LoadStep[]> {
   const plan: SearchPlan = {
     startPerSecond: options.rising.startPerSecond,
     factor: options.rising.factor,
@@ -63,7 +74,7 @@ const PURPOSE: Readonly<Record<PlannedStep['purpose'], string>> = {
 
 async function oneStep(
   run: ArmRun,
-  options: RiseOptions,
+  options: SearchOptions,
   { planned, name }: { readonly planned: PlannedStep; readonly name: string },
 ): Promise<LoadStep> {
   const { purpose, ratePerSecond, durationMs, repeats } = planned;

@@ -3,19 +3,19 @@
  * incident report says. The CPU is what is held; the latencies have to follow by themselves. See
  * pure/calibration.ts for the laws, and design.md for why a population of a fixed size was not enough.
  */
-import type { ArmRun } from './arm-run.ts';
-import type { SenderTotals } from './effects/load/engine/sender.ts';
+import type { ArmRun } from '../arm-run.ts';
+import type { SenderTotals } from '../effects/load/engine/sender.ts';
 import {
   type Population,
   PopulationController,
   type PopulationTarget,
   populationFor,
-} from './pure/calibration.ts';
-import { isOffBand } from './pure/phase-end.ts';
-import type { CpuSample } from './pure/resources.ts';
-import type { CalibratedUsers } from './scenario.ts';
+} from '../pure/calibration.ts';
+import { isOffBand } from '../pure/phase-end.ts';
+import type { CpuSample } from '../pure/resources.ts';
+import type { CalibratedUsers } from './population.ts';
 
-export class HeldPopulation {
+export class ControlledPopulation {
   readonly #arm: ArmRun;
   readonly #users: CalibratedUsers;
   readonly #controller: PopulationController;
@@ -41,8 +41,8 @@ export class HeldPopulation {
     arm: ArmRun,
     users: CalibratedUsers,
     serviceMs: number,
-  ): Promise<HeldPopulation> {
-    const held = new HeldPopulation(arm, users, serviceMs);
+  ): Promise<ControlledPopulation> {
+    const held = new ControlledPopulation(arm, users, serviceMs);
     const count = held.users;
     const startBusy = Math.min(Math.round(users.expectedMeanMs / serviceMs), count);
     await arm.load.startUsers(count, startBusy);
