@@ -52,7 +52,7 @@ describe('phases of load and faults, explained', () => {
     expect(flat).toMatch(
       /Fault: kill -9 of gateway\.2, \d+ ms after the first acknowledged logout/,
     );
-    expect(flat).toContain('Fault: everything swallowed between every process of the service');
+    expect(flat).toContain('Fault: everything swallowed between gateway and redis');
     expect(flat).toContain('every ended credential, on every process of the service');
   });
 
