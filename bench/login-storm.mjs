@@ -15,11 +15,15 @@ import { readHistory } from '../dist/sim/effects/load/engine/read-history.js';
 import { startSender } from '../dist/sim/effects/load/engine/sender.js';
 import { machinePinPlan } from '../dist/sim/effects/process/pin-machine.js';
 import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
+import { armOf } from '../dist/sim/plan.js';
 import { summarize } from '../dist/sim/pure/histogram.js';
+import { resolve } from '../dist/sim/resolve.js';
 
 export const title = 'p99 of session checks under 20 times the logins';
 
 const MAX_RATIO = 1.2;
+
+const after = armOf(resolve(turn1, { quick: true, seed: 1 }), 'after');
 
 /**
  * @typedef {import('../dist/sim/pure/workload.js').Workload} Workload
@@ -59,9 +63,7 @@ export async function run({ quick }) {
  * @returns {Promise<Testbed>}
  */
 async function openTestbed(folder) {
-  const { after } = turn1.arms({ quick: true, seed: 1 });
-  const { links: _, ...spec } = /** @type {import('../dist/sim/scenario.js').Arm} */ (after)
-    .testbed;
+  const { links: _, ...spec } = after.testbed;
   return startTestbed({
     runId: `bench-login-storm-${process.pid}`,
     logFolder: path.join(folder, 'logs'),
@@ -105,15 +107,15 @@ async function alternate(sender, { historyFile, rounds, windowMs }) {
 }
 
 /**
- * A phase of the drill, as long as a window.
+ * A phase of turn 1, as long as a window.
  * @param {string} name
  * @param {number} [durationMs]
  * @returns {Workload}
  */
 function phase(name, durationMs) {
-  const found = turn1.drill(true).phases.find((one) => one.name === name);
+  const found = after.phases.find((one) => one.name === name);
   if (!found) throw new Error(`turn 1 has no phase ${name}`);
-  const { workload } = found;
+  const workload = /** @type {Workload} */ (found.load);
   if (durationMs === undefined || workload.kind !== 'open') return workload;
   return { ...workload, stages: workload.stages.map((stage) => ({ ...stage, durationMs })) };
 }

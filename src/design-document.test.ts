@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { scenarios } from './scenarios/index.ts';
-import { invariantsOf } from './sim/scenario.ts';
+import { resolve } from './sim/resolve.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wordBudget = 320;
@@ -275,7 +275,8 @@ describe('design.md', () => {
   });
 
   it.each(scenarios)('names every SLO and invariant of $id', (scenario) => {
-    const all = [...scenario.slos, ...invariantsOf(scenario, false)];
+    const { slos, invariants } = resolve(scenario, { quick: false, seed: 1 });
+    const all = [...slos, ...invariants];
     const missing = all.filter(({ id }) => !text.includes(`\`${id}\``));
     expect(missing).toEqual([]);
   });

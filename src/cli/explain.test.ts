@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { turn1 } from '../scenarios/turn1.ts';
 import { turn4 } from '../scenarios/turn4.ts';
+import { operationsOf } from '../sim/load-kinds.ts';
+import { armOf } from '../sim/plan.ts';
 import { mixOf } from '../sim/pure/workload.ts';
-import { type DrillScenario, operationsOf, type Scenario } from '../sim/scenario.ts';
+import { resolve } from '../sim/resolve.ts';
+import type { Scenario } from '../sim/scenario.ts';
 import { runExplain } from './explain.ts';
 import { captureIo } from './fixtures/captured-io.ts';
 
@@ -11,13 +14,15 @@ function explained(scenario: Scenario, flags = { json: false }): string {
   expect(runExplain(scenario, flags, io)).toBe(0);
   return io.out();
 }
+const planned = (scenario: Scenario) =>
+  armOf(resolve(scenario, { quick: false, seed: 1 }), 'after').phases;
 const titles = (text: string) => text.match(/^[A-Z].*$/gm)!.slice(1);
 
-describe('a drill, explained', () => {
+describe('phases of load and faults, explained', () => {
   const text = explained(turn1);
   const flat = text.replace(/\s+/g, ' ');
 
-  it('has its own sections and none of an incident', () => {
+  it('has no section of what it does not declare', () => {
     const found = titles(text).filter((line) => !line.endsWith('?'));
     expect(found).toEqual([
       'What happens',
@@ -36,11 +41,11 @@ describe('a drill, explained', () => {
   });
 
   it('says of every phase its load, and of every fault what, when and until when', () => {
-    const { phases } = turn1.drill(false);
+    const phases = planned(turn1);
     for (const [index, phase] of phases.entries()) {
       expect(text).toMatch(new RegExp(`^ {2}${index + 1} +${phase.name}\\b`, 'm'));
     }
-    const faults = phases.flatMap(({ faults: planned }) => planned ?? []);
+    const faults = phases.flatMap((phase) => phase.faults ?? []);
     expect(flat.match(/Fault: /g)).toHaveLength(faults.length);
     expect(flat).toMatch(
       /Fault: kill -9 of gateway\.2, \d+ ms after the first acknowledged logout/,
@@ -58,12 +63,20 @@ describe('a drill, explained', () => {
       { kind: 'open', arrivals: 'poisson', stages, operations: [read] },
       { kind: 'open', arrivals: 'bursts', burstEveryMs: 500, stages, operations: [scrape] },
     ]);
-    const [phase] = turn1.drill(false).phases;
-    const mixed: DrillScenario = {
+    const phases = planned(turn1)
+      .slice(0, 1)
+      .map((phase) => ({
+        ...{ ...phase, load: workload, judged: true },
+      }));
+    const mixed: Scenario = {
       ...turn1,
-      drill: (quick) => ({ ...turn1.drill(quick), phases: [{ ...phase!, workload }] }),
+      declare: (options) => {
+        const declared = turn1.declare(options);
+        const after = { ...declared.arms.after!, phases };
+        return { ...declared, arms: { after }, slos: [], costPhase: phases[0]!.name };
+      },
     };
-    expect(operationsOf(mixed)).toEqual([read, scrape]);
+    expect(operationsOf(planned(mixed))).toEqual([read, scrape]);
     const words = explained(mixed).replace(/\s+/g, ' ');
     expect(words).toContain(
       '20/s, Poisson arrivals: read 100 %. Beside it: 20/s, in bursts every 500 ms: scrape 100 %.',
@@ -83,10 +96,10 @@ describe('a drill, explained', () => {
 
   it('is the same as data', () => {
     const data = JSON.parse(explained(turn1, { json: true }));
-    expect(data).toMatchObject({ id: 'turn1', kind: 'drill', costPhase: 'checks' });
+    expect(data).toMatchObject({ id: 'turn1', costPhase: 'checks' });
     expect(data).not.toHaveProperty('documented');
     expect(data.phases.map(({ name }: { name: string }) => name)).toEqual(
-      turn1.drill(false).phases.map(({ name }) => name),
+      planned(turn1).map(({ name }) => name),
     );
     const faults = data.phases.flatMap((phase: { faults: { words: string }[] }) => phase.faults);
     expect(faults.every(({ words }: { words: string }) => words.includes('undone'))).toBe(true);
@@ -99,12 +112,16 @@ describe('a drill, explained', () => {
   });
 });
 
-describe('an incident, explained', () => {
+describe('a held population and a search, explained', () => {
   it('keeps its documented figures and its calibrated load', () => {
     const found = titles(explained(turn4));
     expect(found).toContain('Documented figures');
-    expect(found).toContain('Workload');
+    expect(found).toContain('Workload, phase by phase');
     const data = JSON.parse(explained(turn4, { json: true }));
-    expect(data).toMatchObject({ kind: 'incident', workload: { users: {}, rising: {} } });
+    expect(data.phases).toMatchObject([
+      { arms: ['before'], workload: { kind: 'cpu-controlled-users', users: {} } },
+      { arms: ['after'], workload: { kind: 'same-users', users: {} } },
+      { arms: ['after'], workload: { kind: 'capacity-search', rising: {} } },
+    ]);
   });
 });

@@ -1,22 +1,26 @@
 /**
- * `platform explain`: a scenario in words, written from its own data, so that it cannot say anything the run
- * does not do.
+ * `platform explain`: a scenario in words, written from the plan that a run would carry out, so that it cannot say
+ * anything the run does not do.
  */
+
+import { measureText } from '../report/format.ts';
 import { designs } from '../services/lineage.ts';
+import type { Plan, PlannedSlo } from '../sim/plan.ts';
 import { scopeOf } from '../sim/pure/slo-scope.ts';
-import type { ArmName } from '../sim/result.ts';
-import { type Arm, invariantsOf, type Scenario, type Slo, scaleNote } from '../sim/scenario.ts';
+import { resolve } from '../sim/resolve.ts';
+import type { Arm, Scenario } from '../sim/scenario.ts';
 import { diffDesigns } from './design-diff.ts';
-import { drillFacts, operationTable, phaseList } from './explain-drill.ts';
-import { documentedTable, incidentFacts, incidentWorkload } from './explain-incident.ts';
+import { operationTable, phaseFacts, phaseList } from './explain-phases.ts';
 import { entries, entry, indent, listed, paragraph, plainTable, section } from './explain-text.ts';
 import type { Io } from './io.ts';
 import { widthOf } from './io.ts';
-
-const FULL = { quick: false, seed: 1 };
+import { DEFAULT_SEED } from './units.ts';
 
 export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io): number {
-  const explained = explain(scenario);
+  const explained = explain(
+    resolve(scenario, { quick: false, seed: DEFAULT_SEED }),
+    resolve(scenario, { quick: true, seed: DEFAULT_SEED }).scaleNote,
+  );
   const width = Math.min(100, widthOf(io.stdout));
   io.stdout.write(
     flags.json ? `${JSON.stringify(explained, null, 2)}\n` : renderExplanation(explained, width),
@@ -26,32 +30,28 @@ export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io)
 
 type Explanation = ReturnType<typeof explain>;
 
-function explain(scenario: Scenario) {
-  const arms = scenario.arms(FULL);
-  const { before, after } = arms;
-  const facts = scenario.kind === 'incident' ? incidentFacts(scenario) : drillFacts(scenario);
+function explain(plan: Plan, quick: string) {
+  const armOf = (of: string) => plan.arms.find(({ name }) => name === of);
+  const [before, after] = [armOf('before'), armOf('after')];
+  const [documented = []] = plan.arms.map((arm) => arm.documented).filter(({ length }) => length);
   return {
-    id: scenario.id,
-    turn: scenario.turn,
-    title: scenario.title,
-    question: scenario.question,
-    situation: scenario.situation,
-    designs: Object.entries(arms).map(([name, arm]) => ({
-      arm: name as ArmName,
-      design: arm.design,
-      description: arm.description,
-      expected: arm.expected,
-      mustFail: arm.mustFail,
-      mayFail: arm.mayFail ?? [],
+    id: plan.id,
+    turn: plan.turn,
+    title: plan.title,
+    question: plan.question,
+    situation: plan.situation,
+    designs: plan.arms.map(({ name, design, description, expected, mustFail, mayFail = [] }) => ({
+      ...{ arm: name, design, description, expected, mustFail, mayFail },
     })),
     difference: before && after ? diffDesigns(designOf(before), designOf(after)) : null,
-    ...facts,
-    slos: scenario.slos.map((slo) => ({ ...slo, scope: scopeIn(scenario, slo) })),
-    invariants: invariantsOf(scenario, false).map(({ id, statement }) => ({ id, statement })),
-    quick: scaleNote(scenario, true),
+    ...(documented.length === 0 ? {} : { documented }),
+    ...phaseFacts(plan),
+    slos: plan.slos.map((slo) => ({ ...slo, scope: scopeIn(plan, slo) })),
+    invariants: plan.invariants.map(({ id, statement }) => ({ id, statement })),
+    quick,
     commands: [
-      `platform sim ${scenario.id}`,
-      `platform sim ${scenario.id} --quick`,
+      `platform sim ${plan.id}`,
+      `platform sim ${plan.id} --quick`,
       ...(after ? [`platform serve --design ${after.design}`] : []),
     ],
   };
@@ -65,34 +65,28 @@ function designOf(arm: Arm): unknown {
   return choices;
 }
 
-/** Counted work has no scope of its own: the scenario says in which phases it is counted. */
-function scopeIn(scenario: Scenario, slo: Slo): string | null {
+/** Counted work has no scope of its own: the plan says in which phase it is counted. */
+function scopeIn({ costPhase }: Plan, slo: PlannedSlo): string | null {
   const isCost = slo.objective.trim().startsWith('cost.');
-  if (isCost && scenario.kind === 'drill') {
-    return `per operation in ${scenario.costPhase}`;
-  }
-  return scopeOf(slo) ?? null;
+  return isCost ? `per operation in ${costPhase}` : (scopeOf(slo) ?? null);
 }
 
 function renderExplanation(explained: Explanation, width: number): string {
   const room = width - 2;
-  const { difference, quick } = explained;
+  const { difference, documented, quick } = explained;
+  const arms = explained.designs.map(({ arm }) => arm);
   const parts = [
     `${explained.id}: ${explained.title}\n${paragraph(explained.question, width)}`,
     section('What happens', paragraph(explained.situation, room)),
-    ...(explained.kind === 'incident'
-      ? [section('Documented figures', documentedTable(explained, room))]
-      : []),
+    documented === undefined
+      ? ''
+      : section('Documented figures', documentedTable(documented, room)),
     section('Designs', designList(explained, room)),
     difference === null
       ? ''
       : section('What changes from before to after', differenceTable(difference, room)),
-    ...(explained.kind === 'incident'
-      ? [section('Workload', incidentWorkload(explained, room))]
-      : [
-          section('Workload, phase by phase', phaseList(explained, room)),
-          section('Operations', operationTable(explained, room)),
-        ]),
+    section('Workload, phase by phase', phaseList(explained, arms, room)),
+    section('Operations', operationTable(explained, room)),
     section('SLOs', sloList(explained, room)),
     section(
       'Invariants',
@@ -105,6 +99,18 @@ function renderExplanation(explained: Explanation, width: number): string {
     quick === '' ? '' : `\n${indent(paragraph(quick, room))}`,
   ];
   return parts.join('');
+}
+
+function documentedTable(
+  documented: NonNullable<Explanation['documented']>,
+  width: number,
+): string {
+  const rows = documented.map(({ label, value, unit, low, high }) => [
+    label,
+    measureText(value, unit),
+    `${measureText(low, unit)} to ${measureText(high, unit)}`,
+  ]);
+  return plainTable(['figure', 'documented', 'counts as reproduced'], rows, width);
 }
 
 function designList({ designs: list }: Explanation, width: number): string {

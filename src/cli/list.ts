@@ -1,11 +1,10 @@
 /** `platform list`: the scenarios, each with its question and the verdict every design is expected to get. */
+import { resolve } from '../sim/resolve.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { Io } from './io.ts';
 import { widthOf } from './io.ts';
 import { wrap } from './text-table.ts';
-
-/** Listing runs nothing, so the seed is any. */
-const LISTED = { quick: false, seed: 1 };
+import { DEFAULT_SEED } from './units.ts';
 
 export function runList(scenarios: readonly Scenario[], flags: { json: boolean }, io: Io): number {
   if (flags.json) {
@@ -28,11 +27,9 @@ export function runList(scenarios: readonly Scenario[], flags: { json: boolean }
 }
 
 function listed(scenario: Scenario) {
-  const arms = Object.entries(scenario.arms(LISTED)).map(([name, arm]) => [
-    name,
-    { design: arm.design, expected: arm.expected },
-  ]);
-  const { id, turn, title, question } = scenario;
+  const plan = resolve(scenario, { quick: false, seed: DEFAULT_SEED });
+  const arms = plan.arms.map(({ name, design, expected }) => [name, { design, expected }]);
+  const { id, turn, title, question } = plan;
   return {
     id,
     turn,

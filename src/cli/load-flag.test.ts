@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { scenarios } from '../scenarios/index.ts';
 import { runScenario } from '../sim/run.ts';
-import type { RunOptions, RunScenario } from '../sim/run-events.ts';
+import type { RunOptions, RunScenario } from '../sim/run-options.ts';
 import { fakeRun } from './fixtures/fake-run.ts';
 import { runCli } from './run-cli.ts';
 
@@ -35,9 +35,9 @@ describe('--load', () => {
       return fakeRun({ secondMs: 0 })(options);
     };
     await sim(['--rate', '200/s', '--load', 'undici'], spy);
-    expect(seen[0]).toMatchObject({ load: 'undici', ratePerSecond: 200 });
+    expect(seen[0]!.plan.generator).toEqual({ tool: 'undici', ratePerSecond: 200 });
     await sim(['--rate', '200/s'], spy);
-    expect(seen[1]).not.toHaveProperty('load');
+    expect(seen[1]!.plan.generator).toBeNull();
   });
 
   it('needs a rate', async () => {
@@ -62,12 +62,10 @@ describe('--load', () => {
     expect(lines[2]).toContain(next);
   });
 
-  it('does not play a drill', async () => {
-    const drill = scenarios.find(({ kind }) => kind === 'drill');
-    if (drill === undefined) return;
-    const { code, stderr } = await sim([drill.id, '--load', 'k6', '--rate', '200/s']);
+  it('does not play phases that are one script with their faults', async () => {
+    const { code, stderr } = await sim(['turn1', '--load', 'k6', '--rate', '200/s']);
     expect(code).toBe(2);
-    expect(stderr).toContain(`--load k6 cannot play ${drill.id}`);
+    expect(stderr).toContain('--load k6 cannot play turn1');
   });
 
   it('says how to install what the machine does not have, before anything is started', async () => {

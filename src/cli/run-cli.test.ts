@@ -16,7 +16,7 @@ import { turn4Result } from '../report/fixtures/turn4-result.ts';
 import { scenarios } from '../scenarios/index.ts';
 import { EnvironmentError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
-import type { RunOptions, RunScenario } from '../sim/run-events.ts';
+import type { RunOptions, RunScenario } from '../sim/run-options.ts';
 import { fakeRun } from './fixtures/fake-run.ts';
 import { runCli } from './run-cli.ts';
 
@@ -146,20 +146,22 @@ describe('sim', () => {
     };
     const flags = ['--seed', '9', '--rate', '200/s', '--duration', '30s', '--quick', '--swap-arms'];
     await sim([...flags, '--design', 'after,before', '--keep'], spy);
-    expect(seen[0]).toMatchObject({
-      seed: 9,
-      ratePerSecond: 200,
-      durationMs: 30_000,
-      quick: true,
-      swapArms: true,
-      keep: true,
-      arms: ['before', 'after'],
-      outDir: out,
-    });
+    expect(seen[0]).toMatchObject({ keep: true, outDir: out, plan: { seed: 9, scale: 'quick' } });
+    expect(seen[0]!.plan.arms.map(({ name, design }) => [name, design])).toEqual([
+      ['before', 'turn4.after'],
+      ['after', 'turn4.before'],
+    ]);
+    const stages = [{ ratePerSecond: 200, durationMs: 30_000 }];
+    for (const { phases } of seen[0]!.plan.arms)
+      expect(phases.map(({ load }) => load)).toMatchObject([{ kind: 'open', stages }]);
     await sim([], spy);
-    expect(seen[1]).toMatchObject({ quick: false, keep: false, swapArms: false, seed: 1 });
-    expect(seen[1]).not.toHaveProperty('ratePerSecond');
-    expect(seen[1]).not.toHaveProperty('durationMs');
+    expect(seen[1]).toMatchObject({ keep: false, plan: { seed: 1, scale: 'full' } });
+    expect(seen[1]!.plan.arms.map(({ name, design }) => [name, design])).toEqual([
+      ['before', 'turn4.before'],
+      ['after', 'turn4.after'],
+    ]);
+    const kinds = seen[1]!.plan.arms.map(({ phases }) => phases.map(({ load }) => load.kind));
+    expect(kinds).toEqual([['cpu-controlled-users'], ['same-users', 'capacity-search']]);
   });
 
   it('shows the spread of repeated runs, one sentence each', async () => {
@@ -212,8 +214,12 @@ describe('sim', () => {
     const file = join(out, 'mine.mjs');
     writeFileSync(
       file,
-      `export const scenario = { id: 'mine', turn: 0, title: 't', question: 'q', situation: 's',
-        operations: [], slos: [], invariants: [], scale: () => ({}), arms: () => ({ before: {} }) };`,
+      `const load = { kind: 'open', arrivals: 'constant', stages: [{ ratePerSecond: 1, durationMs: 1 }],
+        operations: [{ name: 'get', weight: 1, method: 'GET', path: '/' }] };
+      const phases = [{ name: 'measure', role: 'load', note: 'n', judged: true, load }];
+      const before = { design: 'd', description: 'd', expected: 'pass', mustFail: [], phases };
+      export const scenario = { id: 'mine', turn: 0, title: 't', question: 'q', situation: 's',
+        declare: () => ({ arms: { before }, slos: [], invariants: [], scaleNote: '' }) };`,
     );
     const { code, stdout } = await run(['sim', file, '--out', out, '--format', 'json', '--json']);
     expect(code).toBe(0);
@@ -361,7 +367,7 @@ describe('interrupts', () => {
 describe('bad input', () => {
   it.each<[string[], RegExp, RegExp]>([
     [['sim', 'trun4'], /no scenario "trun4"/, /did you mean turn4\?/],
-    [['sim', 'turn1', '--rate', '5/s'], /--rate cannot be given to turn1/, /turn1 is a drill/],
+    [['sim', 'turn1', '--rate', '5/s'], /--rate cannot be given to turn1/, /turn1 are one script/],
     [['sim', 'elephant'], /no scenario "elephant"/, /known: turn1, turn2, turn3, turn4, turn5/],
     [['explain', 'turn44'], /no scenario "turn44"/, /did you mean turn4\?/],
     [['sim'], /missing required argument 'scenario'/, /usage: platform sim/],

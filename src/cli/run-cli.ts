@@ -3,7 +3,7 @@
  * code, anything else a bug report and 1.
  */
 import { CommanderError } from 'commander';
-import type { RunScenario } from '../sim/run-events.ts';
+import type { RunScenario } from '../sim/run-options.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { commandLine } from './command-line.ts';
 import { explainError, guardCrashes, type Session } from './crash.ts';

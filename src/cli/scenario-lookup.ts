@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { UsageError } from '../sim/errors.ts';
+import { OperatorError, UsageError } from '../sim/errors.ts';
 import type { ArmName } from '../sim/result.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { suggestion } from '../sim/suggestion.ts';
@@ -42,23 +42,9 @@ function findScenario(name: string, known: readonly Scenario[]): Scenario {
   });
 }
 
-/** The arms to run, in the order before, sample, after. */
-export function chooseArms(
-  scenario: Scenario,
-  design: string,
-  options: { quick: boolean; seed: number },
-): readonly ArmName[] {
-  const arms = scenario.arms(options);
-  const present = ARM_NAMES.filter((name) => arms[name] !== undefined);
-  if (design === 'all') return present;
-  const asked = parseWords('--design', design, ARM_NAMES);
-  const missing = asked.find((name) => !present.includes(name));
-  if (missing === undefined) return asked;
-  throw new UsageError({
-    what: `${scenario.id} has no design "${missing}"`,
-    why: `it compares ${present.join(' and ')}`,
-    next: `platform sim ${scenario.id} --design ${present.join(',')}`,
-  });
+/** The arms that `--design` names; undefined for all. */
+export function parseArms(design: string): readonly ArmName[] | undefined {
+  return design === 'all' ? undefined : parseWords('--design', design, ARM_NAMES);
 }
 
 function isFile(name: string): boolean {
@@ -92,6 +78,8 @@ async function importFile(
   try {
     return await import(pathToFileURL(file).href);
   } catch (cause) {
+    // What defineScenario refuses says itself what is wrong.
+    if (cause instanceof OperatorError) throw cause;
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new UsageError(
       {
@@ -123,9 +111,6 @@ function isScenario(value: unknown): value is Scenario {
   const fields = value as Record<string, unknown>;
   return (
     ['id', 'title', 'question'].every((key) => typeof fields[key] === 'string') &&
-    typeof fields.arms === 'function' &&
-    ['slos', 'invariants'].every((key) => Array.isArray(fields[key])) &&
-    (typeof fields.drill === 'function' ||
-      (typeof fields.scale === 'function' && Array.isArray(fields.operations)))
+    typeof fields.declare === 'function'
   );
 }

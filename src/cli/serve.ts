@@ -9,14 +9,11 @@ import { designs } from '../services/lineage.ts';
 import type { DeathNotice } from '../sim/effects/process/child-process.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
+import { operationsOf } from '../sim/load-kinds.ts';
+import type { PlannedArm } from '../sim/plan.ts';
 import type { Account } from '../sim/pure/workload.ts';
-import {
-  type Arm,
-  operationsOf,
-  type ProcessSpec,
-  type Scenario,
-  type TestbedSpec,
-} from '../sim/scenario.ts';
+import { resolve } from '../sim/resolve.ts';
+import type { ProcessSpec, Scenario, TestbedSpec } from '../sim/scenario.ts';
 import { suggestion } from '../sim/suggestion.ts';
 import { announceTarget } from './audit-target.ts';
 import type { Session } from './crash.ts';
@@ -45,7 +42,7 @@ export async function runServe(
   deps: ServeDeps,
 ): Promise<number> {
   const { io, session } = deps;
-  const { scenario, arm } = findArm(flags.design, deps.scenarios);
+  const arm = findArm(flags.design, deps.scenarios);
   await assertPortFree(flags.port);
   const { cleanBefore, startTestbed } = await import('../sim/effects/testbed/testbed.ts');
   const { DATA_SEED } = await import('../sim/effects/testbed/template-prepare.ts');
@@ -69,7 +66,7 @@ export async function runServe(
       env: { ...io.env },
     });
     await announceTarget(testbed.lease, testbed);
-    io.stdout.write(await welcome(testbed, scenario, arm));
+    io.stdout.write(await welcome(testbed, arm));
     signal.addEventListener('abort', () => ended.resolve(null), { once: true });
     const notice = signal.aborted ? null : await ended.promise;
     if (notice !== null) throw diedError(notice);
@@ -93,21 +90,15 @@ class Deferred {
   });
 }
 
-function findArm(
-  design: string | undefined,
-  scenarios: readonly Scenario[],
-): { scenario: Scenario; arm: Arm } {
-  const all = scenarios.flatMap((scenario) =>
-    Object.values(scenario.arms({ quick: true, seed: DEFAULT_SEED })).map((arm) => ({
-      scenario,
-      arm,
-    })),
+function findArm(design: string | undefined, scenarios: readonly Scenario[]): PlannedArm {
+  const all = scenarios.flatMap(
+    (scenario) => resolve(scenario, { quick: true, seed: DEFAULT_SEED }).arms,
   );
   // Without a wish: the newest design, which is the after arm of the last turn.
   const found =
-    design === undefined ? all.at(-1) : all.find(({ arm }) => arm.design === design.toLowerCase());
+    design === undefined ? all.at(-1) : all.find((arm) => arm.design === design.toLowerCase());
   if (found !== undefined) return found;
-  const known = all.map(({ arm }) => arm.design);
+  const known = all.map((arm) => arm.design);
   const guess = suggestion(design ?? '', known);
   throw new UsageError({
     what: `there is no design "${design ?? ''}"`,
@@ -134,12 +125,12 @@ function smallSpec(spec: TestbedSpec, port: number): TestbedSpec {
 }
 
 /** Everything to paste: the address, a request that is allowed, and where to look next. */
-async function welcome(testbed: Testbed, scenario: Scenario, arm: Arm): Promise<string> {
+async function welcome(testbed: Testbed, arm: PlannedArm): Promise<string> {
   const accounts = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as readonly Account[];
   const headers = Object.entries(accounts[0]?.headers ?? {}).map(
     ([name, value]) => `-H '${name}: ${value}'`,
   );
-  const plain = operationsOf(scenario).find(
+  const plain = operationsOf(arm.phases).find(
     ({ method, path }) => method === 'GET' && !path.includes('{'),
   );
   const { url } = testbed.service;

@@ -3,7 +3,7 @@
  * not come about has its row too, so that a short table is never mistaken for a short list.
  */
 import type { Result } from '../sim/result.ts';
-import type { RunOutcome } from '../sim/run-events.ts';
+import type { RunOutcome } from '../sim/run-options.ts';
 import { repeatSummary } from './repeat-summary.ts';
 import { textTable } from './text-table.ts';
 import { shownPath } from './write-reports.ts';

@@ -2,13 +2,13 @@
  * `platform sim`: runs scenarios one after another, writes their reports and prints the verdict. stdout
  * carries the verdict blocks or one JSON document; everything else goes to stderr.
  */
-import { resolve } from 'node:path';
+import path from 'node:path';
 import type { FormatName } from '../report/formats.ts';
 import { writeManifest } from '../sim/effects/evidence.ts';
-import { UsageError } from '../sim/errors.ts';
+import type { Plan } from '../sim/plan.ts';
 import type { LoadTool } from '../sim/pure/load-tool.ts';
-import type { ArmName } from '../sim/result.ts';
-import type { RunOutcome, RunScenario } from '../sim/run-events.ts';
+import { resolve } from '../sim/resolve.ts';
+import type { RunOutcome, RunScenario } from '../sim/run-options.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { Session } from './crash.ts';
 import { explainError } from './crash.ts';
@@ -19,7 +19,7 @@ import type { Io, ProcessHooks } from './io.ts';
 import { wantsColor, widthOf } from './io.ts';
 import type { Progress } from './progress.ts';
 import { openProgress } from './progress.ts';
-import { chooseArms, resolveScenarios } from './scenario-lookup.ts';
+import { parseArms, resolveScenarios } from './scenario-lookup.ts';
 import { simSummary } from './sim-summary.ts';
 import { wrap } from './text-table.ts';
 import { ensureFolder, linkLatest, shownPath, writeReports } from './write-reports.ts';
@@ -50,8 +50,7 @@ export interface SimDeps {
 }
 
 interface Planned {
-  readonly scenario: Scenario;
-  readonly arms: readonly ArmName[];
+  readonly plan: Plan;
   /** `2/3` of a repeated run, else empty. */
   readonly turn: string;
   readonly isLast: boolean;
@@ -65,10 +64,8 @@ export async function runSim(
 ): Promise<number> {
   deps.session.seed = flags.seed;
   const scenarios = await resolveScenarios(names, deps.scenarios);
-  if (flags.load !== undefined) requireOpenLoad(flags.load, names, scenarios, flags);
-  refuseScripted(scenarios, flags);
   const runs = planRuns(scenarios, flags);
-  await ensureFolder(resolve(flags.out));
+  await ensureFolder(path.resolve(flags.out));
 
   const finished: RunOutcome[] = [];
   let progress: Progress | null = null;
@@ -80,8 +77,8 @@ export async function runSim(
         io: deps.io,
         quiet: flags.quiet,
         color: flags.color,
-        heading: heading(run, flags),
-        title: run.scenario.title,
+        heading: heading(run),
+        title: run.plan.title,
       });
       const outcome = await runOne(run, flags, deps, { progress, interrupts });
       if (outcome === null) break;
@@ -111,43 +108,8 @@ function closingWords(
     return runs.length > 1 || finished.length > 0 ? jsonDocument(finished, runs.length) : '';
   }
   if (runs.length === 1 || stopped) return '';
-  const planned = runs.map(({ scenario }) => scenario.id);
+  const planned = runs.map(({ plan }) => plan.id);
   return simSummary({ planned, finished, seed: flags.seed, exitCode, width: widthOf(io.stdout) });
-}
-
-/** A drill's rates and lengths belong to its faults and its verdict: changed, it would prove something else. */
-function refuseScripted(scenarios: readonly Scenario[], { rate, duration }: SimFlags): void {
-  const flag = rate !== undefined ? '--rate' : duration !== undefined ? '--duration' : null;
-  const drill = scenarios.find(({ kind }) => kind === 'drill');
-  if (flag === null || drill === undefined) return;
-  throw new UsageError({
-    what: `${flag} cannot be given to ${drill.id}`,
-    why: `${drill.id} is a drill: its load and its faults are one script`,
-    next: `platform explain ${drill.id}`,
-  });
-}
-
-/** Another generator plays open arrivals at a rate: not the calibrated users, and not the phases of a drill. */
-function requireOpenLoad(
-  load: LoadTool,
-  names: readonly string[],
-  scenarios: readonly Scenario[],
-  { rate }: SimFlags,
-): void {
-  const drill = scenarios.find(({ kind }) => kind === 'drill');
-  if (drill !== undefined) {
-    throw new UsageError({
-      what: `--load ${load} cannot play ${drill.id}`,
-      why: 'its phases are a drill, with faults tied to single operations: only our own sender plays them',
-      next: `platform sim ${names.join(' ')}`,
-    });
-  }
-  if (rate !== undefined) return;
-  throw new UsageError({
-    what: `--load ${load} needs --rate`,
-    why: 'it plays open arrivals at a rate; the documented load is users who think, held by our own sender',
-    next: `platform sim ${names.join(' ')} --load ${load} --rate 200/s`,
-  });
 }
 
 /** `--keep`: the testbed lives as long as this process, so the process waits for Ctrl-C. */
@@ -170,10 +132,13 @@ async function endKept(
 
 function planRuns(scenarios: readonly Scenario[], flags: SimFlags): readonly Planned[] {
   const runs = scenarios.flatMap((scenario) => {
-    const arms = chooseArms(scenario, flags.design, flags);
+    const plan = resolve(scenario, {
+      ...{ quick: flags.quick, seed: flags.seed, swapArms: flags.swapArms },
+      ...{ ratePerSecond: flags.rate, durationMs: flags.duration, tool: flags.load },
+      arms: parseArms(flags.design),
+    });
     return Array.from({ length: flags.repeat }, (_, index) => ({
-      scenario,
-      arms,
+      plan,
       turn: flags.repeat === 1 ? '' : `${index + 1}/${flags.repeat}`,
     }));
   });
@@ -190,15 +155,8 @@ async function runOne(
   const { progress, interrupts } = live;
   const crash = new AbortController();
   const running = deps.runScenario({
-    scenario: run.scenario,
-    seed: flags.seed,
-    quick: flags.quick,
-    arms: run.arms,
-    swapArms: flags.swapArms,
-    ...(flags.rate === undefined ? {} : { ratePerSecond: flags.rate }),
-    ...(flags.load === undefined ? {} : { load: flags.load }),
-    ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
-    outDir: resolve(flags.out),
+    plan: run.plan,
+    outDir: path.resolve(flags.out),
     keep: flags.keep && run.isLast,
     command: deps.session.command,
     signal: AbortSignal.any([interrupts.signal, crash.signal]),
@@ -251,10 +209,10 @@ async function finishRun(
   if (total > 1) io.stdout.write('\n');
 }
 
-function heading(run: Planned, flags: SimFlags): string {
-  const words = ['platform sim', run.scenario.id, flags.quick ? '--quick' : ''];
-  const parts = [words.filter((word) => word !== '').join(' '), `seed ${flags.seed}`];
-  return [...parts, run.turn === '' ? '' : `run ${run.turn}`].filter((p) => p !== '').join(' · ');
+function heading({ plan, turn }: Planned): string {
+  const words = ['platform sim', plan.id, plan.scale === 'quick' ? '--quick' : ''];
+  const parts = [words.filter((word) => word !== '').join(' '), `seed ${plan.seed}`];
+  return [...parts, turn === '' ? '' : `run ${turn}`].filter((p) => p !== '').join(' · ');
 }
 
 /** One run is its result; several are `{"runs": [...]}`, with what was finished before a failure. */

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { prepareTemplate } from '../sim/effects/testbed/template-prepare.ts';
+import { resolve } from '../sim/resolve.ts';
 import type { Scenario, TestbedSpec } from '../sim/scenario.ts';
 import type { Io } from './io.ts';
 import { DEFAULT_SEED } from './units.ts';
@@ -31,9 +32,10 @@ function neededTemplates(
   const found = new Map<string, { name: string; spec: TestbedSpec['postgres'] }>();
   for (const scenario of scenarios) {
     for (const quick of [false, true]) {
-      for (const arm of Object.values(scenario.arms({ quick, seed: DEFAULT_SEED }))) {
+      const { arms, scale } = resolve(scenario, { quick, seed: DEFAULT_SEED });
+      for (const arm of arms) {
         const spec = arm.testbed.postgres;
-        const name = `${arm.design}${quick ? ' --quick' : ''}`;
+        const name = `${arm.design}${scale === 'quick' ? ' --quick' : ''}`;
         const key = JSON.stringify(spec.template);
         if (spec.template.length > 0 && !found.has(key)) found.set(key, { name, spec });
       }

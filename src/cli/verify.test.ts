@@ -17,9 +17,10 @@ import { captureIo } from './fixtures/captured-io.ts';
 import { runCli } from './run-cli.ts';
 
 const auditOnce = auditOnceOf();
+const turn4 = scenarios.find(({ id }) => id === 'turn4')!;
 const scenario: Scenario = {
-  ...scenarios.find(({ id }) => id === 'turn4')!,
-  invariants: [auditOnce],
+  ...turn4,
+  declare: (options) => ({ ...turn4.declare(options), invariants: [auditOnce] }),
 };
 const operations = Array.from({ length: 40 }, (_, id) => operation(id));
 const effects = operations.map((cause) => effectOf(cause));

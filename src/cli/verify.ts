@@ -10,8 +10,9 @@ import { CorruptHistory } from '../sim/effects/load/engine/read-history.ts';
 import { OperatorError } from '../sim/errors.ts';
 import { EXIT } from '../sim/pure/verdict.ts';
 import { type CheckerAnswer, type Recheck, recheck } from '../sim/recheck.ts';
+import { resolve } from '../sim/resolve.ts';
 import type { Result } from '../sim/result.ts';
-import { invariantsOf, type Scenario } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/scenario.ts';
 import type { Io } from './io.ts';
 import { locateRun, readRun } from './run-reader.ts';
 import { resolveScenario } from './scenario-lookup.ts';
@@ -74,7 +75,8 @@ async function rerun(
   const history = path.join(folder, HISTORY_FILE);
   if (!existsSync(history)) throw unreadable(folder, `it has no ${HISTORY_FILE}`);
   try {
-    return await recheck(history, invariantsOf(scenario, result.quick), result.arms);
+    const { invariants } = resolve(scenario, { quick: result.quick, seed: result.seed });
+    return await recheck(history, invariants, result.arms);
   } catch (cause) {
     if (cause instanceof CorruptHistory) throw unreadable(folder, cause.message, cause);
     throw cause;

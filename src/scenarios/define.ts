@@ -4,8 +4,10 @@
  *     import { defineScenario } from 'platform-sim';
  *     export const scenario = defineScenario({ id: 'mine', ... });
  */
-import { parseSlo } from '../sim/pure/slo.ts';
-import { invariantsOf, operationsOf, type Scenario } from '../sim/scenario.ts';
+import { LOAD_KINDS } from '../sim/load-kinds.ts';
+import type { OperationTemplate } from '../sim/pure/workload.ts';
+import { resolve } from '../sim/resolve.ts';
+import type { Arm, Declaration, Scenario } from '../sim/scenario.ts';
 
 export { type AuditInput, checkAudit } from '../checkers/audit/check-audit.ts';
 export { checkAtomic } from '../checkers/audit/check-audit-atomic.ts';
@@ -17,41 +19,44 @@ export { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
 export { faultWindows } from '../sim/pure/fault-windows.ts';
 export { type KillKind, planKills } from '../sim/pure/kill-plan.ts';
 export { createRandom } from '../sim/pure/random.ts';
-export type { OperationTemplate } from '../sim/pure/workload.ts';
+export { mixOf, type OperationTemplate } from '../sim/pure/workload.ts';
 export type { Result } from '../sim/result.ts';
-export type { Arm, Invariant, Scale, Scenario, TestbedSpec } from '../sim/scenario.ts';
+export type {
+  Arm,
+  Declaration,
+  DeclareOptions,
+  Invariant,
+  Phase,
+  Scenario,
+  Slo,
+  TestbedSpec,
+} from '../sim/scenario.ts';
+
+/** Declaring must not depend on the seed in what is checked, so any will do. */
+const SEED = 1;
 
 /**
- * Checks a scenario before anything is started.
- * @throws RangeError naming the first thing wrong: an SLO outside the grammar, or against an arm that is not there, an
- * id used twice, no operations.
+ * Checks a scenario at both scales before anything is started.
+ * @throws UsageError naming the first thing wrong: an SLO outside the grammar or over what nobody sends, an arm that is
+ * not there, an id used twice, a load that cannot be played, a fault that no phase can land.
  */
 export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
-  if (!/^[a-z][a-z0-9-]*$/.test(scenario.id)) {
-    throw new RangeError(`scenario id "${scenario.id}": lower-case letters, digits and hyphens`);
-  }
-  if (operationsOf(scenario).length === 0) throw new RangeError(`${scenario.id}: no operations`);
-  const ids = [...scenario.slos, ...invariantsOf(scenario, false)].map(({ id }) => id);
-  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
-  if (twice !== undefined) throw new RangeError(`${scenario.id}: id "${twice}" is used twice`);
-  const arms = scenario.arms({ quick: false, seed: 1 });
-  for (const { id, objective, quickObjective = objective, baseline } of scenario.slos) {
-    for (const { arm } of [objective, quickObjective].map(parseSlo)) {
-      if (arm === null) continue;
-      if (arms[arm] === undefined)
-        throw new RangeError(`${scenario.id}: ${id} compares with ${arm}, which is no arm of it`);
-      if (baseline !== undefined)
-        throw new RangeError(`${scenario.id}: ${id} compares with ${arm} and with ${baseline}`);
-    }
-  }
-  for (const [name, arm] of Object.entries(arms)) {
-    const named = [...arm.mustFail, ...(arm.mayFail ?? [])];
-    const unknown = named.find((id) => !ids.includes(id));
-    if (unknown !== undefined) {
-      throw new RangeError(
-        `${scenario.id}: arm ${name} may fail "${unknown}", which is not declared`,
-      );
-    }
-  }
+  for (const quick of [false, true]) resolve(scenario, { quick, seed: SEED });
   return scenario;
+}
+
+/** The same declaration with each request of every phase and arm changed. */
+export function mapOperations(
+  declared: Declaration,
+  change: (operation: OperationTemplate) => OperationTemplate,
+): Declaration {
+  const changed = (arm: Arm): Arm => ({
+    ...arm,
+    phases: arm.phases.map((phase) => ({
+      ...phase,
+      load: LOAD_KINDS.of(phase.load.kind).mapOperations(phase.load, change),
+    })),
+  });
+  const arms = Object.entries(declared.arms).map(([name, arm]) => [name, changed(arm)] as const);
+  return { ...declared, arms: Object.fromEntries(arms) };
 }

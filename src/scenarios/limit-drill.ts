@@ -1,7 +1,7 @@
 /** What the drills of the limiter share: requests that keep their evidence, streams, and the testbed they meet. */
 import { findDesign } from '../services/lineage.ts';
 import type { OpenWorkload, OperationTemplate } from '../sim/pure/workload.ts';
-import type { Arm, DrillPhase } from '../sim/scenario.ts';
+import type { Arm, Phase } from '../sim/scenario.ts';
 import { limitHeaders } from './limit-evidence.ts';
 import { platformTestbed } from './platform-testbed.ts';
 
@@ -21,13 +21,13 @@ export function stream(
 }
 
 export const phase = (
-  given: Pick<DrillPhase, 'name' | 'role' | 'note' | 'workload'> & Partial<DrillPhase>,
-): DrillPhase => ({ judged: true, ...given });
+  given: Pick<Phase, 'name' | 'role' | 'note' | 'load'> & Partial<Phase>,
+): Phase => ({ judged: true, ...given });
 
 /** Not judged: code that has never run is several times slower, whatever the design. */
-export const warmUp = (workload: DrillPhase['workload']): DrillPhase => ({
+export const warmUp = (load: Phase['load']): Phase => ({
   ...{ name: 'warm-up', role: 'warm-up', judged: false },
-  ...{ note: 'everything once: connections, caches, code', workload },
+  ...{ note: 'everything once: connections, caches, code', load },
 });
 
 interface LimitTestbed {
@@ -42,6 +42,7 @@ interface LimitTestbed {
 export function limitArm(
   design: string,
   { windowMs, gateways, template, groups }: LimitTestbed,
+  phases: readonly Phase[],
   expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
 ): Arm {
   const { summary } = findDesign(design);
@@ -49,5 +50,5 @@ export function limitArm(
     ...{ design, template, gateways, accounts: { groups } },
     gateway: { limitWindowMs: windowMs, evidence: 1 },
   });
-  return { design, description: summary, ...expectations, testbed };
+  return { design, description: summary, ...expectations, testbed, phases };
 }

@@ -17,11 +17,13 @@ import type { Database } from '../services/ports.ts';
 import { makeToken } from '../services/sessions/token.ts';
 import { makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../sim/effects/testbed/testbed.ts';
+import { armOf } from '../sim/plan.ts';
 import type { Account } from '../sim/pure/workload.ts';
+import { resolve } from '../sim/resolve.ts';
 import { formsOf, scan } from './kill-matrix/fixtures/secret-scan.ts';
 import { turn1 } from './turn1.ts';
 
-const spec = turn1.arms({ quick: true, seed: 1 }).after!.testbed;
+const spec = armOf(resolve(turn1, { quick: true, seed: 1 }), 'after').testbed;
 
 let scratch: Scratch;
 let testbed: Testbed;

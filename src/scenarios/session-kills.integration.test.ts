@@ -11,7 +11,9 @@ import { bearer, client, type Send } from '../services/gateway/fixtures/client.t
 import { type Database, ServiceError } from '../services/ports.ts';
 import { makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../sim/effects/testbed/testbed.ts';
+import { armOf } from '../sim/plan.ts';
 import type { Account } from '../sim/pure/workload.ts';
+import { resolve } from '../sim/resolve.ts';
 import {
   drawInterleaving,
   type Interleaving,
@@ -26,7 +28,7 @@ import { turn1 } from './turn1.ts';
 const seed = 20_261_121;
 const rounds = 12;
 const perRound = 30;
-const spec = turn1.arms({ quick: true, seed }).after!.testbed;
+const spec = armOf(resolve(turn1, { quick: true, seed }), 'after').testbed;
 
 let scratch: Scratch;
 let testbed: Testbed;

@@ -10,7 +10,7 @@
 import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
-import type { Drill, Invariant } from '../sim/scenario.ts';
+import type { Declaration, Invariant, Phase, Slo } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
 import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
 import {
@@ -127,7 +127,7 @@ const bed = ({ windowMs, scrapers, stuffers }: Size) => ({
   ],
 });
 
-function drill(size: Size): Drill {
+function phasesOf(size: Size): readonly Phase[] {
   const { windowMs, seconds, honestEach, scrapers } = size;
   const people = (durationMs: number) => [
     stream(honest, HONEST * honestEach, durationMs),
@@ -157,39 +157,30 @@ function drill(size: Size): Drill {
     ...boundary(durationMs),
   ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
-  return {
-    note:
-      size === QUICK
-        ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s, with ${LIMIT} requests as before; everybody is faster accordingly, and the phases are shorter. Logins are counted in minutes as before.`
-        : '',
-    // A login takes most of a second on a busy core.
-    timeoutMs: 4_000,
-    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
-    phases: [
-      warmUp(mixOf(everybody(WARM_UP_MS))),
-      phase({
-        ...{ name: 'baseline', role: 'baseline', note: 'people alone' },
-        workload: mixOf(people(ms('baseline'))),
-      }),
-      phase({
-        ...{ name: 'bots', role: 'load', note: 'scrapers, stuffed logins, many keys, bursts' },
-        workload: mixOf([...everybody(ms('bots')), twiceEach(ms('bots'))]),
-      }),
-      phase({
-        ...{
-          name: 'redis-kill',
-          role: 'fault',
-          note: 'kill -9 of Redis under the bots, back empty',
-        },
-        workload: mixOf(everybody(ms('outage') + ms('back'))),
-        faults: [redisKill(ms('outage'))],
-      }),
-      phase({
-        ...{ name: 'liveness', role: 'liveness', note: 'people alone again' },
-        workload: mixOf(people(ms('liveness'))),
-      }),
-    ],
-  };
+  return [
+    warmUp(mixOf(everybody(WARM_UP_MS))),
+    phase({
+      ...{ name: 'baseline', role: 'baseline', note: 'people alone' },
+      load: mixOf(people(ms('baseline'))),
+    }),
+    phase({
+      ...{ name: 'bots', role: 'load', note: 'scrapers, stuffed logins, many keys, bursts' },
+      load: mixOf([...everybody(ms('bots')), twiceEach(ms('bots'))]),
+    }),
+    phase({
+      ...{
+        name: 'redis-kill',
+        role: 'fault',
+        note: 'kill -9 of Redis under the bots, back empty',
+      },
+      load: mixOf(everybody(ms('outage') + ms('back'))),
+      faults: [redisKill(ms('outage'))],
+    }),
+    phase({
+      ...{ name: 'liveness', role: 'liveness', note: 'people alone again' },
+      load: mixOf(people(ms('liveness'))),
+    }),
+  ];
 }
 
 const redisKill = (forMs: number): PlannedFault => ({
@@ -204,7 +195,7 @@ const units = new Map(
   [...honest, scrape].map(({ name, path }) => [name, path.includes('search') ? 5 : 1]),
 );
 
-function invariants({ windowMs, tookLimitMs }: Size): readonly Invariant[] {
+function invariantsOf({ windowMs, tookLimitMs }: Size): readonly Invariant[] {
   const perUser = {
     ...{ operations: limited, limit: LIMIT, windowMs },
     subjectOf: ({ user }: OperationRecord) => user,
@@ -235,8 +226,81 @@ function invariants({ windowMs, tookLimitMs }: Size): readonly Invariant[] {
 }
 
 const botPhases = ['bots'];
+const slos: readonly Slo[] = [
+  {
+    id: 'people-errors',
+    objective: 'errors < 0.1%',
+    quickObjective: 'errors < 1%',
+    operations: honestNames,
+    phases: ['baseline', 'bots', 'liveness'],
+  },
+  {
+    id: 'people-p99',
+    objective: 'latency.p99 < 250ms',
+    // Code that has run for seconds only is several times slower, whatever the design.
+    quickObjective: 'latency.p99 < 1s',
+    operations: honestNames,
+    phases: botPhases,
+  },
+  {
+    id: 'login-errors',
+    objective: 'errors < 10%',
+    quickObjective: 'errors < 25%',
+    operations: [login.name],
+    phases: ['baseline', 'bots'],
+  },
+  {
+    id: 'liveness',
+    objective: 'errors < 1%',
+    quickObjective: 'errors < 5%',
+    operations: honestNames,
+    phases: ['liveness'],
+  },
+];
+
+/** How many users, rounds and decisions put the limiters beside each other. */
+const COMPARISON = {
+  full: { windowMs: 1_000, users: 10_000, rounds: 7, decisions: 5_000 },
+  quick: { windowMs: 2_000, users: 2_000, rounds: 3, decisions: 2_000 },
+} as const;
+
+function declare(size: Size): Declaration {
+  const phases = phasesOf(size);
+  return {
+    arms: {
+      before: limitArm('turn2.before', bed(size), phases, {
+        expected: 'fail',
+        mustFail: ['login-errors', 'window-exact'],
+        mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
+      }),
+      sample: limitArm('turn2.sample', bed(size), phases, {
+        expected: 'fail',
+        // A full bucket and its refill are two limits in one window; logins have no user yet, so nothing limits them.
+        mustFail: ['login-errors', 'window-exact'],
+        mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
+      }),
+      after: limitArm('turn2.after', bed(size), phases, { expected: 'pass', mustFail: [] }),
+    },
+    slos,
+    invariants: invariantsOf(size),
+    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
+    // A login takes most of a second on a busy core.
+    timeoutMs: 4_000,
+    costPhase: 'baseline',
+    effects: { name: 'effects', module: 'services/jobs/effects.js' },
+    comparison: {
+      name: 'comparison',
+      module: 'services/jobs/compare-limiters.js',
+      params: size === QUICK ? COMPARISON.quick : COMPARISON.full,
+    },
+    scaleNote:
+      size === QUICK
+        ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s, with ${LIMIT} requests as before; everybody is faster accordingly, and the phases are shorter. Logins are counted in minutes as before.`
+        : '',
+  };
+}
+
 export const turn2 = defineScenario({
-  kind: 'drill',
   id: 'turn2',
   turn: 2,
   title: 'Bots, and a limit that is exact',
@@ -244,61 +308,5 @@ export const turn2 = defineScenario({
     'Do people get through while bots try everything, and does anybody ever get more than 100 in a window?',
   situation:
     'Bots abuse the platform. No user should make more than 100 requests per minute, whatever sessions, keys, addresses or headers they use. Redis, which counts, will fail.',
-  arms({ quick }) {
-    const size = quick ? QUICK : FULL;
-    return {
-      before: limitArm('turn2.before', bed(size), {
-        expected: 'fail',
-        mustFail: ['login-errors', 'window-exact'],
-        mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
-      }),
-      sample: limitArm('turn2.sample', bed(size), {
-        expected: 'fail',
-        // A full bucket and its refill are two limits in one window; logins have no user yet, so nothing limits them.
-        mustFail: ['login-errors', 'window-exact'],
-        mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
-      }),
-      after: limitArm('turn2.after', bed(size), { expected: 'pass', mustFail: [] }),
-    };
-  },
-  drill: (quick) => drill(quick ? QUICK : FULL),
-  costPhase: 'baseline',
-  slos: [
-    {
-      id: 'people-errors',
-      objective: 'errors < 0.1%',
-      quickObjective: 'errors < 1%',
-      operations: honestNames,
-      phases: ['baseline', 'bots', 'liveness'],
-    },
-    {
-      id: 'people-p99',
-      objective: 'latency.p99 < 250ms',
-      // Code that has run for seconds only is several times slower, whatever the design.
-      quickObjective: 'latency.p99 < 1s',
-      operations: honestNames,
-      phases: botPhases,
-    },
-    {
-      id: 'login-errors',
-      objective: 'errors < 10%',
-      quickObjective: 'errors < 25%',
-      operations: [login.name],
-      phases: ['baseline', 'bots'],
-    },
-    {
-      id: 'liveness',
-      objective: 'errors < 1%',
-      quickObjective: 'errors < 5%',
-      operations: honestNames,
-      phases: ['liveness'],
-    },
-  ],
-  invariants: (quick) => invariants(quick ? QUICK : FULL),
-  effects: { name: 'effects', module: 'services/jobs/effects.js' },
-  comparison: {
-    name: 'comparison',
-    module: 'services/jobs/compare-limiters.js',
-    params: { windowMs: 1_000 },
-  },
+  declare: ({ quick }) => declare(quick ? QUICK : FULL),
 });

@@ -1,36 +1,49 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryRecord } from '../sim/history.ts';
+import { operationsOf } from '../sim/load-kinds.ts';
+import { armOf, type Plan } from '../sim/plan.ts';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
-import type { Drill } from '../sim/scenario.ts';
+import { resolve } from '../sim/resolve.ts';
+import type { Declaration, DeclareOptions } from '../sim/scenario.ts';
 import { auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { turn3 } from './turn3.ts';
 
-const faultsOf = ({ phases }: Drill) => phases.flatMap(({ faults = [] }) => faults);
-const names = (drill: Drill) => faultsOf(drill).map(({ name }) => name);
+const planOf = (quick: boolean, seed = 1) => resolve(turn3, { quick, seed });
+const phasesOf = (plan: Plan) => armOf(plan, 'after').phases;
+const faultsOf = (plan: Plan) => phasesOf(plan).flatMap(({ faults = [] }) => faults);
+const names = (plan: Plan) => faultsOf(plan).map(({ name }) => name);
+/** turn3 with another declaration. */
+const changed = (change: (declared: Declaration) => Partial<Declaration>) => ({
+  ...turn3,
+  declare: (options: DeclareOptions) => {
+    const declared = turn3.declare(options);
+    return { ...declared, ...change(declared) };
+  },
+});
 
 describe('turn 3', () => {
   it('kills more than 200 times, of every kind, under names that the seed does not change', () => {
-    const [full, other] = [turn3.drill(false, 1), turn3.drill(false, 2)];
+    const [full, other] = [planOf(false, 1), planOf(false, 2)];
     expect(names(full).length).toBeGreaterThanOrEqual(200);
     expect(new Set(names(full)).size).toBe(names(full).length);
     expect(names(other).sort()).toEqual(names(full).sort());
     expect(faultsOf(other)).not.toEqual(faultsOf(full));
-    expect(faultsOf(turn3.drill(false, 1))).toEqual(faultsOf(full));
-    const families = new Set(names(turn3.drill(true, 1)).map((name) => name.split('#')[0]));
+    expect(faultsOf(planOf(false, 1))).toEqual(faultsOf(full));
+    const families = new Set(names(planOf(true, 1)).map((name) => name.split('#')[0]));
     expect([...families].sort()).toEqual([
       ...['backend-kill', 'gateway-kill', 'gateway-term', 'postgres-kill', 'redis-kill'],
     ]);
   });
 
   it('kills Redis often enough for the sample to lose something in a quick run', () => {
-    const quick = turn3.drill(true, 1);
+    const quick = planOf(true, 1);
     const kills = faultsOf(quick).filter(
       ({ fault }) => 'target' in fault && fault.target === 'redis',
     );
-    const baseline = quick.phases.find(({ role }) => role === 'baseline')!;
-    const rate = baseline.workload.operations.reduce((sum, { weight }) => sum + weight, 0);
-    const processes = turn3.arms().sample!.testbed.instances!;
+    const baseline = phasesOf(quick).find(({ role }) => role === 'baseline')!;
+    const rate = operationsOf([baseline]).reduce((sum, { weight }) => sum + weight, 0);
+    const processes = armOf(quick, 'sample').testbed.instances!;
     // As the queue has it: every process looks every 50 ms. Nothing stands there if one has looked since the answer, which
     // was 3 ms ago, and no event came after that.
     const [everyMs, answeredMs, stepMs] = [50, 3, 0.01];
@@ -44,28 +57,29 @@ describe('turn 3', () => {
   });
 
   it('says what --quick reduces, and keeps phases, SLOs and faults in step', () => {
-    const [full, quick] = [turn3.drill(false), turn3.drill(true)];
-    expect(full.note).toBe('');
-    expect(quick.note).toContain(
+    const [full, quick] = [planOf(false), planOf(true)];
+    expect(full.scaleNote).toBe('');
+    expect(quick.scaleNote).toContain(
       `kills ${names(quick).length} times instead of ${names(full).length}`,
     );
-    const phases = (drill: Drill) => drill.phases.map(({ name }) => name);
+    const phases = (plan: Plan) => phasesOf(plan).map(({ name }) => name);
     expect(phases(quick)).toEqual(phases(full));
-    for (const { phases: judged = [] } of turn3.slos)
+    for (const { phases: judged = [] } of full.slos)
       for (const name of judged) expect(phases(full)).toContain(name);
   });
 
   it('compares with an arm that it has, and with nothing else at once', () => {
-    const added = turn3.slos.find(({ id }) => id === 'added')!;
-    const { before: _, ...arms } = turn3.arms();
-    const without = { ...turn3, arms: () => arms };
+    const without = changed(({ arms: { before: _, ...arms } }) => ({ arms }));
     expect(() => defineScenario(without)).toThrow('added compares with before, which is no arm');
-    const twice = { ...turn3, slos: [...turn3.slos, { ...added, id: 'b', baseline: 'baseline' }] };
+    const twice = changed(({ slos }) => {
+      const added = slos.find(({ id }) => id === 'added')!;
+      return { slos: [...slos, { ...added, id: 'b', baseline: 'baseline' }] };
+    });
     expect(() => defineScenario(twice)).toThrow('b compares with before and with baseline');
   });
 
   it('gives the arms the same rows, people and load', () => {
-    const { before, sample, after } = turn3.arms();
+    const { before, sample, after } = turn3.declare({ quick: false, seed: 1 }).arms;
     const params = (arm: typeof before) => ({
       ...arm!.testbed.postgres.template[0]!.params,
       design: '',

@@ -9,7 +9,7 @@ import { findDesign } from '../services/lineage.ts';
 import { planKills } from '../sim/pure/kill-plan.ts';
 import { createRandom, type Random } from '../sim/pure/random.ts';
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
-import type { Arm, Drill, DrillPhase, TestbedSpec } from '../sim/scenario.ts';
+import type { Arm, Declaration, Phase, Slo, TestbedSpec } from '../sim/scenario.ts';
 import { auditAtomic, auditChain, auditOnce, auditOrder } from './audit-invariants.ts';
 import { type Kills, killKinds, NO_KILLS, POSTGRES_AWAY } from './audit-kills.ts';
 import { defineScenario } from './define.ts';
@@ -101,7 +101,7 @@ const actions: Readonly<Record<string, string>> = {
   [greedy.name]: 'session.read',
 };
 
-function open(durationMs: number): DrillPhase['workload'] {
+function open(durationMs: number): Phase['load'] {
   const stream = (of: readonly OperationTemplate[]): OpenWorkload => ({
     ...{ kind: 'open', arrivals: 'poisson', operations: of },
     stages: [{ ratePerSecond: of.reduce((sum, { weight }) => sum + weight, 0), durationMs }],
@@ -109,35 +109,28 @@ function open(durationMs: number): DrillPhase['workload'] {
   return mixOf([stream(operations)]);
 }
 
-function drill(size: Size, seed: number): Drill {
+function phasesOf(size: Size, seed: number): readonly Phase[] {
   const random = createRandom(seed).fork('kills');
   const numbers = new Map<string, number>();
   const { seconds } = size;
-  const calm = (name: string, role: DrillPhase['role'], note: string, ms: number): DrillPhase => ({
+  const calm = (name: string, role: Phase['role'], note: string, ms: number): Phase => ({
     name,
     role,
     note,
     judged: role !== 'warm-up',
-    workload: open(ms),
+    load: open(ms),
   });
   const under = (name: keyof Size['kills'], note: string) =>
     killPhase(size, { name: `${name}-kills`, note, kills: size.kills[name] }, random, numbers);
-  return {
-    note:
-      size === QUICK
-        ? `--quick kills ${total(QUICK)} times instead of ${total(FULL)}, a little closer together; the calm phases are shorter, and limits of latency and errors are coarser. Load and kinds of faults are the same.`
-        : '',
-    tolerance: { slowMs: 150, stayMs: 250 },
-    phases: [
-      calm('warm-up', 'warm-up', 'connections, caches and code', seconds.warmUp * 1_000),
-      calm('baseline', 'baseline', 'reads, changes and refusals', seconds.baseline * 1_000),
-      under('gateway', 'gateways end right after an acknowledged change, or are told to'),
-      under('postgres', 'PostgreSQL ends while a COMMIT is in flight, and single backends do'),
-      under('redis', 'Redis ends right after an acknowledged change, and comes back empty'),
-      under('mixed', 'everything in turn'),
-      calm('liveness', 'liveness', 'everything is back', seconds.liveness * 1_000),
-    ],
-  };
+  return [
+    calm('warm-up', 'warm-up', 'connections, caches and code', seconds.warmUp * 1_000),
+    calm('baseline', 'baseline', 'reads, changes and refusals', seconds.baseline * 1_000),
+    under('gateway', 'gateways end right after an acknowledged change, or are told to'),
+    under('postgres', 'PostgreSQL ends while a COMMIT is in flight, and single backends do'),
+    under('redis', 'Redis ends right after an acknowledged change, and comes back empty'),
+    under('mixed', 'everything in turn'),
+    calm('liveness', 'liveness', 'everything is back', seconds.liveness * 1_000),
+  ];
 }
 
 function killPhase(
@@ -145,11 +138,11 @@ function killPhase(
   { name, note, kills }: { name: string; note: string; kills: Kills },
   random: Random,
   numbers: Map<string, number>,
-): DrillPhase {
+): Phase {
   const kinds = killKinds(kills, { gateways, change: create.name });
   const plan = { kinds, startMs: 300, spacingMs, mostDown: 2 };
   const { faults, endMs } = planKills(plan, random.fork(name), numbers);
-  return { name, role: 'fault', note, judged: true, faults, workload: open(endMs) };
+  return { name, role: 'fault', note, judged: true, faults, load: open(endMs) };
 }
 
 function total({ kills }: Size): number {
@@ -177,9 +170,13 @@ const testbed = (design: string): TestbedSpec =>
     links: ['service-postgres'],
   });
 
-function arm(design: string, expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>): Arm {
+function arm(
+  design: string,
+  phases: readonly Phase[],
+  expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
+): Arm {
   const { summary } = findDesign(design);
-  return { design, description: summary, ...expectations, testbed: testbed(design) };
+  return { design, description: summary, ...expectations, testbed: testbed(design), phases };
 }
 
 /** Of a design whose records are not durable when it answers; the time of a write that nobody waits for is no promise. */
@@ -188,88 +185,100 @@ const MAY_FAIL = [
   ...['audit-wait', 'audit-wait-tail', 'added'],
 ];
 
+const slos: readonly Slo[] = [
+  {
+    id: 'baseline-p99',
+    objective: 'latency.p99 < 100ms',
+    // 500 samples of four processes that are three seconds old: 25 to 96 ms, of code still being compiled, with little
+    // else going on. More than twice the worst of it.
+    quickObjective: 'latency.p99 < 250ms',
+    operations: wanted,
+    phases: ['baseline'],
+  },
+  {
+    id: 'baseline-errors',
+    objective: 'errors < 0.1%',
+    quickObjective: 'errors < 1%',
+    operations: wanted,
+    phases: ['baseline'],
+  },
+  {
+    id: 'checks',
+    objective: 'errors < 3%',
+    // Every second of an outage weighs more in phases of a few seconds: 3 % on a quiet machine, 5 % on one with four
+    // times the work it can do.
+    quickObjective: 'errors < 10%',
+    operations: [check.name],
+    phases: ['gateway-kills', 'postgres-kills', 'redis-kills', 'mixed-kills'],
+  },
+  { id: 'liveness', objective: 'errors < 1%', operations: wanted, phases: ['liveness'] },
+  {
+    id: 'audit-wait',
+    // "Before the answer, at most 10 ms added", as the process that answers sees it, of every event outside a
+    // transaction. On two cores that everything here shares, the last hundredth is the scheduler's: told by the next.
+    objective: `metric.${AUDIT_WAIT}.p95 < 10ms`,
+    quickObjective: `metric.${AUDIT_WAIT}.p95 < 25ms`,
+    phases: CALM,
+  },
+  {
+    id: 'audit-wait-tail',
+    objective: `metric.${AUDIT_WAIT}.p99 < 25ms`,
+    // A machine with six times the work it can do, and 400 writes a phase: 48 ms.
+    quickObjective: `metric.${AUDIT_WAIT}.p99 < 100ms`,
+    phases: CALM,
+  },
+  {
+    id: 'added',
+    // The same promise as a client sees it, with everything else that differs between the designs.
+    objective: 'latency.p50 < before + 10ms',
+    // The arms are measured a minute apart, and for four seconds each.
+    quickObjective: 'latency.p50 < before + 25ms',
+    operations: wanted,
+    phases: ['baseline'],
+  },
+];
+
+function declare(size: Size, seed: number): Declaration {
+  const phases = phasesOf(size, seed);
+  return {
+    arms: {
+      before: arm('turn3.before', phases, {
+        expected: 'fail',
+        // What stood in memory is gone with its process, and nothing is chained.
+        mustFail: ['audit-once'],
+        mayFail: MAY_FAIL,
+      }),
+      sample: arm('turn3.sample', phases, {
+        expected: 'fail',
+        // Pushed and not awaited, in a Redis that is killed; taken out, and not yet written.
+        mustFail: ['audit-once'],
+        mayFail: MAY_FAIL,
+      }),
+      after: arm('turn3.after', phases, { expected: 'pass', mustFail: [] }),
+    },
+    slos,
+    invariants: [
+      auditOnce({ actions, denials: 20 }),
+      auditAtomic,
+      auditOrder({ away: POSTGRES_AWAY }),
+      auditChain,
+    ],
+    tolerance: { slowMs: 150, stayMs: 250 },
+    costPhase: 'baseline',
+    effects: { name: 'effects', module: 'services/jobs/effects.js' },
+    scaleNote:
+      size === QUICK
+        ? `--quick kills ${total(QUICK)} times instead of ${total(FULL)}, a little closer together; the calm phases are shorter, and limits of latency and errors are coarser. Load and kinds of faults are the same.`
+        : '',
+  };
+}
+
 export const turn3 = defineScenario({
-  kind: 'drill',
   id: 'turn3',
   turn: 3,
   title: 'The audit log while real processes die',
   question: 'Is every answered action on record exactly once, whatever dies when?',
   situation:
     'Enterprise customers want audit logs. Every authenticated action: who, what, when, outcome. Where does this state live? Who owns it?',
-  arms: () => ({
-    before: arm('turn3.before', {
-      expected: 'fail',
-      // What stood in memory is gone with its process, and nothing is chained.
-      mustFail: ['audit-once'],
-      mayFail: MAY_FAIL,
-    }),
-    sample: arm('turn3.sample', {
-      expected: 'fail',
-      // Pushed and not awaited, in a Redis that is killed; taken out, and not yet written.
-      mustFail: ['audit-once'],
-      mayFail: MAY_FAIL,
-    }),
-    after: arm('turn3.after', { expected: 'pass', mustFail: [] }),
-  }),
-  drill: (quick, seed = 1) => drill(quick ? QUICK : FULL, seed),
-  costPhase: 'baseline',
-  slos: [
-    {
-      id: 'baseline-p99',
-      objective: 'latency.p99 < 100ms',
-      // 500 samples of four processes that are three seconds old: 25 to 96 ms, of code still being compiled, with little
-      // else going on. More than twice the worst of it.
-      quickObjective: 'latency.p99 < 250ms',
-      operations: wanted,
-      phases: ['baseline'],
-    },
-    {
-      id: 'baseline-errors',
-      objective: 'errors < 0.1%',
-      quickObjective: 'errors < 1%',
-      operations: wanted,
-      phases: ['baseline'],
-    },
-    {
-      id: 'checks',
-      objective: 'errors < 3%',
-      // Every second of an outage weighs more in phases of a few seconds: 3 % on a quiet machine, 5 % on one with four
-      // times the work it can do.
-      quickObjective: 'errors < 10%',
-      operations: [check.name],
-      phases: ['gateway-kills', 'postgres-kills', 'redis-kills', 'mixed-kills'],
-    },
-    { id: 'liveness', objective: 'errors < 1%', operations: wanted, phases: ['liveness'] },
-    {
-      id: 'audit-wait',
-      // "Before the answer, at most 10 ms added", as the process that answers sees it, of every event outside a
-      // transaction. On two cores that everything here shares, the last hundredth is the scheduler's: told by the next.
-      objective: `metric.${AUDIT_WAIT}.p95 < 10ms`,
-      quickObjective: `metric.${AUDIT_WAIT}.p95 < 25ms`,
-      phases: CALM,
-    },
-    {
-      id: 'audit-wait-tail',
-      objective: `metric.${AUDIT_WAIT}.p99 < 25ms`,
-      // A machine with six times the work it can do, and 400 writes a phase: 48 ms.
-      quickObjective: `metric.${AUDIT_WAIT}.p99 < 100ms`,
-      phases: CALM,
-    },
-    {
-      id: 'added',
-      // The same promise as a client sees it, with everything else that differs between the designs.
-      objective: 'latency.p50 < before + 10ms',
-      // The arms are measured a minute apart, and for four seconds each.
-      quickObjective: 'latency.p50 < before + 25ms',
-      operations: wanted,
-      phases: ['baseline'],
-    },
-  ],
-  invariants: [
-    auditOnce({ actions, denials: 20 }),
-    auditAtomic,
-    auditOrder({ away: POSTGRES_AWAY }),
-    auditChain,
-  ],
-  effects: { name: 'effects', module: 'services/jobs/effects.js' },
+  declare: ({ quick, seed }) => declare(quick ? QUICK : FULL, seed),
 });

@@ -1,62 +1,101 @@
 import { describe, expect, it } from 'vitest';
 import { findDesign } from '../services/lineage.ts';
+import type { Load } from '../sim/load-kinds.ts';
+import { armOf } from '../sim/plan.ts';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
-import type { Arm } from '../sim/scenario.ts';
+import { resolve } from '../sim/resolve.ts';
+import type {
+  Arm,
+  CalibratedUsers,
+  Declaration,
+  DeclareOptions,
+  Scenario,
+} from '../sim/scenario.ts';
 import { activityCorrect, microsOf } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { turn4 } from './turn4.ts';
 
+const [full, quick] = [false, true].map((isQuick) => resolve(turn4, { quick: isQuick, seed: 1 }));
+const before = armOf(full!, 'before');
+const after = armOf(full!, 'after');
+
+/** turn4 with another declaration. */
+const changed = (change: (declared: Declaration) => Partial<Declaration>): Scenario => ({
+  ...turn4,
+  declare: (options: DeclareOptions) => {
+    const declared = turn4.declare(options);
+    return { ...declared, ...change(declared) };
+  },
+});
+
+/** Users of the load that is measured. */
+function usersOf({ phases }: Pick<Arm, 'phases'>): CalibratedUsers {
+  const { load } = phases.find(({ name }) => name === 'measure')!;
+  if (!('users' in load) || typeof load.users !== 'object') throw new Error('no population');
+  return load.users as CalibratedUsers;
+}
+
 describe('turn4', () => {
   it('declares the documented figures and their bands of a factor of two', () => {
-    const [cpu, mean, p99] = turn4.scale(false).documented;
+    const [cpu, mean, p99] = before.documented;
     expect(cpu).toMatchObject({ value: 92, low: 87, high: 97 });
     expect(mean).toMatchObject({ value: 850_000, low: 425_000, high: 1_700_000 });
     expect(p99).toMatchObject({ value: 4_200_000, low: 2_100_000, high: 8_400_000 });
   });
 
   it('scales every time of the incident by the same factor under --quick, and says so', () => {
-    const [full, quick] = [turn4.scale(false), turn4.scale(true)];
-    const factor = full.users.think.meanMs / quick.users.think.meanMs;
+    const arms = [before, armOf(quick!, 'before')];
+    const [fullMs, quickMs] = arms.map((arm) => usersOf(arm).think.meanMs);
+    const factor = fullMs! / quickMs!;
     // Times are whole milliseconds, so a thousandth may be lost to rounding.
     expect(factor).toBeCloseTo(3, 2);
     const pair = (id: string) =>
-      [full, quick].map(({ documented }) => documented.find((figure) => figure.id === id)!.value);
+      arms.map(({ documented }) => documented.find((figure) => figure.id === id)!.value);
     for (const id of ['mean', 'p99']) expect(pair(id)[0]! / pair(id)[1]!).toBeCloseTo(3, 2);
-    expect(full.note).toBe('');
-    expect(quick.note).toContain('divides every time of the incident by 3');
+    expect(full!.scaleNote).toBe('');
+    expect(quick!.scaleNote).toContain('divides every time of the incident by 3');
   });
 
   it('gives both arms the same rows, users and load', () => {
-    const { before, after } = turn4.arms({ quick: false, seed: 1 });
-    const paramsOf = (arm: Arm | undefined) => ({
-      ...arm!.testbed.postgres.template[0]!.params,
+    const paramsOf = (arm: Arm) => ({
+      ...arm.testbed.postgres.template[0]!.params,
       design: '',
     });
     expect(paramsOf(before)).toEqual(paramsOf(after));
-    expect(before!.testbed.accounts).toEqual(after!.testbed.accounts);
+    expect(before.testbed.accounts).toEqual(after.testbed.accounts);
+    expect(usersOf(after)).toEqual(usersOf(before));
+    expect(after.phases[0]!.load).toMatchObject({ kind: 'same-users', of: 'before' });
   });
 
   it('has the whole chain verified in both arms: history and run', () => {
-    const arms = Object.values(turn4.arms({ quick: false, seed: 1 }));
-    for (const arm of arms) expect(findDesign(arm.design).audit.chain.kind).toBe('sharded');
-    expect(turn4.invariants.map(({ id }) => id)).toContain('audit-chain');
-    const rows = Number(arms[0]!.testbed.postgres.template[0]!.params!.rows);
-    expect(Number(turn4.effects.params!.verifyUpTo)).toBeGreaterThan(1.5 * rows);
+    for (const arm of full!.arms) expect(findDesign(arm.design).audit.chain.kind).toBe('sharded');
+    expect(full!.invariants.map(({ id }) => id)).toContain('audit-chain');
+    const rows = Number(before.testbed.postgres.template[0]!.params!.rows);
+    expect(Number(full!.effects.params!.verifyUpTo)).toBeGreaterThan(1.5 * rows);
   });
 });
 
 describe('defineScenario', () => {
   it('refuses what could only fail later', () => {
     expect(() => defineScenario({ ...turn4, id: 'Turn 4' })).toThrow(/lower-case/);
-    expect(() => defineScenario({ ...turn4, operations: [] })).toThrow(/no operations/);
+    const silent = changed(({ arms: { before: failing, after: holding } }) => ({
+      arms: {
+        before: { ...failing!, phases: withoutOperations(failing!) },
+        after: { ...holding!, phases: withoutOperations(holding!) },
+      },
+    }));
+    expect(() => defineScenario(silent)).toThrow(/no operations/);
     const typo = [{ id: 'p99', objective: 'latency.p99 < 500' }];
-    expect(() => defineScenario({ ...turn4, slos: typo })).toThrow(/not understood/);
-    expect(() => defineScenario({ ...turn4, slos: [] })).toThrow(/may fail "mean"/);
-    expect(() => defineScenario({ ...turn4, slos: [...turn4.slos, turn4.slos[0]!] })).toThrow(
-      /twice/,
-    );
+    expect(() => defineScenario(changed(() => ({ slos: typo })))).toThrow(/not understood/);
+    expect(() => defineScenario(changed(() => ({ slos: [] })))).toThrow(/may fail "mean"/);
+    const twice = changed(({ slos }) => ({ slos: [...slos, slos[0]!] }));
+    expect(() => defineScenario(twice)).toThrow(/twice/);
   });
 });
+
+function withoutOperations({ phases }: Arm): Arm['phases'] {
+  return phases.map((phase) => ({ ...phase, load: { ...phase.load, operations: [] } as Load }));
+}
 
 describe('activityCorrect', () => {
   const { check } = activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 });

@@ -7,7 +7,7 @@
  */
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
-import type { Drill, Invariant } from '../sim/scenario.ts';
+import type { Declaration, Invariant, Phase, Slo } from '../sim/scenario.ts';
 import { auditChain, auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
@@ -81,7 +81,7 @@ const bed = ({ windowMs, keyLimit }: Size) => ({
   ],
 });
 
-function drill(size: Size): Drill {
+function phasesOf(size: Size): readonly Phase[] {
   const { agentEach, thief, tenantEach, seconds } = size;
   const others = (durationMs: number) => [stream(tenant, TENANTS * tenantEach, durationMs)];
   const builds = (durationMs: number): OpenWorkload => ({
@@ -94,28 +94,21 @@ function drill(size: Size): Drill {
     stream([steal], thief, durationMs),
   ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
-  return {
-    note:
-      size === QUICK
-        ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s and gives the key ${QUICK.keyLimit} requests in each instead of ${FULL.keyLimit}; everybody is faster accordingly, and the phases are shorter.`
-        : '',
-    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
-    phases: [
-      warmUp(mixOf([...ordinary(WARM_UP_MS), ...abuse(WARM_UP_MS)])),
-      phase({
-        ...{ name: 'baseline', role: 'baseline', note: 'other customers, and 49 agents at work' },
-        workload: mixOf(ordinary(ms('baseline'))),
-      }),
-      phase({
-        ...{ name: 'pipelines', role: 'load', note: 'with a greedy agent and a thief' },
-        workload: mixOf([...ordinary(ms('pipelines')), ...abuse(ms('pipelines'))]),
-      }),
-      phase({
-        ...{ name: 'liveness', role: 'liveness', note: 'other customers alone' },
-        workload: mixOf(others(ms('liveness'))),
-      }),
-    ],
-  };
+  return [
+    warmUp(mixOf([...ordinary(WARM_UP_MS), ...abuse(WARM_UP_MS)])),
+    phase({
+      ...{ name: 'baseline', role: 'baseline', note: 'other customers, and 49 agents at work' },
+      load: mixOf(ordinary(ms('baseline'))),
+    }),
+    phase({
+      ...{ name: 'pipelines', role: 'load', note: 'with a greedy agent and a thief' },
+      load: mixOf([...ordinary(ms('pipelines')), ...abuse(ms('pipelines'))]),
+    }),
+    phase({
+      ...{ name: 'liveness', role: 'liveness', note: 'other customers alone' },
+      load: mixOf(others(ms('liveness'))),
+    }),
+  ];
 }
 
 const ROLES = new Map([
@@ -124,7 +117,7 @@ const ROLES = new Map([
   [steal.name, 'invented'],
 ] as const);
 
-function invariants({ windowMs, keyLimit }: Size): readonly Invariant[] {
+function invariantsOf({ windowMs, keyLimit }: Size): readonly Invariant[] {
   const operations = [...ROLES.keys()];
   const key = { operations, limit: keyLimit, windowMs, subjectOf: () => 'key' };
   return [
@@ -151,57 +144,66 @@ function invariants({ windowMs, keyLimit }: Size): readonly Invariant[] {
   ];
 }
 
+const slos: readonly Slo[] = [
+  {
+    id: 'build-errors',
+    objective: 'errors < 1%',
+    operations: [BUILD],
+    phases: ['pipelines'],
+  },
+  {
+    id: 'tenants-p99',
+    objective: 'latency.p99 <= 1.2x',
+    // Cold code alone moves the p99 of 600 samples further than anything here could.
+    quickObjective: 'latency.p99 < 500ms',
+    operations: tenantNames,
+    phases: ['pipelines'],
+    baseline: 'baseline',
+  },
+  {
+    id: 'tenants-errors',
+    objective: 'errors < 0.1%',
+    quickObjective: 'errors < 1%',
+    operations: tenantNames,
+  },
+  { id: 'liveness', objective: 'errors < 1%', operations: tenantNames, phases: ['liveness'] },
+];
+
+function declare(size: Size): Declaration {
+  const phases = phasesOf(size);
+  return {
+    arms: {
+      before: limitArm('turn5.before', bed(size), phases, {
+        expected: 'fail',
+        mustFail: ['build-errors'],
+        // Whoever comes first gets a person's 100, the thief as well.
+        mayFail: ['agents-fair', 'stolen-key-bounded', 'tenants-p99', 'tenants-errors'],
+      }),
+      sample: limitArm('turn5.sample', bed(size), phases, {
+        expected: 'fail',
+        mustFail: ['stolen-key-bounded'],
+        mayFail: ['agents-fair', 'window-exact', 'tenants-p99', 'tenants-errors'],
+      }),
+      after: limitArm('turn5.after', bed(size), phases, { expected: 'pass', mustFail: [] }),
+    },
+    slos,
+    invariants: invariantsOf(size),
+    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
+    costPhase: 'liveness',
+    effects: { name: 'effects', module: 'services/jobs/effects.js' },
+    scaleNote:
+      size === QUICK
+        ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s and gives the key ${QUICK.keyLimit} requests in each instead of ${FULL.keyLimit}; everybody is faster accordingly, and the phases are shorter.`
+        : '',
+  };
+}
+
 export const turn5 = defineScenario({
-  kind: 'drill',
   id: 'turn5',
   turn: 5,
   title: 'Fifty agents on one key',
   question: 'Do the pipelines of a customer run, fairly, without giving a stolen key the platform?',
   situation:
     'Customer complaint: "Your rate limiter blocked our CI/CD pipeline. We have 50 build agents that all use the same API key, and they collectively hit the limit." The limiter works as designed; the design is wrong.',
-  arms({ quick }) {
-    const size = quick ? QUICK : FULL;
-    return {
-      before: limitArm('turn5.before', bed(size), {
-        expected: 'fail',
-        mustFail: ['build-errors'],
-        // Whoever comes first gets a person's 100, the thief as well.
-        mayFail: ['agents-fair', 'stolen-key-bounded', 'tenants-p99', 'tenants-errors'],
-      }),
-      sample: limitArm('turn5.sample', bed(size), {
-        expected: 'fail',
-        mustFail: ['stolen-key-bounded'],
-        mayFail: ['agents-fair', 'window-exact', 'tenants-p99', 'tenants-errors'],
-      }),
-      after: limitArm('turn5.after', bed(size), { expected: 'pass', mustFail: [] }),
-    };
-  },
-  drill: (quick) => drill(quick ? QUICK : FULL),
-  costPhase: 'liveness',
-  slos: [
-    {
-      id: 'build-errors',
-      objective: 'errors < 1%',
-      operations: [BUILD],
-      phases: ['pipelines'],
-    },
-    {
-      id: 'tenants-p99',
-      objective: 'latency.p99 <= 1.2x',
-      // Cold code alone moves the p99 of 600 samples further than anything here could.
-      quickObjective: 'latency.p99 < 500ms',
-      operations: tenantNames,
-      phases: ['pipelines'],
-      baseline: 'baseline',
-    },
-    {
-      id: 'tenants-errors',
-      objective: 'errors < 0.1%',
-      quickObjective: 'errors < 1%',
-      operations: tenantNames,
-    },
-    { id: 'liveness', objective: 'errors < 1%', operations: tenantNames, phases: ['liveness'] },
-  ],
-  invariants: (quick) => invariants(quick ? QUICK : FULL),
-  effects: { name: 'effects', module: 'services/jobs/effects.js' },
+  declare: ({ quick }) => declare(quick ? QUICK : FULL),
 });

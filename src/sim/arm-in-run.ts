@@ -5,7 +5,6 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ArmRun } from './arm-run.ts';
-import { underDrill } from './drill.ts';
 import type { HistoryFile } from './effects/history-file.ts';
 import { readHistory } from './effects/load/engine/read-history.ts';
 import type { SenderTotals } from './effects/load/engine/sender.ts';
@@ -13,38 +12,28 @@ import type { PinPlan } from './effects/process/pin-plan.ts';
 import { DATA_SEED } from './effects/testbed/template-prepare.ts';
 import { startTestbed, type Testbed } from './effects/testbed/testbed.ts';
 import type { ArmRecord, HistoryRecord } from './history.ts';
+import { operationsOf } from './load-kinds.ts';
+import type { PlannedArm } from './plan.ts';
 import { armResult } from './pure/arm-result.ts';
 import type { EarlierArms, SloReferences } from './pure/judge-slos.ts';
 import { timesFromSend } from './pure/load-tool.ts';
-import { resourcesBetween, resourceTimeline } from './pure/resources.ts';
+import { otherCpuBetween, resourcesBetween, resourceTimeline } from './pure/resources.ts';
 import { spanOf } from './pure/series.ts';
 import type { ArmJudgement } from './pure/verdict.ts';
-import type { ArmName, ArmResult } from './result.ts';
-import type { RunOptions } from './run-events.ts';
-import {
-  type Arm,
-  type DrillScenario,
-  type IncidentScenario,
-  invariantsOf,
-  operationsOf,
-  type Scenario,
-  slosOf,
-} from './scenario.ts';
-import { type Loaded, underLoad } from './under-load.ts';
+import type { ArmResult } from './result.ts';
+import type { RunOptions } from './run-options.ts';
+import { type Loaded, type PhasesOptions, runPhases } from './run-phases.ts';
 
 /** Send lag may take a tenth of the tightest latency SLO (200 ms) before a run is void. */
 const LAG_LIMIT_US = 20_000;
 
-export interface ArmInRunOptions {
-  readonly name: ArmName;
-  readonly arm: Arm;
+export interface ArmInRunOptions extends Pick<PhasesOptions, 'usersOf' | 'brokenPerSecond'> {
+  readonly arm: PlannedArm;
   readonly runId: string;
   readonly folder: string;
   readonly cores: PinPlan | null;
   readonly history: HistoryFile;
   readonly options: RunOptions;
-  readonly calibratedUsers: number | null;
-  readonly brokenPerSecond: number | null;
   /** What SLOs of this arm are compared with. */
   readonly earlier: EarlierArms;
   /** Leave the testbed standing when the arm is done; the caller stops it. */
@@ -71,7 +60,8 @@ interface Recorded {
 }
 
 export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
-  const { name, arm, options, runId } = input;
+  const { arm, options, runId } = input;
+  const { name } = arm;
   const announce = (phase: string, note: string) =>
     options.onEvent({ type: 'phase', arm: name, phase, note, plannedMs: null });
   announce('start', 'PostgreSQL, Redis and the service');
@@ -80,7 +70,7 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
     logFolder: path.join(input.folder, 'logs', name),
     spec: arm.testbed,
     seed: DATA_SEED,
-    faultSeed: options.seed,
+    faultSeed: options.plan.seed,
     cores: input.cores,
     onNote: (text) => options.onEvent({ type: 'note', text }),
     onDeath: ({ name: process, status, lastLines }) =>
@@ -110,33 +100,34 @@ async function load(
   input: ArmInRunOptions,
   announce: (phase: string, note: string) => void,
 ): Promise<Recorded> {
-  const { name, arm, folder, options } = input;
-  const { scenario, seed, signal, onEvent } = options;
+  const { arm, folder, options } = input;
+  const { plan, signal, onEvent } = options;
+  const { name } = arm;
+  const { seed } = plan;
   const operationsFile = path.join(folder, `${name}.operations.ndjson`);
   const effectsFile = path.join(folder, `${name}.effects.ndjson`);
   const run = await ArmRun.start({
     ...{ name, testbed, operationsFile, signal, onEvent, seed },
     requestIdPrefix: `${input.runId}:${name}:`,
-    ...loadDefaults(options),
-    tool: options.load ?? null,
+    timeoutMs: plan.timeoutMs,
+    tool: plan.generator?.tool ?? null,
   });
   const origin = new Date();
   let loaded: Loaded;
   let totals: SenderTotals;
   try {
-    loaded = isDrill(options)
-      ? await underDrill(run, options)
-      : await underLoad(run, {
-          ...{ ...input, operationsFile, lagLimitUs: LAG_LIMIT_US },
-          options: options as RunOptions<IncidentScenario>,
-        });
+    const { usersOf, brokenPerSecond } = input;
+    loaded = await runPhases(run, {
+      ...{ plan, arm, signal, onEvent, usersOf, brokenPerSecond },
+      ...{ operationsFile, lagLimitUs: LAG_LIMIT_US },
+    });
     totals = await run.load.totals();
   } finally {
     await run.close();
   }
   announce('check', 'what the platform recorded against what was acknowledged');
   const outcome = { outFile: effectsFile, sinceMs: origin.getTime() };
-  await testbed.runOneShot(scenario.effects, outcome);
+  await testbed.runOneShot(plan.effects, outcome);
   const opening: ArmRecord = {
     ...{ kind: 'arm', arm: name, design: arm.design, seed },
     originAt: origin.toISOString(),
@@ -156,21 +147,19 @@ function judge(
   testbed: Testbed,
   { run, loaded, totals, records }: Recorded,
 ): Pick<ArmInRun, 'result' | 'judgement' | 'references'> {
-  const { scenario, quick } = options;
-  const { judged, evidence } = loaded.phase;
-  const isReproduction = arm.expected === 'fail' && loaded.comparable;
+  const { plan } = options;
+  const { slos, invariants, tolerance, diagnosis } = plan;
+  const { window, evidence } = loaded;
   return armResult({
-    ...{ history: records, earlier },
-    slos: slosOf(scenario, quick),
-    invariants: invariantsOf(scenario, quick),
-    documented:
-      isReproduction && scenario.kind === 'incident' ? scenario.scale(quick).documented : [],
+    ...{ history: records, earlier, slos, invariants, tolerance },
+    documented: arm.documented,
     lagLimitUs: LAG_LIMIT_US,
-    culprit: scenario.kind === 'incident' ? scenario.culprit : null,
-    refusals: operationsOf(scenario)
+    culprit: diagnosis?.culprit ?? null,
+    refusals: operationsOf(arm.phases)
       .filter(({ as }) => as === 'ended')
       .map(({ name }) => name),
-    ...drillFacts(scenario, quick),
+    baseline: arm.phases.find(({ role }) => role === 'baseline')?.name ?? null,
+    plannedFaults: arm.phases.flatMap(({ faults = [] }) => faults.map(({ name }) => name)),
     observed: {
       ...{ design: arm.design, description: arm.description, expected: arm.expected },
       mustFail: arm.mustFail,
@@ -179,41 +168,13 @@ function judge(
       costs: loaded.costs,
       capacity: loaded.capacity,
       calibration: loaded.calibration,
-      databaseCpuPercent: judged.utilisation === null ? null : judged.utilisation * 100,
+      databaseCpuPercent: window.utilisation === null ? null : window.utilisation * 100,
       evidence,
-      resources: resourcesBetween(judged, testbed.cores),
-      resourceTimeline: resourceTimeline(run.cpu.samples, spanOf(run.phases) ?? judged),
+      resources: resourcesBetween(window, testbed.cores),
+      otherCpu: otherCpuBetween(window.from, run.cpu.samples.at(-1) ?? window.to),
+      resourceTimeline: resourceTimeline(run.cpu.samples, spanOf(run.phases) ?? window),
       totals,
-      timedFromSend: timesFromSend(options.load ?? null),
+      timedFromSend: timesFromSend(plan.generator?.tool ?? null),
     },
   });
-}
-
-function isDrill(options: RunOptions): options is RunOptions<DrillScenario> {
-  return options.scenario.kind === 'drill';
-}
-
-/** What an incident's phases send as; the phases of a drill say it themselves. */
-function loadDefaults({ scenario, quick }: RunOptions) {
-  return scenario.kind === 'incident'
-    ? {
-        operations: scenario.operations,
-        think: scenario.scale(quick).users.think,
-        timeoutMs: 20_000,
-      }
-    : {
-        operations: [],
-        think: { meanMs: 0, shape: 1 },
-        timeoutMs: scenario.drill(quick).timeoutMs ?? 1_500,
-      };
-}
-
-function drillFacts(scenario: Scenario, quick: boolean) {
-  if (scenario.kind === 'incident') return { baseline: null, plannedFaults: [], tolerance: null };
-  const { phases, tolerance } = scenario.drill(quick);
-  return {
-    tolerance,
-    baseline: phases.find(({ role }) => role === 'baseline')?.name ?? null,
-    plannedFaults: phases.flatMap(({ faults = [] }) => faults.map(({ name }) => name)),
-  };
 }

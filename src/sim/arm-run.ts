@@ -6,15 +6,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicUs } from './effects/load/engine/monotonic-clock.ts';
 import { startLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
+import { CHILD_PRIORITY, raisePriority } from './effects/process/priority.ts';
 import type { Testbed } from './effects/testbed/testbed.ts';
 import type { FaultRecord, MetricRecord, PhaseRecord } from './history.ts';
 import { LoadControl } from './load-control.ts';
 import type { LoadTool } from './pure/load-tool.ts';
 import { type CpuSample, cpuPercentBetween } from './pure/resources.ts';
-import type { OperationTemplate } from './pure/workload.ts';
 import type { ArmName } from './result.ts';
 import type { RunEvent } from './run-events.ts';
-import type { CalibratedUsers } from './scenario.ts';
 
 const CPU_INTERVAL_MS = 500;
 const MAX_IN_FLIGHT = 10_000;
@@ -30,10 +29,8 @@ export interface ArmRunOptions {
   readonly seed: number;
   /** What takes longer is an unknown outcome; longer than any latency the scenario documents. */
   readonly timeoutMs: number;
-  readonly operations: readonly OperationTemplate[];
   /** What sends in place of our own sender. */
   readonly tool: LoadTool | null;
-  readonly think: CalibratedUsers['think'];
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -88,7 +85,7 @@ export class ArmRun {
   }
 
   static async start(options: ArmRunOptions): Promise<ArmRun> {
-    const { testbed, signal, onEvent, name: arm, seed, operations, tool, think } = options;
+    const { testbed, signal, onEvent, name: arm, seed, tool } = options;
     const originUs = monotonicUs();
     const sender = await startLoadTool(options.tool, {
       targets: testbed.services.map(({ name, url }) => ({ name, url })),
@@ -107,9 +104,11 @@ export class ArmRun {
       groups: { ...testbed.pids, sender: () => (sender.pid === 0 ? [] : [sender.pid]) },
       nowUs,
       intervalMs: CPU_INTERVAL_MS,
+      // PostgreSQL's backends are sessions of their own and do not inherit the share of a core.
+      onProcess: (pid) => pid !== sender.pid && raisePriority(pid, CHILD_PRIORITY),
     });
     const load = new LoadControl({
-      ...{ arm, sender, cpu, seed, operations, tool, think, signal, onEvent },
+      ...{ arm, sender, cpu, seed, tool, signal, onEvent },
     });
     return new ArmRun(options, { cpu, load, nowUs, close: () => sender.close() });
   }
@@ -129,7 +128,6 @@ export class ArmRun {
     const after = await this.load.totals();
     this.phases.push({ kind: 'phase', name, startUs: from.atUs, endUs: to.atUs, judged });
     const completed = after.completed - before.completed;
-    const percent = cpuPercentBetween(from, to, 'postgres');
     return {
       startUs: from.atUs,
       endUs: to.atUs,
@@ -137,8 +135,19 @@ export class ArmRun {
       to,
       completedPerSecond: completed / ((to.atUs - from.atUs) / 1e6),
       meanUs: completed === 0 ? 0 : (after.responseSumUs - before.responseSumUs) / completed,
-      utilisation: percent === null ? null : percent / 100 / this.testbed.databaseCores,
+      utilisation: this.utilisationBetween(from, to),
     };
+  }
+
+  /** PostgreSQL's CPU as a share of the cores it was given; null when it cannot be read. */
+  utilisationBetween(from: CpuSample, to: CpuSample): number | null {
+    const percent = cpuPercentBetween(from, to, 'postgres');
+    return percent === null ? null : percent / 100 / this.testbed.databaseCores;
+  }
+
+  /** Adds to what a phase's note says, once it is known how it went. */
+  note(name: string, text: string): void {
+    if (text !== '') this.notes[name] = `${this.notes[name]}; ${text}`;
   }
 
   /** A judged phase that did not carry the load it was meant to: kept in the history, no longer judged. */

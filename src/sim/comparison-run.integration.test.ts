@@ -15,7 +15,10 @@ afterAll(async () => {
 
 const notes: string[] = [];
 let runs = 0;
-const run = (params: Record<string, unknown> = {}, signal = new AbortController().signal) => {
+const run = (
+  params: Record<string, unknown> = { rounds: 3 },
+  signal = new AbortController().signal,
+) => {
   runs += 1;
   return runComparison({
     spec: { name: 'comparison', module: fixture('comparison.mjs'), params },
@@ -23,7 +26,6 @@ const run = (params: Record<string, unknown> = {}, signal = new AbortController(
       runId: `compare-${process.pid}-${runs}`,
       logFolder: scratch.logFolder,
       seed: 7,
-      quick: true,
     },
     ...{ cores: null, signal, onNote: (text: string) => void notes.push(text), env: scratch.env },
   });
@@ -37,8 +39,8 @@ describe('runComparison', () => {
   it('gives the process a Redis of its own, reads what it wrote and leaves nothing', async () => {
     const comparison = await run();
     expect(comparison.rows).toEqual([{ name: 'fixture', ours: true, values: { seed: 7 } }]);
-    const { redis: given, quick } = JSON.parse(comparison.note);
-    expect({ prefixed: given.namespace !== '', quick }).toEqual({ prefixed: true, quick: true });
+    const { redis: given, rounds } = JSON.parse(comparison.note);
+    expect({ prefixed: given.namespace !== '', rounds }).toEqual({ prefixed: true, rounds: 3 });
     const redis = new Redis(given.url, { lazyConnect: true, retryStrategy: () => null });
     redis.on('error', () => {});
     await expect(redis.connect()).rejects.toThrow();

@@ -22,8 +22,6 @@ export interface ComparisonOptions {
   readonly runId: string;
   readonly logFolder: string;
   readonly seed: number;
-  /** Handed on as params.quick. */
-  readonly quick: boolean;
   readonly cores: PinPlan | null;
   readonly signal: AbortSignal;
   readonly onNote: (text: string) => void;
@@ -47,7 +45,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
     const redis = await openRedis({ ...options, ...stores, env });
     const outFile = path.join(workFolder, 'comparison.json');
     await runOneShot({
-      spec: { ...spec, params: { ...spec.params, outFile, quick: options.quick } },
+      spec: { ...spec, params: { ...spec.params, outFile } },
       config: {
         seed,
         addresses: {

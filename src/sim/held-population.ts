@@ -6,21 +6,21 @@
 import type { ArmRun } from './arm-run.ts';
 import type { SenderTotals } from './effects/load/engine/sender.ts';
 import {
-  LoadMemory,
   type Population,
+  PopulationController,
   type PopulationTarget,
   populationFor,
 } from './pure/calibration.ts';
-import { type CpuSample, cpuPercentBetween } from './pure/resources.ts';
+import { isOffBand } from './pure/phase-end.ts';
+import type { CpuSample } from './pure/resources.ts';
 import type { CalibratedUsers } from './scenario.ts';
 
 export class HeldPopulation {
   readonly #arm: ArmRun;
   readonly #users: CalibratedUsers;
-  readonly #memory: LoadMemory;
+  readonly #controller: PopulationController;
   /** Every size it has had since `mark`. */
   #sizes: number[] = [];
-  #population: Population;
   #seen: { cpu: CpuSample; totals: SenderTotals } | null = null;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
@@ -28,12 +28,12 @@ export class HeldPopulation {
   private constructor(arm: ArmRun, users: CalibratedUsers, serviceMs: number) {
     this.#arm = arm;
     this.#users = users;
-    this.#memory = new LoadMemory(users.hold.memoryMs / 1_000);
-    // The probe counts as one memory of load at the target; otherwise the first seconds decide, in which a queue
-    // builds up and CPU is spent on what is not completed yet.
-    const busySeconds = (users.hold.memoryMs / 1_000) * (users.cpuPercent.target / 100);
-    this.#memory.learn({ seconds: 0, busySeconds, completed: (busySeconds * 1_000) / serviceMs });
-    this.#population = populationFor(targetOf(users), serviceMs);
+    this.#controller = new PopulationController({
+      target: targetOf(users),
+      serviceMs,
+      memorySeconds: users.hold.memoryMs / 1_000,
+      gainPerSecond: users.hold.gainPerSecond,
+    });
   }
 
   /** Starts the load with the population for `serviceMs` of CPU a request, and keeps correcting it. */
@@ -43,7 +43,7 @@ export class HeldPopulation {
     serviceMs: number,
   ): Promise<HeldPopulation> {
     const held = new HeldPopulation(arm, users, serviceMs);
-    const { users: count } = held.#population;
+    const count = held.users;
     const startBusy = Math.min(Math.round(users.expectedMeanMs / serviceMs), count);
     await arm.load.startUsers(count, startBusy);
     held.#timer = setInterval(() => {
@@ -61,6 +61,10 @@ export class HeldPopulation {
     return this.#population.capped;
   }
 
+  get #population(): Population {
+    return this.#controller.population;
+  }
+
   /** Mean size since the last mark, and its range in words. */
   sizes(): { readonly mean: number; readonly text: string } {
     const sizes = [...this.#sizes, this.users];
@@ -71,6 +75,27 @@ export class HeldPopulation {
 
   mark(): void {
     this.#sizes = [];
+  }
+
+  /**
+   * Waits at least `warmupMs`, and within bounds until the CPU of the last `warmupMs` was in the band. Says how it
+   * went: the wait and, where it did not settle, that.
+   */
+  async settle(): Promise<string> {
+    const { warmupMs, cpuPercent, hold } = this.#users;
+    const readings: CpuSample[] = [this.#arm.cpu.sample()];
+    for (let waitedMs = 0; waitedMs < warmupMs * MOST_WARM_UPS; waitedMs += hold.periodMs) {
+      await this.#arm.pause(hold.periodMs);
+      const now = this.#arm.cpu.sample();
+      const from = readings.findLast(({ atUs }) => now.atUs - atUs >= warmupMs * 1_000);
+      readings.push(now);
+      if (from === undefined) continue;
+      const utilisation = this.#arm.utilisationBetween(from, now);
+      if (!isOffBand(cpuPercent, utilisation === null ? null : utilisation * 100, 0)) {
+        return `in the band after ${secondsBetween(readings[0]!, now)}`;
+      }
+    }
+    return `not in the band after ${secondsBetween(readings[0]!, readings.at(-1)!)}`;
   }
 
   /** Stops correcting; the load goes on. */
@@ -85,21 +110,24 @@ export class HeldPopulation {
     const before = this.#seen;
     this.#seen = { cpu, totals };
     if (before === null) return;
-    const percent = cpuPercentBetween(before.cpu, cpu, 'postgres');
-    if (percent === null) return;
+    const utilisation = this.#arm.utilisationBetween(before.cpu, cpu);
+    if (utilisation === null) return;
     const seconds = (cpu.atUs - before.cpu.atUs) / 1e6;
-    const completed = totals.completed - before.totals.completed;
-    this.#memory.learn({
-      seconds,
-      completed,
-      busySeconds: (percent / 100 / this.#arm.testbed.databaseCores) * seconds,
-    });
-    const next = this.#memory.population(targetOf(this.#users));
-    if (next === null) return;
     this.#sizes.push(this.users);
-    this.#population = next;
-    await this.#arm.load.setUsers(next.users);
+    const { users } = this.#controller.observe({
+      seconds,
+      completed: totals.completed - before.totals.completed,
+      busySeconds: utilisation * seconds,
+    });
+    await this.#arm.load.setUsers(users);
   }
+}
+
+/** A settling phase may take this many warm-ups: three think times and a queue pass in one. */
+const MOST_WARM_UPS = 3;
+
+function secondsBetween(from: CpuSample, to: CpuSample): string {
+  return `${((to.atUs - from.atUs) / 1e6).toFixed(1)} s`;
 }
 
 /** The documented service time, where there is no saturated arm to size the population on. */

@@ -15,7 +15,6 @@ import { cpuPercentBetween } from './pure/resources.ts';
 import type { OpenWorkload, OperationTemplate, UsersWorkload, Workload } from './pure/workload.ts';
 import type { ArmName } from './result.ts';
 import type { RunEvent } from './run-events.ts';
-import type { CalibratedUsers } from './scenario.ts';
 
 /** Bound of a population's load, far beyond any phase: phases end it. */
 const USERS_LIMIT_MS = 15 * 60_000;
@@ -27,16 +26,21 @@ export interface LoadControlOptions {
   readonly sender: Sender;
   readonly cpu: CpuSampler;
   readonly seed: number;
-  readonly operations: readonly OperationTemplate[];
   /** Null: our own sender. */
   readonly tool: LoadTool | null;
-  readonly think: CalibratedUsers['think'];
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
 }
 
+/** What populations and open arrivals send until the next mix is named. */
+export interface OperationMix {
+  readonly operations: readonly OperationTemplate[];
+  readonly think: UsersWorkload['think'];
+}
+
 export class LoadControl {
   readonly #options: LoadControlOptions;
+  #mix: OperationMix = { operations: [], think: { meanMs: 0, shape: 1 } };
   #phase = '';
   #population: Promise<RunSummary> | null = null;
 
@@ -49,6 +53,11 @@ export class LoadControl {
   async enter(phase: string): Promise<void> {
     this.#phase = phase;
     if (this.#population !== null) await this.#options.sender.phase(phase);
+  }
+
+  /** For `startUsers` and `runOpen`. */
+  setMix(mix: OperationMix): void {
+    this.#mix = mix;
   }
 
   totals(): Promise<SenderTotals> {
@@ -71,15 +80,15 @@ export class LoadControl {
     await this.run(this.#open(ratePerSecond, durationMs));
   }
 
-  /** Ahead of `runOpen` with the same figures, so that a tool's start is not in the phase. */
-  async prepareOpen(ratePerSecond: number, durationMs: number): Promise<void> {
-    const { sender, seed, signal } = this.#options;
-    const preparing = sender.prepare(this.#open(ratePerSecond, durationMs), seed);
-    await abortable(preparing, signal, () => sender.stop(0));
+  /** Ahead of `run` with the same workload and seed, so that a tool's start is not in the phase. */
+  async prepare(workload: Workload, seed: number): Promise<void> {
+    const { sender, signal } = this.#options;
+    await abortable(sender.prepare(workload, seed), signal, () => sender.stop(0));
   }
 
   async startUsers(users: number, startBusy: number): Promise<void> {
-    const { sender, seed, operations, think } = this.#options;
+    const { sender, seed } = this.#options;
+    const { operations, think } = this.#mix;
     const workload: UsersWorkload = {
       kind: 'users',
       users,
@@ -106,8 +115,8 @@ export class LoadControl {
   }
 
   #open(ratePerSecond: number, durationMs: number): OpenWorkload {
-    const { operations, tool } = this.#options;
-    const arrivals = timesFromSend(tool) ? 'constant' : 'poisson';
+    const { operations } = this.#mix;
+    const arrivals = timesFromSend(this.#options.tool) ? 'constant' : 'poisson';
     return { kind: 'open', arrivals, stages: [{ ratePerSecond, durationMs }], operations };
   }
 

@@ -11,7 +11,7 @@ import {
 import type { DiagnosisEvidence } from './pure/diagnose.ts';
 import { metricsIn } from './pure/judge-slos.ts';
 import type { Account } from './pure/workload.ts';
-import type { IncidentScenario } from './scenario.ts';
+import type { DiagnosisSpec, Slo } from './scenario.ts';
 
 export interface ObservedPhase {
   readonly judged: Window;
@@ -21,7 +21,7 @@ export interface ObservedPhase {
 export async function observePhase(
   run: ArmRun,
   phase: PhaseOptions,
-  { culprit, metrics, slos }: Pick<IncidentScenario, 'culprit' | 'metrics' | 'slos'>,
+  { culprit, metrics, slos }: DiagnosisSpec & { readonly slos: readonly Slo[] },
   work: () => Promise<void>,
 ): Promise<ObservedPhase> {
   const { databaseUrl, service, services, accountsFile } = run.testbed;
@@ -55,7 +55,7 @@ export async function observePhase(
 function serviceEvidence(
   before: MetricsSnapshot | null,
   after: MetricsSnapshot | null,
-  names: IncidentScenario['metrics'],
+  names: DiagnosisSpec['metrics'],
 ): Pick<DiagnosisEvidence, 'poolWaitP99Us' | 'eventLoopDelayP99Us'> {
   const delaySeconds = after?.value(names.eventLoopDelay) ?? null;
   return {

@@ -133,14 +133,16 @@ export interface LoadStep {
   /** Did every SLO hold at this step? `unknown` when the generator, not the platform, was the limit. */
   readonly verdict: Verdict;
   readonly reason?: string;
+  /** Index of the earlier step at the same rate that this one repeats; the last one decides. */
+  readonly repeats?: number;
 }
 
 /** How much traffic the arm holds within its SLO. */
 export interface Capacity {
   readonly steps: readonly LoadStep[];
-  /** Highest step whose SLOs all held; null when none did. */
+  /** Highest step whose SLOs all held, also when repeated; null when none did. */
   readonly holdsPerSecond: NonNegative | null;
-  /** First step that broke; null when the search ended before one did. */
+  /** Lowest step that broke, also when repeated; null when the search ended before one did. */
   readonly breaksPerSecond: NonNegative | null;
   /** Holds divided by a rate at which `before` already broke its SLO: a lower bound on the true factor. */
   readonly timesBefore: NonNegative | null;

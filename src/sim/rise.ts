@@ -1,9 +1,16 @@
-/** Rising open load, a step at a time, until an SLO breaks or the generator cannot follow. */
+/** The search for the highest rate that holds: open load, a step at a time, as pure/capacity-search.ts plans it. */
 import type { ArmRun } from './arm-run.ts';
 import { readHistory } from './effects/load/engine/read-history.ts';
 import type { OperationRecord } from './history.ts';
 import { judgeStep } from './pure/capacity.ts';
+import {
+  nextStep,
+  type PlannedStep,
+  type SearchPlan,
+  type TriedStep,
+} from './pure/capacity-search.ts';
 import { stepPhase } from './pure/judge-slos.ts';
+import { errorSamplesNeeded, latencySamplesNeeded } from './pure/slo.ts';
 import type { LoadStep } from './result.ts';
 import type { RisingLoad, Slo } from './scenario.ts';
 
@@ -15,26 +22,65 @@ export interface RiseOptions {
 }
 
 export async function rise(run: ArmRun, options: RiseOptions): Promise<LoadStep[]> {
-  const { startPerSecond, factor, maxPerSecond, stepMs } = options.rising;
+  const plan: SearchPlan = {
+    startPerSecond: options.rising.startPerSecond,
+    factor: options.rising.factor,
+    maxPerSecond: options.rising.maxPerSecond,
+    stepMs: options.rising.stepMs,
+    latencySamples: latencySamplesNeeded(options.slos),
+    errorSamples: errorSamplesNeeded(options.slos),
+  };
+  await warmUp(run, options.rising);
   const steps: LoadStep[] = [];
-  for (let rate = startPerSecond; rate <= maxPerSecond; rate = Math.round(rate * factor)) {
-    const name = stepPhase(steps.length);
-    const note = `open arrivals at ${rate}/s`;
-    const window = await run.phase({ name, note, plannedMs: stepMs }, () =>
-      run.load.runOpen(rate, stepMs),
-    );
-    const step = judgeStep({
-      offeredPerSecond: rate,
-      // The load lasted stepMs; what came after is the queue it left.
-      span: { startUs: window.startUs, endUs: window.startUs + stepMs * 1_000 },
-      operations: await operationsOf(options.operationsFile, name),
-      slos: options.slos,
-      lagLimitUs: options.lagLimitUs,
-    });
+  const tried: TriedStep[] = [];
+  for (let next = nextStep(plan, tried); next !== null; next = nextStep(plan, tried)) {
+    const step = await oneStep(run, options, { planned: next, name: stepPhase(steps.length) });
     steps.push(step);
-    if (step.verdict !== 'pass') break;
+    tried.push({
+      purpose: next.purpose,
+      ratePerSecond: next.ratePerSecond,
+      durationMs: next.durationMs,
+      repeats: next.repeats,
+      verdict: step.verdict,
+    });
   }
   return steps;
+}
+
+/** The first requests of open load find cold code and too few connections; they say nothing about a capacity. */
+async function warmUp(run: ArmRun, { startPerSecond, warmUpMs }: RisingLoad): Promise<void> {
+  const note = `open arrivals at ${startPerSecond}/s, not judged`;
+  await run.phase({ name: 'rising-warm-up', note, plannedMs: warmUpMs }, () =>
+    run.load.runOpen(startPerSecond, warmUpMs),
+  );
+}
+
+const PURPOSE: Readonly<Record<PlannedStep['purpose'], string>> = {
+  search: '',
+  repeat: ', once more after it broke',
+  proof: ', long enough for the error SLO',
+};
+
+async function oneStep(
+  run: ArmRun,
+  options: RiseOptions,
+  { planned, name }: { readonly planned: PlannedStep; readonly name: string },
+): Promise<LoadStep> {
+  const { purpose, ratePerSecond, durationMs, repeats } = planned;
+  const note = `open arrivals at ${ratePerSecond}/s${PURPOSE[purpose]}`;
+  // A load ends when all of it is answered: the queue of one step is drained before the next.
+  const window = await run.phase({ name, note, plannedMs: durationMs }, () =>
+    run.load.runOpen(ratePerSecond, durationMs),
+  );
+  const step = judgeStep({
+    offeredPerSecond: ratePerSecond,
+    // The load lasted durationMs; what came after is the queue it left.
+    span: { startUs: window.startUs, endUs: window.startUs + durationMs * 1_000 },
+    operations: await operationsOf(options.operationsFile, name),
+    slos: options.slos,
+    lagLimitUs: options.lagLimitUs,
+  });
+  return repeats === null ? step : { ...step, repeats };
 }
 
 async function operationsOf(file: string, phase: string): Promise<OperationRecord[]> {

@@ -1,6 +1,5 @@
 /**
- * One run, from scenario to result: arms one after another on the same seed, then the verdict. The shell of the
- * engine; what is decided is decided by pure functions, what touches the machine lives in effects.
+ * One run, from plan to result: arms one after another on the same seed, then the verdict. The shell of the engine; what is decided is decided by pure functions, what touches the machine lives in effects.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -12,15 +11,11 @@ import { requireLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/process/pin-machine.ts';
 import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
+import { operationsOf } from './load-kinds.ts';
 import type { EarlierArms } from './pure/judge-slos.ts';
-import { parseSlo } from './pure/slo.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
 import type { ArmName, ArmResult, Comparison, Environment, Result } from './result.ts';
-import type { RunOptions, RunOutcome } from './run-events.ts';
-import { type Arm, operationsOf, scaleNote, slosOf } from './scenario.ts';
-
-/** Arms in the order they run: the failure first, since the load of the others is calibrated on it. */
-const ORDER: readonly ArmName[] = ['before', 'sample', 'after'];
+import type { RunOptions, RunOutcome } from './run-options.ts';
 
 interface Finished {
   readonly name: ArmName;
@@ -29,11 +24,11 @@ interface Finished {
 }
 
 export async function runScenario(options: RunOptions): Promise<RunOutcome> {
-  const { scenario, signal, onEvent } = options;
-  requireLoad(options);
+  const { plan, signal, onEvent } = options;
+  requireGenerator(options);
   const startedAt = new Date();
   const runId = newRunId(startedAt);
-  const folder = path.join(options.outDir, scenario.id, runId);
+  const folder = path.join(options.outDir, plan.id, runId);
   await mkdir(folder, { recursive: true });
   onEvent({ type: 'run', runId, folder });
   const note = (text: string) => onEvent({ type: 'note', text });
@@ -42,33 +37,26 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const cores = machinePinPlan();
   const history = new HistoryFile(path.join(folder, 'history.ndjson.gz'));
 
-  const arms = chosenArms(options);
-  for (const text of notCompared(options, arms)) note(text);
+  const { arms } = plan;
+  for (const text of plan.notes) note(text);
   let kept: Testbed | null = null;
   const finished: Finished[] = [];
   let versions = { postgres: 'unknown', redis: 'unknown' };
-  let calibratedUsers: number | null = null;
+  const users = new Map<ArmName, number>();
   let earlier: EarlierArms = {};
   let comparison: Comparison | undefined;
   let failure: unknown;
   try {
-    for (const [name, arm] of arms) {
+    for (const arm of arms) {
+      const { name } = arm;
       const done = await armInRun({
-        ...{
-          name,
-          arm,
-          runId,
-          folder,
-          cores,
-          history,
-          options,
-        },
-        ...{ calibratedUsers, earlier },
+        ...{ arm, runId, folder, cores, history, options, earlier },
+        usersOf: (of) => users.get(of) ?? null,
         brokenPerSecond: brokenRate(finished),
-        keep: options.keep && name === arms.at(-1)?.[0],
+        keep: options.keep && arm === arms.at(-1),
       });
       kept = done.kept;
-      calibratedUsers = done.users;
+      if (done.users !== null) users.set(name, done.users);
       earlier = { ...earlier, [name]: done.references };
       versions = done.versions;
       finished.push({ name, result: done.result, judgement: done.judgement });
@@ -109,22 +97,22 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
 }
 
 /** Before anything is made: what the run is to be driven by must be there. */
-function requireLoad({ load, ratePerSecond, scenario }: RunOptions): void {
-  if (load === undefined) return;
-  if (ratePerSecond === undefined) throw new Error(`${load} plays a rate, and none was given`);
-  requireLoadTool(load, { ratePerSecond, operations: operationsOf(scenario) });
+function requireGenerator({ plan: { generator, arms } }: RunOptions): void {
+  if (generator === null) return;
+  const { tool, ratePerSecond } = generator;
+  const operations = operationsOf(arms.flatMap(({ phases }) => phases));
+  requireLoadTool(tool, { ratePerSecond, operations });
 }
 
 async function compared(
-  { scenario, seed, quick, signal, onEvent }: RunOptions,
+  { plan: { comparison: spec, seed }, signal, onEvent }: RunOptions,
   { runId, folder }: { runId: string; folder: string },
 ): Promise<Comparison | undefined> {
-  const { comparison: spec } = scenario;
-  if (spec === undefined || signal.aborted) return undefined;
+  if (spec === null || signal.aborted) return undefined;
   const note = 'alternatives on the same trace';
   onEvent({ type: 'phase', arm: null, phase: 'comparison', note, plannedMs: null });
   return await runComparison({
-    ...{ spec, runId: `${runId}-comparison`, seed, quick, signal, cores: machinePinPlan() },
+    ...{ spec, runId: `${runId}-comparison`, seed, signal, cores: machinePinPlan() },
     logFolder: path.join(folder, 'logs', 'comparison'),
     onNote: (text) => onEvent({ type: 'note', text }),
   });
@@ -136,31 +124,6 @@ function linesOf({ service, databaseUrl, redisUrl, redisPrefix }: Testbed): stri
     `PostgreSQL    ${databaseUrl}`,
     `Redis         ${redisUrl} (keys ${redisPrefix}*)`,
   ];
-}
-
-/** `--swap-arms` runs each design under the other's name and expectations. */
-function chosenArms(options: RunOptions): [ArmName, Arm][] {
-  const arms = options.scenario.arms({ quick: options.quick, seed: options.seed });
-  const swapped: Partial<Record<ArmName, ArmName>> = options.swapArms
-    ? { before: 'after', after: 'before' }
-    : {};
-  return ORDER.filter((name) => options.arms.includes(name) && arms[name] !== undefined).map(
-    (name) => {
-      const expectations = arms[name]!;
-      const { design, description, testbed } = arms[swapped[name] ?? name] ?? expectations;
-      return [name, { ...expectations, design, description, testbed }];
-    },
-  );
-}
-
-/** Objectives that speak of an arm which is not part of this run: they are left out, and that is said. */
-function notCompared({ scenario, quick }: RunOptions, arms: readonly [ArmName, Arm][]): string[] {
-  return slosOf(scenario, quick).flatMap(({ id, objective }) => {
-    const { arm } = parseSlo(objective);
-    return arm === null || arms.some(([name]) => name === arm)
-      ? []
-      : [`${id} is not judged: it compares with ${arm}, which is not part of this run`];
-  });
 }
 
 /** A rate at which `before` was seen outside its SLO; null when it was not measured or held. */
@@ -180,7 +143,7 @@ function resultOf(
     environment: Environment;
   },
 ): Result {
-  const { scenario } = options;
+  const { plan } = options;
   const arms = Object.fromEntries(run.finished.map(({ name, result }) => [name, result]));
   const judged = judgeRun(
     run.finished.map(({ name, result, judgement }) => ({
@@ -192,22 +155,22 @@ function resultOf(
   const verdict = run.aborted ? 'unknown' : judged.verdict;
   return {
     schema: 'platform-sim/result@1',
-    scenario: scenario.id,
-    title: scenario.title,
-    question: scenario.question,
-    situation: scenario.situation,
+    scenario: plan.id,
+    title: plan.title,
+    question: plan.question,
+    situation: plan.situation,
     runId: run.runId,
     startedAt: run.startedAt.toISOString(),
     durationMs: Date.now() - run.startedAt.getTime(),
     verdict,
     exitCode: run.aborted ? EXIT.interrupted : judged.exitCode,
     sentence: run.aborted
-      ? `${scenario.id} aborted: ${run.finished.length} of ${options.arms.length} arms finished, nothing is proven.`
-      : sentenceOf(scenario.id, judged, arms),
+      ? `${plan.id} aborted: ${run.finished.length} of ${plan.arms.length} arms finished, nothing is proven.`
+      : sentenceOf(plan.id, judged, arms),
     aborted: run.aborted,
-    seed: options.seed,
-    quick: options.quick,
-    scaleNote: scaleNote(scenario, options.quick),
+    seed: plan.seed,
+    quick: plan.scale === 'quick',
+    scaleNote: plan.scaleNote,
     command: options.command,
     environment: run.environment,
     failed: judged.failed,

@@ -1,10 +1,10 @@
 /**
- * A scenario as data: designs, workload, SLOs, invariants and the verdict each design is expected to get.
- * The engine launches whatever `ProcessSpec` names and knows nothing of what runs inside.
+ * A scenario as data: designs, phases of load and faults, SLOs, invariants and the verdict each design is expected to
+ * get. The engine launches whatever `ProcessSpec` names and knows nothing of what runs inside.
  */
 import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
-import type { OperationTemplate, Workload } from './pure/workload.ts';
+import type { Load } from './load-kinds.ts';
 import type { ArmName, InvariantResult, Verdict } from './result.ts';
 
 /** A Node module of the platform, run as a child process. It gets a ProcessConfig and follows process-contract.ts. */
@@ -46,6 +46,24 @@ export interface Arm {
   /** Ids that a design expected to fail may break beside those, as a consequence; default none. */
   readonly mayFail?: readonly string[];
   readonly testbed: TestbedSpec;
+  /** In order; arms may differ in them. */
+  readonly phases: readonly Phase[];
+}
+
+export type PhaseRole = 'warm-up' | 'baseline' | 'load' | 'fault' | 'heal' | 'liveness';
+
+/** A stretch of load with its faults. */
+export interface Phase {
+  readonly name: string;
+  /** `baseline` is what relative SLOs and recovery refer to; `liveness` must be healthy again. */
+  readonly role: PhaseRole;
+  /** What it is for, one short sentence in lower case. */
+  readonly note: string;
+  /** Its operations count for the SLOs. */
+  readonly judged: boolean;
+  readonly load: Load;
+  /** Applied during the phase; what is not undone by then is undone, and proven so, before the phase ends. */
+  readonly faults?: readonly PlannedFault[];
 }
 
 export interface Slo {
@@ -94,67 +112,32 @@ export interface CalibratedUsers {
   readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
   readonly minUsers: number;
   readonly maxUsers: number;
-  /** The population is corrected every `periodMs` from what was seen, which is forgotten over `memoryMs`. */
-  readonly hold: { readonly periodMs: number; readonly memoryMs: number };
+  /**
+   * The population is corrected every `periodMs`: by the CPU per operation, which is forgotten over `memoryMs`, and
+   * by the integral of the distance to the target, with `gainPerSecond`.
+   */
+  readonly hold: {
+    readonly periodMs: number;
+    readonly memoryMs: number;
+    readonly gainPerSecond: number;
+  };
   readonly warmupMs: number;
   readonly measureMs: number;
   /** Judged phase of the other arms under the same population. */
   readonly sameLoadMs: number;
 }
 
-/** Rising load for the arm that should hold: open arrivals, step by step until an SLO breaks. */
+/**
+ * Rising load: open arrivals, step by step until an SLO breaks. It begins where the arm
+ * surely holds, after a warm-up at that rate that is not judged.
+ */
 export interface RisingLoad {
-  readonly arms: readonly ArmName[];
+  readonly warmUpMs: number;
   readonly startPerSecond: number;
   readonly factor: number;
   readonly maxPerSecond: number;
+  /** At least; a step goes on until its latency SLOs have their samples. */
   readonly stepMs: number;
-}
-
-/** Everything that --quick changes, as data. */
-export interface Scale {
-  readonly users: CalibratedUsers;
-  readonly rising: RisingLoad;
-  readonly documented: readonly Documented[];
-  /** Says what is reduced; empty for the full scale. */
-  readonly note: string;
-}
-
-/** What every scenario has, whatever happens in its run. */
-interface ScenarioBase {
-  readonly id: string;
-  readonly turn: number;
-  readonly title: string;
-  readonly question: string;
-  readonly situation: string;
-  arms(options: { quick: boolean; seed: number }): Readonly<Partial<Record<ArmName, Arm>>>;
-  readonly slos: readonly Slo[];
-  /** A function where the scale changes what is checked: a window of 60 s is 2 s under --quick. The ids are the same. */
-  readonly invariants: readonly Invariant[] | ((quick: boolean) => readonly Invariant[]);
-  /** Reads the platform's own record of what happened, after the load, as effects. */
-  readonly effects: ProcessSpec;
-  /** One-shot after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
-  readonly comparison?: ProcessSpec;
-}
-
-/** A documented incident: the load is calibrated until its figures show, then the other arms carry the same. */
-export interface IncidentScenario extends ScenarioBase {
-  readonly kind: 'incident';
-  readonly operations: readonly OperationTemplate[];
-  scale(quick: boolean): Scale;
-  /** Substring of the statement the documented failure is about: the diagnosis looks for it, and a `before` that never ran it reproduced nothing. */
-  readonly culprit: string;
-  /** Names of the service's own metrics that the diagnosis reads (histogram in seconds; gauge in seconds). */
-  readonly metrics: { readonly poolWait: string; readonly eventLoopDelay: string };
-}
-
-/** A drill: the same scripted load and faults for every arm, phase by phase. */
-export interface DrillScenario extends ScenarioBase {
-  readonly kind: 'drill';
-  /** Faults may be drawn from the seed of the run; their number and names must not depend on it. */
-  drill(quick: boolean, seed?: number): Drill;
-  /** The phase in which work per operation is counted; nothing fails in it. */
-  readonly costPhase: string;
 }
 
 /** When a service counts as recovered: 99 % of operations answered within `slowMs`, for `stayMs` on end. */
@@ -163,48 +146,51 @@ export interface Tolerance {
   readonly stayMs: number;
 }
 
-export interface Drill {
-  readonly phases: readonly DrillPhase[];
-  readonly tolerance: Tolerance;
-  /** What takes longer has an unknown outcome; default 1,500. */
+/** What is looked at in one phase to find why a design is slow. */
+export interface DiagnosisSpec {
+  /** Substring of the statement the documented failure is about: a `before` that never ran it reproduced nothing. */
+  readonly culprit: string;
+  /** Names of the service's own metrics that are read (histogram in seconds; gauge in seconds). */
+  readonly metrics: { readonly poolWait: string; readonly eventLoopDelay: string };
+  /** The phase that is observed. */
+  readonly phase: string;
+}
+
+/** What happens in a run at one scale, under one seed. */
+export interface Declaration {
+  readonly arms: Readonly<Partial<Record<ArmName, Arm>>>;
+  readonly slos: readonly Slo[];
+  /** Their ids are the same at both scales; what they check may scale, as a window of 60 s does. */
+  readonly invariants: readonly Invariant[];
+  /** Compared with what an arm that is expected to fail shows; default none. */
+  readonly documented?: readonly Documented[];
+  readonly tolerance?: Tolerance;
+  /** What takes longer has an unknown outcome; default 1,500. Longer than any latency the scenario documents. */
   readonly timeoutMs?: number;
+  readonly diagnosis?: DiagnosisSpec;
+  /** The phase in which work per operation is counted; nothing fails in it. */
+  readonly costPhase?: string;
+  /** Reads the platform's own record of what happened, after the load, as effects. */
+  readonly effects: ProcessSpec;
+  /** One-shot after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
+  readonly comparison?: ProcessSpec;
   /** Says what --quick reduces; empty for the full scale. */
-  readonly note: string;
+  readonly scaleNote: string;
 }
 
-export interface DrillPhase {
-  readonly name: string;
-  /** `baseline` is what relative SLOs and recovery refer to; `liveness` must be healthy again. */
-  readonly role: 'warm-up' | 'baseline' | 'load' | 'fault' | 'heal' | 'liveness';
-  /** What it is for, one short sentence in lower case. */
-  readonly note: string;
-  readonly judged: boolean;
-  readonly workload: Workload;
-  /** Applied during the phase; what is not undone by then is undone, and proven so, before the phase ends. */
-  readonly faults?: readonly PlannedFault[];
+export interface DeclareOptions {
+  /** About a third of the scale. */
+  readonly quick: boolean;
+  /** Faults may be drawn from it; their number and names must not depend on it. */
+  readonly seed: number;
 }
 
-export type Scenario = IncidentScenario | DrillScenario;
-
-/** Every kind of request the scenario makes, each once. */
-export function operationsOf(scenario: Scenario): readonly OperationTemplate[] {
-  if (scenario.kind === 'incident') return scenario.operations;
-  const all = scenario.drill(false).phases.flatMap(({ workload }) => workload.operations);
-  return [...new Map(all.map((operation) => [operation.name, operation])).values()];
-}
-
-/** What --quick reduces, in words; empty for the full scale. */
-export function scaleNote(scenario: Scenario, quick: boolean): string {
-  return scenario.kind === 'incident' ? scenario.scale(quick).note : scenario.drill(quick).note;
-}
-
-export function invariantsOf({ invariants }: Scenario, quick: boolean): readonly Invariant[] {
-  return typeof invariants === 'function' ? invariants(quick) : invariants;
-}
-
-/** The objectives of a run: some are coarser under --quick. */
-export function slosOf({ slos }: Scenario, quick: boolean): readonly Slo[] {
-  return slos.map((slo) =>
-    quick && slo.quickObjective !== undefined ? { ...slo, objective: slo.quickObjective } : slo,
-  );
+export interface Scenario {
+  readonly id: string;
+  readonly turn: number;
+  readonly title: string;
+  readonly question: string;
+  readonly situation: string;
+  /** Called by resolve.ts alone: whatever the scale and the seed change is decided there, once. */
+  declare(options: DeclareOptions): Declaration;
 }

@@ -1,7 +1,6 @@
 /**
  * One-shot: puts limiters beside each other on the Redis it is given and writes the comparison as JSON. Params:
- * outFile, windowMs (whole seconds, for the library's sake), quick (with quickWindowMs in its place, and fewer users),
- * and windows, limit, users, rounds, decisions.
+ * outFile, windowMs (whole seconds, for the library's sake), windows, limit, users, rounds, decisions.
  */
 import { writeFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
@@ -14,10 +13,7 @@ import { runOneShot } from './one-shot.ts';
 await runOneShot(async ({ redisUrl, redisPrefix, seed, params: given }) => {
   const params = readParams(given, 'params');
   const outFile = params.string('outFile');
-  const quick = params.flag('quick');
-  const windowMs = quick
-    ? params.integer('quickWindowMs', 2_000)
-    : params.integer('windowMs', 10_000);
+  const windowMs = params.integer('windowMs', 10_000);
   if (windowMs === 0 || windowMs % 1_000 !== 0)
     throw new ConfigError('the window must be whole seconds');
   const connections: Redis[] = [];
@@ -35,9 +31,9 @@ await runOneShot(async ({ redisUrl, redisPrefix, seed, params: given }) => {
       ...{ connect, keyPrefix, windowMs, random: seededRandom(seed) },
       windows: params.integer('windows', 4),
       limit: params.integer('limit', 100),
-      users: params.integer('users', quick ? 2_000 : 10_000),
-      rounds: params.integer('rounds', quick ? 3 : 7),
-      decisions: params.integer('decisions', quick ? 2_000 : 5_000),
+      users: params.integer('users', 10_000),
+      rounds: params.integer('rounds', 7),
+      decisions: params.integer('decisions', 5_000),
     });
     await removeKeys(connect(), keyPrefix);
     if (lost) throw new Error('Redis was lost in the middle of the comparison', { cause: lost });

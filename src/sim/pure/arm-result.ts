@@ -21,6 +21,7 @@ import { LatencyHistogram, summarize } from './histogram.ts';
 import { type EarlierArms, isError, judgeSlos, type SloReferences } from './judge-slos.ts';
 import type { FlightLedger } from './little.ts';
 import { recoveries, ruleFor } from './recovery.ts';
+import type { OtherCpu } from './resources.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
@@ -50,6 +51,8 @@ export interface ArmObservations {
   readonly resourceTimeline: ArmResult['resourceTimeline'];
   /** PostgreSQL's CPU over the judged phase, percent of the cores it was given. */
   readonly databaseCpuPercent: number | null;
+  /** Use of the machine by others from the first judged phase on; null where it cannot be read. */
+  readonly otherCpu: OtherCpu | null;
   /** What the sender counted by itself, without a record. */
   readonly totals: FlightLedger & { readonly planned: number };
   /** The generator kept its own time: an operation is scheduled when it is sent. */

@@ -28,7 +28,8 @@ describe('LoadMemory', () => {
   const usersAfter = (...stretches: Stretch[]) => {
     const memory = new LoadMemory(5);
     for (const seen of stretches) memory.learn(seen);
-    return memory.population(target);
+    const serviceMs = memory.serviceMs();
+    return serviceMs === null ? null : populationFor(target, serviceMs);
   };
 
   it('finds the same service time under light and under saturated load', () => {

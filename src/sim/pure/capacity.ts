@@ -1,6 +1,7 @@
 /**
- * How much traffic an arm holds: steps of rising open load, each judged by the scenario's SLOs. When the load
- * generator lagged, the step says nothing about the platform and the search ends there, openly.
+ * How much traffic an arm holds: steps of open load, each judged by the scenario's SLOs. A step may repeat an earlier
+ * one, and then decides in its place. When the load generator lagged, the step says nothing about the platform and
+ * the search ends there, openly.
  */
 import type { OperationRecord } from '../history.ts';
 import type { Capacity, LatencySummary, LoadStep } from '../result.ts';
@@ -65,33 +66,76 @@ function missedSlos(
   return missed.map(({ id }) => id).join(', ');
 }
 
+/** Is the step the last word on its rate? */
+function isLast(steps: readonly LoadStep[], index: number): boolean {
+  return !steps.some(({ repeats }) => repeats === index);
+}
+
+/** Indexes of the steps that held, and were not found broken when they were repeated. */
+export function heldSteps(steps: readonly LoadStep[]): number[] {
+  const holds = (index: number): boolean => {
+    const repeated = steps.findIndex(({ repeats }) => repeats === index);
+    return steps[index]!.verdict === 'pass' && (repeated === -1 || holds(repeated));
+  };
+  return [...steps.keys()].filter(holds);
+}
+
 /** `brokenPerSecond`: a rate at which `before` was measured outside its SLO. */
 export function capacityOf(steps: readonly LoadStep[], brokenPerSecond: number | null): Capacity {
-  const held = steps.filter((step) => step.verdict === 'pass').map((step) => step.offeredPerSecond);
-  const broke = steps.find((step) => step.verdict === 'fail');
+  const last = steps.filter((_, index) => isLast(steps, index));
+  const rates = (verdict: LoadStep['verdict']) =>
+    last.filter((step) => step.verdict === verdict).map((step) => step.offeredPerSecond);
+  const held = rates('pass');
+  const broke = rates('fail');
   const holdsPerSecond = held.length === 0 ? null : Math.max(...held);
   const timesBefore =
     holdsPerSecond === null || brokenPerSecond === null || brokenPerSecond <= 0
       ? null
       : holdsPerSecond / brokenPerSecond;
-  const end = steps.at(-1);
-  const limit =
-    broke !== undefined
-      ? `breaks at ${broke.offeredPerSecond}/s (${broke.reason})`
-      : end?.verdict === 'unknown'
-        ? `the search ended at ${end.offeredPerSecond}/s: ${end.reason}`
-        : 'the search ended before an SLO broke';
-  const factor =
-    timesBefore === null
-      ? ''
-      : `; before already breaks its SLO at ${brokenPerSecond!.toFixed(1)}/s, so the factor is a lower bound`;
   return {
     steps,
     holdsPerSecond,
-    breaksPerSecond: broke?.offeredPerSecond ?? null,
+    breaksPerSecond: broke.length === 0 ? null : Math.min(...broke),
     timesBefore,
-    note: limit + factor,
+    note: [
+      limitOf(last),
+      ...repeated(steps),
+      ...(timesBefore === null
+        ? []
+        : [
+            `before already breaks its SLO at ${brokenPerSecond!.toFixed(1)}/s, so the factor is a lower bound`,
+          ]),
+    ].join('; '),
   };
+}
+
+/** Where the search ended, from the last attempt at each rate. */
+function limitOf(last: readonly LoadStep[]): string {
+  const byRate = last.toSorted((a, b) => a.offeredPerSecond - b.offeredPerSecond);
+  const broke = byRate.find(({ verdict }) => verdict === 'fail');
+  if (broke !== undefined) return `breaks at ${broke.offeredPerSecond}/s (${broke.reason})`;
+  const open = byRate.find(({ verdict }) => verdict === 'unknown');
+  return open === undefined
+    ? 'the search ended before an SLO broke'
+    : `the search ended at ${open.offeredPerSecond}/s: ${open.reason}`;
+}
+
+/** One clause for each step that was tried again. */
+function repeated(steps: readonly LoadStep[]): string[] {
+  return steps.flatMap((step) => {
+    const first = step.repeats === undefined ? undefined : steps[step.repeats];
+    if (first === undefined) return [];
+    const at = `${first.offeredPerSecond}/s`;
+    if (first.verdict === 'pass') {
+      const count = step.latency.count.toLocaleString('en');
+      return step.verdict === 'pass'
+        ? [`${at} held again over ${count} operations`]
+        : [`${at} held once and broke over ${count} operations`];
+    }
+    return step.verdict === 'pass'
+      ? [`${at} held at the second attempt`]
+      : [`${at} was tried twice`];
+  });
 }
 
 /** Send lag of every operation that was sent. */

@@ -7,6 +7,7 @@ import type { HistoryRecord } from '../history.ts';
 import type { Figure, LatencySummary, LoadStep, SloResult } from '../result.ts';
 import type { Slo } from '../scenario.ts';
 import type { LogicalOperation } from './attempts.ts';
+import { heldSteps } from './capacity.ts';
 import { summarize } from './histogram.ts';
 import { metricGain } from './metric-gain.ts';
 import { responseUs } from './series.ts';
@@ -33,9 +34,7 @@ export interface SloInput {
 /** Latency over the judged phases; errors over those and every held step, since a ratio needs the numbers. */
 export function judgeSlos(input: SloInput): { slos: SloResult[]; references: SloReferences } {
   const { operations, earlier } = input;
-  const held = input.steps.flatMap(({ verdict }, index) =>
-    verdict === 'pass' ? [stepPhase(index)] : [],
-  );
+  const held = heldSteps(input.steps).map(stepPhase);
   const references: Record<string, SloReference> = {};
   const slos = input.slos.flatMap((slo): SloResult[] => {
     const { indicator, arm, metric } = parseSlo(slo.objective);

@@ -5,6 +5,23 @@ import type { ArmResult, ProcessResources } from '../result.ts';
 export interface CpuSample {
   readonly atUs: number;
   readonly groups: Readonly<Record<string, { readonly cpuUs: number; readonly rssBytes: number }>>;
+  /** The whole machine; absent where it cannot be read. */
+  readonly machine?: {
+    /** CPU time of all processes since the machine's start. */
+    readonly busyUs: number;
+    /** Taken by the hypervisor for other machines. */
+    readonly stolenUs: number;
+    /** Of the process that samples, which is in no group. */
+    readonly ownUs: number;
+    readonly cores: number;
+  };
+}
+
+/** Cores that were used by none of the groups: by other processes, and by other machines of the same host. */
+export interface OtherCpu {
+  readonly usedCores: number;
+  readonly stolenCores: number;
+  readonly cores: number;
 }
 
 const BUCKET_US = 1_000_000;
@@ -57,4 +74,21 @@ export function cpuPercentBetween(from: CpuSample, to: CpuSample, group: string)
   const b = to.groups[group];
   if (a === undefined || b === undefined || to.atUs <= from.atUs) return null;
   return ((b.cpuUs - a.cpuUs) / (to.atUs - from.atUs)) * 100;
+}
+
+/** Null when the machine's CPU time cannot be read. */
+export function otherCpuBetween(from: CpuSample, to: CpuSample): OtherCpu | null {
+  if (from.machine === undefined || to.machine === undefined || to.atUs <= from.atUs) return null;
+  const us = to.atUs - from.atUs;
+  const groupsUs = Object.entries(to.groups)
+    .map(([name, { cpuUs }]) => cpuUs - (from.groups[name]?.cpuUs ?? 0))
+    .reduce((sum, one) => sum + one, 0);
+  const ownUs = to.machine.ownUs - from.machine.ownUs;
+  // Ticks are 10 ms; over a short time the difference may come out below zero.
+  const otherUs = Math.max(0, to.machine.busyUs - from.machine.busyUs - groupsUs - ownUs);
+  return {
+    usedCores: otherUs / us,
+    stolenCores: (to.machine.stolenUs - from.machine.stolenUs) / us,
+    cores: to.machine.cores,
+  };
 }

@@ -115,6 +115,14 @@ export function latencySamplesNeeded(slos: readonly { readonly objective: string
   return Math.max(0, ...latencies.map(samplesNeeded));
 }
 
+/** Operations without which some error SLO could only be unknown. */
+export function errorSamplesNeeded(slos: readonly { readonly objective: string }[]): number {
+  const errors = slos
+    .map(({ objective }) => parseSlo(objective))
+    .filter(({ indicator }) => indicator === 'errors');
+  return Math.max(0, ...errors.map(samplesNeeded));
+}
+
 function isLatency({ indicator, metric }: ParsedSlo): boolean {
   return indicator !== 'errors' && indicator !== 'cost' && metric === '';
 }

@@ -12,8 +12,12 @@ import { WITHOUT_EVENT } from './fault-summary.ts';
 import { summarize } from './histogram.ts';
 import { littlesLaw } from './little.ts';
 import { classify } from './outcome.ts';
+import type { OtherCpu } from './resources.ts';
 
 const MOST_NAMED = 5;
+/** Cores that the rest of the machine may use before it is named: its own housekeeping takes about a tenth. */
+const OTHER_CORES = 0.25;
+export const OTHER_CPU = 'other-cpu';
 
 export interface ValidityInput {
   /** Every request as it was sent: of the judged phases, and of all. */
@@ -26,7 +30,7 @@ export interface ValidityInput {
 type ValidityRules = Pick<ArmInput, 'lagLimitUs' | 'culprit'> & {
   readonly observed: Pick<
     ArmInput['observed'],
-    'totals' | 'timedFromSend' | 'evidence' | 'expected'
+    'totals' | 'timedFromSend' | 'evidence' | 'expected' | 'otherCpu'
   >;
 };
 
@@ -38,6 +42,7 @@ export function validityChecks(input: ValidityRules, seen: ValidityInput): Valid
     once(seen.attempts),
     clock(seen.attempts),
     outcomes(seen.attempts),
+    ...otherCpu(input.observed.otherCpu),
     ...faultLanded(input),
     ...faultsHealed(seen.faults, input.observed.expected),
   ];
@@ -147,6 +152,24 @@ function outcomes(attempts: readonly OperationRecord[]): ValidityCheck {
     ok: wrong === 0,
     severity: 'unknown',
   };
+}
+
+/** What else used the machine. It voids nothing by itself; where the verdict is unknown, it may be why. */
+function otherCpu(other: OtherCpu | null): ValidityCheck[] {
+  if (other === null) return [];
+  const { usedCores, stolenCores, cores } = other;
+  const stolen =
+    stolenCores >= OTHER_CORES / 5 ? `, the hypervisor took ${stolenCores.toFixed(1)}` : '';
+  return [
+    {
+      id: OTHER_CPU,
+      statement: 'the machine had its cores for the run',
+      measured: `other processes used ${usedCores.toFixed(1)} of ${cores} cores${stolen}`,
+      limit: `${OTHER_CORES} cores`,
+      ok: usedCores + stolenCores <= OTHER_CORES,
+      severity: 'warn',
+    },
+  ];
 }
 
 /** The documented failure is a statement: it must have run where a failure is expected, and only there. */

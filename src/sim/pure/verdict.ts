@@ -12,6 +12,7 @@ import type {
   ValidityCheck,
   Verdict,
 } from '../result.ts';
+import { OTHER_CPU } from './validity.ts';
 
 export const EXIT = { pass: 0, unknown: 97, invariant: 98, slo: 99, interrupted: 130 } as const;
 
@@ -34,7 +35,17 @@ export interface ArmJudgement {
   readonly failed: readonly string[];
 }
 
+/** An unknown names what disturbed the machine, where something did. */
 export function judgeArm(evidence: ArmEvidence): ArmJudgement {
+  const judgement = judgeEvidence(evidence);
+  const isOpen = !judgement.asExpected && judgement.failed.length === 0;
+  const disturbance = evidence.validity.find(({ id, ok }) => id === OTHER_CPU && !ok);
+  if (!isOpen || disturbance === undefined) return judgement;
+  const { verdict, asExpected, failed, reason } = judgement;
+  return { verdict, asExpected, failed, reason: `${reason}, while ${disturbance.measured}` };
+}
+
+function judgeEvidence(evidence: ArmEvidence): ArmJudgement {
   const { slos, invariants, mustFail, mayFail = [] } = evidence;
   const allowed = [...mustFail, ...mayFail];
   const judged = [

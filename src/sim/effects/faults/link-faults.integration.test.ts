@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTimeOf } from '../process/process-table.ts';
-import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
+import { bedTopology, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import type { Fault } from './fault.ts';
 import { createFault } from './fault-kinds.ts';
@@ -14,11 +14,10 @@ beforeAll(async () => {
   testbed = await startTestbed({
     runId: 'links',
     logFolder: scratch.logFolder,
-    spec: {
-      ...bedSpec(),
+    topology: bedTopology({
       instances: 3,
-      links: ['client-service', 'service-redis', 'service-postgres'],
-    },
+      proxied: ['client->gateway', 'gateway->redis', 'gateway->postgres'],
+    }),
     seed: 7,
     cores: null,
     onNote: () => {},
@@ -37,7 +36,7 @@ afterAll(async () => {
 /** The status of a request to each process in turn; the error's code where there is none. */
 const ask = (path: string): Promise<(number | string)[]> =>
   Promise.all(
-    testbed.services.map(async ({ url }) => {
+    testbed.targets.map(async ({ url }) => {
       const headers = { connection: 'close' };
       const signal = AbortSignal.timeout(1_500);
       try {
@@ -63,9 +62,9 @@ async function under<T>(fault: Fault, work: () => Promise<T>): Promise<T> {
 }
 
 test('the service is reached, and reaches its stores, through the proxy', async () => {
-  const { databaseUrl, redisUrl } = await (await fetch(testbed.service.url)).json();
-  expect(databaseUrl).not.toBe(testbed.databaseUrl);
-  expect(redisUrl).not.toBe(testbed.redisUrl);
+  const { databaseUrl, redisUrl } = await (await fetch(testbed.targets[0]!.url)).json();
+  expect(databaseUrl).not.toBe(testbed.node('postgres').address.url);
+  expect(redisUrl).not.toBe(testbed.node('redis').address.url);
   for (const path of ['/', '/redis', '/postgres']) expect(await ask(path)).toEqual([200, 200, 200]);
 });
 
@@ -98,7 +97,7 @@ test('a slow link is slow', async () => {
   const fault = link('client->gateway.1', rule);
   await under(fault, async () => {
     const startedAt = performance.now();
-    await fetch(testbed.service.url);
+    await fetch(testbed.targets[0]!.url);
     expect(performance.now() - startedAt).toBeGreaterThan(150);
   });
 });
@@ -108,7 +107,7 @@ test('a narrow link takes its time', async () => {
   const fault = link('client->gateway.1', rule);
   await under(fault, async () => {
     const startedAt = performance.now();
-    await (await fetch(testbed.service.url)).text();
+    await (await fetch(testbed.targets[0]!.url)).text();
     expect(performance.now() - startedAt).toBeGreaterThan(100);
   });
 });
@@ -154,8 +153,12 @@ test('an edge or a process that is not there is refused at once', async () => {
   );
   expect(() => link('gateway->rediss', rule)).toThrow(/did you mean gateway->redis\?/);
   const other = await startTestbed({
-    ...{ runId: 'direct', spec: { ...bedSpec(), links: ['service-postgres'] }, seed: 7 },
-    ...{ cores: null, onNote: () => {}, env: scratch.env },
+    runId: 'direct',
+    topology: bedTopology({ proxied: ['gateway->postgres'] }),
+    seed: 7,
+    cores: null,
+    onNote: () => {},
+    env: scratch.env,
   });
   try {
     expect(() => createFault({ kind: 'link', target: 'gateway->redis', rule }, other)).toThrow(
@@ -167,21 +170,21 @@ test('an edge or a process that is not there is refused at once', async () => {
 });
 
 test('stores of the operator are reached through the proxy, too', async () => {
-  const { host } = new URL(testbed.databaseUrl);
+  const { host } = new URL(testbed.node('postgres').address.url);
   const other = await startTestbed({
     runId: 'external-links',
-    spec: { ...bedSpec(), links: ['service-redis', 'service-postgres'] },
+    topology: bedTopology({ proxied: ['gateway->redis', 'gateway->postgres'] }),
     seed: 7,
     cores: null,
     onNote: () => {},
     env: {
       ...scratch.env,
       DATABASE_URL: `postgres://postgres@${host}/postgres`,
-      REDIS_URL: testbed.redisUrl,
+      REDIS_URL: testbed.node('redis').address.url,
     },
   });
   try {
-    const status = async (path: string) => (await fetch(other.service.url + path)).status;
+    const status = async (path: string) => (await fetch(other.targets[0]!.url + path)).status;
     expect([await status('/redis'), await status('/postgres')]).toEqual([200, 200]);
     const rule = { kind: 'blackhole' } as const;
     const fault = createFault({ kind: 'link', target: 'gateway->redis', rule }, other);

@@ -8,8 +8,7 @@ import type { FaultRecord } from '../../history.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
 import { Undo } from '../process/undo.ts';
 import { TestbedEdges } from '../testbed/edges.ts';
-import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
-import { oldTopology } from '../testbed/old-testbed-nodes.ts';
+import { bedTopology, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { type NemesisOptions, startNemesis } from './nemesis.ts';
 
@@ -21,7 +20,7 @@ const start = (runId: string) =>
   startTestbed({
     runId,
     logFolder: scratch.logFolder,
-    spec: { ...bedSpec(), instances: 2, links: ['service-redis', 'service-postgres'] },
+    topology: bedTopology({ instances: 2, proxied: ['gateway->redis', 'gateway->postgres'] }),
     seed: 7,
     cores: null,
     onNote: () => {},
@@ -59,9 +58,10 @@ const killed = (target: string, name = `${target}-killed`): PlannedFault => ({
   at,
   fault: { kind: 'kill', target, signal: 'SIGKILL' },
 });
+const isUp = async (of: Testbed, name: string) => (await of.members(name)[0]!.probe()) === true;
 const allUp = async () => {
   const names = ['redis', 'postgres', 'gateway.1', 'gateway.2'];
-  const processes = await Promise.all(names.map((name) => testbed.processes.probe(name)));
+  const processes = await Promise.all(names.map((name) => testbed.members(name)[0]!.probe()));
   const edges = [testbed.edges.probe('gateway->redis')];
   return [...processes, ...(await Promise.all(edges))].filter((answer) => answer !== true);
 };
@@ -103,7 +103,7 @@ test('applies each fault when it is due and heals it in time', async () => {
 test('kills PostgreSQL while a COMMIT is in flight', async () => {
   const plan = { ...killed('postgres'), at: { afterMs: 0, commitInFlight: true }, forMs: 0 };
   const nemesis = planned([plan]);
-  const url = `${testbed.services[0]!.url}/postgres`;
+  const url = `${testbed.targets[0]!.url}/postgres`;
   await sleep(100);
   expect((await fetch(url)).status).toBe(503);
   const { records, problems } = await nemesis.end();
@@ -114,8 +114,8 @@ test('kills PostgreSQL while a COMMIT is in flight', async () => {
 
 test('undoes at the end of the phase what has no length of its own', async () => {
   const nemesis = planned([pause, partition, killed('redis')]);
-  await expect.poll(() => isPaused(testbed.service.pid())).toBe(true);
-  await expect.poll(() => testbed.processes.isUp('redis')).toBe(false);
+  await expect.poll(() => isPaused(testbed.members('gateway')[0]!.pid())).toBe(true);
+  await expect.poll(() => isUp(testbed, 'redis')).toBe(false);
   const { records, problems } = await nemesis.end();
   expect(problems).toEqual([]);
   for (const { name } of [pause, partition, killed('redis')])
@@ -127,7 +127,7 @@ test('an abort in the middle heals everything', async () => {
   const abort = new AbortController();
   const later = { ...killed('postgres'), at: { afterMs: 60_000 } };
   const nemesis = planned([pause, partition, killed('gateway.2'), later], { signal: abort.signal });
-  await expect.poll(() => testbed.processes.isUp('gateway.2')).toBe(false);
+  await expect.poll(() => isUp(testbed, 'gateway.2')).toBe(false);
   abort.abort(new Error('Ctrl-C'));
   await expect.poll(allUp, { timeout: 10_000 }).toEqual([]);
   const { records, problems } = await nemesis.end();
@@ -171,7 +171,7 @@ test('keeps the seeded choices of a fault under its name', async () => {
     rule: { kind: 'cut-reply', every: 1 },
   } as const;
   const nemesis = planned([{ name: 'cut', at, fault }]);
-  await expect.poll(async () => (await fetch(`${testbed.service.url}/redis`)).status).toBe(503);
+  await expect.poll(async () => (await fetch(`${testbed.targets[0]!.url}/redis`)).status).toBe(503);
   const { records, problems } = await nemesis.end();
   expect(problems).toEqual([]);
   const [decision] = records.filter(({ event }) => event === 'decision');
@@ -182,17 +182,17 @@ test('keeps the seeded choices of a fault under its name', async () => {
 });
 
 test('tells that a fault never healed, and heals the others', async () => {
-  const { port } = new URL(testbed.service.url);
+  const { port } = new URL(testbed.targets[0]!.url);
   const squatter: Server = createServer();
   const nemesis = planned([killed('gateway.1'), partition]);
-  await expect.poll(() => testbed.processes.probe('gateway.1')).toMatch('not running');
+  await expect.poll(() => testbed.members('gateway.1')[0]!.probe()).toMatch('not running');
   await new Promise<void>((resolve) => squatter.listen(Number(port), '127.0.0.1', resolve));
   const { records, problems } = await nemesis.end();
   expect(problems).toEqual([expect.stringMatching(/^gateway\.1-killed never healed: /)]);
   expect(eventsOf(records, 'gateway.1-killed')).toEqual(['apply', 'landed', 'undo']);
   expect(eventsOf(records, 'redis-partition')).toEqual(whole);
   await new Promise((resolve) => squatter.close(resolve));
-  await testbed.processes.restart('gateway.1');
+  await testbed.members('gateway.1')[0]!.restart();
   expect(await allUp()).toEqual([]);
 });
 
@@ -201,7 +201,7 @@ test('refuses at once what it could never do', async () => {
   expect(() => planned([partition, one])).toThrow('there is no node or process gateway.9');
   const commit = { ...killed('postgres'), at: { afterMs: 0, commitInFlight: true } };
   const edges = await TestbedEdges.open({
-    ...{ topology: oldTopology(bedSpec()), membersOf: () => ['gateway'], seed: 7, cores: null },
+    ...{ topology: bedTopology(), membersOf: () => ['gateway'], seed: 7, cores: null },
     ...{ lease: testbed.lease, undo: new Undo(), logFile: '' },
   });
   expect(() => planned([commit], { targets: { ...testbed, edges } })).toThrow(
@@ -219,7 +219,7 @@ test('a run that is thrown out of a fault leaves nothing', async () => {
     ...{ faults, targets: other, nowUs, signal: abort.signal },
     acknowledged: async () => {},
   });
-  await expect.poll(() => other.processes.isUp('postgres')).toBe(false);
+  await expect.poll(() => isUp(other, 'postgres')).toBe(false);
   abort.abort(new Error('Ctrl-C'));
   await nemesis.end();
   await other.stop();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultSpec } from '../../fault-plan.ts';
 import { isPortOpen } from '../process/free-port.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
-import { bedSpec, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
+import { bedTopology, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { createFault } from './fault-kinds.ts';
 
@@ -27,7 +27,7 @@ const start = (runId: string) =>
   startTestbed({
     runId,
     logFolder: scratch.logFolder,
-    spec: { ...bedSpec(), instances: 3 },
+    topology: bedTopology({ instances: 3 }),
     seed: 7,
     cores: null,
     onNote: () => {},
@@ -38,10 +38,7 @@ const leased = (): number[] => {
   const lease = readFileSync(path.join(testbed.lease.folder, 'lease.json'), 'utf8');
   return JSON.parse(lease).children.map((child: { pid: number }) => child.pid);
 };
-const pidOf = (name: string): number =>
-  name.startsWith('gateway')
-    ? testbed.services.find((service) => service.name === name)!.pid()
-    : testbed.pids[name]!()[0]!;
+const pidOf = (name: string): number => testbed.members(name)[0]!.pid();
 const fault = (spec: FaultSpec) => createFault(spec, testbed);
 const kill = (target: string, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL') =>
   fault({ kind: 'kill', target, signal });
@@ -49,7 +46,7 @@ const killBackend = (signal?: 'SIGTERM') =>
   fault({ kind: 'kill-backend', target: 'postgres', ...(signal && { signal }) });
 
 async function sql<T>(text: string): Promise<T> {
-  const client = new pg.Client({ connectionString: testbed.databaseUrl });
+  const client = new pg.Client({ connectionString: testbed.node('postgres').address.url });
   await client.connect();
   try {
     return Object.values((await client.query(text)).rows[0] ?? {})[0] as T;
@@ -59,14 +56,13 @@ async function sql<T>(text: string): Promise<T> {
 }
 
 test('starts the service several times over, each with its name and a port of its own', async () => {
-  expect(testbed.services.map(({ name }) => name)).toEqual(['gateway.1', 'gateway.2', 'gateway.3']);
-  expect(testbed.service).toBe(testbed.services[0]);
-  for (const { name, url } of testbed.services) {
+  expect(testbed.targets.map(({ name }) => name)).toEqual(['gateway.1', 'gateway.2', 'gateway.3']);
+  for (const { name, url } of testbed.targets) {
     const config = await (await fetch(url)).json();
     expect(config).toMatchObject({ name, params: { instance: name } });
     expect(config.params.port).toBe(Number(new URL(url).port));
   }
-  expect(testbed.pids.gateway!()).toEqual(testbed.services.map((service) => service.pid()));
+  expect(testbed.pids.gateway!()).toEqual(testbed.members('gateway').map((member) => member.pid()));
 });
 
 test.each([
@@ -82,7 +78,7 @@ test.each([
   expect(await one.apply()).toBe(`${signal} to ${target}, process ${before}`);
   expect(startTimeOf(before)).toBeNull();
   expect(await one.probe()).toBe(`${target} is not running`);
-  expect(await testbed.processes.isUp(target)).toBe(false);
+  expect(await testbed.members(target)[0]!.probe()).not.toBe(true);
   await one.undo();
   const after = pidOf(target);
   expect(after).not.toBe(before);
@@ -98,15 +94,15 @@ test('one gateway alone is gone while the others answer', async () => {
   const one = kill('gateway.3');
   await one.apply();
   const open = await Promise.all(
-    testbed.services.map(({ url }) => isPortOpen(Number(new URL(url).port))),
+    testbed.targets.map(({ url }) => isPortOpen(Number(new URL(url).port))),
   );
   expect(open).toEqual([true, true, false]);
   await one.undo();
-  expect((await (await fetch(testbed.services[2]!.url)).json()).name).toBe('gateway.3');
+  expect((await (await fetch(testbed.targets[2]!.url)).json()).name).toBe('gateway.3');
 });
 
 test('Redis comes back empty', async () => {
-  const redis = new Redis(testbed.redisUrl, { retryStrategy: () => 20 });
+  const redis = new Redis(testbed.node('redis').address.url, { retryStrategy: () => 20 });
   redis.on('error', () => {});
   try {
     await redis.set('canary', '1');
@@ -133,7 +129,7 @@ test('PostgreSQL keeps what it has committed, and not one of its processes survi
 
 test('a killed backend takes the busy one, and PostgreSQL recovers by itself', async () => {
   const postmaster = pidOf('postgres');
-  const busy = new pg.Client({ connectionString: testbed.databaseUrl });
+  const busy = new pg.Client({ connectionString: testbed.node('postgres').address.url });
   busy.on('error', () => {});
   await busy.connect();
   const query = expect(busy.query('SELECT pg_sleep(30)')).rejects.toThrow(/terminat|connection/i);
@@ -147,7 +143,7 @@ test('a killed backend takes the busy one, and PostgreSQL recovers by itself', a
 });
 
 test('a terminated backend loses its own connection and no other', async () => {
-  const victim = new pg.Client({ connectionString: testbed.databaseUrl });
+  const victim = new pg.Client({ connectionString: testbed.node('postgres').address.url });
   const lost = new Promise<Error>((resolve) => victim.on('error', resolve));
   await victim.connect();
   const one = killBackend('SIGTERM');
@@ -194,7 +190,10 @@ test('a testbed with paused, killed and restarting processes still stops cleanly
   for (const target of ['postgres', 'gateway.1'])
     await createFault({ kind: 'pause', target }, other).apply();
   await createFault({ kind: 'kill', target: 'redis', signal: 'SIGKILL' }, other).apply();
-  const restarting = other.processes.restart('gateway.2').catch((error: Error) => error.message);
+  const restarting = other
+    .members('gateway.2')[0]!
+    .restart()
+    .catch((error: Error) => error.message);
   const startedAt = performance.now();
   await other.stop();
   await restarting;
@@ -204,9 +203,9 @@ test('a testbed with paused, killed and restarting processes still stops cleanly
 });
 
 test('a store that belongs to somebody else is not killed', async () => {
-  const env = { ...scratch.env, REDIS_URL: testbed.redisUrl };
+  const env = { ...scratch.env, REDIS_URL: testbed.node('redis').address.url };
   const other = await startTestbed({
-    ...{ runId: 'external', spec: bedSpec(), seed: 7, cores: null, onNote: () => {}, env },
+    ...{ runId: 'external', topology: bedTopology(), seed: 7, cores: null, onNote: () => {}, env },
   });
   try {
     const spec = { kind: 'kill', target: 'redis', signal: 'SIGKILL' } as const;

@@ -24,9 +24,12 @@ export interface CpuSamplerOptions {
   /** Clock of the history, microseconds. */
   readonly nowUs: () => number;
   readonly intervalMs: number;
+  /** Called once for each process of a group, when it is first seen. */
+  readonly onProcess?: (pid: number) => void;
 }
 
-export function startCpuSampler({ groups, nowUs, intervalMs }: CpuSamplerOptions): CpuSampler {
+export function startCpuSampler(options: CpuSamplerOptions): CpuSampler {
+  const { groups, nowUs, intervalMs, onProcess = () => {} } = options;
   const samples: CpuSample[] = [];
   const lastByPid = new Map<number, number>();
   const totals = new Map<string, number>();
@@ -38,6 +41,7 @@ export function startCpuSampler({ groups, nowUs, intervalMs }: CpuSamplerOptions
       let rssBytes = 0;
       for (const [pid, process] of readUsage(pids())) {
         // A process first seen after the start counts from its birth: its whole time belongs to the run.
+        if (!lastByPid.has(pid)) onProcess(pid);
         const previous = lastByPid.get(pid) ?? (samples.length === 0 ? process.cpuUs : 0);
         totals.set(name, (totals.get(name) ?? 0) + Math.max(0, process.cpuUs - previous));
         lastByPid.set(pid, process.cpuUs);
@@ -45,7 +49,7 @@ export function startCpuSampler({ groups, nowUs, intervalMs }: CpuSamplerOptions
       }
       usage[name] = { cpuUs: totals.get(name) ?? 0, rssBytes };
     }
-    const taken = { atUs, groups: usage };
+    const taken = { atUs, groups: usage, ...readMachine() };
     samples.push(taken);
     return taken;
   };
@@ -54,6 +58,26 @@ export function startCpuSampler({ groups, nowUs, intervalMs }: CpuSamplerOptions
   const timer = setInterval(sample, intervalMs);
   timer.unref();
   return { samples, sample, stop: () => clearInterval(timer) };
+}
+
+/** CPU time of the whole machine since its start, and of this process; empty where there is no /proc/stat. */
+function readMachine(): Pick<CpuSample, 'machine'> {
+  if (process.platform !== 'linux') return {};
+  try {
+    const lines = readFileSync('/proc/stat', 'latin1').split('\n');
+    const ticks = lines[0]!.split(/\s+/).slice(1).map(Number);
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = ticks;
+    const own = process.cpuUsage();
+    const machine = {
+      busyUs: (user + nice + system + irq + softirq) * TICK_US,
+      stolenUs: steal * TICK_US,
+      ownUs: own.user + own.system,
+      cores: lines.filter((line) => /^cpu\d/.test(line)).length,
+    };
+    return { machine };
+  } catch {
+    return {}; // A container may hide it; then nothing is said of other processes.
+  }
 }
 
 function readUsage(pids: readonly number[]): Map<number, ProcessUsage> {

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease } from './lease.ts';
+import { CHILD_PRIORITY, raisePriority } from './priority.ts';
 import { descendantsOf, isRunning, sendSignal } from './process-table.ts';
 import type { RunUser } from './run-user.ts';
 
@@ -111,6 +112,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     throw new Error(`cannot start ${spec.name}: ${cause.message}`, { cause });
   }
   spec.lease.addChild({ pid, name: spec.name });
+  raisePriority(pid, CHILD_PRIORITY); // What it starts inherits it.
   child.on('error', () => {}); // A failed kill or send; the exit below tells what matters.
   const notice = (status: string): DeathNotice => ({
     name: spec.name,

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
+import { bedTopology, eventually, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { type Owned, startOwner } from '../testbed/fixtures/owner.ts';
 import { isPortOpen } from './free-port.ts';
 import { createLease, leaseFile, runsFolder } from './lease.ts';
@@ -77,7 +77,10 @@ test('kill -9 of the run and its reaper: the next run cleans up', async () => {
 
 test('kill -9 in the middle of a fault: what was paused is removed as well', async () => {
   const { owner, owned } = await startOwner(scratch, 'paused', {
-    spec: { instances: 3, links: ['client-service', 'service-redis', 'service-postgres'] },
+    topology: bedTopology({
+      instances: 3,
+      proxied: ['client->gateway', 'gateway->redis', 'gateway->postgres'],
+    }),
     pause: ['postgres', 'gateway.2', 'redis'],
   });
   expect(owned.pids.proxy).toHaveLength(1);

@@ -6,7 +6,7 @@ import { EnvironmentError } from '../../errors.ts';
 import { dropKeys, dropSchema } from '../process/external-cleanup.ts';
 import { freePort } from '../process/free-port.ts';
 import { redact } from './external.ts';
-import { bedSpec, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
+import { bedTopology, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
 import { startOwner } from './fixtures/owner.ts';
 import { startTestbed, type Testbed } from './testbed.ts';
 
@@ -20,7 +20,7 @@ const run = (runId: string, more: NodeJS.ProcessEnv = {}) =>
   startTestbed({
     runId,
     logFolder: path.join(scratch.root, 'report'),
-    spec: bedSpec(),
+    topology: bedTopology(),
     seed: 9,
     cores: null,
     onNote: () => {},
@@ -38,7 +38,7 @@ async function schemas(): Promise<string[]> {
 }
 
 async function keys(): Promise<string[]> {
-  const redis = new Redis(host.redisUrl);
+  const redis = new Redis(host.node('redis').address.url);
   const found = await redis.keys('*');
   redis.disconnect();
   return found.sort();
@@ -49,14 +49,14 @@ beforeAll(async () => {
   host = await startTestbed({
     runId: 'host',
     logFolder: scratch.logFolder,
-    spec: bedSpec(),
+    topology: bedTopology(),
     seed: 7,
     cores: null,
     onNote: () => {},
     env: scratch.env,
   });
-  databaseUrl = host.databaseUrl.split('?')[0]!;
-  env = { ...scratch.env, DATABASE_URL: databaseUrl, REDIS_URL: host.redisUrl };
+  databaseUrl = host.node('postgres').address.url.split('?')[0]!;
+  env = { ...scratch.env, DATABASE_URL: databaseUrl, REDIS_URL: host.node('redis').address.url };
 });
 afterAll(async () => {
   await host?.stop();
@@ -65,10 +65,10 @@ afterAll(async () => {
 
 test('uses a schema and keys of its own in external servers, and drops them', async () => {
   const testbed = await run('Ext-1');
-  expect(testbed.databaseSchema).toBe('platform_ext_1');
+  expect(testbed.node('postgres').address.namespace).toBe('platform_ext_1');
   expect(await schemas()).toEqual(['platform_ext_1']);
   expect(await keys()).toEqual(['ps:Ext-1:session:1', 'ps:host:session:1']);
-  const client = new pg.Client({ connectionString: testbed.databaseUrl });
+  const client = new pg.Client({ connectionString: testbed.node('postgres').address.url });
   await client.connect();
   const { rows } = await client.query('SELECT count(*)::int AS n, max(seed) AS seed FROM facts');
   expect(rows).toEqual([{ n: 1_000, seed: 9 }]);
@@ -89,17 +89,17 @@ test.runIf(process.platform === 'linux')('finds the processes of a local server'
 
 test('mixes an external database with a Redis of its own', async () => {
   const testbed = await run('ext-3', { REDIS_URL: '' });
-  expect(testbed.redisUrl).not.toBe(host.redisUrl);
+  expect(testbed.node('redis').address.url).not.toBe(host.node('redis').address.url);
   await testbed.stop();
   expect(await schemas()).toEqual([]);
 });
 
 test('drops the schema of a run that fails to start', async () => {
-  const spec = bedSpec({ service: { crash: true } });
+  const topology = bedTopology({ service: { crash: true } });
   const start = startTestbed({
     runId: 'ext-4',
     logFolder: scratch.logFolder,
-    spec,
+    topology,
     seed: 1,
     cores: null,
     onNote: () => {},
@@ -143,5 +143,7 @@ test.each(['public', 'platform_x"; DROP SCHEMA public; --', 'pg_catalog'])(
 );
 
 test.each(['', '*', 'ps:*:', 'session:'])('refuses to delete keys below %j', async (prefix) => {
-  await expect(dropKeys({ url: host.redisUrl, prefix })).rejects.toThrow('refusing');
+  await expect(dropKeys({ url: host.node('redis').address.url, prefix })).rejects.toThrow(
+    'refusing',
+  );
 });

@@ -7,7 +7,7 @@ import { EnvironmentError } from '../../errors.ts';
 import { createLease } from '../process/lease.ts';
 import { packageRoot } from '../process/package-root.ts';
 import { processesIn } from '../process/process-table.ts';
-import { bedSpec, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
+import { bedTopology, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
 import { copyTemplate } from './postgres-template.ts';
 import { startTestbed } from './testbed.ts';
 
@@ -52,7 +52,7 @@ async function failureOf(rows: number, onNote: (note: string) => void = () => {}
   const error = await startTestbed({
     runId: 'full',
     logFolder: scratch.logFolder,
-    spec: bedSpec({ template: { rows } }),
+    topology: bedTopology({ template: { rows } }),
     seed: 7,
     cores: null,
     onNote,

@@ -7,7 +7,7 @@ import { ChildFailure } from '../process/child-process.ts';
 import { isPortOpen } from '../process/free-port.ts';
 import { machinePinPlan } from '../process/pin-machine.ts';
 import { startTimeOf } from '../process/process-table.ts';
-import { bedSpec, eventually, fixture, makeScratch, type Scratch } from './fixtures/bed.ts';
+import { bedTopology, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
 import { startTestbed, type TestbedOptions } from './testbed.ts';
 
 let scratch: Scratch;
@@ -15,7 +15,7 @@ const notes: string[] = [];
 const options = (runId: string, more: Partial<TestbedOptions> = {}): TestbedOptions => ({
   runId,
   logFolder: scratch.logFolder,
-  spec: bedSpec(),
+  topology: bedTopology(),
   seed: 7,
   cores: null,
   onNote: (note) => notes.push(note),
@@ -41,21 +41,26 @@ afterAll(() => scratch.remove());
 
 test('starts everything on real servers and leaves nothing', async () => {
   const testbed = await startTestbed(options('whole', { cores: machinePinPlan() }));
-  expect(await query(testbed.databaseUrl, 'SELECT count(*)::int FROM facts')).toBe(1_000);
-  expect(await query(testbed.databaseUrl, 'SELECT max(seed) FROM facts')).toBe(7);
-  expect(await query(testbed.databaseUrl, 'SHOW fsync')).toBe('on');
-  expect(await query(testbed.databaseUrl, 'SHOW shared_buffers')).toBe('16MB');
-  expect(await query(testbed.databaseUrl, 'SELECT count(*) >= 0 FROM pg_stat_statements')).toBe(
-    true,
+  expect(await query(testbed.node('postgres').address.url, 'SELECT count(*)::int FROM facts')).toBe(
+    1_000,
   );
-  expect(testbed.postgresVersion).toMatch(/^18\./);
-  expect(testbed.redisVersion).toMatch(/^(redis|valkey) \d/);
-  const config = await (await fetch(testbed.service.url)).json();
+  expect(await query(testbed.node('postgres').address.url, 'SELECT max(seed) FROM facts')).toBe(7);
+  expect(await query(testbed.node('postgres').address.url, 'SHOW fsync')).toBe('on');
+  expect(await query(testbed.node('postgres').address.url, 'SHOW shared_buffers')).toBe('16MB');
+  expect(
+    await query(
+      testbed.node('postgres').address.url,
+      'SELECT count(*) >= 0 FROM pg_stat_statements',
+    ),
+  ).toBe(true);
+  expect(testbed.node('postgres').version).toMatch(/^18\./);
+  expect(testbed.node('redis').version).toMatch(/^(redis|valkey) \d/);
+  const config = await (await fetch(testbed.targets[0]!.url)).json();
   expect(config).toMatchObject({
     name: 'gateway',
     addresses: {
-      database: { url: testbed.databaseUrl, namespace: 'platform' },
-      redis: { url: testbed.redisUrl, namespace: 'ps:whole:' },
+      database: { url: testbed.node('postgres').address.url, namespace: 'platform' },
+      redis: { url: testbed.node('redis').address.url, namespace: 'ps:whole:' },
     },
     seed: 7,
   });
@@ -65,9 +70,11 @@ test('starts everything on real servers and leaves nothing', async () => {
   if (process.getuid?.() === 0) {
     expect(statSync(`/proc/${testbed.pids.postgres!()[0]}`).uid).not.toBe(0);
   }
-  const ports = [testbed.databaseUrl, testbed.redisUrl, testbed.service.url].map((url) =>
-    Number(new URL(url).port),
-  );
+  const ports = [
+    testbed.node('postgres').address.url,
+    testbed.node('redis').address.url,
+    testbed.targets[0]!.url,
+  ].map((url) => Number(new URL(url).port));
 
   await testbed.stop();
   await testbed.stop();
@@ -80,13 +87,13 @@ test('starts everything on real servers and leaves nothing', async () => {
 test('a folder for what must survive a process: the same after a restart, gone with the testbed', async () => {
   const testbed = await startTestbed(options('stateful'));
   const { stateDirectory } = testbed;
-  const told = async () => await (await fetch(testbed.service.url)).json();
+  const told = async () => await (await fetch(testbed.targets[0]!.url)).json();
   try {
     expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);
     expect(await told()).toMatchObject({ stateDirectory });
     writeFileSync(path.join(stateDirectory, 'kept'), 'yes');
-    await testbed.processes.signal('gateway', 'SIGKILL');
-    await testbed.processes.restart('gateway');
+    await testbed.members('gateway')[0]!.signal('SIGKILL');
+    await testbed.members('gateway')[0]!.restart();
     expect(await told()).toMatchObject({ stateDirectory });
     expect(readFileSync(path.join(stateDirectory, 'kept'), 'utf8')).toBe('yes');
   } finally {
@@ -97,11 +104,13 @@ test('a folder for what must survive a process: the same after a restart, gone w
 
 test('builds a template once', async () => {
   notes.length = 0;
-  const spec = bedSpec({ template: { rows: 5 } });
+  const topology = bedTopology({ template: { rows: 5 } });
   for (const runId of ['first', 'second']) {
-    const testbed = await startTestbed(options(runId, { spec }));
-    expect(await query(testbed.databaseUrl, 'SELECT count(*)::int FROM facts')).toBe(5);
-    await query(testbed.databaseUrl, 'DELETE FROM facts RETURNING id');
+    const testbed = await startTestbed(options(runId, { topology }));
+    expect(
+      await query(testbed.node('postgres').address.url, 'SELECT count(*)::int FROM facts'),
+    ).toBe(5);
+    await query(testbed.node('postgres').address.url, 'DELETE FROM facts RETURNING id');
     await testbed.stop();
   }
   expect(notes.filter((note) => note.includes('building'))).toHaveLength(1);
@@ -109,18 +118,17 @@ test('builds a template once', async () => {
 
 test('runs a further one-shot step, and shows why one failed', async () => {
   const testbed = await startTestbed(options('steps'));
-  const failing = { name: 'effects', module: fixture('service.mjs') };
   try {
-    const outcome = testbed.runOneShot(failing, { crash: true });
-    await expect(outcome).rejects.toThrow(/effects failed \(exit status 7\).*told to crash/s);
+    const outcome = testbed.runJob('facts', { crash: true });
+    await expect(outcome).rejects.toThrow(/facts failed \(exit status 7\).*told to crash/s);
   } finally {
     await testbed.stop();
   }
 });
 
 test('stops what it started when the service does not start', async () => {
-  const spec = bedSpec({ service: { crash: true } });
-  const start = startTestbed(options('crashing', { spec }));
+  const topology = bedTopology({ service: { crash: true } });
+  const start = startTestbed(options('crashing', { topology }));
   await expect(start).rejects.toThrow(ChildFailure);
   await expect(start).rejects.toThrow(/exit status 7.*told to crash/s);
   expect(runs()).toEqual([]);
@@ -128,10 +136,10 @@ test('stops what it started when the service does not start', async () => {
 
 test('kills a service that ignores SIGTERM', async () => {
   const testbed = await startTestbed(
-    options('stubborn', { spec: bedSpec({ service: { stubborn: true } }) }),
+    options('stubborn', { topology: bedTopology({ service: { stubborn: true } }) }),
   );
   await testbed.stop();
-  expect(startTimeOf(testbed.service.pid())).toBeNull();
+  expect(startTimeOf(testbed.members('gateway')[0]!.pid())).toBeNull();
 });
 
 test('tells when a process dies on its own, and still stops cleanly', async () => {
@@ -139,7 +147,7 @@ test('tells when a process dies on its own, and still stops cleanly', async () =
   const testbed = await startTestbed(
     options('dying', { onDeath: ({ name, status }) => deaths.push(`${name} ${status}`) }),
   );
-  process.kill(testbed.service.pid(), 'SIGKILL');
+  process.kill(testbed.members('gateway')[0]!.pid(), 'SIGKILL');
   await eventually('death notice', () => deaths.length > 0);
   await testbed.stop();
   expect(deaths).toEqual(['gateway killed by SIGKILL']);
@@ -152,8 +160,11 @@ test.each([
   ['while the service starts', 2_500],
 ])('an abort %s unwinds everything', async (_, afterMs) => {
   const abort = new AbortController();
-  const spec = bedSpec({ template: { hang: afterMs === 900, rows: 3 }, service: { mute: true } });
-  const start = startTestbed(options(`aborted-${afterMs}`, { spec, signal: abort.signal }));
+  const topology = bedTopology({
+    template: { hang: afterMs === 900, rows: 3 },
+    service: { mute: true },
+  });
+  const start = startTestbed(options(`aborted-${afterMs}`, { topology, signal: abort.signal }));
   setTimeout(() => abort.abort(new Error('Ctrl-C')), afterMs);
   await expect(start).rejects.toThrow('Ctrl-C');
   expect(runs()).toEqual([]);
@@ -173,7 +184,7 @@ test('refuses a run id that is in use', async () => {
   const testbed = await startTestbed(options('twice'));
   try {
     await expect(startTestbed(options('twice'))).rejects.toThrow('run id twice is in use');
-    expect(startTimeOf(testbed.service.pid())).not.toBeNull();
+    expect(startTimeOf(testbed.members('gateway')[0]!.pid())).not.toBeNull();
   } finally {
     await testbed.stop();
   }

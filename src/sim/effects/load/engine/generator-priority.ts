@@ -1,8 +1,10 @@
 /** Keeps the load generator, and what else stands for the network, from waiting for a processor. */
 import { execFile } from 'node:child_process';
-import { setPriority } from 'node:os';
+import { CHILD_PRIORITY, raisePriority } from '../../process/priority.ts';
 
 const LIMIT_MS = 2_000;
+/** Before the other processes of the experiment, which are raised themselves. */
+const GENERATOR_PRIORITY = CHILD_PRIORITY - 4;
 
 /**
  * On a full machine the generator should be the last to wait, or the run measures the generator. Only root may
@@ -10,11 +12,7 @@ const LIMIT_MS = 2_000;
  * top of it, because a fair scheduler lets even a preferred process wait out other slices: several milliseconds.
  */
 export function preferGenerator(pid: number): void {
-  try {
-    setPriority(pid, -10);
-  } catch {
-    return; // Not permitted, or the process has ended already, which its exit reports.
-  }
+  if (!raisePriority(pid, GENERATOR_PRIORITY)) return;
   const child = execFile(
     'chrt',
     ['--all-tasks', '--rr', '--pid', '1', `${pid}`],

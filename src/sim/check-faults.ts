@@ -1,0 +1,73 @@
+/** Faults that no phase could land: what one waits for never comes in its phase, or comes after it. Pure. */
+import { UsageError } from './errors.ts';
+import type { PlannedFault } from './fault-plan.ts';
+import { LOAD_KINDS, operationsOf } from './load-kinds.ts';
+import type { PlannedArm } from './plan.ts';
+import type { Phase } from './scenario.ts';
+
+/** Throws UsageError. */
+export function checkFaults(scenario: string, arm: PlannedArm, phase: Phase): void {
+  const { faults = [] } = phase;
+  const where = `of phase "${phase.name}" in arm ${arm.name}`;
+  const refuse = (fault: string, why: string, next: string) =>
+    new UsageError({ what: `${scenario}: fault "${fault}" ${where} cannot land`, why, next });
+  const all = arm.phases.flatMap((one) => one.faults ?? []).map(({ name }) => name);
+  for (const { name, at, after = [] } of faults) {
+    if (all.indexOf(name) !== all.lastIndexOf(name))
+      throw refuse(name, 'another fault of the arm has the same name', 'give it another name');
+    const { afterMs, acknowledged } = at;
+    const lengthMs = LOAD_KINDS.of(phase.load.kind).plannedMs(phase.load);
+    if (lengthMs !== null && afterMs >= lengthMs)
+      throw refuse(
+        name,
+        `it comes ${afterMs} ms into a phase of ${lengthMs} ms`,
+        'let it come earlier, or the phase last longer',
+      );
+    const sent = operationsOf([phase]).map((operation) => operation.name);
+    if (acknowledged !== undefined && !sent.includes(acknowledged.operation))
+      throw refuse(
+        name,
+        `it waits for an acknowledged "${acknowledged.operation}"; the phase sends ${sent.join(', ')}`,
+        'correct the operation that it waits for',
+      );
+    const missing = after.find((one) => !faults.some((other) => other.name === one));
+    if (missing !== undefined)
+      throw refuse(
+        name,
+        `it comes after "${missing}", which is no fault of the phase`,
+        'correct its after',
+      );
+  }
+  const circle = circular(faults);
+  if (circle !== null)
+    throw refuse(
+      circle[0]!,
+      `each waits for the next: ${circle.join(', ')}, ${circle[0]}`,
+      'let one of them wait for none of the others',
+    );
+}
+
+/** Names of faults that wait for each other in a circle, in order; null when there is none. */
+function circular(faults: readonly PlannedFault[]): readonly string[] | null {
+  const waitsFor = new Map(faults.map(({ name, after = [] }) => [name, after]));
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (name: string): readonly string[] | null => {
+    if (done.has(name)) return null;
+    const start = path.indexOf(name);
+    if (start >= 0) return path.slice(start);
+    path.push(name);
+    for (const next of waitsFor.get(name) ?? []) {
+      const found = visit(next);
+      if (found !== null) return found;
+    }
+    path.pop();
+    done.add(name);
+    return null;
+  };
+  for (const name of waitsFor.keys()) {
+    const found = visit(name);
+    if (found !== null) return found;
+  }
+  return null;
+}

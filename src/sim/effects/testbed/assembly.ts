@@ -1,0 +1,240 @@
+/** The start of a testbed while it is under way: nodes in the order of what they reach, and the accounts between stores and services. */
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { CLIENT, type JobSpec, type Topology } from '../../topology.ts';
+import { createFaultTargets } from '../faults/fault-targets.ts';
+import { makePassable, makePrivate } from '../process/cache.ts';
+import type { Lease } from '../process/lease.ts';
+import type { RunUser } from '../process/run-user.ts';
+import type { Undo } from '../process/undo.ts';
+import { dependenciesOf } from './check-topology.ts';
+import { TestbedEdges } from './edges.ts';
+import type { Address, NodeContext, RunningNode } from './node.ts';
+import { NODE_KINDS } from './node-kinds.ts';
+import { runOneShot } from './service-process.ts';
+import type { LoadTarget, Testbed, TestbedOptions } from './testbed-types.ts';
+
+const JOB_LIMIT_MS = 120_000;
+
+/** What a testbed stands on: folders, the lease, the undo stack. */
+export interface Ground {
+  readonly env: NodeJS.ProcessEnv;
+  readonly user: RunUser | null;
+  readonly cache: string;
+  readonly lease: Lease;
+  readonly undo: Undo;
+  readonly logs: string;
+}
+
+export class Assembly {
+  readonly #options: TestbedOptions;
+  readonly #ground: Ground;
+  readonly #stateDirectory: string;
+  readonly #accountsFile: string;
+  readonly #started = new Map<string, RunningNode>();
+  readonly #starts = new Map<string, Promise<RunningNode>>();
+  readonly #failed = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #edges: TestbedEdges;
+  #accounts: Promise<void> | null = null;
+
+  private constructor(options: TestbedOptions, ground: Ground, edges: TestbedEdges) {
+    this.#options = options;
+    this.#ground = ground;
+    this.#edges = edges;
+    this.#stateDirectory = path.join(ground.lease.folder, 'state');
+    this.#accountsFile = path.join(ground.lease.folder, 'work', 'accounts.json');
+    const given = options.signal ? [options.signal] : [];
+    this.#signal = AbortSignal.any([this.#failed.signal, ...given]);
+  }
+
+  static async begin(options: TestbedOptions, ground: Ground): Promise<Assembly> {
+    const { topology, seed, faultSeed = seed, cores, onDeath } = options;
+    const { lease, undo, logs } = ground;
+    const edges = await TestbedEdges.open({
+      topology,
+      membersOf: (name) => membersOf(name, topology),
+      seed: faultSeed,
+      cores: cores?.rest ?? null,
+      lease,
+      undo,
+      logFile: path.join(logs, 'fault-proxy.log'),
+      onDeath,
+    });
+    return new Assembly(options, ground, edges);
+  }
+
+  async assemble(): Promise<Testbed> {
+    const { topology } = this.#options;
+    const { lease } = this.#ground;
+    await makePassable(lease.folder);
+    await makePrivate(path.dirname(this.#accountsFile), null);
+    await makePrivate(this.#stateDirectory, null);
+    const names = Object.keys(topology.nodes);
+    const starts = await Promise.allSettled([
+      ...names.map((name) => this.#startOnce(name)),
+      this.#accountsOnce(),
+    ]);
+    if (starts.some(({ status }) => status === 'rejected')) throw this.#signal.reason;
+    return this.#testbed(new Map(names.map((name) => [name, this.#started.get(name)!])));
+  }
+
+  /** The first failure is the one to tell; the others need not go on. */
+  async #orFail<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!this.#failed.signal.aborted) this.#failed.abort(error);
+      throw error;
+    }
+  }
+
+  #startOnce(name: string): Promise<RunningNode> {
+    const running = this.#starts.get(name) ?? this.#orFail(() => this.#start(name));
+    this.#starts.set(name, running);
+    return running;
+  }
+
+  async #start(name: string): Promise<RunningNode> {
+    const { topology } = this.#options;
+    const spec = topology.nodes[name]!;
+    const kind = NODE_KINDS.of(spec.kind);
+    await Promise.all(dependenciesOf(name, topology).map((one) => this.#startOnce(one)));
+    // Services find the accounts there when they start.
+    if (spec.kind === 'process' && !this.#accountsNeed(name)) await this.#accountsOnce();
+    this.#signal.throwIfAborted();
+    const node = await kind.start(name, spec, this.#contextOf(name));
+    this.#started.set(name, node);
+    await this.#edges.connect(node);
+    return node;
+  }
+
+  #contextOf(name: string): NodeContext {
+    const { runId, topology, seed, cores, onNote, onDeath } = this.#options;
+    const { env, user, cache, lease, undo } = this.#ground;
+    return {
+      runId,
+      topology,
+      seed,
+      cores,
+      env,
+      cache,
+      user,
+      lease,
+      undo,
+      signal: this.#signal,
+      onNote,
+      onDeath,
+      logFile: (log) => this.#logFile(log),
+      stateDirectory: this.#stateDirectory,
+      started: this.#started,
+      addressesOf: (member) => this.#addressesOf(name, member),
+      retarget: (node, url) => this.#edges.retarget(node, url),
+    };
+  }
+
+  #addressesOf(name: string, member: string): Record<string, Address> {
+    const leaving = this.#options.topology.edges.filter(({ from }) => from === name);
+    return Object.fromEntries(
+      leaving.map((edge) => [edge.as!, this.#edges.addressOf(edge, member)]),
+    );
+  }
+
+  #job(role: JobSpec['role']): JobSpec | undefined {
+    return this.#options.topology.jobs.find((job) => job.role === role);
+  }
+
+  /** Does making the accounts need this node? Then it cannot wait for them. */
+  #accountsNeed(name: string): boolean {
+    const { topology } = this.#options;
+    const reach = (from: readonly string[]): boolean =>
+      from.some((one) => one === name || reach(dependenciesOf(one, topology)));
+    return reach(Object.values(this.#job('accounts')?.uses ?? {}));
+  }
+
+  #accountsOnce(): Promise<void> {
+    this.#accounts ??= this.#orFail(() => this.#makeAccounts());
+    return this.#accounts;
+  }
+
+  async #makeAccounts(): Promise<void> {
+    const job = this.#job('accounts');
+    if (job === undefined) {
+      // Somebody must act: an account that brings nothing along.
+      const anonymous = [{ id: '', headers: {}, vars: {} }];
+      await writeFile(this.#accountsFile, JSON.stringify(anonymous));
+      return;
+    }
+    await Promise.all(Object.values(job.uses).map((name) => this.#startOnce(name)));
+    await this.#runJob(job, { outFile: this.#accountsFile });
+  }
+
+  async #runJob(job: JobSpec, params: Readonly<Record<string, unknown>>): Promise<void> {
+    const { name, module, uses } = job;
+    const addresses = Object.entries(uses).map(
+      ([as, node]) => [as, this.#started.get(node)!.address] as const,
+    );
+    await runOneShot({
+      spec: { name, module, params: { ...job.params, ...params } },
+      config: {
+        addresses: Object.fromEntries(addresses),
+        seed: this.#options.seed,
+        stateDirectory: this.#stateDirectory,
+      },
+      cores: this.#options.cores?.rest ?? null,
+      lease: this.#ground.lease,
+      logFile: this.#logFile(name),
+      signal: this.#signal,
+      limitMs: JOB_LIMIT_MS,
+    });
+  }
+
+  #logFile(name: string): string {
+    return path.join(this.#ground.logs, `${name}.log`);
+  }
+
+  #clientTargets(nodes: ReadonlyMap<string, RunningNode>): LoadTarget[] {
+    const leaving = this.#options.topology.edges.filter(({ from }) => from === CLIENT);
+    return leaving.flatMap((edge) => {
+      const { urls } = this.#edges.addressOf(edge, CLIENT);
+      const { name, members } = nodes.get(edge.to)!;
+      return urls.map((url, index) => ({ name: members[index]?.name ?? name, url }));
+    });
+  }
+
+  #testbed(nodes: ReadonlyMap<string, RunningNode>): Testbed {
+    const { topology, cores } = this.#options;
+    const { lease, undo } = this.#ground;
+    const { proxyPid } = this.#edges;
+    const all = [...nodes.values()];
+    const seen = all.flatMap(({ name, pids }) => (pids === null ? [] : [[name, pids] as const]));
+    return {
+      ...createFaultTargets(topology, nodes, this.#edges),
+      topology,
+      nodes,
+      targets: this.#clientTargets(nodes),
+      accountsFile: this.#accountsFile,
+      pids: {
+        ...Object.fromEntries(seen),
+        ...(proxyPid !== null && { proxy: () => [proxyPid] }),
+      },
+      cores: {
+        ...Object.fromEntries(all.map((node) => [node.name, node.cores])),
+        ...(proxyPid !== null && { proxy: cores?.rest ?? 'any' }),
+      },
+      stateDirectory: this.#stateDirectory,
+      lease,
+      logFile: (name) => this.#logFile(name),
+      runJob: async (role, params = {}) => {
+        const job = this.#job(role);
+        if (job !== undefined) await this.#runJob(job, params);
+      },
+      stop: () => undo.run(),
+    };
+  }
+}
+
+function membersOf(name: string, { nodes }: Topology): readonly string[] {
+  const spec = nodes[name]!;
+  return NODE_KINDS.of(spec.kind).members(name, spec);
+}
