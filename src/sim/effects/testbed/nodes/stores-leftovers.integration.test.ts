@@ -1,0 +1,58 @@
+// kill -9 of the process that owns a PostgreSQL pair and a Redis Cluster, at any moment from start to failover.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { NodeSpec } from '../../../topology.ts';
+import { processesIn, startTimeOf } from '../../process/process-table.ts';
+import { eventually, fixture } from '../fixtures/bed.ts';
+
+const nodes: Readonly<Record<string, NodeSpec>> = {
+  'eu.postgres': { kind: 'postgres', settings: { shared_buffers: '16MB' } },
+  replica: { kind: 'postgres', standbyOf: 'eu.postgres' },
+  shards: { kind: 'redis', mode: 'cluster' },
+};
+/** More of them by hand: STORES_KILLS=20. The last moment is in the middle of the failovers. */
+const KILLS = Number(process.env.STORES_KILLS ?? 3);
+const LAST_MS = 9_000;
+const moments = Array.from({ length: KILLS }, (_, index) =>
+  Math.round(250 + (LAST_MS * index) / Math.max(1, KILLS - 1)),
+);
+
+/** Segments whose creator is gone and that nobody has attached, by their ids. */
+function abandonedSegments(): string[] {
+  const [, ...rows] = readFileSync('/proc/sysvipc/shm', 'utf8').trim().split('\n');
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, , , , creator, , attached]) => {
+      return attached === '0' && startTimeOf(Number(creator)) === null;
+    })
+    .map(([, id]) => id!);
+}
+
+test.runIf(process.platform === 'linux').each(moments)('after %i ms', async (momentMs) => {
+  const before = new Set(abandonedSegments());
+  const options = { runId: `stores-${process.pid}-${momentMs}`, nodes };
+  const owner = spawn(process.execPath, [fixture('stores-owner.mjs'), JSON.stringify(options)], {
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  owner.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  let errors = '';
+  owner.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  await eventually('it owns a lease', () => out.includes('\n') || errors !== '');
+  await sleep(momentMs);
+  const [folder] = out.split('\n');
+  const running = processesIn(folder!);
+  owner.kill('SIGKILL');
+  expect(errors).toBe('');
+  await eventually('the folder is gone', () => !existsSync(folder!));
+  expect(running.filter(({ pid, startTime }) => startTimeOf(pid) === startTime)).toEqual([]);
+  expect(processesIn(folder!)).toEqual([]);
+  expect(abandonedSegments().filter((id) => !before.has(id))).toEqual([]);
+});
