@@ -1,9 +1,8 @@
-// A kind of load that the package does not ship, registered and run: on real stores, by the whole engine.
+// A kind of load that the package does not ship, registered and run by the whole engine, against a plain program.
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { bedSpec, makeScratch, type Scratch } from './effects/testbed/fixtures/bed.ts';
+import { makeScratch, type Scratch } from './effects/testbed/fixtures/bed.ts';
 import { plantedLoad } from './fixtures/planted-load.ts';
 import { arm, get, phase, scenario } from './fixtures/small-scenario.ts';
 import { LOAD_KINDS } from './load-kinds.ts';
@@ -29,12 +28,10 @@ describe('a load kind from outside', () => {
     try {
       const load = { kind: 'x-planted', requests: 40, operation: get } as const;
       const phases = [phase({ name: 'planted', note: 'forty requests', load })];
-      const effects = fileURLToPath(new URL('./fixtures/no-effects.mjs', import.meta.url));
       const plan = resolve(
         scenario({
-          arms: { after: arm({ testbed: bedSpec(), phases }) },
+          arms: { after: arm({ phases }) },
           slos: [{ id: 'mean', objective: 'latency.mean < 10s' }],
-          effects: { name: 'effects', module: effects },
         }),
         { quick: false, seed: 3 },
       );
