@@ -53,8 +53,8 @@ test('starts everything on real servers and leaves nothing', async () => {
       'SELECT count(*) >= 0 FROM pg_stat_statements',
     ),
   ).toBe(true);
-  expect(testbed.node('postgres').version).toMatch(/^18\./);
-  expect(testbed.node('redis').version).toMatch(/^(redis|valkey) \d/);
+  expect(testbed.node('postgres').version).toMatch(/^PostgreSQL 18\./);
+  expect(testbed.node('redis').version).toMatch(/^(Redis|Valkey) \d/);
   const config = await (await fetch(testbed.targets[0]!.url)).json();
   expect(config).toMatchObject({
     name: 'gateway',
