@@ -2,7 +2,8 @@
 import { createRegistry } from '../../registry.ts';
 import type { NodeKind } from './node.ts';
 import { processKind } from './nodes/process.ts';
+import { receiverKind } from './nodes/receiver.ts';
 
 // Each kind knows the shape of its own spec alone; the registry hands it nothing else.
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous registry, keyed by the spec's own kind.
-export const NODE_KINDS = createRegistry<NodeKind<any>>('node', [processKind]);
+export const NODE_KINDS = createRegistry<NodeKind<any>>('node', [processKind, receiverKind]);
