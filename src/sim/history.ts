@@ -75,6 +75,31 @@ export interface EffectRecord {
   readonly facts?: Readonly<Record<string, string | number>>;
 }
 
+/** A request that arrived at a receiver, from the receiver's own log. */
+export interface ArrivalRecord {
+  readonly kind: 'arrival';
+  /** Of the receiver. */
+  readonly node: string;
+  /** Empty when the path names none of its endpoints. */
+  readonly endpoint: string;
+  /** When its head had been read. */
+  readonly atUs: number;
+  /** When the answer was handed to the socket, or the connection reset; null when it got neither. */
+  readonly doneUs: number | null;
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  /** Names in lower case; long values are cut. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** The body was longer, or the connection ended within it. */
+  readonly truncated: boolean;
+  /** The endpoint's when the request arrived: `healthy`, `slow`. `unknown`: no such endpoint; `refused`: over a bound of the receiver. */
+  readonly behaviour: string;
+  /** Of the answer, 0 when there was none. */
+  readonly status: number;
+}
+
 /** What a histogram of one process of the service gained in a phase. */
 export interface MetricRecord {
   readonly kind: 'metric';
@@ -102,4 +127,5 @@ export type HistoryRecord =
   | PhaseRecord
   | FaultRecord
   | EffectRecord
+  | ArrivalRecord
   | MetricRecord;

@@ -58,7 +58,7 @@ export type ReadySign =
 export type ProcessStart =
   | { readonly module: string }
   | {
-      /** The program and its arguments; no shell. */
+      /** The program and its arguments; no shell. Finds its port in PORT, HOST=127.0.0.1, and each edge in a variable of its name. */
       readonly command: readonly [string, ...string[]];
       /** Default: the folder `platform` was called in. */
       readonly cwd?: string;

@@ -3,6 +3,9 @@ import { createRegistry } from '../../registry.ts';
 import type { NodeKind } from './node.ts';
 import { postgresKind } from './nodes/postgres.ts';
 import { processKind } from './nodes/process.ts';
+import { postgresKind } from './nodes/postgres.ts';
+import { processKind } from './nodes/process.ts';
+import { receiverKind } from './nodes/receiver.ts';
 import { redisKind } from './nodes/redis.ts';
 
 // Each kind knows the shape of its own spec alone; the registry hands it nothing else.
@@ -11,4 +14,5 @@ export const NODE_KINDS = createRegistry<NodeKind<any>>('node', [
   postgresKind,
   redisKind,
   processKind,
+  receiverKind,
 ]);

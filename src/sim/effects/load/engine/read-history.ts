@@ -71,10 +71,17 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
   return value as HistoryRecord;
 }
 
-type FieldType = 'string' | 'whole' | 'boolean' | 'object of strings' | 'object of facts';
+type FieldType =
+  | 'string'
+  | 'whole'
+  | 'whole or null'
+  | 'boolean'
+  | 'object of strings'
+  | 'object of facts';
 const IS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   string: (given) => typeof given === 'string',
   whole: Number.isSafeInteger,
+  'whole or null': (given) => given === null || Number.isSafeInteger(given),
   boolean: (given) => typeof given === 'boolean',
   'object of strings': (given) => isObjectOf(given, ['string']),
   'object of facts': (given) => isObjectOf(given, ['string', 'number']),
@@ -128,6 +135,19 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       id: 'string',
       subject: 'string',
       facts: 'object of facts',
+    },
+    arrival: {
+      node: 'string',
+      endpoint: 'string',
+      atUs: 'whole',
+      doneUs: 'whole or null',
+      method: 'string',
+      path: 'string',
+      headers: 'object of strings',
+      body: 'string',
+      truncated: 'boolean',
+      behaviour: 'string',
+      status: 'whole',
     },
     metric: { name: 'string', phase: 'string', process: 'string', counts: 'object of facts' },
   };
