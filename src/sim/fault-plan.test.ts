@@ -42,6 +42,19 @@ it('compiles with the names of the topology and with no other', () => {
   expect([right, ...wrong]).toEqual([8, ...wrong.map(() => 1)]);
 });
 
+it('takes the names of a topology that is written down', () => {
+  const topology = {
+    nodes: { redis: { kind: 'redis' }, api: { kind: 'process', start: { module: 'api.js' } } },
+    edges: [{ from: 'client', to: 'api' }],
+    jobs: [],
+  } as const satisfies Topology;
+  type Written = TargetOf<typeof topology>;
+  const right: Written[] = ['redis', 'api.1', 'api->redis', 'client->api'];
+  // @ts-expect-error: a node that is not there.
+  const wrong: Written = 'apl->redis';
+  expect([...right, wrong, topology.edges.length]).toHaveLength(6);
+});
+
 it('takes any name where the topology is not known', () => {
   const any: FaultSpec[] = [
     { kind: 'kill', target: 'whatever', signal },

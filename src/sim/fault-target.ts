@@ -31,7 +31,7 @@ export interface EdgeTarget {
 /** The message is one clause: what there is not, what there is, and what may have been meant. */
 export class UnknownTarget extends RangeError {}
 
-export const isEdgeTarget = (target: string): boolean => target.includes('->');
+const isEdgeTarget = (target: string): boolean => target.includes('->');
 
 export const edgeName = ({ from, to }: Pick<EdgeSpec, 'from' | 'to'>): string => `${from}->${to}`;
 

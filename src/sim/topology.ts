@@ -137,8 +137,8 @@ export interface Topology<Node extends string = string> {
   readonly jobs: readonly JobSpec<Node>[];
 }
 
-/** What a fault may name: a node, one process of a node, or an edge, of all processes or of one at either end. */
-export type TargetOf<T extends Topology> = T extends Topology<infer Node> ? Target<Node> : never;
+/** What a fault may name: a node, one process of a node, or an edge, of all processes or of one at either end. Known by the nodes alone: edges need not mention each of them. */
+export type TargetOf<T extends Pick<Topology, 'nodes'>> = Target<Extract<keyof T['nodes'], string>>;
 export type Target<Node extends string> = Place<Node> | `${Place<Node> | 'client'}->${Place<Node>}`;
 type Place<Node extends string> = Node | `${Node}.${number}`;
 

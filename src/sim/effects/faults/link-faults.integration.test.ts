@@ -162,7 +162,7 @@ test('an edge or a process that is not there is refused at once', async () => {
   });
   try {
     expect(() => createFault({ kind: 'link', target: 'gateway->redis', rule }, other)).toThrow(
-      'edge gateway->redis is not proxied; these routes are: gateway->postgres',
+      'edge gateway->redis is not proxied; routes: gateway->postgres',
     );
   } finally {
     await other.stop();

@@ -262,6 +262,8 @@ export class TestbedEdges implements Edges {
     );
     if (found.length > 0) return found;
     const known = this.#routes.map(({ route }) => route.name).join(', ') || 'nothing';
-    throw new Error(`edge ${edgeName(edge)} is not proxied; these routes are: ${known}`);
+    const what =
+      edge.proxied === true ? `${target} has no route` : `edge ${edgeName(edge)} is not proxied`;
+    throw new Error(`${what}; routes: ${known}`);
   }
 }
