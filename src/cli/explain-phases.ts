@@ -1,6 +1,8 @@
 /** What `platform explain` says of the load: the phases with what they send and break, and the requests. */
 import { rateText, ratioText } from '../report/format.ts';
 import { familyWords, faultWords } from '../sim/effects/faults/fault-words.ts';
+import { NODE_KINDS } from '../sim/effects/testbed/node-kinds.ts';
+import { edgeName } from '../sim/fault-target.ts';
 import { LOAD_KINDS, operationsOf } from '../sim/load-kinds.ts';
 import type { QuantityText } from '../sim/load-words.ts';
 import type { Plan, PlannedArm } from '../sim/plan.ts';
@@ -9,7 +11,8 @@ import { groupBy } from '../sim/pure/group-by.ts';
 import { lengthText } from '../sim/pure/quantity-text.ts';
 import type { OperationTemplate, RetryPolicy } from '../sim/pure/workload.ts';
 import type { ArmName } from '../sim/result.ts';
-import type { Phase, TestbedSpec } from '../sim/scenario.ts';
+import type { Phase } from '../sim/scenario.ts';
+import type { Topology } from '../sim/topology.ts';
 import { entry, listed, paragraph, plainTable } from './explain-text.ts';
 
 const TEXT: QuantityText = { rate: rateText, length: lengthText, ratio: ratioText };
@@ -96,19 +99,19 @@ export function operationTable({ operations }: PhaseFacts, width: number): strin
 }
 
 function testbedWords([first]: readonly PlannedArm[]): string {
-  return first === undefined ? '' : testbedText(first.testbed);
+  return first === undefined ? '' : topologyText(first.topology);
 }
 
-function testbedText({ service, instances = 1, links = [] }: TestbedSpec): string {
-  const processes =
-    instances === 1
-      ? `One process ${service.name}`
-      : `${instances} processes ${service.name}.1 to ${service.name}.${instances}`;
+function topologyText({ nodes, edges }: Topology): string {
+  const parts = Object.entries(nodes).map(([name, spec]) =>
+    NODE_KINDS.of(spec.kind).words(name, spec),
+  );
+  const proxied = edges.filter((edge) => edge.proxied).map(edgeName);
   const through =
-    links.length === 0
+    proxied.length === 0
       ? ''
-      : ` ${listed(links)} ${links.length === 1 ? 'goes' : 'go'} through a fault proxy.`;
-  return `${processes}, one PostgreSQL, one Redis.${through}`;
+      : ` ${listed(proxied)} ${proxied.length === 1 ? 'goes' : 'go'} through a fault proxy.`;
+  return `${listed(parts)}.${through}`;
 }
 
 function operationWords(operation: OperationTemplate): string {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { turn1 } from '../scenarios/turn1.ts';
 import { turn4 } from '../scenarios/turn4.ts';
-import { operationsOf } from '../sim/load-kinds.ts';
+import { plantedLoad } from '../sim/fixtures/planted-load.ts';
+import { arm, get, phase, scenario } from '../sim/fixtures/small-scenario.ts';
+import { LOAD_KINDS, operationsOf } from '../sim/load-kinds.ts';
 import { armOf } from '../sim/plan.ts';
 import { mixOf } from '../sim/pure/workload.ts';
 import { resolve } from '../sim/resolve.ts';
@@ -50,7 +52,7 @@ describe('phases of load and faults, explained', () => {
     expect(flat).toMatch(
       /Fault: kill -9 of gateway\.2, \d+ ms after the first acknowledged logout/,
     );
-    expect(flat).toContain('Fault: everything swallowed between every process of the service');
+    expect(flat).toContain('Fault: everything swallowed between gateway and redis');
     expect(flat).toContain('every ended credential, on every process of the service');
   });
 
@@ -123,5 +125,21 @@ describe('a held population and a search, explained', () => {
       { arms: ['after'], workload: { kind: 'same-users', users: {} } },
       { arms: ['after'], workload: { kind: 'capacity-search', rising: {} } },
     ]);
+  });
+});
+
+describe('a kind of load from outside, explained', () => {
+  it('says what its own file says of it', () => {
+    const unregister = LOAD_KINDS.register(plantedLoad);
+    try {
+      const load = { kind: 'x-planted', requests: 40, operation: get } as const;
+      const after = arm({ phases: [phase({ name: 'planted', load })] });
+      const text = explained(scenario({ arms: { after } }));
+      expect(text).toContain('40 times get, planted, at 40/s.');
+      expect(text).toMatch(/^ {2}get +GET \/ +live credential$/m);
+    } finally {
+      unregister();
+    }
+    expect(() => LOAD_KINDS.of('x-planted')).toThrow(/no kind of load "x-planted"/);
   });
 });

@@ -30,7 +30,7 @@ export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io)
 
 type Explanation = ReturnType<typeof explain>;
 
-function explain(plan: Plan, quick: string) {
+function explain(plan: Plan, quickNote: string) {
   const armOf = (of: string) => plan.arms.find(({ name }) => name === of);
   const [before, after] = [armOf('before'), armOf('after')];
   const [documented = []] = plan.arms.map((arm) => arm.documented).filter(({ length }) => length);
@@ -48,7 +48,7 @@ function explain(plan: Plan, quick: string) {
     ...phaseFacts(plan),
     slos: plan.slos.map((slo) => ({ ...slo, scope: scopeIn(plan, slo) })),
     invariants: plan.invariants.map(({ id, statement }) => ({ id, statement })),
-    quick,
+    quick: quickNote,
     commands: [
       `platform sim ${plan.id}`,
       `platform sim ${plan.id} --quick`,
@@ -60,7 +60,7 @@ function explain(plan: Plan, quick: string) {
 /** The design as data; for a design of the user's own, what its processes are told. */
 function designOf(arm: Arm): unknown {
   const found = designs.find(({ name }) => name === arm.design);
-  if (found === undefined) return arm.testbed;
+  if (found === undefined) return arm.topology;
   const { name: _name, summary: _summary, turn: _turn, ...choices } = found;
   return choices;
 }

@@ -1,7 +1,15 @@
 // The command as a person or a CI job runs it: a process of its own, pipes, a terminal that is not one.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +68,23 @@ describe('the platform command', () => {
     expect(JSON.parse((await platform('explain', 'turn4', '--json')).stdout)).toHaveProperty(
       'slos',
     );
+  });
+
+  it("explains the README's scenario of your own", async () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const [, example = ''] = /^```js\n(\/\/ mine\.mjs\n[\s\S]*?)^```$/m.exec(readme) ?? [];
+    // Inside the package, where its own name leads to itself.
+    const inside = mkdtempSync(fileURLToPath(new URL('../../dist/readme-', import.meta.url)));
+    try {
+      writeFileSync(join(inside, 'mine.mjs'), example);
+      const { code, stdout, stderr } = await platform('explain', join(inside, 'mine.mjs'));
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toMatch(/^activity-heavy: /);
+      expect(stdout.replace(/\s+/g, ' ')).toContain('recent activity 50 %');
+      expect(stdout).toMatch(/^ {2}typical +latency\.p50 < 50ms$/m);
+    } finally {
+      rmSync(inside, { recursive: true });
+    }
   });
 
   it('stays silent when the reader of the pipe leaves', async () => {

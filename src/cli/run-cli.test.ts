@@ -91,7 +91,7 @@ describe('sim', () => {
   it('prints exactly one JSON document with --json', async () => {
     const { stdout } = await sim(['--json', '--seed', '7']);
     const result = JSON.parse(stdout) as Result;
-    expect(result).toMatchObject({ schema: 'platform-sim/result@1', seed: 7 });
+    expect(result).toMatchObject({ schema: 'platform-sim/result@2', seed: 7 });
     expect(result.command).toBe(`platform sim turn4 --out ${out} --format json,md --json --seed 7`);
   });
 
@@ -364,6 +364,11 @@ describe('interrupts', () => {
   });
 });
 
+/** A scenario file whose declare has this body. */
+const declaring = (body: string) =>
+  `export const scenario = { id: 'mine', turn: 0, title: 't', question: 'q', situation: 's',
+    declare: () => ${body} };`;
+
 describe('bad input', () => {
   it.each<[string[], RegExp, RegExp]>([
     [['sim', 'trun4'], /no scenario "trun4"/, /did you mean turn4\?/],
@@ -404,6 +409,14 @@ describe('bad input', () => {
     ['bad.mjs', 'throw new Error("inside")', /could not be loaded/, /inside/],
     ['empty.mjs', 'export const other = 1', /does not export a scenario/, /it exports other/],
     ['half.mjs', 'export const scenario = { id: "x" }', /does not export a scenario/, /./],
+    ['throws.mjs', declaring('{ throw new Error("inside") }'), /mine does not declare/, /inside/],
+    ['nothing.mjs', declaring('({})'), /mine does not declare/, /it has no arms/],
+    [
+      'idle.mjs',
+      declaring('({ arms: { after: {} }, slos: [], invariants: [] })'),
+      /no phases/,
+      /./,
+    ],
   ])('refuses the scenario file %s', async (name, text, what, why) => {
     const file = join(out, name);
     writeFileSync(file, text);

@@ -13,8 +13,9 @@ import { operationsOf } from '../sim/load-kinds.ts';
 import type { PlannedArm } from '../sim/plan.ts';
 import type { Account } from '../sim/pure/workload.ts';
 import { resolve } from '../sim/resolve.ts';
-import type { ProcessSpec, Scenario, TestbedSpec } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/scenario.ts';
 import { suggestion } from '../sim/suggestion.ts';
+import { CLIENT, type ModuleStep, type NodeSpec, type Topology } from '../sim/topology.ts';
 import { announceTarget } from './audit-target.ts';
 import type { Session } from './crash.ts';
 import { listenForInterrupts } from './interrupts.ts';
@@ -44,7 +45,9 @@ export async function runServe(
   const { io, session } = deps;
   const arm = findArm(flags.design, deps.scenarios);
   await assertPortFree(flags.port);
-  const { cleanBefore, startTestbed } = await import('../sim/effects/testbed/testbed.ts');
+  const { cleanBefore, databaseOf, startTestbed } = await import(
+    '../sim/effects/testbed/testbed.ts'
+  );
   const { DATA_SEED } = await import('../sim/effects/testbed/template-prepare.ts');
   const say = (text: string): void => void io.stderr.write(`${text}\n`);
   const interrupts = listenForInterrupts(deps.process, () => say(STOPPING));
@@ -57,7 +60,7 @@ export async function runServe(
     await cleanBefore(say, { ...io.env });
     testbed = await startTestbed({
       runId: `serve-${randomBytes(4).toString('hex')}`,
-      spec: smallSpec(arm.testbed, flags.port),
+      topology: smallTopology(arm.topology, flags.port),
       seed: DATA_SEED,
       cores: null,
       onNote: say,
@@ -65,7 +68,10 @@ export async function runServe(
       signal,
       env: { ...io.env },
     });
-    await announceTarget(testbed.lease, testbed);
+    const { stateDirectory } = testbed;
+    const databaseUrl = databaseOf(testbed)?.address.url;
+    if (databaseUrl !== undefined)
+      await announceTarget(testbed.lease, { databaseUrl, stateDirectory });
     io.stdout.write(await welcome(testbed, arm));
     signal.addEventListener('abort', () => ended.resolve(null), { once: true });
     const notice = signal.aborted ? null : await ended.promise;
@@ -107,20 +113,32 @@ function findArm(design: string | undefined, scenarios: readonly Scenario[]): Pl
   });
 }
 
-function smallSpec(spec: TestbedSpec, port: number): TestbedSpec {
-  const small = (one: ProcessSpec): ProcessSpec => ({
-    ...one,
+/** The design's testbed with little data, one process of each kind, nothing between them and the port that was asked for. */
+function smallTopology({ nodes, edges, jobs }: Topology, port: number): Topology {
+  const [entry] = edges.filter(({ from }) => from === CLIENT).map(({ to }) => to);
+  const small = <Step extends ModuleStep>(step: Step): Step => ({
+    ...step,
     params: Object.fromEntries(
-      Object.entries(one.params ?? {}).map(([key, value]) => {
+      Object.entries(step.params ?? {}).map(([key, value]) => {
         const cap = SMALL[key];
         return [key, typeof value === 'number' && cap !== undefined ? Math.min(value, cap) : value];
       }),
     ),
   });
+  const smallNode = (name: string, spec: NodeSpec): NodeSpec => {
+    if (spec.kind === 'postgres' && spec.template !== undefined)
+      return { ...spec, template: spec.template.map(small) };
+    if (spec.kind !== 'process') return spec;
+    const params = name === entry ? { ...spec.params, port } : (spec.params ?? {});
+    return { ...spec, instances: 1, params };
+  };
+  const smaller = Object.entries(nodes).map(
+    ([name, spec]) => [name, smallNode(name, spec)] as const,
+  );
   return {
-    postgres: { ...spec.postgres, template: spec.postgres.template.map(small) },
-    accounts: small(spec.accounts),
-    service: { ...spec.service, params: { ...spec.service.params, port } },
+    nodes: Object.fromEntries(smaller),
+    edges: edges.map((edge) => ({ ...edge, proxied: edge.roundTripMs !== undefined })),
+    jobs: jobs.map(small),
   };
 }
 
@@ -133,15 +151,16 @@ async function welcome(testbed: Testbed, arm: PlannedArm): Promise<string> {
   const plain = operationsOf(arm.phases).find(
     ({ method, path }) => method === 'GET' && !path.includes('{'),
   );
-  const { url } = testbed.service;
+  const url = testbed.targets[0]?.url ?? '';
   const rows = [
     ['design', `${arm.design}: ${arm.description}`],
     ['address', url],
     ['try', `curl ${headers.join(' ')} ${url}${plain?.path ?? '/'}`],
     ['openapi', `${url}/openapi.json`],
     ['metrics', `${url}/metrics`],
-    ['postgres', testbed.databaseUrl],
-    ['redis', testbed.redisUrl],
+    ...[...testbed.nodes.values()]
+      .filter(({ kind }) => kind !== 'process')
+      .map(({ name, address }) => [name, address.url]),
     ['state', testbed.stateDirectory],
     ...(isChained(arm.design) ? [['verify', 'platform audit verify, in another terminal']] : []),
   ];

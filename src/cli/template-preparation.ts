@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { prepareTemplate } from '../sim/effects/testbed/template-prepare.ts';
 import { resolve } from '../sim/resolve.ts';
-import type { Scenario, TestbedSpec } from '../sim/scenario.ts';
+import type { Scenario } from '../sim/scenario.ts';
+import type { NodeSpec, PostgresSpec } from '../sim/topology.ts';
 import type { Io } from './io.ts';
 import { DEFAULT_SEED } from './units.ts';
 
@@ -25,19 +26,23 @@ export async function prepareTemplates(
   }
 }
 
+const isPostgres = (spec: NodeSpec): spec is PostgresSpec => spec.kind === 'postgres';
+
 /** One per distinct data set: designs that store the same way share theirs. */
 function neededTemplates(
   scenarios: readonly Scenario[],
-): readonly { name: string; spec: TestbedSpec['postgres'] }[] {
-  const found = new Map<string, { name: string; spec: TestbedSpec['postgres'] }>();
+): readonly { name: string; spec: PostgresSpec }[] {
+  const found = new Map<string, { name: string; spec: PostgresSpec }>();
   for (const scenario of scenarios) {
     for (const quick of [false, true]) {
       const { arms, scale } = resolve(scenario, { quick, seed: DEFAULT_SEED });
       for (const arm of arms) {
-        const spec = arm.testbed.postgres;
         const name = `${arm.design}${scale === 'quick' ? ' --quick' : ''}`;
-        const key = JSON.stringify(spec.template);
-        if (spec.template.length > 0 && !found.has(key)) found.set(key, { name, spec });
+        for (const spec of Object.values(arm.topology.nodes)) {
+          if (!isPostgres(spec) || (spec.template ?? []).length === 0) continue;
+          const key = JSON.stringify(spec.template);
+          if (!found.has(key)) found.set(key, { name, spec });
+        }
       }
     }
   }

@@ -7,7 +7,7 @@ import { comparisonChart } from './charts/comparison.ts';
 import { renderConsole } from './console.ts';
 import { comparedResult } from './fixtures/limiter-comparison.ts';
 import { turn1Result } from './fixtures/turn1-result.ts';
-import { renderHtml } from './html.ts';
+import { renderHtml } from './html/page.ts';
 import { renderMarkdown } from './markdown.ts';
 
 const comparison = comparedResult.comparison!;

@@ -3,7 +3,7 @@ import type { FaultSummary, RecoveryResult, Result } from '../sim/result.ts';
 import { renderConsole } from './console.ts';
 import { faultRows } from './fault-rows.ts';
 import { turn1Result } from './fixtures/turn1-result.ts';
-import { renderHtml } from './html.ts';
+import { renderHtml } from './html/page.ts';
 import { renderJunit } from './junit.ts';
 import { renderMarkdown } from './markdown.ts';
 import { namedArms } from './rows.ts';

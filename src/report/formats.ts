@@ -1,6 +1,6 @@
 /** The formats of a report by name: the file each is written to and the function that makes it. */
 import type { Result } from '../sim/result.ts';
-import { renderHtml } from './html.ts';
+import { renderHtml } from './html/page.ts';
 import { renderJson } from './json.ts';
 import { renderJunit } from './junit.ts';
 import { renderMarkdown } from './markdown.ts';

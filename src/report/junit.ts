@@ -58,16 +58,7 @@ function runSuite(result: Result): Suite {
 function armSuite(result: Result, named: NamedArm): Suite {
   const { name, arm } = named;
   const took = armEndUs(arm) / 1_000_000;
-  const toCase = (
-    kind: ItemKind,
-    item: { id: string; verdict: Verdict },
-    title: string,
-    text: string,
-  ): Case => {
-    const excused = isExcused(result, named, { kind, id: item.id, verdict: item.verdict });
-    const outcome = excused ? 'skipped' : outcomeOf(item.verdict);
-    return { name: `${kind} ${item.id}: ${title}`, outcome, text, seconds: 0 };
-  };
+  const toCase = caseOf(result, named);
   return {
     name: `${result.scenario}.${name}`,
     seconds: took,
@@ -125,6 +116,20 @@ function armSuite(result: Result, named: NamedArm): Suite {
         ),
       ),
     ],
+  };
+}
+
+function caseOf(result: Result, named: NamedArm) {
+  return (
+    kind: ItemKind,
+    { id, verdict }: { id: string; verdict: Verdict },
+    title: string,
+    text: string,
+  ): Case => {
+    const outcome = isExcused(result, named, { kind, id, verdict })
+      ? 'skipped'
+      : outcomeOf(verdict);
+    return { name: `${kind} ${id}: ${title}`, outcome, text, seconds: 0 };
   };
 }
 

@@ -24,7 +24,7 @@ import {
   ratioText,
   timesText,
 } from './format.ts';
-import type { NamedArm } from './rows.ts';
+import { type ItemKind, isExcused, type NamedArm } from './rows.ts';
 
 export function verdictMark(verdict: Verdict): string {
   return verdict === 'pass' ? '✓' : verdict === 'fail' ? '✗' : '?';
@@ -45,6 +45,19 @@ export function exitText(exitCode: number): string {
 
 export function verdictWord(verdict: Verdict): string {
   return verdict === 'pass' ? 'held' : verdict === 'fail' ? 'broke' : 'unknown';
+}
+
+export function toneOf(verdict: Verdict): 'good' | 'bad' | 'doubt' {
+  return verdict === 'pass' ? 'good' : verdict === 'fail' ? 'bad' : 'doubt';
+}
+
+/** A failure that was expected is not alarming: it is not painted red. */
+export function itemTone(
+  result: Result,
+  named: NamedArm,
+  item: { readonly kind: ItemKind; readonly id: string; readonly verdict: Verdict },
+): 'good' | 'bad' | 'doubt' {
+  return isExcused(result, named, item) ? 'doubt' : toneOf(item.verdict);
 }
 
 /** What the scenario promised of the arm, and whether it came true. */
@@ -190,51 +203,38 @@ export function noiseText(arm: ArmResult): string {
     : `mean of the second half is ${ratio.toFixed(2)} of the first`;
 }
 
-type Definition = readonly [term: string, meaning: string];
-
 /** The words a reader may not know, for every format that has room. */
-export function definitions(arms: readonly NamedArm[]): readonly Definition[] {
+export function definitions(arms: readonly NamedArm[]): [term: string, meaning: string][] {
   const hasFaults = arms.some(({ arm }) => arm.faults.length > 0);
-  return hasFaults ? [...DEFINITIONS, ...FAULT_DEFINITIONS] : DEFINITIONS;
+  return Object.entries(hasFaults ? { ...words, ...faultWords } : words);
 }
 
-const FAULT_DEFINITIONS: readonly Definition[] = [
-  [
-    'detected',
-    'from a fault to the burn-rate alert of an SLO, computed on the recorded series; never: no alert was due before the next fault.',
-  ],
-  [
-    'back in tolerance',
-    'from a fault to the instant since which its indicator stayed within its limit; never: not in this run. A fault is watched until the next one begins; what was not shown by then is not known.',
-  ],
-  ['drained', 'from the end of a fault until no more operations were in flight than before it.'],
-];
-
-const DEFINITIONS: readonly Definition[] = [
-  [
-    'response time',
+const words = {
+  'response time':
     'from the instant the operation was scheduled to its whole answer; waiting counts.',
-  ],
-  ['service time', 'from the actual send; what a tool that forgets waiting would print.'],
-  ['send lag', 'how late the load generator sent; above its limit the run proves nothing.'],
-  [
-    'p99',
-    '99 of 100 operations were at most this slow. Shown from 299 samples on; p99.9 from 2,995.',
-  ],
-  ['judged phase', 'the part of a run that enters SLOs and tables; the rest is shown only.'],
-  [
-    'unknown',
+  'service time': 'from the actual send; what a tool that forgets waiting would print.',
+  'send lag': 'how late the load generator sent; above its limit the run proves nothing.',
+  p99: '99 of 100 operations were at most this slow. Shown from 299 samples on; p99.9 from 2,995.',
+  'judged phase': 'the part of a run that enters SLOs and tables; the rest is shown only.',
+  unknown:
     'the run does not tell: too few samples, a late generator, or no incident to compare with.',
-  ],
-  ['noise floor', 'how far two halves of the same arm differ; a smaller difference means nothing.'],
-];
+  'noise floor': 'how far two halves of the same arm differ; a smaller difference means nothing.',
+};
+
+const faultWords = {
+  detected:
+    'from a fault to the burn-rate alert of an SLO, computed on the recorded series; never: no alert was due before the next fault.',
+  'back in tolerance':
+    'from a fault to the instant since which its indicator stayed within its limit; never: not in this run. A fault is watched until the next one begins; what was not shown by then is not known.',
+  drained: 'from the end of a fault until no more operations were in flight than before it.',
+};
 
 export function environmentRows(result: Result): [label: string, text: string][] {
   const { environment: env } = result;
   return [
     ['machine', `${env.cpuModel}, ${countText(env.cores)} cores, ${bytesText(env.memoryBytes)}`],
     ['system', env.platform],
-    ['software', `Node ${env.node}, PostgreSQL ${env.postgres}, Redis ${env.redis}`],
+    ['software', [`Node ${env.node}`, ...new Set(Object.values(env.versions))].join(', ')],
     ['platform-sim', env.commit === null ? env.version : `${env.version} at ${env.commit}`],
     ['processes pinned', env.pinned ? 'yes' : 'no'],
     ['load before the run', env.loadAverage.toFixed(2)],

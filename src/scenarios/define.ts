@@ -15,6 +15,8 @@ export { checkChain } from '../checkers/audit/check-audit-chain.ts';
 export { checkAuditOrder } from '../checkers/audit/check-audit-order.ts';
 export { checkRecentView } from '../checkers/audit/check-recent-view.ts';
 export type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+export type { LoadKind } from '../sim/load-kind.ts';
+export { LOAD_KINDS, type Load } from '../sim/load-kinds.ts';
 export { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
 export { faultWindows } from '../sim/pure/fault-windows.ts';
 export { type KillKind, planKills } from '../sim/pure/kill-plan.ts';
@@ -29,8 +31,8 @@ export type {
   Phase,
   Scenario,
   Slo,
-  TestbedSpec,
 } from '../sim/scenario.ts';
+export type { EdgeSpec, JobSpec, NodeSpec, TargetOf, Topology } from '../sim/topology.ts';
 
 /** Declaring must not depend on the seed in what is checked, so any will do. */
 const SEED = 1;

@@ -3,7 +3,7 @@ import { findDesign } from '../services/lineage.ts';
 import type { OpenWorkload, OperationTemplate } from '../sim/pure/workload.ts';
 import type { Arm, Phase } from '../sim/scenario.ts';
 import { limitHeaders } from './limit-evidence.ts';
-import { platformTestbed } from './platform-testbed.ts';
+import { platformTopology } from './platform-topology.ts';
 
 /** GET, once, with the headers in which a limiter says what it decided. */
 export const request = (
@@ -46,9 +46,12 @@ export function limitArm(
   expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
 ): Arm {
   const { summary } = findDesign(design);
-  const testbed = platformTestbed({
-    ...{ design, template, gateways, accounts: { groups } },
+  const topology = platformTopology({
+    design,
+    template,
+    gateways,
+    accounts: { groups },
     gateway: { limitWindowMs: windowMs, evidence: 1 },
   });
-  return { design, description: summary, ...expectations, testbed, phases };
+  return { design, description: summary, ...expectations, topology, phases };
 }

@@ -6,6 +6,7 @@ import { durationMs } from '../sim/pure/arrivals.ts';
 import type { MixWorkload } from '../sim/pure/workload.ts';
 import { resolve } from '../sim/resolve.ts';
 import type { Arm } from '../sim/scenario.ts';
+import { viewOf, withoutDesign } from './fixtures/platform-parts.ts';
 import { turn2 } from './turn2.ts';
 import { turn5 } from './turn5.ts';
 
@@ -15,11 +16,7 @@ describe.each([turn2, turn5])('$id', (scenario) => {
 
   it('takes every arm through the same testbed, but for the design', () => {
     for (const { arms } of plans) {
-      const bare = ({ testbed }: Arm) => ({
-        ...testbed,
-        accounts: { ...testbed.accounts, params: { ...testbed.accounts.params, design: '' } },
-        service: { ...testbed.service, params: { ...testbed.service.params, design: '' } },
-      });
+      const bare = ({ topology }: Arm) => withoutDesign(topology);
       const [first, ...rest] = arms;
       for (const arm of rest) expect(bare(arm)).toEqual(bare(first!));
       for (const arm of rest) expect(arm.phases).toEqual(first!.phases);
@@ -39,8 +36,9 @@ describe.each([turn2, turn5])('$id', (scenario) => {
   });
 
   it('acts as accounts of groups that there are', () => {
-    const { testbed, phases } = planOf(true).arms[0]!;
-    const { accounts } = testbed;
+    const [arm] = planOf(true).arms;
+    const { phases } = arm!;
+    const { accounts } = viewOf(arm!);
     const groups = (accounts.params!.groups as { name: string }[]).map(({ name }) => name);
     const asked = operationsOf(phases).map(({ group }) => group);
     expect(groups).toEqual(expect.arrayContaining([...new Set(asked)]));
@@ -50,7 +48,7 @@ describe.each([turn2, turn5])('$id', (scenario) => {
     const ids = (quick: boolean) => planOf(quick).invariants.map(({ id }) => id);
     expect(ids(true)).toEqual(ids(false));
     const windowOf = (quick: boolean) =>
-      armOf(planOf(quick), 'after').testbed.service.params!.limitWindowMs;
+      viewOf(armOf(planOf(quick), 'after')).gateway.params!.limitWindowMs;
     expect(windowOf(false)).toBe(60_000);
     expect(windowOf(true)).toBeLessThan(5_000);
     expect(planOf(true).scaleNote).toContain('--quick counts in windows of');

@@ -20,10 +20,11 @@ import { startTestbed, type Testbed } from '../sim/effects/testbed/testbed.ts';
 import { armOf } from '../sim/plan.ts';
 import type { Account } from '../sim/pure/workload.ts';
 import { resolve } from '../sim/resolve.ts';
+import { changedPlatform } from './fixtures/platform-parts.ts';
 import { formsOf, scan } from './kill-matrix/fixtures/secret-scan.ts';
 import { turn1 } from './turn1.ts';
 
-const spec = armOf(resolve(turn1, { quick: true, seed: 1 }), 'after').testbed;
+const { topology } = armOf(resolve(turn1, { quick: true, seed: 1 }), 'after');
 
 let scratch: Scratch;
 let testbed: Testbed;
@@ -32,23 +33,18 @@ let redis: Redis;
 
 beforeAll(async () => {
   scratch = await makeScratch();
-  const { links: _, ...direct } = spec;
-  const [template] = spec.postgres.template;
   testbed = await startTestbed({
     ...{ runId: 'canaries', seed: 7, cores: null, env: scratch.env, onNote: () => {} },
     logFolder: scratch.logFolder,
-    spec: {
-      ...{ ...direct, instances: 2 },
-      postgres: {
-        ...spec.postgres,
-        template: [{ ...template!, params: { ...template!.params, users: 40 } }],
-      },
-      accounts: { ...spec.accounts, params: { ...spec.accounts.params, count: 20, heavyUsers: 0 } },
-      service: { ...spec.service, params: { ...spec.service.params, logLevel: 'trace' } },
-    },
+    topology: changedPlatform(topology, {
+      instances: 2,
+      template: { users: 40 },
+      accounts: { count: 20, heavyUsers: 0 },
+      gateway: { logLevel: 'trace' },
+    }),
   });
-  db = await openConnection(testbed.databaseUrl);
-  redis = new Redis(testbed.redisUrl);
+  db = await openConnection(testbed.node('postgres').address.url);
+  redis = new Redis(testbed.node('redis').address.url);
 });
 afterAll(async () => {
   redis?.disconnect();
@@ -62,7 +58,7 @@ const cookie = (token: string) => ({ cookie: `__Host-session=${token}` });
 
 /** Everything that is done with a token, well and badly. Gives all tokens. */
 async function useThePlatform(): Promise<readonly string[]> {
-  const [a, b] = testbed.services.map(({ url }) => client(url)) as [Send, Send];
+  const [a, b] = testbed.targets.map(({ url }) => client(url)) as [Send, Send];
   const accounts = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as Account[];
   const tokens = accounts.map(({ headers }) => headers.authorization!.slice('Bearer '.length));
   const begun = ({ status, body }: Reply) => {
@@ -100,7 +96,7 @@ async function useThePlatform(): Promise<readonly string[]> {
 async function rdb(): Promise<Buffer> {
   await redis.config('SET', 'repl-diskless-sync', 'yes');
   await redis.config('SET', 'repl-diskless-sync-delay', '0');
-  const { port } = new URL(testbed.redisUrl);
+  const { port } = new URL(testbed.node('redis').address.url);
   const socket = connect({ host: '127.0.0.1', port: Number(port) });
   // Over the socket, without a file: Redis may not be allowed to write one.
   socket.write('REPLCONF capa eof\r\n');

@@ -14,6 +14,7 @@ import { startTestbed, type Testbed } from '../sim/effects/testbed/testbed.ts';
 import { armOf } from '../sim/plan.ts';
 import type { Account } from '../sim/pure/workload.ts';
 import { resolve } from '../sim/resolve.ts';
+import { changedPlatform } from './fixtures/platform-parts.ts';
 import {
   drawInterleaving,
   type Interleaving,
@@ -28,7 +29,7 @@ import { turn1 } from './turn1.ts';
 const seed = 20_261_121;
 const rounds = 12;
 const perRound = 30;
-const spec = armOf(resolve(turn1, { quick: true, seed }), 'after').testbed;
+const { topology } = armOf(resolve(turn1, { quick: true, seed }), 'after');
 
 let scratch: Scratch;
 let testbed: Testbed;
@@ -37,28 +38,21 @@ let accounts: readonly (readonly Account[])[];
 
 beforeAll(async () => {
   scratch = await makeScratch();
-  const { links: _, ...direct } = spec;
-  const [template] = spec.postgres.template;
   const people = 2 * rounds * perRound;
-  const count = { ...spec.accounts.params, count: people, heavyUsers: 0 };
   testbed = await startTestbed({
     ...{ runId: 'session-kills', seed: 7, cores: null, env: scratch.env, onNote: () => {} },
     logFolder: scratch.logFolder,
-    spec: {
-      ...direct,
-      postgres: {
-        ...spec.postgres,
-        template: [{ ...template!, params: { ...template!.params, users: people } }],
-      },
-      accounts: { ...spec.accounts, params: count },
-    },
+    topology: changedPlatform(topology, {
+      template: { users: people },
+      accounts: { count: people, heavyUsers: 0 },
+    }),
   });
   // A second session for everybody.
   const outFile = path.join(scratch.root, 'more.json');
-  await testbed.runOneShot(spec.accounts, { ...count, outFile });
+  await testbed.runJob('accounts', { outFile });
   const read = async (file: string) => JSON.parse(await readFile(file, 'utf8')) as Account[];
   accounts = [await read(testbed.accountsFile), await read(outFile)];
-  db = await openConnection(testbed.databaseUrl);
+  db = await openConnection(testbed.node('postgres').address.url);
 });
 afterAll(async () => {
   await db?.close();
@@ -122,7 +116,7 @@ function personOf(index: number, tokens: Map<string, string>): Person {
 async function playRound(round: number): Promise<Judgement> {
   const record = new SessionRecord();
   const tokens = new Map<string, string>();
-  const gateways = testbed.services.map(({ name, url }) => overHttp(name, url, tokens));
+  const gateways = testbed.targets.map(({ name, url }) => overHttp(name, url, tokens));
   const killed = round % 2 === 0 ? `gateway.${1 + ((round / 2) % 4)}` : 'redis';
   const plans = new Map<string, Interleaving>();
   const plays = Array.from({ length: perRound }, (_, i) => {
@@ -136,11 +130,12 @@ async function playRound(round: number): Promise<Judgement> {
     const quiet = killed === 'redis';
     return { plan, people, play: new InterleavingPlay({ record, gateways, people, quiet }) };
   });
-  const nemesis = delay(5 + 3 * round).then(() => testbed.processes.signal(killed, 'SIGKILL'));
+  const nemesis = delay(5 + 3 * round).then(() => testbed.members(killed)[0]!.signal('SIGKILL'));
   await Promise.all(plays.map(({ play, plan, people }) => play.play(plan, people)));
   await nemesis;
-  await testbed.processes.restart(killed);
-  for (const { name } of testbed.services) expect(await testbed.processes.isUp(name)).toBe(true);
+  await testbed.members(killed)[0]!.restart();
+  for (const { name } of testbed.targets)
+    expect(await testbed.members(name)[0]!.probe()).toBe(true);
   for (const { play, plan } of plays)
     for (const subject of await play.sweep()) plans.set(subject, plan);
   return judge(record, plans, db);

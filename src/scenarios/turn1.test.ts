@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { designs } from '../services/lineage.ts';
+import { edgeName } from '../sim/fault-target.ts';
 import { LOAD_KINDS, operationsOf } from '../sim/load-kinds.ts';
 import { armOf, type Plan } from '../sim/plan.ts';
 import { openSchedule } from '../sim/pure/schedule.ts';
 import { resolve } from '../sim/resolve.ts';
 import type { Arm } from '../sim/scenario.ts';
+import { viewOf, withoutDesign } from './fixtures/platform-parts.ts';
 import { turn1 } from './turn1.ts';
 
 const [full, quick] = [false, true].map((isQuick) =>
@@ -16,40 +18,37 @@ const names = (plan: Plan) => phasesOf(plan).map(({ name }) => name);
 
 describe('turn1', () => {
   it('takes every arm through the same testbed, but for the design', () => {
-    const bare = ({ testbed }: Arm) => ({
-      ...testbed,
-      accounts: { ...testbed.accounts, params: { ...testbed.accounts.params, design: '' } },
-      service: { ...testbed.service, params: { ...testbed.service.params, design: '' } },
-    });
+    const bare = ({ topology }: Arm) => withoutDesign(topology);
     for (const { arms } of [full, quick]) {
       const [first, ...rest] = arms;
       for (const arm of rest) expect(bare(arm)).toEqual(bare(first!));
       for (const arm of rest) expect(arm.phases).toEqual(first!.phases);
-      for (const { design, testbed } of arms) {
+      for (const arm of arms) {
+        const { design } = arm;
         expect(designs.map(({ name }) => name)).toContain(design);
-        expect(testbed.service.params).toMatchObject({ design });
-        expect(testbed.accounts.params).toMatchObject({ design });
+        expect(viewOf(arm).gateway.params).toMatchObject({ design });
+        expect(viewOf(arm).accounts.params).toMatchObject({ design });
       }
     }
   });
 
   it('is about ten thousand sessions on four gateways, whose names the invariants know', () => {
     const after = armOf(full, 'after');
-    expect(after.testbed.instances).toBe(4);
-    expect(after.testbed.accounts.params).toMatchObject({ count: 10_000 });
+    expect(viewOf(after).gateway.instances).toBe(4);
+    expect(viewOf(after).accounts.params).toMatchObject({ count: 10_000 });
     const killed = after.phases
       .flatMap(({ faults = [] }) => faults)
       .flatMap(({ fault }) => (fault.kind === 'kill' ? [fault.target] : []));
     expect(killed.toSorted()).toEqual(['gateway.2', 'postgres', 'redis']);
-    expect(after.testbed.links).toEqual(
-      expect.arrayContaining(['service-redis', 'service-postgres']),
-    );
+    const proxied = after.topology.edges.filter((edge) => edge.proxied).map(edgeName);
+    expect(proxied).toEqual(expect.arrayContaining(['gateway->redis', 'gateway->postgres']));
   });
 
   it('finds an account for everybody among the seeded people', () => {
-    for (const { testbed } of [...full.arms, ...quick.arms]) {
-      const { count, heavyUsers = 4 } = testbed.accounts.params as Record<string, number>;
-      const template = testbed.postgres.template[0]!.params as Record<string, number>;
+    for (const arm of [...full.arms, ...quick.arms]) {
+      const { accounts, template: step } = viewOf(arm);
+      const { count, heavyUsers = 4 } = accounts.params as Record<string, number>;
+      const template = step.params as Record<string, number>;
       expect(count! + heavyUsers!).toBeLessThanOrEqual(template.users! + template.heavyUsers!);
     }
   });

@@ -10,9 +10,9 @@
 import { findDesign } from '../services/lineage.ts';
 import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { OpenWorkload, OperationTemplate, SweepWorkload } from '../sim/pure/workload.ts';
-import type { Arm, Declaration, Invariant, Phase, Slo, TestbedSpec } from '../sim/scenario.ts';
+import type { Arm, Declaration, Invariant, Phase, Slo } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
-import { platformTestbed } from './platform-testbed.ts';
+import { platformTopology } from './platform-topology.ts';
 import { lifeCycleOnce, logoutFinal, sessionsSurvive } from './session-invariants.ts';
 
 const GATEWAYS = 4;
@@ -72,14 +72,14 @@ const logout = (perSecond: number): OperationTemplate => ({
   ends: true,
 });
 
-const testbed = (design: string, { sessions }: Size): TestbedSpec =>
-  platformTestbed({
+const topology = (design: string, { sessions }: Size) =>
+  platformTopology({
     design,
     // One for all three: they start from the same tables.
     template: { design: 'turn1.before', users: FULL.sessions },
     accounts: { count: sessions },
     gateways: GATEWAYS,
-    links: ['service-redis', 'service-postgres'],
+    proxied: ['gateway->redis', 'gateway->postgres'],
   });
 
 function phasesOf(size: Size): readonly Phase[] {
@@ -187,7 +187,13 @@ function arm(
 ): Arm {
   const { summary } = findDesign(design);
   const phases = phasesOf(size);
-  return { design, description: summary, ...expectations, testbed: testbed(design, size), phases };
+  return {
+    design,
+    description: summary,
+    ...expectations,
+    topology: topology(design, size),
+    phases,
+  };
 }
 
 const slos: readonly Slo[] = [
@@ -262,7 +268,6 @@ function declare(size: Size): Declaration {
     invariants,
     tolerance: { slowMs: 100, stayMs: size === QUICK ? 500 : 2_000 },
     costPhase: 'checks',
-    effects: { name: 'effects', module: 'services/jobs/effects.js' },
     scaleNote:
       size === QUICK
         ? `--quick runs ${QUICK.sessions.toLocaleString('en')} sessions instead of ${FULL.sessions.toLocaleString('en')} and divides every phase by ${QUICK.divisor}; faults and rates are the same. Three limits are coarser, because a p99 or a share of some 550 samples is: the login storm 2 times, and checks in the partition 1 s and 1 % errors.`

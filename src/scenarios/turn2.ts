@@ -9,16 +9,27 @@
 
 import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { OperationRecord } from '../sim/history.ts';
-import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
+import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
 import type { Declaration, Invariant, Phase, Slo } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
-import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
+import { limitArm, phase, stream, warmUp } from './limit-drill.ts';
 import {
   degradedBounded,
   noFalseRefusals,
   retryAfterHonest,
   windowExact,
 } from './limit-invariants.ts';
+import {
+  bursts,
+  honest,
+  honestNames,
+  login,
+  manyKeys,
+  polite,
+  roaming,
+  scrape,
+  stuff,
+} from './turn2-requests.ts';
 
 const REDIS_KILL = 'redis-kill';
 const GATEWAYS = 4;
@@ -59,40 +70,6 @@ const QUICK: Size = {
   seconds: { baseline: 4, bots: 8, outage: 3, back: 4, liveness: 3 },
 };
 
-const honest: readonly OperationTemplate[] = [
-  request({ name: 'list projects', path: '/projects', weight: 60, group: 'honest' }),
-  request({ name: 'read project', path: '/projects/{project}', weight: 35, group: 'honest' }),
-  request({ name: 'search', path: '/projects/search?q=alpha', weight: 5, group: 'honest' }),
-];
-const honestNames = honest.map(({ name }) => name);
-const login = request({
-  ...{ name: 'log in', path: '/login', method: 'POST', group: 'honest', anonymous: true },
-  body: { email: '{email}', password: '{password}' },
-  headers: { 'x-forwarded-for': '{address}' },
-});
-const scrape = request({
-  ...{ name: 'scrape', path: '/projects/search?q=a', group: 'scraper' },
-});
-const stuff = request({
-  ...{ name: 'stuff', path: '/login', method: 'POST', group: 'stuffer', anonymous: true },
-  body: { email: '{victim}', password: 'guessed {op}' },
-  // What a client writes there itself stands to the left of what the balancer adds.
-  headers: { 'x-forwarded-for': '2001:db8:{opHex}::1, {address}' },
-});
-const manyKeys = request({ name: 'many keys', path: '/projects', group: 'keys' });
-const roaming = request({ name: 'roaming key', path: '/projects', group: 'roaming' });
-/** One request more than they may, and the patience to wait as long as they are told. */
-const polite = request({
-  ...{ name: 'polite', path: '/projects', group: 'polite' },
-  retry: {
-    ...{ attempts: 2, baseMs: 0, capMs: 0, statuses: [429], elsewhere: false },
-    obeyRetryAfter: true,
-  },
-});
-/** In parts, as far apart as a generator needs to send each on time. */
-const bursts = [1, 2, 3, 4].map((part) =>
-  request({ name: `burst ${part}`, path: '/projects', group: 'burst' }),
-);
 const BURST_PART_MS = 40;
 
 const SEARCH_USERS = 4;
@@ -287,7 +264,6 @@ function declare(size: Size): Declaration {
     // A login takes most of a second on a busy core.
     timeoutMs: 4_000,
     costPhase: 'baseline',
-    effects: { name: 'effects', module: 'services/jobs/effects.js' },
     comparison: {
       name: 'comparison',
       module: 'services/jobs/compare-limiters.js',

@@ -7,6 +7,7 @@ import { resolve } from '../sim/resolve.ts';
 import type { Declaration, DeclareOptions } from '../sim/scenario.ts';
 import { auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
+import { viewOf } from './fixtures/platform-parts.ts';
 import { turn3 } from './turn3.ts';
 
 const planOf = (quick: boolean, seed = 1) => resolve(turn3, { quick, seed });
@@ -43,7 +44,7 @@ describe('turn 3', () => {
     );
     const baseline = phasesOf(quick).find(({ role }) => role === 'baseline')!;
     const rate = operationsOf([baseline]).reduce((sum, { weight }) => sum + weight, 0);
-    const processes = armOf(quick, 'sample').testbed.instances!;
+    const processes = viewOf(armOf(quick, 'sample')).gateway.instances!;
     // As the queue has it: every process looks every 50 ms. Nothing stands there if one has looked since the answer, which
     // was 3 ms ago, and no event came after that.
     const [everyMs, answeredMs, stepMs] = [50, 3, 0.01];
@@ -81,12 +82,12 @@ describe('turn 3', () => {
   it('gives the arms the same rows, people and load', () => {
     const { before, sample, after } = turn3.declare({ quick: false, seed: 1 }).arms;
     const params = (arm: typeof before) => ({
-      ...arm!.testbed.postgres.template[0]!.params,
+      ...viewOf(arm!).template.params,
       design: '',
     });
     expect(params(sample)).toEqual(params(before));
     expect(params(after)).toEqual(params(before));
-    expect(sample!.testbed.postgres).toEqual(before!.testbed.postgres);
+    expect(viewOf(sample!).postgres).toEqual(viewOf(before!).postgres);
     expect([before!.mustFail, sample!.mustFail, after!.mustFail]).toEqual([
       ...[['audit-once'], ['audit-once'], []],
     ]);

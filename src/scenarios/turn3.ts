@@ -9,11 +9,11 @@ import { findDesign } from '../services/lineage.ts';
 import { planKills } from '../sim/pure/kill-plan.ts';
 import { createRandom, type Random } from '../sim/pure/random.ts';
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/workload.ts';
-import type { Arm, Declaration, Phase, Slo, TestbedSpec } from '../sim/scenario.ts';
+import type { Arm, Declaration, Phase, Slo } from '../sim/scenario.ts';
 import { auditAtomic, auditChain, auditOnce, auditOrder } from './audit-invariants.ts';
 import { type Kills, killKinds, NO_KILLS, POSTGRES_AWAY } from './audit-kills.ts';
 import { defineScenario } from './define.ts';
-import { platformTestbed } from './platform-testbed.ts';
+import { platformTopology } from './platform-topology.ts';
 
 const GATEWAYS = 4;
 const gateways = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
@@ -151,8 +151,8 @@ function total({ kills }: Size): number {
     .reduce((sum, count) => sum + count, 0);
 }
 
-const testbed = (design: string): TestbedSpec =>
-  platformTestbed({
+const topology = (design: string) =>
+  platformTopology({
     design,
     template: {
       design: design === 'turn3.after' ? design : 'turn3.before',
@@ -167,7 +167,7 @@ const testbed = (design: string): TestbedSpec =>
     },
     gateway: { limitWindowMs: WINDOW_MS },
     gateways: GATEWAYS,
-    links: ['service-postgres'],
+    proxied: ['gateway->postgres'],
   });
 
 function arm(
@@ -176,7 +176,7 @@ function arm(
   expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
 ): Arm {
   const { summary } = findDesign(design);
-  return { design, description: summary, ...expectations, testbed: testbed(design), phases };
+  return { design, description: summary, ...expectations, topology: topology(design), phases };
 }
 
 /** Of a design whose records are not durable when it answers; the time of a write that nobody waits for is no promise. */
@@ -265,7 +265,6 @@ function declare(size: Size, seed: number): Declaration {
     ],
     tolerance: { slowMs: 150, stayMs: 250 },
     costPhase: 'baseline',
-    effects: { name: 'effects', module: 'services/jobs/effects.js' },
     scaleNote:
       size === QUICK
         ? `--quick kills ${total(QUICK)} times instead of ${total(FULL)}, a little closer together; the calm phases are shorter, and limits of latency and errors are coarser. Load and kinds of faults are the same.`

@@ -1,18 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { findDesign } from '../services/lineage.ts';
 import type { Load } from '../sim/load-kinds.ts';
+import type { CalibratedUsers } from '../sim/loads/population.ts';
 import { armOf } from '../sim/plan.ts';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
 import { resolve } from '../sim/resolve.ts';
-import type {
-  Arm,
-  CalibratedUsers,
-  Declaration,
-  DeclareOptions,
-  Scenario,
-} from '../sim/scenario.ts';
+import type { Arm, Declaration, DeclareOptions, Scenario } from '../sim/scenario.ts';
 import { activityCorrect, microsOf } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
+import { viewOf } from './fixtures/platform-parts.ts';
 import { turn4 } from './turn4.ts';
 
 const [full, quick] = [false, true].map((isQuick) => resolve(turn4, { quick: isQuick, seed: 1 }));
@@ -58,11 +54,14 @@ describe('turn4', () => {
 
   it('gives both arms the same rows, users and load', () => {
     const paramsOf = (arm: Arm) => ({
-      ...arm.testbed.postgres.template[0]!.params,
+      ...viewOf(arm).template.params,
       design: '',
     });
     expect(paramsOf(before)).toEqual(paramsOf(after));
-    expect(before.testbed.accounts).toEqual(after.testbed.accounts);
+    expect(viewOf(before).accounts.params).toEqual({
+      ...viewOf(after).accounts.params,
+      design: 'turn4.before',
+    });
     expect(usersOf(after)).toEqual(usersOf(before));
     expect(after.phases[0]!.load).toMatchObject({ kind: 'same-users', of: 'before' });
   });
@@ -70,8 +69,8 @@ describe('turn4', () => {
   it('has the whole chain verified in both arms: history and run', () => {
     for (const arm of full!.arms) expect(findDesign(arm.design).audit.chain.kind).toBe('sharded');
     expect(full!.invariants.map(({ id }) => id)).toContain('audit-chain');
-    const rows = Number(before.testbed.postgres.template[0]!.params!.rows);
-    expect(Number(full!.effects.params!.verifyUpTo)).toBeGreaterThan(1.5 * rows);
+    const rows = Number(viewOf(before).template.params!.rows);
+    expect(Number(viewOf(before).facts.params!.verifyUpTo)).toBeGreaterThan(1.5 * rows);
   });
 });
 

@@ -8,16 +8,14 @@
  * as documented; the latencies then have to follow by themselves.
  */
 import { findDesign } from '../services/lineage.ts';
+import type { CalibratedUsers } from '../sim/loads/population.ts';
+import type { RisingLoad } from '../sim/loads/search-capacity.ts';
 import type { OperationTemplate } from '../sim/pure/workload.ts';
 import type {
   Arm,
-  CalibratedUsers,
   Declaration,
   Documented,
   Phase,
-  ProcessSpec,
-  RisingLoad,
-  TestbedSpec,
 } from '../sim/scenario.ts';
 import {
   activityCorrect,
@@ -27,6 +25,7 @@ import {
   auditOrder,
 } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
+import { type PlatformTopology, platformTopology } from './platform-topology.ts';
 
 const FULL = { rows: 1_000_000, heavyRows: 130_000 };
 /** --quick: every time of the incident divided by this. */
@@ -55,29 +54,24 @@ const POSTGRES_SETTINGS = {
   max_wal_size: '2GB',
 } as const;
 
-function testbed(design: string, quick: boolean): TestbedSpec {
+function topology(design: string, quick: boolean): PlatformTopology {
   const divisor = quick ? QUICK_DIVISOR : 1;
   const heavyUsers = quick ? HEAVY_USERS.quick : HEAVY_USERS.full;
-  const template: ProcessSpec = {
-    name: 'template',
-    module: 'services/jobs/template.js',
-    params: {
+  return platformTopology({
+    design,
+    settings: POSTGRES_SETTINGS,
+    template: {
       design,
       rows: Math.round(FULL.rows / divisor),
       users: USERS,
       heavyUsers,
       heavyRows: Math.round(FULL.heavyRows / divisor),
     },
-  };
-  return {
-    postgres: { settings: POSTGRES_SETTINGS, template: [template] },
-    accounts: {
-      name: 'accounts',
-      module: 'services/jobs/accounts.js',
-      params: { count: USERS, heavyCount: heavyUsers, heavyUsers },
-    },
-    service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
-  };
+    accounts: { count: USERS, heavyCount: heavyUsers, heavyUsers },
+    gateways: 1,
+    // All of it, history and run: about 15 s of a core for a million records.
+    facts: { verifyUpTo: 2 * FULL.rows },
+  });
 }
 
 interface Scale {
@@ -165,10 +159,10 @@ function declare(quick: boolean): Declaration {
     ...{ name: 'measure', role: 'load', judged: true },
     note: 'the documented load',
   };
-  const arm = (design: string): Pick<Arm, 'design' | 'description' | 'testbed'> => ({
+  const arm = (design: string): Pick<Arm, 'design' | 'description' | 'topology'> => ({
     design,
     description: findDesign(design).summary,
-    testbed: testbed(design, quick),
+    topology: topology(design, quick),
   });
   return {
     arms: {
@@ -211,11 +205,6 @@ function declare(quick: boolean): Declaration {
       culprit: 'SELECT * FROM audit_logs WHERE user_id',
       metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
       phase: 'measure',
-    },
-    effects: {
-      ...{ name: 'effects', module: 'services/jobs/effects.js' },
-      // All of it, history and run: about 15 s of a core for a million records.
-      params: { verifyUpTo: 2 * FULL.rows },
     },
     scaleNote: quick
       ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases, and two heavy accounts instead of three; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`

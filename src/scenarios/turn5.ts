@@ -190,7 +190,6 @@ function declare(size: Size): Declaration {
     invariants: invariantsOf(size),
     tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
     costPhase: 'liveness',
-    effects: { name: 'effects', module: 'services/jobs/effects.js' },
     scaleNote:
       size === QUICK
         ? `--quick counts in windows of ${QUICK.windowMs / 1_000} s instead of ${FULL.windowMs / 1_000} s and gives the key ${QUICK.keyLimit} requests in each instead of ${FULL.keyLimit}; everybody is faster accordingly, and the phases are shorter.`

@@ -46,7 +46,8 @@ export interface ArmInRun {
   readonly references: SloReferences;
   /** Population of the judged phase, for the arms that follow. */
   readonly users: number | null;
-  readonly versions: { readonly postgres: string; readonly redis: string };
+  /** By node. */
+  readonly versions: Readonly<Record<string, string>>;
   /** The testbed, still running, when it was to be kept. */
   readonly kept: Testbed | null;
 }
@@ -68,7 +69,7 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
   const testbed = await startTestbed({
     runId: `${runId}-${name}`,
     logFolder: path.join(input.folder, 'logs', name),
-    spec: arm.testbed,
+    topology: arm.topology,
     seed: DATA_SEED,
     faultSeed: options.plan.seed,
     cores: input.cores,
@@ -84,9 +85,8 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
   try {
     const recorded = await load(testbed, input, announce);
     const judged = judge(input, testbed, recorded);
-    const { postgresVersion: postgres, redisVersion: redis } = testbed;
     if (input.keep) kept = testbed;
-    return { ...judged, users: recorded.loaded.users, versions: { postgres, redis }, kept };
+    return { ...judged, users: recorded.loaded.users, versions: versionsOf(testbed), kept };
   } finally {
     if (kept === null) {
       announce('stop', 'removing the testbed');
@@ -127,19 +127,27 @@ async function load(
   }
   announce('check', 'what the platform recorded against what was acknowledged');
   const outcome = { outFile: effectsFile, sinceMs: origin.getTime() };
-  await testbed.runOneShot(plan.effects, outcome);
+  const recorded = await testbed.runJob('facts', outcome);
   const opening: ArmRecord = {
     ...{ kind: 'arm', arm: name, design: arm.design, seed },
     originAt: origin.toISOString(),
   };
   const records: HistoryRecord[] = [opening, ...run.phases, ...run.faults, ...run.metrics];
   await input.history.append(records);
-  for (const file of [operationsFile, effectsFile]) {
+  for (const file of recorded ? [operationsFile, effectsFile] : [operationsFile]) {
     for await (const record of readHistory(file)) records.push(record);
     await input.history.appendFile(file);
     await rm(file);
   }
   return { run, loaded, totals, records };
+}
+
+/** By node; those without a version are left out. */
+function versionsOf({ nodes }: Testbed): Readonly<Record<string, string>> {
+  const known = [...nodes.values()].flatMap(({ name, version }) =>
+    version === null ? [] : [[name, version] as const],
+  );
+  return Object.fromEntries(known);
 }
 
 function judge(

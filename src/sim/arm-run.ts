@@ -7,7 +7,7 @@ import { monotonicUs } from './effects/load/engine/monotonic-clock.ts';
 import { startLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
 import { CHILD_PRIORITY, raisePriority } from './effects/process/priority.ts';
-import type { Testbed } from './effects/testbed/testbed.ts';
+import { databaseOf, type Testbed } from './effects/testbed/testbed.ts';
 import type { FaultRecord, MetricRecord, PhaseRecord } from './history.ts';
 import { LoadControl } from './load-control.ts';
 import type { LoadTool } from './pure/load-tool.ts';
@@ -88,7 +88,7 @@ export class ArmRun {
     const { testbed, signal, onEvent, name: arm, seed, tool } = options;
     const originUs = monotonicUs();
     const sender = await startLoadTool(options.tool, {
-      targets: testbed.services.map(({ name, url }) => ({ name, url })),
+      targets: testbed.targets,
       accountsFile: testbed.accountsFile,
       historyFile: options.operationsFile,
       requestIdPrefix: options.requestIdPrefix,
@@ -141,8 +141,10 @@ export class ArmRun {
 
   /** PostgreSQL's CPU as a share of the cores it was given; null when it cannot be read. */
   utilisationBetween(from: CpuSample, to: CpuSample): number | null {
-    const percent = cpuPercentBetween(from, to, 'postgres');
-    return percent === null ? null : percent / 100 / this.testbed.databaseCores;
+    const database = databaseOf(this.testbed);
+    if (database === null) return null;
+    const percent = cpuPercentBetween(from, to, database.name);
+    return percent === null ? null : percent / 100 / database.coreCount;
   }
 
   /** Adds to what a phase's note says, once it is known how it went. */

@@ -34,7 +34,7 @@ export function checkPlan(plan: Plan): void {
   for (const arm of plan.arms) for (const phase of arm.phases) checkFaults(plan.id, arm, phase);
 }
 
-function checkPhases({ id }: Plan, { name, phases }: PlannedArm): void {
+function checkPhases({ id }: Plan, { name, phases = [] }: PlannedArm): void {
   if (phases.length === 0)
     throw problem({
       what: `${id}: arm ${name} has no phases`,
@@ -64,12 +64,13 @@ function checkPhases({ id }: Plan, { name, phases }: PlannedArm): void {
 function checkLoad(id: string, arm: string, { name, load, judged }: Phase): void {
   const what = `${id}: the load of phase "${name}" in arm ${arm} cannot be played`;
   const next = `correct the load of phase "${name}"`;
-  const kind = LOAD_KINDS.all().find((one) => one.kind === load.kind);
+  // A scenario from a file may lack what its type demands.
+  const kind = LOAD_KINDS.all().find((one) => one.kind === load?.kind);
   if (kind === undefined) {
     const known = LOAD_KINDS.all().map((one) => one.kind);
     throw problem({
       what,
-      why: `there is no kind of load "${load.kind}"; known: ${known.join(', ')}`,
+      why: `there is no kind of load "${load?.kind}"; known: ${known.join(', ')}`,
       next,
     });
   }

@@ -2,23 +2,17 @@
  * Alternatives to a part of a design beside each other: after the arms, on a Redis of its own, by a process that the
  * scenario names and that writes a Comparison. Whatever happens, nothing of it is left.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makePassable, makePrivate, openCache } from './effects/process/cache.ts';
-import { createLease } from './effects/process/lease.ts';
 import type { PinPlan } from './effects/process/pin-plan.ts';
-import { runUser } from './effects/process/run-user.ts';
-import { Undo } from './effects/process/undo.ts';
-import { singleServer } from './effects/testbed/process-contract.ts';
-import { runOneShot } from './effects/testbed/service-process.ts';
-import { openRedis } from './effects/testbed/testbed-stores.ts';
+import { startTestbed } from './effects/testbed/testbed.ts';
 import type { Comparison } from './result.ts';
-import type { ProcessSpec } from './scenario.ts';
+import type { ModuleStep } from './topology.ts';
 
 const LIMIT_MS = 600_000;
 
 export interface ComparisonOptions {
-  readonly spec: ProcessSpec;
+  readonly spec: ModuleStep;
   readonly runId: string;
   readonly logFolder: string;
   readonly seed: number;
@@ -29,39 +23,23 @@ export interface ComparisonOptions {
 }
 
 export async function runComparison(options: ComparisonOptions): Promise<Comparison> {
-  const { spec, cores, signal, onNote, seed, logFolder } = options;
-  const env = options.env ?? process.env;
-  const user = runUser();
-  const cache = await openCache(user, env);
-  const lease = createLease({ runId: options.runId, cache });
-  const undo = new Undo();
-  undo.add('the lease', () => lease.release());
+  const { spec, onNote } = options;
+  const testbed = await startTestbed({
+    ...options,
+    topology: {
+      nodes: { redis: { kind: 'redis', replaceable: true } },
+      edges: [],
+      jobs: [{ ...spec, role: 'facts', uses: { redis: 'redis' }, limitMs: LIMIT_MS }],
+    },
+  });
   try {
-    await mkdir(logFolder, { recursive: true });
-    await makePassable(lease.folder);
-    const workFolder = path.join(lease.folder, 'work');
-    await makePrivate(workFolder, null);
-    const stores = { cache, user, lease, undo, logs: logFolder };
-    const redis = await openRedis({ ...options, ...stores, env });
-    const outFile = path.join(workFolder, 'comparison.json');
-    await runOneShot({
-      spec: { ...spec, params: { ...spec.params, outFile } },
-      config: {
-        seed,
-        addresses: {
-          redis: singleServer(redis.url, redis.prefix),
-          // It has no PostgreSQL, and says so when it looks for one.
-          database: singleServer('postgresql://none.invalid', 'none'),
-        },
-        stateDirectory: '',
-      },
-      cores: cores?.rest ?? null,
-      ...{ lease, signal, limitMs: LIMIT_MS },
-      logFile: path.join(logFolder, `${spec.name}.log`),
-    });
+    const outFile = path.join(testbed.stateDirectory, 'comparison.json');
+    await testbed.runJob('facts', { outFile });
     return parsed(await readFile(outFile, 'utf8'), spec.module);
   } finally {
-    await undo.run().catch((failure: Error) => onNote(`after the comparison: ${failure.message}`));
+    await testbed
+      .stop()
+      .catch((failure: Error) => onNote(`after the comparison: ${failure.message}`));
   }
 }
 

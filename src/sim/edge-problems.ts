@@ -19,7 +19,7 @@ export function edgeProblems(topology: Topology): string[] {
 function endProblems(edge: EdgeSpec, { nodes }: Topology): string[] {
   const known = Object.keys(nodes).join(', ');
   const name = edgeName(edge);
-  const missing = [edge.from, edge.to].filter((one) => nodes[one] === undefined);
+  const missing = [edge.from, edge.to].filter((one) => !Object.hasOwn(nodes, one));
   const far = nodes[edge.to];
   return [
     ...missing

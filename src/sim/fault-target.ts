@@ -89,11 +89,10 @@ export function targetProblems<Found>(
 }
 
 function findPlace(target: string, { nodes }: Topology): PlaceTarget | null {
-  const exact = nodes[target];
-  if (exact !== undefined) return { node: target, spec: exact, member: null };
+  if (Object.hasOwn(nodes, target)) return { node: target, spec: nodes[target]!, member: null };
   const node = target.replace(/\.[1-9]\d*$/, '');
-  const spec = nodes[node];
-  if (spec === undefined || node === target) return null;
+  if (!Object.hasOwn(nodes, node)) return null;
+  const spec = nodes[node]!;
   const members = membersOf(node, spec);
   return members === null || members.includes(target) ? { node, spec, member: target } : null;
 }

@@ -8,6 +8,7 @@ import {
   type MetricsReading,
   readMetrics,
 } from './effects/observe/service-metrics.ts';
+import { databaseOf } from './effects/testbed/testbed.ts';
 import type { DiagnosisEvidence } from './pure/diagnose.ts';
 import { metricsIn } from './pure/judge-slos.ts';
 import type { Account } from './pure/workload.ts';
@@ -24,28 +25,30 @@ export async function observePhase(
   { culprit, metrics, slos }: DiagnosisSpec & { readonly slos: readonly Slo[] },
   work: () => Promise<void>,
 ): Promise<ObservedPhase> {
-  const { databaseUrl, service, services, accountsFile } = run.testbed;
-  const observer = await connectPostgresObserver(databaseUrl);
+  const { targets, accountsFile } = run.testbed;
+  const database = databaseOf(run.testbed);
+  if (database === null) throw new Error('a diagnosis reads PostgreSQL, and the testbed has none');
+  const observer = await connectPostgresObserver(database.address.url);
   try {
     await observer.begin();
-    const metricsBefore = await readMetrics(services);
+    const metricsBefore = await readMetrics(targets);
     const judged = await run.phase(phase, work);
-    const metricsAfter = await readMetrics(services);
+    const metricsAfter = await readMetrics(targets);
     const asked = { phase: phase.name, metrics: metricsIn(slos, phase) };
     run.metrics.push(...gainsBetween(asked, metricsBefore, metricsAfter));
-    const ofService = (read: MetricsReading) => read.get(service.name) ?? null;
+    const ofService = (read: MetricsReading) => read.get(targets[0]!.name) ?? null;
     const measured = serviceEvidence(ofService(metricsBefore), ofService(metricsAfter), metrics);
-    const database = await observer.end();
-    const dearest = database.statements?.find(({ query }) => /^\s*select\b/i.test(query));
+    const seen = await observer.end();
+    const dearest = seen.statements?.find(({ query }) => /^\s*select\b/i.test(query));
     const explained =
-      database.statements?.find(({ query }) => query.includes(culprit)) ?? dearest ?? null;
+      seen.statements?.find(({ query }) => query.includes(culprit)) ?? dearest ?? null;
     const plan =
       explained === null
         ? null
         : await observer.explain(explained.query, await ordinaryAccount(accountsFile));
     return {
       judged,
-      evidence: { ...database, plan, ...measured },
+      evidence: { ...seen, plan, ...measured },
     };
   } finally {
     await observer.close();

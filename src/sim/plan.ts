@@ -9,11 +9,11 @@ import type {
   DiagnosisSpec,
   Documented,
   Invariant,
-  ProcessSpec,
   Scenario,
   Slo,
   Tolerance,
 } from './scenario.ts';
+import type { ModuleStep } from './topology.ts';
 
 export interface PlannedArm extends Arm {
   readonly name: ArmName;
@@ -38,8 +38,7 @@ export interface Plan extends Omit<Scenario, 'declare'> {
   readonly timeoutMs: number;
   readonly diagnosis: DiagnosisSpec | null;
   readonly costPhase: string | null;
-  readonly effects: ProcessSpec;
-  readonly comparison: ProcessSpec | null;
+  readonly comparison: ModuleStep | null;
   /** What sends the arrivals in place of our own sender, at which rate. */
   readonly generator: { readonly tool: LoadTool; readonly ratePerSecond: number } | null;
   /** What this choice of arms leaves out, a sentence each. */

@@ -41,7 +41,7 @@ describe('resolve', () => {
     const [plain, swapped] = [false, true].map((swapArms) => resolve(turn4, { ...full, swapArms }));
     const [before, after] = ['before', 'after'] as const;
     expect(armOf(swapped!, before).design).toBe('turn4.after');
-    expect(armOf(swapped!, after).testbed).toEqual(armOf(plain!, before).testbed);
+    expect(armOf(swapped!, after).topology).toEqual(armOf(plain!, before).topology);
     for (const name of [before, after]) {
       const { expected, mustFail, phases } = armOf(swapped!, name);
       expect({ expected, mustFail, phases }).toEqual({ ...pick(armOf(plain!, name)) });

@@ -3,13 +3,13 @@
  * arms changes is decided here, once; a scenario that could only fail later is refused here, before anything is started.
  */
 import { checkPlan } from './check-plan.ts';
-import { UsageError } from './errors.ts';
+import { OperatorError, UsageError } from './errors.ts';
 import { overridden } from './override-load.ts';
 import type { Plan, PlannedArm, PlannedSlo } from './plan.ts';
 import type { LoadTool } from './pure/load-tool.ts';
 import { parseSlo } from './pure/slo.ts';
 import type { ArmName } from './result.ts';
-import type { Arm, Declaration, Scenario, Slo } from './scenario.ts';
+import type { Arm, Declaration, DeclareOptions, Scenario, Slo } from './scenario.ts';
 
 /** The order in which arms run. */
 const ARM_NAMES: readonly ArmName[] = ['before', 'sample', 'after'];
@@ -32,7 +32,7 @@ export interface ResolveOptions {
 /** Throws UsageError: a scenario that cannot be run as declared, or not as asked. */
 export function resolve(scenario: Scenario, options: ResolveOptions): Plan {
   const { quick, seed } = options;
-  const declared = scenario.declare({ quick, seed });
+  const declared = declaredBy(scenario, { quick, seed });
   const { declare: _, ...identity } = scenario;
   const plan: Plan = {
     ...identity,
@@ -46,7 +46,6 @@ export function resolve(scenario: Scenario, options: ResolveOptions): Plan {
     timeoutMs: declared.timeoutMs ?? 1_500,
     diagnosis: declared.diagnosis ?? null,
     costPhase: declared.costPhase ?? null,
-    effects: declared.effects,
     comparison: declared.comparison ?? null,
     generator: null,
     notes: [],
@@ -57,6 +56,31 @@ export function resolve(scenario: Scenario, options: ResolveOptions): Plan {
   const { ratePerSecond, durationMs, tool = null } = options;
   const chosen = { ...plan, arms, notes: notCompared(plan.slos, arms) };
   return overridden(chosen, { ratePerSecond, durationMs, tool });
+}
+
+/** Throws UsageError for what its author could not have meant: it throws, or lacks a part. */
+function declaredBy(scenario: Scenario, options: DeclareOptions): Declaration {
+  const refuse = (why: string, cause?: unknown) =>
+    new UsageError(
+      {
+        what: `${scenario.id} does not declare what happens in a run`,
+        why,
+        next: 'return { arms, slos, invariants, effects, scaleNote } from its declare',
+      },
+      { cause },
+    );
+  let declared: Partial<Declaration>;
+  try {
+    declared = scenario.declare(options);
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause;
+    throw refuse(`its declare threw: ${cause instanceof Error ? cause.message : cause}`, cause);
+  }
+  const { arms, slos, invariants } = declared ?? {};
+  if (typeof arms !== 'object' || arms === null) throw refuse('it has no arms');
+  if (!Array.isArray(slos) || !Array.isArray(invariants))
+    throw refuse('its SLOs and invariants are lists, which may be empty');
+  return declared as Declaration;
 }
 
 function plannedArms({ arms, documented = [] }: Declaration): PlannedArm[] {
@@ -76,8 +100,8 @@ function withSwappedDesigns(arms: readonly PlannedArm[]): PlannedArm[] {
   const other: Partial<Record<ArmName, ArmName>> = { before: 'after', after: 'before' };
   const byName = new Map<ArmName | undefined, Arm>(arms.map((arm) => [arm.name, arm]));
   return arms.map((arm) => {
-    const { design, description, testbed } = byName.get(other[arm.name]) ?? arm;
-    return { ...arm, design, description, testbed };
+    const { design, description, topology } = byName.get(other[arm.name]) ?? arm;
+    return { ...arm, design, description, topology };
   });
 }
 

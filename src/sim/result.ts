@@ -309,8 +309,8 @@ export interface ArmResult {
 export interface Environment {
   readonly platform: string;
   readonly node: string;
-  readonly postgres: string;
-  readonly redis: string;
+  /** What the nodes of the testbed run, by name: `PostgreSQL 18.4`; those without a version are left out. */
+  readonly versions: Readonly<Record<string, string>>;
   readonly cpuModel: string;
   readonly cores: Count;
   readonly memoryBytes: NonNegative;
@@ -328,7 +328,7 @@ export interface Environment {
  * in the name; ratios are 0 to 1 unless named percent.
  */
 export interface Result {
-  readonly schema: 'platform-sim/result@1';
+  readonly schema: 'platform-sim/result@2';
   readonly scenario: string;
   readonly title: string;
   readonly question: string;

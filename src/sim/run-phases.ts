@@ -5,7 +5,7 @@
 import type { ArmRun, PhaseOptions, Window } from './arm-run.ts';
 import { startNemesis } from './effects/faults/nemesis.ts';
 import { gainsBetween, readMetrics } from './effects/observe/service-metrics.ts';
-import { readWork } from './effects/observe/work-counters.ts';
+import { workOf } from './effects/observe/work-of.ts';
 import type { LoadContext, PhaseFaults } from './load-kind.ts';
 import { LOAD_KINDS } from './load-kinds.ts';
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
@@ -41,7 +41,7 @@ export interface Loaded {
 type Shown = { -readonly [Key in keyof Loaded]: Loaded[Key] | null };
 
 export async function runPhases(run: ArmRun, options: PhasesOptions): Promise<Loaded> {
-  const { plan, arm } = options;
+  const { plan, arm, operationsFile, lagLimitUs, usersOf, brokenPerSecond } = options;
   const shown: Shown = {
     ...{ users: null, window: null, evidence: null, costs: null, capacity: null },
     calibration: null,
@@ -49,9 +49,12 @@ export async function runPhases(run: ArmRun, options: PhasesOptions): Promise<Lo
   const reported = reportedPhase(options);
   for (const [index, phase] of arm.phases.entries()) {
     const context: LoadContext = {
-      ...options,
       arm: run,
       slos: plan.slos,
+      operationsFile,
+      lagLimitUs,
+      usersOf,
+      brokenPerSecond,
       // Every arm meets the same arrivals, every phase others.
       seed: plan.seed + index,
       measure: async (described, work) => {
@@ -86,11 +89,11 @@ async function measure(
   work: Work,
 ): Promise<Window> {
   if (at.phase.name !== options.plan.costPhase) return await observed(run, at, options, work);
-  const before = await readWork(run.testbed);
+  const before = await workOf(run.testbed);
   const { completed } = await run.load.totals();
   const window = await observed(run, at, options, work);
   const operations = (await run.load.totals()).completed - completed;
-  const after = await readWork(run.testbed);
+  const after = await workOf(run.testbed);
   at.shown.costs = costsBetween({ before, after, cpu: window, operations });
   return window;
 }
@@ -111,10 +114,10 @@ async function observed(
   }
   const metrics = metricsIn(slos, described);
   if (metrics.length === 0) return await run.phase(described, loaded);
-  const { services } = run.testbed;
-  const before = await readMetrics(services);
+  const { targets } = run.testbed;
+  const before = await readMetrics(targets);
   const window = await run.phase(described, loaded);
-  const after = await readMetrics(services);
+  const after = await readMetrics(targets);
   run.metrics.push(...gainsBetween({ phase: described.name, metrics }, before, after));
   return window;
 }

@@ -41,7 +41,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   for (const text of plan.notes) note(text);
   let kept: Testbed | null = null;
   const finished: Finished[] = [];
-  let versions = { postgres: 'unknown', redis: 'unknown' };
+  let versions: Readonly<Record<string, string>> = {};
   const users = new Map<ArmName, number>();
   let earlier: EarlierArms = {};
   let comparison: Comparison | undefined;
@@ -83,8 +83,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
     comparison,
     environment: {
       ...machine,
-      postgres: versions.postgres,
-      redis: versions.redis,
+      versions,
       pinned: cores !== null,
     },
   });
@@ -118,11 +117,15 @@ async function compared(
   });
 }
 
-function linesOf({ service, databaseUrl, redisUrl, redisPrefix }: Testbed): string[] {
+/** What stands, to be looked at. */
+function linesOf({ nodes, targets }: Testbed): string[] {
+  const width = Math.max(14, ...[...nodes.keys()].map((name) => name.length + 2));
   return [
-    `kept running: ${service.url}`,
-    `PostgreSQL    ${databaseUrl}`,
-    `Redis         ${redisUrl} (keys ${redisPrefix}*)`,
+    `${'kept running:'.padEnd(width)}${targets.map(({ url }) => url).join(' ')}`,
+    ...[...nodes.values()].map(({ name, address: { url, namespace } }) => {
+      const own = namespace === '' ? '' : ` (${namespace})`;
+      return `${name.padEnd(width)}${url}${own}`;
+    }),
   ];
 }
 
@@ -154,7 +157,7 @@ function resultOf(
   );
   const verdict = run.aborted ? 'unknown' : judged.verdict;
   return {
-    schema: 'platform-sim/result@1',
+    schema: 'platform-sim/result@2',
     scenario: plan.id,
     title: plan.title,
     question: plan.question,

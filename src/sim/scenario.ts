@@ -1,39 +1,12 @@
 /**
  * A scenario as data: designs, phases of load and faults, SLOs, invariants and the verdict each design is expected to
- * get. The engine launches whatever `ProcessSpec` names and knows nothing of what runs inside.
+ * get. The engine starts whatever the topology names and knows nothing of what runs inside.
  */
 import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
 import type { Load } from './load-kinds.ts';
 import type { ArmName, InvariantResult, Verdict } from './result.ts';
-
-/** A Node module of the platform, run as a child process. It gets a ProcessConfig and follows process-contract.ts. */
-export interface ProcessSpec {
-  readonly name: string;
-  /** Compiled module, relative to the package's dist/: `services/gateway/main.js`. */
-  readonly module: string;
-  /** Passed through as ProcessConfig.params. */
-  readonly params?: Readonly<Record<string, unknown>>;
-}
-
-/** client-service: to each process of the service. The others: from the service to its store. */
-export type LinkName = 'client-service' | 'service-redis' | 'service-postgres';
-
-export interface TestbedSpec {
-  readonly postgres: {
-    /** postgresql.conf settings, for instance shared_buffers. */
-    readonly settings: Readonly<Record<string, string>>;
-    /** One-shot steps that build the data; run once per machine into a reusable data directory. */
-    readonly template: readonly ProcessSpec[];
-  };
-  /** One-shot step per run that makes the accounts the load acts as (ProcessConfig.params.outFile). */
-  readonly accounts: ProcessSpec;
-  readonly service: ProcessSpec;
-  /** Processes of the service, named `<name>.1`, `<name>.2`...; with 1 (the default) plain `<name>`. */
-  readonly instances?: number;
-  /** Links that carry a fault in this scenario: they go through the fault proxy, the others are direct. */
-  readonly links?: readonly LinkName[];
-}
+import type { ModuleStep, Topology } from './topology.ts';
 
 export interface Arm {
   /** Name of the design, `turn4.before`. */
@@ -45,7 +18,7 @@ export interface Arm {
   readonly mustFail: readonly string[];
   /** Ids that a design expected to fail may break beside those, as a consequence; default none. */
   readonly mayFail?: readonly string[];
-  readonly testbed: TestbedSpec;
+  readonly topology: Topology;
   /** In order; arms may differ in them. */
   readonly phases: readonly Phase[];
 }
@@ -99,47 +72,6 @@ export interface Invariant {
   check(history: readonly HistoryRecord[]): Omit<InvariantResult, 'id' | 'statement'>;
 }
 
-/** The load of the incident: a finite population, held at the size that keeps a resource at a target. */
-export interface CalibratedUsers {
-  readonly think: { readonly meanMs: number; readonly shape: number };
-  /** Where PostgreSQL's CPU should settle, percent of the cores it was given, and the tolerated band. */
-  readonly cpuPercent: { readonly target: number; readonly low: number; readonly high: number };
-  /** Documented mean response, used to size the population from the probed service time. */
-  readonly expectedMeanMs: number;
-  /** Service time the documented figures imply; sizes the population where nothing can be probed. */
-  readonly nominalServiceMs: number;
-  /** Open arrivals that measure the service time of this machine, far below saturation. */
-  readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
-  readonly minUsers: number;
-  readonly maxUsers: number;
-  /**
-   * The population is corrected every `periodMs`: by the CPU per operation, which is forgotten over `memoryMs`, and
-   * by the integral of the distance to the target, with `gainPerSecond`.
-   */
-  readonly hold: {
-    readonly periodMs: number;
-    readonly memoryMs: number;
-    readonly gainPerSecond: number;
-  };
-  readonly warmupMs: number;
-  readonly measureMs: number;
-  /** Judged phase of the other arms under the same population. */
-  readonly sameLoadMs: number;
-}
-
-/**
- * Rising load: open arrivals, step by step until an SLO breaks. It begins where the arm
- * surely holds, after a warm-up at that rate that is not judged.
- */
-export interface RisingLoad {
-  readonly warmUpMs: number;
-  readonly startPerSecond: number;
-  readonly factor: number;
-  readonly maxPerSecond: number;
-  /** At least; a step goes on until its latency SLOs have their samples. */
-  readonly stepMs: number;
-}
-
 /** When a service counts as recovered: 99 % of operations answered within `slowMs`, for `stayMs` on end. */
 export interface Tolerance {
   readonly slowMs: number;
@@ -170,10 +102,8 @@ export interface Declaration {
   readonly diagnosis?: DiagnosisSpec;
   /** The phase in which work per operation is counted; nothing fails in it. */
   readonly costPhase?: string;
-  /** Reads the platform's own record of what happened, after the load, as effects. */
-  readonly effects: ProcessSpec;
   /** One-shot after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
-  readonly comparison?: ProcessSpec;
+  readonly comparison?: ModuleStep;
   /** Says what --quick reduces; empty for the full scale. */
   readonly scaleNote: string;
 }

@@ -125,6 +125,8 @@ export interface EdgeSpec<Node extends string = string> {
 export interface JobSpec<Node extends string = string> extends ModuleStep {
   /** `accounts` writes what the load acts as, before it; `facts` reads the platform's own record of what happened, after it. Both to params.outFile. */
   readonly role: 'accounts' | 'facts';
+  /** Ended after this long; default 120,000. */
+  readonly limitMs?: number;
   /** By the name it finds them under, as an edge's `as`. Never proxied. */
   readonly uses: Readonly<Record<string, Node>>;
 }

@@ -4,7 +4,7 @@
  */
 import type { Capacity, LoadStep } from '../../sim/result.ts';
 import { countText, rateText } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import type { NamedArm } from '../rows.ts';
 import { axis, grid, heading, latencyScale, line, log10, type Scale } from './axes.ts';
 import { armColor, color } from './palette.ts';

@@ -1,7 +1,7 @@
 /** One bar for each alternative in the column that matters, and a line at what is promised there. */
 import type { Comparison } from '../../sim/result.ts';
 import { measureText } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import { axis, grid, linearScale } from './axes.ts';
 import { color } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';

@@ -1,9 +1,9 @@
 /** CPU per process over time, in percent of one core, on an axis all arms share. */
 import { percentText } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import { armEndUs, type NamedArm } from '../rows.ts';
 import { axis, grid, line, linearScale, type Scale, timeScale } from './axes.ts';
-import { color, seriesRole } from './palette.ts';
+import { color, isSeriesDashed, seriesRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
 import { bucketLimit, MOST_COLUMNS, mergeFactor, thinValues } from './thin.ts';
 
@@ -55,7 +55,9 @@ export function cpuChart(
           const data = thinValues(values, limit).map(
             (value, index) => [index * step, value] as const,
           );
-          return line(data, { stroke: color(seriesRole(processes.indexOf(process))), width: 1.75 });
+          const at = processes.indexOf(process);
+          const dash = isSeriesDashed(at) ? [5, 3] : 'solid';
+          return line(data, { stroke: color(seriesRole(at)), width: 1.75, dash });
         }),
       },
     };

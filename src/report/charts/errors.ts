@@ -1,6 +1,6 @@
 /** Errors over time, stacked by cause. The colour of a cause is its place in the list of all causes of the run. */
 import { countText, oneLine } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import type { NamedArm } from '../rows.ts';
 import { axis, grid, linearScale, timeScale } from './axes.ts';
 import { color, seriesRole } from './palette.ts';

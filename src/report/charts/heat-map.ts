@@ -5,7 +5,7 @@
  */
 import type { HeatMap } from '../../sim/result.ts';
 import { countText } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import type { NamedArm } from '../rows.ts';
 import { axis, grid, latencyScale, log10, type Scale, timeScale } from './axes.ts';
 import { color, HEAT_LEVELS, heatRole } from './palette.ts';

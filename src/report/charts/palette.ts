@@ -3,6 +3,7 @@
  * the reader's light or dark scheme and the printer's.
  */
 import type { ArmName } from '../../sim/result.ts';
+import { oneLine } from '../format.ts';
 
 const ROLES = [
   'ink',
@@ -66,6 +67,26 @@ export function seriesRole(index: number): Role {
 
 export function heatRole(level: number): Role {
   return `heat-${level}` as Role;
+}
+
+/** Beyond the last colour they begin again, with dashed lines. */
+export function isSeriesDashed(index: number): boolean {
+  return index >= SERIES_COLORS;
+}
+
+export interface LegendItem {
+  readonly role: Role;
+  readonly text: string;
+  readonly shape?: 'dash' | 'thin' | 'box' | 'dot' | 'hatched';
+}
+
+/** One item for each series, in its order. */
+export function seriesLegend(names: readonly string[], shape?: 'box'): LegendItem[] {
+  return names.map((name, index) => {
+    const item = { role: seriesRole(index), text: oneLine(name) };
+    const drawn = shape ?? (isSeriesDashed(index) ? 'dash' : undefined);
+    return drawn === undefined ? item : { ...item, shape: drawn };
+  });
 }
 
 /** Turns placeholders in fill and stroke attributes into CSS variables. */

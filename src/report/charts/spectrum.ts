@@ -5,7 +5,7 @@
  */
 import type { SloResult } from '../../sim/result.ts';
 import { minimumSamples } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import { type NamedArm, objectiveQuantile } from '../rows.ts';
 import { axis, grid, latencyScale, line, log10, type Scale } from './axes.ts';
 import { armColor, color } from './palette.ts';

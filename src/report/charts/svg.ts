@@ -11,7 +11,7 @@ import {
 } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { escapeHtml, type Markup, raw } from '../page/markup.ts';
+import { escapeHtml, type Markup, raw } from '../html/markup.ts';
 import { color, resolveColors } from './palette.ts';
 
 use([

@@ -3,9 +3,9 @@
  * log axis shared by all arms, operations in flight. Phases are named above; those not judged are hatched,
  * faults are shaded.
  */
-import type { PhaseSummary } from '../../sim/result.ts';
+import type { FaultSummary, PhaseSummary } from '../../sim/result.ts';
 import { countText, instantOffsetText } from '../format.ts';
-import type { Markup } from '../page/markup.ts';
+import type { Markup } from '../html/markup.ts';
 import { armEndUs, type NamedArm } from '../rows.ts';
 import { cut } from '../terminal-text.ts';
 import {
@@ -189,16 +189,7 @@ function bands(
       { xAxis: end },
     ];
   };
-  // Of many of one kind in a phase, the first bears the name.
-  const isNamed = (item: (typeof arm.faults)[number]) => {
-    if (item.family === undefined) return true;
-    const within = arm.phases.find(({ endUs }) => endUs > item.startUs)?.startUs ?? 0;
-    const first = arm.faults
-      .filter(({ family, startUs }) => family !== undefined && startUs >= within)
-      .sort((a, b) => a.startUs - b.startUs)[0];
-    return first === item;
-  };
-  const fault = (item: (typeof arm.faults)[number]) => {
+  const fault = (item: FaultSummary) => {
     const [start, end] = span(item.startUs, item.endUs);
     const within = arm.phases.find(({ endUs }) => endUs > item.startUs)?.endUs ?? item.endUs;
     const room = pixels(
@@ -210,7 +201,7 @@ function bands(
         xAxis: start,
         itemStyle: { color: color('fault') },
         label: bandLabel(
-          isNamed(item) ? faultName(item.family ?? item.name, room) : '',
+          isFirstOfKind(arm, item) ? faultName(item.family ?? item.name, room) : '',
           color('bad'),
           4,
         ),
@@ -230,6 +221,16 @@ function bands(
       data: edges,
     },
   };
+}
+
+/** Of many of one kind in a phase, the first bears the name. */
+function isFirstOfKind({ phases, faults }: NamedArm['arm'], fault: FaultSummary): boolean {
+  if (fault.family === undefined) return true;
+  const within = phases.find(({ endUs }) => endUs > fault.startUs)?.startUs ?? 0;
+  const [first] = faults
+    .filter(({ family, startUs }) => family !== undefined && startUs >= within)
+    .sort((a, b) => a.startUs - b.startUs);
+  return first === fault;
 }
 
 function bandLabel(text: string, fill: string, offset: number): Record<string, unknown> {

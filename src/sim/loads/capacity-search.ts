@@ -3,8 +3,7 @@ import type { LoadKind } from '../load-kind.ts';
 import { mixWords } from '../load-words.ts';
 import { capacityOf } from '../pure/capacity.ts';
 import type { OperationTemplate } from '../pure/workload.ts';
-import { rise } from '../rise.ts';
-import type { RisingLoad } from '../scenario.ts';
+import { type RisingLoad, searchCapacity } from './search-capacity.ts';
 
 export interface CapacitySearch {
   readonly kind: 'capacity-search';
@@ -34,7 +33,7 @@ export const capacitySearch: LoadKind<CapacitySearch> = {
   async run({ arm, slos, operationsFile, lagLimitUs, brokenPerSecond }, _phase, load) {
     const { rising, operations } = load;
     arm.load.setMix({ operations, think: { meanMs: 0, shape: 1 } });
-    const steps = await rise(arm, { rising, slos, operationsFile, lagLimitUs });
+    const steps = await searchCapacity(arm, { rising, slos, operationsFile, lagLimitUs });
     return { capacity: capacityOf(steps, brokenPerSecond) };
   },
 };

@@ -1,12 +1,12 @@
 /** A population of users, held at the size that keeps PostgreSQL as busy as documented. */
 import type { Window } from '../arm-run.ts';
-import { HeldPopulation, probeServiceMs } from '../held-population.ts';
 import type { LoadContext, LoadKind, LoadOutcome } from '../load-kind.ts';
 import { mixWords } from '../load-words.ts';
 import { isOffBand } from '../pure/phase-end.ts';
 import type { ArmResult } from '../result.ts';
-import type { CalibratedUsers } from '../scenario.ts';
+import { ControlledPopulation, probeServiceMs } from './controlled-population.ts';
 import {
+  type CalibratedUsers,
   goalOf,
   openInstead,
   type PopulationLoad,
@@ -49,7 +49,7 @@ export const cpuControlledUsers: LoadKind<CpuControlledUsers> = {
     const { users, operations } = load;
     arm.load.setMix({ operations, think: users.think });
     const serviceMs = await probeServiceMs(arm, users);
-    const held = await HeldPopulation.start(arm, users, serviceMs);
+    const held = await ControlledPopulation.start(arm, users, serviceMs);
     let outcome: LoadOutcome;
     try {
       outcome = await measureHeld(context, phase, { users, held, serviceMs });
@@ -63,7 +63,7 @@ export const cpuControlledUsers: LoadKind<CpuControlledUsers> = {
 
 interface Held {
   readonly users: CalibratedUsers;
-  readonly held: HeldPopulation;
+  readonly held: ControlledPopulation;
   readonly serviceMs: number;
 }
 

@@ -5,7 +5,34 @@ import { timesFromSend } from '../pure/load-tool.ts';
 import { awaited, extensionNote, type PhaseGoal } from '../pure/phase-end.ts';
 import { latencySamplesNeeded } from '../pure/slo.ts';
 import type { OpenWorkload, OperationTemplate } from '../pure/workload.ts';
-import type { CalibratedUsers } from '../scenario.ts';
+
+/** A finite population, held at the size that keeps PostgreSQL's CPU at a target. */
+export interface CalibratedUsers {
+  readonly think: { readonly meanMs: number; readonly shape: number };
+  /** Where PostgreSQL's CPU should settle, percent of the cores it was given, and the tolerated band. */
+  readonly cpuPercent: { readonly target: number; readonly low: number; readonly high: number };
+  /** Documented mean response, used to size the population from the probed service time. */
+  readonly expectedMeanMs: number;
+  /** Service time the documented figures imply; sizes the population where nothing can be probed. */
+  readonly nominalServiceMs: number;
+  /** Open arrivals that measure the service time of this machine, far below saturation. */
+  readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
+  readonly minUsers: number;
+  readonly maxUsers: number;
+  /**
+   * The population is corrected every `periodMs`: by the CPU per operation, which is forgotten over `memoryMs`, and
+   * by the integral of the distance to the target, with `gainPerSecond`.
+   */
+  readonly hold: {
+    readonly periodMs: number;
+    readonly memoryMs: number;
+    readonly gainPerSecond: number;
+  };
+  readonly warmupMs: number;
+  readonly measureMs: number;
+  /** Judged phase of the other arms under the same population. */
+  readonly sameLoadMs: number;
+}
 
 export interface PopulationLoad {
   readonly users: CalibratedUsers;

@@ -1,8 +1,8 @@
 /** The population that an earlier arm was held at, for an arm that is to be compared with it. */
-import { nominalUsers } from '../held-population.ts';
 import type { LoadKind } from '../load-kind.ts';
 import { mixWords } from '../load-words.ts';
 import type { ArmName } from '../result.ts';
+import { nominalUsers } from './controlled-population.ts';
 import {
   goalOf,
   openInstead,

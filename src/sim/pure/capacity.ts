@@ -150,3 +150,8 @@ function wasSent({ sentUs }: OperationRecord): boolean {
 function serviceUs({ doneUs, sentUs }: OperationRecord): number {
   return doneUs - sentUs;
 }
+
+/** Name of the n-th step of rising load, as it stands in the history. */
+export function stepPhase(index: number): string {
+  return `step-${index + 1}`;
+}

@@ -2,33 +2,31 @@
 import type { Figure } from '../result.ts';
 import type { CpuSample } from './resources.ts';
 
-export interface WorkCounts {
-  readonly statements: number | null;
-  readonly walBytes: number | null;
-  readonly redisCommands: number | null;
+/** A count of work that only grows: statements, commands, bytes. */
+export interface WorkCounter {
+  /** Unique in a testbed: `statements`; of a further store `<node>.statements`. */
+  readonly id: string;
+  readonly label: string;
+  readonly unit: 'count' | 'bytes';
+  /** Null: it could not be read. */
+  readonly value: number | null;
 }
 
 export interface WorkSpan {
-  readonly before: WorkCounts;
-  readonly after: WorkCounts;
+  readonly before: readonly WorkCounter[];
+  readonly after: readonly WorkCounter[];
   readonly cpu: { readonly from: CpuSample; readonly to: CpuSample };
   /** Operations completed between the readings. */
   readonly operations: number;
 }
-
-export const LABELS = {
-  statements: ['SQL statements', 'count'],
-  walBytes: ['WAL written', 'bytes'],
-  redisCommands: ['Redis commands', 'count'],
-} as const;
 
 /** Counters that could not be read, or that a restart set back, are null: a cost nobody measured is not zero. */
 export function costsBetween(span: WorkSpan): Figure[] {
   const { before, after, cpu, operations } = span;
   const each = (difference: number | null) =>
     difference === null || difference < 0 || operations === 0 ? null : difference / operations;
-  const counted = Object.entries(LABELS).map(([id, [label, unit]]): Figure => {
-    const [from, to] = [before[id as keyof WorkCounts], after[id as keyof WorkCounts]];
+  const counted = after.map(({ id, label, unit, value: to }): Figure => {
+    const from = before.find((one) => one.id === id)?.value ?? null;
     return { id, label, unit, value: each(from === null || to === null ? null : to - from) };
   });
   const processes = Object.keys(cpu.to.groups)
@@ -39,4 +37,19 @@ export function costsBetween(span: WorkSpan): Figure[] {
       return { id: `${name}Cpu`, label: `CPU of ${name}`, value, unit: 'us' };
     });
   return [...counted, ...processes];
+}
+
+/** The counters of several stores together: the first store keeps the plain id, a further one of its kind is named. */
+export function namedCounters(
+  stores: readonly { readonly name: string; readonly counters: readonly WorkCounter[] }[],
+): WorkCounter[] {
+  const taken = new Set<string>();
+  return stores.flatMap(({ name, counters }) =>
+    counters.map((counter) => {
+      const isFirst = !taken.has(counter.id);
+      taken.add(counter.id);
+      const { id, label } = counter;
+      return isFirst ? counter : { ...counter, id: `${name}.${id}`, label: `${label}, ${name}` };
+    }),
+  );
 }

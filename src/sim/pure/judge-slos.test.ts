@@ -79,9 +79,9 @@ describe("an objective on the service's own histogram", () => {
 
   it('says which histograms a phase is to be read for', () => {
     const inStorm: Slo = { ...wait, id: 'storm', phases: ['storm'] };
-    const quick = { ...added, quickObjective: 'metric.quick_seconds.p50 < 1s' };
-    expect(metricsIn([wait, quick], { name: 'calm', judged: true })).toEqual([
-      ...['wait_seconds', 'quick_seconds'],
+    const other: Slo = { id: 'other', objective: 'metric.other_seconds.p50 < 1s' };
+    expect(metricsIn([wait, other], { name: 'calm', judged: true })).toEqual([
+      ...['wait_seconds', 'other_seconds'],
     ]);
     expect(metricsIn([wait], { name: 'warm-up', judged: false })).toEqual([]);
     expect(metricsIn([wait, inStorm], { name: 'storm' })).toEqual(['wait_seconds']);

@@ -7,7 +7,7 @@ import type { HistoryRecord } from '../history.ts';
 import type { Figure, LatencySummary, LoadStep, SloResult } from '../result.ts';
 import type { Slo } from '../scenario.ts';
 import type { LogicalOperation } from './attempts.ts';
-import { heldSteps } from './capacity.ts';
+import { heldSteps, stepPhase } from './capacity.ts';
 import { summarize } from './histogram.ts';
 import { metricGain } from './metric-gain.ts';
 import { responseUs } from './series.ts';
@@ -75,19 +75,13 @@ export function isError({ outcome }: LogicalOperation): boolean {
   return outcome !== 'ok';
 }
 
-/** Name of the n-th step of rising load, as it stands in the history. */
-export function stepPhase(index: number): string {
-  return `step-${index + 1}`;
-}
-
-/** The service's histograms that are judged over a phase, under --quick or not. */
+/** The service's histograms that are judged over a phase. */
 export function metricsIn(
   slos: readonly Slo[],
   phase: { readonly name: string; readonly judged?: boolean },
 ): string[] {
   const names = slos
     .filter(({ phases }) => phases?.includes(phase.name) ?? phase.judged === true)
-    .flatMap(({ objective, quickObjective = objective }) => [objective, quickObjective])
-    .map((objective) => parseSlo(objective).metric);
+    .map(({ objective }) => parseSlo(objective).metric);
   return [...new Set(names)].filter((name) => name !== '');
 }

@@ -1,13 +1,16 @@
 /**
- * A child process that cannot be forgotten: in its own process group, in the lease from its first tick, with its
- * output in a log file, and stopped by a signal, five seconds, then SIGKILL for it and everything it started.
+ * A child process that cannot be forgotten: in its own process group, in the lease from its first tick, marked in its
+ * environment, with its output in a log file, and stopped by a signal, five seconds, then SIGKILL for it and
+ * everything it started.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { boundLog } from './bounded-log.ts';
 import type { Lease } from './lease.ts';
 import { CHILD_PRIORITY, raisePriority } from './priority.ts';
-import { descendantsOf, isRunning, sendSignal } from './process-table.ts';
+import { descendantsOf, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
+import { markedEnvironment, markedProcesses, markerOf } from './run-marker.ts';
 import type { RunUser } from './run-user.ts';
 
 const KILL_DEADLINE_MS = 5_000;
@@ -27,8 +30,14 @@ export interface ChildSpec {
   readonly cores: string | null;
   readonly ipc?: boolean;
   readonly lease: Lease;
-  /** Tried in order, five seconds each, before SIGKILL. */
+  /** Tried in order, `killAfterMs` each, before SIGKILL. */
   readonly stopSignals: readonly NodeJS.Signals[];
+  /** Default 5,000. */
+  readonly killAfterMs?: number | undefined;
+  /** Above this size the middle of the log is removed; default: the log is not bounded. */
+  readonly maxLogBytes?: number;
+  /** A program we do not know: what has left its process tree belongs to it, and is killed when it ends. */
+  readonly isForeign?: boolean;
 }
 
 /** How a child ended when nobody asked it to. */
@@ -39,6 +48,8 @@ export interface DeathNotice {
   readonly status: string;
   readonly lastLines: readonly string[];
   readonly logFile: string;
+  /** How many processes a foreign program left behind when it ended; they were killed. */
+  readonly survivors?: number;
 }
 
 /** A child that died, hung or never became ready. */
@@ -60,6 +71,8 @@ export interface Child {
   /** Resolves when the process is gone, whatever the reason. Never rejects. */
   readonly exited: Promise<DeathNotice>;
   isExited(): boolean;
+  /** What it has started, nearest first; of a foreign program also what has left its process tree. */
+  family(): ProcessStamp[];
   notice(status: string): DeathNotice;
   /** Idempotent; after it the whole tree is gone or it throws. */
   stop(): Promise<void>;
@@ -84,7 +97,7 @@ export function tailOf(logFile: string): string[] {
   }
 }
 
-function launch(spec: ChildSpec): ChildProcess {
+function launch(spec: ChildSpec, marker: string): ChildProcess {
   const [command, args] =
     spec.cores === null
       ? [spec.command, spec.args]
@@ -94,7 +107,7 @@ function launch(spec: ChildSpec): ChildProcess {
     // A file, not a pipe: the child must not stall or break when we are slow or dead.
     return spawn(command, args, {
       cwd: spec.cwd,
-      env: spec.env,
+      env: { ...spec.env, ...markedEnvironment(spec.lease.folder, marker) },
       detached: true,
       stdio: spec.ipc ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
       ...(spec.user ?? {}),
@@ -105,7 +118,8 @@ function launch(spec: ChildSpec): ChildProcess {
 }
 
 export async function startChild(spec: ChildSpec): Promise<Child> {
-  const child = launch(spec);
+  const marker = markerOf(spec.name);
+  const child = launch(spec, marker);
   const { pid } = child;
   if (pid === undefined) {
     const cause = await new Promise<Error>((resolve) => child.once('error', resolve));
@@ -114,6 +128,8 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   spec.lease.addChild({ pid, name: spec.name });
   raisePriority(pid, CHILD_PRIORITY); // What it starts inherits it.
   child.on('error', () => {}); // A failed kill or send; the exit below tells what matters.
+  const log = spec.maxLogBytes === undefined ? null : boundLog(spec.logFile, spec.maxLogBytes);
+  const marked = () => markedProcesses(spec.lease.folder, marker);
   const notice = (status: string): DeathNotice => ({
     name: spec.name,
     pid,
@@ -125,7 +141,11 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   const exited = new Promise<DeathNotice>((resolve) => {
     child.once('exit', (code, signal) => {
       gone = true;
-      resolve(notice(signal ? `killed by ${signal}` : `exit status ${code}`));
+      const survivors = spec.isForeign ? marked() : [];
+      for (const survivor of survivors) sendSignal(survivor.pid, 'SIGKILL');
+      log?.close();
+      const ended = notice(signal ? `killed by ${signal}` : `exit status ${code}`);
+      resolve({ ...ended, survivors: survivors.length });
     });
   });
   let stopping: Promise<void> | null = null;
@@ -135,29 +155,41 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     process: child,
     exited,
     isExited: () => gone,
+    family: () => withoutDoubles([...descendantsOf(pid), ...(spec.isForeign ? marked() : [])], pid),
     notice,
     stop: () => {
-      stopping ??= stopChild(self, spec);
+      stopping ??= stopChild(self, spec, marked);
       return stopping;
     },
   };
   return self;
 }
 
-async function stopChild(child: Child, spec: ChildSpec): Promise<void> {
-  // Noted before the first signal: orphans could not be found afterwards.
-  const family = descendantsOf(child.pid);
+function withoutDoubles(stamps: readonly ProcessStamp[], except: number): ProcessStamp[] {
+  const byPid = new Map(stamps.map((stamp) => [stamp.pid, stamp]));
+  byPid.delete(except);
+  return [...byPid.values()];
+}
+
+async function stopChild(
+  child: Child,
+  spec: ChildSpec,
+  marked: () => ProcessStamp[],
+): Promise<void> {
+  // Noted before the first signal: orphans without the marker could not be found afterwards.
+  const family = child.family();
   // A paused process would sleep through every signal but the last.
   for (const { pid } of [...family, child]) sendSignal(pid, 'SIGCONT');
   for (const signal of spec.stopSignals) {
     if (child.isExited()) break;
     sendSignal(child.pid, signal);
-    await within(child.exited, KILL_DEADLINE_MS);
+    await within(child.exited, spec.killAfterMs ?? KILL_DEADLINE_MS);
   }
   if (!child.isExited()) sendSignal(-child.pid, 'SIGKILL');
   const deadline = performance.now() + KILL_DEADLINE_MS;
   for (;;) {
-    const orphans = family.filter(isRunning);
+    // Marked ones anew each time: one may have forked between its listing and its end.
+    const orphans = withoutDoubles([...family.filter(isRunning), ...marked()], child.pid);
     if (child.isExited() && orphans.length === 0) break;
     if (performance.now() > deadline) {
       const pids = [child.pid, ...orphans.map((orphan) => orphan.pid)].join(', ');

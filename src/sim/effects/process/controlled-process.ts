@@ -5,14 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, type DeathNotice, within } from './child-process.ts';
-import {
-  childrenOf,
-  descendantsOf,
-  isPaused,
-  isRunning,
-  type ProcessStamp,
-  sendSignal,
-} from './process-table.ts';
+import { isPaused, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
 
 export type ControlSignal = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT';
 
@@ -34,6 +27,8 @@ export interface ControlledOptions {
   launch(signal: AbortSignal): Promise<Launched>;
   /** What SIGTERM means to it: PostgreSQL would wait for its clients for ever. */
   readonly endSignal?: NodeJS.Signals;
+  /** From that signal to SIGKILL; default: it is never killed for ignoring it. */
+  readonly killAfterMs?: number;
   readonly onDeath?: ((notice: DeathNotice) => void) | undefined;
 }
 
@@ -60,9 +55,10 @@ export class ControlledProcess {
     return this.#child.pid;
   }
 
-  /** Its own pid and those of its children now; empty while it is down. */
+  /** Its own pid and those of everything it has started; empty while it is down. */
   pids(): number[] {
-    return this.#child.isExited() ? [] : [this.pid, ...childrenOf(this.pid)];
+    if (this.#child.isExited()) return [];
+    return [this.pid, ...this.#child.family().map((one) => one.pid)];
   }
 
   /** Returns when the signal has taken effect. Nothing to do is fine: a dead process stays dead. */
@@ -117,19 +113,20 @@ export class ControlledProcess {
     if (this.#child.isExited()) return;
     const { pid } = this;
     if (signal === 'SIGCONT') {
-      for (const one of descendantsOf(pid)) sendSignal(one.pid, 'SIGCONT');
+      for (const one of this.#child.family()) sendSignal(one.pid, 'SIGCONT');
       sendSignal(pid, 'SIGCONT');
       return;
     }
     if (signal === 'SIGTERM') {
       this.#expected.add(this.#child);
       sendSignal(pid, this.#options.endSignal ?? 'SIGTERM');
-      await this.#untilGone([]);
-      return;
+      const { killAfterMs } = this.#options;
+      if (killAfterMs === undefined) return await this.#untilGone([]);
+      if (await within(this.#child.exited, killAfterMs)) return;
     }
     // Stopped first, the process cannot start another child between the listing and the signal.
     sendSignal(pid, 'SIGSTOP');
-    const family = descendantsOf(pid);
+    const family = this.#child.family();
     if (signal === 'SIGSTOP') {
       for (const one of family) sendSignal(one.pid, 'SIGSTOP');
       const held = () =>

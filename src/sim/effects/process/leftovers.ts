@@ -3,6 +3,7 @@
  * schema and keys in external stores. Everything is bounded, nothing outside the cache is deleted, and doing it
  * twice at once (a reaper and the next run) is harmless.
  */
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
@@ -17,6 +18,10 @@ import {
   processesIn,
   sendSignal,
 } from './process-table.ts';
+import { markedFolders, markedProcesses } from './run-marker.ts';
+
+/** A process that forks while it is being killed is found in the next round. */
+const KILL_ROUNDS = 3;
 
 /** What a run starts inside its folder. Nobody's shell is killed for standing there. */
 const OUR_PROGRAMS = /^(postgres|initdb|redis-server|valkey-server|cp|taskset)$/;
@@ -46,7 +51,7 @@ async function inspect(folder: string): Promise<Leftover | null> {
   };
 }
 
-/** What still runs: children the lease names, and those that were started too late to be named. */
+/** What still runs: children the lease names, those that were started too late to be named, and those that left their parents. */
 function headsOf(folder: string, lease: LeaseData | null): LeaseChild[] {
   const named = (lease?.children ?? []).filter(isRunning);
   const known = new Set(named.flatMap(({ pid }) => [pid, ...descendantsOf(pid).map((p) => p.pid)]));
@@ -55,14 +60,28 @@ function headsOf(folder: string, lease: LeaseData | null): LeaseChild[] {
     .flatMap(processesIn)
     .map((stray) => ({ ...stray, name: commandOf(stray.pid) ?? '' }))
     .filter(({ pid, name }) => !known.has(pid) && OUR_PROGRAMS.test(name));
-  return [...named, ...strays];
+  for (const { pid } of strays) known.add(pid);
+  const marked = markedProcesses(folder)
+    .filter(({ pid }) => !known.has(pid))
+    .map((one) => ({ ...one, name: commandOf(one.pid) ?? '' }));
+  return [...named, ...strays, ...marked];
 }
 
 /** Runs whose owner is dead. */
 export async function findLeftovers(cache: string): Promise<Leftover[]> {
   const names = await readdir(runsFolder(cache)).catch(() => []);
   const found = await Promise.all(names.map((name) => inspect(path.join(runsFolder(cache), name))));
-  return found.filter((leftover) => leftover !== null);
+  return [...found.filter((leftover) => leftover !== null), ...survivorsOf(cache)];
+}
+
+/** Processes of runs whose folder is gone already: they were being born while everything else was removed. */
+function survivorsOf(cache: string): Leftover[] {
+  return markedFolders()
+    .filter((folder) => path.dirname(folder) === runsFolder(cache) && !existsSync(folder))
+    .map((folder) => {
+      const runningChildren = headsOf(folder, null).map((child) => child.name);
+      return { runId: path.basename(folder), folder, lease: null, runningChildren };
+    });
 }
 
 /** SIGTERM, then SIGKILL after `graceMs`; PostgreSQL gets SIGQUIT, its order to drop everything. */
@@ -94,7 +113,11 @@ function isInside(folder: string, parent: string): boolean {
 /** Removes everything a dead run left. At most about 12 s, then it throws what it could not do. */
 export async function cleanLeftover(cache: string, leftover: Leftover): Promise<void> {
   const { folder, lease } = leftover;
-  await killAll(headsOf(folder, lease), 3_000);
+  for (let round = 1; round <= KILL_ROUNDS; round += 1) {
+    const heads = headsOf(folder, lease);
+    if (heads.length === 0) break;
+    await killAll(heads, round === 1 ? 3_000 : 0);
+  }
   const results = await Promise.allSettled([
     lease?.external.postgres ? dropSchema(lease.external.postgres) : null,
     lease?.external.redis ? dropKeys(lease.external.redis) : null,

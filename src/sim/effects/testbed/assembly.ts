@@ -185,7 +185,7 @@ export class Assembly {
       lease: this.#ground.lease,
       logFile: this.#logFile(name),
       signal: this.#signal,
-      limitMs: JOB_LIMIT_MS,
+      limitMs: job.limitMs ?? JOB_LIMIT_MS,
     });
   }
 
@@ -228,6 +228,7 @@ export class Assembly {
       runJob: async (role, params = {}) => {
         const job = this.#job(role);
         if (job !== undefined) await this.#runJob(job, params);
+        return job !== undefined;
       },
       stop: () => undo.run(),
     };

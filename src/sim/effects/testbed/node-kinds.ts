@@ -2,8 +2,13 @@
 import { createRegistry } from '../../registry.ts';
 import type { NodeKind } from './node.ts';
 import { postgresKind } from './nodes/postgres.ts';
+import { processKind } from './nodes/process.ts';
 import { redisKind } from './nodes/redis.ts';
 
 // Each kind knows the shape of its own spec alone; the registry hands it nothing else.
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous registry, keyed by the spec's own kind.
-export const NODE_KINDS = createRegistry<NodeKind<any>>('node', [postgresKind, redisKind]);
+export const NODE_KINDS = createRegistry<NodeKind<any>>('node', [
+  postgresKind,
+  redisKind,
+  processKind,
+]);

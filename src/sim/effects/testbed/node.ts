@@ -3,6 +3,7 @@
  * is one file in nodes/ and one line in node-kinds.ts. Everything it starts goes on the context's undo stack and into its
  * lease in the same tick.
  */
+import type { WorkCounter } from '../../pure/costs.ts';
 import type { NodeSpec, Topology } from '../../topology.ts';
 import type { DeathNotice } from '../process/child-process.ts';
 import type { ControlSignal } from '../process/controlled-process.ts';
@@ -35,15 +36,6 @@ export interface Member {
   restart(): Promise<void>;
   /** True, or why it cannot be said to be up. Bounded. */
   probe(): Promise<true | string>;
-}
-
-/** A count of work that only grows: statements, commands, bytes. */
-export interface WorkCounter {
-  readonly id: string;
-  readonly label: string;
-  readonly unit: 'count' | 'bytes';
-  /** Null: it could not be read. A cost nobody measured is never judged. */
-  readonly value: number | null;
 }
 
 /** What some kinds can do beside their processes; a fault that needs one that is missing is refused before the start. */
@@ -84,7 +76,7 @@ export interface RunningNode {
   readonly name: string;
   readonly kind: string;
   readonly region: string;
-  /** `18.4`, `redis 7.0.15`; null where there is none. */
+  /** `PostgreSQL 18.4`, `Redis 7.0.15`; null where there is none. */
   readonly version: string | null;
   /** Empty for a server of the operator's: it cannot be signalled. */
   readonly members: readonly Member[];

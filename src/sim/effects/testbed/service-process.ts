@@ -2,10 +2,8 @@
  * Runs a Node module of the platform as a child process, by the rules of process-contract.ts. The IPC channel
  * doubles as a lifeline: when this process dies, the channel closes and the child exits.
  */
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import http from 'node:http';
-import type { ProcessSpec } from '../../scenario.ts';
+import type { ModuleStep, ReadySign } from '../../topology.ts';
 import {
   type Child,
   ChildFailure,
@@ -16,17 +14,27 @@ import {
 import type { Lease } from '../process/lease.ts';
 import { distModule } from '../process/package-root.ts';
 import type { ProcessConfig, ReadyMessage } from './process-contract.ts';
+import { getStatus, probeSign } from './start/ready-sign.ts';
 
-const READY_LIMIT_MS = 20_000;
-const ANSWER_LIMIT_MS = 2_000;
+export const READY_LIMIT_MS = 20_000;
 
 export interface ServiceOptions {
-  readonly spec: ProcessSpec;
+  readonly spec: ModuleStep;
   readonly config: Omit<ProcessConfig, 'name' | 'params'>;
   readonly cores: string | null;
   readonly lease: Lease;
   readonly logFile: string;
   readonly signal?: AbortSignal | undefined;
+  /** From SIGTERM to SIGKILL; default 5,000. */
+  readonly killAfterMs?: number | undefined;
+  readonly maxLogBytes?: number;
+}
+
+export interface ReadyOptions {
+  /** Default: its message. Any other needs params.port. */
+  readonly ready?: ReadySign | undefined;
+  /** Default 20,000. */
+  readonly readyWithinMs?: number | undefined;
 }
 
 export interface ServiceProcess {
@@ -57,6 +65,8 @@ function launch(options: ServiceOptions): Promise<Child> {
     ipc: true,
     lease: options.lease,
     stopSignals: ['SIGTERM'],
+    killAfterMs: options.killAfterMs,
+    ...(options.maxLogBytes !== undefined && { maxLogBytes: options.maxLogBytes }),
   });
 }
 
@@ -65,21 +75,25 @@ function isReady(message: unknown): message is ReadyMessage {
   return type === 'ready' && typeof url === 'string';
 }
 
-/** Starts a long-running process and waits for its ready message. */
-export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
+/** Starts a long-running process and waits for its ready sign. */
+export async function startService(
+  options: ServiceOptions & ReadyOptions,
+): Promise<ServiceProcess> {
+  const sign = signOf(options);
   const child = await launch(options);
   let url: string | null = null;
   child.process.on('message', (message) => {
     if (isReady(message)) url = message.url;
   });
   try {
-    const limits = { limitMs: READY_LIMIT_MS, signal: options.signal };
-    const readyUrl = await untilReady(child, async () => url, limits);
+    const limits = { limitMs: options.readyWithinMs ?? READY_LIMIT_MS, signal: options.signal };
+    const probe = async () => (sign === null ? url : await sign.ready().then(() => sign.url));
+    const readyUrl = await untilReady(child, probe, limits);
     return {
       url: readyUrl,
       pid: child.pid,
       child,
-      answers: () => askHttp(readyUrl),
+      answers: sign?.answers ?? (async () => void (await getStatus(readyUrl))),
       stop: () => child.stop(),
     };
   } catch (error) {
@@ -88,10 +102,11 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
   }
 }
 
-async function askHttp(url: string): Promise<void> {
-  const request = http.get(url, { agent: false, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
-  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
-  response.destroy();
+/** Null: the message, which also tells the address. */
+function signOf({ ready, spec, logFile }: ServiceOptions & ReadyOptions) {
+  if (ready === undefined || 'message' in ready) return null;
+  const port = Number(spec.params?.port);
+  return { ...probeSign(ready, port, logFile), url: `http://127.0.0.1:${port}` };
 }
 
 /** Runs a process to its end. Anything but exit 0 within `limitMs` throws with its last lines. */

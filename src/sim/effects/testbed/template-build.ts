@@ -3,7 +3,7 @@
  * While building, fsync is off: nothing here is worth keeping after a crash, and the sync at the end makes it durable.
  */
 import path from 'node:path';
-import type { ProcessSpec } from '../../scenario.ts';
+import type { ModuleStep } from '../../topology.ts';
 import type { Lease } from '../process/lease.ts';
 import type { RunUser } from '../process/run-user.ts';
 import { createDataDirectory, syncDataDirectory } from './data-directory.ts';
@@ -42,7 +42,7 @@ export interface TemplateInput {
   readonly binaries: PostgresBinaries;
   readonly user: RunUser | null;
   readonly lease: Lease;
-  readonly steps: readonly ProcessSpec[];
+  readonly steps: readonly ModuleStep[];
   readonly seed: number;
   readonly logsFolder: string;
   readonly signal?: AbortSignal | undefined;

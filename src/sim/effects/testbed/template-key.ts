@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { ProcessSpec } from '../../scenario.ts';
+import type { ModuleStep } from '../../topology.ts';
 import { distModule, packageRoot } from '../process/package-root.ts';
 
 /** Raise when the way a template is built changes. */
@@ -20,7 +20,7 @@ async function sqlFiles(folder: string): Promise<string[]> {
 }
 
 export async function templateKey(options: {
-  steps: readonly ProcessSpec[];
+  steps: readonly ModuleStep[];
   seed: number;
   postgresVersion: string;
   servicesFolder?: string;

@@ -1,7 +1,7 @@
 /** Builds a scenario's data template ahead of its first run: for `platform setup`, outside any testbed. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { TestbedSpec } from '../../scenario.ts';
+import type { PostgresSpec } from '../../topology.ts';
 import { openCache } from '../process/cache.ts';
 import { createLease } from '../process/lease.ts';
 import { runUser } from '../process/run-user.ts';
@@ -18,7 +18,7 @@ export const DATA_SEED = 1;
 export interface PrepareOptions {
   /** Names the lease while the template is built. */
   readonly runId: string;
-  readonly spec: TestbedSpec['postgres'];
+  readonly spec: PostgresSpec;
   readonly onNote: (text: string) => void;
   readonly signal?: AbortSignal;
   readonly env?: NodeJS.ProcessEnv;
@@ -38,7 +38,7 @@ export async function prepareTemplate(options: PrepareOptions): Promise<Template
       binaries,
       user,
       lease,
-      steps: options.spec.template,
+      steps: options.spec.template ?? [],
       seed: DATA_SEED,
       logsFolder,
       signal: options.signal,

@@ -49,8 +49,8 @@ export interface Testbed extends FaultTargets {
   readonly lease: Lease;
   /** Path of a log in the log folder. */
   logFile(name: string): string;
-  /** Runs the job of a role to its end; `params` are added to its own. Does nothing where the topology has none. */
-  runJob(role: JobSpec['role'], params?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Runs the job of a role to its end; `params` are added to its own. False where the topology has none. */
+  runJob(role: JobSpec['role'], params?: Readonly<Record<string, unknown>>): Promise<boolean>;
   /** Stops everything and proves it: processes gone, ports closed, folders and schema removed. Idempotent. */
   stop(): Promise<void>;
 }

@@ -12,9 +12,15 @@ import { runUser } from '../process/run-user.ts';
 import { Undo } from '../process/undo.ts';
 import { Assembly } from './assembly.ts';
 import { explainDiskFull } from './disk-space.ts';
+import type { RunningNode } from './node.ts';
 import type { Testbed, TestbedOptions } from './testbed-types.ts';
 
 export type { LoadTarget, Testbed, TestbedOptions } from './testbed-types.ts';
+
+/** The PostgreSQL whose CPU is held and whose statements are read: the first of the topology; null where there is none. */
+export function databaseOf({ nodes }: Pick<Testbed, 'nodes'>): RunningNode | null {
+  return [...nodes.values()].find(({ kind }) => kind === 'postgres') ?? null;
+}
 
 /** Removes what killed runs left on this machine. Call it before a run. */
 export async function cleanBefore(

@@ -267,26 +267,31 @@ describe('a cut reply', () => {
     ]);
   });
 
-  it('lets earlier replies of a pipeline through, and later requests not', async () => {
-    const { port: upstream, seen } = await paths();
-    const { proxy, port } = await proxied(upstream);
-    await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 3 });
-    const cut: string[] = [];
-    proxy.onDecision(({ detail }) => cut.push(detail!.replace(/.*: GET /, '')));
-    const client = await rawClient(port);
-    client.send(['/1', '/2', '/3', '/4', '/5'].map(get).join(''));
-    expect(await client.fate(5_000)).toBe('ECONNRESET');
-    const phase = Number(cut[0]!.slice(1));
-    expect(seen).toEqual(['/1', '/2', '/3'].slice(0, phase).map((path) => `GET ${path}`));
-    const got = [...client.received().matchAll(/\r\n\r\n(\/\d)/g)].map((match) => match[1]);
-    // A reset overtakes what the client has not read; nothing of the cut reply may be there.
-    expect(
-      ['/1', '/2', '/3']
-        .slice(0, phase - 1)
-        .join()
-        .startsWith(got.join()),
-    ).toBe(true);
-  });
+  it.each([1, 2, 4])(
+    'lets earlier replies of a pipeline through, and later requests not, seed %i',
+    async (seed) => {
+      const { port: upstream, seen } = await paths();
+      const { proxy, port } = await proxied(upstream, seed);
+      await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 3 });
+      const cut: string[] = [];
+      proxy.onDecision(({ detail }) => cut.push(detail!.replace(/.*: GET /, '')));
+      const client = await rawClient(port);
+      client.send(['/1', '/2', '/3', '/4', '/5'].map(get).join(''));
+      const fate = await client.fate(5_000);
+      const phase = Number(cut[0]!.slice(1));
+      // libuv reports a reset that arrives together with data as an end.
+      expect(phase === 1 ? ['ECONNRESET'] : ['ECONNRESET', 'end']).toContain(fate);
+      expect(seen).toEqual(['/1', '/2', '/3'].slice(0, phase).map((path) => `GET ${path}`));
+      const got = [...client.received().matchAll(/\r\n\r\n(\/\d)/g)].map((match) => match[1]);
+      // A reset overtakes what the client has not read; nothing of the cut reply may be there.
+      expect(
+        ['/1', '/2', '/3']
+          .slice(0, phase - 1)
+          .join()
+          .startsWith(got.join()),
+      ).toBe(true);
+    },
+  );
 
   it('is cut without a reply as well, after a while', async () => {
     const upstream = await bed.serve(() => {});

@@ -42,7 +42,7 @@ afterAll(() => bed?.stop());
 test('both say what they are', async () => {
   expect(startMs).toBeLessThan(60_000);
   expect(primary).toMatchObject({ name: 'eu.postgres', kind: 'postgres', region: 'eu' });
-  expect(primary.version).toMatch(/^\d+\.\d+$/);
+  expect(primary.version).toMatch(/^PostgreSQL \d+\.\d+$/);
   expect(primary.members.map(({ name }) => name)).toEqual(['eu.postgres']);
   expect(primary.address.namespace).toBe('platform');
   expect(primary.address.urls).toEqual([primary.address.url]);

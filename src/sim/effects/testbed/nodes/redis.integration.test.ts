@@ -46,7 +46,7 @@ test('each says what it is', async () => {
   expect(namesOf(pair)).toEqual(['pair.1', 'pair.2']);
   expect(namesOf(cluster)).toEqual([1, 2, 3, 4, 5, 6].map((index) => `shards.${index}`));
   for (const node of [single, pair, cluster]) {
-    expect(node.version).toMatch(/^(redis|valkey) \d/);
+    expect(node.version).toMatch(/^(Redis|Valkey) \d/);
     expect(node.address.namespace).toMatch(/^ps:node-.*:$/);
     expect(node.address.urls).toEqual(node.members.map(({ url }) => url));
     expect(node.address.url).toBe(node.address.urls[0]);

@@ -1,7 +1,7 @@
 /** Starts what a node of kind `postgres` says: the operator's server, one of our own, or a standby of one of our own. */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import { LABELS } from '../../../pure/costs.ts';
+import type { WorkCounter } from '../../../pure/costs.ts';
 import type { ModuleStep, PostgresSpec } from '../../../topology.ts';
 import { readPostgres } from '../../observe/work-counters.ts';
 import type { ControlSignal } from '../../process/controlled-process.ts';
@@ -9,21 +9,14 @@ import { parseCoreList } from '../../process/pin-plan.ts';
 import { childrenOf } from '../../process/process-table.ts';
 import { syncDataDirectory } from '../data-directory.ts';
 import { claimPostgres } from '../external.ts';
-import type {
-  Address,
-  Member,
-  NodeCapabilities,
-  NodeContext,
-  RunningNode,
-  WorkCounter,
-} from '../node.ts';
+import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
+import { memberOf } from '../nodes/member.ts';
 import { strikeBackend } from '../postgres-backend.ts';
 import { preparePostgres } from '../postgres-binaries.ts';
 import { copyTemplate } from '../postgres-template.ts';
 import { withSearchPath } from '../search-path.ts';
 import { runOneShot } from '../service-process.ts';
 import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../template-build.ts';
-import { storeMember } from './member.ts';
 import { delayReplay, isInRecovery, isStreaming, readLag } from './postgres-replication.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { PrimaryGroup, type Replicating } from './primary-group.ts';
@@ -69,10 +62,10 @@ export class PostgresNode implements RunningNode {
     const { server, group, spec, cores } = options;
     this.name = server.name;
     this.region = spec.region ?? 'local';
-    this.version = server.binaries.version;
+    this.version = `PostgreSQL ${server.binaries.version}`;
     this.server = server;
     this.group = group;
-    this.members = [storeMember(server.process, server.url, () => group.isInRole(server))];
+    this.members = [memberOf(server.process, server.url, () => group.isInRole(server))];
     this.cores = cores ?? 'any';
     this.coreCount = cores === null ? availableParallelism() : parseCoreList(cores).length;
     this.capabilities = {
@@ -109,18 +102,16 @@ function addressOf(server: PostgresServer): Address {
 /** A server that cannot be read leaves its counters null: a cost nobody measured is never judged. */
 async function workOf(url: string): Promise<WorkCounter[]> {
   const read = await readPostgres(url).catch(() => null);
-  const [statements, statementUnit] = LABELS.statements;
-  const [written, walUnit] = LABELS.walBytes;
   return [
     {
       id: 'statements',
-      label: statements,
-      unit: statementUnit,
+      label: 'SQL statements',
+      unit: 'count',
       value: read?.statements ?? null,
     },
     read?.isStandby
-      ? { id: 'walReceivedBytes', label: 'WAL received', unit: walUnit, value: read.walBytes }
-      : { id: 'walBytes', label: written, unit: walUnit, value: read?.walBytes ?? null },
+      ? { id: 'walReceivedBytes', label: 'WAL received', unit: 'bytes', value: read.walBytes }
+      : { id: 'walBytes', label: 'WAL written', unit: 'bytes', value: read?.walBytes ?? null },
   ];
 }
 
@@ -228,7 +219,7 @@ async function claimNode(
     name,
     kind: 'postgres',
     region: spec.region ?? 'local',
-    version: claimed.version,
+    version: `PostgreSQL ${claimed.version}`,
     members: [],
     address: { url: claimed.url, urls: [claimed.url], namespace: claimed.schema },
     pids: postmasterPid === null ? null : () => [postmasterPid, ...childrenOf(postmasterPid)],

@@ -1,19 +1,12 @@
 /** Starts what a node of kind `redis` says: the operator's server, or one, a pair or a cluster of our own. */
 import { availableParallelism } from 'node:os';
-import { LABELS } from '../../../pure/costs.ts';
+import type { WorkCounter } from '../../../pure/costs.ts';
 import type { RedisSpec } from '../../../topology.ts';
 import { readRedis } from '../../observe/work-counters.ts';
 import { parseCoreList } from '../../process/pin-plan.ts';
 import { claimRedis, prefixOf } from '../external.ts';
-import type {
-  Address,
-  Member,
-  NodeCapabilities,
-  NodeContext,
-  RunningNode,
-  WorkCounter,
-} from '../node.ts';
-import { storeMember } from './member.ts';
+import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
+import { memberOf } from '../nodes/member.ts';
 import { PrimaryGroup } from './primary-group.ts';
 import { clusterFailover, formCluster, isClusterOkAt } from './redis-cluster.ts';
 import { isRedisPrimary, isRedisReplica } from './redis-replication.ts';
@@ -57,14 +50,14 @@ function nodeOf(
   const { isUp, current } = more;
   const cores = context.cores?.rest ?? null;
   const members = servers.map(
-    (server): Member => storeMember(server.process, server.url, isUp && (() => isUp(server))),
+    (server): Member => memberOf(server.process, server.url, isUp && (() => isUp(server))),
   );
   const urls = servers.map(({ url }) => url);
   return {
     name,
     kind: 'redis',
     region: spec.region ?? 'local',
-    version: servers[0]!.version,
+    version: productName(servers[0]!.version),
     members,
     get address(): Address {
       return { url: current?.().url ?? urls[0]!, urls, namespace: prefixOf(context.runId) };
@@ -128,7 +121,7 @@ async function claimNode(
     name,
     kind: 'redis',
     region: spec.region ?? 'local',
-    version,
+    version: productName(version),
     members: [],
     address: { url, urls: [url], namespace: prefix },
     pids: null,
@@ -141,10 +134,13 @@ async function claimNode(
 
 /** Null when one of the servers cannot be read: a sum without it would say that less was done. */
 async function workOf(urls: readonly string[]): Promise<WorkCounter[]> {
-  const [label, unit] = LABELS.redisCommands;
   const value = await Promise.all(urls.map(readRedis)).then(
     (counts) => counts.reduce((sum, count) => sum + count, 0),
     () => null,
   );
-  return [{ id: 'redisCommands', label, unit, value }];
+  return [{ id: 'redisCommands', label: 'Redis commands', unit: 'count', value }];
 }
+
+/** `Redis 7.0.15`, `Valkey 8.1.1` */
+const productName = (version: string): string =>
+  version.replace(/^[a-z]/, (first) => first.toUpperCase());

@@ -1,0 +1,161 @@
+/** Every kind of block as HTML. */
+import type { Result } from '../../sim/result.ts';
+import { blocksFor, tableFor } from '../block-selection.ts';
+import type {
+  Block,
+  Blocks,
+  Column,
+  Columns,
+  Figure,
+  Figures,
+  Group,
+  Matrix,
+  Pairs,
+  Table,
+} from '../blocks.ts';
+import type { LegendItem } from '../charts/palette.ts';
+import { bound, instantText, sentence } from '../format.ts';
+import { type Inline, judged } from '../inline.ts';
+import type { NamedArm } from '../rows.ts';
+import { exitText, expectationText, verdictMark } from '../wording.ts';
+import { inlineHtml } from './inline.ts';
+import { html, type Markup, raw } from './markup.ts';
+
+export function blocksHtml(blocks: Blocks): Markup {
+  const parts = blocksFor('html', blocks).map((block) => blockHtml(block).markup);
+  return raw(parts.join('\n'));
+}
+
+function blockHtml(block: Block): Markup {
+  switch (block.kind) {
+    case 'headline':
+      return headlineHtml(block.result);
+    case 'paragraph':
+      return html`<p${block.style !== undefined && raw(` class="${PARAGRAPH_CLASSES[block.style]}"`)}>${inlineHtml(block.content)}</p>`;
+    case 'arms':
+      return html`<div class="arms text">${block.arms.map(armHtml)}</div>`;
+    case 'pairs':
+      return pairsHtml(block);
+    case 'list': {
+      const items = block.items.map(([content]) => html`<li>${inlineHtml(content)}</li>`);
+      return block.isOrdered ? html`<ol>${items}</ol>` : html`<ul>${items}</ul>`;
+    }
+    case 'table':
+    case 'matrix':
+      return tableHtml(block);
+    case 'figure':
+      return figureHtml(block);
+    case 'figures':
+      return figuresHtml(block);
+    case 'details':
+      return html`<details${block.isOpen && raw(' open')}><summary>${inlineHtml(block.summary)}</summary>${blockHtml(block.body)}</details>`;
+    case 'code':
+      return html`<pre tabindex="0">${block.text}</pre>`;
+    case 'columns':
+      return columnsHtml(block);
+    default:
+      return block satisfies never;
+  }
+}
+
+const PARAGRAPH_CLASSES = {
+  note: 'note',
+  big: 'big',
+  below: 'note below',
+  banner: 'banner',
+  alert: 'banner bad',
+} as const;
+
+/** A sentence about three arms is too long to be set in the largest size. */
+const LONG_SENTENCE = 120;
+
+function headlineHtml(result: Result): Markup {
+  const { verdict, sentence: said } = result;
+  return html`<div class="top"><span><b>platform sim</b> ${result.scenario}</span><span>${instantText(result.startedAt)}, run ${result.runId}</span></div>
+<p class="badge ${verdict}"><span>${verdictMark(verdict)} ${verdict.toUpperCase()}</span><small>${exitText(result.exitCode)}</small></p>
+<h1${said.length > LONG_SENTENCE && raw(' class="long"')}>${bound(said)}</h1>`;
+}
+
+function armHtml({ name, arm }: NamedArm): Markup {
+  return html`<div><p><b class="${name}-ink">${name}</b> ${inlineHtml(judged(arm.verdict, expectationText(arm)))}</p>
+<p class="note">${bound(sentence(arm.reason))} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`;
+}
+
+function pairsHtml({ style, pairs }: Pairs): Markup {
+  const rows = pairs.map(([label, content]) => [inlineHtml(label), inlineHtml(content)] as const);
+  if (style === undefined || style === 'words')
+    return html`<dl class="pairs ${style ?? ''}">${rows.map(([label, content]) => html`<dt>${label}</dt><dd>${content}</dd>`)}</dl>`;
+  const gap = style === 'lede' ? '' : '\n';
+  const each = style === 'keys compared' && raw(' class="each"');
+  return html`<dl class="${style}">${gap}${rows.map(([label, content]) => html`<div><dt>${label}</dt><dd${each}>${content}</dd></div>${gap}`)}</dl>`;
+}
+
+/** The first cell of a row is its header. Scrolls in itself when the page is too narrow. */
+function tableHtml(block: Table | Matrix): Markup {
+  const { label, columns, rows } = tableFor('html', block);
+  const cell = (content: Inline, index: number) =>
+    index === 0
+      ? html`<th scope="row"${classOf(columns[0])}>${inlineHtml(content)}</th>`
+      : html`<td${classOf(columns[index])}>${inlineHtml(content)}</td>`;
+  return html`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
+<thead><tr>${columns.map((column) => html`<th scope="col"${classOf(column)}>${titleHtml(column)}</th>`)}</tr></thead>
+<tbody>${rows.map(({ cells, isTotal = false }) => html`<tr${isTotal && raw(' class="total"')}>${cells.map(cell)}</tr>\n`)}</tbody>
+</table></div>`;
+}
+
+function classOf({ isNumeric, isOptional }: Partial<Column> = {}): Markup | false {
+  const classes = [...(isNumeric ? ['num'] : []), ...(isOptional ? ['limit'] : [])].join(' ');
+  return classes !== '' && raw(` class="${classes}"`);
+}
+
+function titleHtml({ title, arm, about }: Column): Markup {
+  if (arm === undefined) return inlineHtml(title);
+  return html`<span class="${arm}-ink">${arm}</span>${about !== undefined && html` <span class="about">${about}</span>`}`;
+}
+
+function legendHtml(items: readonly LegendItem[]): Markup {
+  return html`<ul class="legend">${items.map(
+    ({ role, text, shape = '' }) =>
+      html`<li><span class="key ${shape}" style="--c:var(--${role})"></span>${text}</li>`,
+  )}</ul>`;
+}
+
+function captionHtml(caption: Inline): Markup | false {
+  return caption !== undefined && html`<figcaption>${inlineHtml(caption)}</figcaption>`;
+}
+
+function figureHtml({ legend, chart, caption, beside }: Figure): Markup {
+  const drawing = chart();
+  const width = beside === undefined && raw(' style="max-width:760px"');
+  const figure =
+    drawing !== null &&
+    html`<figure${width}>${legendHtml(legend)}${drawing}${captionHtml(caption)}</figure>`;
+  if (beside === undefined) return html`${figure}`;
+  return html`<div class="beside${beside.isBelow && ' stacked'}">${figure}<div>${tableHtml(beside.block)}</div></div>`;
+}
+
+function figuresHtml({ legend, charts, numbered, isKept }: Figures): Markup {
+  const isStacked = numbered !== undefined;
+  const columns = isStacked
+    ? ' single stacked'
+    : (['', ' single', '', ' three'][charts.length] ?? '');
+  const drawings = html`<div class="arms${columns}">${charts.map(
+    ({ arm: { name, arm }, chart, caption }) =>
+      html`<figure><div class="arm-name"><b class="${name}-ink">${name}</b><span>${arm.design}</span></div>${chart()}${captionHtml(caption)}</figure>`,
+  )}</div>`;
+  const names =
+    isStacked && html`<ol class="numbered">${numbered.map((name) => html`<li>${name}</li>`)}</ol>`;
+  if (!isKept) return html`${legendHtml(legend)}${names}${drawings}`;
+  return html`<div class="keep${isStacked && ' tall'}">${legendHtml(legend)}\n${names}${drawings}</div>`;
+}
+
+function columnsHtml({ columns }: Columns): Markup {
+  const filled = columns
+    .map((groups) => groups.filter(({ blocks }) => blocksFor('html', blocks).length > 0))
+    .filter((groups) => groups.length > 0);
+  const group = ({ heading, blocks }: Group, index: number) =>
+    html`${index > 0 && '\n'}<h3${index > 0 && raw(' style="margin-top:20px"')}>${heading}</h3>${blocksHtml(blocks)}`;
+  const column = (groups: readonly Group[], index: number) =>
+    html`${index > 0 && '\n'}<div>${groups.map(group)}</div>`;
+  return html`<div class="facts" style="margin-top:24px">${filled.map(column)}</div>`;
+}

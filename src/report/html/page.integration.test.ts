@@ -1,0 +1,153 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  abortedResult,
+  brokenResult,
+  emptyResult,
+  hostileResult,
+} from '../fixtures/edge-results.ts';
+import { manyNodesResult } from '../fixtures/many-nodes.ts';
+import { turn1Result } from '../fixtures/turn1-result.ts';
+import { turn4Result } from '../fixtures/turn4-result.ts';
+import { renderHtml } from './page.ts';
+
+const executablePath = process.env.PLATFORM_CHROMIUM ?? '/usr/bin/chromium';
+const results = {
+  turn1Result,
+  turn4Result,
+  brokenResult,
+  hostileResult,
+  emptyResult,
+  abortedResult,
+  manyNodesResult,
+};
+
+interface Seen {
+  readonly hidden: readonly string[];
+  readonly sections: number;
+  readonly charts: number;
+  readonly overflow: number;
+  readonly background: string;
+  readonly escaped: readonly string[];
+  readonly unresolved: number;
+}
+
+/** Runs in the page, as text because this project has no DOM types: what a reader would trip over. */
+const INSPECT = `(() => {
+  const root = document.documentElement;
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const visible = (element) => {
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && box.height > 0;
+  };
+  const unpainted = (name) => all('svg [' + name + '^="var"]')
+    .filter((element) => getComputedStyle(element)[name] === 'none').length;
+  return {
+    hidden: all('section').filter((item) => !visible(item)).map(({ id }) => id),
+    sections: all('section').length,
+    charts: all('figure svg').filter(visible).length,
+    overflow: root.scrollWidth - root.clientWidth,
+    background: getComputedStyle(document.body).backgroundColor,
+    escaped: all('main svg, h1, p, figure, dl, pre, .scroll')
+      .filter(visible)
+      .filter((element) => element.closest('.scroll') === null || element.matches('.scroll'))
+      .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 1)
+      .map((element) => element.outerHTML.slice(0, 80)),
+    unresolved: unpainted('fill') + unpainted('stroke'),
+  };
+})()`;
+
+describe('the page in Chromium', () => {
+  let browser: Browser;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'platform-report-'));
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function open(
+    name: keyof typeof results,
+    options: { width: number; colorScheme: 'light' | 'dark' },
+  ) {
+    const file = join(folder, `${name}.html`);
+    await writeFile(file, renderHtml(results[name]));
+    const { width, colorScheme } = options;
+    const context = await browser.newContext({
+      viewport: { width, height: 900 },
+      colorScheme,
+      offline: true,
+    });
+    try {
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      const requests: string[] = [];
+      page.on('console', (message) => complaints.push(message.text()));
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('request', (request) => requests.push(request.url()));
+      const url = pathToFileURL(file).href;
+      await page.goto(url, { timeout: 20_000 });
+      return {
+        complaints,
+        requests: requests.filter((to) => to !== url),
+        ...((await page.evaluate(INSPECT)) as Seen),
+      };
+    } finally {
+      await context.close();
+    }
+  }
+
+  const views = [1200, 390].flatMap((width) =>
+    (['light', 'dark'] as const).map((colorScheme) => ({ width, colorScheme })),
+  );
+
+  it.each(views)('shows everything and asks for nothing: $width px, $colorScheme', async (view) => {
+    const seen = await open('turn4Result', view);
+    expect(seen.complaints).toEqual([]);
+    expect(seen.requests).toEqual([]);
+    expect(seen.sections).toBe(13);
+    expect(seen.hidden).toEqual([]);
+    // Spectrum, capacity, one error chart; timeline, heat map and CPU for two arms.
+    expect(seen.charts).toBe(9);
+    expect(seen.overflow).toBe(0);
+    expect(seen.escaped).toEqual([]);
+    expect(seen.unresolved).toBe(0);
+    const [red = 0] = (seen.background.match(/\d+/g) ?? []).map(Number);
+    expect(red > 128).toBe(view.colorScheme === 'light');
+  });
+
+  it.each(views)('shows a drill: $width px, $colorScheme', async (view) => {
+    const seen = await open('turn1Result', view);
+    expect(seen.complaints).toEqual([]);
+    expect(seen.requests).toEqual([]);
+    expect(seen.sections).toBe(12);
+    expect(seen.hidden).toEqual([]);
+    // Spectrum, two error charts; timeline, heat map and CPU for three arms.
+    expect(seen.charts).toBe(12);
+    expect(seen.overflow).toBe(0);
+    expect(seen.escaped).toEqual([]);
+    expect(seen.unresolved).toBe(0);
+  });
+
+  const edges = (
+    ['brokenResult', 'hostileResult', 'emptyResult', 'abortedResult', 'manyNodesResult'] as const
+  ).flatMap((name) => [1200, 390].map((width) => ({ name, width })));
+
+  it.each(edges)('holds together at the edges: $name, $width px', async ({ name, width }) => {
+    const seen = await open(name, { width, colorScheme: 'light' });
+    expect(seen.complaints).toEqual([]);
+    expect(seen.requests).toEqual([]);
+    expect(seen.hidden).toEqual([]);
+    expect(seen.overflow).toBe(0);
+    expect(seen.escaped).toEqual([]);
+  });
+});

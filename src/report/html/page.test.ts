@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import {
+  abortedResult,
+  brokenResult,
+  emptyResult,
+  hostileResult,
+} from '../fixtures/edge-results.ts';
+import { turn1Result } from '../fixtures/turn1-result.ts';
+import { turn4Result } from '../fixtures/turn4-result.ts';
+import { renderHtml } from './page.ts';
+
+const sections = (page: string) =>
+  [...page.matchAll(/<section id="([\w-]+)"/g)].map(([, id]) => id);
+const ids = (page: string) => [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id!);
+
+describe('renderHtml', () => {
+  const all = { turn1Result, turn4Result, abortedResult, emptyResult, brokenResult, hostileResult };
+
+  it.each(Object.entries(all))(
+    'is one small file without script or request: %s',
+    (_name, result) => {
+      const page = renderHtml(result);
+      expect(Buffer.byteLength(page)).toBeLessThan(500_000);
+      expect(page).not.toMatch(/<(?:script|img|iframe|link|object|embed|base|form)\b/i);
+      expect(page).not.toMatch(/\s(?:src|srcset|action|data)\s*=\s*"/i);
+      expect(page).not.toMatch(/\shref="(?!#)/i);
+      expect(page).not.toMatch(/@import|url\((?!#)/i);
+      expect(page).not.toMatch(/<[^>]+\son\w+\s*=/i);
+    },
+  );
+
+  it.each(Object.entries(all))(
+    'gives the same bytes every time, and every id once: %s',
+    (_name, result) => {
+      const page = renderHtml(result);
+      expect(renderHtml(result)).toBe(page);
+      expect(new Set(ids(page)).size).toBe(ids(page).length);
+      for (const [, id] of page.matchAll(/url\(#([^)]+)\)/g)) expect(ids(page)).toContain(id);
+      for (const [, id] of page.matchAll(/href="#([^"]+)"/g)) expect(ids(page)).toContain(id);
+      expect(page).not.toMatch(/zr\d|ecmeta|#0a0b|NaN|undefined|\[object/);
+    },
+  );
+
+  it('has every section of a full run, in reading order', () => {
+    expect(sections(renderHtml(turn4Result))).toEqual([
+      'slos',
+      'documented',
+      'invariants',
+      'spectrum',
+      'timeline',
+      'heat',
+      'errors',
+      'capacity',
+      'resources',
+      'diagnosis',
+      'validity',
+      'calibration',
+      'reproduce',
+    ]);
+  });
+
+  it('has the sections of a drill, and none of an incident', () => {
+    expect(sections(renderHtml(turn1Result))).toEqual([
+      'slos',
+      'invariants',
+      'costs',
+      'spectrum',
+      'timeline',
+      'phases',
+      'faults',
+      'heat',
+      'errors',
+      'resources',
+      'validity',
+      'reproduce',
+    ]);
+  });
+
+  it("begins with the checkers' figures, arm beside arm", () => {
+    const page = renderHtml(turn1Result);
+    const header = page.slice(page.indexOf('<header>'), page.indexOf('</header>'));
+    expect(header).toMatch(/Accepted after an acknowledged logout.*>0<.*>2,912<.*>0</);
+    expect(header).toMatch(/Longest revocation lag.*>41\.2 s</);
+    expect(header).toMatch(/SQL statements per operation.*>2\.04</);
+  });
+
+  it('shows a drill that ended early up to where it came', () => {
+    const { before, sample } = turn1Result.arms;
+    const short = { ...sample!, phases: sample!.phases.slice(0, 3), faults: [], recovery: [] };
+    const page = renderHtml({
+      ...turn1Result,
+      aborted: true,
+      arms: { before: before!, sample: short },
+    });
+    expect(page.match(/not reached/g)).toHaveLength(9 + 4);
+  });
+
+  it('names in its phase a fault that is called otherwise', () => {
+    const arm = turn1Result.arms.after!;
+    const faults = arm.faults.map((fault) => ({ ...fault, name: `the ${fault.name}` }));
+    const page = renderHtml({ ...turn1Result, arms: { after: { ...arm, faults } } });
+    expect(page).toContain('fault: the redis-kill</span>');
+    expect(renderHtml(turn1Result)).not.toContain('>fault: ');
+  });
+
+  it('draws no limit of a part over the whole', () => {
+    const page = renderHtml(turn1Result);
+    expect(page).not.toContain('under the stair');
+    expect(page).not.toContain('p99 limit');
+    expect(renderHtml(turn4Result)).toContain('under the stair');
+  });
+
+  it('says in words that a fault missed, did not heal or was never recovered from', () => {
+    const { after } = turn1Result.arms;
+    const [first, second, ...rest] = after!.faults;
+    const faults = [
+      { ...first!, outcome: 'missed' as const },
+      { ...second!, outcome: 'not healed' as const },
+      ...rest,
+    ];
+    const page = renderHtml({ ...turn1Result, arms: { after: { ...after!, faults } } });
+    expect(page).toContain('? missed');
+    expect(page).toContain('? not healed');
+    expect(renderHtml(turn1Result)).toContain('back in tolerance <b class="fail">never</b>');
+  });
+
+  it('leaves out what has no data', () => {
+    expect(sections(renderHtml(abortedResult))).toEqual(['reproduce']);
+    expect(sections(renderHtml(emptyResult))).toEqual(['slos', 'reproduce']);
+    expect(sections(renderHtml(brokenResult))).not.toContain('diagnosis');
+  });
+
+  it('says so when a run is partial, quick or failed', () => {
+    const page = renderHtml(abortedResult);
+    expect(page).toContain('<b>Aborted.</b>');
+    expect(page).toContain('<b>Quick run.</b> A quarter of the rows');
+    expect(renderHtml(brokenResult)).toContain('<code>after.invariant.audit-once</code>');
+    expect(renderHtml(turn4Result)).not.toContain('class="banner');
+  });
+
+  it('has room for a third arm', () => {
+    const { before, after } = turn4Result.arms;
+    const page = renderHtml({
+      ...turn4Result,
+      arms: { before: before!, sample: after!, after: after! },
+    });
+    expect(page).toContain('id="timeline-sample-w-title"');
+    expect(page).toContain('class="beside stacked"');
+  });
+
+  it('states errors in words when there are none', () => {
+    expect(renderHtml(brokenResult)).toContain('No errors in 3,180 operations.');
+  });
+
+  it('keeps hostile text as text', () => {
+    const page = renderHtml(hostileResult);
+    expect(page).toContain('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;');
+    expect([...page].every((char) => char >= ' ' || char === '\n' || char === '\t')).toBe(true);
+  });
+
+  it('stays small when a run is long', () => {
+    const arm = turn4Result.arms.before!;
+    const repeat = <T>(items: readonly T[]) => Array.from({ length: 40 }, () => items).flat();
+    const points = repeat(arm.timeline.points).map((point, index) => ({
+      ...point,
+      atUs: index * 1_000_000,
+    }));
+    const heatMap = {
+      ...arm.heatMap!,
+      columns: points.length,
+      counts: arm.heatMap!.counts.map(repeat),
+    };
+    const long = { ...arm, timeline: { ...arm.timeline, points }, heatMap };
+    const page = renderHtml({ ...turn4Result, arms: { before: long, sample: long, after: long } });
+    expect(Buffer.byteLength(page)).toBeLessThan(500_000);
+  });
+
+  it('matches the golden file', async () => {
+    await expect(renderHtml(turn4Result)).toMatchFileSnapshot('../golden/turn4.report.html.golden');
+  });
+});

@@ -1,0 +1,44 @@
+/**
+ * The report as one offline page: no script, no request, charts as inline SVG. A pure function of the result:
+ * the same result gives the same bytes. A section without data is left out.
+ */
+import type { Result } from '../../sim/result.ts';
+import { sectionsFor } from '../block-selection.ts';
+import { sections } from '../sections.ts';
+import { blocksHtml } from './block.ts';
+import { inlineHtml } from './inline.ts';
+import { html, raw } from './markup.ts';
+import { STYLE } from './style.ts';
+
+/** The page may load nothing, and a browser enforces it. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+export function renderHtml(result: Result, renderers = sections): string {
+  const { head, body } = sectionsFor('html', result, renderers);
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${result.verdict}: ${result.scenario} ${result.title}</title>
+<style>${raw(STYLE)}</style>
+</head>
+<body>
+<svg class="skip" aria-hidden="true" focusable="false"><defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V6" stroke="var(--hatch)" stroke-width="1.6"/></pattern></defs></svg>
+<div class="page">
+<header>
+${head.map(({ blocks }) => blocksHtml(blocks))}
+<nav aria-label="Sections">${body.map(({ id, title, short }) => html`<a href="#${id}">${short ?? inlineHtml(title)}</a>`)}</nav>
+</header>
+<main>
+${body.map(({ id, title, blocks }) => html`<section id="${id}" aria-labelledby="${id}-h"><h2 id="${id}-h">${inlineHtml(title)}</h2>\n${blocksHtml(blocks)}</section>\n`)}
+</main>
+<footer>Every number on this page is in <code>result.json</code> beside it; <code>platform report</code> makes the page again from that file, byte for byte.</footer>
+</div>
+</body>
+</html>
+`;
+  return page.markup;
+}

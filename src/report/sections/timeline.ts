@@ -1,0 +1,81 @@
+/** How the arms behaved over time, and what their phases were for. */
+import {
+  type Block,
+  details,
+  type Figures,
+  intro,
+  numeric,
+  only,
+  type Run,
+  type Section,
+  table,
+} from '../blocks.ts';
+import type { LegendItem } from '../charts/palette.ts';
+import { sloSteps } from '../charts/spectrum.ts';
+import { isCrowded, sharedLatencyScale, timelineChart } from '../charts/timeline.ts';
+import { instantOffsetText } from '../format.ts';
+import { byMedium } from '../inline.ts';
+import { isPhased, type NamedArm } from '../rows.ts';
+
+export function timeline({ arms }: Run): Section | null {
+  const drawn = arms.filter(({ arm }) => arm.timeline.points.length > 0);
+  if (drawn.length === 0) return null;
+  return {
+    id: 'timeline',
+    // Without charts, the phases are what is left.
+    title: byMedium('Timeline', 'Phases'),
+    short: 'Timeline',
+    blocks: [
+      intro(
+        'All arms share the latency axis; rates start at zero. The p99 of a second with few answers is its slowest answer.',
+      ),
+      only('html', charts(drawn)),
+      phaseTable(arms),
+    ],
+  };
+}
+
+function charts(drawn: readonly NamedArm[]): Figures {
+  const scale = sharedLatencyScale(drawn);
+  const isStacked = isCrowded(drawn);
+  const names = drawn.map(({ arm }) => arm.phases.map(({ name }) => name));
+  const longest = names.reduce((most, found) => (found.length > most.length ? found : most));
+  const legend: LegendItem[] = [{ role: 'muted', text: 'offered', shape: 'dash' }];
+  for (const { name } of drawn) {
+    legend.push({ role: name, text: `${name}: completed, p99, in flight` });
+    legend.push({ role: `${name}-soft`, text: `${name}: p50`, shape: 'thin' });
+  }
+  const hasLimit = drawn.some(({ arm }) => sloSteps(arm.slos).length > 0);
+  if (hasLimit) legend.push({ role: 'slo', text: 'p99 limit', shape: 'dash' });
+  legend.push({ role: 'idle', text: 'not judged', shape: 'hatched' });
+  const hasFaults = drawn.some(({ arm }) => arm.faults.length > 0);
+  if (hasFaults) legend.push({ role: 'fault', text: 'fault', shape: 'box' });
+  return {
+    kind: 'figures',
+    legend,
+    charts: drawn.map((arm) => ({ arm, chart: () => timelineChart(arm, scale, isStacked) })),
+    ...(isStacked && { numbered: longest }),
+    isKept: true,
+  };
+}
+
+/** Left out where each phase has figures of its own: they have a section. */
+function phaseTable(arms: readonly NamedArm[]): Block | false {
+  const rows = arms.flatMap(({ name, arm }) =>
+    arm.phases.map(({ judged, note, startUs, endUs, ...phase }) => {
+      const kind = judged ? 'judged' : 'shown only';
+      const span = [instantOffsetText(startUs), instantOffsetText(endUs)];
+      return [name, phase.name, name, kind, note, ...span];
+    }),
+  );
+  const columns = [
+    { title: 'Arm', media: ['markdown'] as const },
+    'Phase',
+    { title: 'Arm', media: ['html'] as const },
+    'Kind',
+    { title: byMedium('What for', 'note') },
+    ...numeric('From', 'To'),
+  ];
+  if (rows.length === 0 || isPhased(arms)) return false;
+  return details(byMedium('Phases', null), table('Phases', columns, rows));
+}

@@ -1,0 +1,34 @@
+/** Text of a block as a terminal shows it: plain, in at most one tone. */
+import { type Inline, writeInline } from './inline.ts';
+import type { Style } from './styles.ts';
+import { type Span, span, type Tone } from './terminal-text.ts';
+import { toneOf } from './wording.ts';
+
+const tones: Readonly<Partial<Record<Style, Tone>>> = {
+  strong: 'strong',
+  muted: 'faint',
+  faint: 'faint',
+  statement: 'faint',
+  good: 'good',
+  bad: 'bad',
+  alarm: 'bad',
+  doubt: 'doubt',
+};
+
+/** In the first tone that is named. */
+export function inlineSpan(content: Inline): Span {
+  let tone: Tone | undefined;
+  const text = writeInline(content, 'console', {
+    text: (plain) => plain,
+    judged: ({ verdict, mark }) => {
+      tone ??= toneOf(verdict);
+      return mark;
+    },
+    share: (share) => share.text,
+    styled: ({ style }, inner) => {
+      tone ??= tones[style];
+      return style === 'aside' ? ` (${inner})` : style === 'note' ? ` ${inner}` : inner;
+    },
+  });
+  return span(text, tone);
+}

@@ -1,0 +1,11 @@
+/** Names that faults, logs and reports use. */
+
+/** `worker`, `eu.worker`; `worker.2` is the second process of `worker`. */
+const NODE_NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$/;
+
+export function nameProblems(name: string): string[] {
+  if (NODE_NAME.test(name) && name.length <= 64) return [];
+  return [
+    'its name must be words of small letters, digits and hyphens, joined by dots: eu.worker; at most 64 characters',
+  ];
+}

@@ -1,0 +1,58 @@
+// A kind of load that the package does not ship, registered and run by the whole engine, against a plain program.
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { makeScratch, type Scratch } from './effects/testbed/fixtures/bed.ts';
+import { plantedLoad } from './fixtures/planted-load.ts';
+import { arm, get, phase, scenario } from './fixtures/small-scenario.ts';
+import { LOAD_KINDS } from './load-kinds.ts';
+import { resolve } from './resolve.ts';
+import { runScenario } from './run.ts';
+import type { RunEvent } from './run-events.ts';
+
+let scratch: Scratch;
+beforeAll(async () => {
+  scratch = await makeScratch();
+  vi.stubEnv('PLATFORM_CACHE', scratch.cache);
+  vi.stubEnv('DATABASE_URL', undefined);
+  vi.stubEnv('REDIS_URL', undefined);
+});
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await scratch.remove();
+});
+
+describe('a load kind from outside', () => {
+  it('is run like any other: phase, operations, judgement', async () => {
+    const unregister = LOAD_KINDS.register(plantedLoad);
+    try {
+      const load = { kind: 'x-planted', requests: 40, operation: get } as const;
+      const phases = [phase({ name: 'planted', note: 'forty requests', load })];
+      const plan = resolve(
+        scenario({
+          arms: { after: arm({ phases }) },
+          slos: [{ id: 'mean', objective: 'latency.mean < 10s' }],
+        }),
+        { quick: false, seed: 3 },
+      );
+      const events: RunEvent[] = [];
+      const { result } = await runScenario({
+        ...{ plan, outDir: scratch.logFolder, keep: false, command: 'test' },
+        signal: new AbortController().signal,
+        onEvent: (event) => events.push(event),
+      });
+      const after = result.arms.after!;
+      expect(after.phases.map(({ name, judged }) => [name, judged])).toEqual([['planted', true]]);
+      expect(after.operations.get!.count).toBe(40);
+      expect(after.slos).toMatchObject([{ id: 'mean', samples: 40, verdict: 'pass' }]);
+      expect(result).toMatchObject({ scenario: 'small', seed: 3, quick: false, scaleNote: '' });
+      expect(events).toContainEqual(
+        expect.objectContaining({ type: 'phase', phase: 'planted', plannedMs: 1_000 }),
+      );
+      const runs = path.join(scratch.cache, 'runs');
+      expect(existsSync(runs) ? readdirSync(runs) : []).toEqual([]);
+    } finally {
+      unregister();
+    }
+  });
+});
