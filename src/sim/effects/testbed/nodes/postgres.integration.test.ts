@@ -147,6 +147,35 @@ test('a failover swaps the roles, and its undo brings the ended server back as a
   expect(retargeted.map(([, url]) => url)).toEqual([urls[1], urls[0]]);
 });
 
+test('a server comes back as a standby while the new primary is written to', async () => {
+  const failover = primary.capabilities.failover!;
+  await failover.apply();
+  const { url } = primary.address;
+  await query(url, 'CREATE TABLE written (id int)');
+  const written = new AbortController();
+  const writing = withPostgres(url, LIMIT_MS, async (client) => {
+    let rows = 0;
+    while (!written.signal.aborted) {
+      // Files come and go while they are copied.
+      await client.query('CREATE TABLE passing AS SELECT generate_series(1, 5000) AS id');
+      await client.query('DROP TABLE passing');
+      await client.query('INSERT INTO written VALUES (1)');
+      rows += 1;
+    }
+    return rows;
+  });
+  await failover.undo();
+  written.abort();
+  const rows = await writing;
+  expect(rows).toBeGreaterThan(0);
+  const counted = `SELECT count(*)::int AS rows FROM platform.written`;
+  await eventually('every row is there', async () => {
+    return (await query(primary.members[0]!.url, counted))[0]!.rows === rows;
+  });
+  await failover.apply();
+  await failover.undo();
+});
+
 test('a failover without a standby that is up is refused, and its undo starts both', async () => {
   const failover = primary.capabilities.failover!;
   await standby.members[0]!.signal('SIGKILL');

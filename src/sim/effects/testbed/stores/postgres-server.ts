@@ -114,8 +114,8 @@ export class PostgresServer {
     const primary = this.#primary;
     if (primary !== null && this.#mustCopy) {
       await copyForStandby({ source: primary, dataDir, user, lease });
-      // Otherwise the kernel writes the copy back during the measurement.
-      await syncDataDirectory({ binaries, user, dataDir });
+      // Otherwise the kernel writes the copy back during the measurement; after a restart it is on already.
+      if (port === undefined) await syncDataDirectory({ binaries, user, dataDir });
       this.#mustCopy = false;
     }
     signal?.throwIfAborted();
