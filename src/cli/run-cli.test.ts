@@ -297,6 +297,12 @@ describe('a run that cannot go on', () => {
   });
 });
 
+/** From now on a signal ends the run; the command has read its arguments and begun. */
+async function begun(host: EventEmitter): Promise<void> {
+  await expect.poll(() => host.listenerCount('SIGINT'), { timeout: 5_000 }).toBeGreaterThan(0);
+  await sleep(60);
+}
+
 describe('interrupts', () => {
   it.each([
     ['SIGINT', 130],
@@ -306,7 +312,7 @@ describe('interrupts', () => {
       ['sim', 'turn4', '--out', out, '--format', 'md', '--repeat', '3'],
       fakeRun({ secondMs: 20 }),
     );
-    await sleep(100);
+    await begun(host);
     host.emit(signal);
     const ran = await ended;
     expect(ran.code).toBe(code);
@@ -320,7 +326,7 @@ describe('interrupts', () => {
   it('stops all that would have come after it, and says so', async () => {
     const argv = ['sim', 'all', '--out', out, '--format', 'md', '--quiet'];
     const { host, ended } = start(argv, fakeRun({ secondMs: 20 }));
-    await sleep(100);
+    await begun(host);
     host.emit('SIGINT');
     const { code, stdout } = await ended;
     expect(code).toBe(130);
@@ -332,7 +338,7 @@ describe('interrupts', () => {
 
   it('leaves at once on the second signal', async () => {
     const { host, ended } = start(['sim', 'turn4', '--out', out], fakeRun({ secondMs: 50 }));
-    await sleep(60);
+    await begun(host);
     host.emit('SIGINT');
     host.emit('SIGINT');
     expect(host.exits).toEqual([130]);
@@ -345,7 +351,7 @@ describe('interrupts', () => {
         signal.addEventListener('abort', () => reject(signal.reason));
       });
     const { host, ended } = start(['sim', 'turn4', '--out', out], engine);
-    await sleep(50);
+    await begun(host);
     host.emit('SIGINT');
     const { code, stderr } = await ended;
     expect(code).toBe(130);

@@ -8,22 +8,23 @@ import type { Phase } from './scenario.ts';
 /** Throws UsageError. */
 export function checkFaults(scenario: string, arm: PlannedArm, phase: Phase): void {
   const { faults = [] } = phase;
+  if (faults.length === 0) return;
   const where = `of phase "${phase.name}" in arm ${arm.name}`;
   const refuse = (fault: string, why: string, next: string) =>
     new UsageError({ what: `${scenario}: fault "${fault}" ${where} cannot land`, why, next });
   const all = arm.phases.flatMap((one) => one.faults ?? []).map(({ name }) => name);
+  const lengthMs = LOAD_KINDS.of(phase.load.kind).plannedMs(phase.load);
+  const sent = operationsOf([phase]).map((operation) => operation.name);
   for (const { name, at, after = [] } of faults) {
     if (all.indexOf(name) !== all.lastIndexOf(name))
       throw refuse(name, 'another fault of the arm has the same name', 'give it another name');
     const { afterMs, acknowledged } = at;
-    const lengthMs = LOAD_KINDS.of(phase.load.kind).plannedMs(phase.load);
     if (lengthMs !== null && afterMs >= lengthMs)
       throw refuse(
         name,
         `it comes ${afterMs} ms into a phase of ${lengthMs} ms`,
         'let it come earlier, or the phase last longer',
       );
-    const sent = operationsOf([phase]).map((operation) => operation.name);
     if (acknowledged !== undefined && !sent.includes(acknowledged.operation))
       throw refuse(
         name,
