@@ -22,12 +22,8 @@ const FULL = { rows: 1_000_000, heavyRows: 130_000 };
 /** --quick: every time of the incident divided by this. */
 const QUICK_DIVISOR = 3;
 const USERS = 5_000;
-/**
- * A few integration accounts own a large share of the history: they bring the documented tail. Two under --quick: what a
- * request costs beside the scan is no smaller there, so fewer users fill the core, and three heavy ones among them
- * would be a larger share than at the full scale (8 % instead of 5 %).
- */
-const HEAVY_USERS = { full: 3, quick: 2 };
+/** A few integration accounts own a large share of the history: they bring the documented tail. */
+const HEAVY_USERS = 3;
 
 /** What the log calls them. */
 const ACTIONS = {
@@ -47,7 +43,6 @@ const POSTGRES_SETTINGS = {
 
 function testbed(design: string, quick: boolean): TestbedSpec {
   const divisor = quick ? QUICK_DIVISOR : 1;
-  const heavyUsers = quick ? HEAVY_USERS.quick : HEAVY_USERS.full;
   const template: ProcessSpec = {
     name: 'template',
     module: 'services/jobs/template.js',
@@ -55,7 +50,7 @@ function testbed(design: string, quick: boolean): TestbedSpec {
       design,
       rows: Math.round(FULL.rows / divisor),
       users: USERS,
-      heavyUsers,
+      heavyUsers: HEAVY_USERS,
       heavyRows: Math.round(FULL.heavyRows / divisor),
     },
   };
@@ -64,7 +59,7 @@ function testbed(design: string, quick: boolean): TestbedSpec {
     accounts: {
       name: 'accounts',
       module: 'services/jobs/accounts.js',
-      params: { count: USERS, heavyCount: heavyUsers, heavyUsers },
+      params: { count: USERS, heavyCount: HEAVY_USERS, heavyUsers: HEAVY_USERS },
     },
     service: { name: 'gateway', module: 'services/gateway/main.js', params: { design } },
   };
@@ -77,7 +72,9 @@ function scale(quick: boolean): Scale {
   return {
     users: {
       think: { meanMs: ms(5_000), shape: 4 },
-      cpuPercent: { target: 91.5, low: 87, high: 97 },
+      // Below the documented 92 %: near full utilisation the response grows so steeply that the mean of a short phase
+      // leaves its band before the CPU leaves its own (at 91 % 620 to 690 ms under --quick, at 90 % 414 ms).
+      cpuPercent: { target: 90, low: 87, high: 97 },
       expectedMeanMs: ms(850),
       nominalServiceMs: 68 / divisor,
       probe: { ratePerSecond: 5 * divisor, durationMs: ms(4_000) },
@@ -128,7 +125,7 @@ function scale(quick: boolean): Scale {
       },
     ],
     note: quick
-      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases, and two heavy accounts instead of three; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
+      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
       : '',
   };
 }
