@@ -80,7 +80,7 @@ function scale(quick: boolean): Scale {
       probe: { ratePerSecond: 5 * divisor, durationMs: ms(4_000) },
       minUsers: 10,
       maxUsers: 400,
-      hold: { periodMs: ms(1_200), memoryMs: ms(24_000), gainPerSecond: 0.2 * divisor },
+      hold: { periodMs: ms(1_200), memoryMs: ms(12_000), gainPerSecond: 0.2 * divisor },
       warmupMs: ms(10_500),
       measureMs: ms(34_000),
       // Without the queue the same users ask for about 14 a second: long enough for the 299 samples of a p99.

@@ -21,9 +21,9 @@ import { LatencyHistogram, summarize } from './histogram.ts';
 import { type EarlierArms, isError, judgeSlos, type SloReferences } from './judge-slos.ts';
 import type { FlightLedger } from './little.ts';
 import { recoveries, ruleFor } from './recovery.ts';
+import type { OtherCpu } from './resources.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { validityChecks } from './validity.ts';
-import type { OtherCpu } from './resources.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
 /** The finest that still has enough operations for a percentile, so that a fault of half a second can be seen. */

@@ -36,11 +36,7 @@ export interface Population {
 }
 
 /** Population for a service time, CPU ms per operation, times a factor that was found by trial. */
-export function populationFor(
-  target: PopulationTarget,
-  serviceMs: number,
-  factor = 1,
-): Population {
+export function populationFor(target: PopulationTarget, serviceMs: number, factor = 1): Population {
   const perMs = target.utilisation / serviceMs;
   const wanted = Math.round(perMs * (target.thinkMeanMs + target.responseMeanMs) * factor);
   const users = Math.min(Math.max(wanted, target.minUsers), target.maxUsers);

@@ -161,7 +161,12 @@ const defects: readonly EngineDefect[] = [
   },
 ];
 
-const observed = { evidence: null, expected: 'pass', timedFromSend: false, otherCpu: null } as const;
+const observed = {
+  evidence: null,
+  expected: 'pass',
+  timedFromSend: false,
+  otherCpu: null,
+} as const;
 
 function failedChecks({ attempts, faults, planned, ledger }: RecordedHistory): string[] {
   const checks = validityChecks(
