@@ -30,7 +30,11 @@ function drawing({ name, arm }: NamedArm, capacity: Capacity, width: number) {
     { left, top: 42, width: plot, height: 150 },
     { left, top: 226, width: plot, height: 150 },
   ];
-  const steps = capacity.steps.filter((step) => step.offeredPerSecond > 0);
+  // Of a rate that was tried again the last attempt is drawn; the table has them all.
+  const steps = capacity.steps
+    .filter((_, index) => !capacity.steps.some(({ repeats }) => repeats === index))
+    .filter((step) => step.offeredPerSecond > 0)
+    .sort((a, b) => a.offeredPerSecond - b.offeredPerSecond);
   const offered = steps.map((step) => step.offeredPerSecond);
   const load = loadScale(offered, plot / 190);
   const achieved = loadScale(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LoadStep } from '../result.ts';
-import { capacityOf, judgeStep } from './capacity.ts';
+import { capacityOf, heldSteps, judgeStep } from './capacity.ts';
 import { operation } from './fixtures.ts';
 
 const slos = [
@@ -82,5 +82,34 @@ describe('capacityOf', () => {
       breaksPerSecond: null,
     });
     expect(capacityOf(steps('pass', 'unknown'), 12.5).note).toContain('the search ended at 1000/s');
+  });
+
+  /** Rate, verdict and, where it repeats one, the index of the earlier step. */
+  const attempts = (...given: [number, LoadStep['verdict'], number?][]): LoadStep[] =>
+    given.map(([offeredPerSecond, verdict, repeats]) => ({
+      ...step(1_000),
+      offeredPerSecond,
+      verdict,
+      reason: 'p99 missed',
+      ...(repeats !== undefined && { repeats }),
+    }));
+
+  it('believes the second attempt, and says that there were two', () => {
+    const held = attempts([500, 'pass'], [900, 'fail'], [902, 'pass', 1], [1_600, 'fail']);
+    expect(capacityOf(held, null)).toMatchObject({ holdsPerSecond: 902, breaksPerSecond: 1_600 });
+    expect(capacityOf(held, null).note).toContain('900/s held at the second attempt');
+    const broke = capacityOf(attempts([500, 'pass'], [900, 'fail'], [902, 'fail', 1]), null);
+    expect(broke).toMatchObject({ holdsPerSecond: 500, breaksPerSecond: 902 });
+    expect(broke.note).toBe('breaks at 902/s (p99 missed); 900/s was tried twice');
+  });
+
+  it('takes back what the proof could not hold', () => {
+    const proofs = attempts([500, 'pass'], [900, 'pass'], [905, 'fail', 1], [503, 'pass', 0]);
+    const capacity = capacityOf(proofs, null);
+    expect(capacity).toMatchObject({ holdsPerSecond: 503, breaksPerSecond: 905 });
+    expect(capacity.note).toContain('900/s held once and broke over 1,000 operations');
+    expect(capacity.note).toContain('500/s held again over 1,000 operations');
+    // The errors of a step that was taken back are not counted as those of one that held.
+    expect(heldSteps(proofs)).toEqual([0, 3]);
   });
 });

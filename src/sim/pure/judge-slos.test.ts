@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { MetricRecord } from '../history.ts';
+import type { LoadStep } from '../result.ts';
 import type { Slo } from '../scenario.ts';
 import { logicalOperations } from './attempts.ts';
 import { operation } from './fixtures.ts';
+import { summarize } from './histogram.ts';
 import { judgeSlos, metricsIn, type SloInput } from './judge-slos.ts';
 import { judgeArm, judgeRun } from './verdict.ts';
 
@@ -58,6 +60,30 @@ describe('an objective that compares with an earlier arm', () => {
       ...{ exitCode: 99, failed: ['after.slo.added'] },
     });
     expect(exitOf(calm(3_000), calm(2_000).slice(0, 3)).exitCode).toBe(97);
+  });
+});
+
+describe('an error ratio', () => {
+  const errors: Slo = { id: 'errors', objective: 'errors < 0.1%' };
+  const ofSteps = Array.from({ length: 4_000 }, (_, id) =>
+    operation(id, { phase: `step-${1 + Math.floor(id / 2_000)}` }),
+  );
+  const step = (verdict: LoadStep['verdict'], repeats?: number): LoadStep => ({
+    offeredPerSecond: 500,
+    achievedPerSecond: 500,
+    latency: summarize([1_000]),
+    errorRatio: 0,
+    lagP99Us: 0,
+    verdict,
+    ...(repeats !== undefined && { repeats }),
+  });
+  const samplesOf = (steps: readonly LoadStep[]) =>
+    judge([errors], { operations: logicalOperations(ofSteps), steps }).slos[0]!.samples;
+
+  it('counts the operations of the steps that held, a proof among them, and of no other', () => {
+    expect(samplesOf([step('pass'), step('pass', 0)])).toBe(4_000);
+    expect(samplesOf([step('fail'), step('pass', 0)])).toBe(2_000);
+    expect(samplesOf([step('pass'), step('fail', 0)])).toBe(0);
   });
 });
 

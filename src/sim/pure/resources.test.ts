@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type CpuSample, cpuPercentBetween, resourceTimeline } from './resources.ts';
+import {
+  type CpuSample,
+  cpuPercentBetween,
+  otherCpuBetween,
+  resourceTimeline,
+} from './resources.ts';
 
 const sample = (atUs: number, cpuUs: number): CpuSample => ({
   atUs,
@@ -11,6 +16,33 @@ describe('cpuPercentBetween', () => {
     expect(cpuPercentBetween(sample(0, 0), sample(2_000_000, 1_840_000), 'postgres')).toBe(92);
     expect(cpuPercentBetween(sample(0, 0), sample(2_000_000, 1), 'redis')).toBeNull();
     expect(cpuPercentBetween(sample(5, 0), sample(5, 1), 'postgres')).toBeNull();
+  });
+});
+
+describe('otherCpuBetween', () => {
+  const machine = (busyUs: number, ownUs: number, stolenUs: number) => {
+    const cores = 2;
+    return { busyUs, ownUs, stolenUs, cores };
+  };
+  const at = (atUs: number, cpuUs: number, seen: CpuSample['machine']): CpuSample => ({
+    ...sample(atUs, cpuUs),
+    ...(seen && { machine: seen }),
+  });
+
+  it('is what the machine did, without the groups and without the one who samples', () => {
+    const from = at(0, 0, machine(5e6, 1e6, 0));
+    const to = at(2e6, 1.8e6, machine(8.9e6, 1.1e6, 0.2e6));
+    expect(otherCpuBetween(from, to)).toEqual({
+      usedCores: expect.closeTo(1, 5),
+      stolenCores: expect.closeTo(0.1, 5),
+      cores: 2,
+    });
+  });
+
+  it('is not known where the machine cannot be read, and never below zero', () => {
+    expect(otherCpuBetween(at(0, 0, undefined), at(1e6, 5e5, machine(1, 0, 0)))).toBeNull();
+    const tick = otherCpuBetween(at(0, 0, machine(0, 0, 0)), at(1e6, 1e4, machine(0, 0, 0)));
+    expect(tick?.usedCores).toBe(0);
   });
 });
 

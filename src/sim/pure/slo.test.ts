@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LatencySummary } from '../result.ts';
 import type { Bucket } from './metric-gain.ts';
-import { evaluateSlo, isOfLoad, latencySamplesNeeded, parseSlo, samplesNeeded } from './slo.ts';
+import {
+  errorSamplesNeeded,
+  evaluateSlo,
+  isOfLoad,
+  latencySamplesNeeded,
+  parseSlo,
+  samplesNeeded,
+} from './slo.ts';
 
 const latency = (fields: Partial<LatencySummary>): LatencySummary => ({
   ...{ meanUs: 0, p50Us: 0, p95Us: 0, p99Us: 0, p999Us: 0, maxUs: 0, count: 1_000 },
@@ -187,6 +194,8 @@ describe('evaluateSlo', () => {
     const objectives = ['latency.mean < 1s', 'latency.p99 < 1s', 'errors < 0.1%'];
     expect(latencySamplesNeeded(objectives.map((objective) => ({ objective })))).toBe(299);
     expect(latencySamplesNeeded([{ objective: 'errors < 1%' }])).toBe(0);
+    const both = [{ objective: 'errors < 0.1%' }, { objective: 'latency.p99 < 500ms' }];
+    expect(errorSamplesNeeded(both)).toBe(2_995);
   });
 
   it('never passes on no data', () => {

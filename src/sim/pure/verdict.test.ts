@@ -40,7 +40,30 @@ const exitCodeOf = (b: ArmEvidence, a: ArmEvidence) =>
     { ...judgeArm(a), name: 'after', expected: a.expected },
   ]).exitCode;
 
+const disturbed: ValidityCheck = {
+  id: 'other-cpu',
+  statement: 'the machine had its cores for the run',
+  measured: 'other processes used 0.9 of 2 cores',
+  limit: '0.25 cores',
+  ok: false,
+  severity: 'warn',
+};
+
 describe('judgeArm', () => {
+  it('names in an unknown what disturbed the machine, and changes no other verdict for it', () => {
+    const off = { ...before, documented: [figure('fail')], validity: [disturbed] };
+    expect(judgeArm(off)).toMatchObject({ verdict: 'unknown', asExpected: false });
+    expect(judgeArm(off).reason).toContain(
+      'database CPU outside the band, while other processes used 0.9 of 2 cores',
+    );
+    expect(judgeArm({ ...off, validity: [{ ...disturbed, ok: true }] }).reason).not.toContain(
+      '0.9',
+    );
+    expect(judgeArm({ ...after, validity: [disturbed] })).toEqual(judgeArm(after));
+    const missed = { ...after, slos: [slo('p99', 'fail')], validity: [disturbed] };
+    expect(judgeArm(missed)).toMatchObject({ verdict: 'fail', reason: 'p99 missed' });
+  });
+
   it('finds before as documented and after holding', () => {
     expect(judgeArm(before)).toMatchObject({ verdict: 'fail', asExpected: true, failed: [] });
     expect(judgeArm(after)).toMatchObject({ verdict: 'pass', asExpected: true, failed: [] });
