@@ -12,8 +12,17 @@ const timed: string[] = [
   'src/sim/effects/{faults,load,process,testbed}/**/*.integration.test.ts',
 ];
 
+/** Whole runs whose verdict is about latency, rates or losses. Nothing runs beside them. */
+const timedRuns = ['src/cli/{limits,sim,turn1,turn3}.scenario.test.ts'];
+const scenarios = {
+  // A run that proved nothing is repeated twice; the longest that each may take is in src/cli/fixtures/command.ts.
+  testTimeout: 3 * 400_000,
+  hookTimeout: 240_000,
+};
+
 // Layers: unit (pure, in process), integration (real PostgreSQL, Redis, sockets, Chromium; two files at a time,
-// because there are two cores), timed (the same, one at a time), scenario (whole runs through the CLI, one at a time).
+// because there are two cores), timed (the same, one at a time), scenario (whole runs through the CLI, two files at a
+// time), timed-scenario (the same, one at a time).
 const project = (name: string, include: string[], extra: Record<string, unknown> = {}) => ({
   test: { name, include, ...extra },
 });
@@ -38,10 +47,11 @@ export default defineConfig({
       }),
       project('timed', timed, { ...alone, testTimeout: 60_000, hookTimeout: 120_000 }),
       project('scenario', ['src/**/*.scenario.test.ts'], {
-        ...alone,
-        testTimeout: 300_000,
-        hookTimeout: 240_000,
+        ...pairs(2),
+        exclude: timedRuns,
+        ...scenarios,
       }),
+      project('timed-scenario', timedRuns, { ...alone, ...scenarios }),
     ],
   },
 });
