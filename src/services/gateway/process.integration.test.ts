@@ -20,7 +20,7 @@ import { openConnection } from './clients.ts';
 import { client, type Send } from './fixtures/client.ts';
 import { schemaUrl } from './fixtures/platform.ts';
 
-const dist = fileURLToPath(new URL('../../../dist/services/gateway/', import.meta.url));
+const dist = fileURLToPath(new URL('../../../dist/services/', import.meta.url));
 const size = { rows: 20_000, users: 200, heavyUsers: 2, heavyRows: 2_000 };
 
 const { postgres, redis } = ownStores('process', { max_connections: '60' });
@@ -43,7 +43,8 @@ function launch(entry: string, schema: string, params: Record<string, unknown>) 
     stateDirectory: stateOf(schema),
     params,
   };
-  const child = fork(path.join(dist, `${entry}.js`), {
+  const room = entry === 'main' ? 'gateway' : 'jobs';
+  const child = fork(path.join(dist, room, `${entry}.js`), {
     env: { ...process.env, PLATFORM_PROCESS: JSON.stringify(config) },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
