@@ -42,6 +42,7 @@ export default defineConfig({
       project('integration', ['src/**/*.integration.test.ts'], {
         ...pairs(1),
         exclude: timed,
+        globalSetup: 'src/sim/effects/testbed/fixtures/shared-stores-setup.ts',
         testTimeout: 60_000,
         hookTimeout: 120_000,
       }),
