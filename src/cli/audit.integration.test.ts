@@ -2,27 +2,36 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { monthsAgo, openOldLog } from '../services/gateway/fixtures/old-log.ts';
+import { cacheFolder } from '../sim/effects/process/cache.ts';
 import { eventually, makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
 import { BIN, command } from './fixtures/command.ts';
+import { linkedCache } from './fixtures/killed-run.ts';
 
 const VERIFIER = fileURLToPath(new URL('../../bin/verify-audit-export.js', import.meta.url));
 
 let scratch: Scratch;
+/** Beside the machine's own, because hard links do not cross disks. */
+let cache = '';
+let env: NodeJS.ProcessEnv = {};
 let serving: ChildProcess;
 let owner: pg.Client;
 let said: Readonly<Record<string, string>> = {};
 
 beforeAll(async () => {
   scratch = await makeScratch();
+  cache = await mkdtemp(`${cacheFolder()}-audit-`);
+  await linkedCache(cacheFolder(), cache);
+  env = { ...scratch.env, PLATFORM_CACHE: cache };
   const argv = [BIN, 'serve', '--design', 'turn4.after', '--port', '0'];
   serving = spawn(process.execPath, argv, {
-    ...{ cwd: scratch.root, env: scratch.env },
+    ...{ cwd: scratch.root, env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 400_000,
   });
@@ -51,10 +60,11 @@ afterAll(async () => {
     await once(serving, 'close');
   }
   await scratch?.remove();
+  await rm(cache, { recursive: true, force: true });
 });
 
 const audit = (...argv: readonly string[]) =>
-  command(['audit', ...argv], { cwd: scratch.root, env: { ...scratch.env } });
+  command(['audit', ...argv], { cwd: scratch.root, env });
 
 async function ask(at: string, method = 'GET') {
   const [, token = ''] = /authorization: ([^']+)'/.exec(said.try ?? '') ?? [];
@@ -131,7 +141,7 @@ describe('platform audit, on a log that holds', () => {
 
   it('ends without a word when the reader of an export leaves', async () => {
     const child = spawn(process.execPath, [BIN, 'audit', 'export'], {
-      ...{ cwd: scratch.root, env: scratch.env, timeout: 60_000 },
+      ...{ cwd: scratch.root, env, timeout: 60_000 },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.once('data', () => child.stdout.destroy());

@@ -19,7 +19,7 @@ import { findDesign } from '../services/lineage.ts';
 import type { Database, Statement } from '../services/ports.ts';
 import type { SessionCache } from '../services/sessions/cache.ts';
 import { type SeededSession, seedSessions } from '../services/sessions/seed-sessions.ts';
-import { ownStores } from '../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../sim/effects/testbed/fixtures/stores.ts';
 import { createRandom } from '../sim/pure/random.ts';
 import {
   drawInterleaving,
@@ -52,7 +52,7 @@ const size = {
   anchorUs: 1_760_000_000e6,
 };
 
-const { postgres, redis } = ownStores('session-interleavings', { max_connections: '120' });
+const { postgres, redis } = sharedStores('session-interleavings');
 let databaseUrl: string;
 let db: Database & { close(): Promise<void> };
 let seeding: { redis: ReturnType<typeof openRedis>; passwordHash: string };

@@ -116,7 +116,7 @@ describe('a limiter that is right', () => {
   const own = () =>
     connections.map((redis, index) => storeMember({ redis, prefix: 'own:', index }));
 
-  it.each([
+  it.concurrent.each([
     ['the small one', () => variant(null, 1)],
     ["the platform's own", own],
   ])('passes every invariant: %s', { timeout: 30_000 }, async (_, members) => {

@@ -75,6 +75,8 @@ interface Field {
 type Under = SessionDefect['under'];
 
 const loadMs = 500;
+/** Operations of ordinary load. A starved machine does fewer in `loadMs`: too few probes for a verdict. */
+const atLeast = 600;
 const apart = { beside: false };
 /** Ordinary load, the trouble with load beside it, ordinary load again, and everything tried everywhere. */
 const troubles: Record<Under, (field: Field) => Promise<void>> = {
@@ -196,10 +198,10 @@ async function playUnder(under: Under, seed: number, defect: Plant | null): Prom
   try {
     await ready(members);
     const play = new SessionPlay({ seed, people, gateways: () => members, forge });
-    await play.load('before', loadMs);
+    await play.load('before', loadMs, { atLeast });
     await troubles[under]({ members, play, silence, replace });
     await ready(members.slice(under === 'redis-cut' ? 1 : 0));
-    await play.load('after', loadMs, { beside: under !== 'redis-cut' });
+    await play.load('after', loadMs, { beside: under !== 'redis-cut', atLeast });
     await play.sweep();
     if (under === 'short-sessions') play.expire(5);
     return play;

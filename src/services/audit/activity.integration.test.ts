@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { prepareSchema, schemaUrl, smallSize } from '../gateway/fixtures/platform.ts';
 import { systemClock } from '../gateway/system.ts';
@@ -12,7 +12,7 @@ import { createOnDemandActivity } from './activity-on-demand.ts';
 
 const design = findDesign('turn4.after');
 const users = smallSize.users;
-const { postgres, redis: redisServer } = ownStores('activity');
+const { postgres, redis: redisServer } = sharedStores('activity');
 let connection: PooledDatabase;
 let redis: Redis;
 let prefix = 0;

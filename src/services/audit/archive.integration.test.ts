@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { archivePartition, attachArchive } from './archive.ts';
 import { ArchiveError, checkArchive } from './archive-file.ts';
 import { openAuditKeys } from './audit-keys.ts';
@@ -22,7 +22,7 @@ import type { RetiredRow } from './log-source.ts';
 import type { OwnConnection } from './sequencer.ts';
 import { migrateToMonthly } from './storage.ts';
 
-const postgres = ownPostgres('archive');
+const { postgres } = sharedStores('archive');
 const operator = { clock, random, region: 'us' };
 let directory: string;
 let db: OwnConnection;

@@ -1,7 +1,7 @@
 /** The audit log's readers on a real PostgreSQL: every question answered as by looking at everything, of one tenant. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection } from '../gateway/clients.ts';
 import { prepareSchema, schemaUrl, smallSize } from '../gateway/fixtures/platform.ts';
 import { findDesign } from '../lineage.ts';
@@ -24,7 +24,7 @@ const fromUs = smallSize.anchorUs - 40 * dayUs;
 const events = makeEvents({ count: 900, organisations, fromUs, stepUs: dayUs / 8, seed: 5 });
 const subjectKeys = { openAll: async () => new Map<string, Buffer>() };
 
-const postgres = ownPostgres('audit-search');
+const { postgres } = sharedStores('audit-search');
 let db: Awaited<ReturnType<typeof openConnection>>;
 let search: AuditSearch;
 let shortLooks: AuditSearch;

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { attacks } from './chain/fixtures/attacks.ts';
 import { runAttack } from './chain/fixtures/judged.ts';
 import { openTamperedLog, type TamperedLog } from './fixtures/tampered-log.ts';
 
-const postgres = ownPostgres('tamper');
+const { postgres } = sharedStores('tamper');
 let directory: string;
 let log: TamperedLog;
 const missed = new Set<string>();

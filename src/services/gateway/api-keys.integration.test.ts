@@ -1,6 +1,6 @@
 /** Keys and agents over HTTP: who may make them, what they open and what not, and that their end is seen. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { bearer, client } from './fixtures/client.ts';
 import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtures/platform.ts';
@@ -8,7 +8,7 @@ import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtur
 const schema = 'keys';
 const design = findDesign('turn4.after');
 
-const { postgres, redis } = ownStores('api-keys');
+const { postgres, redis } = sharedStores('api-keys');
 let platform: Platform;
 
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { verifyLog } from '../audit/chain/verify.ts';
 import { readLog } from '../audit/log-source.ts';
 import { shardsOfLog } from '../audit/shard-count.ts';
@@ -12,7 +12,7 @@ import { type AuditDesk, openAuditDesk } from './audit-desk.ts';
 import { monthsAgo, type OldLog, openOldLog } from './fixtures/old-log.ts';
 import { systemClock, systemRandom } from './system.ts';
 
-const postgres = ownPostgres('audit-desk');
+const { postgres } = sharedStores('audit-desk');
 let stateDirectory: string;
 let log: OldLog;
 let desk: AuditDesk;

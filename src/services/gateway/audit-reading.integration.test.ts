@@ -1,12 +1,12 @@
 /** The audit log over HTTP: who may read what, that reading is on record, that a person's fields can be ended. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../sim/effects/testbed/fixtures/bed.ts';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { bearer, client, type Send } from './fixtures/client.ts';
 import { type Platform, prepareSchema, smallSize, startPlatform } from './fixtures/platform.ts';
 
-const { postgres, redis } = ownStores('audit-reading');
+const { postgres, redis } = sharedStores('audit-reading');
 const schema = 'audit_reading';
 const design = findDesign('turn4.after');
 let platform: Platform;

@@ -4,11 +4,11 @@
  * from before and after. Then with a defect planted in the gateways, which the same look must see where it opens them.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import { historyMonthsAgo, startErasure } from './fixtures/erasure.ts';
 
-const { postgres, redis } = ownStores('erasure', { max_connections: '80' });
+const { postgres, redis } = sharedStores('erasure');
 const results: KillResult[] = [];
 let schemas = 0;
 

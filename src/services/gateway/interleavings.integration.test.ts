@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { Created } from '../sessions/contract.ts';
@@ -25,7 +25,7 @@ const size = {
   ...{ seed: 7, anchorUs: 1_760_000_000e6 },
 };
 
-const { postgres, redis } = ownStores('interleavings', { max_connections: '100' });
+const { postgres, redis } = sharedStores('interleavings');
 let members: Member[] = [];
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 /** Limits changed over HTTP while two gateways run: in effect in both without a restart, on record, for administrators. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { bearer, client, type Send } from './fixtures/client.ts';
 import { type Platform, prepareSchema, startPlatform } from './fixtures/platform.ts';
@@ -14,7 +14,7 @@ const size = {
 const schema = 'limit_settings';
 const url = '/admin/rate-limits';
 
-const { postgres, redis } = ownStores('limit-settings');
+const { postgres, redis } = sharedStores('limit-settings');
 let here: Platform;
 let elsewhere: Platform;
 let administrator: Send;

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { parseList } from 'structured-headers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { Design, ExactLimitsDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
@@ -21,7 +21,7 @@ const quota = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 const evidence =
   /^at=\d{16};took=\d+;admitted=([01]);mode=(store|share|closed);by=([a-z-]+(?:,[a-z-]+)*)?$/;
 
-const { postgres, redis } = ownStores('limits');
+const { postgres, redis } = sharedStores('limits');
 
 /** A design of turn 5, with numbers small enough to reach. */
 function small(name: string): Design {

@@ -1,6 +1,6 @@
 /** Everybody belongs to an organisation, from the moment they register, and their sessions say which, in every store. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database, Statement } from '../ports.ts';
 import { createRowPerRequestStore } from '../sessions/row-per-request-store.ts';
@@ -24,7 +24,7 @@ const size = {
 const schema = 'organisations';
 const first = findDesign('turn1.before');
 
-const { postgres, redis } = ownStores('organisations');
+const { postgres, redis } = sharedStores('organisations');
 let db: PooledDatabase;
 
 beforeAll(async () => {

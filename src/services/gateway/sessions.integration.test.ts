@@ -5,7 +5,7 @@
 import { request as httpRequest } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../lineage.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
 import { makeToken } from '../sessions/token.ts';
@@ -24,7 +24,7 @@ const size = {
 };
 const cheap = { cost: 16, blockSize: 1, parallelization: 1, maxConcurrent: 1 } as const;
 
-const { postgres, redis } = ownStores('sessions');
+const { postgres, redis } = sharedStores('sessions');
 
 /** fetch refuses to send these: cookies twice, control characters, very long headers. */
 function sendRaw(

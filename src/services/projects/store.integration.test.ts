@@ -1,7 +1,7 @@
 /** Searching projects on a real PostgreSQL: what is found, whose, and that looking costs what there is to look through. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection, openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { unrecorded } from '../gateway/fixtures/platform.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
@@ -21,7 +21,7 @@ const size = {
   anchorUs: 1_760_000_000e6,
 };
 
-const postgres = ownPostgres('projects');
+const { postgres } = sharedStores('projects');
 let db: PooledDatabase;
 let projects: Projects;
 

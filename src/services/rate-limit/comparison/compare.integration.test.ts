@@ -1,11 +1,11 @@
 /** Every limiter on a real Redis: the exact one is exact, the others are what the books say of them. */
 import { Redis } from 'ioredis';
 import { afterAll, expect, it } from 'vitest';
-import { ownRedis } from '../../../sim/effects/testbed/fixtures/stores.ts';
+import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { compareLimiters } from './compare.ts';
 import { seededRandom } from './seeded-random.ts';
 
-const server = ownRedis('compare');
+const { redis: server } = sharedStores('compare');
 const connections: Redis[] = [];
 
 afterAll(async () => {
