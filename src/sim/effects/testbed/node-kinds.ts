@@ -3,8 +3,6 @@ import { createRegistry } from '../../registry.ts';
 import type { NodeKind } from './node.ts';
 import { postgresKind } from './nodes/postgres.ts';
 import { processKind } from './nodes/process.ts';
-import { postgresKind } from './nodes/postgres.ts';
-import { processKind } from './nodes/process.ts';
 import { receiverKind } from './nodes/receiver.ts';
 import { redisKind } from './nodes/redis.ts';
 
