@@ -7,7 +7,7 @@
 import { LOAD_KINDS } from '../sim/load-kinds.ts';
 import type { OperationTemplate } from '../sim/pure/workload.ts';
 import { resolve } from '../sim/resolve.ts';
-import type { Arm, Declaration, Scenario } from '../sim/scenario.ts';
+import type { Arm, ArmOn, Declaration, Scenario } from '../sim/scenario.ts';
 
 export { type AuditInput, checkAudit } from '../checkers/audit/check-audit.ts';
 export { checkAtomic } from '../checkers/audit/check-audit-atomic.ts';
@@ -45,6 +45,12 @@ const SEED = 1;
 export function defineScenario<Kind extends Scenario>(scenario: Kind): Kind {
   for (const quick of [false, true]) resolve(scenario, { quick, seed: SEED });
   return scenario;
+}
+
+/** An arm whose faults name nodes, processes and edges of its own topology, checked by the compiler. */
+export function defineArm<const Node extends string>(arm: ArmOn<Node>): Arm {
+  // Names are strings from here on; what remains is checked by resolve.
+  return arm as unknown as Arm;
 }
 
 /** The same declaration with each request of every phase and arm changed. */

@@ -1,9 +1,10 @@
 /** What the drills of the limiter share: requests that keep their evidence, streams, and the testbed they meet. */
 import { findDesign } from '../services/lineage.ts';
 import type { OpenWorkload, OperationTemplate } from '../sim/pure/workload.ts';
-import type { Arm, Phase } from '../sim/scenario.ts';
+import type { Arm } from '../sim/scenario.ts';
+import { defineArm } from './define.ts';
 import { limitHeaders } from './limit-evidence.ts';
-import { platformTopology } from './platform-topology.ts';
+import { type PlatformPhase, platformTopology } from './platform-topology.ts';
 
 /** GET, once, with the headers in which a limiter says what it decided. */
 export const request = (
@@ -21,11 +22,11 @@ export function stream(
 }
 
 export const phase = (
-  given: Pick<Phase, 'name' | 'role' | 'note' | 'load'> & Partial<Phase>,
-): Phase => ({ judged: true, ...given });
+  given: Pick<PlatformPhase, 'name' | 'role' | 'note' | 'load'> & Partial<PlatformPhase>,
+): PlatformPhase => ({ judged: true, ...given });
 
 /** Not judged: code that has never run is several times slower, whatever the design. */
-export const warmUp = (load: Phase['load']): Phase => ({
+export const warmUp = (load: PlatformPhase['load']): PlatformPhase => ({
   ...{ name: 'warm-up', role: 'warm-up', judged: false },
   ...{ note: 'everything once: connections, caches, code', load },
 });
@@ -42,7 +43,7 @@ interface LimitTestbed {
 export function limitArm(
   design: string,
   { windowMs, gateways, template, groups }: LimitTestbed,
-  phases: readonly Phase[],
+  phases: readonly PlatformPhase[],
   expectations: Pick<Arm, 'expected' | 'mustFail' | 'mayFail'>,
 ): Arm {
   const { summary } = findDesign(design);
@@ -53,5 +54,5 @@ export function limitArm(
     accounts: { groups },
     gateway: { limitWindowMs: windowMs, evidence: 1 },
   });
-  return { design, description: summary, ...expectations, topology, phases };
+  return defineArm({ design, description: summary, ...expectations, topology, phases });
 }

@@ -2,11 +2,16 @@
  * The platform as a scenario runs it: one PostgreSQL with the gateway's tables, one Redis, and gateways of one design
  * that the load is sent to.
  */
+import type { PlannedFault } from '../sim/fault-plan.ts';
+import type { Phase } from '../sim/scenario.ts';
 import type { EdgeSpec, Params, TargetOf, Topology } from '../sim/topology.ts';
 
 export type PlatformNode = 'postgres' | 'redis' | 'gateway';
 export type PlatformTopology = Topology<PlatformNode>;
-export type PlatformTarget = TargetOf<PlatformTopology>;
+type PlatformTarget = TargetOf<PlatformTopology>;
+/** Their faults name nodes, processes and edges that the platform has; another name does not compile. */
+export type PlatformPhase = Phase<PlatformTarget>;
+export type PlatformFault = PlannedFault<PlatformTarget>;
 
 export interface PlatformParts {
   readonly design: string;

@@ -8,11 +8,10 @@
  * gateway, and everyone who did not is tried once.
  */
 import { findDesign } from '../services/lineage.ts';
-import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { OpenWorkload, OperationTemplate, SweepWorkload } from '../sim/pure/workload.ts';
-import type { Arm, Declaration, Invariant, Phase, Slo } from '../sim/scenario.ts';
-import { defineScenario } from './define.ts';
-import { platformTopology } from './platform-topology.ts';
+import type { Arm, Declaration, Invariant, Slo } from '../sim/scenario.ts';
+import { defineArm, defineScenario } from './define.ts';
+import { type PlatformFault, type PlatformPhase, platformTopology } from './platform-topology.ts';
 import { lifeCycleOnce, logoutFinal, sessionsSurvive } from './session-invariants.ts';
 
 const GATEWAYS = 4;
@@ -82,7 +81,7 @@ const topology = (design: string, { sessions }: Size) =>
     proxied: ['gateway->redis', 'gateway->postgres'],
   });
 
-function phasesOf(size: Size): readonly Phase[] {
+function phasesOf(size: Size): readonly PlatformPhase[] {
   const ms = (full: number) => Math.round(full / size.divisor);
   const open = (durationMs: number, operations: readonly OperationTemplate[]): OpenWorkload => ({
     kind: 'open',
@@ -91,7 +90,7 @@ function phasesOf(size: Size): readonly Phase[] {
     operations,
   });
   const someLogouts = logout(size.logoutsPerSecond / 5);
-  const under = (fault: PlannedFault, note: string, full: number): Phase => ({
+  const under = (fault: PlatformFault, note: string, full: number): PlatformPhase => ({
     ...{ name: fault.name, role: 'fault', note, judged: true, faults: [fault] },
     load: open(ms(full), [check, someLogouts, probe]),
   });
@@ -129,22 +128,27 @@ function phasesOf(size: Size): readonly Phase[] {
   ];
 }
 
-function phase(name: string, role: Phase['role'], note: string, load: Phase['load']): Phase {
+function phase(
+  name: string,
+  role: PlatformPhase['role'],
+  note: string,
+  load: PlatformPhase['load'],
+): PlatformPhase {
   return { name, role, note, judged: false, load };
 }
 
-function judged(...given: Parameters<typeof phase>): Phase {
+function judged(...given: Parameters<typeof phase>): PlatformPhase {
   return { ...phase(...given), judged: true };
 }
 
 /** Everyone who logged out, on every gateway. */
-function endedSweep(size: Size, when: string, note: string): Phase {
+function endedSweep(size: Size, when: string, note: string): PlatformPhase {
   const everywhere = sweep(size, 'ended', true);
   return phase(`${when}-ended`, 'heal', `${note}: all ended sessions, everywhere`, everywhere);
 }
 
 /** Everyone who did not log out, once. */
-function liveSweep(size: Size, when: string, note: string): Phase {
+function liveSweep(size: Size, when: string, note: string): PlatformPhase {
   return phase(`${when}-live`, 'heal', `${note}: all live sessions`, sweep(size, 'live', false));
 }
 
@@ -155,25 +159,25 @@ function sweep(size: Size, as: SweepWorkload['as'], everyTarget: boolean): Sweep
   };
 }
 
-const redisPartition: PlannedFault = {
+const redisPartition: PlatformFault = {
   name: 'redis-partition',
   at: { afterMs: 200 },
   fault: { kind: 'link', target: 'gateway->redis', rule: { kind: 'blackhole' } },
 };
-const postgresKill: PlannedFault = {
+const postgresKill: PlatformFault = {
   name: 'postgres-kill',
   // The sample's design commits nothing while people log out.
   at: { afterMs: 200, commitInFlight: true, latestMs: 1_000 },
   fault: { kind: 'kill', target: 'postgres', signal: 'SIGKILL' },
   forMs: 800,
 };
-const gatewayKill: PlannedFault = {
+const gatewayKill: PlatformFault = {
   name: 'gateway-kill',
   at: { afterMs: 200, acknowledged: { operation: 'logout', lagMs: 20 } },
   fault: { kind: 'kill', target: 'gateway.2', signal: 'SIGKILL' },
   forMs: 500,
 };
-const redisKill: PlannedFault = {
+const redisKill: PlatformFault = {
   name: 'redis-kill',
   at: { afterMs: 200, acknowledged: { operation: 'logout', lagMs: 20 } },
   fault: { kind: 'kill', target: 'redis', signal: 'SIGKILL' },
@@ -187,13 +191,13 @@ function arm(
 ): Arm {
   const { summary } = findDesign(design);
   const phases = phasesOf(size);
-  return {
+  return defineArm({
     design,
     description: summary,
     ...expectations,
     topology: topology(design, size),
     phases,
-  };
+  });
 }
 
 const slos: readonly Slo[] = [

@@ -7,10 +7,9 @@
  * limit on both sides of a window's boundary. At last Redis, where the limiter lives, is killed under them.
  */
 
-import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
-import type { Declaration, Invariant, Phase, Slo } from '../sim/scenario.ts';
+import type { Declaration, Invariant, Slo } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
 import { limitArm, phase, stream, warmUp } from './limit-drill.ts';
 import {
@@ -19,6 +18,7 @@ import {
   retryAfterHonest,
   windowExact,
 } from './limit-invariants.ts';
+import type { PlatformFault, PlatformPhase } from './platform-topology.ts';
 import {
   bursts,
   honest,
@@ -104,7 +104,7 @@ const bed = ({ windowMs, scrapers, stuffers }: Size) => ({
   ],
 });
 
-function phasesOf(size: Size): readonly Phase[] {
+function phasesOf(size: Size): readonly PlatformPhase[] {
   const { windowMs, seconds, honestEach, scrapers } = size;
   const people = (durationMs: number) => [
     stream(honest, HONEST * honestEach, durationMs),
@@ -160,7 +160,7 @@ function phasesOf(size: Size): readonly Phase[] {
   ];
 }
 
-const redisKill = (forMs: number): PlannedFault => ({
+const redisKill = (forMs: number): PlatformFault => ({
   name: REDIS_KILL,
   at: { afterMs: 500 },
   fault: { kind: 'kill', target: 'redis', signal: 'SIGKILL' },

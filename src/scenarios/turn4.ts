@@ -11,12 +11,7 @@ import { findDesign } from '../services/lineage.ts';
 import type { CalibratedUsers } from '../sim/loads/population.ts';
 import type { RisingLoad } from '../sim/loads/search-capacity.ts';
 import type { OperationTemplate } from '../sim/pure/workload.ts';
-import type {
-  Arm,
-  Declaration,
-  Documented,
-  Phase,
-} from '../sim/scenario.ts';
+import type { Arm, Declaration, Documented, Phase } from '../sim/scenario.ts';
 import {
   activityCorrect,
   auditAtomic,

@@ -7,11 +7,12 @@
  */
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
-import type { Declaration, Invariant, Phase, Slo } from '../sim/scenario.ts';
+import type { Declaration, Invariant, Slo } from '../sim/scenario.ts';
 import { auditChain, auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
 import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './limit-invariants.ts';
+import type { PlatformPhase } from './platform-topology.ts';
 
 const GATEWAYS = 2;
 const AGENTS = 50;
@@ -81,7 +82,7 @@ const bed = ({ windowMs, keyLimit }: Size) => ({
   ],
 });
 
-function phasesOf(size: Size): readonly Phase[] {
+function phasesOf(size: Size): readonly PlatformPhase[] {
   const { agentEach, thief, tenantEach, seconds } = size;
   const others = (durationMs: number) => [stream(tenant, TENANTS * tenantEach, durationMs)];
   const builds = (durationMs: number): OpenWorkload => ({

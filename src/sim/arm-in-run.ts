@@ -9,6 +9,7 @@ import type { HistoryFile } from './effects/history-file.ts';
 import { readHistory } from './effects/load/engine/read-history.ts';
 import type { SenderTotals } from './effects/load/engine/sender.ts';
 import type { PinPlan } from './effects/process/pin-plan.ts';
+import { readArrivals } from './effects/observe/arrivals.ts';
 import { DATA_SEED } from './effects/testbed/template-prepare.ts';
 import { startTestbed, type Testbed } from './effects/testbed/testbed.ts';
 import type { ArmRecord, HistoryRecord } from './history.ts';
@@ -132,7 +133,14 @@ async function load(
     ...{ kind: 'arm', arm: name, design: arm.design, seed },
     originAt: origin.toISOString(),
   };
-  const records: HistoryRecord[] = [opening, ...run.phases, ...run.faults, ...run.metrics];
+  const arrivals = await readArrivals(testbed, run.originUs);
+  const records: HistoryRecord[] = [
+    opening,
+    ...run.phases,
+    ...run.faults,
+    ...run.metrics,
+    ...arrivals,
+  ];
   await input.history.append(records);
   for (const file of recorded ? [operationsFile, effectsFile] : [operationsFile]) {
     for await (const record of readHistory(file)) records.push(record);

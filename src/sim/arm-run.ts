@@ -61,6 +61,8 @@ export class ArmRun {
   readonly phases: PhaseRecord[] = [];
   readonly faults: FaultRecord[] = [];
   readonly metrics: MetricRecord[] = [];
+  /** Of the history's clock, on the machine's monotonic one. */
+  readonly originUs: number;
   /** Microseconds on the history's clock. */
   readonly nowUs: () => number;
   readonly notes: Record<string, string> = {};
@@ -72,6 +74,7 @@ export class ArmRun {
     parts: {
       cpu: CpuSampler;
       load: LoadControl;
+      originUs: number;
       nowUs: () => number;
       close: () => Promise<void>;
     },
@@ -80,6 +83,7 @@ export class ArmRun {
     this.testbed = options.testbed;
     this.cpu = parts.cpu;
     this.load = parts.load;
+    this.originUs = parts.originUs;
     this.nowUs = parts.nowUs;
     this.#close = parts.close;
   }
@@ -110,7 +114,7 @@ export class ArmRun {
     const load = new LoadControl({
       ...{ arm, sender, cpu, seed, tool, signal, onEvent },
     });
-    return new ArmRun(options, { cpu, load, nowUs, close: () => sender.close() });
+    return new ArmRun(options, { cpu, load, originUs, nowUs, close: () => sender.close() });
   }
 
   /** Names a phase, does the work in it, and measures what happened. */

@@ -1,4 +1,5 @@
 /** Faults that no phase could land: what one waits for never comes in its phase, or comes after it. Pure. */
+import { faultProblems } from './effects/faults/fault-kinds.ts';
 import { UsageError } from './errors.ts';
 import type { PlannedFault } from './fault-plan.ts';
 import { LOAD_KINDS, operationsOf } from './load-kinds.ts';
@@ -15,7 +16,10 @@ export function checkFaults(scenario: string, arm: PlannedArm, phase: Phase): vo
   const all = arm.phases.flatMap((one) => one.faults ?? []).map(({ name }) => name);
   const lengthMs = LOAD_KINDS.of(phase.load.kind).plannedMs(phase.load);
   const sent = operationsOf([phase]).map((operation) => operation.name);
-  for (const { name, at, after = [] } of faults) {
+  for (const fault of faults) {
+    const { name, at, after = [] } = fault;
+    const [problem] = faultProblems(fault, arm.topology);
+    if (problem !== undefined) throw refuse(name, problem, `correct the fault ${name}`);
     if (all.indexOf(name) !== all.lastIndexOf(name))
       throw refuse(name, 'another fault of the arm has the same name', 'give it another name');
     const { afterMs, acknowledged } = at;

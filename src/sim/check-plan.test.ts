@@ -18,7 +18,7 @@ const withSlo = (changes: Partial<Slo>): Partial<Declaration> => ({
 const kill = (changes: Partial<PlannedFault> = {}): PlannedFault => ({
   name: 'kill',
   at: { afterMs: 100 },
-  fault: { kind: 'kill', target: 'redis', signal: 'SIGKILL' },
+  fault: { kind: 'kill', target: 'service', signal: 'SIGKILL' },
   ...changes,
 });
 const withFaults = (...faults: PlannedFault[]) => withPhases(phase({ faults }));

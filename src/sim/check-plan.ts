@@ -4,6 +4,7 @@
  */
 
 import { checkFaults } from './check-faults.ts';
+import { topologyProblems } from './effects/testbed/check-topology.ts';
 import { UsageError } from './errors.ts';
 import { LOAD_KINDS, operationsOf } from './load-kinds.ts';
 import type { Plan, PlannedArm, PlannedSlo } from './plan.ts';
@@ -26,12 +27,24 @@ export function checkPlan(plan: Plan): void {
       why: 'a run compares designs, and it declares none',
       next: 'declare an arm "after", with the design that should hold',
     });
+  for (const arm of plan.arms) checkTopology(plan, arm);
   for (const arm of plan.arms) checkPhases(plan, arm);
   checkOperations(plan);
   for (const slo of plan.slos) checkSlo(plan, slo);
   checkIds(plan);
   checkNamedPhases(plan);
   for (const arm of plan.arms) for (const phase of arm.phases) checkFaults(plan.id, arm, phase);
+}
+
+function checkTopology({ id }: Plan, { name, topology }: PlannedArm): void {
+  const [first, ...more] = topologyProblems(topology);
+  if (first === undefined) return;
+  const rest = more.length === 0 ? '' : `; and ${more.length} more`;
+  throw problem({
+    what: `${id}: the topology of arm ${name} cannot be started`,
+    why: `${first}${rest}`,
+    next: `correct the topology of arm ${name}`,
+  });
 }
 
 function checkPhases({ id }: Plan, { name, phases = [] }: PlannedArm): void {

@@ -106,7 +106,7 @@ describe('a rate and a length', () => {
     const { phases } = armOf(resolve(turn4, full), 'after');
     const fault = {
       ...{ name: 'kill', at: { afterMs: 0 } },
-      fault: { kind: 'kill', target: 'redis', signal: 'SIGKILL' } as const,
+      fault: { kind: 'kill', target: 'service', signal: 'SIGKILL' } as const,
     };
     const after = arm({ phases: [{ ...phases[0]!, faults: [fault] }] });
     expect(() => resolve(scenario({ arms: { after } }), { ...full, ratePerSecond: 5 })).toThrow(

@@ -6,7 +6,7 @@ import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
 import type { Load } from './load-kinds.ts';
 import type { ArmName, InvariantResult, Verdict } from './result.ts';
-import type { ModuleStep, Topology } from './topology.ts';
+import type { ModuleStep, Target, Topology } from './topology.ts';
 
 export interface Arm {
   /** Name of the design, `turn4.before`. */
@@ -23,10 +23,16 @@ export interface Arm {
   readonly phases: readonly Phase[];
 }
 
+/** An arm whose faults name nodes, processes and edges of its own topology. */
+export interface ArmOn<Node extends string> extends Omit<Arm, 'topology' | 'phases'> {
+  readonly topology: Topology<Node>;
+  readonly phases: readonly Phase<Target<NoInfer<Node>>>[];
+}
+
 export type PhaseRole = 'warm-up' | 'baseline' | 'load' | 'fault' | 'heal' | 'liveness';
 
 /** A stretch of load with its faults. */
-export interface Phase {
+export interface Phase<Name extends string = string> {
   readonly name: string;
   /** `baseline` is what relative SLOs and recovery refer to; `liveness` must be healthy again. */
   readonly role: PhaseRole;
@@ -36,7 +42,7 @@ export interface Phase {
   readonly judged: boolean;
   readonly load: Load;
   /** Applied during the phase; what is not undone by then is undone, and proven so, before the phase ends. */
-  readonly faults?: readonly PlannedFault[];
+  readonly faults?: readonly PlannedFault<Name>[];
 }
 
 export interface Slo {

@@ -133,8 +133,8 @@ export interface JobSpec<Node extends string = string> extends ModuleStep {
 
 export interface Topology<Node extends string = string> {
   readonly nodes: Readonly<Record<Node, NodeSpec>>;
-  readonly edges: readonly EdgeSpec<Node>[];
-  readonly jobs: readonly JobSpec<Node>[];
+  readonly edges: readonly EdgeSpec<NoInfer<Node>>[];
+  readonly jobs: readonly JobSpec<NoInfer<Node>>[];
 }
 
 /** What a fault may name: a node, one process of a node, or an edge, of all processes or of one at either end. Known by the nodes alone: edges need not mention each of them. */

@@ -58,7 +58,7 @@ describe('a fault that the topology can have', () => {
 
 describe('a fault that it cannot have', () => {
   it.each<[FaultSpec, RegExp]>([
-    [{ kind: 'kill', target: 'gateway.3', signal }, /^fault one: there is no .*did you mean/],
+    [{ kind: 'kill', target: 'gateway.3', signal }, /^there is no .*did you mean/],
     [{ kind: 'kill', target: 'gateway->postgres', signal }, /is an edge, not a node/],
     [{ kind: 'pause', target: 'nobody' }, /no node or process nobody/],
     [
@@ -107,7 +107,7 @@ describe('a fault that it cannot have', () => {
     };
     expect(faultProblems(commit, topology)).toEqual([]);
     expect(faultProblems(commit, { ...topology, edges: [] })).toEqual([
-      'fault one: it waits for a COMMIT, but no proxied edge leads to PostgreSQL',
+      'it waits for a COMMIT, but no proxied edge leads to PostgreSQL',
     ]);
   });
 });
@@ -151,7 +151,7 @@ describe('a kind from outside', () => {
       );
       expect(faultProblems(fault, topology)).toEqual([]);
       expect(problems({ kind: 'x-quake', target: 'redis', magnitude: 10 })).toEqual([
-        'fault one: nothing is left to measure',
+        'nothing is left to measure',
       ]);
       const edges = await TestbedEdges.open({
         topology: { ...topology, edges: [] },

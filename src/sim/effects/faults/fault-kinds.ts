@@ -28,9 +28,9 @@ export function createFault(spec: FaultSpec, targets: FaultTargets): Fault {
   return FAULT_KINDS.of(spec.kind).create(spec, targets);
 }
 
-/** Why a fault cannot be applied in a topology, one clause each with the fault's name, from the data alone. */
+/** Why a fault cannot be applied in a topology, one clause each, from the data alone. */
 export function faultProblems(
-  { name, at, fault }: PlannedFault,
+  { at, fault }: PlannedFault,
   topology: Topology,
 ): readonly string[] {
   const known = FAULT_KINDS.all().some(({ kind }) => kind === fault.kind);
@@ -46,5 +46,5 @@ export function faultProblems(
     ...(at.commitInFlight === true && !seesCommits
       ? ['it waits for a COMMIT, but no proxied edge leads to PostgreSQL']
       : []),
-  ].map((problem) => `fault ${name}: ${problem}`);
+  ];
 }
