@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { createClient } from 'redis';
+import { platformTopology } from '../dist/scenarios/platform-topology.js';
 import { startChild } from '../dist/sim/effects/process/child-process.js';
 import { machinePinPlan } from '../dist/sim/effects/process/pin-machine.js';
 import { pinRunning } from '../dist/sim/effects/process/pin-running.js';
@@ -36,42 +37,26 @@ export async function openHotPathBed(logFolder) {
   process.env.NODE_OPTIONS = NODE_OPTIONS; // The gateway is started with our environment.
   const testbed = await startTestbed({
     ...{ runId: `bench-hot-path-${process.pid}`, logFolder, seed: 1, cores, onNote: () => {} },
-    spec: {
-      postgres: {
-        // No checkpoint in the middle of a round.
-        settings: {
-          ...JSON.parse(process.env.HOT_PG ?? '{}'),
-          shared_buffers: '256MB',
-          max_wal_size: '8GB',
-          checkpoint_timeout: '1h',
-        },
-        template: [
+    topology: platformTopology({
+      design: DESIGN,
+      // No checkpoint in the middle of a round.
+      settings: {
+        ...JSON.parse(process.env.HOT_PG ?? '{}'),
+        shared_buffers: '256MB',
+        max_wal_size: '8GB',
+        checkpoint_timeout: '1h',
+      },
+      template: { design: DESIGN, users: USERS },
+      accounts: {
+        groups: [
           {
-            name: 'template',
-            module: 'services/jobs/template.js',
-            params: { design: DESIGN, rows: 0, heavyUsers: 0, heavyRows: 0, users: USERS },
+            ...{ name: 'users', kind: 'sessions', count: USERS },
+            limits: { organisation: LIMIT, user: LIMIT, address: LIMIT },
           },
         ],
       },
-      accounts: {
-        name: 'accounts',
-        module: 'services/jobs/accounts.js',
-        params: {
-          ...{ count: 0, heavyUsers: 0, design: DESIGN },
-          groups: [
-            {
-              ...{ name: 'users', kind: 'sessions', count: USERS },
-              limits: { organisation: LIMIT, user: LIMIT, address: LIMIT },
-            },
-          ],
-        },
-      },
-      service: {
-        name: 'gateway',
-        module: 'services/gateway/main.js',
-        params: { design: DESIGN },
-      },
-    },
+      gateways: 1,
+    }),
   });
   if (cores) for (const pid of testbed.pids.redis?.() ?? []) await pinRunning(pid, cores.postgres);
   // Its work is on what the stores have committed, while the gateway answers: it is theirs.
@@ -105,12 +90,13 @@ export async function openHotPathBed(logFolder) {
   };
   try {
     const secret = randomBytes(16).toString('hex');
-    const database = await expressDatabase(testbed.databaseUrl);
-    const redisPrefix = `${testbed.redisPrefix}express:`;
-    const cookies = await expressSessions({ redisUrl: testbed.redisUrl, redisPrefix, secret });
+    const database = await expressDatabase(testbed.node('postgres').address.url);
+    const { url: redisUrl, namespace } = testbed.node('redis').address;
+    const redisPrefix = `${namespace}express:`;
+    const cookies = await expressSessions({ redisUrl, redisPrefix, secret });
     const noop = await start('hot-path-noop');
     const express = await start('hot-path-express', {
-      ...{ databaseUrl: database, redisUrl: testbed.redisUrl, redisPrefix, secret },
+      ...{ databaseUrl: database, redisUrl, redisPrefix, secret },
       limit: LIMIT,
     });
     const load = await start('hot-path-load');
@@ -135,7 +121,7 @@ export async function openHotPathBed(logFolder) {
       stacks: {
         noop: { url: noop.said.url, accounts: bearer, pids: pidOf(noop.child) },
         ours: {
-          url: testbed.service.url,
+          url: testbed.targets[0].url,
           accounts: bearer,
           pids: () => testbed.pids.gateway().filter((pid) => !beside.includes(pid)),
         },

@@ -45,7 +45,7 @@ export async function run({ quick }) {
     endings.push(() => testbed.stop());
     const historyFile = path.join(folder, 'history.ndjson');
     const sender = await startSender({
-      targets: testbed.services.map(({ name, url }) => ({ name, url })),
+      targets: testbed.targets,
       ...{ accountsFile: testbed.accountsFile, historyFile, requestIdPrefix: 'bench-' },
       ...{ originUs: monotonicUs(), timeoutMs: 10_000, maxConnections: 1_000 },
       ...{ lease: testbed.lease, logFile: path.join(folder, 'sender.log') },
@@ -63,11 +63,12 @@ export async function run({ quick }) {
  * @returns {Promise<Testbed>}
  */
 async function openTestbed(folder) {
-  const { links: _, ...spec } = after.testbed;
+  const { topology } = after;
+  const edges = topology.edges.map((edge) => ({ ...edge, proxied: false }));
   return startTestbed({
     runId: `bench-login-storm-${process.pid}`,
     logFolder: path.join(folder, 'logs'),
-    spec,
+    topology: { ...topology, edges },
     seed: 1,
     cores: machinePinPlan(),
     onNote: () => {},

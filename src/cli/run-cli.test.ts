@@ -217,7 +217,9 @@ describe('sim', () => {
       `const load = { kind: 'open', arrivals: 'constant', stages: [{ ratePerSecond: 1, durationMs: 1 }],
         operations: [{ name: 'get', weight: 1, method: 'GET', path: '/' }] };
       const phases = [{ name: 'measure', role: 'load', note: 'n', judged: true, load }];
-      const before = { design: 'd', description: 'd', expected: 'pass', mustFail: [], phases };
+      const topology = { nodes: { web: { kind: 'process', start: { command: ['web'] } } },
+        edges: [{ from: 'client', to: 'web' }], jobs: [] };
+      const before = { design: 'd', description: 'd', expected: 'pass', mustFail: [], phases, topology };
       export const scenario = { id: 'mine', turn: 0, title: 't', question: 'q', situation: 's',
         declare: () => ({ arms: { before }, slos: [], invariants: [], scaleNote: '' }) };`,
     );
@@ -420,8 +422,8 @@ describe('bad input', () => {
     [
       'idle.mjs',
       declaring('({ arms: { after: {} }, slos: [], invariants: [] })'),
-      /no phases/,
-      /./,
+      /topology of arm after/,
+      /it has none/,
     ],
   ])('refuses the scenario file %s', async (name, text, what, why) => {
     const file = join(out, name);

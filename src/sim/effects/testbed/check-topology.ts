@@ -8,6 +8,9 @@ const NODE_NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$/;
 const RESERVED = [CLIENT, 'sender', 'proxy'];
 
 export function topologyProblems(topology: Topology): string[] {
+  // A scenario from a file may lack what its type demands.
+  if (!topology?.nodes || !topology.edges || !topology.jobs)
+    return ['it has none: nodes, edges, jobs'];
   const names = Object.keys(topology.nodes);
   const own = Object.entries(topology.nodes).flatMap(([name, spec]) =>
     nodeProblems(name, spec, topology),
@@ -28,6 +31,9 @@ export function topologyProblems(topology: Topology): string[] {
     ),
     ...doubled(topology.jobs.map(({ role }) => `job that makes ${role}`)),
     ...cycleProblems(topology),
+    ...(topology.edges.some(({ from }) => from === CLIENT)
+      ? []
+      : ['no edge leads from the client: the load has nothing to be sent to']),
   ];
 }
 
