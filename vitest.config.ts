@@ -6,7 +6,7 @@ import { CountReporter } from './vitest.reporter.ts';
  * file they would say something else. Nothing runs beside them.
  */
 const timed: string[] = [
-  'src/scenarios/kill-matrix/audit.integration.test.ts',
+  'src/scenarios/kill-matrix/audit-crash.integration.test.ts',
   'src/services/gateway/degraded-limits.integration.test.ts',
   'src/services/rate-limit/{bucket-limiter,store}.integration.test.ts',
   'src/sim/effects/load/engine/{generators,sender,sender-sessions}.integration.test.ts',

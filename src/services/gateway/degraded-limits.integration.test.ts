@@ -1,7 +1,6 @@
 /**
- * Four limiters asked without pause while Redis is killed and comes back empty, is paused, or is gone for one of
- * them: no window holds more than 1.1
- * times the limit, no decision waits, every process uses Redis again.
+ * Four limiters asked without pause while Redis is killed and comes back empty, is paused, or is gone for one of them: no
+ * window holds more than 1.1 times the limit, no decision waits, every process uses Redis again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
