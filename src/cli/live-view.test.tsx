@@ -63,6 +63,30 @@ describe('the live view', () => {
     }
   });
 
+  it.each([4, 5, 15])('names %i nodes in the same rows, or sums up the rest', (count) => {
+    const names = Array.from({ length: count }, (_, index) => `eu.gateway.${index + 1}`);
+    const state = applyEvent(
+      startState('platform sim', 'many', 0),
+      {
+        type: 'progress',
+        arm: 'after',
+        phase: 'measure',
+        offeredPerSecond: 1,
+        achievedPerSecond: 1,
+        p50Us: 1,
+        p99Us: 1,
+        errors: 0,
+        inFlight: 0,
+        cpuPercent: Object.fromEntries(names.map((name) => [name, 10])),
+      },
+      0,
+    );
+    const text = frame(state, 0).join('\n');
+    expect(text).toMatch(/^cpu +…ateway\.1 +━+─+ +10 %/m);
+    if (count === 4) expect(text).not.toContain('more');
+    else expect(text).toMatch(new RegExp(`${count - 3} more +━+─* +${10 * (count - 3)} %`));
+  });
+
   it('prints no escape code without colour', () => {
     for (const [state, nowMs] of story())
       expect(frame(state, nowMs).join('')).not.toContain(ESCAPE);

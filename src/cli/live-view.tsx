@@ -194,42 +194,59 @@ function Spark(props: {
   );
 }
 
+/** As many nodes as fit, each in its place; where there are more, the last place tells the sum of the rest. */
 function Cpu({ state, nowMs, width, color }: Part & { width: number }): ReactNode {
   const sample = freshSample(state, nowMs);
   const cell = Math.floor((width - 6) / CPU_COLUMNS);
+  const cells = cpuCells(state.processes, sample?.cpuPercent ?? {});
   return Array.from({ length: CPU_ROWS }, (_, row) => {
-    const names = state.processes.slice(row * CPU_COLUMNS, (row + 1) * CPU_COLUMNS);
+    const own = cells.slice(row * CPU_COLUMNS, (row + 1) * CPU_COLUMNS);
     return (
       <Line key={`cpu-${String(row)}`}>
         <Label color={color}>{row === 0 ? 'cpu   ' : '      '}</Label>
-        {names.map((name) => (
-          <CpuCell
-            key={name}
-            name={name}
-            percent={sample?.cpuPercent[name] ?? null}
-            width={cell}
-            color={color}
-          />
+        {own.map(({ name, percent }) => (
+          <CpuCell key={name} name={name} percent={percent} width={cell} color={color} />
         ))}
-        {names.length === 0 ? ' ' : ''}
+        {own.length === 0 ? ' ' : ''}
       </Line>
     );
   });
 }
 
-function CpuCell(props: {
-  name: string;
-  percent: number | null;
-  width: number;
-  color: boolean;
-}): ReactNode {
-  const { full, rest } = bar((props.percent ?? 0) / 100, props.width - 19);
-  const figure = props.percent === null ? '-' : `${Math.round(props.percent)} %`;
+interface CpuUse {
+  readonly name: string;
+  readonly percent: number | null;
+}
+
+function cpuCells(
+  names: readonly string[],
+  cpuPercent: Readonly<Record<string, number>>,
+): readonly CpuUse[] {
+  const places = CPU_ROWS * CPU_COLUMNS;
+  const use = (name: string): CpuUse => ({ name, percent: cpuPercent[name] ?? null });
+  if (names.length <= places) return names.map(use);
+  const others = names.slice(places - 1);
+  const sum = others.reduce((total, name) => total + (cpuPercent[name] ?? 0), 0);
+  const isKnown = others.some((name) => cpuPercent[name] !== undefined);
+  const rest = { name: `${others.length} more`, percent: isKnown ? sum : null };
+  return [...names.slice(0, places - 1).map(use), rest];
+}
+
+/** Names of more than a place keep their end, in which members of a region differ. */
+function CpuCell({
+  name,
+  percent,
+  width,
+  color,
+}: CpuUse & { width: number; color: boolean }): ReactNode {
+  const { full, rest } = bar((percent ?? 0) / 100, width - 19);
+  const figure = percent === null ? '-' : `${Math.round(percent)} %`;
+  const label = name.length > 9 ? `…${name.slice(-8)}` : name;
   return (
     <>
-      {props.name.slice(0, 9).padEnd(10)}
-      <Text {...(props.color ? { color: 'cyan' } : {})}>{full}</Text>
-      <Text dimColor={props.color}>{rest}</Text>
+      {label.padEnd(10)}
+      <Text {...(color ? { color: 'cyan' } : {})}>{full}</Text>
+      <Text dimColor={color}>{rest}</Text>
       {figure.padStart(6)}
       {'   '}
     </>
