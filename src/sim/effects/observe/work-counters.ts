@@ -8,31 +8,14 @@ import { withRedis } from '../testbed/redis-client.ts';
 
 const LIMIT_MS = 5_000;
 
-export interface WorkReading {
-  /** Statements executed; null without pg_stat_statements. */
+export interface PostgresWork {
+  /** Executed; null without pg_stat_statements. */
   readonly statements: number | null;
+  /** Written, or on a standby received. */
   readonly walBytes: number | null;
-  readonly redisCommands: number | null;
-}
-
-export interface PostgresWork extends Pick<WorkReading, 'statements' | 'walBytes'> {
   readonly isStandby: boolean;
 }
 
-/** A store that cannot be asked leaves its counters null: a cost nobody measured is never judged. */
-export async function readWork(stores: {
-  readonly databaseUrl: string;
-  readonly redisUrl: string;
-}): Promise<WorkReading> {
-  const [database, redisCommands] = await Promise.all([
-    readPostgres(stores.databaseUrl).catch(() => ({ statements: null, walBytes: null })),
-    readRedis(stores.redisUrl).catch(() => null),
-  ]);
-  const { statements, walBytes } = database;
-  return { statements, walBytes, redisCommands };
-}
-
-/** Statements (pg_stat_statements; null without it) and bytes of WAL: written, or on a standby received. */
 export async function readPostgres(databaseUrl: string): Promise<PostgresWork> {
   return await withPostgres(databaseUrl, LIMIT_MS, async (client) => {
     const wal = await client.query<{ standby: boolean; bytes: string }>(

@@ -1,10 +1,14 @@
 // kill -9 of the process that owns a PostgreSQL pair and a Redis Cluster, at any moment from start to failover.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { NodeSpec } from '../../../topology.ts';
+import { openCache } from '../../process/cache.ts';
+import { runsFolder } from '../../process/lease.ts';
 import { processesIn, startTimeOf } from '../../process/process-table.ts';
+import { runUser } from '../../process/run-user.ts';
 import { eventually, fixture } from '../fixtures/bed.ts';
 
 const nodes: Readonly<Record<string, NodeSpec>> = {
@@ -32,27 +36,21 @@ function abandonedSegments(): string[] {
 
 test.runIf(process.platform === 'linux').each(moments)('after %i ms', async (momentMs) => {
   const before = new Set(abandonedSegments());
-  const options = { runId: `stores-${process.pid}-${momentMs}`, nodes };
-  const owner = spawn(process.execPath, [fixture('stores-owner.mjs'), JSON.stringify(options)], {
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  owner.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
+  const runId = `stores-${process.pid}-${momentMs}`;
+  const folder = path.join(runsFolder(await openCache(runUser())), runId);
+  const argv = [fixture('stores-owner.mjs'), JSON.stringify({ runId, nodes })];
+  const owner = spawn(process.execPath, argv, { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
   let errors = '';
   owner.stderr.on('data', (chunk) => {
     errors += chunk;
   });
-  await eventually('it owns a lease', () => out.includes('\n') || errors !== '');
+  await eventually('it owns a lease', () => existsSync(folder) || errors !== '');
   await sleep(momentMs);
-  const [folder] = out.split('\n');
-  const running = processesIn(folder!);
+  const running = processesIn(folder);
   owner.kill('SIGKILL');
   expect(errors).toBe('');
-  await eventually('the folder is gone', () => !existsSync(folder!));
+  await eventually('the folder is gone', () => !existsSync(folder));
   expect(running.filter(({ pid, startTime }) => startTimeOf(pid) === startTime)).toEqual([]);
-  expect(processesIn(folder!)).toEqual([]);
+  expect(processesIn(folder)).toEqual([]);
   expect(abandonedSegments().filter((id) => !before.has(id))).toEqual([]);
 });
