@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Framing, Request } from './frames.ts';
-import { Line } from './line.ts';
+import { Line, type Shaping } from './line.ts';
 import type { ActiveRule, RequestFate } from './rule.ts';
 
 /** A reply that does not come: the client is cut anyway. */
@@ -18,10 +18,8 @@ const MAX_HELD_BYTES = 262_144;
 
 export interface ConnectionHost {
   rule(): ActiveRule | null;
-  /** Acts under every rule, and without one. */
-  readonly base: ActiveRule | null;
-  /** Bytes that either end was handed. */
-  forwarded(bytes: number): void;
+  readonly toServer: Shaping;
+  readonly toClient: Shaping;
   decided(kind: 'cut-reply' | 'fail-request', request: number, name: string): void;
   commitAwaited(): boolean;
   commitForwarded(): void;
@@ -67,16 +65,8 @@ export class ProxyConnection {
     this.#client = client;
     this.#server = server;
     this.#framing = framing;
-    this.#toServer = new Line(client, server, {
-      base: host.base?.toServer ?? null,
-      rule: () => host.rule()?.toServer ?? null,
-      forwarded: host.forwarded,
-    });
-    this.#toClient = new Line(server, client, {
-      base: host.base?.toClient ?? null,
-      rule: () => host.rule()?.toClient ?? null,
-      forwarded: host.forwarded,
-    });
+    this.#toServer = new Line(client, server, host.toServer);
+    this.#toClient = new Line(server, client, host.toClient);
     client.on('data', (chunk) => this.#fromClient(chunk));
     server.on('data', (chunk) => this.#fromServer(chunk));
     client.on('end', () => this.#clientEnded());

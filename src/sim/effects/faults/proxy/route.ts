@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type ConnectionHost, ProxyConnection } from './connection.ts';
 import { createFraming } from './framing.ts';
+import type { Shaping } from './line.ts';
 import type { Endpoint, Route } from './protocol.ts';
 import type { ActiveRule } from './rule.ts';
 
@@ -35,12 +36,17 @@ export class ProxyRoute {
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
       this.#accept(client),
     );
-    this.#connectionHost = {
-      rule: () => this.#rule,
-      base,
+    const shaping = (way: 'toServer' | 'toClient'): Shaping => ({
+      base: base?.[way] ?? null,
+      rule: () => this.#rule?.[way] ?? null,
       forwarded: (bytes) => {
         this.#bytesForwarded += bytes;
       },
+    });
+    this.#connectionHost = {
+      rule: () => this.#rule,
+      toServer: shaping('toServer'),
+      toClient: shaping('toClient'),
       decided: (kind, request, name) => host.decided(kind, `request ${request}: ${name}`),
       commitAwaited: () => host.commitAwaited(),
       commitForwarded: () => host.commitForwarded(),
