@@ -1,9 +1,10 @@
-// kill -9 of the command at 20 random moments of a run: whatever it had started is gone soon after. Three runs at a
-// time on one cache, so that reapers and next runs clean up side by side. With the reaper killed as well, doctor
+// kill -9 of the command at 20 random moments of a run with every kind of node (a database pair, a cluster, programs, a
+// receiver), and at 8 of a turn: whatever it had started is gone soon after. Three runs at a time on one cache, so that reapers and next runs clean up side by side. With the reaper killed as well, doctor
 // names what is left and removes it.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cacheFolder } from '../sim/effects/process/cache.ts';
 import { createRandom } from '../sim/pure/random.ts';
@@ -11,13 +12,21 @@ import { command } from './fixtures/command.ts';
 import { type KilledRun, killAt, linkedCache, remainsOf } from './fixtures/killed-run.ts';
 
 const SEED = 20260504;
-const KILLS = 20;
 const LANES = 3;
-/** Long enough for the start and for every fault of the drill. */
-const OVER_MS = 22_000;
 /** A reaper gives up after 15 s. */
 const REAPER_MS = 16_000;
-const ARGV = ['sim', 'turn1', '--quick', '--quiet', '--design', 'after'];
+const TURN = ['sim', 'turn1', '--quick', '--quiet', '--design', 'after'];
+const SHOP = [
+  'sim',
+  fileURLToPath(new URL('./fixtures/shop-scenario.mjs', import.meta.url)),
+  '--quiet',
+];
+/** `overMs`: long enough for the start and for every fault. */
+const RUNS = [
+  { argv: SHOP, kills: 20, overMs: 11_000 },
+  { argv: TURN, kills: 8, overMs: 22_000 },
+];
+const KILLS = RUNS.reduce((sum, { kills }) => sum + kills, 0);
 
 let cwd = '';
 let cache = '';
@@ -31,10 +40,15 @@ afterAll(() => {
   for (const folder of [cwd, cache]) rmSync(folder, { recursive: true, force: true });
 });
 
-/** One in each twentieth of the time, so that no part of a run is missed. */
-function moments(): number[] {
+/** One in each part of the time, so that no part of a run is missed; the longest last. */
+function planned(): { argv: readonly string[]; afterMs: number }[] {
   const random = createRandom(SEED).fork('kill-anywhere');
-  return Array.from({ length: KILLS }, (_, index) => ((index + random.next()) * OVER_MS) / KILLS);
+  return RUNS.flatMap(({ argv, kills, overMs }) =>
+    Array.from({ length: kills }, (_, index) => ({
+      argv,
+      afterMs: ((index + random.next()) * overMs) / kills,
+    })),
+  ).sort((a, b) => a.afterMs - b.afterMs);
 }
 
 async function doctor(...more: string[]) {
@@ -50,11 +64,11 @@ it.runIf(process.platform === 'linux')(
   'leaves nothing that is not cleaned up, or found by doctor',
   async () => {
     // The longest first, so that all lanes end at about the same time.
-    const left = moments();
+    const left = planned();
     const killed: KilledRun[] = [];
     const lane = async () => {
-      for (let afterMs = left.pop(); afterMs !== undefined; afterMs = left.pop())
-        killed.push(await killAt(ARGV, afterMs, { cwd, cache }));
+      for (let next = left.pop(); next !== undefined; next = left.pop())
+        killed.push(await killAt(next.argv, next.afterMs, { cwd, cache }));
     };
     await Promise.all(Array.from({ length: LANES }, lane));
     expect(killed).toHaveLength(KILLS);
@@ -68,7 +82,7 @@ it.runIf(process.platform === 'linux')(
     expect(await doctor()).toBe('none');
 
     // Without its reaper there is nobody to clean up: now doctor has to know.
-    killed.push(await killAt(ARGV, ['redis', 'postgres'], { cwd, cache, withReaper: true }));
+    killed.push(await killAt(TURN, ['redis', 'postgres'], { cwd, cache, withReaper: true }));
     expect(await remains()).not.toEqual([]);
     expect(await doctor()).toMatch(/^1 killed run: .*\((?=.*redis).*still running\)$/);
     expect(await doctor('--clean')).toBe('none');

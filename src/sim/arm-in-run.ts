@@ -66,7 +66,7 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
   const { name } = arm;
   const announce = (phase: string, note: string) =>
     options.onEvent({ type: 'phase', arm: name, phase, note, plannedMs: null });
-  announce('start', 'PostgreSQL, Redis and the service');
+  announce('start', Object.keys(arm.topology.nodes).join(', '));
   const testbed = await startTestbed({
     runId: `${runId}-${name}`,
     logFolder: path.join(input.folder, 'logs', name),
