@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicUs } from './effects/load/engine/monotonic-clock.ts';
 import { startLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { type CpuSampler, startCpuSampler } from './effects/observe/cpu.ts';
-import { CHILD_PRIORITY, raisePriority } from './effects/process/priority.ts';
+import { raiseSession } from './effects/process/priority.ts';
 import { databaseOf, type Testbed } from './effects/testbed/testbed.ts';
 import type { FaultRecord, MetricRecord, PhaseRecord } from './history.ts';
 import { LoadControl } from './load-control.ts';
@@ -109,7 +109,7 @@ export class ArmRun {
       nowUs,
       intervalMs: CPU_INTERVAL_MS,
       // PostgreSQL's backends are sessions of their own and do not inherit the share of a core.
-      onProcess: (pid) => pid !== sender.pid && raisePriority(pid, CHILD_PRIORITY),
+      onProcess: (pid) => pid !== sender.pid && raiseSession(pid),
     });
     const load = new LoadControl({
       ...{ arm, sender, cpu, seed, tool, signal, onEvent },

@@ -2,33 +2,28 @@
  * result.json: the one document every report is made from. Versioned. `npm run schema` generates its JSON Schema,
  * result.schema.json, from these types: comments become descriptions; the tags are the schema's keywords.
  */
+import type {
+  ArmName,
+  Count,
+  Figure,
+  LatencySummary,
+  NonNegative,
+  Positive,
+  Ratio,
+  Unit,
+  Verdict,
+} from './result-figures.ts';
+import type { Capacity, Comparison, Diagnosis, HeatMap } from './result-findings.ts';
 
-/** @minimum 0 */
-type NonNegative = number;
-/** @exclusiveMinimum 0 */
-type Positive = number;
-/** @minimum 0 @maximum 1 */
-type Ratio = number;
-/** @minimum 0 @asType integer */
-type Count = number;
-
-/** Unknown: the run proves nothing. */
-export type Verdict = 'pass' | 'fail' | 'unknown';
-export type ArmName = 'before' | 'sample' | 'after';
-
-/** Microseconds over `count` operations. Read a percentile only when count carries it: 299 for p99, 2,995 for p99.9. */
-export interface LatencySummary {
-  readonly meanUs: NonNegative;
-  readonly p50Us: NonNegative;
-  readonly p95Us: NonNegative;
-  readonly p99Us: NonNegative;
-  readonly p999Us: NonNegative;
-  readonly maxUs: NonNegative;
-  readonly count: Count;
-}
-
-/** `times`: of a baseline. `ratio`: 0 to 1. */
-export type Unit = 'us' | 'ratio' | 'times' | 'per_second' | 'percent' | 'count' | 'bytes';
+export type { ArmName, Figure, LatencySummary, Unit, Verdict } from './result-figures.ts';
+export type {
+  Capacity,
+  Comparison,
+  Diagnosis,
+  HeatMap,
+  LoadStep,
+  QueryShare,
+} from './result-findings.ts';
 
 /** A threshold on a measured indicator. */
 export interface SloResult {
@@ -62,14 +57,6 @@ export interface InvariantResult {
   readonly reason?: string;
   /** What the checker measured on the way: revocation lag, sessions lost. */
   readonly figures?: readonly Figure[];
-}
-
-/** A number with its name and unit, ready to be compared between arms. Null: nothing was measured. */
-export interface Figure {
-  readonly id: string;
-  readonly label: string;
-  readonly value: number | null;
-  readonly unit: Unit;
 }
 
 /** A condition the run itself must meet before its numbers mean anything. */
@@ -124,75 +111,6 @@ export interface PhaseSummary {
   } | null;
 }
 
-export interface LoadStep {
-  readonly offeredPerSecond: NonNegative;
-  readonly achievedPerSecond: NonNegative;
-  readonly latency: LatencySummary;
-  readonly errorRatio: Ratio;
-  readonly lagP99Us: NonNegative;
-  /** Did every SLO hold at this step? `unknown` when the generator, not the platform, was the limit. */
-  readonly verdict: Verdict;
-  readonly reason?: string;
-  /** Index of the earlier step at the same rate that this one repeats; the last one decides. */
-  readonly repeats?: number;
-}
-
-/** How much traffic the arm holds within its SLO. */
-export interface Capacity {
-  readonly steps: readonly LoadStep[];
-  /** Highest step whose SLOs all held, also when repeated; null when none did. */
-  readonly holdsPerSecond: NonNegative | null;
-  /** Lowest step that broke, also when repeated; null when the search ended before one did. */
-  readonly breaksPerSecond: NonNegative | null;
-  /** Holds divided by a rate at which `before` already broke its SLO: a lower bound on the true factor. */
-  readonly timesBefore: NonNegative | null;
-  readonly note: string;
-}
-
-/** Latency heat map: row-major counts; row r spans edgesUs[r] to edgesUs[r + 1], column c is one bucket of time. */
-export interface HeatMap {
-  readonly startUs: NonNegative;
-  readonly bucketUs: Positive;
-  readonly columns: Count;
-  readonly edgesUs: readonly NonNegative[];
-  readonly counts: readonly (readonly Count[])[];
-}
-
-export interface QueryShare {
-  readonly query: string;
-  readonly calls: NonNegative;
-  readonly totalMs: NonNegative;
-  readonly meanMs: NonNegative;
-  readonly rowsPerCall: NonNegative;
-  /** Of all time spent in statements, 0 to 1. */
-  readonly share: Ratio;
-  readonly culprit: boolean;
-}
-
-/** Why the arm is slow, from the system's own instruments. */
-export interface Diagnosis {
-  /** One sentence a reader can act on. */
-  readonly finding: string;
-  readonly queries: readonly QueryShare[];
-  /** EXPLAIN (ANALYZE, BUFFERS) of the top statement. */
-  readonly plan: {
-    readonly query: string;
-    readonly node: string;
-    readonly rowsRemoved: NonNegative;
-    readonly text: string;
-  } | null;
-  /** Share of samples of busy backends by wait event, largest first; `CPU` = running, not waiting. */
-  readonly waits: readonly {
-    readonly event: string;
-    readonly share: Ratio;
-    readonly samples: Count;
-  }[];
-  /** What was considered and excluded, with the evidence. */
-  readonly ruledOut: readonly { readonly cause: string; readonly evidence: string }[];
-  readonly poolWaitP99Us: NonNegative | null;
-  readonly eventLoopDelayP99Us: NonNegative | null;
-}
-
 /** How one process spent the judged phase. `cpuPercent` is of one core: 100 = one core full. */
 export interface ProcessResources {
   readonly cpuPercent: NonNegative;
@@ -229,27 +147,6 @@ export interface RecoveryResult {
   readonly next?: string;
   /** The alert and the tolerance in words. */
   readonly note: string;
-}
-
-/** Alternatives to one part of a design, put through the same trace beside each other. */
-export interface Comparison {
-  readonly title: string;
-  /** What was compared and how, in two sentences. */
-  readonly note: string;
-  readonly columns: readonly {
-    readonly id: string;
-    readonly label: string;
-    readonly unit: Unit;
-    readonly better: 'lower' | 'higher';
-  }[];
-  readonly rows: readonly {
-    readonly name: string;
-    readonly ours: boolean;
-    /** By column id; null: does not apply. */
-    readonly values: Readonly<Record<string, number | null>>;
-  }[];
-  /** The column the chart shows, and the value that is promised there. */
-  readonly chart: { readonly column: string; readonly limit: number | null };
 }
 
 /** One design under test in a run. */
@@ -340,9 +237,9 @@ export interface Result {
   readonly verdict: Verdict;
   /**
    * 0 pass, 97 unknown, 98 invariant violated, 99 SLO missed, 130 or 143 interrupted.
-   * @maximum 255
+   * @minimum 0 @maximum 255 @asType integer
    */
-  readonly exitCode: Count;
+  readonly exitCode: number;
   /** The verdict in one sentence, the first line of every report. */
   readonly sentence: string;
   readonly aborted: boolean;

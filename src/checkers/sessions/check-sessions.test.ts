@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../sim/history.ts';
 import { operation } from '../../sim/pure/fixtures.ts';
-import { checkSessions, type SessionEvent, type SessionsInput } from './check-sessions.ts';
+import { checkSessions, type SessionsInput } from './check-sessions.ts';
 import { type BegunSession, revocationsOfAll } from './revoke-all.ts';
+import type { SessionEvent } from './session-event.ts';
 import { logoutIsFinal, sessionsAreKept } from './session-verdicts.ts';
 
 const TARGETS = ['gateway.1', 'gateway.2'];

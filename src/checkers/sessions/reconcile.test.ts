@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../../sim/history.ts';
 import { effectOf, operation } from '../../sim/pure/fixtures.ts';
-import { checkSessions, type SessionEvent } from './check-sessions.ts';
+import { checkSessions } from './check-sessions.ts';
 import { reconcile } from './reconcile.ts';
+import type { SessionEvent } from './session-event.ts';
 
 const decidedBy = { logout: 'revoked' };
 const unknown = { name: 'logout', outcome: 'unknown', status: 0, error: 'timeout' } as const;

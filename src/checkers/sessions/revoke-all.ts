@@ -4,7 +4,7 @@
  * right, and neither can be held against the platform.
  */
 import type { OperationRecord } from '../../sim/history.ts';
-import type { SessionEvent } from './check-sessions.ts';
+import type { SessionEvent } from './session-event.ts';
 
 export interface BegunSession {
   readonly subject: string;

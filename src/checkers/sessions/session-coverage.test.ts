@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { operation } from '../../sim/pure/fixtures.ts';
-import type { SessionEvent } from './check-sessions.ts';
 import { sessionCoverage } from './session-coverage.ts';
+import type { SessionEvent } from './session-event.ts';
 
 const targets = ['a', 'b'];
 let id = 0;

@@ -3,7 +3,7 @@
  * every session that nobody had ended accepted? Sessions that got no definite answer are a gap, and with a gap
  * neither promise is proven, however many others were looked at.
  */
-import type { SessionEvent } from './check-sessions.ts';
+import type { SessionEvent } from './session-event.ts';
 import { sessionStates } from './session-states.ts';
 
 export interface CoverageInput {

@@ -1,5 +1,5 @@
 /** What a history says about each session, folded to the few instants that decide it (check-sessions.ts). */
-import type { SessionEvent, SessionExpiry } from './check-sessions.ts';
+import type { SessionEvent, SessionExpiry } from './session-event.ts';
 
 export interface SessionState {
   /** Earliest instant at which something may have ended it: the first revocation sent, or its expiry. Infinity: none. */

@@ -4,7 +4,7 @@
  * ones with what is left of ten.
  */
 import type { OperationRecord } from '../../sim/history.ts';
-import type { SessionEvent } from './check-sessions.ts';
+import type { SessionEvent } from './session-event.ts';
 import { isDefinite, type SessionState } from './session-states.ts';
 
 const WITNESS_LIMIT = 10;

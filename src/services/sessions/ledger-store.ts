@@ -6,8 +6,9 @@ import type { SessionsDesign } from '../design.ts';
 import type { Clock, Random, RecordIn } from '../ports.ts';
 import { sameHash } from '../secret-token.ts';
 import type { Created, Origin, Session, SessionStore } from './contract.ts';
-import type { Ending, Ledger, LedgerRow, NewSession, Revocation } from './ledger.ts';
+import type { Ending, Ledger, NewSession, Revocation } from './ledger.ts';
 import { endOf, publicSession, type StoredSession } from './policy.ts';
+import type { LedgerRow } from './session-rows.ts';
 import { makeToken, readToken } from './token.ts';
 
 /** The same origin, whose event also says what the store found out. */

@@ -25,10 +25,11 @@ import { sameHash } from '../secret-token.ts';
 import type { Looked, SessionCache } from './cache.ts';
 import type { Session, SessionObserver, SessionStore } from './contract.ts';
 import type { Fence } from './fence.ts';
-import { createLedger, findSessions, type LedgerRow } from './ledger.ts';
+import { createLedger } from './ledger.ts';
 import { createLedgerStore } from './ledger-store.ts';
 import { createLoads } from './loads.ts';
 import { hasEnded, hasIdled, idleTtlMs, publicSession, type StoredSession } from './policy.ts';
+import { findSessions, type LedgerRow } from './session-rows.ts';
 import { type PresentedToken, readToken } from './token.ts';
 import { createTouches, type Touch } from './touch.ts';
 

@@ -3,9 +3,10 @@ import type { SessionsDesign } from '../design.ts';
 import { type Clock, isoFromUs, type Random, type TransactionalDatabase } from '../ports.ts';
 import { sameHash } from '../secret-token.ts';
 import type { SessionStore } from './contract.ts';
-import { createLedger, findSessions } from './ledger.ts';
+import { createLedger } from './ledger.ts';
 import { createLedgerStore } from './ledger-store.ts';
 import { hasEnded, hasIdled, publicSession } from './policy.ts';
+import { findSessions } from './session-rows.ts';
 import { readToken } from './token.ts';
 
 const nothing = async () => {};

@@ -2,26 +2,18 @@
  * One arm's result as a pure function of its history and of what was observed beside it.
  * Judged phases make the SLOs; every phase is drawn.
  */
-import type { HistoryRecord, OperationRecord, PhaseRecord } from '../history.ts';
-import type {
-  ArmResult,
-  Capacity,
-  DocumentedFigure,
-  Figure,
-  InvariantResult,
-  PhaseSummary,
-  ProcessResources,
-} from '../result.ts';
-import type { Documented, Invariant, Slo, Tolerance } from '../scenario.ts';
+
+import type { OperationRecord, PhaseRecord } from '../history.ts';
+import type { ArmResult, DocumentedFigure, InvariantResult, PhaseSummary } from '../result.ts';
+import type { Documented } from '../scenario.ts';
+import type { ArmInput, ArmObservations } from './arm-input.ts';
 import { type LogicalOperation, logicalOperations } from './attempts.ts';
 import { lags } from './capacity.ts';
-import { type DiagnosisEvidence, diagnose } from './diagnose.ts';
+import { diagnose } from './diagnose.ts';
 import { faultSummaries } from './fault-summary.ts';
 import { LatencyHistogram, summarize } from './histogram.ts';
-import { type EarlierArms, isError, judgeSlos, type SloReferences } from './judge-slos.ts';
-import type { FlightLedger } from './little.ts';
+import { isError, judgeSlos, type SloReferences } from './judge-slos.ts';
 import { recoveries, ruleFor } from './recovery.ts';
-import type { OtherCpu } from './resources.ts';
 import { errorTimeline, heatMap, responseUs, type Span, spanOf, timeline } from './series.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
@@ -32,52 +24,6 @@ const OPERATIONS_PER_BUCKET = 50;
 /** Three arms of charts have to fit a page of 500 KB. */
 const MOST_BUCKETS = 80;
 const HEAT_MAP_COLUMNS = 60;
-
-export interface ArmObservations {
-  readonly design: string;
-  readonly description: string;
-  readonly expected: ArmResult['expected'];
-  readonly mustFail: readonly string[];
-  readonly mayFail?: readonly string[] | undefined;
-  readonly phaseNotes: Readonly<Record<string, string>>;
-  /** Work per operation, counted by the instruments. */
-  readonly costs: readonly Figure[];
-  readonly capacity: Capacity | null;
-  /** What the instruments showed over the judged phase; null where nothing is to be diagnosed. */
-  readonly evidence: DiagnosisEvidence | null;
-  readonly calibration: ArmResult['calibration'];
-  /** Judged phase only. */
-  readonly resources: Readonly<Record<string, Omit<ProcessResources, 'cpuUsPerOperation'>>>;
-  readonly resourceTimeline: ArmResult['resourceTimeline'];
-  /** PostgreSQL's CPU over the judged phase, percent of the cores it was given. */
-  readonly databaseCpuPercent: number | null;
-  /** Use of the machine by others from the first judged phase on; null where it cannot be read. */
-  readonly otherCpu: OtherCpu | null;
-  /** What the sender counted by itself, without a record. */
-  readonly totals: FlightLedger & { readonly planned: number };
-  /** The generator kept its own time: an operation is scheduled when it is sent. */
-  readonly timedFromSend: boolean;
-}
-
-export interface ArmInput {
-  readonly history: readonly HistoryRecord[];
-  readonly slos: readonly Slo[];
-  readonly invariants: readonly Invariant[];
-  readonly documented: readonly Documented[];
-  readonly lagLimitUs: number;
-  /** Substring of the statement the documented failure is about; null when it is not a statement. */
-  readonly culprit: string | null;
-  /** Names of the faults the drill was to apply. */
-  readonly plannedFaults: readonly string[];
-  /** Names of the operations that act with ended credentials: a 401 is what they are for. */
-  readonly refusals: readonly string[];
-  readonly tolerance: Tolerance | null;
-  /** Name of the phase that recovery refers to. */
-  readonly baseline: string | null;
-  /** What this arm may be compared with. */
-  readonly earlier: EarlierArms;
-  readonly observed: ArmObservations;
-}
 
 export function armResult(input: ArmInput): {
   result: ArmResult;

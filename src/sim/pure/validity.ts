@@ -4,7 +4,7 @@
  */
 import type { OperationRecord } from '../history.ts';
 import type { FaultSummary, ValidityCheck, Verdict } from '../result.ts';
-import type { ArmInput } from './arm-result.ts';
+import type { ArmInput } from './arm-input.ts';
 import { brokenChains } from './attempts.ts';
 import { lags } from './capacity.ts';
 import { culpritCalls } from './diagnose.ts';

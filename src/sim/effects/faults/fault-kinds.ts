@@ -29,10 +29,7 @@ export function createFault(spec: FaultSpec, targets: FaultTargets): Fault {
 }
 
 /** Why a fault cannot be applied in a topology, one clause each, from the data alone. */
-export function faultProblems(
-  { at, fault }: PlannedFault,
-  topology: Topology,
-): readonly string[] {
+export function faultProblems({ at, fault }: PlannedFault, topology: Topology): readonly string[] {
   const known = FAULT_KINDS.all().some(({ kind }) => kind === fault.kind);
   const kinds = FAULT_KINDS.all().map(({ kind }) => kind);
   const problems = known

@@ -8,7 +8,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { boundLog } from './bounded-log.ts';
 import type { Lease } from './lease.ts';
-import { CHILD_PRIORITY, raisePriority } from './priority.ts';
+import { raiseSession } from './priority.ts';
 import { descendantsOf, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
 import { markedEnvironment, markedProcesses, markerOf } from './run-marker.ts';
 import type { RunUser } from './run-user.ts';
@@ -126,7 +126,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     throw new Error(`cannot start ${spec.name}: ${cause.message}`, { cause });
   }
   spec.lease.addChild({ pid, name: spec.name });
-  raisePriority(pid, CHILD_PRIORITY); // What it starts inherits it.
+  raiseSession(pid);
   child.on('error', () => {}); // A failed kill or send; the exit below tells what matters.
   const log = spec.maxLogBytes === undefined ? null : boundLog(spec.logFile, spec.maxLogBytes);
   const marked = () => markedProcesses(spec.lease.folder, marker);

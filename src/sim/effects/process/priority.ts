@@ -1,26 +1,20 @@
 /**
- * Puts a child of the experiment before whatever else the machine does, so that another program disturbs a run
- * less. Only root may; elsewhere the check `other-cpu` says how busy the machine was with other things.
+ * Puts the experiment before whatever else the machine does, so that another program disturbs a run less. Linux shares
+ * the processor between sessions first (autogroups), and each child is a session of its own: its session's share is
+ * raised, and the priorities that processes of one service give each other stay as the service wants them. Only root
+ * may; elsewhere, and without autogroups, the check `other-cpu` says how busy the machine was with other things.
  */
 import { writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
 
-/** Beside a busy process of priority 0 on the same core: 97 % of it, by the kernel's table of weights. */
-export const CHILD_PRIORITY = -15;
+/** Beside a busy session of nice 0 on the same core: 97 % of it, by the kernel's table of weights. */
+export const SESSION_NICE = -15;
 
-/** False when it is not permitted, or when the process has ended already, which its exit reports. */
-export function raisePriority(pid: number, priority: number): boolean {
+/** False where it is not permitted, where there are no autogroups, or when the process has ended. */
+export function raiseSession(pid: number, nice = SESSION_NICE): boolean {
   try {
-    setPriority(pid, priority);
+    writeFileSync(`/proc/${pid}/autogroup`, `${nice}`);
+    return true;
   } catch {
-    return false;
+    return false; // Its exit, or the check of the machine's use, tells what matters.
   }
-  try {
-    // Each child is a session of its own. Linux with autogroups shares the processor between sessions first, and
-    // the priority above then only counts within one: 52 % of a core without this, 96 % with it.
-    writeFileSync(`/proc/${pid}/autogroup`, `${priority}`);
-  } catch {
-    // No autogroups here, or not Linux: the priority alone decides.
-  }
-  return true;
 }

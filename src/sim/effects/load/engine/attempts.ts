@@ -5,7 +5,8 @@
  */
 import type { OperationRecord } from '../../../history.ts';
 import { retryAfterUs } from '../../../pure/retry.ts';
-import type { Actor, CompiledTemplate } from '../http/request-template.ts';
+import type { Actor } from '../http/placeholders.ts';
+import type { CompiledTemplate } from '../http/request-template.ts';
 import type { Target } from '../http/target.ts';
 import { Alarm } from './alarm.ts';
 import type { Begun, Credential, Credentials } from './credentials.ts';

@@ -11,7 +11,8 @@
 import type { Outcome } from '../../../history.ts';
 import type { OperationTemplate } from '../../../pure/workload.ts';
 import { isHeaderValue } from '../http/header-template.ts';
-import type { Actor, CompiledAccount } from '../http/request-template.ts';
+import type { Actor } from '../http/placeholders.ts';
+import type { CompiledAccount } from '../http/request-template.ts';
 
 type State = 'live' | 'ended' | 'unsure';
 type Lists = Readonly<Record<State, Credential[]>>;

@@ -1,10 +1,11 @@
 /** Keeps the load generator, and what else stands for the network, from waiting for a processor. */
 import { execFile } from 'node:child_process';
-import { CHILD_PRIORITY, raisePriority } from '../../process/priority.ts';
+import { setPriority } from 'node:os';
+import { raiseSession, SESSION_NICE } from '../../process/priority.ts';
 
 const LIMIT_MS = 2_000;
 /** Before the other processes of the experiment, which are raised themselves. */
-const GENERATOR_PRIORITY = CHILD_PRIORITY - 4;
+const GENERATOR_NICE = SESSION_NICE - 4;
 
 /**
  * On a full machine the generator should be the last to wait, or the run measures the generator. Only root may
@@ -12,7 +13,12 @@ const GENERATOR_PRIORITY = CHILD_PRIORITY - 4;
  * top of it, because a fair scheduler lets even a preferred process wait out other slices: several milliseconds.
  */
 export function preferGenerator(pid: number): void {
-  if (!raisePriority(pid, GENERATOR_PRIORITY)) return;
+  try {
+    setPriority(pid, GENERATOR_NICE);
+  } catch {
+    return; // Not root, or it has ended already, which its exit reports.
+  }
+  raiseSession(pid, GENERATOR_NICE);
   const child = execFile(
     'chrt',
     ['--all-tasks', '--rr', '--pid', '1', `${pid}`],

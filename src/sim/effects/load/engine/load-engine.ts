@@ -7,8 +7,8 @@ import type { OperationRecord } from '../../../history.ts';
 import { type AccountGroups, groupsOf } from '../../../pure/account-walk.ts';
 import { limitMs, plannedMs } from '../../../pure/schedule.ts';
 import type { Account, Workload } from '../../../pure/workload.ts';
+import type { Actor } from '../http/placeholders.ts';
 import {
-  type Actor,
   type CompiledAccount,
   type CompiledTemplate,
   compileAccount,

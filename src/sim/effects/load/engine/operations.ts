@@ -7,7 +7,8 @@
 import type { OperationRecord } from '../../../history.ts';
 import type { FlightLedger } from '../../../pure/little.ts';
 import { classify } from '../../../pure/outcome.ts';
-import type { Actor, CompiledTemplate } from '../http/request-template.ts';
+import type { Actor } from '../http/placeholders.ts';
+import type { CompiledTemplate } from '../http/request-template.ts';
 import type { Target } from '../http/target.ts';
 import type { Exchange, KeptHeaders } from '../http/transport.ts';
 import { type Begun, readBegun } from './credentials.ts';

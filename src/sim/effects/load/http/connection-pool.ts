@@ -4,21 +4,12 @@
  * twice: a broken connection fails its exchange.
  */
 
-import type { Clock } from '../engine/monotonic-clock.ts';
 import { Queue } from '../engine/queue.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
-import type { Exchange, Transport } from './transport.ts';
+import type { Exchange, PoolOptions, Transport } from './transport.ts';
 
 /** An idle connection is not trusted longer than this, nor in the last second of what the server promised. */
 const IDLE_SECONDS = 4;
-
-export interface PoolOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly maxConnections: number;
-  readonly connectTimeoutMs: number;
-  readonly clock: Clock;
-}
 
 export class ConnectionPool implements ConnectionOwner, Transport {
   readonly #options: PoolOptions;

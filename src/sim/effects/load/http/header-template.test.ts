@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Account, OperationTemplate } from '../../../pure/workload.ts';
-import type { Actor } from './request-template.ts';
+import type { Actor } from './placeholders.ts';
 import { compileAccount, compileTemplate } from './request-template.ts';
 
 const target = { line: ' HTTP/1.1\r\nhost: h\r\n', pathPrefix: '' };

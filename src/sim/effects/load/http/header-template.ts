@@ -3,8 +3,8 @@
  * Whatever could end a line early is found before the first request, or percent-encoded if an answer brought it.
  */
 import type { OperationTemplate } from '../../../pure/workload.ts';
+import type { Actor } from './placeholders.ts';
 import { fill, pieces, variablesOf } from './placeholders.ts';
-import type { Actor } from './request-template.ts';
 
 export interface CompiledHeaders {
   /** In lower case. */

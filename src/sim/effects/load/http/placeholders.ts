@@ -43,3 +43,14 @@ function hexGroups(operation: number): string {
   const [high, low] = [(operation >>> 16) & 0xffff, operation & 0xffff];
   return `${high.toString(16)}:${low.toString(16)}`;
 }
+
+/** Whom an operation is sent as. */
+export interface Actor {
+  /** Index of the account. */
+  readonly account: number;
+  readonly id: string;
+  readonly subject: string | undefined;
+  readonly vars: Readonly<Record<string, string>>;
+  /** `name: value\r\n` lines. */
+  readonly headerLines: string;
+}

@@ -4,7 +4,7 @@
  */
 import type { Account, OperationTemplate, RetryPolicy } from '../../../pure/workload.ts';
 import { canSend, compileHeaders, isHeaderName, isHeaderValue } from './header-template.ts';
-import { fill, pieces, variablesOf } from './placeholders.ts';
+import { type Actor, fill, pieces, variablesOf } from './placeholders.ts';
 import type { Target } from './target.ts';
 
 export interface CompiledTemplate {
@@ -23,17 +23,6 @@ export interface CompiledTemplate {
   readonly captureHeaders: readonly string[] | null;
   /** The whole request as text. `operation` is what `{op}` stands for. */
   render(target: Destination, actor: Actor | null, operation: number, requestId: string): string;
-}
-
-/** Whom an operation is sent as. */
-export interface Actor {
-  /** Index of the account. */
-  readonly account: number;
-  readonly id: string;
-  readonly subject: string | undefined;
-  readonly vars: Readonly<Record<string, string>>;
-  /** `name: value\r\n` lines. */
-  readonly headerLines: string;
 }
 
 export interface CompiledAccount extends Actor {

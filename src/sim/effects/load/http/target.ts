@@ -1,6 +1,6 @@
 /** One process of the service, as the generator sees it: a name for the history, an address, a pool of connections. */
-import { ConnectionPool, type PoolOptions } from './connection-pool.ts';
-import type { OpenTransport, Transport } from './transport.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import type { OpenTransport, PoolOptions, Transport } from './transport.ts';
 
 export interface TargetAddress {
   /** What the history calls it: `gateway.2`. */

@@ -2,7 +2,7 @@
  * What carries an operation to the server and its answer back. The engine owns instants, deadlines and records;
  * a transport only moves bytes, so that another HTTP client can stand in for our sockets under the same schedule.
  */
-import type { PoolOptions } from './connection-pool.ts';
+import type { Clock } from '../engine/monotonic-clock.ts';
 
 /** Response headers by name in lower case. */
 export type KeptHeaders = Readonly<Record<string, string>>;
@@ -31,6 +31,14 @@ export interface Transport {
   /** Gives up an exchange without telling it: a waiting one is never sent, a sent one loses its connection. */
   cancel(exchange: Exchange): void;
   close(): void;
+}
+
+export interface PoolOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly clock: Clock;
 }
 
 export type OpenTransport = (options: PoolOptions) => Transport;

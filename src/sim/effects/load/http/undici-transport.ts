@@ -4,9 +4,8 @@
  * as it does with our own sockets.
  */
 import { type Dispatcher, Pool } from 'undici';
-import type { PoolOptions } from './connection-pool.ts';
 import { MAX_CAPTURE_BYTES, MAX_HEADER_CHARACTERS } from './response-parser.ts';
-import type { Exchange, KeptHeaders, Transport } from './transport.ts';
+import type { Exchange, KeptHeaders, PoolOptions, Transport } from './transport.ts';
 import { parseRequest } from './wire-request.ts';
 
 export class UndiciTransport implements Transport {
