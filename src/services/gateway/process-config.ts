@@ -18,7 +18,11 @@ export interface ProcessConfig {
 
 export class ConfigError extends Error {}
 
-export function parseProcessConfig(text: string | undefined): ProcessConfig {
+/** `hasDatabase` false: it has none, and what looks for one fails instead of finding a default one. */
+export function parseProcessConfig(
+  text: string | undefined,
+  { hasDatabase = true }: { readonly hasDatabase?: boolean } = {},
+): ProcessConfig {
   if (!text)
     throw new ConfigError('PLATFORM_PROCESS is not set; it holds the configuration as JSON');
   let value: unknown;
@@ -30,20 +34,22 @@ export function parseProcessConfig(text: string | undefined): ProcessConfig {
   const config = readParams(value, 'PLATFORM_PROCESS');
   return {
     name: config.string('name'),
-    ...storesOf(config),
+    ...storesOf(config, hasDatabase),
     seed: config.integer('seed'),
     stateDirectory: config.string('stateDirectory', ''),
     params: config.object('params', {}),
   };
 }
 
+const NO_DATABASE = { url: 'postgresql://none.invalid', namespace: 'none' };
+
 /** The stores behind the names `database` and `redis`; a step that builds data has no Redis and gets empty strings. */
-function storesOf(config: ParamReader) {
+function storesOf(config: ParamReader, hasDatabase: boolean) {
   const addresses = readParams(config.object('addresses'), 'PLATFORM_PROCESS.addresses');
   const read = (name: string, fallback?: Record<string, unknown>) =>
     readParams(addresses.object(name, fallback), `PLATFORM_PROCESS.addresses.${name}`);
-  const database = read('database');
   const redis = read('redis', { url: '', namespace: '' });
+  const database = read('database', hasDatabase ? undefined : NO_DATABASE);
   return {
     databaseUrl: database.string('url'),
     databaseSchema: database.string('namespace'),
