@@ -28,7 +28,8 @@ import { explainDiskFull, folderBytes, requireFreeSpace } from './disk-space.ts'
 import { withLock } from './file-lock.ts';
 
 const run = promisify(execFile);
-const KEEP = 6;
+/** Above the number of data sets of all turns, both scales together: `platform setup` builds each once. */
+const KEEP = 16;
 const BUILD_LIMIT_MS = 300_000;
 const COPY_LIMIT_MS = 120_000;
 /** A build may need this much; a run needs its copy and room for its own writes. */
