@@ -1,9 +1,9 @@
 /** Invariants about sessions, in the platform's own shapes: they turn the turn's operations into what a checker reads. */
 
 import { checkSessions, type SessionFindings } from '../checkers/sessions/check-sessions.ts';
-import type { SessionEvent } from '../checkers/sessions/session-event.ts';
 import { type ReconciledOperation, reconcile } from '../checkers/sessions/reconcile.ts';
 import { type SessionCoverage, sessionCoverage } from '../checkers/sessions/session-coverage.ts';
+import type { SessionEvent } from '../checkers/sessions/session-event.ts';
 import { logoutIsFinal, sessionsAreKept } from '../checkers/sessions/session-verdicts.ts';
 import type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
 import { checkExactlyOnce } from '../sim/pure/check-exactly-once.ts';
