@@ -14,6 +14,8 @@ export { checkAtomic } from '../checkers/audit/check-audit-atomic.ts';
 export { checkChain } from '../checkers/audit/check-audit-chain.ts';
 export { checkAuditOrder } from '../checkers/audit/check-audit-order.ts';
 export { checkRecentView } from '../checkers/audit/check-recent-view.ts';
+export { FAULT_KINDS } from '../sim/effects/faults/fault-kinds.ts';
+export { NODE_KINDS } from '../sim/effects/testbed/node-kinds.ts';
 export type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
 export type { LoadKind } from '../sim/load-kind.ts';
 export { LOAD_KINDS, type Load } from '../sim/load-kinds.ts';
