@@ -169,14 +169,14 @@ test('undo without apply does nothing, and an unknown target is refused at once'
   await kill('redis').undo();
   expect(pidOf('redis')).toBe(before);
   expect(() => kill('gateway.9')).toThrow(
-    /no node or process gateway\.9; known: redis, postgres, gateway, gateway\.1, /,
+    /no node or process gateway\.9; known: postgres, redis, gateway, gateway\.1, /,
   );
 });
 
 test('a PostgreSQL that was killed and never restarted leaves no shared memory', async () => {
   const segments = () => execFileSync('ipcs', ['-m'], { encoding: 'utf8' }).split(/\s+/);
   const other = await start('memory');
-  const pidFile = path.join(other.lease.folder, 'data', 'postmaster.pid');
+  const pidFile = path.join(other.lease.folder, 'data-postgres', 'postmaster.pid');
   const id = readFileSync(pidFile, 'utf8').split('\n')[6]!.trim().split(/\s+/)[1]!;
   await createFault({ kind: 'kill', target: 'postgres', signal: 'SIGKILL' }, other).apply();
   expect(segments()).toContain(id);
