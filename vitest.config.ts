@@ -9,7 +9,7 @@ const timed: string[] = [
   'src/scenarios/kill-matrix/audit-crash.integration.test.ts',
   'src/services/gateway/degraded-limits.integration.test.ts',
   'src/services/rate-limit/{bucket-limiter,store}.integration.test.ts',
-  'src/sim/effects/load/engine/{generators,sender,sender-sessions}.integration.test.ts',
+  'src/sim/effects/load/**/*.integration.test.ts',
 ];
 /** Whole runs whose verdict is about latency, rates or losses. Nothing runs beside them. */
 const timedRuns = ['src/cli/{limits,sim,turn1,turn3}.scenario.test.ts'];
