@@ -78,7 +78,7 @@ function scale(quick: boolean): Scale {
     users: {
       think: { meanMs: ms(5_000), shape: 4 },
       // Below the documented 92 %: near full utilisation the response grows so steeply that the mean of a short phase
-      // leaves its band before the CPU leaves its own (at 91 % 620 to 690 ms under --quick, at 90 % 414 ms).
+      // leaves its band before the CPU leaves its own (--quick, at 91.5 %: 616 to 680 ms where 567 is the limit).
       cpuPercent: { target: 90, low: 87, high: 97 },
       expectedMeanMs: ms(850),
       nominalServiceMs: 68 / divisor,
@@ -93,7 +93,7 @@ function scale(quick: boolean): Scale {
     },
     rising: {
       warmUpMs: ms(4_500),
-      // A third of what it holds on a machine at a third of its speed.
+      // A tenth of what it holds on two cores: it holds here on a machine at a third of their speed, and disturbed.
       startPerSecond: quick ? 180 : 220,
       factor: quick ? 1.8 : 1.35,
       maxPerSecond: 8_000,

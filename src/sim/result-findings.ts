@@ -19,7 +19,7 @@ export interface LoadStep {
   readonly verdict: Verdict;
   readonly reason?: string;
   /** Index of the earlier step at the same rate that this one repeats; the last one decides. */
-  readonly repeats?: number;
+  readonly repeats?: Count;
 }
 
 /** How much traffic the arm holds within its SLO. */
