@@ -39,11 +39,22 @@ export function boundLog(logFile: string, maxBytes: number): BoundedLog {
   };
 }
 
+/** How often the end is read again because more was written meanwhile. */
+const MAX_READS = 20;
+
 function cut(file: number, size: number): void {
   const tail = Buffer.alloc(KEPT_BYTES);
-  const length = readSync(file, tail, 0, KEPT_BYTES, size - KEPT_BYTES);
+  let end = size;
+  let length = 0;
+  // What is written between the last reading and the cut is lost: an instant, once the writer rests.
+  for (let reads = 0; reads < MAX_READS; reads += 1) {
+    length = readSync(file, tail, 0, KEPT_BYTES, end - KEPT_BYTES);
+    const now = fstatSync(file).size;
+    if (now === end) break;
+    end = now;
+  }
   ftruncateSync(file, KEPT_BYTES);
-  const removed = size - KEPT_BYTES - length;
+  const removed = end - KEPT_BYTES - length;
   const note = `\n[platform: removed ${removed} bytes of output here to bound this log]\n`;
   writeSync(file, note);
   writeSync(file, tail, 0, length);
