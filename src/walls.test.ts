@@ -182,6 +182,32 @@ const sizes: Rule = (tree) =>
     .filter(({ lines }) => lines > hardStopLines)
     .map(({ file, lines }) => `${file} has ${lines} lines, more than ${hardStopLines}`);
 
+/** A file that can be read alone needs nothing that needs it, not even its types. */
+const noCircles: Rule = (tree) => {
+  const files = new Map(
+    sources(tree)
+      .filter(([file]) => !file.includes('/fixtures/'))
+      .map(([file, text]) => [file, importsOf(file, text).map(({ target }) => target)]),
+  );
+  const done = new Set<string>();
+  const path: string[] = [];
+  const found: string[] = [];
+  const visit = (file: string): void => {
+    if (done.has(file)) return;
+    const start = path.indexOf(file);
+    if (start >= 0) {
+      found.push([...path.slice(start), file].join(' -> '));
+      return;
+    }
+    path.push(file);
+    for (const target of files.get(file) ?? []) if (files.has(target)) visit(target);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of files.keys()) visit(file);
+  return found;
+};
+
 const noDefaultExports: Rule = (tree) =>
   sources(tree)
     .filter(([, text]) => /^\s*export\s+default\b|\bas\s+default\b/m.test(withoutComments(text)))
@@ -333,6 +359,16 @@ const rules: readonly Planted[] = [
     rule: `no source file is longer than ${hardStopLines} lines`,
     check: sizes,
     violations: [{ 'src/sim/run.ts': 'const a = 1;\n'.repeat(hardStopLines + 1) }],
+  },
+  {
+    rule: 'no files import each other in a circle',
+    check: noCircles,
+    violations: [
+      {
+        'src/sim/a.ts': "import { b } from './b.ts';",
+        'src/sim/b.ts': "import type { A } from './a.ts';",
+      },
+    ],
   },
   {
     rule: 'nothing has a default export',
