@@ -10,7 +10,7 @@ interface NodeBase {
   readonly region?: string;
 }
 
-/** May the operator's own server stand in for this node? `no` says why not, in one clause. */
+/** May the operator's own server stand in for this node? `no` says why not, in one clause, which a run tells. */
 export type Replaceable = true | { readonly no: string };
 
 /** A Node module of the package run to its end, relative to dist/: `services/jobs/template.js`. */

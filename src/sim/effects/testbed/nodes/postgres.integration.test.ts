@@ -211,6 +211,9 @@ test('what is not replaceable is started beside DATABASE_URL', async () => {
   );
   const node = await other.start('store');
   expect(node.members).toHaveLength(1);
+  expect(other.notes).toContain(
+    'DATABASE_URL does not replace store: the scenario does not mark it as replaceable',
+  );
 });
 
 /** Process ids, from the system's table of shared memory segments. */

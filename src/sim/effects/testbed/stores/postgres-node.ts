@@ -17,6 +17,7 @@ import { copyTemplate } from '../postgres-template.ts';
 import { withSearchPath } from '../search-path.ts';
 import { runOneShot } from '../service-process.ts';
 import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../template-build.ts';
+import { noteOwnServer } from './own-server-note.ts';
 import { delayReplay, isInRecovery, isStreaming, readLag } from './postgres-replication.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { PrimaryGroup, type Replicating } from './primary-group.ts';
@@ -33,8 +34,9 @@ export async function startPostgresNode(
   context: NodeContext,
 ): Promise<RunningNode> {
   const { DATABASE_URL: url } = context.env;
-  if (spec.standbyOf !== undefined) return await startStandby(name, spec, spec.standbyOf, context);
   if (url && spec.replaceable === true) return await claimNode(name, spec, url, context);
+  noteOwnServer('DATABASE_URL', name, spec, context);
+  if (spec.standbyOf !== undefined) return await startStandby(name, spec, spec.standbyOf, context);
   return await startPrimary(name, spec, context);
 }
 

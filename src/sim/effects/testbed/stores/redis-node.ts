@@ -7,6 +7,7 @@ import { parseCoreList } from '../../process/pin-plan.ts';
 import { claimRedis, prefixOf } from '../external.ts';
 import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
 import { memberOf } from '../nodes/member.ts';
+import { noteOwnServer } from './own-server-note.ts';
 import { PrimaryGroup } from './primary-group.ts';
 import { clusterFailover, formCluster, isClusterOkAt } from './redis-cluster.ts';
 import { isRedisPrimary, isRedisReplica } from './redis-replication.ts';
@@ -21,6 +22,7 @@ export async function startRedisNode(
 ): Promise<RunningNode> {
   const { REDIS_URL: url } = context.env;
   if (url && spec.replaceable === true) return await claimNode(name, spec, url, context);
+  noteOwnServer('REDIS_URL', name, spec, context);
   const isClustered = spec.mode === 'cluster';
   const settings = spec.settings ?? {};
   const servers = await startTogether(
