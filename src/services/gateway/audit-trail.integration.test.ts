@@ -277,7 +277,8 @@ describe('a change and its event', () => {
       const { send } = await fresh(userId);
       for (let round = 0; round < 3; round += 1) {
         const id = newId();
-        cutter.cutNext(how);
+        // Other transactions commit meanwhile: the sequencer's, an earlier event's.
+        cutter.cutNext(how, 'project-create');
         const reply = await send('POST', '/projects', {
           headers: { 'x-request-id': id },
           body: { name: id },
@@ -294,7 +295,7 @@ describe('a change and its event', () => {
   it('end a session together, also when nobody hears of it', async () => {
     const { send, token } = await fresh('9');
     const id = newId();
-    cutter.cutNext('after');
+    cutter.cutNext('after', 'sessions-revoke');
     expect((await send('POST', '/logout', { headers: { 'x-request-id': id } })).status).toBe(503);
     expect((await rowsOf([id])).map(({ outcome }) => outcome)).toEqual(['success']);
     expect((await client(platform.url, bearer(token))('POST', '/logout')).status).toBe(204);

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { below, createRandom } from '../../sim/pure/random.ts';
 import type { ShareLevel } from './contract.ts';
 import { judgeShare, type ShareState } from './fair-share.ts';
@@ -29,7 +29,7 @@ interface RedisWithShare extends Redis {
   ): Promise<[number, number, number, number, number, Buffer | null]>;
 }
 
-const { redis: server } = sharedStores('share');
+const server = ownRedis('share');
 let redis: RedisWithShare;
 
 beforeAll(async () => {
