@@ -212,6 +212,12 @@ describe('checkPlan', () => {
       /each waits for the next: kill, kill/,
     ],
     ['a fault twice', withFaults(kill(), kill()), /fault "kill"/, /the same name/],
+    [
+      'a fault on a node that is not there',
+      withFaults(kill({ fault: { kind: 'kill', target: 'servise', signal: 'SIGKILL' } })),
+      /fault "kill" .* cannot land/,
+      /no node or process servise; known: service/,
+    ],
   ])('refuses %s, in three lines', (_name, changes, what, why) => {
     const error = refusal(changes);
     expect(error).toBeInstanceOf(UsageError);
