@@ -23,6 +23,12 @@ describe('readRun', () => {
     async (turn) => expect((await readRun(join(baselines, turn))).result.scenario).toBe(turn),
   );
 
+  it('names the servers of a version 1 run by their nodes', async () => {
+    const { environment } = (await readRun(join(baselines, 'turn4'))).result;
+    expect(environment.versions).toEqual({ postgres: 'PostgreSQL 18.4', redis: 'Redis 7.0.15' });
+    expect(environment).not.toHaveProperty('postgres');
+  });
+
   it('reads what this version writes', async () => {
     expect([...RESULT_VERSIONS.keys()].at(-1)).toBe(turn4Result.schema);
     expect((await readDocument(turn4Result)).result).toEqual(turn4Result);
