@@ -10,6 +10,7 @@ import type { LogicalOperation } from './attempts.ts';
 import { heldSteps, stepPhase } from './capacity.ts';
 import { summarize } from './histogram.ts';
 import { metricGain } from './metric-gain.ts';
+import { quantileBounds } from './quantile-bounds.ts';
 import { responseUs } from './series.ts';
 import { evaluateSlo, parseSlo, type ReferenceArm, type SloReference } from './slo.ts';
 import { scopeOf } from './slo-scope.ts';
@@ -47,10 +48,12 @@ export function judgeSlos(input: SloInput): { slos: SloResult[]; references: Slo
     const before = arm === null ? undefined : earlier[arm]?.[id];
     if (arm !== null && before === undefined) return [];
     const reference = baseline === undefined ? before : referenceOf(inPhases([baseline]));
+    const latenciesUs = measured.map(responseUs);
     const counted = slo.phases === undefined ? [...measured, ...inPhases(held)] : measured;
     const scope = scopeOf(slo);
     const result = evaluateSlo(id, objective, {
-      latency: summarize(measured.map(responseUs)),
+      latency: summarize(latenciesUs),
+      bounds: quantileBounds(latenciesUs),
       errors: { failed: counted.filter(isError).length, total: counted.length },
       ...(indicator === 'cost' && { costs: input.costs }),
       ...(metric !== '' && { metric: metricGain(input.history, metric, phases) }),
@@ -67,6 +70,7 @@ function referenceOf(operations: readonly LogicalOperation[]): SloReference {
   const of = (some: readonly LogicalOperation[]): LatencySummary => summarize(some.map(responseUs));
   return {
     latency: of(ordered),
+    bounds: quantileBounds(ordered.map(responseUs)),
     halves: [of(ordered.slice(0, middle)), of(ordered.slice(middle))],
   };
 }

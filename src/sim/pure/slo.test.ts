@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LatencySummary } from '../result.ts';
 import type { Bucket } from './metric-gain.ts';
+import type { QuantileBounds } from './quantile-bounds.ts';
 import {
   errorSamplesNeeded,
   evaluateSlo,
@@ -107,6 +108,47 @@ describe('evaluateSlo', () => {
     expect(judge('latency.p99 < before + 9ms', 10_000, 11_000).verdict).toBe('fail');
     expect(judge('latency.p99 < before + 9ms', 5_000, 15_000)).toMatchObject({
       ...{ verdict: 'unknown', reason: expect.stringContaining('before alone varied by 10.0 ms') },
+    });
+  });
+
+  describe('a quantile that is missed by less than the chance of its samples', () => {
+    const about = (low: number, high: number): QuantileBounds => ({
+      ...{ p50: [0, 0], p95: [0, 0], p999: [0, 0] },
+      p99: [1_000 * low, 1_000 * high],
+    });
+    const judge = (objective: string, own: QuantileBounds, base?: QuantileBounds) => {
+      const baseline = latency({ p99Us: 10_000 });
+      return evaluateSlo('id', objective, {
+        ...{ latency: latency({ p99Us: 30_000 }), errors: { failed: 0, total: 0 }, bounds: own },
+        ...(base && {
+          reference: { latency: baseline, halves: [baseline, baseline], bounds: base },
+        }),
+      });
+    };
+
+    it('is unknown, and is a failure where even the better bound misses it', () => {
+      expect(judge('latency.p99 < 29ms', about(28, 40))).toMatchObject({
+        ...{ verdict: 'unknown', measured: 30_000 },
+        reason: 'p99 of 1000 samples is 28.0 to 40.0 ms: too few to tell',
+      });
+      expect(judge('latency.p99 < 29ms', about(29, 40)).verdict).toBe('fail');
+      expect(judge('latency.p99 > 31ms', about(20, 32)).verdict).toBe('unknown');
+      expect(judge('latency.p99 > 31ms', about(20, 31)).verdict).toBe('fail');
+      expect(judge('latency.p99 < 31ms', about(20, 40)).verdict).toBe('pass');
+    });
+
+    it('counts the chance of both sides of a comparison', () => {
+      expect(judge('latency.p99 <= 2x', about(28, 40), about(9, 14))).toMatchObject({
+        ...{ verdict: 'unknown', measured: 3 },
+        reason: expect.stringContaining('28.0 to 40.0 ms, against 9.0 to 14.0 ms: too few'),
+      });
+      expect(judge('latency.p99 <= 2x', about(28, 40), about(9, 13)).verdict).toBe('fail');
+      expect(judge('latency.p99 < before + 15ms', about(28, 40), about(9, 14)).verdict).toBe(
+        'unknown',
+      );
+      expect(judge('latency.p99 < before + 15ms', about(28, 40), about(9, 13)).verdict).toBe(
+        'fail',
+      );
     });
   });
 

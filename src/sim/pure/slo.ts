@@ -12,6 +12,7 @@
  */
 import type { ArmName, Figure, LatencySummary, SloResult } from '../result.ts';
 import { type MetricGain, quantileIn } from './metric-gain.ts';
+import { QUANTILE, type QuantileBounds } from './quantile-bounds.ts';
 
 type Comparison = '<' | '<=' | '>' | '>=';
 /** An arm that others are compared with. */
@@ -35,12 +36,15 @@ export interface ParsedSlo {
 /** What a relative objective is measured against. */
 export interface SloReference {
   readonly latency: LatencySummary;
+  readonly bounds?: QuantileBounds | undefined;
   /** First against second half, in time: what the machine does by itself. */
   readonly halves: readonly [LatencySummary, LatencySummary];
 }
 
 export interface SloData {
   readonly latency: LatencySummary;
+  /** Without them a quantile is taken as it was measured. */
+  readonly bounds?: QuantileBounds | undefined;
   readonly errors: { readonly failed: number; readonly total: number };
   readonly reference?: SloReference;
   readonly costs?: readonly Figure[];
@@ -50,7 +54,6 @@ export interface SloData {
 const GRAMMAR =
   /^(?:latency\.(?<latency>mean|p50|p95|p99|p999|max)|(?<errors>errors)|cost\.(?<cost>[a-z][a-zA-Z]*)|metric\.(?<metric>[a-z][a-z0-9_]*)\.(?<quantile>p50|p95|p99|p999))\s*(?<comparison><=|<|>=|>)\s*(?:(?<base>before|sample)\s*\+\s*)?(?<value>\d+(?:\.\d+)?)\s*(?<unit>us|ms|s|x|%|)(?:\s+(?<arm>before|sample))?$/;
 const UNIT_US = { us: 1, ms: 1_000, s: 1_000_000 } as const;
-const QUANTILE = { p50: 0.5, p95: 0.95, p99: 0.99, p999: 0.999 } as const;
 
 /** @throws RangeError naming the objective when it is not in the grammar. */
 export function parseSlo(objective: string): ParsedSlo {
@@ -148,7 +151,27 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
     const reason = `${slo.arm ?? 'the baseline'} alone varied by ${varied}: this machine cannot tell`;
     return { ...common, verdict: 'unknown', reason };
   }
+  const doubt = holds ? null : doubtOf(slo, data);
+  if (doubt !== null) return { ...common, verdict: 'unknown', reason: doubt };
   return { ...common, verdict: holds ? 'pass' : 'fail' };
+}
+
+/** Why a missed quantile may be no more than the chance of which samples came; null: it is missed beyond that. */
+function doubtOf({ indicator, comparison, limit, relative }: ParsedSlo, data: SloData) {
+  if (!(indicator in QUANTILE)) return null;
+  const quantile = indicator as keyof typeof QUANTILE;
+  const bounds = data.bounds?.[quantile];
+  const base = relative === null ? undefined : data.reference?.bounds?.[quantile];
+  if (bounds === undefined || (relative !== null && base === undefined)) return null;
+  const [best, worstBase] = comparison.startsWith('>')
+    ? [bounds[1], base?.[0] ?? 0]
+    : [bounds[0], base?.[1] ?? 0];
+  const value = relative === 'times' ? best / worstBase : best - worstBase;
+  if (!compare(value, comparison, limit)) return null;
+  const between = ([low, high]: readonly [number, number]) =>
+    `${(low / 1_000).toFixed(1)} to ${(high / 1_000).toFixed(1)} ms`;
+  const against = base === undefined ? '' : `, against ${between(base)}`;
+  return `${quantile} of ${data.latency.count} samples is ${between(bounds)}${against}: too few to tell`;
 }
 
 /** A histogram knows no more of a quantile than the bucket it is in; where the limit is inside, nobody can tell. */

@@ -25,10 +25,15 @@ describe('other-cpu', () => {
       ok: false,
       severity: 'warn',
     });
-    expect(checkOf({ usedCores: 0.1, stolenCores: 0.4, cores: 4 })).toMatchObject({
-      measured: 'other processes used 0.1 of 4 cores, the hypervisor took 0.4',
+    expect(checkOf({ usedCores: 0.1, stolenCores: 0.5, cores: 4 })).toMatchObject({
+      measured: 'other processes used 0.1 of 4 cores, the hypervisor took 0.5',
       ok: false,
     });
+  });
+
+  it('allows an eighth of the cores, however many there are', () => {
+    const okOn = (cores: number) => checkOf({ usedCores: 0.9, stolenCores: 0, cores })?.ok;
+    expect([2, 4, 8, 64].map(okOn)).toEqual([false, false, true, true]);
   });
 
   it('is content with the housekeeping of a machine, and silent where nothing can be read', () => {

@@ -15,8 +15,11 @@ import { classify } from './outcome.ts';
 import type { OtherCpu } from './resources.ts';
 
 const MOST_NAMED = 5;
-/** Cores that the rest of the machine may use before it is named: its own housekeeping takes about a tenth. */
-const OTHER_CORES = 0.25;
+/**
+ * What the rest of the machine may use before it is named, as a share of all cores: the housekeeping of one with two
+ * cores takes about a tenth of a core.
+ */
+const OTHER_SHARE = 0.125;
 export const OTHER_CPU = 'other-cpu';
 
 export interface ValidityInput {
@@ -154,19 +157,20 @@ function outcomes(attempts: readonly OperationRecord[]): ValidityCheck {
   };
 }
 
-/** What else used the machine. It voids nothing by itself; where the verdict is unknown, it may be why. */
+/** What else used the machine. It voids nothing by itself; of a missed latency or an unknown verdict it may be why. */
 function otherCpu(other: OtherCpu | null): ValidityCheck[] {
   if (other === null) return [];
   const { usedCores, stolenCores, cores } = other;
+  const limitCores = OTHER_SHARE * cores;
   const stolen =
-    stolenCores >= OTHER_CORES / 5 ? `, the hypervisor took ${stolenCores.toFixed(1)}` : '';
+    stolenCores >= limitCores / 5 ? `, the hypervisor took ${stolenCores.toFixed(1)}` : '';
   return [
     {
       id: OTHER_CPU,
       statement: 'the machine had its cores for the run',
       measured: `other processes used ${usedCores.toFixed(1)} of ${cores} cores${stolen}`,
-      limit: `${OTHER_CORES} cores`,
-      ok: usedCores + stolenCores <= OTHER_CORES,
+      limit: `${limitCores} cores`,
+      ok: usedCores + stolenCores <= limitCores,
       severity: 'warn',
     },
   ];

@@ -50,7 +50,7 @@ const disturbed: ValidityCheck = {
 };
 
 describe('judgeArm', () => {
-  it('names in an unknown what disturbed the machine, and changes no other verdict for it', () => {
+  it('names in an unknown what disturbed the machine, and does not blame a design for a latency', () => {
     const off = { ...before, documented: [figure('fail')], validity: [disturbed] };
     expect(judgeArm(off)).toMatchObject({ verdict: 'unknown', asExpected: false });
     expect(judgeArm(off).reason).toContain(
@@ -61,7 +61,16 @@ describe('judgeArm', () => {
     );
     expect(judgeArm({ ...after, validity: [disturbed] })).toEqual(judgeArm(after));
     const missed = { ...after, slos: [slo('p99', 'fail')], validity: [disturbed] };
-    expect(judgeArm(missed)).toMatchObject({ verdict: 'fail', reason: 'p99 missed' });
+    expect(judgeArm(missed)).toEqual({
+      ...{ verdict: 'unknown', asExpected: false, failed: [] },
+      reason: 'p99 missed, while other processes used 0.9 of 2 cores',
+    });
+    expect(exitCodeOf(before, missed)).toBe(97);
+    const errors: SloResult = { ...slo('errors', 'fail'), unit: 'ratio' };
+    const both = { ...missed, slos: [slo('p99', 'fail'), errors] };
+    expect(judgeArm(both)).toMatchObject({ verdict: 'fail', reason: 'p99, errors missed' });
+    const violated = { ...missed, invariants: [invariant('audit-once', 'fail')] };
+    expect(judgeArm(violated).failed).toEqual(['slo.p99', 'invariant.audit-once']);
   });
 
   it('finds before as documented and after holding', () => {

@@ -35,14 +35,21 @@ export interface ArmJudgement {
   readonly failed: readonly string[];
 }
 
-/** An unknown names what disturbed the machine, where something did. */
+const LATENCY_UNITS: readonly SloResult['unit'][] = ['us', 'times'];
+
+/** An unknown names what disturbed the machine, where something did; a latency missed meanwhile is one. */
 export function judgeArm(evidence: ArmEvidence): ArmJudgement {
   const judgement = judgeEvidence(evidence);
-  const isOpen = !judgement.asExpected && judgement.failed.length === 0;
   const disturbance = evidence.validity.find(({ id, ok }) => id === OTHER_CPU && !ok);
-  if (!isOpen || disturbance === undefined) return judgement;
-  const { verdict, asExpected, failed, reason } = judgement;
-  return { verdict, asExpected, failed, reason: `${reason}, while ${disturbance.measured}` };
+  if (judgement.asExpected || disturbance === undefined) return judgement;
+  const latencies = evidence.slos
+    .filter(({ unit }) => LATENCY_UNITS.includes(unit))
+    .map(({ id }) => `slo.${id}`);
+  const { failed } = judgement;
+  if (!failed.every((id) => latencies.includes(id))) return judgement;
+  const reason = `${judgement.reason}, while ${disturbance.measured}`;
+  const verdict = failed.length === 0 ? judgement.verdict : 'unknown';
+  return { verdict, asExpected: false, failed: [], reason };
 }
 
 function judgeEvidence(evidence: ArmEvidence): ArmJudgement {
