@@ -38,7 +38,7 @@ const targets = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index 
 const LIMIT = 100;
 const HONEST = 40;
 const POLITE = 30;
-const WARM_UP_MS = 4_000;
+const WARM_UP_MS = 3_000;
 /** The rate of a scraper, in honest people. */
 const SCRAPER_TIMES = 50;
 
@@ -67,7 +67,7 @@ const FULL: Size = {
 const QUICK: Size = {
   ...{ windowMs: 2_000, honestEach: 1, scrapers: 1 },
   ...{ manyKeys: 55, roaming: 55, stuffing: 10, stuffers: 1, logins: 1, tookLimitMs: 250 },
-  seconds: { baseline: 4, bots: 8, outage: 3, back: 4, liveness: 3 },
+  seconds: { baseline: 3, bots: 8, outage: 3, back: 4, liveness: 2 },
 };
 
 const BURST_PART_MS = 40;
@@ -238,7 +238,7 @@ const slos: readonly Slo[] = [
 /** How many users, rounds and decisions put the limiters beside each other. */
 const COMPARISON = {
   full: { windowMs: 1_000, users: 10_000, rounds: 7, decisions: 5_000 },
-  quick: { windowMs: 2_000, users: 2_000, rounds: 3, decisions: 2_000 },
+  quick: { windowMs: 1_000, users: 2_000, rounds: 2, decisions: 2_000 },
 } as const;
 
 function declare(size: Size): Declaration {

@@ -17,7 +17,7 @@ import type { PlatformPhase } from './platform-topology.ts';
 const GATEWAYS = 2;
 const AGENTS = 50;
 const BUILD = 'build';
-const WARM_UP_MS = 5_000;
+const WARM_UP_MS = 3_000;
 /** Requests that come at once, of one agent after the other. */
 const BURST = 5;
 const GREEDY_TIMES = 50;
@@ -42,7 +42,7 @@ const FULL: Size = {
 const QUICK: Size = {
   ...{ windowMs: 4_000, keyLimit: 480, agentEach: 1.8 },
   ...{ thief: 30, tenantEach: 4 },
-  seconds: { baseline: 5, pipelines: 10, liveness: 4 },
+  seconds: { baseline: 4, pipelines: 10, liveness: 4 },
 };
 
 const PATH = '/projects';

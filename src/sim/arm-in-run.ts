@@ -123,9 +123,13 @@ async function load(
       ...{ operationsFile, lagLimitUs: LAG_LIMIT_US },
     });
     totals = await run.load.totals();
-  } finally {
+  } catch (error) {
     await run.close();
+    // An arm that did not come to its end has no place in the history.
+    await rm(operationsFile, { force: true });
+    throw error;
   }
+  await run.close();
   announce('check', 'what the platform recorded against what was acknowledged');
   const outcome = { outFile: effectsFile, sinceMs: origin.getTime() };
   const recorded = await testbed.runJob('facts', outcome);

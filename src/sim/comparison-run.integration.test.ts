@@ -27,7 +27,7 @@ const run = (
       logFolder: scratch.logFolder,
       seed: 7,
     },
-    ...{ cores: null, signal, onNote: (text: string) => void notes.push(text), env: scratch.env },
+    ...{ signal, onNote: (text: string) => void notes.push(text), env: scratch.env },
   });
 };
 const runsLeft = () => {

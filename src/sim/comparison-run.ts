@@ -4,7 +4,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { PinPlan } from './effects/process/pin-plan.ts';
 import { startTestbed } from './effects/testbed/testbed.ts';
 import type { Comparison } from './result.ts';
 import type { ModuleStep } from './topology.ts';
@@ -16,7 +15,6 @@ export interface ComparisonOptions {
   readonly runId: string;
   readonly logFolder: string;
   readonly seed: number;
-  readonly cores: PinPlan | null;
   readonly signal: AbortSignal;
   readonly onNote: (text: string) => void;
   readonly env?: NodeJS.ProcessEnv;
@@ -26,6 +24,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
   const { spec, onNote } = options;
   const testbed = await startTestbed({
     ...options,
+    cores: null,
     topology: {
       nodes: { redis: { kind: 'redis', replaceable: true } },
       edges: [],

@@ -69,6 +69,8 @@ export interface LoadKind<L extends { readonly kind: string }> {
   plannedMs(load: L): number | null;
   /** Names of the phases it makes in the history beside the one it is given. */
   readonly ownPhases?: readonly string[];
+  /** PostgreSQL's CPU is its measure, and needs a core that nothing else uses. */
+  readonly needsOwnCore?: true;
   /** It judges what it does by itself: its phase cannot be a judged one. */
   readonly judgesItself?: true;
   /** Absent: its length and rates belong to a script, and cannot be replaced. Null: the phase has no part in such a run. */

@@ -37,3 +37,7 @@ export function operationsOf(
   const all = phases.flatMap(({ load }) => LOAD_KINDS.of(load.kind).operations(load));
   return [...new Map(all.map((operation) => [operation.name, operation])).values()];
 }
+
+export function needsOwnCore(phases: readonly { readonly load: Load }[]): boolean {
+  return phases.some(({ load }) => LOAD_KINDS.of(load.kind).needsOwnCore === true);
+}

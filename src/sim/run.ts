@@ -11,7 +11,7 @@ import { requireLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/process/pin-machine.ts';
 import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
-import { operationsOf } from './load-kinds.ts';
+import { needsOwnCore, operationsOf } from './load-kinds.ts';
 import type { EarlierArms } from './pure/judge-slos.ts';
 import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
 import type { ArmName, ArmResult, Comparison, Environment, Result } from './result.ts';
@@ -34,7 +34,9 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const note = (text: string) => onEvent({ type: 'note', text });
   await cleanBefore(note);
   const machine = await describeMachine();
-  const cores = machinePinPlan();
+  // Beside any other load a core of PostgreSQL's own would idle, and everything else share what is left.
+  const hasOwnCore = needsOwnCore(plan.arms.flatMap(({ phases }) => phases));
+  const cores = hasOwnCore ? machinePinPlan() : null;
   const history = new HistoryFile(path.join(folder, 'history.ndjson.gz'));
 
   const { arms } = plan;
@@ -111,7 +113,7 @@ async function compared(
   const note = 'alternatives on the same trace';
   onEvent({ type: 'phase', arm: null, phase: 'comparison', note, plannedMs: null });
   return await runComparison({
-    ...{ spec, runId: `${runId}-comparison`, seed, signal, cores: machinePinPlan() },
+    ...{ spec, runId: `${runId}-comparison`, seed, signal },
     logFolder: path.join(folder, 'logs', 'comparison'),
     onNote: (text) => onEvent({ type: 'note', text }),
   });

@@ -1,6 +1,6 @@
 /**
- * The processes that limit, in PostgreSQL: reports what this one does every `refreshMs` and hears what it may do.
- * One report at a time, each a transaction under one lock. A report that failed may have been stored: nothing is
+ * The processes that limit, in PostgreSQL: reports what this one does every `refreshMs` and hears what it may do; four
+ * times as often while PostgreSQL does not answer. One report at a time, each a transaction under one lock. A report that failed may have been stored: nothing is
  * taken up from it, and what it gave up stays given up.
  */
 import type { Database, Random, TransactionalDatabase } from '../ports.ts';
@@ -71,8 +71,10 @@ export function createMembers(given: {
         failing = true;
       }
       if (again || (hurried && !failing)) continue;
+      // One that is not heard may have no part, and refuses everybody until it is.
+      const waitMs = failing ? refreshMs / 4 : refreshMs;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, refreshMs);
+        const timer = setTimeout(resolve, waitMs);
         wake = () => {
           clearTimeout(timer);
           resolve();

@@ -30,6 +30,7 @@ export const cpuControlledUsers: LoadKind<CpuControlledUsers> = {
   operations: ({ operations }) => operations,
   mapOperations: (load, change) => ({ ...load, operations: load.operations.map(change) }),
   problems: populationProblems,
+  needsOwnCore: true,
   words({ users, operations }, text) {
     const { minUsers, maxUsers, think, cpuPercent } = users;
     const { target, low, high } = cpuPercent;

@@ -23,6 +23,7 @@ export const sameUsers: LoadKind<SameUsers> = {
   operations: ({ operations }) => operations,
   mapOperations: (load, change) => ({ ...load, operations: load.operations.map(change) }),
   problems: populationProblems,
+  needsOwnCore: true,
   words: ({ of, users, operations }, text) =>
     `As many users as ${of} was held at, who think ${text.length(users.think.meanMs)} between requests: ${mixWords(operations, text)}.`,
   plannedMs: ({ users }) => users.sameLoadMs,
