@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findDesign } from '../services/lineage.ts';
-import type { Load } from '../sim/load-kinds.ts';
+import { type Load, needsOwnCore } from '../sim/load-kinds.ts';
 import type { CalibratedUsers } from '../sim/loads/population.ts';
 import { armOf } from '../sim/plan.ts';
 import { effectOf, operation } from '../sim/pure/fixtures.ts';
@@ -9,6 +9,7 @@ import type { Arm, Declaration, DeclareOptions, Scenario } from '../sim/scenario
 import { activityCorrect, microsOf } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { viewOf } from './fixtures/platform-parts.ts';
+import { scenarios } from './index.ts';
 import { turn4 } from './turn4.ts';
 
 const [full, quick] = [false, true].map((isQuick) => resolve(turn4, { quick: isQuick, seed: 1 }));
@@ -120,4 +121,11 @@ describe('activityCorrect', () => {
     expect(check([action, row, page('nothing')]).verdict).toBe('fail');
     expect(check([action, row, page([])]).verdict).toBe('fail');
   });
+});
+
+it('is the only turn whose load is the CPU of PostgreSQL, and so the only one that pins it', () => {
+  const pinning = scenarios.filter((scenario) =>
+    needsOwnCore(resolve(scenario, { quick: true, seed: 1 }).arms.flatMap(({ phases }) => phases)),
+  );
+  expect(pinning.map(({ id }) => id)).toEqual(['turn4']);
 });
