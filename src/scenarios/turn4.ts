@@ -22,9 +22,14 @@ import {
 import { defineScenario } from './define.ts';
 import { type PlatformTopology, platformTopology } from './platform-topology.ts';
 
-const FULL = { rows: 1_000_000, heavyRows: 130_000 };
-/** --quick: every time of the incident divided by this. */
+const FULL = { rows: 1_000_000, heavyRows: 90_000 };
+/** --quick: every time of the incident divided by this, and the rows with it. */
 const QUICK_DIVISOR = 3;
+/**
+ * Less than a third: while the gateway unpacks such an answer, PostgreSQL has nothing to do, and in a phase of seconds the
+ * users that would make up for it make the mean leave its band (design.md, D-071).
+ */
+const QUICK = { rows: Math.round(FULL.rows / QUICK_DIVISOR), heavyRows: 24_000 };
 const USERS = 5_000;
 /** A few integration accounts own a large share of the history: they bring the documented tail. */
 const HEAVY_USERS = 3;
@@ -46,16 +51,16 @@ const POSTGRES_SETTINGS = {
 } as const;
 
 function topology(design: string, quick: boolean): PlatformTopology {
-  const divisor = quick ? QUICK_DIVISOR : 1;
+  const { rows, heavyRows } = quick ? QUICK : FULL;
   return platformTopology({
     design,
     settings: POSTGRES_SETTINGS,
     template: {
       design,
-      rows: Math.round(FULL.rows / divisor),
+      rows,
       users: USERS,
       heavyUsers: HEAVY_USERS,
-      heavyRows: Math.round(FULL.heavyRows / divisor),
+      heavyRows,
     },
     accounts: { count: USERS, heavyCount: HEAVY_USERS, heavyUsers: HEAVY_USERS },
     gateways: 1,
@@ -199,7 +204,7 @@ function declare(quick: boolean): Declaration {
       phase: 'measure',
     },
     scaleNote: quick
-      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
+      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the audit rows, of the think time and of the phases, and about a quarter of the rows of the largest accounts; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
       : '',
   };
 }
