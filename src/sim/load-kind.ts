@@ -69,7 +69,7 @@ export interface LoadKind<L extends { readonly kind: string }> {
   plannedMs(load: L): number | null;
   /** Names of the phases it makes in the history beside the one it is given. */
   readonly ownPhases?: readonly string[];
-  /** PostgreSQL's CPU is its measure, and needs a core that nothing else uses. */
+  /** It is calibrated on PostgreSQL's CPU, so PostgreSQL runs on a core that nothing else uses. */
   readonly needsOwnCore?: true;
   /** It judges what it does by itself: its phase cannot be a judged one. */
   readonly judgesItself?: true;

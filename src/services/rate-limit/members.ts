@@ -1,7 +1,7 @@
 /**
  * The processes that limit, in PostgreSQL: reports what this one does every `refreshMs` and hears what it may do; four
- * times as often while PostgreSQL does not answer. One report at a time, each a transaction under one lock. A report that failed may have been stored: nothing is
- * taken up from it, and what it gave up stays given up.
+ * times as often after a failed report. One report at a time, each a transaction under one lock. A report that failed
+ * may have been stored: nothing is taken up from it, and what it gave up stays given up.
  */
 import type { Database, Random, TransactionalDatabase } from '../ports.ts';
 import { startPatiently } from '../start-patiently.ts';
@@ -71,7 +71,7 @@ export function createMembers(given: {
         failing = true;
       }
       if (again || (hurried && !failing)) continue;
-      // One that is not heard may have no part, and refuses everybody until it is.
+      // Until a report succeeds, this process may have no share of the limit and reject every request.
       const waitMs = failing ? refreshMs / 4 : refreshMs;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, waitMs);

@@ -151,13 +151,13 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
     const reason = `${slo.arm ?? 'the baseline'} alone varied by ${varied}: this machine cannot tell`;
     return { ...common, verdict: 'unknown', reason };
   }
-  const doubt = holds ? null : doubtOf(slo, data);
-  if (doubt !== null) return { ...common, verdict: 'unknown', reason: doubt };
+  const samplingError = holds ? null : withinSamplingError(slo, data);
+  if (samplingError !== null) return { ...common, verdict: 'unknown', reason: samplingError };
   return { ...common, verdict: holds ? 'pass' : 'fail' };
 }
 
-/** Why a missed quantile may be no more than the chance of which samples came; null: it is missed beyond that. */
-function doubtOf({ indicator, comparison, limit, relative }: ParsedSlo, data: SloData) {
+/** The interval in words when a missed quantile may still be within its limit; null when all of the interval misses it. */
+function withinSamplingError({ indicator, comparison, limit, relative }: ParsedSlo, data: SloData) {
   if (!(indicator in QUANTILE)) return null;
   const quantile = indicator as keyof typeof QUANTILE;
   const bounds = data.bounds?.[quantile];

@@ -92,7 +92,7 @@ export function startNemesis(options: NemesisOptions): Nemesis {
     try {
       due = await awaitTrigger(await whenOthersAreOver(plan), events, wait);
     } catch (error) {
-      // Of an interrupted run nobody asks what had not come yet.
+      // An interrupted run was not meant to reach its later faults.
       if (!signal.aborted)
         problems.push(`${name} never landed: waited for ${describeTrigger(at)}, ${reason(error)}`);
       return false;
