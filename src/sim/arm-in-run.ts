@@ -82,9 +82,13 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
       }),
     signal: options.signal,
   });
+  const files = {
+    operations: path.join(input.folder, `${name}.operations.ndjson`),
+    effects: path.join(input.folder, `${name}.effects.ndjson`),
+  };
   let kept: Testbed | null = null;
   try {
-    const recorded = await load(testbed, input, announce);
+    const recorded = await load(testbed, input, files, announce);
     const judged = judge(input, testbed, recorded);
     if (input.keep) kept = testbed;
     return { ...judged, users: recorded.loaded.users, versions: versionsOf(testbed), kept };
@@ -93,20 +97,22 @@ export async function armInRun(input: ArmInRunOptions): Promise<ArmInRun> {
       announce('stop', 'removing the testbed');
       await testbed.stop();
     }
+    // What they hold is in the history by now, or belongs to an arm that did not come to its end.
+    for (const file of Object.values(files)) await rm(file, { force: true });
   }
 }
 
 async function load(
   testbed: Testbed,
   input: ArmInRunOptions,
+  files: { readonly operations: string; readonly effects: string },
   announce: (phase: string, note: string) => void,
 ): Promise<Recorded> {
-  const { arm, folder, options } = input;
+  const { arm, options } = input;
   const { plan, signal, onEvent } = options;
   const { name } = arm;
   const { seed } = plan;
-  const operationsFile = path.join(folder, `${name}.operations.ndjson`);
-  const effectsFile = path.join(folder, `${name}.effects.ndjson`);
+  const { operations: operationsFile } = files;
   const run = await ArmRun.start({
     ...{ name, testbed, operationsFile, signal, onEvent, seed },
     requestIdPrefix: `${input.runId}:${name}:`,
@@ -123,15 +129,11 @@ async function load(
       ...{ operationsFile, lagLimitUs: LAG_LIMIT_US },
     });
     totals = await run.load.totals();
-  } catch (error) {
+  } finally {
     await run.close();
-    // An arm that did not come to its end has no place in the history.
-    await rm(operationsFile, { force: true });
-    throw error;
   }
-  await run.close();
   announce('check', 'what the platform recorded against what was acknowledged');
-  const outcome = { outFile: effectsFile, sinceMs: origin.getTime() };
+  const outcome = { outFile: files.effects, sinceMs: origin.getTime() };
   const recorded = await testbed.runJob('facts', outcome);
   const opening: ArmRecord = {
     ...{ kind: 'arm', arm: name, design: arm.design, seed },
@@ -146,10 +148,9 @@ async function load(
     ...arrivals,
   ];
   await input.history.append(records);
-  for (const file of recorded ? [operationsFile, effectsFile] : [operationsFile]) {
+  for (const file of recorded ? Object.values(files) : [operationsFile]) {
     for await (const record of readHistory(file)) records.push(record);
     await input.history.appendFile(file);
-    await rm(file);
   }
   return { run, loaded, totals, records };
 }

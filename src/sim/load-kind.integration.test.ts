@@ -49,6 +49,35 @@ describe('a load kind from outside', () => {
       expect(events).toContainEqual(
         expect.objectContaining({ type: 'phase', phase: 'planted', plannedMs: 1_000 }),
       );
+      expect(after.validity.map(({ id }) => id)).toContain('other-cpu');
+      const runs = path.join(scratch.cache, 'runs');
+      expect(existsSync(runs) ? readdirSync(runs) : []).toEqual([]);
+    } finally {
+      unregister();
+    }
+  });
+
+  it('leaves neither processes nor interim files when it is stopped in the middle', async () => {
+    const unregister = LOAD_KINDS.register(plantedLoad);
+    try {
+      const load = { kind: 'x-planted', requests: 2_000, operation: get } as const;
+      const phases = [phase({ name: 'planted', note: 'thirty seconds', load })];
+      const plan = resolve(scenario({ arms: { after: arm({ phases }) } }), {
+        quick: false,
+        seed: 3,
+      });
+      const outDir = path.join(scratch.logFolder, 'stopped');
+      const stop = new AbortController();
+      const isOperations = (name: string) => name.endsWith('.operations.ndjson');
+      const files = () =>
+        existsSync(outDir) ? readdirSync(outDir, { recursive: true, encoding: 'utf8' }) : [];
+      const ended = runScenario({
+        ...{ plan, outDir, keep: false, command: 'test', signal: stop.signal, onEvent: () => {} },
+      });
+      await expect.poll(() => files().some(isOperations), { timeout: 10_000 }).toBe(true);
+      stop.abort(new Error('Ctrl-C'));
+      expect((await ended).result.aborted).toBe(true);
+      expect(files().filter((name) => name.endsWith('.ndjson'))).toEqual([]);
       const runs = path.join(scratch.cache, 'runs');
       expect(existsSync(runs) ? readdirSync(runs) : []).toEqual([]);
     } finally {
