@@ -118,6 +118,8 @@ describe('a planted node, fault, load, checker and section', () => {
     expect(result.environment.versions).toEqual({ echo: 'Echo 1.0' });
     expect(after.faults).toMatchObject([{ name: 'planted-fault', outcome: 'healed' }]);
     expect(after.costs.find(({ id }) => id === 'answers')!.value).toBeCloseTo(1, 1);
+    // Its processes cannot be told from those of others.
+    expect(after.validity.map(({ id }) => id)).not.toContain('other-cpu');
     const [checker] = after.invariants;
     expect(checker).toMatchObject({ id: 'planted-checker', verdict: 'pass' });
     expect(checker!.checked).toBeGreaterThan(0);

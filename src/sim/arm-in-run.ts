@@ -155,6 +155,11 @@ async function load(
   return { run, loaded, totals, records };
 }
 
+/** The operator's own servers may run on this machine too, and the CPU time that they spend for the run is no disturbance. */
+function seesEveryProcess({ nodes }: Testbed): boolean {
+  return [...nodes.values()].every(({ pids }) => pids !== null);
+}
+
 /** By node; those without a version are left out. */
 function versionsOf({ nodes }: Testbed): Readonly<Record<string, string>> {
   const known = [...nodes.values()].flatMap(({ name, version }) =>
@@ -192,7 +197,9 @@ function judge(
       databaseCpuPercent: window.utilisation === null ? null : window.utilisation * 100,
       evidence,
       resources: resourcesBetween(window, testbed.cores),
-      otherCpu: otherCpuBetween(window.from, run.cpu.samples.at(-1) ?? window.to),
+      otherCpu: seesEveryProcess(testbed)
+        ? otherCpuBetween(window.from, run.cpu.samples.at(-1) ?? window.to)
+        : null,
       resourceTimeline: resourceTimeline(run.cpu.samples, spanOf(run.phases) ?? window),
       totals,
       timedFromSend: timesFromSend(plan.generator?.tool ?? null),
