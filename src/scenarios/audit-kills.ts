@@ -15,7 +15,7 @@ const postgresKill: KillKind = {
     signal: 'SIGKILL',
     alone: true,
   },
-  ...{ trigger: { commitInFlight: true }, forMs: 200, backMs: 1_000 },
+  ...{ trigger: { commitInFlight: true }, forMs: 200, backMs: 700 },
 };
 const backendKill: KillKind = {
   ...{

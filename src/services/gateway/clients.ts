@@ -40,6 +40,9 @@ export async function findServiceRole(databaseUrl: string): Promise<string | nul
   }
 }
 
+/** After a refused connection; a request meanwhile gets the same answer without another attempt. */
+const reconnectPauseMs = 50;
+
 export interface PooledDatabase extends TransactionalDatabase {
   readonly waiting: () => number;
   close(): Promise<void>;
@@ -72,10 +75,25 @@ export function openDatabase(given: {
   // The same errors again, for clients that were idle; already told.
   pool.on('error', () => {});
 
+  // A server that is starting again would have to refuse a connection for every request, each in a process of its own.
+  let refused: { readonly error: Error; readonly untilMs: number } | null = null;
+  const connect = async (): Promise<pg.PoolClient> => {
+    if (refused !== null && performance.now() < refused.untilMs && pool.idleCount === 0)
+      throw refused.error;
+    try {
+      const client = await pool.connect();
+      refused = null;
+      return client;
+    } catch (error) {
+      if (!isPoolTimeout(error as Error))
+        refused = { error: error as Error, untilMs: performance.now() + reconnectPauseMs };
+      throw error;
+    }
+  };
+
   const use = async <Result>(work: (client: pg.PoolClient) => Promise<Result>) => {
     const startedMs = performance.now();
-    const client = await pool
-      .connect()
+    const client = await connect()
       .catch(unreachable)
       .finally(() => observeWaitSeconds?.((performance.now() - startedMs) / 1_000));
     let broken: Error | undefined;
@@ -155,8 +173,11 @@ async function run<Row>(
   return (Array.isArray(result) ? result.at(-1) : result).rows as Row[];
 }
 
+/** All connections were in use, or one was not made in time. */
+const isPoolTimeout = (error: Error): boolean => /timeout exceeded/.test(error.message);
+
 function unreachable(cause: Error): never {
-  const busy = /timeout exceeded/.test(cause.message);
+  const busy = isPoolTimeout(cause);
   const error = new ServiceError(
     {
       status: 503,
