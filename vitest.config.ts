@@ -7,7 +7,7 @@ import { CountReporter } from './vitest.reporter.ts';
  */
 const timed: string[] = [
   'src/scenarios/kill-matrix/audit-crash.integration.test.ts',
-  'src/services/gateway/degraded-limits.integration.test.ts',
+  'src/services/gateway/{degraded-limits,limit-reports}.integration.test.ts',
   'src/services/rate-limit/{bucket-limiter,store}.integration.test.ts',
   'src/sim/effects/load/**/*.integration.test.ts',
 ];

@@ -128,4 +128,5 @@ it('is the only turn whose load is the CPU of PostgreSQL, and so the only one th
     needsOwnCore(resolve(scenario, { quick: true, seed: 1 }).arms.flatMap(({ phases }) => phases)),
   );
   expect(pinning.map(({ id }) => id)).toEqual(['turn4']);
+  expect(needsOwnCore(after.phases)).toBe(true);
 });

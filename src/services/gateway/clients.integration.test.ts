@@ -4,6 +4,7 @@ import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import type { DatabaseDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { openDatabase } from './clients.ts';
 
@@ -20,14 +21,14 @@ function startingUp(): Buffer {
   return message;
 }
 
-it('asks a PostgreSQL that is starting for few connections, and uses it once it has started', async () => {
-  let isUp = false;
-  let attempts = 0;
+/** PostgreSQL behind a port that can refuse as a starting server does; connections that stand are left alone. */
+async function refusing() {
   const target = new URL(postgres.url);
+  const state = { isUp: false, attempts: 0 };
   const server = net.createServer((socket) => {
-    attempts += 1;
+    state.attempts += 1;
     socket.on('error', () => {});
-    if (!isUp) {
+    if (!state.isUp) {
       socket.once('data', () => socket.end(startingUp()));
       return;
     }
@@ -37,29 +38,66 @@ it('asks a PostgreSQL that is starting for few connections, and uses it once it 
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  const url = new URL(postgres.url);
-  url.port = String(port);
+  onTestFinished(() => void server.close());
+  const address = new URL(target);
+  address.port = String((server.address() as net.AddressInfo).port);
+  return { state, address: address.toString() };
+}
+
+function open(databaseUrl: string, limits: Partial<DatabaseDesign> = {}) {
   const db = openDatabase({
-    databaseUrl: url.toString(),
-    design,
+    databaseUrl,
+    design: { ...design, ...limits },
     applicationName: 'clients',
     onConnectionError: () => {},
   });
-  onTestFinished(async () => {
-    await db.close();
-    server.close();
-  });
-  const ask = () => db.query<{ one: number }>({ text: 'SELECT 1 AS one' });
+  onTestFinished(() => db.close());
+  return { ask: () => db.query({ text: 'SELECT 1 AS one' }), db };
+}
 
+const sleepSql = (seconds: number) => ({ text: `SELECT pg_sleep(${seconds})` });
+const one = [{ one: 1 }];
+
+it('asks a PostgreSQL that is starting for few connections, and uses it once it has started', async () => {
+  const { state, address } = await refusing();
+  const { ask } = open(address);
   const REQUESTS = 200;
   for (let request = 0; request < REQUESTS; request += 1) {
     await expect(ask()).rejects.toMatchObject({ code: 'database-unavailable' });
     await delay(1);
   }
-  expect(attempts).toBeGreaterThan(1);
-  expect(attempts).toBeLessThan(REQUESTS / 4);
+  expect(state.attempts).toBeGreaterThan(1);
+  expect(state.attempts).toBeLessThan(REQUESTS / 4);
+  state.isUp = true;
+  await expect.poll(() => ask().catch(() => []), { timeout: 5_000 }).toEqual(one);
+});
 
-  isUp = true;
-  await expect.poll(() => ask().catch(() => []), { timeout: 5_000 }).toEqual([{ one: 1 }]);
+it('uses a connection that stands, however lately another was refused', async () => {
+  const { state, address } = await refusing();
+  state.isUp = true;
+  const { ask, db } = open(address);
+  const busy = db.query(sleepSql(0.3));
+  await expect.poll(() => state.attempts, { interval: 5 }).toBe(1);
+  await delay(50);
+  state.isUp = false;
+  let isBusy = true;
+  void busy.then(() => {
+    isBusy = false;
+  });
+  const refused: unknown[] = [];
+  while (isBusy) {
+    const answer = await ask().catch((error: { code: string }) => error.code);
+    if (isBusy) refused.push(answer);
+    await delay(1);
+  }
+  expect(new Set(refused)).toEqual(new Set(['database-unavailable']));
+  expect(await ask()).toEqual(one);
+});
+
+it('waits for a connection of a pool that is in use, although a wait before took too long', async () => {
+  const { ask, db } = open(postgres.url, { poolMax: 1, connectionTimeoutMs: 500 });
+  const busy = db.query(sleepSql(0.75));
+  await expect(ask()).rejects.toMatchObject({ code: 'database-busy' });
+  expect(await ask()).toEqual(one);
+  await busy;
 });

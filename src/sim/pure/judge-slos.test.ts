@@ -63,6 +63,42 @@ describe('an objective that compares with an earlier arm', () => {
   });
 });
 
+describe('a quantile near its limit', () => {
+  const SLOW = 20;
+  /** 400 answers in 2 ms, but 20 of 20, 21, ... 39 ms, spread over the phase; all of them `factor` times as long. */
+  const tailed = (phase: string, factor: number) =>
+    logicalOperations(
+      Array.from({ length: TIMES }, (_, id) => {
+        const scheduledUs = id * 10_000;
+        const turn = id / SLOW;
+        const rank = turn < SLOW / 2 ? 2 * turn : 2 * turn - SLOW + 1;
+        const latencyUs = id % SLOW === 0 ? 20_000 + rank * 1_000 : 2_000;
+        return operation(id, { phase, scheduledUs, doneUs: scheduledUs + factor * latencyUs });
+      }),
+    );
+  const verdictOf = (objective: string, factor: number, baseline?: string) => {
+    const slo: Slo = { id: 'p99', objective, phases: ['storm'], ...(baseline && { baseline }) };
+    const operations = [...tailed('calm', 1), ...tailed('storm', factor)];
+    return judge([slo], { operations, judged: ['calm', 'storm'] }).slos[0]!;
+  };
+
+  it('is judged with the bounds of its own samples', () => {
+    expect(verdictOf('latency.p99 < 40ms', 1).verdict).toBe('pass');
+    expect(verdictOf('latency.p99 < 33ms', 1)).toMatchObject({
+      ...{ verdict: 'unknown', reason: expect.stringContaining('p99 of 400 samples is') },
+    });
+    expect(verdictOf('latency.p99 < 20ms', 1).verdict).toBe('fail');
+  });
+
+  it('is compared with the bounds of its baseline', () => {
+    expect(verdictOf('latency.p99 <= 1.25x', 1.2, 'calm').verdict).toBe('pass');
+    expect(verdictOf('latency.p99 <= 1.25x', 1.4, 'calm')).toMatchObject({
+      ...{ verdict: 'unknown', reason: expect.stringContaining('against') },
+    });
+    expect(verdictOf('latency.p99 <= 1.25x', 3, 'calm').verdict).toBe('fail');
+  });
+});
+
 describe('an error ratio', () => {
   const errors: Slo = { id: 'errors', objective: 'errors < 0.1%' };
   const ofSteps = Array.from({ length: 4_000 }, (_, id) =>
