@@ -2,6 +2,7 @@
  * Connections to PostgreSQL as the gateway wants them: bounded, with a limit on every wait, in UTC, microseconds kept
  * (timestamps arrive as text, not as Date).
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { serviceRole } from '../audit/storage.ts';
 import type { DatabaseDesign } from '../design.ts';
@@ -40,7 +41,7 @@ export async function findServiceRole(databaseUrl: string): Promise<string | nul
   }
 }
 
-/** After a refused connection; a request meanwhile gets the same answer without another attempt. */
+/** How long requests are gathered for one attempt to connect. */
 const reconnectPauseMs = 50;
 
 export interface PooledDatabase extends TransactionalDatabase {
@@ -75,18 +76,27 @@ export function openDatabase(given: {
   // The same errors again, for clients that were idle; already told.
   pool.on('error', () => {});
 
-  // A server that is starting again would have to refuse a connection for every request, each in a process of its own.
-  let refused: { readonly error: Error; readonly untilMs: number } | null = null;
+  // A server that is starting would have to refuse a connection for every request, each in a process of its own. While it
+  // does, the requests of a moment share one attempt, which is made after they came.
+  let isRefused = false;
+  let attempt: Promise<void> | null = null;
+  const attemptTogether = async () => {
+    await delay(reconnectPauseMs);
+    attempt = null;
+    const client = await pool.connect();
+    client.release();
+  };
   const connect = async (): Promise<pg.PoolClient> => {
-    if (refused !== null && performance.now() < refused.untilMs && pool.idleCount === 0)
-      throw refused.error;
     try {
+      if (isRefused && pool.idleCount === 0) {
+        attempt ??= attemptTogether();
+        await attempt;
+      }
       const client = await pool.connect();
-      refused = null;
+      isRefused = false;
       return client;
     } catch (error) {
-      if (!isPoolTimeout(error as Error))
-        refused = { error: error as Error, untilMs: performance.now() + reconnectPauseMs };
+      if (!isPoolTimeout(error as Error)) isRefused = true;
       throw error;
     }
   };
