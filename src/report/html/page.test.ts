@@ -7,7 +7,15 @@ import {
 } from '../fixtures/edge-results.ts';
 import { turn1Result } from '../fixtures/turn1-result.ts';
 import { turn4Result } from '../fixtures/turn4-result.ts';
-import { renderHtml } from './page.ts';
+import { renderHtml as renderAnew } from './page.ts';
+
+/** The same result is the same page, which a test of its own shows; its charts are drawn once. */
+const pages = new WeakMap<object, string>();
+function renderHtml(result: Parameters<typeof renderAnew>[0]): string {
+  const page = pages.get(result) ?? renderAnew(result);
+  pages.set(result, page);
+  return page;
+}
 
 const sections = (page: string) =>
   [...page.matchAll(/<section id="([\w-]+)"/g)].map(([, id]) => id);
@@ -33,7 +41,7 @@ describe('renderHtml', () => {
     'gives the same bytes every time, and every id once: %s',
     (_name, result) => {
       const page = renderHtml(result);
-      expect(renderHtml(result)).toBe(page);
+      expect(renderAnew(result)).toBe(page);
       expect(new Set(ids(page)).size).toBe(ids(page).length);
       for (const [, id] of page.matchAll(/url\(#([^)]+)\)/g)) expect(ids(page)).toContain(id);
       for (const [, id] of page.matchAll(/href="#([^"]+)"/g)) expect(ids(page)).toContain(id);

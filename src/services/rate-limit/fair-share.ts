@@ -92,8 +92,8 @@ export function judgeShare(given: ShareState | null, level: ShareLevel, nowUs: n
     ...state,
     paceUs: view.paceUs + weight * view.stepUs,
     counts: replaced(state.counts, agent, (n) => n + weight),
-    slots: [...state.slots, ...Array.from({ length: weight }, () => agent)],
-    timesUs: [...state.timesUs, ...Array.from({ length: weight }, () => now)],
+    slots: state.slots.concat(Array<number>(weight).fill(agent)),
+    timesUs: state.timesUs.concat(Array<number>(weight).fill(now)),
   };
   return {
     admitted: true,
@@ -104,8 +104,11 @@ export function judgeShare(given: ShareState | null, level: ShareLevel, nowUs: n
   };
 }
 
-const replaced = (list: readonly number[], at: number, change: (n: number) => number) =>
-  list.map((n, i) => (i === at ? change(n) : n));
+function replaced(list: readonly number[], at: number, change: (n: number) => number) {
+  const copy = list.slice();
+  copy[at] = change(copy[at]!);
+  return copy;
+}
 
 /** The state at `now`: expired units gone, quarters turned, a place for the agent. */
 function settle(
@@ -117,7 +120,11 @@ function settle(
   const quarterUs = windowUs / 4;
   const from = given ?? emptyAt(now - (now % quarterUs), now);
   const size = Math.max(from.counts.length, agent + 1);
-  const bySlot = (list: readonly number[]) => Array.from({ length: size }, (_, i) => list[i] ?? 0);
+  const bySlot = (list: readonly number[]) => {
+    const slots = list.slice();
+    while (slots.length < size) slots.push(0);
+    return slots;
+  };
   const counts = bySlot(from.counts);
   let expired = 0;
   while (expired < from.timesUs.length && now - from.timesUs[expired]! >= windowUs) {
