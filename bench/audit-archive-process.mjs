@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { constants, setPriority } from 'node:os';
-import { archivePartition, attachArchive } from '../dist/services/audit/archive.js';
+import { archivePartition, attachArchive } from '../dist/services/audit/archive/archive.js';
 import { openAuditKeys } from '../dist/services/audit/audit-keys.js';
 import { openConnection } from '../dist/services/gateway/clients.js';
 

@@ -12,8 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openAuditKeys } from '../dist/services/audit/audit-keys.js';
 import { verifyLog } from '../dist/services/audit/chain/verify.js';
 import { openCheckpointFile } from '../dist/services/audit/checkpoint-file.js';
-import { readLog } from '../dist/services/audit/log-source.js';
-import { createSequencer } from '../dist/services/audit/sequencer.js';
+import { openLogSnapshot } from '../dist/services/audit/log-source.js';
+import { createSequencer } from '../dist/services/audit/sequencer/sequencer.js';
 import { openConnection } from '../dist/services/gateway/clients.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { design, grouped, makeAuditBed, median, percentile, wallClock } from './audit-bed.mjs';
@@ -151,7 +151,7 @@ const random = seededRandom(13);
  */
 async function verifyAll(bed, { checkpoints, publicKey, shards }) {
   const db = await bed.connect(SCHEMA);
-  const log = await readLog(db, { checkpoints, archiveFile: ({ file }) => file });
+  const log = await openLogSnapshot(db, { checkpoints, archiveFile: ({ file }) => file });
   try {
     return await verifyLog(log, { publicKeys: [publicKey], shards });
   } finally {

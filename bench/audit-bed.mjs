@@ -9,17 +9,17 @@ import {
   chainHistory,
   createBase,
   migrate,
-  settle,
+  vacuumAndAnalyze,
 } from '../dist/services/jobs/database-template.js';
 import { findDesign } from '../dist/services/lineage.js';
 import { openCache } from '../dist/sim/effects/process/cache.js';
 import { createLease } from '../dist/sim/effects/process/lease.js';
 import { runUser } from '../dist/sim/effects/process/run-user.js';
-import { createDataDirectory } from '../dist/sim/effects/testbed/data-directory.js';
-import { startPostgres } from '../dist/sim/effects/testbed/postgres.js';
-import { preparePostgres } from '../dist/sim/effects/testbed/postgres-binaries.js';
-import { startRedis } from '../dist/sim/effects/testbed/redis.js';
-import { withSearchPath } from '../dist/sim/effects/testbed/search-path.js';
+import { createDataDirectory } from '../dist/sim/effects/testbed/stores/data-directory.js';
+import { preparePostgres } from '../dist/sim/effects/testbed/stores/postgres-binaries.js';
+import { startPostgres } from '../dist/sim/effects/testbed/stores/postgres-process.js';
+import { startRedis } from '../dist/sim/effects/testbed/stores/redis-process.js';
+import { withSearchPath } from '../dist/sim/effects/testbed/stores/search-path.js';
 
 /**
  * @typedef {import('../dist/services/ports.js').Database} Database
@@ -111,7 +111,7 @@ export async function makeAuditBed(name, settings = {}) {
           await createBase(connection, { ...size, seed: 1, anchorUs, schema, design: of });
           if (chained) await chainHistory(connection, { design: of, anchorUs });
           await migrate(connection, { design: of, anchorUs });
-          await settle(connection);
+          await vacuumAndAnalyze(connection);
         } finally {
           await connection.close();
         }

@@ -15,8 +15,8 @@ import { openAuditKeys } from '../dist/services/audit/audit-keys.js';
 import { verifyLog } from '../dist/services/audit/chain/verify.js';
 import { openCheckpointFile } from '../dist/services/audit/checkpoint-file.js';
 import { createEventProof } from '../dist/services/audit/event-proof.js';
-import { readLog } from '../dist/services/audit/log-source.js';
-import { createSequencerProcess } from '../dist/services/audit/sequencer-client.js';
+import { openLogSnapshot } from '../dist/services/audit/log-source.js';
+import { createSequencerProcess } from '../dist/services/audit/sequencer/sequencer-client.js';
 import { createProjects } from '../dist/services/projects/store.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { childrenOf } from '../dist/sim/effects/process/process-table.js';
@@ -91,7 +91,7 @@ async function openArm(bed, name) {
   const folder = path.join(bed.folder, name);
   const keys = await openAuditKeys(folder);
   const checkpoints = openCheckpointFile(path.join(folder, 'checkpoints.ndjson'));
-  /** Of each look: its records, and how long the oldest of them had waited. @type {[number, number][]} */
+  /** Of each batch: its records, and how long the oldest of them had waited. @type {[number, number][]} */
   const delays = [];
   const random = seededRandom(7);
   const total = { written: 0, chained: 0 };
@@ -106,11 +106,11 @@ async function openArm(bed, name) {
   const sequencer = () =>
     createSequencerProcess({
       module: fileURLToPath(
-        new URL('../dist/services/gateway/sequencer-process.js', import.meta.url),
+        new URL('../dist/services/gateway/audit/sequencer-process.js', import.meta.url),
       ),
       start: { databaseUrl: bed.urlOf(name), role: null, directory: folder, design: chain },
       observer: {
-        sequenced(records, seconds) {
+        onSequenced(records, seconds) {
           total.chained += records;
           delays.push([records, seconds * 1_000]);
         },
@@ -166,7 +166,7 @@ async function verify(bed, { observed, checkpoints, keys, shards }, times) {
   const each = [];
   for (let time = 0; time < times; time += 1) {
     const before = { ms: performance.now(), own: process.cpuUsage(), database: databaseMeter(bed) };
-    const log = await readLog(observed, { checkpoints });
+    const log = await openLogSnapshot(observed, { checkpoints });
     const found = await verifyLog(log, { publicKeys: [keys.publicKeyPem], shards });
     await log.close();
     const { user, system } = process.cpuUsage(before.own);
@@ -236,7 +236,7 @@ function judge({ pace, rounds, delays, verified, proofs }) {
   const lines = [
     `${pace.rounds} rounds of windows of ${pace.windowMs / 1_000} s, alternating; every write committed, fsync on; a chained window ends when all of it is chained`,
     ...KINDS.flatMap((kind) => linesOf(kind, rounds[kind], kinds[kind])),
-    `from received to chained p50 ${toChainMs.p50.toFixed(0)} ms, p99 ${toChainMs.p99.toFixed(0)} ms, each as the oldest of its look`,
+    `from received to chained p50 ${toChainMs.p50.toFixed(0)} ms, p99 ${toChainMs.p99.toFixed(0)} ms, for the oldest record of each batch`,
     `verified ${last?.verdict}: ${grouped(last?.records ?? 0)} events in ${grouped(last?.blocks ?? 0)} blocks, ${last?.checkpoints} checkpoints, ${verified.length} times`,
     `verify ${grouped(perCoreSecond)} events for each second of one core (at least ${grouped(MIN_VERIFIED_PER_SECOND)}), ${grouped(median(verified.map((one) => one.perSecond)))} by the clock; PostgreSQL ${median(verified.map((one) => one.databaseCpuUs)).toFixed(1)} us CPU an event`,
     `a proof has ${proofBytes.p50} bytes, the largest of ${proofs.length} ${proofBytes.most} (at most ${MAX_PROOF_BYTES})`,

@@ -11,7 +11,7 @@
  */
 import { readHeads } from '../dist/services/audit/block-store.js';
 import { memberBytes } from '../dist/services/audit/chain/block.js';
-import { look, prepareLooks } from '../dist/services/audit/look.js';
+import { forceIndexScans, sequenceBatch } from '../dist/services/audit/sequencer/sequence-batch.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { grouped, makeAuditBed, wallClock } from './audit-bed.mjs';
 import { makeEvent, openInsert } from './audit-writes.mjs';
@@ -56,7 +56,7 @@ export async function run({ quick }) {
       costs.push(await costOf(bed, { ...set, schema: `set_${at}`, events }));
     await setImages(bed, 'off');
     const db = await bed.connect('set_1');
-    await prepareLooks(db);
+    await forceIndexScans(db);
     /** @type {ChainCost[]} */
     const chain = [];
     for (const maxRecords of [SHARDS, 100, 5_000])
@@ -161,7 +161,7 @@ async function sizes(db) {
 /**
  * @param {Connection} db
  * @param {number} maxRecords
- * @param {number} records chained with looks of this size, or as many as are left
+ * @param {number} records chained in batches of this size, or as many as are left
  * @returns {Promise<ChainCost>}
  */
 async function chainCost(db, maxRecords, records) {
@@ -173,16 +173,16 @@ async function chainCost(db, maxRecords, records) {
     const { bytes, ...rest } = /** @type {any} */ (rows[0]);
     return { ...rest, bytes: Number(bytes) };
   };
-  const size = { shards: SHARDS, maxRecords };
+  const options = { shards: SHARDS, maxRecords };
   const [before, from] = [await stored(), await walEnd(db)];
   let heads = await readHeads(db, SHARDS);
   const want = maxRecords === SHARDS ? records / 10 : records;
   for (let done = 0; done < want; ) {
-    const seen = await look(db, { heads, size, nowUs: wallClock.nowUs() });
-    if (seen.heads === null) throw new Error('somebody else chains this log');
-    heads = seen.heads;
-    done += seen.records;
-    if (seen.records < maxRecords) break;
+    const batch = await sequenceBatch(db, { heads, options, nowUs: wallClock.nowUs() });
+    if (batch.heads === null) throw new Error('somebody else chains this log');
+    heads = batch.heads;
+    done += batch.records;
+    if (batch.records < maxRecords) break;
   }
   const [after, to] = [await stored(), await walEnd(db)];
   const [blocks, chained] = [after.blocks - before.blocks, after.records - before.records];

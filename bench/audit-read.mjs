@@ -7,8 +7,8 @@
  * the question and sorts nothing, and a page of activity opens only the months that hold it; 1,000 concurrent misses of
  * one page are one statement by PostgreSQL's own count, and without the shared load they are more.
  */
-import { createOnDemandActivity } from '../dist/services/audit/activity-on-demand.js';
-import { createAuditSearch } from '../dist/services/audit/search.js';
+import { createOnDemandActivity } from '../dist/services/audit/activity/activity-on-demand.js';
+import { createAuditSearch } from '../dist/services/audit/search/search.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { grouped, makeAuditBed, median, percentile, wallClock } from './audit-bed.mjs';
 import { plansOf } from './audit-plan.mjs';
@@ -97,7 +97,7 @@ async function openLog(bed, rows) {
   };
 }
 
-const noObserver = { flushed() {}, sequenced() {}, spilled() {}, cache() {} };
+const noObserver = { onFlush() {}, onSequenced() {}, onSpill() {}, onCacheRead() {} };
 
 /**
  * Plans of the questions for some actors: the worst of them, and everything in them that should not be.

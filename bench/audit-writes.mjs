@@ -3,9 +3,9 @@
  * many callers that each wait for the commit.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createGroupCommit } from '../dist/services/audit/group-commit.js';
-import { createAuditInsert } from '../dist/services/audit/insert.js';
 import { createSubjectKeys } from '../dist/services/audit/subject-keys.js';
+import { createGroupCommit } from '../dist/services/audit/writers/group-commit.js';
+import { createAuditInsert } from '../dist/services/audit/writers/insert.js';
 import { isoFromUs, timeOrderedId } from '../dist/services/ports.js';
 import { design, wallClock } from './audit-bed.mjs';
 
@@ -14,7 +14,7 @@ import { design, wallClock } from './audit-bed.mjs';
  * @typedef {import('../dist/services/audit/contract.js').AuditWriter} AuditWriter
  */
 
-export const noObserver = { flushed() {}, sequenced() {}, spilled() {}, cache() {} };
+export const noObserver = { onFlush() {}, onSequenced() {}, onSpill() {}, onCacheRead() {} };
 
 /**
  * Events as rows, so many in one statement as it is given.

@@ -18,7 +18,7 @@ const MESSAGE_LIMIT_MS = 60_000;
 
 /** @typedef {import('../dist/sim/history.js').OperationRecord} OperationRecord */
 /** @typedef {import('node:child_process').ChildProcess} ChildProcess */
-/** @typedef {import('../dist/sim/pure/load-tool.js').LoadTool} LoadTool */
+/** @typedef {import('../dist/sim/pure/load/load-tool.js').LoadTool} LoadTool */
 
 /** @param {string} name */
 export async function makeBed(name) {
@@ -122,7 +122,7 @@ export function cpuUs(pid) {
 /**
  * @param {number} ratePerSecond
  * @param {number} durationMs
- * @returns {import('../dist/sim/pure/workload.js').OpenWorkload}
+ * @returns {import('../dist/sim/pure/load/workload.js').OpenWorkload}
  */
 export function constantRate(ratePerSecond, durationMs) {
   return {

@@ -5,14 +5,14 @@
 
 import { checkRecentView } from '../dist/checkers/audit/check-recent-view.js';
 import { checkSessions } from '../dist/checkers/sessions/check-sessions.js';
-import { logicalOperations } from '../dist/sim/pure/attempts.js';
-import { checkExactlyOnce } from '../dist/sim/pure/check-exactly-once.js';
-import { flightLedger, littlesLaw } from '../dist/sim/pure/little.js';
+import { recoveries } from '../dist/sim/pure/faults/recovery.js';
+import { checkExactlyOnce } from '../dist/sim/pure/judge/check-exactly-once.js';
+import { inFlightTotals, littlesLaw } from '../dist/sim/pure/judge/littles-law.js';
+import { logicalOperations } from '../dist/sim/pure/measure/logical-operations.js';
 import { createRandom } from '../dist/sim/pure/random.js';
-import { recoveries } from '../dist/sim/pure/recovery.js';
 
 /** @typedef {import('../dist/sim/history.js').OperationRecord} OperationRecord */
-/** @typedef {import('../dist/sim/history.js').EffectRecord} EffectRecord */
+/** @typedef {import('../dist/sim/history.js').FactRecord} FactRecord */
 
 const random = createRandom(1).fork('checkers');
 const STEP_US = 500;
@@ -45,8 +45,8 @@ function operation(id, fields) {
   return fields === undefined ? record : Object.assign(record, fields);
 }
 
-/** @param {OperationRecord} cause @returns {EffectRecord} */
-function effectOf({ requestId, user, sentUs, id }) {
+/** @param {OperationRecord} cause @returns {FactRecord} */
+function factOf({ requestId, user, sentUs, id }) {
   const occurredAtUs = 1_700_000_000_000_000 + sentUs;
   return { kind: 'effect', name: 'audit', requestId, user, occurredAtUs, id: String(id) };
 }
@@ -88,20 +88,20 @@ const checkers = {
   },
   'exactly-once'(count) {
     const operations = many(count, (id) => operation(id));
-    const effects = operations.map(effectOf);
-    return () => checkExactlyOnce({ operations, effects }).verdict === 'pass';
+    const facts = operations.map(factOf);
+    return () => checkExactlyOnce({ operations, facts }).verdict === 'pass';
   },
   // Every twentieth operation reads a page of the 20 latest actions of its user.
   'recent-view'(count) {
     const operations = many(count, (id) => operation(id));
     const actions = operations.filter(({ id }) => id % 20 !== 0);
-    const effects = actions.map(effectOf);
-    /** @type {Map<string, EffectRecord[]>} */
+    const facts = actions.map(factOf);
+    /** @type {Map<string, FactRecord[]>} */
     const shown = new Map();
-    for (const effect of effects) {
-      const list = shown.get(effect.user);
-      if (list === undefined) shown.set(effect.user, [effect]);
-      else list.push(effect);
+    for (const fact of facts) {
+      const list = shown.get(fact.user);
+      if (list === undefined) shown.set(fact.user, [fact]);
+      else list.push(fact);
     }
     for (const list of shown.values()) list.sort((a, b) => b.occurredAtUs - a.occurredAtUs);
     const endUs = count * STEP_US + 1e9;
@@ -113,11 +113,11 @@ const checkers = {
         return { operation: read, items: (shown.get(user) ?? []).slice(0, 20), pageSize: 20 };
       });
     return () =>
-      checkRecentView({ reads, operations, effects, stalenessUs: 1_000_000 }).verdict === 'pass';
+      checkRecentView({ reads, operations, facts, stalenessUs: 1_000_000 }).verdict === 'pass';
   },
   little(count) {
     const operations = many(count, (id) => operation(id));
-    const ledger = flightLedger(operations);
+    const ledger = inFlightTotals(operations);
     return () => littlesLaw(operations, ledger).ok;
   },
   // One operation in ten was retried once.

@@ -6,8 +6,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram } from '../dist/sim/effects/process/find-program.js';
-import { summarize } from '../dist/sim/pure/histogram.js';
-import { LOAD_TOOLS, timesFromSend } from '../dist/sim/pure/load-tool.js';
+import { LOAD_TOOLS, timesFromSend } from '../dist/sim/pure/load/load-tool.js';
+import { summarize } from '../dist/sim/pure/measure/histogram.js';
 import { constantRate, makeBed, nextMessage } from './bed.mjs';
 
 export const title = 'what each generator says of a stalled server';

@@ -12,7 +12,7 @@
  */
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { summarize } from '../dist/sim/pure/histogram.js';
+import { summarize } from '../dist/sim/pure/measure/histogram.js';
 import { constantRate, makeBed, nextMessage } from './bed.mjs';
 
 export const title = 'percentiles of a stalled server against their closed form, within 5 %';

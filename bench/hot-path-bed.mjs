@@ -14,7 +14,7 @@ import { createClient } from 'redis';
 import { platformTopology } from '../dist/scenarios/platform-topology.js';
 import { startChild } from '../dist/sim/effects/process/child-process.js';
 import { machinePinPlan } from '../dist/sim/effects/process/pin-machine.js';
-import { pinRunning } from '../dist/sim/effects/process/pin-running.js';
+import { pinProcess } from '../dist/sim/effects/process/pin-running.js';
 import { commandOf } from '../dist/sim/effects/process/process-table.js';
 import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
 import { nextMessage } from './bed.mjs';
@@ -58,7 +58,7 @@ export async function openHotPathBed(logFolder) {
       gateways: 1,
     }),
   });
-  if (cores) for (const pid of testbed.pids.redis?.() ?? []) await pinRunning(pid, cores.postgres);
+  if (cores) for (const pid of testbed.pids.redis?.() ?? []) await pinProcess(pid, cores.postgres);
   // Its work is on what the stores have committed, while the gateway answers: it is theirs.
   /** @type {number[]} */
   let beside = [];
@@ -67,7 +67,7 @@ export async function openHotPathBed(logFolder) {
     await delay(100);
     beside = testbed.pids.gateway().filter((pid) => commandOf(pid) === 'audit-sequencer');
   }
-  if (cores) for (const pid of beside) await pinRunning(pid, cores.postgres);
+  if (cores) for (const pid of beside) await pinProcess(pid, cores.postgres);
   /** @type {Child[]} */
   const children = [];
   const start = async (/** @type {string} */ name, /** @type {object} */ argument = {}) => {

@@ -13,7 +13,7 @@ import { openRedis } from '../dist/services/gateway/redis-clients.js';
 import { limiterCosts } from '../dist/services/rate-limit/comparison/compare.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { createLease } from '../dist/sim/effects/process/lease.js';
-import { startRedis } from '../dist/sim/effects/testbed/redis.js';
+import { startRedis } from '../dist/sim/effects/testbed/stores/redis-process.js';
 
 export const title = 'time and memory of an exact limit beside others';
 

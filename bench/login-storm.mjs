@@ -15,9 +15,9 @@ import { readHistory } from '../dist/sim/effects/load/engine/read-history.js';
 import { startSender } from '../dist/sim/effects/load/engine/sender.js';
 import { machinePinPlan } from '../dist/sim/effects/process/pin-machine.js';
 import { startTestbed } from '../dist/sim/effects/testbed/testbed.js';
-import { armOf } from '../dist/sim/plan.js';
-import { summarize } from '../dist/sim/pure/histogram.js';
-import { resolve } from '../dist/sim/resolve.js';
+import { armOf } from '../dist/sim/plan/plan.js';
+import { resolve } from '../dist/sim/plan/resolve.js';
+import { summarize } from '../dist/sim/pure/measure/histogram.js';
 
 export const title = 'p99 of session checks under 20 times the logins';
 
@@ -26,7 +26,7 @@ const MAX_RATIO = 1.2;
 const after = armOf(resolve(turn1, { quick: true, seed: 1 }), 'after');
 
 /**
- * @typedef {import('../dist/sim/pure/workload.js').Workload} Workload
+ * @typedef {import('../dist/sim/pure/load/workload.js').Workload} Workload
  * @typedef {import('../dist/sim/effects/testbed/testbed.js').Testbed} Testbed
  * @typedef {import('../dist/sim/effects/load/engine/sender.js').Sender} Sender
  * @typedef {{ p50Us: number, p99Us: number, checks: number, errors: number, logins: number }} Stretch

@@ -16,7 +16,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { startProxy } from '../dist/sim/effects/faults/proxy/proxy.js';
 import { cacheFolder } from '../dist/sim/effects/process/cache.js';
-import { startChild, untilReady } from '../dist/sim/effects/process/child-process.js';
+import { startChild, waitUntilReady } from '../dist/sim/effects/process/child-process.js';
 import { findProgram } from '../dist/sim/effects/process/find-program.js';
 import { freePort } from '../dist/sim/effects/process/free-port.js';
 import { createLease } from '../dist/sim/effects/process/lease.js';
@@ -118,7 +118,7 @@ async function theirs(lease, folder, port, program, endings) {
   endings.push(() => child.stop());
   const listen = await freePort();
   const body = { name: 'stub', listen: `127.0.0.1:${listen}`, upstream: `127.0.0.1:${port}` };
-  await untilReady(
+  await waitUntilReady(
     child,
     async () => {
       const url = `http://127.0.0.1:${control}/proxies`;

@@ -7,7 +7,7 @@
  * second's share as a burst, so it hardly waits; two more show what waiting costs, and judge nothing: `paced` is
  * autocannon without a rate against a server whose capacity is the rate, `floor` our sends and reads with no work.
  */
-import { summarize } from '../dist/sim/pure/histogram.js';
+import { summarize } from '../dist/sim/pure/measure/histogram.js';
 import { constantRate, cpuUs, makeBed, nextMessage } from './bed.mjs';
 
 export const title = 'CPU for each request beside autocannon and undici, and the send lag';

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { scenarios } from './scenarios/index.ts';
-import { resolve } from './sim/resolve.ts';
+import { resolve } from './sim/plan/resolve.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wordBudget = 320;
@@ -175,10 +175,14 @@ const supersedesBothWays: Rule = (text) => {
   });
 };
 
+/** Numbers and bodies stay; the titles were reworded once, by the decision of this number. */
+const titlesReworded = 'D-076';
+
 /** Older decisions may change their status line and their figures blocks, nothing else. */
 function appendOnly(older: string, newer: string): string[] {
-  const frozen = ({ block }: Decision) =>
-    withoutFigures(block)
+  const comparesTitles = parseDecisions(older).some(({ id }) => id === titlesReworded);
+  const frozen = ({ id, block }: Decision) =>
+    withoutFigures(comparesTitles ? block : block.replace(/^### .*$/m, id))
       .replace(/^status: .*$/m, 'status:')
       .trimEnd();
   const now = new Map(parseDecisions(newer).map((d) => [d.id, frozen(d)]));
@@ -313,5 +317,12 @@ describe('the rules of design.md', () => {
     expect(appendOnly(before, grown)).toEqual([]);
     expect(appendOnly(before, sample({ context: 'Never slow.' }))).toEqual(['D-001 was rewritten']);
     expect(appendOnly(before, sample({ head: 'D-002 Other' }))).toEqual(['D-001 was removed']);
+  });
+
+  it('let titles be reworded until the decision that did so, and keep them from then on', () => {
+    const reworded = (text: string) => text.replace('D-001 Keep it', 'D-001 Keep this');
+    const sealed = sample({}).replace('## Current', `### ${titlesReworded} Reword\n\n## Current`);
+    expect(appendOnly(sample({}), reworded(sample({})))).toEqual([]);
+    expect(appendOnly(sealed, reworded(sealed))).toEqual(['D-001 was rewritten']);
   });
 });

@@ -140,7 +140,8 @@ const walls: readonly Wall[] = [
       /^src\/services\/(design|lineage)\.ts$/,
       /^src\/services\/[^/]+\/main\.ts$/,
       // `platform audit`: an operator's own way to the log, without a gateway.
-      /^src\/services\/gateway\/audit-desk(-error)?\.ts$/,
+      /^src\/services\/gateway\/audit\/audit-admin\.ts$/,
+      /^src\/services\/audit\/admin\/admin-error\.ts$/,
     ],
   },
 ];

@@ -1,36 +1,36 @@
-/** `platform audit archive` and `attach`: a month leaves the database for a signed file, and comes back from it. */
+/** `platform audit archive` moves a month from the database to a signed file, `attach` brings it back. */
 import { constants, setPriority } from 'node:os';
 import path from 'node:path';
-import { EXIT } from '../sim/pure/verdict.ts';
-import { type AuditCall, asJson } from './audit-call.ts';
-import { ensureFolder, shownPath } from './write-reports.ts';
+import { exitCodes } from '../sim/pure/exit-code.ts';
+import { type AuditCall, formatJson } from './audit-call.ts';
+import { displayPath, ensureFolder } from './finished-run/write-reports.ts';
 
-export async function archiveMonth({ desk, argument, flags, io }: AuditCall): Promise<number> {
+export async function archiveMonth({ admin, argument, flags, io }: AuditCall): Promise<number> {
   const folder = path.resolve(flags.out ?? '.');
   await ensureFolder(folder);
-  // Packing a month takes a core for seconds, and whoever answers requests beside it comes first.
+  // Compressing a month takes a core for seconds; processes that serve requests come first.
   setPriority(constants.priority.PRIORITY_LOW);
-  const archived = await desk.archive(argument, {
+  const archived = await admin.archive(argument, {
     directory: folder,
-    ...(flags.keep === undefined ? {} : { minRetentionDays: flags.keep }),
+    ...(flags.keepOption === undefined ? {} : { minRetentionDays: flags.keepOption }),
   });
   io.stdout.write(
     flags.json
-      ? asJson(archived)
-      : `${argument}: ${archived.records} records are in ${shownPath(archived.file)}, ` +
-          `their month is out of the database, and the log says so\n` +
-          `back again: platform audit attach ${shownPath(archived.file)}\n`,
+      ? formatJson(archived)
+      : `${argument}: ${archived.records} records are in ${displayPath(archived.file)}, ` +
+          `the month is no longer in the database, and the log records it\n` +
+          `to bring it back: platform audit attach ${displayPath(archived.file)}\n`,
   );
-  return EXIT.pass;
+  return exitCodes.pass;
 }
 
-export async function attachMonth({ desk, argument, flags, io }: AuditCall): Promise<number> {
-  const attached = await desk.attach(path.resolve(argument));
+export async function attachMonth({ admin, argument, flags, io }: AuditCall): Promise<number> {
+  const attached = await admin.attach(path.resolve(argument));
   io.stdout.write(
     flags.json
-      ? asJson(attached)
-      : `${shownPath(argument)}: signature and ${attached.records} records are as they were archived; ` +
+      ? formatJson(attached)
+      : `${displayPath(argument)}: signature and ${attached.records} records are as they were archived; ` +
           `${attached.partition} is back\n`,
   );
-  return EXIT.pass;
+  return exitCodes.pass;
 }

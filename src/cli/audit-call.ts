@@ -1,18 +1,17 @@
-/** What every verb of `platform audit` is called with, and how it prints a document. */
-import type { AuditDesk } from '../services/gateway/audit-desk.ts';
+/** Arguments of every verb of `platform audit`, and the JSON it prints. */
+import type { AuditAdmin } from '../services/gateway/audit/audit-admin.ts';
 import type { Io } from './io.ts';
 import type { AuditFlags } from './program-audit.ts';
 
-/** What a verb works with. */
 export interface AuditCall {
-  readonly desk: AuditDesk;
+  readonly admin: AuditAdmin;
   readonly argument: string;
   readonly flags: AuditFlags;
   readonly io: Io;
 }
 
-/** Places in the log are 64-bit numbers, and JSON has none: they are written as text. */
-export function asJson(document: unknown): string {
+/** Positions in the log are bigint, which JSON has not: they become strings. */
+export function formatJson(document: unknown): string {
   const plain = (_key: string, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value;
   return `${JSON.stringify(document, plain, 2)}\n`;

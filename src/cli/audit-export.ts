@@ -1,6 +1,6 @@
 /**
- * `platform audit export`: lines for another system, to stdout or to a file that appears whole or not at all. A reader
- * that leaves the pipe ends the export.
+ * `platform audit export`: lines for another system, to stdout or to a file that is created atomically. When the reader
+ * closes the pipe, the export ends.
  */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
@@ -8,31 +8,31 @@ import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
-import { EXIT } from '../sim/pure/verdict.ts';
+import { exitCodes } from '../sim/pure/exit-code.ts';
 import type { AuditCall } from './audit-call.ts';
-import { shownPath } from './write-reports.ts';
+import { displayPath } from './finished-run/write-reports.ts';
 
 const CHUNK_LENGTH = 64 * 1024;
 
-export async function exportLog({ desk, flags, io }: AuditCall): Promise<number> {
+export async function exportLog({ admin, flags, io }: AuditCall): Promise<number> {
   const { format = 'ndjson', tenant } = flags;
-  const lines = desk.exportLines({
+  const lines = admin.exportLines({
     format,
     ...(tenant === undefined ? {} : { tenant }),
-    ...(flags.from === undefined ? {} : { from: instant(desk, '--from', flags.from) }),
-    ...(flags.to === undefined ? {} : { to: instant(desk, '--to', flags.to) }),
+    ...(flags.from === undefined ? {} : { from: requireInstant(admin, '--from', flags.from) }),
+    ...(flags.to === undefined ? {} : { to: requireInstant(admin, '--to', flags.to) }),
   });
   if (flags.out === undefined) {
-    await pour(lines, io.stdout);
-    return EXIT.pass;
+    await writeLines(lines, io.stdout);
+    return exitCodes.pass;
   }
-  const count = await writeFileOf(lines, path.resolve(flags.out));
-  io.stderr.write(`${count} lines in ${shownPath(flags.out)}\n`);
-  return EXIT.pass;
+  const count = await writeLinesToFile(lines, path.resolve(flags.out));
+  io.stderr.write(`${count} lines in ${displayPath(flags.out)}\n`);
+  return exitCodes.pass;
 }
 
-function instant(desk: AuditCall['desk'], flag: string, text: string): string {
-  const at = desk.readInstant(text);
+function requireInstant(admin: AuditCall['admin'], flag: string, text: string): string {
+  const at = admin.parseInstant(text);
   if (at !== null) return at;
   throw new UsageError({
     what: `${flag} "${text}" is not understood`,
@@ -41,25 +41,25 @@ function instant(desk: AuditCall['desk'], flag: string, text: string): string {
   });
 }
 
-async function writeFileOf(lines: AsyncIterable<string>, file: string): Promise<number> {
-  const beside = `${file}.${process.pid}.tmp`;
-  const stream = createWriteStream(beside, { mode: 0o600 });
+async function writeLinesToFile(lines: AsyncIterable<string>, file: string): Promise<number> {
+  const temporaryFile = `${file}.${process.pid}.tmp`;
+  const stream = createWriteStream(temporaryFile, { mode: 0o600 });
   try {
     await once(stream, 'open');
-    const count = await pour(lines, stream);
+    const count = await writeLines(lines, stream);
     stream.end();
     await finished(stream);
-    await rename(beside, file);
+    await rename(temporaryFile, file);
     return count;
   } catch (error) {
     stream.destroy();
-    await rm(beside, { force: true });
+    await rm(temporaryFile, { force: true });
     const { path: failed, message } = error as NodeJS.ErrnoException;
-    if (failed !== beside) throw error;
+    if (failed !== temporaryFile) throw error;
     throw new EnvironmentError(
       {
-        what: `cannot write ${shownPath(file)}`,
-        why: message.replaceAll(beside, file),
+        what: `cannot write ${displayPath(file)}`,
+        why: message.replaceAll(temporaryFile, file),
         next: 'platform audit export --out <a file in a folder you may write to>',
       },
       { cause: error },
@@ -67,20 +67,23 @@ async function writeFileOf(lines: AsyncIterable<string>, file: string): Promise<
   }
 }
 
-/** Waits for the reader; ends when it has gone. */
-async function pour(lines: AsyncIterable<string>, to: NodeJS.WritableStream): Promise<number> {
-  const stream = to as NodeJS.WritableStream & { readonly destroyed?: boolean };
+/** With backpressure; ends when the reader has closed the stream. Resolves to the number of lines. */
+async function writeLines(
+  lines: AsyncIterable<string>,
+  output: NodeJS.WritableStream,
+): Promise<number> {
+  const stream = output as NodeJS.WritableStream & { readonly destroyed?: boolean };
   let chunk = '';
   let count = 0;
   const flush = async () => {
     const text = chunk;
     chunk = '';
     if (text === '' || stream.destroyed || stream.write(text)) return;
-    const left = new AbortController();
-    const { signal } = left;
+    const settled = new AbortController();
+    const { signal } = settled;
     await Promise.race([once(stream, 'drain', { signal }), once(stream, 'close', { signal })])
-      .catch(() => {}) // An output that fails is destroyed, which is what the loop looks at.
-      .finally(() => left.abort());
+      .catch(() => {}) // After an error the stream is destroyed, which the loop checks.
+      .finally(() => settled.abort());
   };
   for await (const line of lines) {
     chunk += `${line}\n`;

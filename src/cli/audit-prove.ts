@@ -1,12 +1,12 @@
-/** `platform audit prove`: that one event is in the log, as a document that can be checked without the log. */
-import { EXIT } from '../sim/pure/verdict.ts';
-import { type AuditCall, asJson } from './audit-call.ts';
+/** `platform audit prove`: proves that one event is in the log; the document can be verified without the log. */
+import { exitCodes } from '../sim/pure/exit-code.ts';
+import { type AuditCall, formatJson } from './audit-call.ts';
 
-export async function proveEvent({ desk, argument, flags, io }: AuditCall): Promise<number> {
-  const { document, evidence } = await desk.prove(argument.toLowerCase());
+export async function proveEvent({ admin, argument, flags, io }: AuditCall): Promise<number> {
+  const { document, evidence } = await admin.prove(argument.toLowerCase());
   if (flags.json) {
-    io.stdout.write(asJson(document));
-    return EXIT.pass;
+    io.stdout.write(formatJson(document));
+    return exitCodes.pass;
   }
   const { proof, checkpoint } = document;
   const { at, keyId } = JSON.parse(checkpoint) as { at: string; keyId: string };
@@ -20,5 +20,5 @@ export async function proveEvent({ desk, argument, flags, io }: AuditCall): Prom
     ['proof', `holds; ${bytes} bytes, which --json prints with record and checkpoint`],
   ];
   io.stdout.write(`${rows.map(([name, value]) => `${name.padEnd(8)}${value}`).join('\n')}\n`);
-  return EXIT.pass;
+  return exitCodes.pass;
 }

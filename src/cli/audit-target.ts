@@ -1,7 +1,7 @@
 /**
- * Which log an audit command is about: its database, and the state directory beside it (checkpoints and keys, which
- * are elsewhere on purpose). Named by flags, by DATABASE_URL, or by the `platform serve` that runs on this machine,
- * which says so in a file of its lease, for its user alone.
+ * Resolves the log of an audit command: its database and its state directory (checkpoints and keys, kept outside the
+ * database). Taken from flags, from DATABASE_URL, or from the `platform serve` that runs on this machine, which writes a
+ * file into its run directory that only its user can read.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -15,12 +15,12 @@ const SERVED_FILE = 'serve.json';
 
 export interface AuditTarget {
   readonly databaseUrl: string;
-  /** Null: not known; commands that need none do without. */
+  /** Null: not known. */
   readonly stateDirectory: string | null;
 }
 
-/** Tells the audit commands where a running `platform serve` keeps its log. Goes with the lease. */
-export async function announceTarget(
+/** Lets audit commands find the log of a running `platform serve`. Removed with the run directory. */
+export async function publishTarget(
   lease: Pick<Lease, 'folder'>,
   { databaseUrl, stateDirectory }: AuditTarget,
 ): Promise<void> {
@@ -28,7 +28,7 @@ export async function announceTarget(
   await writeFile(file, JSON.stringify({ databaseUrl, stateDirectory }), { mode: 0o600 });
 }
 
-export async function auditTarget(
+export async function resolveAuditTarget(
   flags: { readonly database?: string; readonly state?: string },
   { env }: Pick<Io, 'env'>,
 ): Promise<AuditTarget> {
@@ -38,7 +38,7 @@ export async function auditTarget(
     assertUrl(named, flags.database === undefined ? 'DATABASE_URL' : '--database');
     return { databaseUrl: named, stateDirectory: state };
   }
-  const [served, ...others] = await servedTargets(env);
+  const [served, ...others] = await readServedTargets(env);
   if (served === undefined)
     throw new UsageError({
       what: 'which audit log?',
@@ -64,18 +64,18 @@ function assertUrl(text: string, from: string): void {
   });
 }
 
-async function servedTargets(env: Io['env']): Promise<AuditTarget[]> {
+async function readServedTargets(env: Io['env']): Promise<AuditTarget[]> {
   const runs = runsFolder(cacheFolder({ ...env }));
   const names = await readdir(runs).catch(() => []);
   const found = await Promise.all(
     names
       .filter((name) => name.startsWith('serve-'))
-      .map((name) => servedTarget(path.join(runs, name))),
+      .map((name) => readServedTarget(path.join(runs, name))),
   );
   return found.filter((target) => target !== null);
 }
 
-async function servedTarget(folder: string): Promise<AuditTarget | null> {
+async function readServedTarget(folder: string): Promise<AuditTarget | null> {
   const lease = await readLease(folder);
   if (lease === null || !isRunning(lease.owner)) return null;
   try {

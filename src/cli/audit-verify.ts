@@ -1,31 +1,30 @@
 /**
- * `platform audit verify`: does the log hold? Every block against the one before it, every record against its block,
- * every checkpoint against the chain. What was checked goes to stdout; what does not hold is an error that names the
- * first bad record.
+ * `platform audit verify`: verifies every block against the previous one, every record against its block, and every
+ * checkpoint against the chain. The summary goes to stdout; a finding is an error that names the first bad record.
  */
 import { OperatorError } from '../sim/errors.ts';
-import { EXIT } from '../sim/pure/verdict.ts';
-import { type AuditCall, asJson } from './audit-call.ts';
+import { exitCodes } from '../sim/pure/exit-code.ts';
+import { type AuditCall, formatJson } from './audit-call.ts';
 
-/** More names than these would hide the `next:` line. */
-const NAMED = 3;
+/** More would hide the `next:` line. */
+const MAX_NAMED_FINDINGS = 3;
 
-export async function verifyLog({ desk, flags, io }: AuditCall): Promise<number> {
-  const verification = await desk.verify({
+export async function verifyLog({ admin, flags, io }: AuditCall): Promise<number> {
+  const verification = await admin.verify({
     archives: flags.archive ?? [],
-    ...(flags.keep === undefined ? {} : { minRetentionDays: flags.keep }),
+    ...(flags.keepOption === undefined ? {} : { minRetentionDays: flags.keepOption }),
     ...(flags.publicKey === undefined ? {} : { publicKeyFile: flags.publicKey }),
   });
   const { findings, first, findingCount } = verification;
-  io.stdout.write(flags.json ? asJson(verification) : checked(verification));
-  if (first === null) return EXIT.pass;
-  const others = findings.filter((one) => one !== first).slice(0, NAMED - 1);
+  io.stdout.write(flags.json ? formatJson(verification) : formatSummary(verification));
+  if (first === null) return exitCodes.pass;
+  const others = findings.filter((one) => one !== first).slice(0, MAX_NAMED_FINDINGS - 1);
   const more = findingCount - 1 - others.length;
-  throw new OperatorError(EXIT.invariant, {
-    what: `the audit log does not hold: ${named(first)}`,
+  throw new OperatorError(exitCodes.invariant, {
+    what: `the audit log does not hold: ${describeFinding(first)}`,
     why: [
       first.detail,
-      ...others.map((one) => `also ${named(one)}`),
+      ...others.map((one) => `also ${describeFinding(one)}`),
       ...(more > 0 ? [`and ${more} more`] : []),
     ].join('; '),
     next: flags.json
@@ -34,10 +33,10 @@ export async function verifyLog({ desk, flags, io }: AuditCall): Promise<number>
   });
 }
 
-type Verification = Awaited<ReturnType<AuditCall['desk']['verify']>>;
+type Verification = Awaited<ReturnType<AuditCall['admin']['verify']>>;
 type Finding = Verification['findings'][number];
 
-function named({ kind, shard, sequence, block, eventId, checkpoint }: Finding): string {
+function describeFinding({ kind, shard, sequence, block, eventId, checkpoint }: Finding): string {
   const places = [
     eventId && `event ${eventId}`,
     shard !== null && `shard ${shard}`,
@@ -48,7 +47,7 @@ function named({ kind, shard, sequence, block, eventId, checkpoint }: Finding): 
   return places.length === 0 ? kind : `${kind} (${places.join(', ')})`;
 }
 
-function checked(verification: Verification): string {
+function formatSummary(verification: Verification): string {
   const { verdict, records, blocks, checkpoints, notSequenced, archived } = verification;
   const rows: [string, string][] = [
     ['verdict', verdict === 'pass' ? 'pass: the audit log holds' : 'fail'],

@@ -1,4 +1,4 @@
-/** `platform audit` as an operator runs it beside a `platform serve`, and what it says after somebody changed the log. */
+/** `platform audit` beside a running `platform serve`, and after the log was tampered with. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,8 +11,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { monthsAgo, openOldLog } from '../services/gateway/fixtures/old-log.ts';
 import { cacheFolder } from '../sim/effects/process/cache.ts';
 import { eventually, makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
-import { BIN, command } from './fixtures/command.ts';
-import { linkedCache } from './fixtures/killed-run.ts';
+import { BIN, runCommand } from './fixtures/command.ts';
+import { linkCache } from './fixtures/killed-run.ts';
 
 const VERIFIER = fileURLToPath(new URL('../../bin/verify-audit-export.js', import.meta.url));
 
@@ -27,11 +27,12 @@ let said: Readonly<Record<string, string>> = {};
 beforeAll(async () => {
   scratch = await makeScratch();
   cache = await mkdtemp(`${cacheFolder()}-audit-`);
-  await linkedCache(cacheFolder(), cache);
+  await linkCache(cacheFolder(), cache);
   env = { ...scratch.env, PLATFORM_CACHE: cache };
   const argv = [BIN, 'serve', '--design', 'turn4.after', '--port', '0'];
   serving = spawn(process.execPath, argv, {
-    ...{ cwd: scratch.root, env },
+    cwd: scratch.root,
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 400_000,
   });
@@ -64,7 +65,7 @@ afterAll(async () => {
 });
 
 const audit = (...argv: readonly string[]) =>
-  command(['audit', ...argv], { cwd: scratch.root, env });
+  runCommand(['audit', ...argv], { cwd: scratch.root, env });
 
 async function ask(at: string, method = 'GET') {
   const [, token = ''] = /authorization: ([^']+)'/.exec(said.try ?? '') ?? [];
@@ -85,7 +86,7 @@ async function proven(eventId: string) {
   return audit('prove', eventId);
 }
 
-describe('platform audit, on a log that holds', () => {
+describe('platform audit on an intact log', () => {
   it('finds the running serve and verifies what it wrote', async () => {
     await ask('/projects');
     const { code, stdout, stderr } = await audit('verify');
@@ -129,19 +130,21 @@ describe('platform audit, on a log that holds', () => {
   });
 
   it('exports records for a spreadsheet and for a SIEM, one tenant, one span', async () => {
-    const asked = ['--tenant', '1', '--from', `${monthsAgo(8)}-01`];
-    const csv = (await audit('export', '--format', 'csv', ...asked)).stdout.trim().split('\r\n');
+    const scope = ['--tenant', '1', '--from', `${monthsAgo(8)}-01`];
+    const csv = (await audit('export', '--format', 'csv', ...scope)).stdout.trim().split('\r\n');
     const organisation = csv[0]!.split(',').indexOf('organisationId');
     expect(csv.length).toBeGreaterThan(100);
     for (const line of csv.slice(1)) expect(line.split(',')[organisation]).toBe('1');
-    const ocsf = (await audit('export', '--format', 'ocsf', ...asked)).stdout.trim().split('\n');
+    const ocsf = (await audit('export', '--format', 'ocsf', ...scope)).stdout.trim().split('\n');
     expect(ocsf).toHaveLength(csv.length - 1);
     expect(JSON.parse(ocsf[0]!)).toMatchObject({ class_uid: 6003, actor: { user: { uid: '1' } } });
   });
 
-  it('ends without a word when the reader of an export leaves', async () => {
+  it('ends silently when the reader of an export closes the pipe', async () => {
     const child = spawn(process.execPath, [BIN, 'audit', 'export'], {
-      ...{ cwd: scratch.root, env, timeout: 60_000 },
+      cwd: scratch.root,
+      env,
+      timeout: 60_000,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.once('data', () => child.stdout.destroy());
@@ -151,7 +154,7 @@ describe('platform audit, on a log that holds', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
-  it('moves a month out and back, and verifies before, between and after', async () => {
+  it('archives and attaches a month, and verifies before, between and after', async () => {
     const early = await audit('archive', monthsAgo(1));
     expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('stays until')]);
     // The history of a serve is too young for any archive.
@@ -182,7 +185,7 @@ describe('platform audit, on a log that holds', () => {
     await log.close();
   });
 
-  it('erases a person: the chain holds, the fields are gone, and the log says so', async () => {
+  it('erases a user: the chain verifies, the fields are gone, and the log records it', async () => {
     const before = (await ask(`/audit/${await newestEvent('&action=audit.search')}`)).body;
     expect(before.personal).toMatchObject({ ip: '127.0.0.1' });
     const { code, stdout } = await audit('erase', '1', '--json');
@@ -195,7 +198,7 @@ describe('platform audit, on a log that holds', () => {
   });
 });
 
-describe('platform audit, asked wrongly', () => {
+describe('platform audit with wrong arguments', () => {
   const url = 'postgresql://127.0.0.1:1/none';
   it.each([
     [['verfy'], 2, 'did you mean platform audit verify?'],
@@ -226,14 +229,14 @@ describe('platform audit, asked wrongly', () => {
     expect(stderr).toMatch(/^next: /m);
   });
 
-  it('prints what there is when asked for nothing', async () => {
+  it('prints its verbs without arguments', async () => {
     const { code, stdout } = await audit();
     expect([code, stdout]).toEqual([0, expect.stringContaining('platform audit verify')]);
   });
 });
 
-describe('platform audit, after an attack', () => {
-  it('names the row that somebody with all rights on the database removed, exit 98', async () => {
+describe('platform audit after an attack', () => {
+  it('names the row that a superuser removed, exit 98', async () => {
     await ask('/projects');
     const eventId = await newestEvent('&action=project.list');
     await proven(eventId);
@@ -255,7 +258,7 @@ describe('platform audit, after an attack', () => {
     expect(json.first).toMatchObject({ kind: 'record-missing', eventId });
   });
 
-  it('is not satisfied with older checkpoints', async () => {
+  it('rejects older checkpoints', async () => {
     const state = path.join(scratch.root, 'older');
     mkdirSync(path.join(state, 'audit'), { recursive: true });
     const file = (folder: string, name: string) => path.join(folder, 'audit', name);

@@ -1,16 +1,18 @@
 /**
- * `platform audit`: the log itself, without a gateway. Opens the log that the flags name, runs one verb on it, and
- * turns what the log refuses into three lines.
+ * `platform audit`: administration of the audit log without a gateway. Opens the log that the flags name, runs one verb,
+ * and turns errors into the three lines of the CLI.
  */
-import { openAuditDesk } from '../services/gateway/audit-desk.ts';
-import { DeskError } from '../services/gateway/audit-desk-error.ts';
+
+import { AdminError } from '../services/audit/admin/admin-error.ts';
+import { openAuditAdmin } from '../services/gateway/audit/audit-admin.ts';
 import { EnvironmentError, OperatorError, UsageError } from '../sim/errors.ts';
+import { exitCodes } from '../sim/pure/exit-code.ts';
 import type { AuditCall } from './audit-call.ts';
-import { type AuditTarget, auditTarget } from './audit-target.ts';
+import { type AuditTarget, resolveAuditTarget } from './audit-target.ts';
 import type { Io } from './io.ts';
 import type { AuditFlags, AuditVerb } from './program-audit.ts';
 
-/** Verbs that read or make what is beside the database. */
+/** Verbs that need the state directory. */
 const NEED_STATE: readonly AuditVerb[] = ['verify', 'prove', 'export', 'archive', 'attach'];
 
 export async function runAudit(
@@ -20,22 +22,22 @@ export async function runAudit(
   io: Io,
 ): Promise<number> {
   assertArgument(verb, argument);
-  const target = await auditTarget(flags, io);
-  if (NEED_STATE.includes(verb) && target.stateDirectory === null) throw noState(verb);
+  const target = await resolveAuditTarget(flags, io);
+  if (NEED_STATE.includes(verb) && target.stateDirectory === null) throw missingState(verb);
   try {
     const { region } = flags;
-    const desk = await openAuditDesk({ ...target, ...(region === undefined ? {} : { region }) });
+    const admin = await openAuditAdmin({ ...target, ...(region === undefined ? {} : { region }) });
     try {
-      return await (await verbOf(verb))({ desk, argument, flags, io });
+      return await (await loadVerb(verb))({ admin, argument, flags, io });
     } finally {
-      await desk.close();
+      await admin.close();
     }
   } catch (error) {
-    throw explained(verb, error, target);
+    throw toOperatorError(verb, error, target);
   }
 }
 
-async function verbOf(verb: AuditVerb): Promise<(call: AuditCall) => Promise<number>> {
+async function loadVerb(verb: AuditVerb): Promise<(call: AuditCall) => Promise<number>> {
   switch (verb) {
     case 'verify':
       return (await import('./audit-verify.ts')).verifyLog;
@@ -54,7 +56,7 @@ async function verbOf(verb: AuditVerb): Promise<(call: AuditCall) => Promise<num
   }
 }
 
-/** Before anything is opened: what a typing error costs is a line, not a connection. */
+/** Checked before a connection is opened. */
 function assertArgument(verb: AuditVerb, argument: string): void {
   const shapes: Partial<Record<AuditVerb, readonly [RegExp, string, string]>> = {
     prove: [
@@ -78,7 +80,7 @@ function assertArgument(verb: AuditVerb, argument: string): void {
   throw new UsageError({ what: `audit ${verb}: "${argument}" is not understood`, why, next });
 }
 
-function noState(verb: AuditVerb): UsageError {
+function missingState(verb: AuditVerb): UsageError {
   return new UsageError({
     what: `audit ${verb} needs the log's checkpoints and keys`,
     why: 'they are kept outside the database, in the state directory of the platform',
@@ -86,13 +88,17 @@ function noState(verb: AuditVerb): UsageError {
   });
 }
 
-const OPERATOR = { usage: 2, environment: 3, finding: 98 } as const;
+const exitCodeOf = {
+  usage: exitCodes.usage,
+  environment: exitCodes.environment,
+  finding: exitCodes.invariant,
+} as const;
 
-function explained(verb: AuditVerb, error: unknown, target: AuditTarget): unknown {
+function toOperatorError(verb: AuditVerb, error: unknown, target: AuditTarget): unknown {
   if (error instanceof OperatorError) return error;
-  if (error instanceof DeskError) {
+  if (error instanceof AdminError) {
     const { what, why, next } = error;
-    return new OperatorError(OPERATOR[error.kind], { what, why, next }, { cause: error });
+    return new OperatorError(exitCodeOf[error.kind], { what, why, next }, { cause: error });
   }
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (isUnreachable(code, error))
@@ -112,7 +118,7 @@ function explained(verb: AuditVerb, error: unknown, target: AuditTarget): unknow
   );
 }
 
-/** Connections that fail, and what the server says of who may log in, where it is full, or is going away. */
+/** Connection errors, and server errors of authentication, overload and shutdown. */
 const isUnreachable = (code: string, error: unknown): boolean =>
   /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|EPIPE|08|28|3D000|53|57P)/.test(code) ||
   /connection terminated|timeout expired|not queryable/i.test((error as Error).message ?? '') ||

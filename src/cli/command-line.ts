@@ -1,5 +1,5 @@
-/** The command as typed, quoted so that it can be pasted into a shell again. */
-export function commandLine(argv: readonly string[]): string {
+/** The command as typed, quoted for a shell. */
+export function formatCommand(argv: readonly string[]): string {
   return ['platform', ...argv.map(quote)].join(' ');
 }
 

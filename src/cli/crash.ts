@@ -1,52 +1,56 @@
 /**
- * The last resort. An operator error is three lines and its own exit code; anything else is a bug in
- * platform, printed with its stack and the seed that repeats it. Exit 1 means nothing else.
+ * Turns errors into text and an exit code. An operator error is three lines and its own exit code; anything else is
+ * a bug in platform: exit 1, with the stack and the seed that repeats it.
  */
 import { OperatorError } from '../sim/errors.ts';
+import { exitCodes } from '../sim/pure/exit-code.ts';
 import type { ProcessHooks } from './io.ts';
 
-const CLEANUP_LIMIT_MS = 15_000;
+const CLEANUP_TIMEOUT_MS = 15_000;
 
-/** What a crash report and a crash's clean-up need to know of the verb that runs. */
-export interface Session {
+/** The running command, for the crash report and the cleanup after a crash. */
+export interface CommandContext {
   readonly command: string;
   seed: number | null;
-  /** Stops what the verb started. Must not throw. */
+  /** Stops what the command started. Must not throw. */
   cleanup: (() => Promise<void>) | null;
 }
 
 /** The text for stderr and the exit code. */
-export function explainError(error: unknown, session: Session): { text: string; exitCode: number } {
+export function explainError(
+  error: unknown,
+  context: CommandContext,
+): { text: string; exitCode: number } {
   if (error instanceof OperatorError) return { text: error.toLines(), exitCode: error.exitCode };
   const stack = error instanceof Error ? describeError(error) : `thrown: ${String(error)}`;
   const message = error instanceof Error ? error.message : String(error);
-  const seed = session.seed === null ? '' : `\nseed ${session.seed}`;
+  const seed = context.seed === null ? '' : `\nseed ${context.seed}`;
   return {
-    text: `platform has a bug: ${message}\n${stack}${seed}\nwhile running: ${session.command}`,
-    exitCode: 1,
+    text: `platform has a bug: ${message}\n${stack}${seed}\nwhile running: ${context.command}`,
+    exitCode: exitCodes.bug,
   };
 }
 
-/** Errors nobody awaited. Cleans up within a limit, then leaves: the state is no longer known. */
-export function guardCrashes(
+/** For uncaught errors: cleans up for at most 15 s, then exits, because the state is unknown. */
+export function installCrashHandlers(
   host: ProcessHooks,
-  session: Session,
+  context: CommandContext,
   write: (text: string) => void,
 ): () => void {
-  let crashed = false;
+  let hasCrashed = false;
   const onCrash = (error: unknown): void => {
-    if (crashed) return;
-    crashed = true;
-    const limit = new Promise<void>((resolve) => {
-      setTimeout(resolve, CLEANUP_LIMIT_MS).unref();
+    if (hasCrashed) return;
+    hasCrashed = true;
+    const timeout = new Promise<void>((resolve) => {
+      setTimeout(resolve, CLEANUP_TIMEOUT_MS).unref();
     });
-    const cleanup = session.cleanup?.() ?? Promise.resolve();
-    const leave = (): void => {
-      const { text, exitCode } = explainError(error, session);
+    const cleanup = context.cleanup?.() ?? Promise.resolve();
+    const exit = (): void => {
+      const { text, exitCode } = explainError(error, context);
       write(`${text}\n`);
       host.exit(exitCode);
     };
-    void Promise.race([cleanup, limit]).then(leave, leave);
+    void Promise.race([cleanup, timeout]).then(exit, exit);
   };
   host.on('uncaughtException', onCrash);
   host.on('unhandledRejection', onCrash);
@@ -56,7 +60,7 @@ export function guardCrashes(
   };
 }
 
-/** The stack with every cause under it: the cause is usually where the answer is. */
+/** The stack, followed by those of its causes. */
 function describeError(error: Error): string {
   const parts: string[] = [];
   let current: unknown = error;

@@ -15,12 +15,12 @@ import { plantedLoad } from '../sim/fixtures/planted-load.ts';
 import { plantedFault, plantedNode } from '../sim/fixtures/planted-node.ts';
 import { arm, get, phase, scenario } from '../sim/fixtures/small-scenario.ts';
 import { LOAD_KINDS } from '../sim/load-kinds.ts';
-import { resolve } from '../sim/resolve.ts';
+import { resolve } from '../sim/plan/resolve.ts';
 import type { Result } from '../sim/result.ts';
 import { runScenario } from '../sim/run.ts';
 import type { Invariant } from '../sim/scenario.ts';
 import type { Topology } from '../sim/topology.ts';
-import { runExplain } from './explain.ts';
+import { runExplain } from './explain/explain.ts';
 import { captureIo } from './fixtures/captured-io.ts';
 
 const topology: Topology = {
@@ -118,7 +118,7 @@ describe('a planted node, fault, load, checker and section', () => {
     expect(result.environment.versions).toEqual({ echo: 'Echo 1.0' });
     expect(after.faults).toMatchObject([{ name: 'planted-fault', outcome: 'healed' }]);
     expect(after.costs.find(({ id }) => id === 'answers')!.value).toBeCloseTo(1, 1);
-    // Its processes cannot be told from those of others.
+    // Its processes cannot be distinguished from those of others.
     expect(after.validity.map(({ id }) => id)).not.toContain('other-cpu');
     const [checker] = after.invariants;
     expect(checker).toMatchObject({ id: 'planted-checker', verdict: 'pass' });
@@ -140,7 +140,7 @@ describe('a planted node, fault, load, checker and section', () => {
 
 function rendered(result: Result): readonly [string, string, string] {
   const all = [...sections, plantedSection];
-  const options = { color: false, width: 120, folder: 'reports/x' };
+  const options = { colorText: null, width: 120, folder: 'reports/x' };
   return [
     renderHtml(result, all),
     renderMarkdown(result, all),

@@ -1,7 +1,9 @@
 /**
- * The streams a verb may touch, as one argument. stdout carries the answer, stderr the progress and the
- * errors. Colour is decided per stream, so a pipe never carries an escape code.
+ * The streams of a command, as one argument. stdout carries the result, stderr the progress and the errors. Colour
+ * is decided per stream, so a pipe never carries an escape code.
  */
+import { styleText } from 'node:util';
+import type { Tone } from '../report/terminal-text.ts';
 
 export type Output = NodeJS.WritableStream & {
   readonly isTTY?: boolean;
@@ -13,11 +15,11 @@ export interface Io {
   readonly stderr: Output;
   readonly stdin: NodeJS.ReadableStream;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** A person is at the terminal: stdin and stderr are both one, so a question can be asked. */
-  readonly isTty: boolean;
+  /** stdin and stderr are both terminals, so a question can be asked. */
+  readonly isInteractive: boolean;
 }
 
-/** What the command line needs from the process: signals, crashes and the last way out. */
+/** What the command line needs of the process: signals, uncaught errors, exit. */
 export interface ProcessHooks extends Pick<NodeJS.EventEmitter, 'on' | 'off'> {
   exit(code: number): unknown;
 }
@@ -34,24 +36,37 @@ export function processIo(host: NodeJS.Process): Io {
     stderr: host.stderr,
     stdin: host.stdin,
     env: host.env,
-    isTty: host.stdin.isTTY === true && host.stderr.isTTY === true,
+    isInteractive: host.stdin.isTTY === true && host.stderr.isTTY === true,
   };
 }
 
-/** NO_COLOR counts even when it is empty. */
-export function wantsColor(io: Io, stream: Output, wanted: boolean): boolean {
-  if (!wanted || stream.isTTY !== true) return false;
+/** Any NO_COLOR turns colour off, also an empty one. */
+export function supportsColor(io: Io, stream: Output, isEnabled: boolean): boolean {
+  if (!isEnabled || stream.isTTY !== true) return false;
   return io.env.NO_COLOR === undefined && io.env.TERM !== 'dumb';
 }
 
-/** Columns to lay text out in; 80 where the stream does not say. */
-export function widthOf(stream: Output): number {
+const styles = {
+  good: 'green',
+  bad: 'red',
+  doubt: 'yellow',
+  strong: 'bold',
+  faint: 'dim',
+} as const satisfies Readonly<Record<Tone, string>>;
+
+/** Always coloured; `supportsColor` decides for a stream. */
+export function colorText(text: string, tone: Tone): string {
+  return styleText(styles[tone], text, { validateStream: false });
+}
+
+/** Columns of the terminal; 80 if the stream has none. */
+export function terminalWidth(stream: Output): number {
   return Math.max(40, stream.columns ?? 80);
 }
 
-/** A live view needs a terminal that can redraw and a person who watches it. */
-export function wantsLiveView(io: Io, quiet: boolean): boolean {
+/** The live view needs a terminal that can redraw, outside CI. */
+export function supportsLiveView(io: Io, isQuiet: boolean): boolean {
   const { CI, TERM } = io.env;
-  const inCi = CI !== undefined && CI !== '' && CI !== 'false' && CI !== '0';
-  return !quiet && io.stderr.isTTY === true && !inCi && TERM !== 'dumb';
+  const isCi = CI !== undefined && CI !== '' && CI !== 'false' && CI !== '0';
+  return !isQuiet && io.stderr.isTTY === true && !isCi && TERM !== 'dumb';
 }

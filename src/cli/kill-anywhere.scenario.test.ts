@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cacheFolder } from '../sim/effects/process/cache.ts';
 import { createRandom } from '../sim/pure/random.ts';
-import { command } from './fixtures/command.ts';
-import { type KilledRun, killAt, linkedCache, remainsOf } from './fixtures/killed-run.ts';
+import { runCommand } from './fixtures/command.ts';
+import { findRemainsOf, type KilledRun, killAt, linkCache } from './fixtures/killed-run.ts';
 
 const SEED = 20260504;
 const LANES = 3;
@@ -34,7 +34,7 @@ beforeAll(async () => {
   cwd = mkdtempSync(path.join(tmpdir(), 'platform-kill-'));
   // Beside the machine's own, because hard links do not cross disks.
   cache = mkdtempSync(`${cacheFolder()}-kill-`);
-  await linkedCache(cacheFolder(), cache);
+  await linkCache(cacheFolder(), cache);
 });
 afterAll(() => {
   for (const folder of [cwd, cache]) rmSync(folder, { recursive: true, force: true });
@@ -52,7 +52,7 @@ function planned(): { argv: readonly string[]; afterMs: number }[] {
 }
 
 async function doctor(...more: string[]) {
-  const { stdout } = await command(['doctor', '--json', ...more], {
+  const { stdout } = await runCommand(['doctor', '--json', ...more], {
     cwd,
     env: { PLATFORM_CACHE: cache },
   });
@@ -61,9 +61,9 @@ async function doctor(...more: string[]) {
 }
 
 it.runIf(process.platform === 'linux')(
-  'leaves nothing that is not cleaned up, or found by doctor',
+  'leaves nothing that is neither cleaned up nor reported by doctor',
   async () => {
-    // The longest first, so that all lanes end at about the same time.
+    // The longest first, so that the lanes end at about the same time.
     const left = planned();
     const killed: KilledRun[] = [];
     const lane = async () => {
@@ -72,16 +72,18 @@ it.runIf(process.platform === 'linux')(
     };
     await Promise.all(Array.from({ length: LANES }, lane));
     expect(killed).toHaveLength(KILLS);
-    expect(killed.map(({ lastWords }) => lastWords).filter((words) => words !== null)).toEqual([]);
-    const busiest = Math.max(...killed.map(({ family }) => family.length));
-    expect(busiest).toBeGreaterThan(5); // PostgreSQL alone is that many: kills did hit whole testbeds.
+    expect(killed.map(({ exitOutput }) => exitOutput).filter((output) => output !== null)).toEqual(
+      [],
+    );
+    const mostProcesses = Math.max(...killed.map(({ processes }) => processes.length));
+    expect(mostProcesses).toBeGreaterThan(5); // PostgreSQL alone has more: a whole testbed was killed.
     expect(killed.flatMap(({ ports }) => ports).length).toBeGreaterThan(5);
 
-    const remains = () => remainsOf(cache, killed);
+    const remains = () => findRemainsOf(cache, killed);
     await expect.poll(remains, { timeout: REAPER_MS }).toEqual([]);
     expect(await doctor()).toBe('none');
 
-    // Without its reaper there is nobody to clean up: now doctor has to know.
+    // Without its reaper nothing is cleaned up: doctor must report it.
     killed.push(await killAt(TURN, ['redis', 'postgres'], { cwd, cache, withReaper: true }));
     expect(await remains()).not.toEqual([]);
     expect(await doctor()).toMatch(/^1 killed run: .*\((?=.*redis).*still running\)$/);

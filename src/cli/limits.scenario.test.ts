@@ -1,10 +1,10 @@
-// Turns 2 and 5 through the command, both in one, as a newcomer and CI run them.
+// Turns 2 and 5 in one command, as in the README and CI.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArmResult, Result } from '../sim/result.ts';
-import { provenRuns } from './fixtures/proven-runs.ts';
+import { runUntilProven } from './fixtures/proven-runs.ts';
 
 let cwd = '';
 beforeAll(() => {
@@ -17,7 +17,7 @@ const figure = (arm: ArmResult, id: string) =>
 
 describe('sim turn2 turn5 --quick', () => {
   it('shows limits failing before, and holding after', async (context) => {
-    const ran = await provenRuns(context, ['turn2', 'turn5'], { exitCode: 0 }, { cwd });
+    const ran = await runUntilProven(context, ['turn2', 'turn5'], { exitCode: 0 }, { cwd });
     const [turn2, turn5] = ran as [Result, Result];
     expect([turn2.scenario, turn5.scenario]).toEqual(['turn2', 'turn5']);
     expect(turn2.failed).toEqual([]);

@@ -1,32 +1,36 @@
-/** `platform list`: the scenarios, each with its question and the verdict every design is expected to get. */
-import { resolve } from '../sim/resolve.ts';
+/** `platform list`: the scenarios, each with its question and the verdict expected of each design. */
+
+import { wrap } from '../report/terminal-text.ts';
+import { resolve } from '../sim/plan/resolve.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import type { Io } from './io.ts';
-import { widthOf } from './io.ts';
-import { wrap } from './text-table.ts';
+import { terminalWidth } from './io.ts';
 import { DEFAULT_SEED } from './units.ts';
 
 export function runList(scenarios: readonly Scenario[], flags: { json: boolean }, io: Io): number {
   if (flags.json) {
-    io.stdout.write(`${JSON.stringify(scenarios.map(listed), null, 2)}\n`);
+    io.stdout.write(`${JSON.stringify(scenarios.map(summarizeScenario), null, 2)}\n`);
     return 0;
   }
-  const width = Math.min(100, widthOf(io.stdout));
+  const width = Math.min(100, terminalWidth(io.stdout));
   const blocks = scenarios.map((scenario) => {
-    const { id, title, question, arms } = listed(scenario);
+    const { id, title, question, arms } = summarizeScenario(scenario);
     const indent = ' '.repeat(10);
     const expected = Object.entries(arms).map(([name, arm]) => `${name} ${arm.expected}`);
-    const lines = [...wrap(question, width - 10), `expected: ${expected.join(', ')}`];
+    const lines = [
+      ...wrap(question, width - 10, { keepWords: true }),
+      `expected: ${expected.join(', ')}`,
+    ];
     return [`${id.padEnd(10)}${title}`, ...lines.map((line) => indent + line)].join('\n');
   });
   io.stdout.write(`${blocks.join('\n\n')}\n\n`);
   io.stdout.write(
-    `platform explain ${scenarios.at(-1)?.id ?? '<turn>'} tells what happens in one.\n`,
+    `platform explain ${scenarios.at(-1)?.id ?? '<turn>'} shows what a scenario does.\n`,
   );
   return 0;
 }
 
-function listed(scenario: Scenario) {
+function summarizeScenario(scenario: Scenario) {
   const plan = resolve(scenario, { quick: false, seed: DEFAULT_SEED });
   const arms = plan.arms.map(({ name, design, expected }) => [name, { design, expected }]);
   const { id, turn, title, question } = plan;

@@ -1,11 +1,11 @@
-// Designs that break an invariant under the promises of `after`. A violation weighs more than anything a busy machine
-// does to a run, so these need no machine of their own.
+// Designs that break an invariant in place of `after`. A violation decides the verdict on a busy machine too, so these
+// tests may run beside others.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { provenRuns } from './fixtures/proven-runs.ts';
+import { runUntilProven } from './fixtures/proven-runs.ts';
 
 const planted = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 const VIOLATED = { exitCode: 98 };
@@ -15,13 +15,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
-it("turn1: exits 98 when the sample's sessions are sold under the promises of after", async (context) => {
-  const [result] = await provenRuns(context, [planted('planted-turn1.mjs')], VIOLATED, { cwd });
+it("turn1: exits 98 when after runs the sample's sessions", async (context) => {
+  const [result] = await runUntilProven(context, [planted('planted-turn1.mjs')], VIOLATED, { cwd });
   expect(result!.failed).toContain('after.invariant.logout-final');
   expect(result!.failed).toContain('after.invariant.sessions-survive');
 });
 
-it("turn3: exits 98 when the sample's queue is sold under the promises of after", async (context) => {
-  const [result] = await provenRuns(context, [planted('planted-turn3.mjs')], VIOLATED, { cwd });
+it("turn3: exits 98 when after runs the sample's queue", async (context) => {
+  const [result] = await runUntilProven(context, [planted('planted-turn3.mjs')], VIOLATED, { cwd });
   expect(result!.failed).toContain('after.invariant.audit-once');
 });

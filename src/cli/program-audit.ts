@@ -1,4 +1,4 @@
-/** The verbs of `platform audit` as commander sees them: what an operator or an auditor does with the log itself. */
+/** The commander definitions of `platform audit`. */
 import { type Command, Option } from 'commander';
 import { auditRetentionDays } from '../services/lineage.ts';
 import { UsageError } from '../sim/errors.ts';
@@ -15,19 +15,19 @@ export interface AuditFlags {
   readonly from?: string;
   readonly to?: string;
   readonly out?: string;
-  /** Archive files that stand in for months the database no longer has. */
+  /** Files of archived months. */
   readonly archive?: readonly string[];
-  /** A public key that is trusted instead of the one beside the checkpoints. */
+  /** A file with the trusted public key; default: the one in the state directory. */
   readonly publicKey?: string;
-  /** Days a month stays after its end. */
-  readonly keep?: number;
-  /** Under which the operator's act goes on record. */
+  /** Retention in days after the end of a month. */
+  readonly keepOption?: number;
+  /** Recorded with the operator's action. */
   readonly region?: string;
 }
 
 export type AuditVerb = 'verify' | 'prove' | 'export' | 'archive' | 'attach' | 'erase';
 
-/** One for all of them: verb, its argument or empty, its flags. */
+/** `argument` is empty for verbs without one. */
 export type RunAudit = (verb: AuditVerb, argument: string, flags: AuditFlags) => Promise<number>;
 
 export function addAudit(program: Command, run: RunAudit, done: (exitCode: number) => void): void {
@@ -47,7 +47,7 @@ export function addAudit(program: Command, run: RunAudit, done: (exitCode: numbe
         done(await run(name, String(typed), flags as AuditFlags));
       });
   };
-  const region = ['--region <name>', 'on record under it (default: as the newest event)'] as const;
+  const region = ['--region <name>', 'recorded with it (default: as the newest event)'] as const;
   const json = '--json';
   const asJson = 'print one JSON document';
   verb('verify', 'every block, record and checkpoint; exit 98 names the first bad record')
@@ -83,16 +83,18 @@ const keep = (what: string): Option =>
   new Option(
     '--keep <days>',
     `the retention (default, and the least: ${auditRetentionDays} days); ${what}`,
-  ).argParser(readDays);
+  ).argParser(parseDays);
 
 function addExport(command: Command): void {
   command
     .addOption(
       new Option('--format <name>', EXPORT_FORMATS.join(', '))
-        .argParser(readFormat)
+        .argParser(parseFormat)
         .default('ndjson'),
     )
-    .addOption(new Option('--tenant <id>', 'one organisation (default: all)').argParser(readTenant))
+    .addOption(
+      new Option('--tenant <id>', 'one organisation (default: all)').argParser(parseTenant),
+    )
     .option('--from <time>', 'UTC, included: 2026-11-01 or 2026-11-01T08:00:00Z')
     .option('--to <time>', 'UTC, not included')
     .option('--out <file>', 'default: stdout');
@@ -104,7 +106,7 @@ const EXAMPLES = `Examples:
   platform audit export --format ocsf --tenant 7 --from 2026-11-01 --out november.ndjson
 `;
 
-function readFormat(text: string): ExportFormat {
+function parseFormat(text: string): ExportFormat {
   const format = EXPORT_FORMATS.find((name) => name === text.trim().toLowerCase());
   if (format !== undefined) return format;
   throw new UsageError({
@@ -114,7 +116,7 @@ function readFormat(text: string): ExportFormat {
   });
 }
 
-function readDays(text: string): number {
+function parseDays(text: string): number {
   if (/^\d{1,5}$/.test(text.trim())) return Number(text);
   throw new UsageError({
     what: `--keep "${text}" is not understood`,
@@ -123,7 +125,7 @@ function readDays(text: string): number {
   });
 }
 
-function readTenant(text: string): string {
+function parseTenant(text: string): string {
   if (/^\d{1,18}$/.test(text.trim())) return text.trim();
   throw new UsageError({
     what: `--tenant "${text}" is not understood`,

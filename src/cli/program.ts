@@ -1,40 +1,40 @@
 /**
- * The verbs and flags as commander sees them. Text and parsing only: each verb is handed in as a function,
- * and modules that take long to load are loaded by the verb that needs them.
+ * The commands and flags, declared for commander. Text and parsing only: the handler of each command is an argument,
+ * and it loads the modules it needs.
  */
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { FormatName } from '../report/formats.ts';
-import type { DoctorOptions } from './doctor.ts';
+import type { DoctorOptions } from './doctor/doctor.ts';
+import type { SetupOptions } from './doctor/setup.ts';
+import type { VerifyFlags } from './finished-run/verify.ts';
+import { formatNames } from './finished-run/write-reports.ts';
 import type { Io } from './io.ts';
 import { addAudit, type RunAudit } from './program-audit.ts';
-import type { SetupOptions } from './setup.ts';
-import type { SimFlags } from './sim.ts';
+import type { SimFlags } from './sim/sim.ts';
 import {
   DEFAULT_SEED,
+  parseChoices,
   parseDurationMs,
   parseLoadTool,
   parsePort,
   parseRatePerSecond,
   parseRepeat,
   parseSeed,
-  parseWords,
 } from './units.ts';
-import type { VerifyFlags } from './verify.ts';
-import { FORMAT_NAMES } from './write-reports.ts';
 
 const ABOUT =
   'platform turns a system design into an experiment: it starts real PostgreSQL and Redis, reproduces a\n' +
   'documented failure, applies the documented fix, and judges both.';
 
-const EXAMPLES = [
+const introExamples = [
   ['platform sim turn4', 'reproduce an incident, judge the fix, write the reports'],
   ['platform explain turn4', 'what would happen, without running it'],
   ['platform doctor', 'is this machine ready?'],
 ] as const;
 
-/** What every verb does; each returns its exit code. */
-export interface Verbs {
+/** One function for each command; it returns the exit code. */
+export interface CommandHandlers {
   sim(names: readonly string[], flags: SimFlags): Promise<number>;
   list(flags: { json: boolean }): Promise<number>;
   explain(name: string, flags: { json: boolean }): Promise<number>;
@@ -46,7 +46,11 @@ export interface Verbs {
   setup(flags: SetupOptions): Promise<number>;
 }
 
-export function buildProgram(io: Io, verbs: Verbs, done: (exitCode: number) => void): Command {
+export function buildProgram(
+  io: Io,
+  handlers: CommandHandlers,
+  setExitCode: (exitCode: number) => void,
+): Command {
   const program = new Command('platform')
     .exitOverride()
     .configureOutput({
@@ -56,33 +60,37 @@ export function buildProgram(io: Io, verbs: Verbs, done: (exitCode: number) => v
       getOutHelpWidth: () => Math.min(100, io.stdout.columns ?? 80),
     })
     .configureHelp({ showGlobalOptions: true })
-    .addHelpText('before', intro())
+    .addHelpText('before', introText())
     .version(readVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .option('--no-color', 'print without colour');
-  addSim(program, verbs, done);
-  addReaders(program, verbs, done);
-  addMachine(program, verbs, done);
-  addAudit(program, verbs.audit, done);
+  addSimCommand(program, handlers, setExitCode);
+  addReadCommands(program, handlers, setExitCode);
+  addMachineCommands(program, handlers, setExitCode);
+  addAudit(program, handlers.audit, setExitCode);
   return program;
 }
 
-/** What platform is, and three commands to type. Also what bare `platform` prints first. */
-function intro(): string {
-  const width = Math.max(...EXAMPLES.map(([command]) => command.length)) + 4;
-  const examples = EXAMPLES.map(([command, text]) => `  ${command.padEnd(width)}${text}`);
-  return `${ABOUT}\n\n${examples.join('\n')}\n`;
+/** The head of `platform --help`, which `platform` alone prints as well. */
+function introText(): string {
+  const width = Math.max(...introExamples.map(([command]) => command.length)) + 4;
+  const lines = introExamples.map(([command, text]) => `  ${command.padEnd(width)}${text}`);
+  return `${ABOUT}\n\n${lines.join('\n')}\n`;
 }
 
-function addSim(program: Command, verbs: Verbs, done: (exitCode: number) => void): void {
+function addSimCommand(
+  program: Command,
+  handlers: CommandHandlers,
+  setExitCode: (exitCode: number) => void,
+): void {
   program
     .command('sim')
     .summary('run scenarios and judge their designs')
     .argument('<scenario...>', 'turn4, all, or a file of your own such as ./mine.mjs')
     .addHelpText(
       'before',
-      examples(['sim turn4', 'sim turn4 --quick', 'sim all --json > runs.json']),
+      formatExamples(['sim turn4', 'sim turn4 --quick', 'sim all --json > runs.json']),
     )
     .option('--design <list>', 'before,after or all', 'all')
     .addOption(
@@ -90,9 +98,9 @@ function addSim(program: Command, verbs: Verbs, done: (exitCode: number) => void
         .argParser(parseSeed)
         .default(DEFAULT_SEED),
     )
-    .addOption(rate())
-    .addOption(duration())
-    .addOption(load())
+    .addOption(rateOption())
+    .addOption(durationOption())
+    .addOption(loadOption())
     .option('--quick', 'a third of the scale, for a first look')
     .addOption(
       new Option('--repeat <n>', 'run n times and show the spread')
@@ -100,69 +108,82 @@ function addSim(program: Command, verbs: Verbs, done: (exitCode: number) => void
         .default(1),
     )
     .option('--out <dir>', 'reports folder', 'reports')
-    .addOption(format())
+    .addOption(formatOption())
     .option('--json', 'print one JSON document instead of the verdict block')
     .option('--quiet', 'no progress')
     .option('--keep', 'leave PostgreSQL, Redis and the service running')
     .addOption(new Option('--swap-arms').hideHelp())
     .action(async (names: string[], _flags: object, command: Command) => {
-      done(await verbs.sim(names, simFlags(command.optsWithGlobals())));
+      setExitCode(await handlers.sim(names, simFlags(command.optsWithGlobals())));
     });
 }
 
-function addReaders(program: Command, verbs: Verbs, done: (exitCode: number) => void): void {
+function addReadCommands(
+  program: Command,
+  handlers: CommandHandlers,
+  setExitCode: (exitCode: number) => void,
+): void {
   program
     .command('list')
     .summary('the scenarios and what each is expected to show')
     .option('--json', 'print JSON')
-    .action(async (flags: Typed) => done(await verbs.list({ json: flags.json === true })));
+    .action(async (flags: ParsedFlags) =>
+      setExitCode(await handlers.list({ json: flags.json === true })),
+    );
   program
     .command('explain')
     .summary('what happens in a scenario, without running it')
     .argument('<scenario>', 'turn4, or a file of your own')
     .option('--json', 'print JSON')
-    .action(async (name: string, flags: Typed) =>
-      done(await verbs.explain(name, { json: flags.json === true })),
+    .action(async (name: string, flags: ParsedFlags) =>
+      setExitCode(await handlers.explain(name, { json: flags.json === true })),
     );
   program
     .command('report')
-    .summary('make the reports of a finished run again')
+    .summary('rebuild the reports of a finished run')
     .argument('<run>', 'a run folder, a result.json, a run id, or a scenario (its latest run)')
-    .addHelpText('before', examples(['report turn4', 'report reports/turn4/latest --format md']))
-    .addOption(format())
+    .addHelpText(
+      'before',
+      formatExamples(['report turn4', 'report reports/turn4/latest --format md']),
+    )
+    .addOption(formatOption())
     .option('--out <dir>', "where to write (default: the run's own folder)")
     .action(async (name: string, flags: { format: readonly FormatName[]; out?: string }) =>
-      done(await verbs.report(name, flags)),
+      setExitCode(await handlers.report(name, flags)),
     );
   program
     .command('verify')
-    .summary(
-      'is a finished run still the evidence it was? checks its files and runs its checkers again',
-    )
+    .summary('check that the files of a finished run are unchanged, and run its checkers again')
     .argument('<run>', 'as for report')
-    .addHelpText('before', examples(['verify turn1', 'verify reports/turn4/latest --json']))
+    .addHelpText('before', formatExamples(['verify turn1', 'verify reports/turn4/latest --json']))
     .option('--scenario <file>', 'the scenario, if it was a file of your own')
     .option('--json', 'print JSON')
-    .action(async (name: string, flags: Typed) =>
-      done(await verbs.verify(name, { json: false, ...flags })),
+    .action(async (name: string, flags: ParsedFlags) =>
+      setExitCode(await handlers.verify(name, { json: false, ...flags })),
     );
 }
 
-function addMachine(program: Command, verbs: Verbs, done: (exitCode: number) => void): void {
+function addMachineCommands(
+  program: Command,
+  handlers: CommandHandlers,
+  setExitCode: (exitCode: number) => void,
+): void {
   program
     .command('serve')
-    .summary('start one design, to look at it with curl')
-    .addHelpText('before', examples(['serve', 'serve --design turn4.before --port 8080']))
+    .summary('start one design, to try it with curl')
+    .addHelpText('before', formatExamples(['serve', 'serve --design turn4.before --port 8080']))
     .option('--design <name>', 'turn4.before, turn4.after (default: the newest)')
     .addOption(new Option('--port <n>', '0 takes any free port').argParser(parsePort).default(8080))
-    .action(async (flags: { design?: string; port: number }) => done(await verbs.serve(flags)));
+    .action(async (flags: { design?: string; port: number }) =>
+      setExitCode(await handlers.serve(flags)),
+    );
   program
     .command('doctor')
     .summary('is this machine ready? every problem comes with its fix')
     .option('--clean', 'remove what killed runs left')
     .option('--json', 'print JSON')
-    .action(async (_flags: Typed, command: Command) =>
-      done(await verbs.doctor(command.optsWithGlobals())),
+    .action(async (_flags: ParsedFlags, command: Command) =>
+      setExitCode(await handlers.doctor(command.optsWithGlobals())),
     );
   program
     .command('setup')
@@ -173,44 +194,44 @@ function addMachine(program: Command, verbs: Verbs, done: (exitCode: number) => 
         text.split(',').map((name) => name.trim()),
       ),
     )
-    .action(async (flags: SetupOptions) => done(await verbs.setup(flags)));
+    .action(async (flags: SetupOptions) => setExitCode(await handlers.setup(flags)));
 }
 
-/** A switch that was not typed is absent, so that --help does not print `(default: false)` at each. */
-type Typed = Readonly<Record<string, unknown>>;
+/** A flag that was not typed is absent, so that --help does not print `(default: false)` for each. */
+type ParsedFlags = Readonly<Record<string, unknown>>;
 
-function simFlags(typed: Typed): SimFlags {
+function simFlags(typed: ParsedFlags): SimFlags {
   const off = { quick: false, json: false, quiet: false, keep: false, swapArms: false };
   return { ...off, ...typed } as SimFlags;
 }
 
-function rate(): Option {
+function rateOption(): Option {
   return new Option(
     '--rate <rate>',
     'open arrivals at this rate instead of the calibrated users: 200/s, 12000/m',
   ).argParser(parseRatePerSecond);
 }
 
-function load(): Option {
+function loadOption(): Option {
   return new Option(
     '--load <generator>',
-    'send the arrivals of --rate with undici, autocannon or k6 (default: our own sender)',
+    'send the arrivals of --rate with undici, autocannon or k6 (default: our own generator)',
   ).argParser(parseLoadTool);
 }
 
-function duration(): Option {
+function durationOption(): Option {
   return new Option('--duration <time>', 'length of the judged phase: 30s, 2m, 1500ms').argParser(
     parseDurationMs,
   );
 }
 
-function format(): Option {
-  return new Option('--format <list>', `files to write: ${FORMAT_NAMES.join(',')}`)
-    .argParser((text) => parseWords('--format', text, FORMAT_NAMES))
-    .default(FORMAT_NAMES, 'all');
+function formatOption(): Option {
+  return new Option('--format <list>', `files to write: ${formatNames.join(',')}`)
+    .argParser((text) => parseChoices('--format', text, formatNames))
+    .default(formatNames, 'all');
 }
 
-function examples(commands: readonly string[]): string {
+function formatExamples(commands: readonly string[]): string {
   return `Examples:\n${commands.map((command) => `  platform ${command}`).join('\n')}\n`;
 }
 

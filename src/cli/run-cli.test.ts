@@ -16,7 +16,7 @@ import { turn4Result } from '../report/fixtures/turn4-result.ts';
 import { scenarios } from '../scenarios/index.ts';
 import { EnvironmentError } from '../sim/errors.ts';
 import type { Result } from '../sim/result.ts';
-import type { RunOptions, RunScenario } from '../sim/run-options.ts';
+import type { RunOptions, RunScenario } from '../sim/run/run-options.ts';
 import { fakeRun } from './fixtures/fake-run.ts';
 import { runCli } from './run-cli.ts';
 
@@ -47,7 +47,7 @@ function start(
 ) {
   const [stdout, stderr] = [new PassThrough(), Object.assign(new PassThrough(), terminal)];
   const host = new FakeProcess();
-  const io = { stdout, stderr, stdin: new PassThrough(), env: {}, isTty: false };
+  const io = { stdout, stderr, stdin: new PassThrough(), env: {}, isInteractive: false };
   const text = { stdout: '', stderr: '' };
   stdout.on('data', (chunk) => (text.stdout += String(chunk)));
   stderr.on('data', (chunk) => (text.stderr += String(chunk)));
@@ -108,7 +108,7 @@ describe('sim', () => {
     expect((await sim(['--quiet'])).stderr).toBe('');
   });
 
-  it('tells what --keep left running, and stops it on Ctrl-C with the code of the verdict', async () => {
+  it('prints what --keep left running, and stops it on Ctrl-C with the exit code of the verdict', async () => {
     let stopped = 0;
     const engine: RunScenario = async (options) => ({
       ...(await fakeRun({ secondMs: 0, result: { exitCode: 99 } })(options)),
@@ -137,7 +137,7 @@ describe('sim', () => {
     expect(process.env).toEqual(saved);
   });
 
-  it('hands every flag to the engine', async () => {
+  it('passes every flag to the engine', async () => {
     const seen: RunOptions[] = [];
     const engine = fakeRun({ secondMs: 0 });
     const spy: RunScenario = (options) => {
@@ -181,7 +181,7 @@ describe('sim', () => {
     expect((await sim(['--repeat', '3', '--quiet'], answering(...codes))).code).toBe(expected);
   });
 
-  it('closes `all` with one table of everything, and one line', async () => {
+  it('ends `all` with one table of all runs, and one line', async () => {
     const [first] = scenarios;
     const argv = ['sim', 'all', '--out', out, '--format', 'md', '--quiet'];
     const { code, stdout } = await run(argv, answering(0, 99, 97));
@@ -229,7 +229,7 @@ describe('sim', () => {
   });
 });
 
-describe('a run that cannot go on', () => {
+describe('a run that fails', () => {
   const failing =
     (error: unknown): RunScenario =>
     async () => {
@@ -248,7 +248,7 @@ describe('a run that cannot go on', () => {
     expect(stderr).toBe('no Redis\nnot on PATH\nnext: platform setup\n');
   });
 
-  it('prints what was finished before it, with --json', async () => {
+  it('prints the finished runs, with --json', async () => {
     const good = fakeRun({ secondMs: 0 });
     let calls = 0;
     const engine: RunScenario = (options) => {
@@ -260,7 +260,7 @@ describe('a run that cannot go on', () => {
     expect((JSON.parse(stdout) as { runs: Result[] }).runs).toHaveLength(1);
   });
 
-  it('says what was finished before it, and what was not', async () => {
+  it('shows which runs finished, and which did not', async () => {
     const good = fakeRun({ secondMs: 0 });
     let calls = 0;
     const engine: RunScenario = (options) => {
@@ -274,7 +274,7 @@ describe('a run that cannot go on', () => {
     expect(stdout).toMatch(/\n\n1 of 3 pass, \d+ s\n$/);
   });
 
-  it('calls a bug a bug, with stack, cause, seed and command', async () => {
+  it('reports a bug with stack, cause, seed and command', async () => {
     const bug = new Error('boom', { cause: new Error('underneath') });
     const { code, stderr } = await sim(['--seed', '77'], failing(bug));
     expect(code).toBe(1);
@@ -325,7 +325,7 @@ describe('interrupts', () => {
     expect(host.listenerCount(signal)).toBe(0);
   });
 
-  it('stops all that would have come after it, and says so', async () => {
+  it('skips the runs after it, and says so', async () => {
     const argv = ['sim', 'all', '--out', out, '--format', 'md', '--quiet'];
     const { host, ended } = start(argv, fakeRun({ secondMs: 20 }));
     await begun(host);
@@ -338,7 +338,7 @@ describe('interrupts', () => {
     expect(stdout).toMatch(new RegExp(`^0 of ${scenarios.length} pass, \\d+ s, exit 130$`, 'm'));
   });
 
-  it('leaves at once on the second signal', async () => {
+  it('exits at once on the second signal', async () => {
     const { host, ended } = start(['sim', 'turn4', '--out', out], fakeRun({ secondMs: 50 }));
     await begun(host);
     host.emit('SIGINT');
@@ -347,7 +347,7 @@ describe('interrupts', () => {
     await ended;
   });
 
-  it('says so when there was nothing to report', async () => {
+  it('says so when there is no result to report', async () => {
     const engine: RunScenario = ({ signal }) =>
       new Promise((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason));
@@ -357,11 +357,11 @@ describe('interrupts', () => {
     host.emit('SIGINT');
     const { code, stderr } = await ended;
     expect(code).toBe(130);
-    expect(stderr).toContain('stopped before there was anything to report');
+    expect(stderr).toContain('stopped before there was a result to report');
     expect(stderr).not.toContain('bug');
   });
 
-  it('cleans up and exits 1 when an error nobody awaited arrives', async () => {
+  it('cleans up and exits 1 on an uncaught error', async () => {
     const { host, text, ended } = start(['sim', 'turn4', '--out', out], fakeRun({ secondMs: 20 }));
     await sleep(60);
     host.emit('unhandledRejection', new Error('lost'));
@@ -436,8 +436,8 @@ describe('bad input', () => {
   });
 });
 
-describe('verbs that run nothing', () => {
-  it('says what it is, three commands and the verbs when called bare', async () => {
+describe('commands that run nothing', () => {
+  it('prints the description, three examples and the commands without arguments', async () => {
     const { code, stdout, stderr } = await run([]);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^platform turns a system design into an experiment/);
@@ -487,7 +487,7 @@ describe('verbs that run nothing', () => {
     expect(json.id).toBe('turn4');
   });
 
-  it('makes the reports of a run again, byte for byte', async () => {
+  it('rebuilds the reports of a run, byte for byte', async () => {
     await sim(['--quiet']);
     const folder = join(out, 'turn4', 'latest');
     const again = join(out, 'again');

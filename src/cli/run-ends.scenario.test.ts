@@ -1,13 +1,13 @@
-// Every end of a run that is not a verdict: signals, kill -9, a machine that is not ready. Nothing may stay behind on
-// the cache, which is this file's own, so that other runs may go on beside it.
+// Runs that end without a verdict: signals, kill -9, a machine that is not ready. Nothing may remain in the cache, which
+// belongs to this file, so that other runs may go on beside it.
 import { describe, expect, it } from 'vitest';
-import { ownCache } from './fixtures/own-cache.ts';
+import { createTestCache } from './fixtures/own-cache.ts';
 
 const SIM = ['sim', 'turn4', '--quick'];
-const { platform, nothingRemains } = ownCache('ends');
+const { platform, expectNoRemains } = createTestCache('ends');
 
 describe('a run that is ended', () => {
-  // Each three beside each other: who is ended must not take anything from whom goes on.
+  // Three runs at once: the end of one must not disturb the others.
   it('exits with the code of its signal while the testbed starts, settles and measures', async () => {
     const ended = [
       [/before\s+start/, 'SIGINT', 130],
@@ -42,9 +42,9 @@ describe('a run that is ended', () => {
         }),
       ),
     );
-    // Killed, not ended.
+    // Killed by the signal, not exited.
     expect(ran.map(({ code }) => code)).toEqual([null, null, null]);
-    await nothingRemains();
+    await expectNoRemains();
     expect((await platform(['doctor', '--clean'])).code).toBe(0);
   });
 });

@@ -1,30 +1,30 @@
 /**
- * `platform serve`: one design, running, to be looked at with curl or a browser. The same testbed as a run,
- * with a small history so that it starts in seconds.
+ * `platform serve`: runs one design, to be tried with curl or a browser. The testbed is that of a run, with less
+ * data, so that it starts in seconds.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { designs } from '../services/lineage.ts';
-import type { DeathNotice } from '../sim/effects/process/child-process.ts';
+import type { ExitNotice } from '../sim/effects/process/child-process.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import { operationsOf } from '../sim/load-kinds.ts';
-import type { PlannedArm } from '../sim/plan.ts';
-import type { Account } from '../sim/pure/workload.ts';
-import { resolve } from '../sim/resolve.ts';
+import type { PlannedArm } from '../sim/plan/plan.ts';
+import { resolve } from '../sim/plan/resolve.ts';
+import type { Account } from '../sim/pure/load/workload.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { suggestion } from '../sim/suggestion.ts';
 import { CLIENT, type ModuleStep, type NodeSpec, type Topology } from '../sim/topology.ts';
-import { announceTarget } from './audit-target.ts';
-import type { Session } from './crash.ts';
+import { publishTarget } from './audit-target.ts';
+import type { CommandContext } from './crash.ts';
 import { listenForInterrupts } from './interrupts.ts';
 import type { Io, ProcessHooks } from './io.ts';
 import { DEFAULT_SEED } from './units.ts';
 
 const STOPPING = 'stopping; press Ctrl-C again to leave at once';
-/** Enough history to page through; a million rows would take minutes to make the first time. */
-const SMALL: Readonly<Record<string, number>> = {
+/** Enough data to page through; a million rows take minutes to generate the first time. */
+const maxServeParams: Readonly<Record<string, number>> = {
   rows: 20_000,
   heavyRows: 2_000,
   users: 200,
@@ -35,47 +35,47 @@ export interface ServeDeps {
   readonly scenarios: readonly Scenario[];
   readonly io: Io;
   readonly process: ProcessHooks;
-  readonly session: Session;
+  readonly context: CommandContext;
 }
 
 export async function runServe(
   flags: { readonly design?: string; readonly port: number },
   deps: ServeDeps,
 ): Promise<number> {
-  const { io, session } = deps;
+  const { io, context } = deps;
   const arm = findArm(flags.design, deps.scenarios);
   await assertPortFree(flags.port);
-  const { cleanBefore, databaseOf, startTestbed } = await import(
+  const { cleanUpKilledRuns, databaseOf, startTestbed } = await import(
     '../sim/effects/testbed/testbed.ts'
   );
-  const { DATA_SEED } = await import('../sim/effects/testbed/template-prepare.ts');
-  const say = (text: string): void => void io.stderr.write(`${text}\n`);
-  const interrupts = listenForInterrupts(deps.process, () => say(STOPPING));
+  const { DATA_SEED } = await import('../sim/effects/testbed/templates/template-prepare.ts');
+  const log = (text: string): void => void io.stderr.write(`${text}\n`);
+  const interrupts = listenForInterrupts(deps.process, () => log(STOPPING));
   const { signal } = interrupts;
-  const ended = new Deferred();
+  const end = new Deferred();
   let testbed: Testbed | null = null;
-  session.cleanup = async () => testbed?.stop();
+  context.cleanup = async () => testbed?.stop();
   try {
-    say(`starting ${arm.design}: PostgreSQL, Redis and the gateway`);
-    await cleanBefore(say, { ...io.env });
+    log(`starting ${arm.design}: PostgreSQL, Redis and the gateway`);
+    await cleanUpKilledRuns(log, { ...io.env });
     testbed = await startTestbed({
       runId: `serve-${randomBytes(4).toString('hex')}`,
-      topology: smallTopology(arm.topology, flags.port),
+      topology: shrinkTopology(arm.topology, flags.port),
       seed: DATA_SEED,
       cores: null,
-      onNote: say,
-      onDeath: ended.resolve,
+      onNote: log,
+      onUnexpectedExit: end.resolve,
       signal,
       env: { ...io.env },
     });
     const { stateDirectory } = testbed;
     const databaseUrl = databaseOf(testbed)?.address.url;
     if (databaseUrl !== undefined)
-      await announceTarget(testbed.lease, { databaseUrl, stateDirectory });
-    io.stdout.write(await welcome(testbed, arm));
-    signal.addEventListener('abort', () => ended.resolve(null), { once: true });
-    const notice = signal.aborted ? null : await ended.promise;
-    if (notice !== null) throw diedError(notice);
+      await publishTarget(testbed.lease, { databaseUrl, stateDirectory });
+    io.stdout.write(await formatWelcome(testbed, arm));
+    signal.addEventListener('abort', () => end.resolve(null), { once: true });
+    const notice = signal.aborted ? null : await end.promise;
+    if (notice !== null) throw processEndedError(notice);
     return 0;
   } catch (error) {
     const code = interrupts.exitCode();
@@ -83,15 +83,15 @@ export async function runServe(
     return code;
   } finally {
     await testbed?.stop();
-    session.cleanup = null;
+    context.cleanup = null;
     interrupts.dispose();
   }
 }
 
-/** Settled by whichever comes first: Ctrl-C, or a process of the testbed that ends by itself. */
+/** Resolved by Ctrl-C (null), or by a process of the testbed that ends by itself. */
 class Deferred {
-  resolve: (notice: DeathNotice | null) => void = () => {};
-  readonly promise = new Promise<DeathNotice | null>((resolve) => {
+  resolve: (notice: ExitNotice | null) => void = () => {};
+  readonly promise = new Promise<ExitNotice | null>((resolve) => {
     this.resolve = resolve;
   });
 }
@@ -100,7 +100,7 @@ function findArm(design: string | undefined, scenarios: readonly Scenario[]): Pl
   const all = scenarios.flatMap(
     (scenario) => resolve(scenario, { quick: true, seed: DEFAULT_SEED }).arms,
   );
-  // Without a wish: the newest design, which is the after arm of the last turn.
+  // By default the newest design: the after arm of the last turn.
   const found =
     design === undefined ? all.at(-1) : all.find((arm) => arm.design === design.toLowerCase());
   if (found !== undefined) return found;
@@ -113,62 +113,64 @@ function findArm(design: string | undefined, scenarios: readonly Scenario[]): Pl
   });
 }
 
-/** The design's testbed with little data, one process of each kind, nothing between them and the port that was asked for. */
-function smallTopology({ nodes, edges, jobs }: Topology, port: number): Topology {
+/** The design's topology with little data, one instance of each process, no fault proxies, and the given port. */
+function shrinkTopology({ nodes, edges, jobs }: Topology, port: number): Topology {
   const [entry] = edges.filter(({ from }) => from === CLIENT).map(({ to }) => to);
-  const small = <Step extends ModuleStep>(step: Step): Step => ({
+  const capParams = <Step extends ModuleStep>(step: Step): Step => ({
     ...step,
     params: Object.fromEntries(
       Object.entries(step.params ?? {}).map(([key, value]) => {
-        const cap = SMALL[key];
+        const cap = maxServeParams[key];
         return [key, typeof value === 'number' && cap !== undefined ? Math.min(value, cap) : value];
       }),
     ),
   });
-  const smallNode = (name: string, spec: NodeSpec): NodeSpec => {
+  const shrinkNode = (name: string, spec: NodeSpec): NodeSpec => {
     if (spec.kind === 'postgres' && spec.template !== undefined)
-      return { ...spec, template: spec.template.map(small) };
+      return { ...spec, template: spec.template.map(capParams) };
     if (spec.kind !== 'process') return spec;
     const params = name === entry ? { ...spec.params, port } : (spec.params ?? {});
     return { ...spec, instances: 1, params };
   };
   const smaller = Object.entries(nodes).map(
-    ([name, spec]) => [name, smallNode(name, spec)] as const,
+    ([name, spec]) => [name, shrinkNode(name, spec)] as const,
   );
   return {
     nodes: Object.fromEntries(smaller),
     edges: edges.map((edge) => ({ ...edge, proxied: edge.roundTripMs !== undefined })),
-    jobs: jobs.map(small),
+    jobs: jobs.map(capParams),
   };
 }
 
-/** Everything to paste: the address, a request that is allowed, and where to look next. */
-async function welcome(testbed: Testbed, arm: PlannedArm): Promise<string> {
+/** What to paste: the address, an authorized request, and the addresses of the stores. */
+async function formatWelcome(testbed: Testbed, arm: PlannedArm): Promise<string> {
   const accounts = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as readonly Account[];
   const headers = Object.entries(accounts[0]?.headers ?? {}).map(
     ([name, value]) => `-H '${name}: ${value}'`,
   );
-  const plain = operationsOf(arm.phases).find(
+  const readOperation = operationsOf(arm.phases).find(
     ({ method, path }) => method === 'GET' && !path.includes('{'),
   );
   const url = testbed.targets[0]?.url ?? '';
   const rows = [
     ['design', `${arm.design}: ${arm.description}`],
     ['address', url],
-    ['try', `curl ${headers.join(' ')} ${url}${plain?.path ?? '/'}`],
+    ['try', `curl ${headers.join(' ')} ${url}${readOperation?.path ?? '/'}`],
     ['openapi', `${url}/openapi.json`],
     ['metrics', `${url}/metrics`],
     ...[...testbed.nodes.values()]
       .filter(({ kind }) => kind !== 'process')
       .map(({ name, address }) => [name, address.url]),
     ['state', testbed.stateDirectory],
-    ...(isChained(arm.design) ? [['verify', 'platform audit verify, in another terminal']] : []),
+    ...(hasAuditChain(arm.design)
+      ? [['verify', 'platform audit verify, in another terminal']]
+      : []),
   ];
   return `${rows.map(([name = '', value = '']) => `${name.padEnd(10)}${value}`).join('\n')}\n`;
 }
 
-/** A log without a chain has nothing to verify. */
-const isChained = (name: string): boolean =>
+/** Without a hash chain there is nothing to verify. */
+const hasAuditChain = (name: string): boolean =>
   designs.some((design) => design.name === name && design.audit.chain.kind !== 'none');
 
 async function assertPortFree(port: number): Promise<void> {
@@ -196,7 +198,7 @@ async function assertPortFree(port: number): Promise<void> {
   }
 }
 
-function diedError(notice: DeathNotice): EnvironmentError {
+function processEndedError(notice: ExitNotice): EnvironmentError {
   return new EnvironmentError({
     what: `${notice.name} ended by itself: ${notice.status}`,
     why: notice.lastLines.at(-1) ?? 'its log is empty',

@@ -1,4 +1,4 @@
-// A scenario of somebody's own, in one file: any program, with a standby, a cluster and a receiver, through failovers.
+// A user's scenario in one file: any program, with a standby, a cluster and a receiver, under failovers.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readHistory } from '../sim/effects/load/engine/read-history.ts';
 import type { ArrivalRecord } from '../sim/history.ts';
 import type { Result } from '../sim/result.ts';
-import { command } from './fixtures/command.ts';
+import { runCommand } from './fixtures/command.ts';
 
 let cwd = '';
 beforeAll(() => {
@@ -17,17 +17,17 @@ afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
 const file = fileURLToPath(new URL('./fixtures/shop-scenario.mjs', import.meta.url));
 
-describe('a scenario from nothing', () => {
+describe('a scenario of an external service', () => {
   it('is explained with its nodes and faults', async () => {
-    const { stdout } = await command(['explain', file], { cwd });
+    const { stdout } = await runCommand(['explain', file], { cwd });
     const text = stdout.replace(/\s+/g, ' ');
     expect(text).toContain('PostgreSQL, standby of postgres');
     expect(text).toContain('receiver with 1 endpoint');
     expect(text).toMatch(/failover of postgres/);
   });
 
-  it('survives the failovers of a database pair and a cluster, and leaves its arrivals in the history', async () => {
-    const { code, stderr } = await command(['sim', file, '--format', 'json,html'], { cwd });
+  it('survives the failovers of a database pair and a cluster, and records its arrivals in the history', async () => {
+    const { code, stderr } = await runCommand(['sim', file, '--format', 'json,html'], { cwd });
     expect(stderr).not.toContain('never');
     expect(code).toBe(0);
     const folder = path.join(cwd, 'reports', 'shop', 'latest');
@@ -48,7 +48,7 @@ describe('a scenario from nothing', () => {
     );
     const lastPhase = after.phases.at(-1)!;
     for (const { atUs } of arrivals) expect(atUs).toBeLessThan(lastPhase.endUs + 1e6);
-    const { code: verified } = await command(['verify', folder, '--scenario', file], { cwd });
+    const { code: verified } = await runCommand(['verify', folder, '--scenario', file], { cwd });
     expect(verified).toBe(0);
   });
 });

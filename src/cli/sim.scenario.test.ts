@@ -1,17 +1,17 @@
-// Turn 4 through the command: the documented incident, and the defects that a verdict must find. Nothing may stay behind.
+// Turn 4 through the command: the documented incident, and the defects that a verdict must find. Nothing may remain.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { ownCache } from './fixtures/own-cache.ts';
-import { provenRuns } from './fixtures/proven-runs.ts';
+import { createTestCache } from './fixtures/own-cache.ts';
+import { runUntilProven } from './fixtures/proven-runs.ts';
 
 const MODULE = fileURLToPath(new URL('fixtures/planted.mjs', import.meta.url));
-const { options, platform } = ownCache('sim');
+const { options, platform } = createTestCache('sim');
 
 describe('sim turn4 --quick', () => {
   it('reproduces the incident, finds its cause, and sees the fix hold', async (context) => {
-    const [result] = await provenRuns(context, ['turn4'], { exitCode: 0 }, options());
+    const [result] = await runUntilProven(context, ['turn4'], { exitCode: 0 }, options());
     expect(result!.sentence).toMatch(/^turn4 pass/);
     expect(result!.failed).toEqual([]);
     const { before, after } = result!.arms;
@@ -45,7 +45,7 @@ describe('a defect planted in after', () => {
     const own = options();
     const env = { ...own.env, PLANTED };
     const flags = ['--rate', '100/s', '--duration', '5s'];
-    const [result] = await provenRuns(context, [MODULE], { exitCode }, { ...own, env, flags });
+    const [result] = await runUntilProven(context, [MODULE], { exitCode }, { ...own, env, flags });
     return result!;
   };
 

@@ -1,11 +1,11 @@
-// Turn 1 through the command: the drill as a newcomer runs it, its evidence verified and damaged.
+// Turn 1 through the command, as in the README; its files are verified, also after damage.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArmResult } from '../sim/result.ts';
-import { command } from './fixtures/command.ts';
-import { provenRuns } from './fixtures/proven-runs.ts';
+import { runCommand } from './fixtures/command.ts';
+import { runUntilProven } from './fixtures/proven-runs.ts';
 
 let cwd = '';
 beforeAll(() => {
@@ -18,7 +18,7 @@ const figure = (arm: ArmResult, id: string) =>
 
 describe('sim turn1 --quick', () => {
   it('shows sessions failing in before and sample, and holding in after', async (context) => {
-    const [result] = await provenRuns(context, ['turn1'], { exitCode: 0 }, { cwd });
+    const [result] = await runUntilProven(context, ['turn1'], { exitCode: 0 }, { cwd });
     expect(result!.sentence).toMatch(/^turn1 pass/);
     expect(result!.failed).toEqual([]);
     const { before, sample, after } = result!.arms;
@@ -35,12 +35,12 @@ describe('sim turn1 --quick', () => {
   });
 
   it('leaves evidence that can be verified, and in which one flipped byte is found', async () => {
-    expect(await command(['verify', 'turn1'], { cwd })).toMatchObject({ code: 0 });
+    expect(await runCommand(['verify', 'turn1'], { cwd })).toMatchObject({ code: 0 });
     const file = join(cwd, 'reports', 'turn1', 'latest', 'history.ndjson.gz');
     const bytes = readFileSync(file);
     bytes[bytes.length >> 1]! ^= 1;
     writeFileSync(file, bytes);
-    const damaged = await command(['verify', 'turn1'], { cwd });
+    const damaged = await runCommand(['verify', 'turn1'], { cwd });
     expect(damaged.code).toBe(97);
     expect(damaged.stderr).toContain('history.ndjson.gz');
   });

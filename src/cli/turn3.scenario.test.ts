@@ -1,11 +1,11 @@
-// Turn 3 through the command: the drill as a newcomer runs it, and its evidence verified.
+// Turn 3 through the command, as in the README; its files are verified.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArmResult } from '../sim/result.ts';
-import { command } from './fixtures/command.ts';
-import { provenRuns } from './fixtures/proven-runs.ts';
+import { runCommand } from './fixtures/command.ts';
+import { runUntilProven } from './fixtures/proven-runs.ts';
 
 const KILLS = 17;
 let cwd = '';
@@ -19,7 +19,7 @@ const figure = (arm: ArmResult, id: string) =>
 
 describe('sim turn3 --quick', () => {
   it('shows events lost in before and sample, and none in after', async (context) => {
-    const [result] = await provenRuns(context, ['turn3'], { exitCode: 0 }, { cwd });
+    const [result] = await runUntilProven(context, ['turn3'], { exitCode: 0 }, { cwd });
     expect(result!.sentence).toMatch(/^turn3 pass/);
     expect(result!.failed).toEqual([]);
     const { before, sample, after } = result!.arms;
@@ -33,6 +33,6 @@ describe('sim turn3 --quick', () => {
   });
 
   it('leaves evidence that can be verified', async () => {
-    expect(await command(['verify', 'turn3'], { cwd })).toMatchObject({ code: 0 });
+    expect(await runCommand(['verify', 'turn3'], { cwd })).toMatchObject({ code: 0 });
   });
 });

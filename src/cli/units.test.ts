@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../sim/errors.ts';
 import {
+  parseChoices,
   parseDurationMs,
   parsePort,
   parseRatePerSecond,
   parseRepeat,
   parseSeed,
-  parseWords,
 } from './units.ts';
 
 function refused(parse: () => unknown): string {
@@ -80,9 +80,9 @@ describe('lists of words', () => {
   const known = ['html', 'md', 'json'] as const;
 
   it('keeps the known order and each word once', () =>
-    expect(parseWords('--format', 'json, html,json', known)).toEqual(['html', 'json']));
+    expect(parseChoices('--format', 'json, html,json', known)).toEqual(['html', 'json']));
 
   it.each(['pdf', 'html,pdf', '', 'html,'])('refuses "%s"', (text) =>
-    expect(refused(() => parseWords('--format', text, known))).toContain('html, md, json'),
+    expect(refused(() => parseChoices('--format', text, known))).toContain('html, md, json'),
   );
 });

@@ -1,25 +1,25 @@
 /**
- * Values as people type them on the command line, with the unit required: a bare `30` could be seconds or
- * milliseconds, so it is refused with the accepted form instead of guessed.
+ * Parses the values of flags. Units are required: a bare `30` could be seconds or milliseconds, so it is refused and
+ * the accepted form is named.
  */
 import { UsageError } from '../sim/errors.ts';
-import { LOAD_TOOLS, type LoadTool } from '../sim/pure/load-tool.ts';
+import { LOAD_TOOLS, type LoadTool } from '../sim/pure/load/load-tool.ts';
 import { suggestion } from '../sim/suggestion.ts';
 
-const MS_PER = { ms: 1, s: 1_000, m: 60_000 } as const;
+const msPerUnit = { ms: 1, s: 1_000, m: 60_000 } as const;
 const MAX_DURATION_MS = 24 * 60 * 60_000;
 const MAX_RATE_PER_SECOND = 1_000_000;
 const MAX_SEED = 2 ** 32 - 1;
 
-/** Fixed, so that two runs of the same command plan the same operations. */
+/** Fixed, so that the same command always plans the same operations. */
 export const DEFAULT_SEED = 1;
 
 export function parseDurationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text.trim());
   const durationMs =
-    match === null ? 0 : Number(match[1]) * MS_PER[match[2] as keyof typeof MS_PER];
+    match === null ? 0 : Number(match[1]) * msPerUnit[match[2] as keyof typeof msPerUnit];
   if (durationMs >= 1 && durationMs <= MAX_DURATION_MS) return Math.round(durationMs);
-  throw refusal('--duration', text, {
+  throw invalidValueError('--duration', text, {
     form: 'a duration is a number above zero and a unit (ms, s or m), at most 1440m',
     example: /^\d+$/.test(text) && Number(text) > 0 ? `${text}s` : '30s',
   });
@@ -29,7 +29,7 @@ export function parseRatePerSecond(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\/(s|m)$/.exec(text.trim());
   const ratePerSecond = match === null ? 0 : Number(match[1]) / (match[2] === 'm' ? 60 : 1);
   if (ratePerSecond > 0 && ratePerSecond <= MAX_RATE_PER_SECOND) return ratePerSecond;
-  throw refusal('--rate', text, {
+  throw invalidValueError('--rate', text, {
     form: 'a rate is a number above zero per second or minute: 200/s or 12000/m, at most 1000000/s',
     example: /^\d+$/.test(text) && Number(text) > 0 ? `${text}/s` : '200/s',
   });
@@ -51,29 +51,29 @@ export function parseLoadTool(text: string): LoadTool {
     what: `--load does not know "${text}"`,
     why:
       guess === null
-        ? `it takes one of ${LOAD_TOOLS.join(', ')}; without it our own sender sends`
+        ? `it takes one of ${LOAD_TOOLS.join(', ')}; without it our own generator sends`
         : `did you mean ${guess}?`,
     next: `platform sim turn4 --rate 200/s --load ${guess ?? 'k6'}`,
   });
 }
 
-/** 0 asks the system for a free port. */
+/** 0: the system chooses a free port. */
 export function parsePort(text: string): number {
   const range = { min: 0, max: 65_535, example: '8080', command: 'serve' };
   return parseInteger('--port', text, range);
 }
 
-/** A comma list of known words, in the order of `known`, each once. */
-export function parseWords<T extends string>(
+/** A comma-separated list of `known` values, each once, in the order of `known`. */
+export function parseChoices<T extends string>(
   flag: string,
   text: string,
   known: readonly T[],
 ): readonly T[] {
-  const asked = text.split(',').map((word) => word.trim());
-  const wrong = asked.find((word) => !known.includes(word as T));
-  if (wrong === undefined) return known.filter((word) => asked.includes(word));
+  const typed = text.split(',').map((word) => word.trim());
+  const unknown = typed.find((word) => !known.includes(word as T));
+  if (unknown === undefined) return known.filter((word) => typed.includes(word));
   throw new UsageError({
-    what: `${flag} does not know "${wrong}"`,
+    what: `${flag} does not know "${unknown}"`,
     why: `it takes one or more of ${known.join(', ')}, separated by commas`,
     next: `repeat the command with ${flag} ${known.join(',')}`,
   });
@@ -86,27 +86,21 @@ function parseInteger(
 ): number {
   const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (value >= range.min && value <= range.max) return value;
-  return raise(
-    refusal(flag, text, {
-      form: `it takes a whole number from ${range.min} to ${range.max}`,
-      example: range.example,
-      ...(range.command === undefined ? {} : { command: range.command }),
-    }),
-  );
+  throw invalidValueError(flag, text, {
+    form: `it takes a whole number from ${range.min} to ${range.max}`,
+    example: range.example,
+    command: range.command,
+  });
 }
 
-function refusal(
+function invalidValueError(
   flag: string,
   text: string,
-  hint: { form: string; example: string; command?: string },
+  hint: { form: string; example: string; command?: string | undefined },
 ): UsageError {
   return new UsageError({
     what: `${flag} "${text}" is not understood`,
     why: hint.form,
     next: `platform ${hint.command ?? 'sim turn4'} ${flag} ${hint.example}`,
   });
-}
-
-function raise(error: Error): never {
-  throw error;
 }

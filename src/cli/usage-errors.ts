@@ -1,50 +1,50 @@
-/** Commander's complaints in the three-line form: what was wrong, what it takes, what to type. */
+/** Turns commander's errors into the three-line form: what was wrong, why, what to type. */
 import type { Command, CommanderError } from 'commander';
 import { UsageError } from '../sim/errors.ts';
 import { suggestion } from '../sim/suggestion.ts';
 
-export function usageErrorOf(
+export function toUsageError(
   error: CommanderError,
   argv: readonly string[],
   program: Command,
 ): UsageError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const verb = typedVerb(argv, program);
+  const command = findCommand(argv, program);
   const what = first.replace(/[.\s]+$/, '');
-  if (error.code === 'commander.unknownCommand') return unknownVerb(what, argv, verb);
+  if (error.code === 'commander.unknownCommand') return unknownCommandError(what, argv, command);
   const hint = /\(Did you mean (.*)\?\)/.exec(rest.join(' '))?.[1];
-  const why = hint === undefined ? `usage: ${usageOf(verb)}` : `did you mean ${hint}?`;
-  return new UsageError({ what, why, next: `${pathOf(verb)} --help` }, { cause: error });
+  const why = hint === undefined ? `usage: ${usageOf(command)}` : `did you mean ${hint}?`;
+  return new UsageError({ what, why, next: `${commandPath(command)} --help` }, { cause: error });
 }
 
-/** The innermost verb that was typed: `audit verify`, though `verify` is one as well. */
-function typedVerb(argv: readonly string[], program: Command): Command {
-  let verb = program;
+/** The innermost command that was typed: `audit verify`, not `verify`. */
+function findCommand(argv: readonly string[], program: Command): Command {
+  let command = program;
   for (const word of argv) {
-    const inner = verb.commands.find((command) => command.name() === word);
-    if (inner !== undefined) verb = inner;
+    const inner = command.commands.find((child) => child.name() === word);
+    if (inner !== undefined) command = inner;
   }
-  return verb;
+  return command;
 }
 
-function unknownVerb(what: string, argv: readonly string[], parent: Command): UsageError {
-  const verbs = parent.commands.map((command) => command.name());
+function unknownCommandError(what: string, argv: readonly string[], parent: Command): UsageError {
+  const names = parent.commands.map((command) => command.name());
   const typed = /'(.*)'/.exec(what)?.[1] ?? argv[0] ?? '';
-  const path = pathOf(parent);
-  // `platform turn4` forgets the verb, which no edit distance would find.
-  const forgotten = parent.parent === null && /^(turn\d+|all)$/.test(typed);
-  const guess = forgotten ? `sim ${typed}` : suggestion(typed, verbs);
+  const path = commandPath(parent);
+  // `platform turn4` lacks the command, which no edit distance finds.
+  const isScenario = parent.parent === null && /^(turn\d+|all)$/.test(typed);
+  const guess = isScenario ? `sim ${typed}` : suggestion(typed, names);
   return new UsageError({
     what,
-    why: guess === null ? `the verbs are ${verbs.join(', ')}` : `did you mean ${path} ${guess}?`,
+    why: guess === null ? `the commands are ${names.join(', ')}` : `did you mean ${path} ${guess}?`,
     next:
       guess === null ? `${path} --help` : `${path} ${guess}${guess.includes(' ') ? '' : ' --help'}`,
   });
 }
 
-const pathOf = (command: Command): string =>
-  command.parent === null ? 'platform' : `${pathOf(command.parent)} ${command.name()}`;
+const commandPath = (command: Command): string =>
+  command.parent === null ? 'platform' : `${commandPath(command.parent)} ${command.name()}`;
 
 function usageOf(command: Command): string {
-  return `${pathOf(command)} ${command.usage()}`;
+  return `${commandPath(command)} ${command.usage()}`;
 }

@@ -1,4 +1,4 @@
-/** What one medium shows: sections and blocks that have something for it, and of a table its columns and rows. */
+/** Selects what one medium shows: sections, blocks, and the columns and rows of a table. */
 import type { Result } from '../sim/result.ts';
 import {
   armColumns,
@@ -13,8 +13,8 @@ import {
 import type { Inline, Medium } from './inline.ts';
 import { namedArms } from './rows.ts';
 
-/** Those at the head of the document apart. */
-export function sectionsFor(
+/** `head`: the sections without a title. */
+export function selectSections(
   medium: 'html' | 'markdown',
   result: Result,
   renderers: readonly RenderSection[],
@@ -22,7 +22,7 @@ export function sectionsFor(
   const run = { result, arms: namedArms(result) };
   const sections = renderers
     .flatMap((render) => render(run) ?? [])
-    .filter(({ blocks }) => blocksFor(medium, blocks).length > 0);
+    .filter(({ blocks }) => selectBlocks(medium, blocks).length > 0);
   return {
     head: sections.filter(({ title }) => title === undefined),
     body: sections.filter(({ title }) => title !== undefined),
@@ -33,7 +33,7 @@ function isFor(medium: Medium, { media }: { readonly media?: readonly Medium[] }
   return media === undefined || media.includes(medium);
 }
 
-export function blocksFor<T extends Block>(
+export function selectBlocks<T extends Block>(
   medium: Medium,
   blocks: readonly (T | null | false)[],
 ): T[] {
@@ -47,8 +47,8 @@ function isEmpty(block: Block): boolean {
   return block.kind === 'pairs' && block.pairs.length === 0;
 }
 
-export function tableFor(medium: Medium, block: Table | Matrix): Table {
-  const table = block.kind === 'table' ? block : layOut(medium, block);
+export function selectTable(medium: Medium, block: Table | Matrix): Table {
+  const table = block.kind === 'table' ? block : matrixToTable(medium, block);
   const shown = table.columns.map((column) => isFor(medium, column));
   const ofShown = <T>(items: readonly T[]) => items.filter((_, index) => shown[index]);
   const rows = table.rows.filter((row) => isFor(medium, row));
@@ -59,12 +59,12 @@ export function tableFor(medium: Medium, block: Table | Matrix): Table {
   };
 }
 
-function layOut(medium: Medium, matrix: Matrix): Table {
+function matrixToTable(medium: Medium, matrix: Matrix): Table {
   const { label, title, about, arms, fields, items, missing } = matrix;
   if (medium === 'html' && matrix.isList !== true) {
-    const none: Inline = missing !== undefined && { style: 'muted', content: missing };
+    const missingText: Inline = missing !== undefined && { style: 'muted', content: missing };
     const rows = items.map(({ head, cells }) => ({
-      cells: [head, ...cells.map((cell) => (cell === null ? none : cell.shown))],
+      cells: [head, ...cells.map((cell) => (cell === null ? missingText : cell.shown))],
     }));
     return { kind: 'table', label, columns: [{ title }, ...armColumns(arms, about)], rows };
   }

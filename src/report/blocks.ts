@@ -1,6 +1,6 @@
 /**
- * What a report is made of. A section turns a result into blocks; html, markdown and console each render every
- * kind of block and know no section. What only one of them has room for is marked with its medium.
+ * The model of a report. A section turns a result into blocks; html, markdown and console render every kind of block
+ * and know no section. A block for one medium is marked with it.
  */
 import type { ArmName, Result } from '../sim/result.ts';
 import type { LegendItem } from './charts/palette.ts';
@@ -8,29 +8,29 @@ import type { Markup } from './html/markup.ts';
 import type { Inline, Medium } from './inline.ts';
 import type { NamedArm } from './rows.ts';
 
-/** What a section is made from. */
-export interface Run {
+/** The input of a section. */
+export interface ReportInput {
   readonly result: Result;
   readonly arms: readonly NamedArm[];
 }
 
-/** Null where the run has nothing for the section. */
-export type RenderSection = (run: Run) => Section | null;
+/** Null if the run has nothing for the section. */
+export type RenderSection = (run: ReportInput) => Section | null;
 
 export interface Section {
   /** Unique; the anchor of the section in the page. */
   readonly id: string;
-  /** Absent: the section stands at the head of the document, whose title is the verdict. */
+  /** Absent: the section is part of the head of the document, whose title is the verdict. */
   readonly title?: Inline;
   /** For the list of sections, when the title is long. */
   readonly short?: string;
   /** For html and markdown; a section without a block for a medium does not appear there. */
   readonly blocks: Blocks;
-  /** For the verdict block of a terminal, which has one screen: nothing of most sections. */
+  /** For the verdict block of a terminal. Most sections are not in it. */
   readonly console?: Readonly<Partial<Record<ConsolePlace, readonly Maybe<ConsoleBlock>[]>>>;
 }
 
-/** Parts of the verdict block from top to bottom; within a part, blocks keep the order of the sections. */
+/** Parts of the verdict block from top to bottom; within a part, blocks are in the order of the sections. */
 export const consolePlaces = [
   'verdict',
   'tables',
@@ -41,7 +41,7 @@ export const consolePlaces = [
 ] as const;
 export type ConsolePlace = (typeof consolePlaces)[number];
 
-/** What has nothing to show may be left in its place: nothing is shown of it. */
+/** Null and false are skipped. */
 type Maybe<T> = T | null | false;
 export type Blocks = readonly Maybe<Block>[];
 
@@ -51,7 +51,7 @@ interface ForMedia {
 }
 
 type Plain = Headline | Paragraph | Pairs | List | Table;
-type Rich = Arms | Matrix | Figure | Figures | Details | Code | Columns;
+type Rich = Arms | Matrix | ChartBlock | ChartsBlock | Details | Code | Columns;
 export type ConsoleBlock = ForMedia & Plain;
 export type Block = ForMedia & (Plain | Rich);
 
@@ -63,18 +63,18 @@ export interface Headline {
 
 export interface Paragraph {
   readonly kind: 'paragraph';
-  /** `big`: what the section is about; `below`: after a table; `banner`, `alert`: must not be overlooked. */
+  /** `big`: the main statement of the section; `below`: after a table; `banner`, `alert`: highlighted. */
   readonly style?: 'note' | 'big' | 'below' | 'banner' | 'alert';
   readonly content: Inline;
 }
 
-/** A terminal gathers what is said of one arm. */
+/** A terminal sorts pairs and items by arm. */
 type Pair = readonly [label: Inline, content: Inline, arm?: ArmName];
 type Item = readonly [content: Inline, arm?: ArmName];
 
 export interface Pairs {
   readonly kind: 'pairs';
-  /** `words`: definitions; `lede`: what a reader must know first; `keys`: figures in the largest size. */
+  /** `words`: definitions; `lede`: the introduction; `keys`: figures in the largest size. */
   readonly style?: 'words' | 'lede' | 'keys' | 'keys compared';
   readonly pairs: readonly Pair[];
 }
@@ -90,11 +90,11 @@ export interface Column extends ForMedia {
   readonly isNumeric?: boolean;
   /** The column of this arm, in its colour. */
   readonly arm?: ArmName;
-  /** What its cells hold. */
+  /** A description of its cells. */
   readonly about?: string;
-  /** Left out on a phone: said elsewhere. */
+  /** Hidden on a phone. */
   readonly isOptional?: boolean;
-  /** Shares, which are not set as figures beside their bars. */
+  /** Proportions with bars: not set as figures. */
   readonly isShare?: boolean;
 }
 
@@ -106,15 +106,15 @@ export interface TableRow extends ForMedia {
 
 export interface Table {
   readonly kind: 'table';
-  /** For a reader who cannot see it. */
+  /** The aria-label. */
   readonly label: string;
   readonly columns: readonly Column[];
   readonly rows: readonly TableRow[];
 }
 
 /**
- * Items by arm. On the page one row an item and one column an arm, whose cells show all at once; elsewhere a
- * list, one row for each item and arm, whose fields are columns.
+ * Items by arm. On the page: one row for each item, one column for each arm. Elsewhere: one row for each item and arm,
+ * with the fields as columns.
  */
 export interface Matrix {
   readonly kind: 'matrix';
@@ -127,11 +127,11 @@ export interface Matrix {
     readonly head: Inline;
     readonly cells: readonly (MatrixCell | null)[];
   }[];
-  /** On the page, in place of a cell that is null. */
+  /** On the page, the text for a null cell. */
   readonly missing?: string;
-  /** A list on the page too. */
+  /** One row for each item and arm on the page too. */
   readonly isList?: boolean;
-  /** The list elsewhere goes arm by arm. */
+  /** Elsewhere, rows are sorted by arm. */
   readonly isByArm?: boolean;
 }
 
@@ -140,38 +140,40 @@ export interface MatrixCell {
   readonly fields: readonly Inline[];
 }
 
-/** What each arm was, what was expected of it and what came of it. */
+/** Each arm with its design, its verdict and the expected verdict. */
 export interface Arms {
   readonly kind: 'arms';
   readonly arms: readonly NamedArm[];
+  /** `failed` of the result. */
+  readonly failed: readonly string[];
 }
 
-/** Draws when asked: formats without charts never pay for one. */
-export type Chart = () => Markup | null;
+/** A function, so that formats without charts do not draw. */
+export type DrawChart = () => Markup | null;
 
-export interface Figure {
-  readonly kind: 'figure';
+export interface ChartBlock {
+  readonly kind: 'chart';
   readonly legend: readonly LegendItem[];
-  readonly chart: Chart;
+  readonly chart: DrawChart;
   readonly caption?: Inline;
-  /** Stands beside the drawing, or below it; formats without charts show it alone. */
+  /** Beside the chart, or below it; formats without charts show only this. */
   readonly beside?: { readonly block: Table; readonly isBelow: boolean };
 }
 
-/** One drawing for each arm, so that before stands beside after. */
-export interface Figures {
-  readonly kind: 'figures';
+/** One chart for each arm, side by side. */
+export interface ChartsBlock {
+  readonly kind: 'charts';
   readonly legend: readonly LegendItem[];
-  readonly charts: readonly { arm: NamedArm; chart: Chart; caption?: Inline }[];
-  /** Below each other, with these numbered names; absent: side by side. */
+  readonly charts: readonly { arm: NamedArm; chart: DrawChart; caption?: Inline }[];
+  /** Present: one below the other, with these numbered names. */
   readonly numbered?: readonly string[];
-  /** On one printed page, if it fits. */
+  /** Kept on one printed page if it fits. */
   readonly isKept?: boolean;
   /** For formats without charts. */
   readonly instead?: Blocks;
 }
 
-/** Shut until asked for, where a format can. */
+/** Collapsible, in formats that can. */
 export interface Details {
   readonly kind: 'details';
   readonly summary: Inline;
@@ -184,7 +186,7 @@ export interface Code {
   readonly text: string;
 }
 
-/** Groups of blocks side by side, each under a heading of its own. */
+/** Groups of blocks side by side, each with a heading. */
 export interface Columns {
   readonly kind: 'columns';
   readonly columns: readonly (readonly Group[])[];
@@ -195,7 +197,7 @@ export interface Group {
   readonly blocks: Blocks;
 }
 
-export function only<T extends Block>(medium: Medium, block: T): T {
+export function onlyFor<T extends Block>(medium: Medium, block: T): T {
   return { ...block, media: [medium] };
 }
 
@@ -205,9 +207,9 @@ export function paragraph(content: Inline, style?: Paragraph['style']): Paragrap
     : { kind: 'paragraph', style, content };
 }
 
-/** How to read what follows on the page; a plain table needs no such words. */
+/** An explanation on the page; Markdown has none. */
 export function intro(content: Inline): Block {
-  return only('html', paragraph(content, 'note'));
+  return onlyFor('html', paragraph(content, 'note'));
 }
 
 export function pairs(rows: readonly Pair[], style?: Pairs['style']): Pairs {
@@ -220,7 +222,7 @@ export function list(items: readonly Item[], isOrdered = false): List {
   return { kind: 'list', isOrdered, items };
 }
 
-/** Rows are cells, or cells with what sets them apart. */
+/** A row is a list of cells, or a TableRow. */
 export function table(
   label: string,
   columns: readonly (Column | string)[],

@@ -16,15 +16,15 @@ const withRows = (rows: Comparison['rows']): Result => ({
   comparison: { ...comparison, rows },
 });
 const console80 = (result: Result, width = 100) =>
-  renderConsole(result, { color: false, width, folder: 'reports/turn2/x' });
+  renderConsole(result, { colorText: null, width, folder: 'reports/turn2/x' });
 
 describe('a comparison', () => {
-  it('is a section of the page: a chart, a table, a line at what is promised', () => {
+  it('is a section of the page: a chart, a table, a line at the limit', () => {
     const page = renderHtml(comparedResult);
     const section = /<section id="comparison"[\s\S]*?<\/section>/.exec(page)![0];
     expect(section).toContain('Limiters on the same trace');
     expect(section.match(/<svg /g)).toHaveLength(2);
-    expect(section).toContain('promised: 1 times');
+    expect(section).toContain('limit: 1 times');
     expect(section).toMatch(/<b class="after-ink">ours \(exact log\)<\/b>/);
     expect(section.match(/<tr>/g)).toHaveLength(7);
     expect(section).not.toMatch(/NaN|undefined|#0a0b/);
@@ -38,7 +38,7 @@ describe('a comparison', () => {
     );
   });
 
-  it('is a table in Markdown, with nothing where nothing was measured', () => {
+  it('is a table in Markdown, with a dash for a missing value', () => {
     const text = renderMarkdown(comparedResult);
     expect(text).toContain('## Limiters on the same trace');
     expect(text).toContain('| **ours (exact log)** | 1 times | 0 | 4 | 10 µs | 856 B |');
@@ -55,7 +55,7 @@ describe('a comparison', () => {
         expect(line.length).toBeLessThanOrEqual(width);
   });
 
-  it('is nowhere in a result without one', () => {
+  it('is omitted from a result without one', () => {
     expect(renderHtml(turn1Result)).not.toContain('id="comparison"');
     expect(renderMarkdown(turn1Result)).not.toContain('same trace');
     expect(console80(turn1Result)).not.toContain('compared');

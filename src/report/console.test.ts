@@ -9,9 +9,10 @@ import {
 } from './fixtures/edge-results.ts';
 import { turn1Result } from './fixtures/turn1-result.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
-import { cut, displayWidth, wrap } from './terminal-text.ts';
+import { displayWidth, truncate, wrap } from './terminal-text.ts';
 
-const plain = { color: false, width: 100, folder: 'reports/turn4/20260504-091233-4f1c' };
+const inRed = (text: string) => `\u001b[31m${text}\u001b[39m`;
+const plain = { colorText: null, width: 100, folder: 'reports/turn4/20260504-091233-4f1c' };
 const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
 
 describe('renderConsole', () => {
@@ -19,8 +20,8 @@ describe('renderConsole', () => {
 
   it.each(Object.entries(all))('never passes the width: %s', (_name, result) => {
     for (const width of [20, 40, 72, 80, 100, 200]) {
-      for (const color of [false, true]) {
-        const text = renderConsole(result, { ...plain, width, color });
+      for (const colorText of [null, inRed]) {
+        const text = renderConsole(result, { ...plain, width, colorText });
         for (const line of text.replace(ESCAPES, '').split('\n')) {
           expect(displayWidth(line), line).toBeLessThanOrEqual(width);
         }
@@ -34,8 +35,8 @@ describe('renderConsole', () => {
     expect(text.split('\n').every((line) => line === line.trimEnd())).toBe(true);
   });
 
-  it('says the same with colour as without', () => {
-    const painted = renderConsole(turn4Result, { ...plain, color: true });
+  it('prints the same text with colour as without', () => {
+    const painted = renderConsole(turn4Result, { ...plain, colorText: inRed });
     expect(painted).not.toBe(painted.replace(ESCAPES, ''));
     const trimmed = painted
       .replace(ESCAPES, '')
@@ -51,14 +52,21 @@ describe('renderConsole', () => {
     expect(lines.at(-1)).toContain('npx platform sim turn4 --seed 42');
   });
 
-  it('spells out what went wrong', () => {
+  it('names what failed', () => {
     const text = renderConsole(brokenResult, plain).replace(/\s+/g, ' ');
-    expect(text).toContain('✗ against expectation: after.slo.p99, after.invariant.audit-once');
+    expect(text).toContain('✗ not as expected: after.slo.p99, after.invariant.audit-once');
     expect(text).toContain('2 violations in 3,180 checked');
-    expect(text).toContain('expected to pass, but it failed');
+    expect(text).toContain('failed, but was expected to pass');
   });
 
-  it('compares what the checkers measured, and says never', () => {
+  it('does not call a failure expected that is also listed as unexpected', () => {
+    const result = { ...turn4Result, failed: ['before.invariant.audit-once'] };
+    const text = renderConsole(result, plain).replace(/\s+/g, ' ');
+    expect(text).toContain('failed, but not as expected');
+    expect(text).not.toContain('fail, as expected');
+  });
+
+  it('compares the figures of the checkers, and shows a recovery that never came', () => {
     const text = renderConsole(turn1Result, plain);
     expect(text).toMatch(/^ {2}accepted after an acknowledged logout +0 +2,912 +0$/m);
     expect(text).toMatch(/sample 4 of 4 healed, never back in tolerance after redis-kill$/m);
@@ -90,7 +98,7 @@ describe('terminal text', () => {
         fc.string({ unit: 'grapheme' }),
         fc.integer({ min: 4, max: 60 }),
         (text, width) => {
-          expect(displayWidth(cut(text, width))).toBeLessThanOrEqual(width);
+          expect(displayWidth(truncate(text, width))).toBeLessThanOrEqual(width);
           const lines = wrap(text, width);
           expect(lines.every((line) => displayWidth(line) <= width)).toBe(true);
         },

@@ -1,29 +1,37 @@
 /**
- * The verdict block of `platform sim`: one screen that answers pass or fail, by how much, why, and what to
- * type next. What is as it should be takes one line; what is not is spelled out.
+ * The verdict block of `platform sim`, on one screen: pass or fail, by how much, why, and what to type next. Only
+ * problems get more than one line.
  */
 import type { ArmName, Result } from '../sim/result.ts';
-import { blocksFor, tableFor } from './block-selection.ts';
+import { selectBlocks, selectTable } from './block-selection.ts';
 import { type ConsoleBlock, consolePlaces, pairs, type Table } from './blocks.ts';
 import type { Inline } from './inline.ts';
 import { namedArms } from './rows.ts';
 import { sections } from './sections.ts';
-import { inlineSpan } from './terminal-inline.ts';
-import { columns, paint, type Span, span, wrap } from './terminal-text.ts';
-import { exitText, toneOf, verdictMark } from './wording.ts';
+import { toSpan } from './terminal-inline.ts';
+import {
+  alignColumns,
+  type ColorText,
+  renderLine,
+  type Span,
+  span,
+  wrap,
+} from './terminal-text.ts';
+import { formatExitCode, toneOf, verdictMark } from './wording.ts';
 
 export interface ConsoleOptions {
-  readonly color: boolean;
+  /** Null: no escape codes. */
+  readonly colorText: ColorText | null;
   readonly width: number;
   readonly folder: string;
 }
 
 type Line = readonly Span[];
-const INDENT = span('');
-const GAP: Span = { text: '  ' };
+const emptyLine = span('');
+const gap: Span = { text: '  ' };
 const LABEL_WIDTH = 12;
 
-/** Lines that stay together. */
+/** Lines of one block, pair or list item. */
 interface Part {
   readonly kind: ConsoleBlock['kind'];
   readonly arm?: ArmName | undefined;
@@ -42,22 +50,22 @@ export function renderConsole(
   const paragraphs = consolePlaces.flatMap((place) => {
     const first = place === 'ending' ? [report] : [];
     const blocks = [...first, ...rendered.flatMap((section) => section[place] ?? [])];
-    const parts = blocksFor('console', blocks).flatMap((block) => partsOf(block, width));
+    const parts = selectBlocks('console', blocks).flatMap((block) => partsOf(block, width));
     return paragraphsOf(parts, ({ arm }) => arms.findIndex(({ name }) => name === arm));
   });
   const lines = paragraphs
-    .flatMap((paragraph, index) => (index === 0 ? paragraph : [[INDENT], ...paragraph]))
-    .map((line) => paint(line, { color: options.color, width }));
+    .flatMap((paragraph, index) => (index === 0 ? paragraph : [[emptyLine], ...paragraph]))
+    .map((line) => renderLine(line, { colorText: options.colorText, width }));
   return `${lines.join('\n')}\n`;
 }
 
-/** Neighbouring pairs and list items are one paragraph, arm by arm; anything else stands alone. */
+/** Adjacent pairs and list items form one paragraph, sorted by arm; any other block is its own paragraph. */
 function paragraphsOf(parts: readonly Part[], order: (part: Part) => number): Line[][] {
   const groups: Part[][] = [];
   for (const part of parts) {
     const last = groups.at(-1);
-    const isMore = part.kind === 'pairs' || part.kind === 'list';
-    if (isMore && last?.[0]?.kind === part.kind) last.push(part);
+    const canJoin = part.kind === 'pairs' || part.kind === 'list';
+    if (canJoin && last?.[0]?.kind === part.kind) last.push(part);
     else groups.push([part]);
   }
   return groups.map((group) =>
@@ -71,8 +79,8 @@ function partsOf(block: ConsoleBlock, width: number): Part[] {
     case 'headline':
       return [{ kind, lines: headline(block.result, width) }];
     case 'paragraph': {
-      const { text, tone } = inlineSpan(block.content);
-      return [{ kind, lines: wrap(text, width - 2).map((line) => [GAP, span(line, tone)]) }];
+      const { text, tone } = toSpan(block.content);
+      return [{ kind, lines: wrap(text, width - 2).map((line) => [gap, span(line, tone)]) }];
     }
     case 'pairs':
       return block.pairs.map(([label, content, arm]) => {
@@ -92,30 +100,30 @@ function headline(result: Result, width: number): Line[] {
   const head = `${verdictMark(verdict)} ${verdict.toUpperCase()}`;
   const [first = '', ...rest] = wrap(sentence, width - head.length - 2);
   const indent: Span = { text: ' '.repeat(head.length + 2) };
-  const about = [`${scenario} ${title}`, exitText(result.exitCode)];
+  const about = [`${scenario} ${title}`, formatExitCode(result.exitCode)];
   if (result.aborted) about.push('aborted: this result is partial');
   if (result.quick) about.push('quick run');
   return [
-    [span(head, toneOf(verdict)), GAP, span(first, 'strong')],
+    [span(head, toneOf(verdict)), gap, span(first, 'strong')],
     ...rest.map((text) => [indent, span(text, 'strong')]),
     [indent, span(about.join(' · '), 'faint')],
   ];
 }
 
 function pairLines(label: Inline, content: Inline, width: number): Line[] {
-  const { text, tone } = inlineSpan(content);
+  const { text, tone } = toSpan(content);
   const lines = wrap(text, width - LABEL_WIDTH - 2);
   const isStatement = content !== null && typeof content === 'object' && 'style' in content;
   const shown =
     isStatement && content.style === 'statement' && lines.length > 1 ? [`${lines[0]} …`] : lines;
   return shown.map((line, index) => {
-    const name = index === 0 ? inlineSpan(label).text : '';
-    return [GAP, { text: name.padEnd(LABEL_WIDTH), tone: 'faint' }, span(line, tone)];
+    const name = index === 0 ? toSpan(label).text : '';
+    return [gap, { text: name.padEnd(LABEL_WIDTH), tone: 'faint' }, span(line, tone)];
   });
 }
 
 function itemLines(content: Inline, width: number): Line[] {
-  const { text, tone } = inlineSpan(content);
+  const { text, tone } = toSpan(content);
   const mark = tone === 'bad' ? '✗' : tone === 'doubt' ? '?' : tone === 'faint' ? '!' : '-';
   return wrap(text, width - 4).map((line, index) => [
     { text: index === 0 ? `  ${mark} ` : '    ' },
@@ -124,10 +132,10 @@ function itemLines(content: Inline, width: number): Line[] {
 }
 
 function tableLines(table: Table): Line[] {
-  const { columns: titles, rows } = tableFor('console', table);
-  const header = titles.map(({ title }) => span(inlineSpan(title).text, 'faint'));
-  const lines = [header, ...rows.map(({ cells }) => cells.map(inlineSpan))].map((line) =>
+  const { columns: titles, rows } = selectTable('console', table);
+  const header = titles.map(({ title }) => span(toSpan(title).text, 'faint'));
+  const lines = [header, ...rows.map(({ cells }) => cells.map(toSpan))].map((line) =>
     line.slice(0, line.findLastIndex(({ text }) => text !== '') + 1),
   );
-  return columns(lines).map((line) => [GAP, ...line]);
+  return alignColumns(lines).map((line) => [gap, ...line]);
 }

@@ -7,7 +7,7 @@ import { renderHtml } from './html/page.ts';
 import { renderJunit } from './junit.ts';
 import { renderMarkdown } from './markdown.ts';
 import { namedArms } from './rows.ts';
-import { faultsText, recoveryText } from './wording.ts';
+import { formatFaults, formatRecovery } from './wording.ts';
 
 const TIMES = 200;
 /** Two hundred kills of two kinds, one second apart; the last one of each kind is never over. */
@@ -28,10 +28,10 @@ function killed(result: Result): Result {
   return { ...result, arms: { ...result.arms, after: { ...after, faults, recovery } } };
 }
 const result = killed(turn1Result);
-const console100 = renderConsole(result, { color: false, width: 100, folder: 'reports/x' });
+const console100 = renderConsole(result, { colorText: null, width: 100, folder: 'reports/x' });
 
 describe('hundreds of faults', () => {
-  it('are one row for each family, with how often, the median and the worst', () => {
+  it('are one row for each family, with count, median and worst', () => {
     const arms = namedArms(result).filter(({ name }) => name === 'after');
     const rows = faultRows(arms);
     expect(rows.map(({ id }) => id)).toEqual(['gateway-kill', 'redis-kill']);
@@ -40,11 +40,11 @@ describe('hundreds of faults', () => {
       detail: 'gateway-kill#100: SIGKILL 198',
     });
     expect(rows[0]!.cells[0]!.recovery).toBe(
-      'detected never, back in tolerance 99 of 100 (median 99 ms; worst 197 ms), drained 100 of 100 (median at once; worst at once)',
+      'never detected, back in tolerance 99 of 100 (median 99 ms; worst 197 ms), drained 100 of 100 (median at once; worst at once)',
     );
   });
 
-  it('say what is known when the next fault came first, and never only where nothing did', () => {
+  it('tell a recovery cut short by the next fault from one that never came', () => {
     const after = result.arms.after!;
     const overtaken = (recovery: RecoveryResult, index: number): RecoveryResult => ({
       ...{ ...recovery, watchedUs: 900_000 + 1_000 * index, drainUs: index < 4 ? 0 : null },
@@ -54,7 +54,7 @@ describe('hundreds of faults', () => {
     const arm = { ...after, recovery: after.recovery.map(overtaken) };
     const [kills, redis] = faultRows([{ name: 'after', arm }]).map(({ cells }) => cells[0]!);
     expect(kills!.recovery).toBe(
-      'detected never, back in tolerance 50 of 100 (median 49 ms; worst 99 ms; 50 not shown before the next fault 1.0 s to 1.1 s later), drained 2 of 100 (median at once; worst at once; 98 not shown before the next fault 904 ms to 1.1 s later)',
+      'never detected, back in tolerance 50 of 100 (median 49 ms; worst 99 ms; 50 not shown before the next fault 1.0 s to 1.1 s later), drained 2 of 100 (median at once; worst at once; 98 not shown before the next fault 904 ms to 1.1 s later)',
     );
     expect(redis!.recovery).toContain('1.1 s later; 1 never), drained 2 of 100');
     const none = arm.recovery.map((one) => ({ ...one, recoverUs: null }));
@@ -63,19 +63,19 @@ describe('hundreds of faults', () => {
       'back in tolerance not shown before the next fault 900 ms to 1.1 s later, drained',
     );
     const only = { ...arm.recovery[150]!, drainUs: 0 };
-    expect(recoveryText(only)).toBe(
-      'detected never, back in tolerance not shown before the next fault 1.1 s later, drained at once',
+    expect(formatRecovery(only)).toBe(
+      'never detected, back in tolerance not shown before the next fault 1.1 s later, drained at once',
     );
-    expect(faultsText({ name: 'after', arm })).toBe(
+    expect(formatFaults({ name: 'after', arm })).toBe(
       'after 198 of 200 healed, never back in tolerance after 1 redis-kill, recovery of 99 not shown before the next fault',
     );
     const known = { ...arm, recovery: arm.recovery.slice(0, 120) };
-    expect(faultsText({ name: 'after', arm: known })).toContain(
+    expect(formatFaults({ name: 'after', arm: known })).toContain(
       ', slowest back in tolerance after 100 ms (redis-kill#50), recovery of 20 not shown before',
     );
   });
 
-  it('are told by themselves where a family has but one', () => {
+  it('are shown alone when the family has only one', () => {
     const { faults, recovery, ...rest } = result.arms.after!;
     const arm = { ...rest, faults: faults.slice(0, 1), recovery: recovery.slice(0, 1) };
     expect(faultRows([{ name: 'after', arm }])[0]).toMatchObject({
@@ -83,7 +83,7 @@ describe('hundreds of faults', () => {
       cells: [
         {
           ...{ ending: 'healed', detail: 'SIGKILL 0' },
-          recovery: 'detected never, back in tolerance after 1.0 ms, drained at once',
+          recovery: 'never detected, back in tolerance after 1.0 ms, drained at once',
         },
       ],
     });

@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import {
-  bound,
-  bytesText,
-  capitalized,
-  countText,
-  durationText,
-  instantOffsetText,
-  instantText,
-  measureText,
-  minimumSamples,
-  percentileText,
-  percentText,
-  printable,
-  rateText,
-  ratioText,
-  relativeText,
-  sentence,
-  timesText,
+  bindUnits,
+  capitalize,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatInstant,
+  formatMeasure,
+  formatOffset,
+  formatPercent,
+  formatPercentile,
+  formatRate,
+  formatRatio,
+  formatRelative,
+  formatTimes,
+  minSamplesFor,
+  replaceUnprintable,
+  toSentence,
 } from './format.ts';
 
 describe('durations', () => {
@@ -41,49 +41,49 @@ describe('durations', () => {
     [125_400_000, '2 min 05 s'],
     [-850_000, '-850 ms'],
   ])('%s µs is %s', (us, text) => {
-    expect(durationText(us)).toBe(text);
+    expect(formatDuration(us)).toBe(text);
   });
 });
 
 describe('counts, rates and percentages', () => {
   it.each([
-    [countText(0), '0'],
-    [countText(999), '999'],
-    [countText(1_000), '1,000'],
-    [countText(1_234_567), '1,234,567'],
-    [countText(-1_234), '-1,234'],
-    [rateText(null), '-'],
-    [rateText(0), '0/s'],
-    [rateText(9.44), '9.4/s'],
-    [rateText(99.96), '100/s'],
-    [rateText(2_600.4), '2,600/s'],
-    [percentText(0), '0 %'],
-    [percentText(92.44), '92.4 %'],
-    [percentText(92), '92 %'],
-    [percentText(100), '100 %'],
-    [percentText(0.1), '0.1 %'],
-    [percentText(0.0213), '0.021 %'],
-    [percentText(0.0001), '< 0.001 %'],
-    [ratioText(0.0107), '1.1 %'],
-    [ratioText(null), '-'],
-    [bytesText(512), '512 B'],
-    [bytesText(1_536), '1.5 KiB'],
-    [bytesText(196_083_712), '187 MiB'],
-    [instantOffsetText(0), '0 s'],
-    [instantOffsetText(7_480_000), '7.5 s'],
-    [timesText(1.44), '1.4 times'],
-    [timesText(275.4), '275 times'],
+    [formatCount(0), '0'],
+    [formatCount(999), '999'],
+    [formatCount(1_000), '1,000'],
+    [formatCount(1_234_567), '1,234,567'],
+    [formatCount(-1_234), '-1,234'],
+    [formatRate(null), '-'],
+    [formatRate(0), '0/s'],
+    [formatRate(9.44), '9.4/s'],
+    [formatRate(99.96), '100/s'],
+    [formatRate(2_600.4), '2,600/s'],
+    [formatPercent(0), '0 %'],
+    [formatPercent(92.44), '92.4 %'],
+    [formatPercent(92), '92 %'],
+    [formatPercent(100), '100 %'],
+    [formatPercent(0.1), '0.1 %'],
+    [formatPercent(0.0213), '0.021 %'],
+    [formatPercent(0.0001), '< 0.001 %'],
+    [formatRatio(0.0107), '1.1 %'],
+    [formatRatio(null), '-'],
+    [formatBytes(512), '512 B'],
+    [formatBytes(1_536), '1.5 KiB'],
+    [formatBytes(196_083_712), '187 MiB'],
+    [formatOffset(0), '0 s'],
+    [formatOffset(7_480_000), '7.5 s'],
+    [formatTimes(1.44), '1.4 times'],
+    [formatTimes(275.4), '275 times'],
   ])('%s', (text, expected) => {
     expect(text).toBe(expected);
   });
 
   it('prints a measured value in the unit of its SLO', () => {
-    expect(measureText(14_000, 'us')).toBe('14 ms');
-    expect(measureText(0.001, 'ratio')).toBe('0.1 %');
-    expect(measureText(92.4, 'percent')).toBe('92.4 %');
-    expect(measureText(2_600, 'per_second')).toBe('2,600/s');
-    expect(measureText(3, 'count')).toBe('3');
-    expect(measureText(null, 'us')).toBe('no data');
+    expect(formatMeasure(14_000, 'us')).toBe('14 ms');
+    expect(formatMeasure(0.001, 'ratio')).toBe('0.1 %');
+    expect(formatMeasure(92.4, 'percent')).toBe('92.4 %');
+    expect(formatMeasure(2_600, 'per_second')).toBe('2,600/s');
+    expect(formatMeasure(3, 'count')).toBe('3');
+    expect(formatMeasure(null, 'us')).toBe('no data');
   });
 });
 
@@ -95,7 +95,7 @@ describe('comparisons', () => {
     [2.041, '2.04'],
     [1_204.4, '1,204'],
   ])('%s of something reads %s', (value, text) => {
-    expect(measureText(value, 'count')).toBe(text);
+    expect(formatMeasure(value, 'count')).toBe(text);
   });
 
   it.each([
@@ -107,7 +107,7 @@ describe('comparisons', () => {
     [null, 1, null],
     [1, null, null],
   ])('%s beside %s is %s', (value, base, text) => {
-    expect(relativeText(value, base)).toBe(text);
+    expect(formatRelative(value, base)).toBe(text);
   });
 });
 
@@ -119,13 +119,13 @@ describe('percentiles of small samples', () => {
     [0.99, 299],
     [0.999, 2_995],
   ])('quantile %s needs %s samples', (quantile, samples) => {
-    expect(minimumSamples(quantile)).toBe(samples);
-    expect(percentileText(14_000, quantile, samples)).toBe('14 ms');
-    expect(percentileText(14_000, quantile, samples - 1)).toBe('n too small');
+    expect(minSamplesFor(quantile)).toBe(samples);
+    expect(formatPercentile(14_000, quantile, samples)).toBe('14 ms');
+    expect(formatPercentile(14_000, quantile, samples - 1)).toBe('n too small');
   });
 
   it('says no data rather than a zero', () => {
-    expect(percentileText(0, 0.5, 0)).toBe('no data');
+    expect(formatPercentile(0, 0.5, 0)).toBe('no data');
   });
 });
 
@@ -135,27 +135,27 @@ describe('sentences', () => {
     ['It failed!', 'It failed!'],
     ['', ''],
   ])('%s reads %s', (text, shown) => {
-    expect(sentence(text)).toBe(shown);
-    expect(capitalized(text)).toBe(shown.replace(/\.$/, ''));
+    expect(toSentence(text)).toBe(shown);
+    expect(capitalize(text)).toBe(shown.replace(/\.$/, ''));
   });
 });
 
 describe('text', () => {
   it('prints an ISO instant without a locale', () => {
-    expect(instantText('2026-05-04T09:12:33.120Z')).toBe('2026-05-04 09:12:33 UTC');
-    expect(instantText('yesterday')).toBe('yesterday');
+    expect(formatInstant('2026-05-04T09:12:33.120Z')).toBe('2026-05-04 09:12:33 UTC');
+    expect(formatInstant('yesterday')).toBe('yesterday');
   });
 
   it('binds a number to its unit, and nothing else', () => {
-    expect(bound('mean 910 ms, 92.4 % of 2 cores in 3 steps')).toBe(
+    expect(bindUnits('mean 910 ms, 92.4 % of 2 cores in 3 steps')).toBe(
       'mean 910\u00a0ms, 92.4\u00a0% of 2 cores in 3 steps',
     );
   });
 
   it('replaces escape sequences, lone surrogates and direction overrides', () => {
-    expect(printable('\u001b[31mred\u0007\u009b0m')).toBe('\ufffd[31mred\ufffd\ufffd0m');
-    expect(printable('a\ud800b')).toBe('a\ufffdb');
-    expect(printable('a\u202eb')).toBe('a\ufffdb');
-    expect(printable('tab\tline\r\nπ 🙂')).toBe('tab\tline\nπ 🙂');
+    expect(replaceUnprintable('\u001b[31mred\u0007\u009b0m')).toBe('\ufffd[31mred\ufffd\ufffd0m');
+    expect(replaceUnprintable('a\ud800b')).toBe('a\ufffdb');
+    expect(replaceUnprintable('a\u202eb')).toBe('a\ufffdb');
+    expect(replaceUnprintable('tab\tline\r\nπ 🙂')).toBe('tab\tline\nπ 🙂');
   });
 });

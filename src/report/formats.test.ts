@@ -28,7 +28,7 @@ describe('formats', () => {
     ]);
   });
 
-  const console = renderConsole(turn4Result, { color: false, width: 120, folder: 'reports/x' });
+  const console = renderConsole(turn4Result, { colorText: null, width: 120, folder: 'reports/x' });
   const texts = {
     html: readable(formats.html.render(turn4Result), true),
     md: readable(formats.md.render(turn4Result)),
@@ -37,7 +37,7 @@ describe('formats', () => {
   };
 
   // What result.json holds in microseconds and ratios, as every format must print it.
-  it.each(Object.entries(texts))('tell the same numbers: %s', (_name, text) => {
+  it.each(Object.entries(texts))('show the same numbers: %s', (_name, text) => {
     for (const fact of [
       turn4Result.sentence,
       'exit 0, pass',

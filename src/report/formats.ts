@@ -1,4 +1,4 @@
-/** The formats of a report by name: the file each is written to and the function that makes it. */
+/** The formats of a report by name: file name and renderer. */
 import type { Result } from '../sim/result.ts';
 import { renderHtml } from './html/page.ts';
 import { renderJson } from './json.ts';

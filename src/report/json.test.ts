@@ -14,7 +14,7 @@ interface ObjectSchema {
 const schema = JSON.parse(
   readFileSync(new URL('../sim/result.schema.json', import.meta.url), 'utf8'),
 ) as ObjectSchema & { readonly $defs: Readonly<Record<string, ObjectSchema>> };
-const source = ['result.ts', 'result-figures.ts', 'result-findings.ts']
+const source = ['result.ts', 'result/figures.ts', 'result/findings.ts']
   .map((file) => readFileSync(new URL(`../sim/${file}`, import.meta.url), 'utf8'))
   .join('\n');
 const validate = new Ajv({ strict: true, allErrors: true, allowUnionTypes: true }).compile(schema);

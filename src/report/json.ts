@@ -1,4 +1,4 @@
-/** result.json as every run writes it: two spaces, the order of keys the run gave, one trailing newline. */
+/** result.json: two spaces, keys in the order of the result, one trailing newline. */
 import type { Result } from '../sim/result.ts';
 
 export function renderJson(result: Result): string {

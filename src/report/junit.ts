@@ -1,18 +1,24 @@
 /**
- * JUnit for CI pages. Some of them show only a testcase's name and the text of its failure, so the objective
- * is in the name and the measured value, limit and n are in the text. A failure that the scenario expected of
- * `before` is skipped, or the gate could never pass; any other unknown is an error, never a pass.
+ * JUnit for CI pages. Some show only a testcase's name and the text of its failure, so the objective is in the name
+ * and the measured value, limit and n are in the text. An expected failure of `before` is skipped, because the gate
+ * could never pass otherwise; an unknown is an error, never a pass.
  */
 import type { Result, Verdict } from '../sim/result.ts';
-import { faultCells } from './fault-rows.ts';
-import { countText, measureText, oneLine, printable } from './format.ts';
-import { armEndUs, type ItemKind, isExcused, type NamedArm, namedArms } from './rows.ts';
-import { bandText, exitText, expectationText, figureText, sloText } from './wording.ts';
+import { toFaultCells } from './fault-rows.ts';
+import { formatCount, formatMeasure, oneLine, replaceUnprintable } from './format.ts';
+import { armEndUs, type ItemKind, isExpectedFailure, type NamedArm, namedArms } from './rows.ts';
+import {
+  formatBand,
+  formatExitCode,
+  formatExpectation,
+  formatFigure,
+  formatSlo,
+} from './wording.ts';
 
 interface Case {
   readonly name: string;
   readonly outcome: 'pass' | 'failure' | 'error' | 'skipped';
-  /** Says everything; shown by pages that ignore `message`. */
+  /** The whole text, for pages that ignore `message`. */
   readonly text: string;
   readonly seconds: number;
 }
@@ -27,12 +33,12 @@ interface Suite {
 export function renderJunit(result: Result): string {
   const suites = [...namedArms(result).map((named) => armSuite(result, named)), runSuite(result)];
   const all = suites.flatMap((suite) => suite.cases);
-  const head = `<testsuites name="${xml(result.scenario)}" ${totals(all)} time="${seconds(result.durationMs / 1_000)}">`;
+  const head = `<testsuites name="${escapeXml(result.scenario)}" ${formatCounts(all)} time="${formatSeconds(result.durationMs / 1_000)}">`;
   const body = suites.map((suite) => renderSuite(suite, result.startedAt)).join('');
   return `<?xml version="1.0" encoding="UTF-8"?>\n${head}\n${body}</testsuites>\n`;
 }
 
-/** The run itself: an aborted or empty run must never look green. */
+/** The verdict of the run: an aborted or empty run must not pass. */
 function runSuite(result: Result): Suite {
   const outcome = result.aborted || result.verdict === 'unknown' ? 'error' : result.verdict;
   const failed = result.failed.length === 0 ? '' : `\nfailed: ${result.failed.join(', ')}`;
@@ -48,7 +54,7 @@ function runSuite(result: Result): Suite {
       {
         name: 'verdict of the run',
         outcome: outcome === 'fail' ? 'failure' : outcome,
-        text: `${result.sentence}\n${exitText(result.exitCode)}${failed}\nrepeat: ${result.command}`,
+        text: `${result.sentence}\n${formatExitCode(result.exitCode)}${failed}\nrepeat: ${result.command}`,
         seconds: 0,
       },
     ],
@@ -58,7 +64,7 @@ function runSuite(result: Result): Suite {
 function armSuite(result: Result, named: NamedArm): Suite {
   const { name, arm } = named;
   const took = armEndUs(arm) / 1_000_000;
-  const toCase = caseOf(result, named);
+  const toCase = caseBuilder(result, named);
   return {
     name: `${result.scenario}.${name}`,
     seconds: took,
@@ -66,14 +72,14 @@ function armSuite(result: Result, named: NamedArm): Suite {
       ['design', arm.design],
       ['expected', arm.expected],
       ['verdict', arm.verdict],
-      ...measurements(arm),
+      ...measurementProperties(arm),
     ],
     cases: [
       {
         name: `verdict: ${name} expected to ${arm.expected}`,
         outcome:
           arm.verdict === arm.expected ? 'pass' : arm.verdict === 'unknown' ? 'error' : 'failure',
-        text: `${expectationText(arm)}. ${arm.reason}`,
+        text: `${formatExpectation(named, result.failed)}. ${arm.reason}`,
         seconds: took,
       },
       ...arm.slos.map((slo) =>
@@ -81,15 +87,15 @@ function armSuite(result: Result, named: NamedArm): Suite {
           'slo',
           slo,
           slo.scope === undefined ? slo.objective : `${slo.objective} (${slo.scope})`,
-          sloText(slo),
+          formatSlo(slo),
         ),
       ),
       ...arm.documented.map((figure) =>
         toCase(
           'documented',
           figure,
-          `${figure.label} ${figureText(figure, figure.documented)}, band ${bandText(figure)}`,
-          `reproduced ${figureText(figure, figure.reproduced)}, documented ${figureText(figure, figure.documented)}, band ${bandText(figure)}`,
+          `${figure.label} ${formatFigure(figure, figure.documented)}, band ${formatBand(figure)}`,
+          `reproduced ${formatFigure(figure, figure.reproduced)}, documented ${formatFigure(figure, figure.documented)}, band ${formatBand(figure)}`,
         ),
       ),
       ...arm.invariants.map((item) =>
@@ -98,10 +104,10 @@ function armSuite(result: Result, named: NamedArm): Suite {
           item,
           item.statement,
           [
-            `${countText(item.violations)} violations in ${countText(item.checked)} checked`,
+            `${formatCount(item.violations)} violations in ${formatCount(item.checked)} checked`,
             ...(item.reason === undefined ? [] : [item.reason]),
             ...(item.figures ?? []).map(
-              ({ label, value, unit }) => `${label}: ${measureText(value, unit)}`,
+              ({ label, value, unit }) => `${label}: ${formatMeasure(value, unit)}`,
             ),
             ...item.witness.map((witness) => JSON.stringify(witness)),
           ].join('\n'),
@@ -119,27 +125,27 @@ function armSuite(result: Result, named: NamedArm): Suite {
   };
 }
 
-function caseOf(result: Result, named: NamedArm) {
+function caseBuilder(result: Result, named: NamedArm) {
   return (
     kind: ItemKind,
     { id, verdict }: { id: string; verdict: Verdict },
     title: string,
     text: string,
   ): Case => {
-    const outcome = isExcused(result, named, { kind, id, verdict })
+    const outcome = isExpectedFailure(result, named, { kind, id, verdict })
       ? 'skipped'
       : outcomeOf(verdict);
     return { name: `${kind} ${id}: ${title}`, outcome, text, seconds: 0 };
   };
 }
 
-/** What has no verdict of its own: cost of an operation, end of each fault and recovery from it. */
-function measurements(arm: NamedArm['arm']): [string, string][] {
-  const faults = faultCells(arm);
+/** What has no verdict: costs, outcomes of faults, recoveries. */
+function measurementProperties(arm: NamedArm['arm']): [string, string][] {
+  const faults = toFaultCells(arm);
   return [
     ...arm.costs.map(({ id, value, unit }): [string, string] => [
       `cost.${id}`,
-      measureText(value, unit),
+      formatMeasure(value, unit),
     ]),
     ...faults.map(({ name, ending }): [string, string] => [`fault.${name}`, ending]),
     ...faults.flatMap(({ name, recovery }): [string, string][] =>
@@ -154,20 +160,23 @@ function outcomeOf(verdict: Verdict): Case['outcome'] {
 
 function renderSuite(suite: Suite, startedAt: string): string {
   const properties = suite.properties
-    .map(([name, value]) => `      <property name="${xml(name)}" value="${xml(value)}"/>\n`)
+    .map(
+      ([name, value]) =>
+        `      <property name="${escapeXml(name)}" value="${escapeXml(value)}"/>\n`,
+    )
     .join('');
   const cases = suite.cases.map((item) => renderCase(suite.name, item)).join('');
   const timestamp = startedAt.replace(/\.\d+Z$|Z$/, '');
   return (
-    `  <testsuite name="${xml(suite.name)}" ${totals(suite.cases)} time="${seconds(suite.seconds)}" timestamp="${xml(timestamp)}">\n` +
+    `  <testsuite name="${escapeXml(suite.name)}" ${formatCounts(suite.cases)} time="${formatSeconds(suite.seconds)}" timestamp="${escapeXml(timestamp)}">\n` +
     `    <properties>\n${properties}    </properties>\n${cases}  </testsuite>\n`
   );
 }
 
 function renderCase(suiteName: string, item: Case): string {
-  const open = `    <testcase classname="${xml(suiteName)}" name="${xml(oneLine(item.name))}" time="${seconds(item.seconds)}">`;
-  const message = xml(oneLine(item.text.split('\n')[0] ?? ''));
-  const text = xml(item.text);
+  const open = `    <testcase classname="${escapeXml(suiteName)}" name="${escapeXml(oneLine(item.name))}" time="${formatSeconds(item.seconds)}">`;
+  const message = escapeXml(oneLine(item.text.split('\n')[0] ?? ''));
+  const text = escapeXml(item.text);
   switch (item.outcome) {
     case 'pass':
       return `${open}\n      <system-out>${text}</system-out>\n    </testcase>\n`;
@@ -182,22 +191,22 @@ function renderCase(suiteName: string, item: Case): string {
   }
 }
 
-function totals(cases: readonly Case[]): string {
+function formatCounts(cases: readonly Case[]): string {
   const of = (outcome: Case['outcome']) => cases.filter((item) => item.outcome === outcome).length;
   return `tests="${cases.length}" failures="${of('failure')}" errors="${of('error')}" skipped="${of('skipped')}"`;
 }
 
-function seconds(value: number): string {
+function formatSeconds(value: number): string {
   return value.toFixed(3);
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
+const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
   '"': '&quot;',
 };
 
-function xml(text: string): string {
-  return printable(text).replace(/[&<>"]/g, (char) => ENTITIES[char]!);
+function escapeXml(text: string): string {
+  return replaceUnprintable(text).replace(/[&<>"]/g, (char) => entities[char]!);
 }

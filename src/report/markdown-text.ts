@@ -1,7 +1,7 @@
-/** Markdown from untrusted text: table cells, code spans and fences that nothing inside can leave. */
-import { oneLine, printable } from './format.ts';
+/** Markdown from untrusted text, escaped for table cells, code spans and fences. */
+import { oneLine, replaceUnprintable } from './format.ts';
 
-/** Plain text: no markup of its own, one line, safe in a table cell. */
+/** Escaped text on one line, safe in a table cell. */
 export function plain(text: string): string {
   return oneLine(text)
     .replace(/&/g, '&amp;')
@@ -22,10 +22,10 @@ export function code(text: string): string {
 
 export function codeBlock(text: string): string {
   const fence = '`'.repeat(Math.max(3, longestRun(text) + 1));
-  return `${fence}text\n${printable(text)}\n${fence}`;
+  return `${fence}text\n${replaceUnprintable(text)}\n${fence}`;
 }
 
-/** Cells are Markdown already. Columns after the first `textColumns` are right-aligned. */
+/** Cells must be Markdown. Columns after the first `textColumns` are right-aligned. */
 export function table(
   headers: readonly string[],
   rows: readonly (readonly string[])[],

@@ -1,19 +1,19 @@
 /**
- * The report for a design review or a pull request: the order of the page, tables instead of charts, nothing
- * to fetch. Far below GitHub's 1,024 KiB for a step summary.
+ * The report for a design review or a pull request, with tables instead of charts. Far below GitHub's limit of
+ * 1,024 KiB for a step summary.
  */
 import type { Result } from '../sim/result.ts';
-import { blocksFor, sectionsFor, tableFor } from './block-selection.ts';
+import { selectBlocks, selectSections, selectTable } from './block-selection.ts';
 import type { Block, Blocks, Column, List, Matrix, Pairs, Table } from './blocks.ts';
-import { sentence } from './format.ts';
+import { toSentence } from './format.ts';
 import { type Inline, type InlineWriter, writeInline } from './inline.ts';
 import { code, codeBlock, plain, table } from './markdown-text.ts';
 import type { NamedArm } from './rows.ts';
 import { sections } from './sections.ts';
-import { exitText, expectationText, verdictMark } from './wording.ts';
+import { formatExitCode, formatExpectation, verdictMark } from './wording.ts';
 
 export function renderMarkdown(result: Result, renderers = sections): string {
-  const { head, body } = sectionsFor('markdown', result, renderers);
+  const { head, body } = selectSections('markdown', result, renderers);
   const parts = [
     ...head.flatMap(({ blocks }) => blocksMarkdown(blocks)),
     ...body.flatMap(({ title, blocks }) => [`## ${inline(title)}`, ...blocksMarkdown(blocks)]),
@@ -22,7 +22,7 @@ export function renderMarkdown(result: Result, renderers = sections): string {
 }
 
 function blocksMarkdown(blocks: Blocks): string[] {
-  return blocksFor('markdown', blocks).flatMap(blockMarkdown);
+  return selectBlocks('markdown', blocks).flatMap(blockMarkdown);
 }
 
 /** Paragraphs of Markdown. */
@@ -35,7 +35,7 @@ function blockMarkdown(block: Block): string[] {
       return [`${isBanner ? '> ' : ''}${inline(block.content).trim()}`];
     }
     case 'arms':
-      return [block.arms.map(armLine).join('\n')];
+      return [block.arms.map((named) => armLine(named, block.failed)).join('\n')];
     case 'pairs':
       return pairs(block);
     case 'list':
@@ -43,9 +43,9 @@ function blockMarkdown(block: Block): string[] {
     case 'table':
     case 'matrix':
       return [tableMarkdown(block)];
-    case 'figure':
+    case 'chart':
       return block.beside === undefined ? [] : [tableMarkdown(block.beside.block)];
-    case 'figures':
+    case 'charts':
       return blocksMarkdown(block.instead ?? []);
     case 'details':
       return [inline(block.summary), ...blocksMarkdown([block.body])].filter((part) => part !== '');
@@ -62,12 +62,13 @@ function headline(result: Result): string[] {
   const { verdict, scenario, title, exitCode } = result;
   return [
     `# ${verdictMark(verdict)} ${verdict.toUpperCase()}: ${plain(result.sentence)}`,
-    `${code(scenario)} ${plain(title)} (${exitText(exitCode)})`,
+    `${code(scenario)} ${plain(title)} (${formatExitCode(exitCode)})`,
   ];
 }
 
-function armLine({ name, arm }: NamedArm): string {
-  return `- **${name}** (${code(arm.design)}) ${verdictMark(arm.verdict)} ${expectationText(arm)}. ${plain(sentence(arm.reason))} ${plain(arm.description)}`;
+function armLine(named: NamedArm, failed: readonly string[]): string {
+  const { name, arm } = named;
+  return `- **${name}** (${code(arm.design)}) ${verdictMark(arm.verdict)} ${formatExpectation(named, failed)}. ${plain(toSentence(arm.reason))} ${plain(arm.description)}`;
 }
 
 function pairs({ style, pairs: rows }: Pairs): string[] {
@@ -82,12 +83,9 @@ function list({ isOrdered, items }: List): string {
   return items.map(([content], index) => `${mark(index)} ${inline(content)}`).join('\n');
 }
 
-/**
- * Figures stand to the right, and so does all that follows the first of them. Titles after the first are in
- * lower case, unless the section gives them words of their own.
- */
+/** Columns from the first figure on are right-aligned. Titles after the first are in lower case. */
 function tableMarkdown(block: Table | Matrix): string {
-  const { columns, rows } = tableFor('markdown', block);
+  const { columns, rows } = selectTable('markdown', block);
   const isFigure = ({ isNumeric, isShare, arm }: Column) => isNumeric || isShare || arm;
   const first = columns.findIndex(isFigure);
   const titles = columns.map(({ title }, index) => {
@@ -104,10 +102,10 @@ function inline(content: Inline): string {
 }
 
 const writer: InlineWriter = {
-  // Among other text, the spaces at its ends count.
+  // oneLine trims; the spaces to adjacent text are kept.
   text: (text) => `${/^\s/.test(text) ? ' ' : ''}${plain(text)}${/\S\s+$/.test(text) ? ' ' : ''}`,
   judged: ({ mark }) => mark,
-  share: ({ text }) => text,
+  proportion: ({ text }) => text,
   styled: ({ style, content }, inner) => {
     if (style === 'break') return ' ';
     if (style === 'code' || style === 'statement') return code(String(content));

@@ -1,7 +1,6 @@
 /**
- * What every format shows, arranged once: arms in reading order, one row per SLO, figure and invariant with
- * a cell per arm. A failure the scenario expected of an arm is told apart from one it did not: the result's
- * own `failed` list decides.
+ * Rows that every format shows: one for each SLO, figure and invariant, with a cell for each arm in reading order.
+ * The `failed` list of the result decides which failures were expected.
  */
 import type {
   ArmName,
@@ -15,24 +14,24 @@ import type {
   ValidityCheck,
   Verdict,
 } from '../sim/result.ts';
-import { durationText, percentileText } from './format.ts';
+import { formatDuration, formatPercentile } from './format.ts';
 
 export interface NamedArm {
   readonly name: ArmName;
   readonly arm: ArmResult;
 }
 
-/** One row, one cell per arm in the order of `arms`; null where the arm lacks the item. */
+/** One cell for each arm, in the order of `arms`; null if the arm lacks the item. */
 export interface Row<T> {
   readonly id: string;
   readonly item: T;
   readonly cells: readonly (T | null)[];
 }
 
-const ORDER: readonly ArmName[] = ['before', 'sample', 'after'];
+const armOrder: readonly ArmName[] = ['before', 'sample', 'after'];
 
 export function namedArms(result: Result): NamedArm[] {
-  return ORDER.flatMap((name) => {
+  return armOrder.flatMap((name) => {
     const arm = result.arms[name];
     return arm === undefined ? [] : [{ name, arm }];
   });
@@ -56,7 +55,7 @@ export function validityRows(arms: readonly NamedArm[]): Row<ValidityCheck>[] {
   return rowsById(arms.map(({ arm }) => arm.validity));
 }
 
-/** What the checkers measured, figure by figure: the numbers that arms are compared by beside their SLOs. */
+/** The figures that the checkers measured. */
 export function figureRows(arms: readonly NamedArm[]): Row<Figure>[] {
   return rowsById(
     arms.map(({ arm }) => arm.invariants.flatMap((invariant) => invariant.figures ?? [])),
@@ -75,33 +74,32 @@ export function phaseRows(arms: readonly NamedArm[]): Row<PhaseSummary>[] {
   );
 }
 
-/** Several judged phases with load of their own: then one number over all of them says little. */
-export function isPhased(arms: readonly NamedArm[]): boolean {
+/** With several judged phases under load, one number over all of them says little. */
+export function hasSeveralJudgedPhases(arms: readonly NamedArm[]): boolean {
   return arms.some(
     ({ arm }) => arm.phases.filter(({ judged, load }) => judged && load !== null).length > 1,
   );
 }
 
-/** The latency summary as label and text; a percentile the sample cannot carry says so. */
-export function latencyRows(latency: ArmResult['latency']): { label: string; text: string }[] {
+/** The latency summary as label and text; `n too small` for a percentile without enough samples. */
+export function formatLatencyRows(
+  latency: ArmResult['latency'],
+): { label: string; text: string }[] {
   const n = latency.count;
   return [
-    { label: 'mean', text: n === 0 ? 'no data' : durationText(latency.meanUs) },
-    { label: 'p50', text: percentileText(latency.p50Us, 0.5, n) },
-    { label: 'p95', text: percentileText(latency.p95Us, 0.95, n) },
-    { label: 'p99', text: percentileText(latency.p99Us, 0.99, n) },
-    { label: 'p99.9', text: percentileText(latency.p999Us, 0.999, n) },
-    { label: 'max', text: n === 0 ? 'no data' : durationText(latency.maxUs) },
+    { label: 'mean', text: n === 0 ? 'no data' : formatDuration(latency.meanUs) },
+    { label: 'p50', text: formatPercentile(latency.p50Us, 0.5, n) },
+    { label: 'p95', text: formatPercentile(latency.p95Us, 0.95, n) },
+    { label: 'p99', text: formatPercentile(latency.p99Us, 0.99, n) },
+    { label: 'p99.9', text: formatPercentile(latency.p999Us, 0.999, n) },
+    { label: 'max', text: n === 0 ? 'no data' : formatDuration(latency.maxUs) },
   ];
 }
 
 export type ItemKind = 'slo' | 'invariant' | 'documented' | 'validity';
 
-/**
- * A failure, or an SLO without enough samples, of a design that was expected to fail and did: shown, but not
- * held against the run.
- */
-export function isExcused(
+/** A failure, or an SLO without enough samples, of an arm that was expected to fail and did. */
+export function isExpectedFailure(
   result: Result,
   named: NamedArm,
   item: { readonly kind: ItemKind; readonly id: string; readonly verdict: Verdict },
@@ -118,7 +116,7 @@ export function objectiveQuantile(objective: string): number | null {
   return match ? Number(`0.${match[1]}${match[2]}`) : null;
 }
 
-/** Length of the arm as its phases and timeline tell it. */
+/** Length of the arm, from its phases and timeline. */
 export function armEndUs(arm: ArmResult): number {
   const last = arm.timeline.points.at(-1);
   const ends = arm.phases.map((phase) => phase.endUs);

@@ -1,4 +1,4 @@
-/** A section is written once: what is planted here is seen in html, markdown and on the console. */
+/** A section is written once; html, markdown and the console all show it. */
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../sim/result.ts';
 import {
@@ -9,15 +9,15 @@ import {
   details,
   list,
   numeric,
-  only,
+  onlyFor,
   pairs,
   paragraph,
   type RenderSection,
-  type Run,
+  type ReportInput,
   table,
 } from './blocks.ts';
 import { renderConsole } from './console.ts';
-import { manyNodesResult, NODES } from './fixtures/many-nodes.ts';
+import { manyNodes, manyNodesResult } from './fixtures/many-nodes.ts';
 import { turn4Result } from './fixtures/turn4-result.ts';
 import { renderHtml } from './html/page.ts';
 import { byMedium, judged, styled } from './inline.ts';
@@ -25,7 +25,7 @@ import { renderMarkdown } from './markdown.ts';
 import { namedArms } from './rows.ts';
 import { sections } from './sections.ts';
 
-const options = { color: false, width: 200, folder: 'reports/x' };
+const options = { colorText: null, width: 200, folder: 'reports/x' };
 
 function render(planted: RenderSection) {
   const all = [...sections, planted];
@@ -38,7 +38,7 @@ function render(planted: RenderSection) {
 
 /** For the page and Markdown everything, for the console what it takes. */
 function plant(
-  block: (run: Run) => readonly Block[],
+  block: (run: ReportInput) => readonly Block[],
   place: ConsolePlace = 'tables',
   forConsole: readonly ConsoleBlock[] = [],
 ): RenderSection {
@@ -64,16 +64,16 @@ function plainKinds(result: Result): ConsoleBlock[] {
   ];
 }
 
-function richKinds({ arms }: Run): Block[] {
+function richKinds({ arms }: ReportInput): Block[] {
   const beside = { block: table('x', ['x'], [['see-beside']]), isBelow: true };
   const cell = { shown: [judged('pass'), ' see-cell'], fields: ['see-cell'] };
   const items = [{ head: 'see-head', cells: [cell, null] }];
   const charts = arms.map((arm) => ({ arm, chart: () => null, caption: 'see-caption' }));
   return [
-    { kind: 'arms', arms },
+    { kind: 'arms', arms, failed: [] },
     { kind: 'matrix', label: 'x', title: 'see-endpoint', arms, fields: [{ title: 'x' }], items },
-    { kind: 'figure', legend: [], chart: () => null, beside },
-    { kind: 'figures', legend: [], charts, instead: [paragraph('see-caption')] },
+    { kind: 'chart', legend: [], chart: () => null, beside },
+    { kind: 'charts', legend: [], charts, instead: [paragraph('see-caption')] },
     details('see-summary', { kind: 'code', text: 'see-plan' }),
     { kind: 'code', text: 'see-code-block' },
     { kind: 'columns', columns: [[{ heading: 'x', blocks: [paragraph('see-column')] }]] },
@@ -106,11 +106,11 @@ describe('a planted section', () => {
     expect(console).toMatch(/^ {2}see-me$/m);
   });
 
-  it('is nowhere when it gives null, and only where its blocks are for', () => {
+  it('is omitted when it returns null, and shown only in the media of its blocks', () => {
     for (const text of Object.values(render(() => null))) expect(text).not.toMatch(/planted/);
     const { html, markdown, console } = render(
-      plant(() => [only('html', paragraph('see-me'))], 'facts', [
-        only('html', paragraph('see-me')),
+      plant(() => [onlyFor('html', paragraph('see-me'))], 'facts', [
+        onlyFor('html', paragraph('see-me')),
       ]),
     );
     expect(html).toContain('see-me');
@@ -126,7 +126,7 @@ describe('a planted section', () => {
     expect(console).toContain('in-a-terminal');
   });
 
-  it('is text, whatever it says', () => {
+  it('is escaped as text', () => {
     const hostile = '<script>alert(1)</script> | [x](https://evil.example) `';
     const blocks: Block[] = [
       paragraph(hostile),
@@ -142,7 +142,7 @@ describe('a planted section', () => {
     const chart = () => {
       throw new Error('drawn');
     };
-    const all = [...sections, plant(() => [{ kind: 'figure', legend: [], chart }])];
+    const all = [...sections, plant(() => [{ kind: 'chart', legend: [], chart }])];
     expect(() => renderMarkdown(turn4Result, all)).not.toThrow();
     expect(() => renderConsole(turn4Result, options, all)).not.toThrow();
     expect(() => renderHtml(turn4Result, all)).toThrow('drawn');
@@ -153,20 +153,20 @@ describe('fifteen nodes', () => {
   const html = renderHtml(manyNodesResult);
   const section = /<section id="resources"[\s\S]*?<\/section>/.exec(html)![0];
 
-  it('are one row each in the page, and tell themselves apart in the chart', () => {
-    expect(section.match(/<th scope="row">/g)).toHaveLength(NODES.length);
-    for (const name of NODES) expect(section).toContain(`<th scope="row">${name}</th>`);
+  it('are one row each in the page, and differ in the chart', () => {
+    expect(section.match(/<th scope="row">/g)).toHaveLength(manyNodes.length);
+    for (const name of manyNodes) expect(section).toContain(`<th scope="row">${name}</th>`);
     const keys = section.match(/<span class="key[^>]*>/g)!;
-    expect(new Set(keys).size).toBe(NODES.length);
+    expect(new Set(keys).size).toBe(manyNodes.length);
   });
 
   it('are one row for each arm in Markdown', () => {
     const text = renderMarkdown(manyNodesResult);
-    for (const name of NODES) expect(text.split(`| ${name} |`)).toHaveLength(1 + 2);
+    for (const name of manyNodes) expect(text.split(`| ${name} |`)).toHaveLength(1 + 2);
   });
 
   it('name the busiest at the top', () => {
-    expect(html).toContain(`<dt>CPU of ${NODES.at(-1)}</dt>`);
+    expect(html).toContain(`<dt>CPU of ${manyNodes.at(-1)}</dt>`);
   });
 });
 

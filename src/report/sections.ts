@@ -1,4 +1,4 @@
-/** The sections of a report in reading order. A new one is a file in sections/ and a line here. */
+/** The sections of a report in reading order. A new section is a file in sections/ and a line here. */
 import type { RenderSection } from './blocks.ts';
 import { calibration } from './sections/calibration.ts';
 import { capacity } from './sections/capacity.ts';

@@ -1,20 +1,20 @@
-/** What text inside a block can mean, and the element and class that show it on the page. */
-export const styles = {
+/** Meanings of text inside a block, each with its HTML element and class. */
+export const textStyles = {
   strong: ['b', ''],
   ink: ['span', ''],
   code: ['code', ''],
-  /** SQL; a terminal cuts it to one line. */
+  /** SQL; cut to one line in a terminal. */
   statement: ['code', 'statement'],
   value: ['span', 'value'],
-  /** A value with something after it. */
+  /** A value followed by more text. */
   figure: ['span', 'value cell'],
   muted: ['span', 'muted'],
-  /** In brackets where there is no colour. */
+  /** In brackets in formats without colour. */
   aside: ['span', 'muted nowrap'],
-  /** `under`, `note`: lines of their own below. */
+  /** `under`, `note`: on a line below. */
   under: ['span', 'under'],
   note: ['span', 'note block'],
-  /** A note that a narrow screen leaves out. */
+  /** A note that is hidden on a narrow screen. */
   optional: ['span', 'note block limit'],
   reason: ['span', 'note'],
   alarm: ['b', 'fail'],
@@ -27,9 +27,9 @@ export const styles = {
   bad: ['span', 'fail'],
   doubt: ['span', 'unknown'],
   faint: ['span', 'muted'],
-  /** Sentences: a number keeps its unit on its line. */
+  /** Sentences, in which a number and its unit stay together. */
   prose: null,
   break: null,
 } as const satisfies Readonly<Record<string, readonly [element: string, classes: string] | null>>;
 
-export type Style = keyof typeof styles;
+export type Style = keyof typeof textStyles;

@@ -1,4 +1,4 @@
-/** Text of a block as a terminal shows it: plain, in at most one tone. */
+/** Text of a block for a terminal: plain, in at most one tone. */
 import { type Inline, writeInline } from './inline.ts';
 import type { Style } from './styles.ts';
 import { type Span, span, type Tone } from './terminal-text.ts';
@@ -15,8 +15,8 @@ const tones: Readonly<Partial<Record<Style, Tone>>> = {
   doubt: 'doubt',
 };
 
-/** In the first tone that is named. */
-export function inlineSpan(content: Inline): Span {
+/** The first tone in the content applies to all of it. */
+export function toSpan(content: Inline): Span {
   let tone: Tone | undefined;
   const text = writeInline(content, 'console', {
     text: (plain) => plain,
@@ -24,7 +24,7 @@ export function inlineSpan(content: Inline): Span {
       tone ??= toneOf(verdict);
       return mark;
     },
-    share: (share) => share.text,
+    proportion: ({ text }) => text,
     styled: ({ style }, inner) => {
       tone ??= tones[style];
       return style === 'aside' ? ` (${inner})` : style === 'note' ? ` ${inner}` : inner;

@@ -1,17 +1,12 @@
-/** Text for a terminal: columns that line up, lines that never pass the width, colour only when asked. */
+/** Text for a terminal: aligned columns, lines no longer than the width, optional colour. */
 import { oneLine } from './format.ts';
 
 export type Tone = 'good' | 'bad' | 'doubt' | 'strong' | 'faint';
 
-const CODES: Readonly<Record<Tone, string>> = {
-  good: '32',
-  bad: '31',
-  doubt: '33',
-  strong: '1',
-  faint: '2',
-};
+/** Adds the escape codes of a tone. */
+export type ColorText = (text: string, tone: Tone) => string;
 
-/** A piece of a line; width counts its text, never its colour. */
+/** A piece of a line. Escape codes of its tone do not count as width. */
 export interface Span {
   readonly text: string;
   readonly tone?: Tone;
@@ -22,15 +17,15 @@ export function span(text: string, tone?: Tone): Span {
   return tone === undefined ? { text: clean } : { text: clean, tone };
 }
 
-/** Columns a terminal gives to the text. Wide: CJK, Hangul, full-width forms, emoji. */
+/** Columns that the text takes in a terminal; CJK, Hangul, full-width forms and emoji take two. */
 export function displayWidth(text: string): number {
   let width = 0;
   for (const char of text) width += charWidth(char);
   return width;
 }
 
-/** Cut to the width, with `…` for what is missing. */
-export function cut(text: string, width: number): string {
+/** At most `width` columns; `…` marks what was cut. */
+export function truncate(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let kept = '';
   let used = 0;
@@ -42,8 +37,11 @@ export function cut(text: string, width: number): string {
   return width < 1 ? '' : `${kept}…`;
 }
 
-/** Broken at spaces, and inside a word only when it is longer than a line. */
-export function wrap(text: string, width: number): string[] {
+/**
+ * Breaks text at spaces; always at least one line. A word longer than a line is broken too, or with `keepWords` keeps a
+ * line of its own, so that a path or a command can be copied.
+ */
+export function wrap(text: string, width: number, { keepWords = false } = {}): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of oneLine(text).split(' ')) {
@@ -53,8 +51,8 @@ export function wrap(text: string, width: number): string[] {
       continue;
     }
     if (line !== '') lines.push(line);
-    line = '';
-    for (const char of word) {
+    line = keepWords ? word : '';
+    for (const char of keepWords ? '' : word) {
       if (displayWidth(line + char) > width) {
         lines.push(line);
         line = '';
@@ -65,36 +63,84 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/** Rows of cells as lines; every column as wide as its widest cell, two spaces between. */
-export function columns(rows: readonly (readonly Span[])[]): Span[][] {
+type Alignment = 'left' | 'right';
+
+/** Every column as wide as its widest cell, with two spaces between columns; left-aligned by default. */
+export function alignColumns(
+  rows: readonly (readonly Span[])[],
+  alignments: readonly (Alignment | undefined)[] = [],
+): Span[][] {
   const count = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: count }, (_, index) =>
     Math.max(0, ...rows.map((row) => displayWidth(row[index]?.text ?? ''))),
   );
   return rows.map((row) =>
     row.flatMap((cell, index) => {
-      const gap = widths[index]! - displayWidth(cell.text) + 2;
-      return index === row.length - 1 ? [cell] : [cell, { text: ' '.repeat(gap) }];
+      const padding = ' '.repeat(widths[index]! - displayWidth(cell.text));
+      const isLast = index === row.length - 1;
+      if (alignments[index] === 'right')
+        return [{ text: padding }, cell, ...(isLast ? [] : [{ text: '  ' }])];
+      return isLast ? [cell] : [cell, { text: `${padding}  ` }];
     }),
   );
 }
 
-export function paint(
+export interface TextColumn {
+  readonly title: string;
+  readonly align?: Alignment;
+}
+
+/** A plain table. The last column is wrapped at the width, unless it is right-aligned. */
+export function formatTextTable(
+  columns: readonly TextColumn[],
+  rows: readonly (readonly string[])[],
+  width: number,
+): string {
+  const last = columns.length - 1;
+  const all = [columns.map(({ title }) => title), ...rows];
+  const indent = columns
+    .slice(0, last)
+    .map((_, index) => Math.max(...all.map((row) => displayWidth(row[index] ?? ''))) + 2)
+    .reduce((sum, columnWidth) => sum + columnWidth, 0);
+  const isWrapped = columns[last]?.align !== 'right';
+  const lines = all.flatMap((row) => {
+    const texts = isWrapped
+      ? wrap(row[last] ?? '', Math.max(20, width - indent), { keepWords: true })
+      : [row[last] ?? ''];
+    return texts.map((text, index) => [
+      ...columns.slice(0, last).map((_, at) => ({ text: index === 0 ? (row[at] ?? '') : '' })),
+      { text },
+    ]);
+  });
+  return alignColumns(
+    lines,
+    columns.map(({ align }) => align),
+  )
+    .map(
+      (line) =>
+        `${line
+          .map(({ text }) => text)
+          .join('')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** One line, cut at the width. */
+export function renderLine(
   spans: readonly Span[],
-  { color, width }: { color: boolean; width: number },
+  { colorText, width }: { colorText: ColorText | null; width: number },
 ): string {
   let left = width;
   let line = '';
   for (const { text, tone } of spans) {
-    const shown = cut(text, left);
+    const shown = truncate(text, left);
     left -= displayWidth(shown);
     line +=
-      color && tone !== undefined && shown !== ''
-        ? `\u001b[${CODES[tone]}m${shown}\u001b[0m`
-        : shown;
+      colorText !== null && tone !== undefined && shown !== '' ? colorText(shown, tone) : shown;
     if (shown !== text) break;
   }
-  return color ? line : line.trimEnd();
+  return colorText === null ? line.trimEnd() : line;
 }
 
 function charWidth(char: string): number {

@@ -1,7 +1,4 @@
-/**
- * The sentences all formats share, so that the same fact reads the same in a terminal, a pull request, a CI
- * page and the report.
- */
+/** The sentences that all formats share. */
 import type {
   ArmResult,
   DocumentedFigure,
@@ -14,23 +11,24 @@ import type {
   Verdict,
 } from '../sim/result.ts';
 import {
-  bytesText,
-  countText,
-  durationText,
-  instantText,
-  measureText,
-  percentText,
-  rateText,
-  ratioText,
-  timesText,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatInstant,
+  formatMeasure,
+  formatPercent,
+  formatRate,
+  formatRatio,
+  formatTimes,
 } from './format.ts';
-import { type ItemKind, isExcused, type NamedArm } from './rows.ts';
+import { type ItemKind, isExpectedFailure, type NamedArm } from './rows.ts';
 
 export function verdictMark(verdict: Verdict): string {
   return verdict === 'pass' ? '✓' : verdict === 'fail' ? '✗' : '?';
 }
 
-export function exitText(exitCode: number): string {
+/** The codes are those of src/sim/pure/exit-code.ts, which a report may not import. */
+export function formatExitCode(exitCode: number): string {
   const meaning: Readonly<Record<number, string>> = {
     0: 'pass',
     97: 'verdict unknown',
@@ -51,53 +49,49 @@ export function toneOf(verdict: Verdict): 'good' | 'bad' | 'doubt' {
   return verdict === 'pass' ? 'good' : verdict === 'fail' ? 'bad' : 'doubt';
 }
 
-/** A failure that was expected is not alarming: it is not painted red. */
+/** An expected failure is not shown in red. */
 export function itemTone(
   result: Result,
   named: NamedArm,
   item: { readonly kind: ItemKind; readonly id: string; readonly verdict: Verdict },
 ): 'good' | 'bad' | 'doubt' {
-  return isExcused(result, named, item) ? 'doubt' : toneOf(item.verdict);
+  return isExpectedFailure(result, named, item) ? 'doubt' : toneOf(item.verdict);
 }
 
-/** What the scenario promised of the arm, and whether it came true. */
-export function expectationText(arm: ArmResult): string {
-  const promised = `expected to ${arm.expected === 'unknown' ? 'be undecided' : arm.expected}`;
-  if (arm.verdict === arm.expected)
-    return `${promised}: it did`.replace('undecided: it did', 'undecided: it was');
-  switch (arm.verdict) {
-    case 'pass':
-      return `${promised}, but it passed`;
-    case 'fail':
-      return `${promised}, but it failed`;
-    case 'unknown':
-      return `${promised}, but the run does not tell`;
-    default:
-      return arm.verdict satisfies never;
-  }
+/** `failed`: the `failed` list of the result. It may name an arm that failed, as it should, but for other reasons. */
+export function formatExpectation({ name, arm }: NamedArm, failed: readonly string[]): string {
+  const { verdict, expected } = arm;
+  if (verdict !== expected)
+    return `${verdictPast(verdict)}, but was expected to ${expected === 'unknown' ? 'be undecided' : expected}`;
+  const isUnexpected = failed.some((id) => id.startsWith(`${name}.`));
+  return `${verdictPast(verdict)}, ${isUnexpected ? 'but not as expected' : 'as expected'}`;
 }
 
-export function errorText(arm: ArmResult): string {
+function verdictPast(verdict: Verdict): string {
+  return verdict === 'pass' ? 'passed' : verdict === 'fail' ? 'failed' : 'undecided';
+}
+
+export function formatErrors(arm: ArmResult): string {
   const { ok, fail, unknown } = arm.outcomes;
   const total = ok + fail + unknown;
   if (total === 0) return 'no data';
   const errors = fail + unknown;
   return errors === 0
-    ? `0 of ${countText(total)}`
-    : `${countText(errors)} of ${countText(total)} (${ratioText(errors / total)})`;
+    ? `0 of ${formatCount(total)}`
+    : `${formatCount(errors)} of ${formatCount(total)} (${formatRatio(errors / total)})`;
 }
 
 /** The measured value in the unit of its SLO. */
-export function measured(slo: SloResult): string {
-  return measureText(slo.measured, slo.unit);
+export function formatMeasured(slo: SloResult): string {
+  return formatMeasure(slo.measured, slo.unit);
 }
 
 /** `measured 3.9 s, limit 500 ms, n = 560`. */
-export function sloText(slo: SloResult): string {
+export function formatSlo(slo: SloResult): string {
   const parts = [
-    `measured ${measured(slo)}`,
-    `limit ${measureText(slo.limit, slo.unit)}`,
-    `n = ${countText(slo.samples)}`,
+    `measured ${formatMeasured(slo)}`,
+    `limit ${formatMeasure(slo.limit, slo.unit)}`,
+    `n = ${formatCount(slo.samples)}`,
   ];
   return slo.reason === undefined ? parts.join(', ') : `${parts.join(', ')}; ${slo.reason}`;
 }
@@ -106,52 +100,62 @@ export function faultVerdict(fault: FaultSummary): Verdict {
   return fault.outcome === 'healed' ? 'pass' : 'unknown';
 }
 
-/** `detected after 1.2 s, back in tolerance not shown before the next fault 1.3 s later, drained never`. */
-export function recoveryText(recovery: RecoveryResult): string {
+/** `detected after 1.2 s, back in tolerance not shown before the next fault 1.3 s later, never drained`. */
+export function formatRecovery(recovery: RecoveryResult): string {
   const { detectUs, recoverUs, drainUs, watchedUs = null } = recovery;
-  const missing = isOvertaken(recovery)
-    ? `not shown before the next fault ${durationText(watchedUs)} later`
-    : 'never';
-  const after = (us: number | null, otherwise: string) =>
-    us === null ? otherwise : us <= 0 ? 'at once' : `after ${durationText(us)}`;
-  return `detected ${after(detectUs, 'never')}, back in tolerance ${after(recoverUs, missing)}, drained ${after(drainUs, missing)}`;
+  const notShown = isEndedByNextFault(recovery)
+    ? `not shown before the next fault ${formatDuration(watchedUs)} later`
+    : null;
+  const describe = (what: string, us: number | null, missing: string | null) => {
+    if (us !== null) return `${what} ${us <= 0 ? 'at once' : `after ${formatDuration(us)}`}`;
+    return missing === null ? `never ${what}` : `${what} ${missing}`;
+  };
+  return [
+    describe('detected', detectUs, null),
+    describe('back in tolerance', recoverUs, notShown),
+    describe('drained', drainUs, notShown),
+  ].join(', ');
 }
 
-/** The next fault ended the watch: what had not come by then may have been about to. */
-export function isOvertaken({ next }: RecoveryResult): boolean {
+/** The next fault ended the observation, so a recovery that is missing may only have been late. */
+export function isEndedByNextFault({ next }: RecoveryResult): boolean {
   return next !== undefined;
 }
 
 /** `after 4 of 4 healed, slowest back in tolerance after 1.1 s (redis-partition)`. */
-export function faultsText({ name, arm }: NamedArm): string {
+export function formatFaults({ name, arm }: NamedArm): string {
   const healed = arm.faults.filter(({ outcome }) => outcome === 'healed').length;
   const open = arm.recovery.filter(({ recoverUs }) => recoverUs === null);
-  const never = open.filter((one) => !isOvertaken(one)).map(({ fault }) => fault);
-  const overtaken = open.length - never.length;
-  const told = [
+  const never = open.filter((recovery) => !isEndedByNextFault(recovery)).map(({ fault }) => fault);
+  const notShown = open.length - never.length;
+  const parts = [
     `${name} ${healed} of ${arm.faults.length} healed`,
-    ...(never.length > 0 ? [`never back in tolerance after ${together(never)}`] : slowestText(arm)),
-    ...(overtaken > 0
-      ? [`recovery of ${countText(overtaken)} not shown before the next fault`]
+    ...(never.length > 0
+      ? [`never back in tolerance after ${formatFaultNames(never)}`]
+      : formatSlowest(arm)),
+    ...(notShown > 0
+      ? [`recovery of ${formatCount(notShown)} not shown before the next fault`]
       : []),
   ];
-  return told.join(', ');
+  return parts.join(', ');
 }
 
-function slowestText({ recovery }: ArmResult): string[] {
+function formatSlowest({ recovery }: ArmResult): string[] {
   const [slowest] = recovery
     .filter(({ recoverUs }) => recoverUs !== null)
     .sort((a, b) => b.recoverUs! - a.recoverUs!);
   if (slowest === undefined) return [];
   if (slowest.recoverUs! > 0)
     return [
-      `slowest back in tolerance after ${durationText(slowest.recoverUs)} (${slowest.fault})`,
+      `slowest back in tolerance after ${formatDuration(slowest.recoverUs)} (${slowest.fault})`,
     ];
-  return [recovery.some(isOvertaken) ? 'back in tolerance at once' : 'never out of tolerance'];
+  return [
+    recovery.some(isEndedByNextFault) ? 'back in tolerance at once' : 'never out of tolerance',
+  ];
 }
 
-/** `redis-partition, 3 gateway-kill`: those that differ in their number alone are told as one. */
-export function together(faults: readonly string[]): string {
+/** `redis-partition, 3 gateway-kill`: the faults of a family are counted. */
+export function formatFaultNames(faults: readonly string[]): string {
   const times = new Map<string, number>();
   for (const fault of faults) {
     const family = fault.replace(/#\d+$/, '');
@@ -161,34 +165,37 @@ export function together(faults: readonly string[]): string {
   return texts.join(', ');
 }
 
-/** Requests a client sent for one operation: `1.02 requests each`; nothing when it never had to retry. */
-export function attemptsText({ attemptsPerOperation }: NonNullable<PhaseSummary['load']>): string {
+/** Requests for one operation: `1.02 requests each`; empty without retries. */
+export function formatAttempts({
+  attemptsPerOperation,
+}: NonNullable<PhaseSummary['load']>): string {
   if (attemptsPerOperation <= 1) return '';
   const each = attemptsPerOperation.toFixed(attemptsPerOperation < 1.01 ? 3 : 2);
   return `${each === '1.000' ? '1.001' : each} requests each`;
 }
 
-export function figureText(figure: DocumentedFigure, value: number | null): string {
-  return figure.unit === 'us' ? durationText(value) : percentText(value);
+export function formatFigure(figure: DocumentedFigure, value: number | null): string {
+  return figure.unit === 'us' ? formatDuration(value) : formatPercent(value);
 }
 
-export function bandText(figure: DocumentedFigure): string {
-  return `${figureText(figure, figure.low)} to ${figureText(figure, figure.high)}`;
+export function formatBand(figure: DocumentedFigure): string {
+  return `${formatFigure(figure, figure.low)} to ${formatFigure(figure, figure.high)}`;
 }
 
 /** `after holds 2,600/s, 276 times before; breaks at 4,160/s`. */
-export function capacityText({ name, arm }: NamedArm): string | null {
+export function formatCapacity({ name, arm }: NamedArm): string | null {
   const { capacity } = arm;
   if (capacity === null) return null;
-  const times = capacity.timesBefore === null ? '' : `, ${timesText(capacity.timesBefore)} before`;
+  const times =
+    capacity.timesBefore === null ? '' : `, ${formatTimes(capacity.timesBefore)} before`;
   const held =
     capacity.holdsPerSecond === null
       ? `${name} held no step`
-      : `${name} holds ${rateText(capacity.holdsPerSecond)}${times}`;
+      : `${name} holds ${formatRate(capacity.holdsPerSecond)}${times}`;
   const broke =
     capacity.breaksPerSecond === null
       ? 'the search ended before it broke'
-      : `breaks at ${rateText(capacity.breaksPerSecond)}`;
+      : `breaks at ${formatRate(capacity.breaksPerSecond)}`;
   return `${held}; ${broke}`;
 }
 
@@ -196,53 +203,57 @@ export function validityMark(check: ValidityCheck): string {
   return check.ok ? '✓' : check.severity === 'warn' ? '!' : '?';
 }
 
-export function noiseText(arm: ArmResult): string {
+export function formatNoise(arm: ArmResult): string {
   const ratio = arm.noise.halfMeanRatio;
   return ratio === null
     ? 'not measured'
     : `mean of the second half is ${ratio.toFixed(2)} of the first`;
 }
 
-/** The words a reader may not know, for every format that has room. */
-export function definitions(arms: readonly NamedArm[]): [term: string, meaning: string][] {
+/** The glossary of the report. */
+export function glossaryOf(arms: readonly NamedArm[]): [term: string, meaning: string][] {
   const hasFaults = arms.some(({ arm }) => arm.faults.length > 0);
-  return Object.entries(hasFaults ? { ...words, ...faultWords } : words);
+  return Object.entries(hasFaults ? { ...words, ...describeFault } : words);
 }
 
 const words = {
   'response time':
     'from the instant the operation was scheduled to its whole answer; waiting counts.',
-  'service time': 'from the actual send; what a tool that forgets waiting would print.',
+  'service time':
+    'from the actual send to the whole answer; it leaves out the wait before the send.',
   'send lag': 'how late the load generator sent; above its limit the run proves nothing.',
   p99: '99 of 100 operations were at most this slow. Shown from 299 samples on; p99.9 from 2,995.',
   'judged phase': 'the part of a run that enters SLOs and tables; the rest is shown only.',
   unknown:
-    'the run does not tell: too few samples, a late generator, or no incident to compare with.',
+    'the run proves nothing: too few samples, a late generator, or no documented failure to compare with.',
   'noise floor': 'how far two halves of the same arm differ; a smaller difference means nothing.',
 };
 
-const faultWords = {
+const describeFault = {
   detected:
-    'from a fault to the burn-rate alert of an SLO, computed on the recorded series; never: no alert was due before the next fault.',
+    'from a fault to the burn-rate alert of an SLO, computed from the recorded series; never: no alert fired before the next fault.',
   'back in tolerance':
-    'from a fault to the instant since which its indicator stayed within its limit; never: not in this run. A fault is watched until the next one begins; what was not shown by then is not known.',
+    'from a fault to the instant from which its indicator stayed within its limit; never: not in this run. A fault is observed until the next one begins; a recovery after that is not known.',
   drained: 'from the end of a fault until no more operations were in flight than before it.',
 };
 
 export function environmentRows(result: Result): [label: string, text: string][] {
   const { environment: env } = result;
   return [
-    ['machine', `${env.cpuModel}, ${countText(env.cores)} cores, ${bytesText(env.memoryBytes)}`],
+    [
+      'machine',
+      `${env.cpuModel}, ${formatCount(env.cores)} cores, ${formatBytes(env.memoryBytes)}`,
+    ],
     ['system', env.platform],
     ['software', [`Node ${env.node}`, ...new Set(Object.values(env.versions))].join(', ')],
     ['platform-sim', env.commit === null ? env.version : `${env.version} at ${env.commit}`],
     ['processes pinned', env.pinned ? 'yes' : 'no'],
     ['load before the run', env.loadAverage.toFixed(2)],
-    ['timer jitter p99', durationText(env.timerJitterP99Us)],
-    ['fsync p50', durationText(env.fsyncP50Us)],
+    ['timer jitter p99', formatDuration(env.timerJitterP99Us)],
+    ['fsync p50', formatDuration(env.fsyncP50Us)],
     ['seed', String(result.seed)],
-    ['started', instantText(result.startedAt)],
-    ['took', durationText(result.durationMs * 1_000)],
+    ['started', formatInstant(result.startedAt)],
+    ['took', formatDuration(result.durationMs * 1_000)],
     ['run', result.runId],
   ];
 }

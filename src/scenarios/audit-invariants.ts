@@ -1,41 +1,41 @@
-/** Invariants about the audit log, in the platform's own shapes: they turn responses into what a checker reads. */
+/** Invariants about the audit log: they map the platform's operations and facts to the checkers' input. */
 
 import { checkAudit } from '../checkers/audit/check-audit.ts';
-import { checkAtomic } from '../checkers/audit/check-audit-atomic.ts';
-import { checkChain } from '../checkers/audit/check-audit-chain.ts';
+import { checkAuditAtomic } from '../checkers/audit/check-audit-atomic.ts';
+import { checkAuditChain } from '../checkers/audit/check-audit-chain.ts';
 import { checkAuditOrder } from '../checkers/audit/check-audit-order.ts';
 import {
   checkRecentView,
   type ViewItem,
   type ViewRead,
 } from '../checkers/audit/check-recent-view.ts';
-import type { EffectRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { faultWindows } from '../sim/pure/fault-windows.ts';
+import type { FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+import { faultWindows } from '../sim/pure/faults/fault-windows.ts';
 import type { Invariant } from '../sim/scenario.ts';
 
 /** Default page size of GET /activity (services/audit/routes.ts). */
 const ACTIVITY_PAGE = 20;
 
-export interface AuditedLoad {
-  /** What the log calls each operation; one that is not named may be anything. */
+export interface AuditExpectations {
+  /** The logged action of each operation; an operation not named here may have any. */
   readonly actions?: Readonly<Record<string, string>>;
-  /** Denials that must have been answered before the log can be said to know them. */
+  /** With fewer answered denials, the verdict is unknown. */
   readonly denials?: number;
-  /** Kinds of faults that take PostgreSQL away: while it is, an event may wait in a local log. */
-  readonly away?: readonly string[];
+  /** Families of faults that stop PostgreSQL: meanwhile an event may wait in a local log. */
+  readonly outageFaults?: readonly string[];
 }
 
-/** The action that makes a project: what an effect `project` is the change of. */
+/** The action whose change is recorded as the fact `project`. */
 const CREATES_PROJECT = 'project.create';
 
-export function auditOnce({ actions = {}, denials = 0 }: AuditedLoad = {}): Invariant {
+export function auditOnce({ actions = {}, denials = 0 }: AuditExpectations = {}): Invariant {
   return {
     id: 'audit-once',
     statement: 'every answered action of a known user is on record exactly once, as what it was',
     check: (history) =>
       checkAudit({
         operations: operationsOf(history),
-        rows: effectsOf(history, 'audit'),
+        rows: factsOf(history, 'audit'),
         windows: faultWindows(history),
         actionOf: ({ name }) => actions[name],
         mustHaveSeen: { denials },
@@ -47,15 +47,15 @@ export const auditAtomic: Invariant = {
   id: 'audit-atomic',
   statement: 'a project is there if and only if its creation is on record, whatever was answered',
   check: (history) =>
-    checkAtomic({
-      changes: effectsOf(history, 'project'),
-      records: effectsOf(history, 'audit').filter(
+    checkAuditAtomic({
+      changes: factsOf(history, 'project'),
+      records: factsOf(history, 'audit').filter(
         ({ facts }) => facts?.action === CREATES_PROJECT && facts.outcome === 'success',
       ),
     }),
 };
 
-export function auditOrder({ away = [] }: AuditedLoad = {}): Invariant {
+export function auditOrder({ outageFaults = [] }: AuditExpectations = {}): Invariant {
   return {
     id: 'audit-order',
     statement:
@@ -63,8 +63,8 @@ export function auditOrder({ away = [] }: AuditedLoad = {}): Invariant {
     check: (history) =>
       checkAuditOrder({
         operations: operationsOf(history),
-        rows: effectsOf(history, 'audit'),
-        away: faultWindows(history).filter(({ family }) => away.includes(family)),
+        rows: factsOf(history, 'audit'),
+        outages: faultWindows(history).filter(({ family }) => outageFaults.includes(family)),
       }),
   };
 }
@@ -73,9 +73,9 @@ export const auditChain: Invariant = {
   id: 'audit-chain',
   statement: 'the chain over the log verifies, holds every row without a gap, and is checkpointed',
   check: (history) =>
-    checkChain({
-      rows: effectsOf(history, 'audit'),
-      verifications: effectsOf(history, 'audit-chain'),
+    checkAuditChain({
+      rows: factsOf(history, 'audit'),
+      verifications: factsOf(history, 'audit-chain'),
     }),
 };
 
@@ -93,9 +93,9 @@ export function activityCorrect({ operation, stalenessMs }: ActivityOptions): In
     check(history) {
       const operations = operationsOf(history);
       return checkRecentView({
-        reads: operations.filter((record) => record.name === operation).flatMap(readOf),
+        reads: operations.filter((record) => record.name === operation).flatMap(parseActivityRead),
         operations,
-        effects: effectsOf(history, 'audit'),
+        facts: factsOf(history, 'audit'),
         stalenessUs: stalenessMs * 1_000,
       });
     },
@@ -106,7 +106,7 @@ function operationsOf(history: readonly HistoryRecord[]): OperationRecord[] {
   return history.filter((record) => record.kind === 'op');
 }
 
-function effectsOf(history: readonly HistoryRecord[], name: string): EffectRecord[] {
+function factsOf(history: readonly HistoryRecord[], name: string): FactRecord[] {
   return history
     .filter((record) => record.kind === 'effect')
     .filter((record) => record.name === name);
@@ -121,8 +121,8 @@ interface ActivityBody {
   }[];
 }
 
-/** An answered read as a view; a body that is not an activity page is a violation, so it becomes a foreign item. */
-function readOf(operation: OperationRecord): ViewRead[] {
+/** A body that is not an activity page is a violation, so it is returned as another user's item. */
+function parseActivityRead(operation: OperationRecord): ViewRead[] {
   if (operation.outcome !== 'ok') return [];
   try {
     const { items } = JSON.parse(operation.body ?? '') as ActivityBody;
@@ -131,7 +131,7 @@ function readOf(operation: OperationRecord): ViewRead[] {
         id: String(id),
         user: String(userId),
         requestId,
-        occurredAtUs: microsOf(occurredAt),
+        occurredAtUs: parseMicros(occurredAt),
       }),
     );
     return [{ operation, items: view, pageSize: ACTIVITY_PAGE }];
@@ -141,8 +141,8 @@ function readOf(operation: OperationRecord): ViewRead[] {
   }
 }
 
-/** ISO time with up to six decimals to Unix microseconds; Date alone would cut to milliseconds. */
-export function microsOf(iso: string): number {
+/** ISO time with up to six decimals to Unix microseconds; Date alone truncates to milliseconds. */
+export function parseMicros(iso: string): number {
   const fraction = /\.(\d{1,6})/.exec(iso)?.[1] ?? '';
   const seconds = Math.floor(Date.parse(iso) / 1_000);
   return seconds * 1_000_000 + Number(fraction.padEnd(6, '0') || 0);

@@ -1,10 +1,10 @@
 /**
- * What the platform's answers say about limits, read: the evidence of a decision (`x-limit-decision`, for whoever
- * judges it) and the fields for clients (`RateLimit`, `RateLimit-Policy`, `Retry-After`).
+ * Parses the response headers about limits: the evidence of a decision (`x-limit-decision`, for the checkers) and the
+ * fields for clients (`RateLimit`, `RateLimit-Policy`, `Retry-After`).
  */
 import type { OperationRecord } from '../sim/history.ts';
 
-/** Templates that want evidence capture these. */
+/** Response headers that limited operations capture. */
 export const limitHeaders = [
   'x-limit-decision',
   'ratelimit',
@@ -19,14 +19,14 @@ export interface LimitEvidence {
   readonly admitted: boolean;
   readonly mode: 'store' | 'share' | 'closed';
   /** Policies that refused it. */
-  readonly by: readonly string[];
+  readonly refusedBy: readonly string[];
 }
 
 const shape =
   /^at=(\d{1,16});took=(\d{1,12});admitted=([01]);mode=(store|share|closed);by=([\w,-]*)$/;
 
-/** Null when the answer carried none. Evidence that cannot be read is an error of the platform, not of the run. */
-export function evidenceOf({ headers, requestId }: OperationRecord): LimitEvidence | null {
+/** Null when the response has none. Unreadable evidence is a bug in the platform, so it throws. */
+export function parseEvidence({ headers, requestId }: OperationRecord): LimitEvidence | null {
   const text = headers?.['x-limit-decision'];
   if (text === undefined) return null;
   const found = shape.exec(text);
@@ -36,7 +36,7 @@ export function evidenceOf({ headers, requestId }: OperationRecord): LimitEviden
     tookUs: Number(found[2]),
     admitted: found[3] === '1',
     mode: found[4] as LimitEvidence['mode'],
-    by: found[5]!.split(',').filter((policy) => policy !== ''),
+    refusedBy: found[5]!.split(',').filter((policy) => policy !== ''),
   };
 }
 
@@ -48,11 +48,14 @@ export interface LimitField {
 }
 
 /** Each item of `RateLimit`, with the quota its policy names. */
-export function limitFieldsOf({ headers }: OperationRecord): LimitField[] {
+export function parseLimitFields({ headers }: OperationRecord): LimitField[] {
   const quotas = new Map(
-    itemsOf(headers?.['ratelimit-policy']).map(({ policy, values }) => [policy, values.get('q')]),
+    parseItems(headers?.['ratelimit-policy']).map(({ policy, values }) => [
+      policy,
+      values.get('q'),
+    ]),
   );
-  return itemsOf(headers?.ratelimit).flatMap(({ policy, values }) => {
+  return parseItems(headers?.ratelimit).flatMap(({ policy, values }) => {
     const remaining = values.get('r');
     if (remaining === undefined) return [];
     const limit = quotas.get(policy) ?? null;
@@ -60,8 +63,8 @@ export function limitFieldsOf({ headers }: OperationRecord): LimitField[] {
   });
 }
 
-/** A structured field's list of strings with integer parameters; what is not one is left out. */
-function itemsOf(field = ''): { policy: string; values: Map<string, number> }[] {
+/** Parses a structured field's list of strings with integer parameters; other items are skipped. */
+function parseItems(field = ''): { policy: string; values: Map<string, number> }[] {
   return [...field.matchAll(/"([^"]+)"((?:\s*;\s*[a-z]+=[^;,]+)*)/g)].map((item) => ({
     policy: item[1]!,
     values: new Map(

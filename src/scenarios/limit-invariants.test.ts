@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FaultRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { operation } from '../sim/pure/fixtures.ts';
+import { operation } from '../sim/pure/fixtures/records.ts';
 import {
   degradedBounded,
   noFalseRefusals,
@@ -11,16 +11,14 @@ import {
 const [LIMIT, WINDOW_MS, EPOCH_US] = [5, 100, 1_795_254_360_000_000];
 const given = { limit: LIMIT, windowMs: WINDOW_MS, subjectOf: ({ user }: OperationRecord) => user };
 
-/** One decided in the middle of its way, on the limiter's clock. */
+/** A request decided on the limiter's clock halfway between sending and answer. */
 function decided(id: number, sentUs: number, admitted: boolean, by = admitted ? '' : 'user') {
   const text = `at=${EPOCH_US + sentUs + 500};took=90;admitted=${admitted ? 1 : 0};mode=store;by=${by}`;
   return operation(id, {
-    ...{
-      scheduledUs: sentUs,
-      sentUs,
-      doneUs: sentUs + 1_000,
-      headers: { 'x-limit-decision': text },
-    },
+    scheduledUs: sentUs,
+    sentUs,
+    doneUs: sentUs + 1_000,
+    headers: { 'x-limit-decision': text },
     ...(admitted ? {} : { outcome: 'fail' as const, status: 429 }),
   });
 }
@@ -28,7 +26,7 @@ const many = (count: number, admitted: boolean, fromUs: number, id = fromUs) =>
   Array.from({ length: count }, (_, index) =>
     decided(id + index, fromUs + index * 2_000, admitted),
   );
-/** Five, one refused, five more when the first have left. */
+/** Five admitted, one refused, five more when the first have left the window. */
 const sound = [...many(5, true, 0), ...many(1, false, 20_000), ...many(5, true, 101_000)];
 
 describe('windowExact and noFalseRefusals', () => {
@@ -45,7 +43,7 @@ describe('windowExact and noFalseRefusals', () => {
     expect(windowExact({ ...given, operations: ['other'] }).check(sixth).verdict).toBe('unknown');
   });
 
-  it('do not believe a limiter whose clock is wrong', () => {
+  it('catch a limiter whose clock is wrong', () => {
     const skewed = [...sound, ...many(5, true, 40_000)].map((one, index) => ({
       ...one,
       headers: {
@@ -64,8 +62,8 @@ describe('windowExact and noFalseRefusals', () => {
     expect(noFalseRefusals({ ...given, policy: 'user' }).check(byOthers).violations).toBe(0);
   });
 
-  it('let what is given back excuse refusals only while it is held', () => {
-    const refunds = { ...given, refunded: ({ id }: OperationRecord) => id === 4 };
+  it('let refunded units explain refusals only while they are held', () => {
+    const refunds = { ...given, isRefunded: ({ id }: OperationRecord) => id === 4 };
     const four = [...many(4, true, 0, 0), decided(4, 9_000, true), decided(5, 9_200, false)];
     expect(noFalseRefusals(refunds).check(four).violations).toBe(0);
     expect(noFalseRefusals(refunds).check([...four, decided(6, 60_000, false)]).violations).toBe(1);
@@ -74,7 +72,10 @@ describe('windowExact and noFalseRefusals', () => {
 
 describe('degradedBounded', () => {
   const fault = (event: FaultRecord['event'], atUs: number): FaultRecord => ({
-    ...{ kind: 'fault', name: 'redis-killed', event, atUs },
+    kind: 'fault',
+    name: 'redis-killed',
+    event,
+    atUs,
   });
   const outage = [
     fault('apply', 1_000_000),
@@ -88,7 +89,10 @@ describe('degradedBounded', () => {
     fields: Partial<OperationRecord> = {},
   ) =>
     operation(id, {
-      ...{ scheduledUs: sentUs, sentUs, doneUs: sentUs + 400, target: 'gateway.1' },
+      scheduledUs: sentUs,
+      sentUs,
+      doneUs: sentUs + 400,
+      target: 'gateway.1',
       headers: {
         'x-limit-decision': `at=${EPOCH_US + sentUs};took=40;admitted=1;mode=${mode};by=`,
       },
@@ -96,8 +100,12 @@ describe('degradedBounded', () => {
     });
   const check = (records: readonly HistoryRecord[]) =>
     degradedBounded({
-      ...{ ...given, operations: ['read'], faults: ['redis-killed'], targets: ['gateway.1'] },
-      ...{ credentials: ['login'], backWithinMs: 500 },
+      ...given,
+      operations: ['read'],
+      faults: ['redis-killed'],
+      targets: ['gateway.1'],
+      credentials: ['login'],
+      maxRecoveryMs: 500,
     }).check(records);
   const login = answer(50, 1_200_000, 'closed', { name: 'login', status: 503, outcome: 'fail' });
   const passing = [...outage, answer(1, 1_100_000, 'share'), login, answer(3, 2_600_000, 'store')];
@@ -107,14 +115,14 @@ describe('degradedBounded', () => {
     expect(check(passing.slice(3)).reason).toBe('the store was never away');
   });
 
-  it('catches a login, also by evidence of nothing', () => {
+  it('catches an admitted login, even if the evidence says closed', () => {
     const { status: _, ...rest } = login;
     expect(
       check([...passing, { ...rest, status: 200, outcome: 'ok', requestId: 'ok' }]).verdict,
     ).toBe('fail');
   });
 
-  it('catches what never came back to the store', () => {
+  it('catches a process that does not use the store again', () => {
     expect(check([...passing, answer(9, 2_700_000, 'share')]).verdict).toBe('fail');
   });
 });

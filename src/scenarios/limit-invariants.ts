@@ -1,6 +1,6 @@
 /**
- * Invariants about limits, in the platform's own shapes. Factories that take plain numbers: windows are data, so
- * that the same scenario runs with 60 s and with 2 s.
+ * Invariants about limits: they map the platform's operations to the checkers' input. Windows are parameters, so that
+ * the same scenario runs with 60 s and with 2 s.
  */
 
 import { checkDegraded } from '../checkers/limits/check-degraded.ts';
@@ -11,20 +11,20 @@ import { refusalsAreDue, windowIsExact } from '../checkers/limits/window-verdict
 import type { HistoryRecord } from '../sim/history.ts';
 import type { Invariant } from '../sim/scenario.ts';
 import {
-  type Judged,
-  judgedOf,
-  type Limited,
-  limitEventsOf,
+  type LimitedOperations,
+  type LimitedRequest,
+  selectLimitedRequests,
+  toLimitEvents,
   withoutEvidence,
 } from './limit-events.ts';
-import { limitFieldsOf } from './limit-evidence.ts';
+import { parseLimitFields } from './limit-evidence.ts';
 
-export interface LimitedWindow extends Limited {
+export interface LimitedWindow extends LimitedOperations {
   readonly id?: string;
   /** Units in any window. */
   readonly limit: number | ((subject: string) => number);
   readonly windowMs: number;
-  /** Only refusals by this policy are refusals of this limit; default by any. */
+  /** Only refusals by this policy count as refusals of this limit; default: any policy. */
   readonly policy?: string;
 }
 
@@ -35,7 +35,7 @@ export function windowExact(given: LimitedWindow): Invariant {
   return {
     id: given.id ?? 'window-exact',
     statement: `never more than ${limitText(given)} admitted in any ${given.windowMs} ms`,
-    check: (history) => exactIn(judgedOf(history, given), given),
+    check: (history) => judgeWindow(selectLimitedRequests(history, given), given),
   };
 }
 
@@ -43,19 +43,20 @@ export function noFalseRefusals(given: LimitedWindow): Invariant {
   return {
     id: given.id ?? 'no-false-refusals',
     statement: 'nothing is refused that would have fitted its limit',
-    check: (history) => refusalsAreDue(findingsOf(judgedOf(history, given), given)),
+    check: (history) =>
+      refusalsAreDue(windowFindingsOf(selectLimitedRequests(history, given), given)),
   };
 }
 
-/** What a stolen key gets through: bounded by the key's own limit, whoever uses it and how. */
+/** Requests with a stolen key are bounded by the key's own limit, whatever names they use. */
 export function stolenKeyBounded(given: LimitedWindow): Invariant {
   return {
     id: given.id ?? 'stolen-key-bounded',
     statement: `a stolen key gets at most ${limitText(given)} through in any ${given.windowMs} ms`,
     check(history) {
-      const judged = judgedOf(history, given);
-      const answer = exactIn(judged, given);
-      const units = eventsOf(judged, given)
+      const requests = selectLimitedRequests(history, given);
+      const answer = judgeWindow(requests, given);
+      const units = limitEventsOf(requests, given)
         .filter(({ kind }) => kind === 'admitted')
         .reduce((sum, { weight }) => sum + weight, 0);
       return {
@@ -70,7 +71,7 @@ export function stolenKeyBounded(given: LimitedWindow): Invariant {
 }
 
 export function retryAfterHonest(
-  given: Limited & {
+  given: LimitedOperations & {
     readonly id?: string;
     readonly herd?: { readonly size: number; readonly ticks: number };
     readonly obeyed: number;
@@ -81,7 +82,7 @@ export function retryAfterHonest(
     statement: 'a client that waits as told is never refused, and no field promises what is not so',
     check: (history) =>
       checkRetryAfter({
-        answers: judgedOf(history, given).map(answerOf),
+        answers: selectLimitedRequests(history, given).map(toLimitedAnswer),
         ...(given.herd === undefined ? {} : { herd: given.herd }),
         mustHaveSeen: { obeyed: given.obeyed },
       }),
@@ -89,77 +90,79 @@ export function retryAfterHonest(
 }
 
 export interface DegradedRules extends LimitedWindow {
-  /** Names of the faults that take the store away. */
+  /** Names of the faults that stop the store. */
   readonly faults: readonly string[];
-  /** Processes of the service by name. */
+  /** Names of the service's processes. */
   readonly targets: readonly string[];
-  /** Operations that guard credentials. They need no subject: they may be no part of the limit. */
+  /** Operations that verify credentials. They need no subject, because the limit need not count them. */
   readonly credentials: readonly string[];
   readonly factor?: number;
-  readonly tookLimitMs?: number;
-  readonly backWithinMs: number;
+  readonly maxDecisionMs?: number;
+  readonly maxRecoveryMs: number;
 }
 
 export function degradedBounded(given: DegradedRules): Invariant {
   const factor = given.factor ?? 1.1;
-  const tookLimitMs = given.tookLimitMs ?? 50;
+  const maxDecisionMs = given.maxDecisionMs ?? 50;
   return {
     id: given.id ?? 'degraded-bounded',
     statement:
       `without the store at most ${factor} times the limit is admitted, ` +
-      `decided within ${tookLimitMs} ms, and no credentials are taken`,
+      `decided within ${maxDecisionMs} ms, and no credentials are taken`,
     check(history) {
-      const open = judgedOf(history, given);
-      const guards = judgedOf(history, {
+      const limitedRequests = selectLimitedRequests(history, given);
+      const credentialRequests = selectLimitedRequests(history, {
         operations: given.credentials,
         subjectOf: ({ requestId }) => `credentials ${requestId}`,
       });
       return checkDegraded({
         decisions: [
-          ...open.map((one) => degradedOf(one, false)),
-          ...guards.map((one) => degradedOf(one, true)),
+          ...limitedRequests.map((one) => toDegradedDecision(one, false)),
+          ...credentialRequests.map((one) => toDegradedDecision(one, true)),
         ],
-        outages: outagesIn(history, given.faults),
+        outages: findOutages(history, given.faults),
         targets: given.targets,
         limitOf: (subject) => (subject.startsWith('credentials ') ? 1 : limitOf(given)(subject)),
         windowUs: given.windowMs * 1_000,
-        factor,
-        tookLimitUs: tookLimitMs * 1_000,
-        backWithinUs: given.backWithinMs * 1_000,
+        maxFactor: factor,
+        maxDecisionUs: maxDecisionMs * 1_000,
+        maxRecoveryUs: given.maxRecoveryMs * 1_000,
       });
     },
   };
 }
 
-export interface FairAgents {
+export interface FairShareRules {
   readonly id?: string;
   readonly operations?: readonly string[];
-  /** Who asked, and as what; null: nobody who shares the key. */
-  agentOf(operation: Judged['operation']): Pick<AgentRequest, 'agent' | 'role'> | null;
-  weightOf?(operation: Judged['operation']): number;
+  /** The agent and its role; null if the operation does not use the shared key. */
+  agentOf(operation: LimitedRequest['operation']): Pick<AgentRequest, 'agent' | 'role'> | null;
+  weightOf?(operation: LimitedRequest['operation']): number;
   readonly limit: number;
   readonly windowMs: number;
   readonly jain?: number;
   readonly used?: number;
-  /** In even parts of the limit: all who show no enrolment share one place. */
+  /** In equal parts of the limit: all requests without an enrolled agent share one part. */
   readonly invented?: number;
   readonly mustHaveSeen: { readonly honest: number; readonly saturatedWindows: number };
 }
 
-export function agentsFair(given: FairAgents): Invariant {
+export function agentsFair(given: FairShareRules): Invariant {
   const { jain = 0.95, used = 0.95, invented = 1.1 } = given;
   return {
     id: given.id ?? 'agents-fair',
     statement: `agents of one key get even parts of it (Jain ${jain}), ${used * 100} % of it is used, and made up names gain nothing`,
     check(history) {
-      const judged = judgedOf(history, {
+      const requests = selectLimitedRequests(history, {
         ...given,
         subjectOf: (operation) => given.agentOf(operation)?.agent,
       });
       return checkFairShare({
-        requests: judged.map(({ operation, evidence, weight }) => ({
+        requests: requests.map(({ operation, evidence, weight }) => ({
           ...given.agentOf(operation)!,
-          ...{ requestId: operation.requestId, atUs: operation.doneUs, weight },
+          requestId: operation.requestId,
+          atUs: operation.doneUs,
+          weight,
           admitted: evidence?.admitted ?? operation.outcome === 'ok',
         })),
         limit: given.limit,
@@ -171,52 +174,67 @@ export function agentsFair(given: FairAgents): Invariant {
   };
 }
 
-function eventsOf(judged: readonly Judged[], { policy, windowMs }: LimitedWindow): LimitEvent[] {
-  return limitEventsOf(judged, { policy, windowUs: windowMs * 1_000 });
+function limitEventsOf(
+  requests: readonly LimitedRequest[],
+  { policy, windowMs }: LimitedWindow,
+): LimitEvent[] {
+  return toLimitEvents(requests, { policy, windowUs: windowMs * 1_000 });
 }
 
-function findingsOf(judged: readonly Judged[], given: LimitedWindow) {
+function windowFindingsOf(requests: readonly LimitedRequest[], given: LimitedWindow) {
   const windowUs = given.windowMs * 1_000;
-  return checkWindow({ events: eventsOf(judged, given), limitOf: limitOf(given), windowUs });
+  return checkWindow({ events: limitEventsOf(requests, given), limitOf: limitOf(given), windowUs });
 }
 
-/** By the limiter's clock, and once more by the client's: a limiter that errs about the time errs in its evidence too. */
-function exactIn(judged: readonly Judged[], given: LimitedWindow) {
-  const answer = windowIsExact(findingsOf(judged, given));
+/** On the limiter's clock, and again on the client's: a limiter with a wrong clock has wrong evidence too. */
+function judgeWindow(requests: readonly LimitedRequest[], given: LimitedWindow) {
+  const answer = windowIsExact(windowFindingsOf(requests, given));
   if (answer.violations > 0) return answer;
-  const outside = windowIsExact(findingsOf(withoutEvidence(judged), given));
-  return outside.violations > 0 ? outside : answer;
+  const byClientClock = windowIsExact(windowFindingsOf(withoutEvidence(requests), given));
+  return byClientClock.violations > 0 ? byClientClock : answer;
 }
 
-function answerOf({ operation, evidence, subject, weight }: Judged): LimitedAnswer {
+function toLimitedAnswer({ operation, evidence, subject, weight }: LimitedRequest): LimitedAnswer {
   const { requestId, sentUs, doneUs, status, outcome, headers } = operation;
-  const definite = evidence?.admitted ?? outcome === 'ok';
-  const refused = status === 429;
+  const isAdmitted = evidence?.admitted ?? outcome === 'ok';
+  const isRefused = status === 429;
   return {
-    ...{ requestId, subject, weight, sentUs },
-    // One that never answered may be decided at any time.
+    requestId,
+    subject,
+    weight,
+    sentUs,
+    // Without an answer, the decision may come at any time.
     doneUs: outcome === 'unknown' ? Number.POSITIVE_INFINITY : doneUs,
-    kind: refused ? 'refused' : definite ? 'admitted' : 'possible',
+    kind: isRefused ? 'refused' : isAdmitted ? 'admitted' : 'possible',
     retryAfter: headers?.['retry-after'] ?? null,
-    limits: limitFieldsOf(operation).map((field) => ({
+    limits: parseLimitFields(operation).map((field) => ({
       ...field,
-      refused: refused && (evidence?.by.includes(field.policy) ?? field.remaining === 0),
+      refused: isRefused && (evidence?.refusedBy.includes(field.policy) ?? field.remaining === 0),
     })),
   };
 }
 
-function degradedOf({ operation, evidence, subject, weight }: Judged, credential: boolean) {
+function toDegradedDecision(
+  { operation, evidence, subject, weight }: LimitedRequest,
+  isCredential: boolean,
+) {
   const { requestId, sentUs, doneUs, outcome, target = '' } = operation;
   return {
-    ...{ requestId, subject, target, sentUs, doneUs, weight, credential },
-    admitted: credential ? outcome === 'ok' : (evidence?.admitted ?? outcome === 'ok'),
+    requestId,
+    subject,
+    target,
+    sentUs,
+    doneUs,
+    weight,
+    credential: isCredential,
+    admitted: isCredential ? outcome === 'ok' : (evidence?.admitted ?? outcome === 'ok'),
     mode: evidence?.mode ?? null,
     tookUs: evidence?.tookUs ?? null,
   };
 }
 
-/** From the moment a fault is applied until its undo is proven; one that never ended ends nowhere. */
-function outagesIn(history: readonly HistoryRecord[], names: readonly string[]) {
+/** From the instant a fault is applied until its undo is proven; without a proven undo, without end. */
+function findOutages(history: readonly HistoryRecord[], names: readonly string[]) {
   const outages: { startUs: number; endUs: number }[] = [];
   const open = new Map<string, number>();
   for (const record of history) {

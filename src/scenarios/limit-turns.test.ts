@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { designs } from '../services/lineage.ts';
 import { LOAD_KINDS, operationsOf } from '../sim/load-kinds.ts';
-import { armOf } from '../sim/plan.ts';
-import { durationMs } from '../sim/pure/arrivals.ts';
-import type { MixWorkload } from '../sim/pure/workload.ts';
-import { resolve } from '../sim/resolve.ts';
+import { armOf } from '../sim/plan/plan.ts';
+import { resolve } from '../sim/plan/resolve.ts';
+import { durationMs } from '../sim/pure/load/arrivals.ts';
+import type { MixWorkload } from '../sim/pure/load/workload.ts';
 import type { Arm } from '../sim/scenario.ts';
 import { viewOf, withoutDesign } from './fixtures/platform-parts.ts';
 import { turn2 } from './turn2.ts';
@@ -14,7 +14,7 @@ describe.each([turn2, turn5])('$id', (scenario) => {
   const planOf = (quick: boolean) => resolve(scenario, { quick, seed: 1 });
   const plans = [planOf(false), planOf(true)];
 
-  it('takes every arm through the same testbed, but for the design', () => {
+  it('gives every arm the same testbed and phases except the design', () => {
     for (const { arms } of plans) {
       const bare = ({ topology }: Arm) => withoutDesign(topology);
       const [first, ...rest] = arms;
@@ -25,7 +25,7 @@ describe.each([turn2, turn5])('$id', (scenario) => {
     }
   });
 
-  it('plays mixes that are in order, of streams that end together', () => {
+  it('has only valid mixes, whose streams end together', () => {
     for (const plan of plans) {
       for (const { load } of armOf(plan, 'after').phases) {
         expect(LOAD_KINDS.of(load.kind).problems(load)).toEqual([]);
@@ -35,16 +35,16 @@ describe.each([turn2, turn5])('$id', (scenario) => {
     }
   });
 
-  it('acts as accounts of groups that there are', () => {
+  it('uses only account groups that exist', () => {
     const [arm] = planOf(true).arms;
     const { phases } = arm!;
     const { accounts } = viewOf(arm!);
     const groups = (accounts.params!.groups as { name: string }[]).map(({ name }) => name);
-    const asked = operationsOf(phases).map(({ group }) => group);
-    expect(groups).toEqual(expect.arrayContaining([...new Set(asked)]));
+    const usedGroups = operationsOf(phases).map(({ group }) => group);
+    expect(groups).toEqual(expect.arrayContaining([...new Set(usedGroups)]));
   });
 
-  it('checks the same under --quick, in shorter windows, and says so', () => {
+  it('checks the same invariants under --quick, in shorter windows, and says so', () => {
     const ids = (quick: boolean) => planOf(quick).invariants.map(({ id }) => id);
     expect(ids(true)).toEqual(ids(false));
     const windowOf = (quick: boolean) =>
@@ -66,13 +66,13 @@ describe('turn2', () => {
     return stream.stages[0]!.ratePerSecond;
   };
 
-  it('is a scraper at fifty times the rate of a person, and people far below the limit', () => {
-    const people = rate('baseline', 'list projects') / 40;
-    expect(people * 60).toBeLessThan(100 / 2);
-    expect(rate('bots', 'scrape') / 3 / people).toBe(50);
+  it('has scrapers at fifty times the rate of honest users, who stay far below the limit', () => {
+    const honestRate = rate('baseline', 'list projects') / 40;
+    expect(honestRate * 60).toBeLessThan(100 / 2);
+    expect(rate('bots', 'scrape') / 3 / honestRate).toBe(50);
   });
 
-  it('asks for twice the limit within a window, at once each time', () => {
+  it('sends the whole limit in each burst, twice within a window', () => {
     const mix = phases.find(({ name }) => name === 'bots')!.load as MixWorkload;
     const bursts = mix.streams.filter(({ arrivals }) => arrivals === 'bursts');
     const perBurst = bursts.reduce(
@@ -83,7 +83,7 @@ describe('turn2', () => {
     expect(bursts[0]!.burstEveryMs!).toBeLessThan(60_000);
   });
 
-  it('has one true window of a minute under the bots, and kills Redis under them', () => {
+  it('runs bots for longer than one window of a minute, and kills Redis', () => {
     const lengthOf = (name: string) => {
       const { streams } = phases.find((phase) => phase.name === name)!.load as MixWorkload;
       return durationMs(streams[0]!);

@@ -1,6 +1,6 @@
 /**
- * The platform as a scenario runs it: one PostgreSQL with the gateway's tables, one Redis, and gateways of one design
- * that the load is sent to.
+ * The platform's topology in a scenario: one PostgreSQL with the gateway's tables, one Redis, and gateways of one
+ * design, which receive the load.
  */
 import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { Phase } from '../sim/scenario.ts';
@@ -9,30 +9,30 @@ import type { EdgeSpec, Params, TargetOf, Topology } from '../sim/topology.ts';
 export type PlatformNode = 'postgres' | 'redis' | 'gateway';
 export type PlatformTopology = Topology<PlatformNode>;
 type PlatformTarget = TargetOf<PlatformTopology>;
-/** Their faults name nodes, processes and edges that the platform has; another name does not compile. */
+/** A fault on a node, process or edge that the platform does not have is a type error. */
 export type PlatformPhase = Phase<PlatformTarget>;
 export type PlatformFault = PlannedFault<PlatformTarget>;
 
 export interface PlatformParts {
   readonly design: string;
-  /** Without `rows`, a history of nothing. */
+  /** `rows`: audit events in the seeded history, default 0. */
   readonly template: Params;
   /** postgresql.conf settings. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Beside the design, and nobody but whom these name. */
+  /** Parameters of the accounts job, which also gets the design. */
   readonly accounts: Params;
-  /** Beside the design. */
+  /** Parameters of the gateways, which also get the design. */
   readonly gateway?: Params;
   readonly gateways: number;
-  /** Of the job that reads what the platform recorded. */
+  /** Parameters of the job that reads what the platform recorded. */
   readonly facts?: Params;
-  /** Edges of the gateways that carry a fault in this scenario. */
+  /** The gateways' edges that a fault of this scenario targets. */
   readonly proxied?: readonly ('gateway->redis' | 'gateway->postgres')[];
 }
 
 export function platformTopology(parts: PlatformParts): PlatformTopology {
   const { design, template, accounts, gateway, gateways, proxied = [], facts = {} } = parts;
-  const store = (to: 'postgres' | 'redis', as: string): EdgeSpec<PlatformNode> => ({
+  const storeEdge = (to: 'postgres' | 'redis', as: string): EdgeSpec<PlatformNode> => ({
     from: 'gateway',
     to,
     as,
@@ -62,8 +62,8 @@ export function platformTopology(parts: PlatformParts): PlatformTopology {
     },
     edges: [
       { from: 'client', to: 'gateway' },
-      store('redis', 'redis'),
-      store('postgres', 'database'),
+      storeEdge('redis', 'redis'),
+      storeEdge('postgres', 'database'),
     ],
     jobs: [
       {
@@ -76,7 +76,7 @@ export function platformTopology(parts: PlatformParts): PlatformTopology {
       {
         name: 'facts',
         role: 'facts',
-        module: 'services/jobs/effects.js',
+        module: 'services/jobs/facts.js',
         params: facts,
         uses: { database: 'postgres', redis: 'redis' },
       },

@@ -1,7 +1,7 @@
 /**
- * No usable token at rest: after logins, checks, renewals and logouts on real gateway processes (dist/) that log all
- * they can, every token that was handed out is looked for in Redis (each key's DUMP and a whole RDB), in a COPY of
- * each table of PostgreSQL and in the logs. A token planted in each of them is found, in every form.
+ * No usable token at rest: after logins, checks, renewals and logouts on real gateway processes (dist/) at log level
+ * trace, every issued token is searched in Redis (each key's DUMP and a whole RDB), in a COPY of each table of
+ * PostgreSQL and in the logs. A token planted in each of them is found, in every form.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { appendFile, readFile, rm } from 'node:fs/promises';
@@ -17,9 +17,9 @@ import type { Database } from '../services/ports.ts';
 import { makeToken } from '../services/sessions/token.ts';
 import { makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../sim/effects/testbed/testbed.ts';
-import { armOf } from '../sim/plan.ts';
-import type { Account } from '../sim/pure/workload.ts';
-import { resolve } from '../sim/resolve.ts';
+import { armOf } from '../sim/plan/plan.ts';
+import { resolve } from '../sim/plan/resolve.ts';
+import type { Account } from '../sim/pure/load/workload.ts';
 import { changedPlatform } from './fixtures/platform-parts.ts';
 import { formsOf, scan } from './kill-matrix/fixtures/secret-scan.ts';
 import { turn1 } from './turn1.ts';
@@ -34,7 +34,11 @@ let redis: Redis;
 beforeAll(async () => {
   scratch = await makeScratch();
   testbed = await startTestbed({
-    ...{ runId: 'canaries', seed: 7, cores: null, env: scratch.env, onNote: () => {} },
+    runId: 'canaries',
+    seed: 7,
+    cores: null,
+    env: scratch.env,
+    onNote: () => {},
     logFolder: scratch.logFolder,
     topology: changedPlatform(topology, {
       instances: 2,
@@ -56,33 +60,33 @@ afterAll(async () => {
 const secretOf = (token: string) => token.split('.')[2]!;
 const cookie = (token: string) => ({ cookie: `__Host-session=${token}` });
 
-/** Everything that is done with a token, well and badly. Gives all tokens. */
+/** Uses tokens in valid and invalid requests; returns all tokens. */
 async function useThePlatform(): Promise<readonly string[]> {
   const [a, b] = testbed.targets.map(({ url }) => client(url)) as [Send, Send];
   const accounts = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as Account[];
   const tokens = accounts.map(({ headers }) => headers.authorization!.slice('Bearer '.length));
-  const begun = ({ status, body }: Reply) => {
+  const expectToken = ({ status, body }: Reply) => {
     expect(status).toBe(200);
     tokens.push(body.token);
     return body.token as string;
   };
   const { email, password } = accounts[0]!.vars;
   const body = { email, password };
-  const first = begun(await a('POST', '/login', { body }));
-  const second = begun(await b('POST', '/login', { body, headers: cookie(first) }));
+  const first = expectToken(await a('POST', '/login', { body }));
+  const second = expectToken(await b('POST', '/login', { body, headers: cookie(first) }));
   for (const token of tokens) {
     for (const send of [a, b, a]) await send('GET', '/session', { headers: bearer(token) });
     await b('GET', '/session', { headers: cookie(token) });
   }
   for (const token of tokens.slice(0, 6))
-    begun(await a('POST', '/session/renew', { headers: bearer(token) }));
+    expectToken(await a('POST', '/session/renew', { headers: bearer(token) }));
   for (const token of tokens.slice(6, 12)) {
     expect((await b('POST', '/logout', { headers: bearer(token) })).status).toBe(204);
     expect((await a('GET', '/session', { headers: bearer(token) })).status).toBe(401);
   }
   const change = { currentPassword: password, newPassword: 'another long password' };
-  begun(await a('POST', '/password', { body: change, headers: bearer(second) }));
-  // What goes wrong is what gets logged.
+  expectToken(await a('POST', '/password', { body: change, headers: bearer(second) }));
+  // Errors are logged, so malformed tokens are sent too.
   const live = tokens.at(-1)!;
   for (const bad of [`${live}x`, live.slice(0, -1), live.toUpperCase(), `${live},${live}`])
     await a('GET', '/session', { headers: bearer(bad) });
@@ -116,7 +120,7 @@ async function rdb(): Promise<Buffer> {
 
 async function everythingAtRest(): Promise<Map<string, Buffer>> {
   const sources = new Map<string, Buffer>();
-  // Compressed strings would hide what is looked for.
+  // Compression would hide the searched strings.
   await redis.config('SET', 'rdbcompression', 'no');
   const keys = await redis.keys('*');
   const dumps = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { designs } from '../services/lineage.ts';
-import { edgeName } from '../sim/fault-target.ts';
 import { LOAD_KINDS, operationsOf } from '../sim/load-kinds.ts';
-import { armOf, type Plan } from '../sim/plan.ts';
-import { openSchedule } from '../sim/pure/schedule.ts';
-import { resolve } from '../sim/resolve.ts';
+import { edgeName } from '../sim/plan/fault-target.ts';
+import { armOf, type Plan } from '../sim/plan/plan.ts';
+import { resolve } from '../sim/plan/resolve.ts';
+import { openSchedule } from '../sim/pure/load/schedule.ts';
 import type { Arm } from '../sim/scenario.ts';
 import { viewOf, withoutDesign } from './fixtures/platform-parts.ts';
 import { turn1 } from './turn1.ts';
@@ -17,7 +17,7 @@ const phase = (plan: Plan, name: string) => phasesOf(plan).find((one) => one.nam
 const names = (plan: Plan) => phasesOf(plan).map(({ name }) => name);
 
 describe('turn1', () => {
-  it('takes every arm through the same testbed, but for the design', () => {
+  it('gives every arm the same testbed and phases except the design', () => {
     const bare = ({ topology }: Arm) => withoutDesign(topology);
     for (const { arms } of [full, quick]) {
       const [first, ...rest] = arms;
@@ -32,7 +32,7 @@ describe('turn1', () => {
     }
   });
 
-  it('is about ten thousand sessions on four gateways, whose names the invariants know', () => {
+  it('has ten thousand sessions on four gateways', () => {
     const after = armOf(full, 'after');
     expect(viewOf(after).gateway.instances).toBe(4);
     expect(viewOf(after).accounts.params).toMatchObject({ count: 10_000 });
@@ -44,7 +44,7 @@ describe('turn1', () => {
     expect(proxied).toEqual(expect.arrayContaining(['gateway->redis', 'gateway->postgres']));
   });
 
-  it('finds an account for everybody among the seeded people', () => {
+  it('seeds enough users for all accounts', () => {
     for (const arm of [...full.arms, ...quick.arms]) {
       const { accounts, template: step } = viewOf(arm);
       const { count, heavyUsers = 4 } = accounts.params as Record<string, number>;
@@ -53,7 +53,7 @@ describe('turn1', () => {
     }
   });
 
-  it('scales under --quick the times and the sessions, and says so; phases, faults, rates and limits stay', () => {
+  it('scales only durations and sessions under --quick, and says so in the scale note', () => {
     expect(names(quick)).toEqual(names(full));
     expect(phasesOf(quick).map(({ faults }) => faults)).toEqual(
       phasesOf(full).map(({ faults }) => faults),
@@ -71,7 +71,7 @@ describe('turn1', () => {
     expect(baseline(full) / baseline(quick)).toBeCloseTo(divisor, 0);
   });
 
-  it('gives each phase a name of its own, and each fault; what SLOs name is there and judged', () => {
+  it('names phases and faults uniquely; every phase and operation of an SLO exists and is judged', () => {
     expect(new Set(names(full)).size).toBe(phasesOf(full).length);
     const faults = phasesOf(full).flatMap(({ faults: of = [] }) => of.map(({ name }) => name));
     expect(new Set(faults).size).toBe(faults.length);
@@ -96,7 +96,7 @@ describe('turn1', () => {
     expect(phase(full, 'redis-partition').faults![0]!.forMs).toBeUndefined();
   });
 
-  it('storms with twenty times the logins, and changes nothing else', () => {
+  it('multiplies only the logins by twenty in the login storm', () => {
     const weights = (name: string) => {
       const operations = operationsOf([phase(full, name)]);
       return new Map(operations.map((one) => [one.name, one.weight]));
@@ -104,11 +104,11 @@ describe('turn1', () => {
     const [before, storm] = [weights('baseline'), weights('login-storm')];
     expect(storm.get('check')).toBe(before.get('check'));
     expect(storm.get('login')).toBe(20 * before.get('login')!);
-    // What a check costs is counted where nobody hashes a password.
+    // The cost of a check is counted in a phase without password hashing.
     expect([...weights(full.costPhase!).keys()]).toEqual(['check']);
   });
 
-  it('tries everything that ended on every gateway, after the partition and at the end', () => {
+  it('probes every ended session on every gateway, after the partition and at the end', () => {
     for (const name of ['healed-ended', 'final-ended'])
       expect(phase(full, name).load).toMatchObject({
         kind: 'sweep',
@@ -120,7 +120,7 @@ describe('turn1', () => {
     expect(names(full).at(-2)).toBe('final-ended');
   });
 
-  it('is made of workloads that can be played', () => {
+  it('has only valid loads', () => {
     for (const { load } of [...phasesOf(full), ...phasesOf(quick)])
       expect(LOAD_KINDS.of(load.kind).problems(load)).toEqual([]);
   });

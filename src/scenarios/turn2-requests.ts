@@ -1,38 +1,92 @@
-/** Who sends what in turn 2: people, and bots of six kinds. */
-import type { OperationTemplate } from '../sim/pure/workload.ts';
-import { request } from './limit-drill.ts';
+/** The operations of turn 2, of honest users and of six kinds of bots, and the accounts that send them. */
+import type { OperationTemplate } from '../sim/pure/load/workload.ts';
+import { defineOperation } from './limit-scenario-parts.ts';
 
 export const honest: readonly OperationTemplate[] = [
-  request({ name: 'list projects', path: '/projects', weight: 60, group: 'honest' }),
-  request({ name: 'read project', path: '/projects/{project}', weight: 35, group: 'honest' }),
-  request({ name: 'search', path: '/projects/search?q=alpha', weight: 5, group: 'honest' }),
+  defineOperation({ name: 'list projects', path: '/projects', weight: 60, group: 'honest' }),
+  defineOperation({
+    name: 'read project',
+    path: '/projects/{project}',
+    weight: 35,
+    group: 'honest',
+  }),
+  defineOperation({ name: 'search', path: '/projects/search?q=alpha', weight: 5, group: 'honest' }),
 ];
 export const honestNames = honest.map(({ name }) => name);
-export const login = request({
-  ...{ name: 'log in', path: '/login', method: 'POST', group: 'honest', anonymous: true },
+export const login = defineOperation({
+  name: 'log in',
+  path: '/login',
+  method: 'POST',
+  group: 'honest',
+  anonymous: true,
   body: { email: '{email}', password: '{password}' },
   headers: { 'x-forwarded-for': '{address}' },
 });
-export const scrape = request({
-  ...{ name: 'scrape', path: '/projects/search?q=a', group: 'scraper' },
+export const scrape = defineOperation({
+  name: 'scrape',
+  path: '/projects/search?q=a',
+  group: 'scraper',
 });
-export const stuff = request({
-  ...{ name: 'stuff', path: '/login', method: 'POST', group: 'stuffer', anonymous: true },
+export const stuff = defineOperation({
+  name: 'stuff',
+  path: '/login',
+  method: 'POST',
+  group: 'stuffer',
+  anonymous: true,
   body: { email: '{victim}', password: 'guessed {op}' },
-  // What a client writes there itself stands to the left of what the balancer adds.
+  // A forged entry is to the left of the one the load balancer adds.
   headers: { 'x-forwarded-for': '2001:db8:{opHex}::1, {address}' },
 });
-export const manyKeys = request({ name: 'many keys', path: '/projects', group: 'keys' });
-export const roaming = request({ name: 'roaming key', path: '/projects', group: 'roaming' });
-/** One request more than they may, and the patience to wait as long as they are told. */
-export const polite = request({
-  ...{ name: 'polite', path: '/projects', group: 'polite' },
+export const manyKeys = defineOperation({ name: 'many keys', path: '/projects', group: 'keys' });
+export const roaming = defineOperation({
+  name: 'roaming key',
+  path: '/projects',
+  group: 'roaming',
+});
+/** One request more than allowed, retried after the Retry-After that the refusal names. */
+export const polite = defineOperation({
+  name: 'polite',
+  path: '/projects',
+  group: 'polite',
   retry: {
-    ...{ attempts: 2, baseMs: 0, capMs: 0, statuses: [429], elsewhere: false },
+    attempts: 2,
+    baseMs: 0,
+    capMs: 0,
+    statuses: [429],
+    onNextInstance: false,
     obeyRetryAfter: true,
   },
 });
-/** In parts, as far apart as a generator needs to send each on time. */
+/** One burst in four parts, far enough apart for the generator to send each on time. */
 export const bursts = [1, 2, 3, 4].map((part) =>
-  request({ name: `burst ${part}`, path: '/projects', group: 'burst' }),
+  defineOperation({ name: `burst ${part}`, path: '/projects', group: 'burst' }),
 );
+
+/** Numbers of accounts. */
+export const HONEST = 40;
+export const POLITE = 30;
+/** Users with many projects. */
+export const SEARCH_USERS = 4;
+
+export const accountGroups = ({ scrapers, stuffers }: { scrapers: number; stuffers: number }) => [
+  // The first users are those with many projects to scrape.
+  { name: 'scraper', kind: 'sessions', count: scrapers, addresses: scrapers },
+  {
+    name: 'honest',
+    kind: 'sessions',
+    count: HONEST,
+    firstUser: SEARCH_USERS + 1,
+    addresses: HONEST,
+  },
+  { name: 'burst', kind: 'sessions', count: 1, addresses: 1 },
+  { name: 'polite', kind: 'sessions', count: POLITE, limits: { user: 1 } },
+  { name: 'keys', kind: 'keys', count: 1, keysPerUser: 20, addresses: 1 },
+  { name: 'roaming', kind: 'keys', count: 1, keysPerUser: 1, addresses: 30 },
+  {
+    name: 'stuffer',
+    kind: 'sessions',
+    count: HONEST,
+    addresses: stuffers,
+    victims: 'honest',
+  },
+];

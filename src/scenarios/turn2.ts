@@ -2,31 +2,35 @@
  * Turn 2. "We're getting abuse from bots. Add rate limiting: no user should make more than 100 requests per minute.
  * How does it interact with sessions?"
  *
- * Honest people work and log in. Then the bots come: scrapers at fifty times their rate, stuffed logins behind forged
- * forwarding headers, many keys of one user from one address, one key from many addresses, and bursts as large as the
- * limit on both sides of a window's boundary. At last Redis, where the limiter lives, is killed under them.
+ * Honest users work and log in. Then bots are added: scrapers at fifty times an honest user's rate, credential stuffing
+ * with forged forwarding headers, many keys of one user from one address, one key from many addresses, and bursts as
+ * large as the limit on both sides of a window's boundary. Finally Redis, which stores the limits, is killed under them.
  */
 
 import type { OperationRecord } from '../sim/history.ts';
-import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
+import { mixOf, type OpenWorkload } from '../sim/pure/load/workload.ts';
 import type { Declaration, Invariant, Slo } from '../sim/scenario.ts';
 import { defineScenario } from './define.ts';
-import { limitArm, phase, stream, warmUp } from './limit-drill.ts';
 import {
   degradedBounded,
   noFalseRefusals,
   retryAfterHonest,
   windowExact,
 } from './limit-invariants.ts';
+import { defineLimitArm, judgedPhase, openStream, warmUpPhase } from './limit-scenario-parts.ts';
 import type { PlatformFault, PlatformPhase } from './platform-topology.ts';
 import {
+  accountGroups,
   bursts,
+  HONEST,
   honest,
   honestNames,
   login,
   manyKeys,
+  POLITE,
   polite,
   roaming,
+  SEARCH_USERS,
   scrape,
   stuff,
 } from './turn2-requests.ts';
@@ -36,126 +40,123 @@ const GATEWAYS = 4;
 const targets = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
 /** Requests of one user in any window. */
 const LIMIT = 100;
-const HONEST = 40;
-const POLITE = 30;
 const WARM_UP_MS = 3_000;
-/** The rate of a scraper, in honest people. */
+/** A scraper's rate, as a multiple of an honest user's. */
 const SCRAPER_TIMES = 50;
 
 interface Size {
   readonly windowMs: number;
-  /** Requests a second of each honest person, well below the limit. */
+  /** Requests a second of each honest user, well below the limit. */
   readonly honestEach: number;
   readonly scrapers: number;
-  /** Requests a second: all keys of the one user, the one key from everywhere, stuffed logins, honest logins. */
+  /** Requests a second: all keys of the one user, the key used from many addresses, stuffed logins, honest logins. */
   readonly manyKeys: number;
   readonly roaming: number;
   readonly stuffing: number;
   /** Addresses the stuffed logins come from. */
   readonly stuffers: number;
   readonly logins: number;
-  /** For a decision without Redis, after the first. */
-  readonly tookLimitMs: number;
+  /** Limit for a decision without Redis, after the first. */
+  readonly maxDecisionMs: number;
   readonly seconds: Readonly<Record<'baseline' | 'bots' | 'outage' | 'back' | 'liveness', number>>;
 }
 const FULL: Size = {
-  ...{ windowMs: 60_000, honestEach: 0.75, scrapers: 3 },
-  ...{ manyKeys: 20, roaming: 20, stuffing: 40, stuffers: 4, logins: 0.5, tookLimitMs: 50 },
-  // People alone send 30 a second: 3,000 and more tell 0.1 %.
+  windowMs: 60_000,
+  honestEach: 0.75,
+  scrapers: 3,
+  manyKeys: 20,
+  roaming: 20,
+  stuffing: 40,
+  stuffers: 4,
+  logins: 0.5,
+  maxDecisionMs: 50,
+  // Honest users alone send 30 a second; an error rate of 0.1 % needs 3,000 requests.
   seconds: { baseline: 15, bots: 80, outage: 10, back: 60, liveness: 15 },
 };
 const QUICK: Size = {
-  ...{ windowMs: 2_000, honestEach: 1, scrapers: 1 },
-  ...{ manyKeys: 55, roaming: 55, stuffing: 10, stuffers: 1, logins: 1, tookLimitMs: 250 },
+  windowMs: 2_000,
+  honestEach: 1,
+  scrapers: 1,
+  manyKeys: 55,
+  roaming: 55,
+  stuffing: 10,
+  stuffers: 1,
+  logins: 1,
+  maxDecisionMs: 250,
   seconds: { baseline: 3, bots: 8, outage: 3, back: 4, liveness: 2 },
 };
 
 const BURST_PART_MS = 40;
 
-const SEARCH_USERS = 4;
-const bed = ({ windowMs, scrapers, stuffers }: Size) => ({
-  windowMs,
+const testbedOf = (size: Size) => ({
+  windowMs: size.windowMs,
   gateways: GATEWAYS,
   template: {
-    ...{ design: 'turn2.before', users: 400 },
-    ...{ searchUsers: SEARCH_USERS, heavyProjects: 20_000 },
+    design: 'turn2.before',
+    users: 400,
+    searchUsers: SEARCH_USERS,
+    heavyProjects: 20_000,
   },
-  groups: [
-    // The first people are those whose accounts hold much to scrape.
-    { name: 'scraper', kind: 'sessions', count: scrapers, addresses: scrapers },
-    {
-      name: 'honest',
-      kind: 'sessions',
-      count: HONEST,
-      firstUser: SEARCH_USERS + 1,
-      addresses: HONEST,
-    },
-    { name: 'burst', kind: 'sessions', count: 1, addresses: 1 },
-    { name: 'polite', kind: 'sessions', count: POLITE, limits: { user: 1 } },
-    { name: 'keys', kind: 'keys', count: 1, keysPerUser: 20, addresses: 1 },
-    { name: 'roaming', kind: 'keys', count: 1, keysPerUser: 1, addresses: 30 },
-    {
-      name: 'stuffer',
-      kind: 'sessions',
-      count: HONEST,
-      addresses: stuffers,
-      victims: 'honest',
-    },
-  ],
+  groups: accountGroups(size),
 });
 
 function phasesOf(size: Size): readonly PlatformPhase[] {
   const { windowMs, seconds, honestEach, scrapers } = size;
-  const people = (durationMs: number) => [
-    stream(honest, HONEST * honestEach, durationMs),
-    stream([login], size.logins, durationMs),
+  const honestTraffic = (durationMs: number) => [
+    openStream(honest, HONEST * honestEach, durationMs),
+    openStream([login], size.logins, durationMs),
   ];
   const everyMs = 0.75 * windowMs;
-  /** Twice in a window as much as a window may hold: a counter that starts again, or a bucket that fills, lets both through. */
-  const boundary = (durationMs: number): OpenWorkload[] =>
+  /** Twice the limit within one window: a fixed window or a token bucket admits both halves. */
+  const boundaryBursts = (durationMs: number): OpenWorkload[] =>
     bursts.map((part, index) => ({
-      ...stream([part], (LIMIT * 1_000) / bursts.length / everyMs, durationMs, 'bursts'),
-      ...{ burstEveryMs: everyMs, burstOffsetMs: everyMs / 2 + index * BURST_PART_MS },
+      ...openStream([part], (LIMIT * 1_000) / bursts.length / everyMs, durationMs, 'bursts'),
+      burstEveryMs: everyMs,
+      burstOffsetMs: everyMs / 2 + index * BURST_PART_MS,
     }));
-  const twiceEach = (durationMs: number): OpenWorkload => ({
-    ...stream([polite], 2 * POLITE, 1_000, 'constant'),
+  const politeTwice = (durationMs: number): OpenWorkload => ({
+    ...openStream([polite], 2 * POLITE, 1_000, 'constant'),
     stages: [
       { ratePerSecond: 0, durationMs: 2_500 },
       { ratePerSecond: 2 * POLITE, durationMs: 1_000 },
       { ratePerSecond: 0, durationMs: durationMs - 3_500 },
     ],
   });
-  const everybody = (durationMs: number) => [
-    ...people(durationMs),
-    stream([scrape], scrapers * SCRAPER_TIMES * honestEach, durationMs, 'constant'),
-    stream([stuff], size.stuffing, durationMs, 'constant'),
-    stream([manyKeys], size.manyKeys, durationMs, 'constant'),
-    stream([roaming], size.roaming, durationMs, 'constant'),
-    ...boundary(durationMs),
+  const allTraffic = (durationMs: number) => [
+    ...honestTraffic(durationMs),
+    openStream([scrape], scrapers * SCRAPER_TIMES * honestEach, durationMs, 'constant'),
+    openStream([stuff], size.stuffing, durationMs, 'constant'),
+    openStream([manyKeys], size.manyKeys, durationMs, 'constant'),
+    openStream([roaming], size.roaming, durationMs, 'constant'),
+    ...boundaryBursts(durationMs),
   ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
   return [
-    warmUp(mixOf(everybody(WARM_UP_MS))),
-    phase({
-      ...{ name: 'baseline', role: 'baseline', note: 'people alone' },
-      load: mixOf(people(ms('baseline'))),
+    warmUpPhase(mixOf(allTraffic(WARM_UP_MS))),
+    judgedPhase({
+      name: 'baseline',
+      role: 'baseline',
+      note: 'people alone',
+      load: mixOf(honestTraffic(ms('baseline'))),
     }),
-    phase({
-      ...{ name: 'bots', role: 'load', note: 'scrapers, stuffed logins, many keys, bursts' },
-      load: mixOf([...everybody(ms('bots')), twiceEach(ms('bots'))]),
+    judgedPhase({
+      name: 'bots',
+      role: 'load',
+      note: 'scrapers, stuffed logins, many keys, bursts',
+      load: mixOf([...allTraffic(ms('bots')), politeTwice(ms('bots'))]),
     }),
-    phase({
-      ...{
-        name: 'redis-kill',
-        role: 'fault',
-        note: 'kill -9 of Redis under the bots, back empty',
-      },
-      load: mixOf(everybody(ms('outage') + ms('back'))),
+    judgedPhase({
+      name: 'redis-kill',
+      role: 'fault',
+      note: 'kill -9 of Redis under the bots, back empty',
+      load: mixOf(allTraffic(ms('outage') + ms('back'))),
       faults: [redisKill(ms('outage'))],
     }),
-    phase({
-      ...{ name: 'liveness', role: 'liveness', note: 'people alone again' },
-      load: mixOf(people(ms('liveness'))),
+    judgedPhase({
+      name: 'liveness',
+      role: 'liveness',
+      note: 'people alone again',
+      load: mixOf(honestTraffic(ms('liveness'))),
     }),
   ];
 }
@@ -167,37 +168,42 @@ const redisKill = (forMs: number): PlatformFault => ({
   forMs,
 });
 
-const limited = [...honest, scrape, manyKeys, roaming, ...bursts].map(({ name }) => name);
-const units = new Map(
+const limitedOperations = [...honest, scrape, manyKeys, roaming, ...bursts].map(({ name }) => name);
+const unitsByOperation = new Map(
   [...honest, scrape].map(({ name, path }) => [name, path.includes('search') ? 5 : 1]),
 );
 
-function invariantsOf({ windowMs, tookLimitMs }: Size): readonly Invariant[] {
+function invariantsOf({ windowMs, maxDecisionMs }: Size): readonly Invariant[] {
   const perUser = {
-    ...{ operations: limited, limit: LIMIT, windowMs },
+    operations: limitedOperations,
+    limit: LIMIT,
+    windowMs,
     subjectOf: ({ user }: OperationRecord) => user,
   };
   return [
-    // Requests, as the requirement counts them; a search takes more units than one, so the units are fewer still.
+    // Counts requests, as the requirement does. A search costs more than one unit, so the limiter admits fewer.
     windowExact(perUser),
     noFalseRefusals({
-      ...{ ...perUser, policy: 'user' },
-      weightOf: ({ name }) => units.get(name) ?? 1,
+      ...perUser,
+      policy: 'user',
+      weightOf: ({ name }) => unitsByOperation.get(name) ?? 1,
     }),
-    // While the store is there: what it told, the reduced share of an outage need not keep.
+    // Only while the store is up: the reduced share during an outage need not honour an earlier Retry-After.
     retryAfterHonest({
-      operations: [...limited, polite.name],
+      operations: [...limitedOperations, polite.name],
       subjectOf: ({ phase, user }) => (phase === 'bots' ? user : undefined),
-      weightOf: ({ name }) => units.get(name) ?? 1,
+      weightOf: ({ name }) => unitsByOperation.get(name) ?? 1,
       obeyed: 10,
     }),
     degradedBounded({
       ...perUser,
-      ...{ faults: [REDIS_KILL], targets, credentials: [login.name, stuff.name] },
-      // A machine whose cores are full stalls for longer than a decision takes.
-      tookLimitMs,
-      // Until nobody can remember what the old Redis admitted, and a little for the processes to agree.
-      backWithinMs: windowMs + 5_000,
+      faults: [REDIS_KILL],
+      targets,
+      credentials: [login.name, stuff.name],
+      // On a saturated machine a process stalls for longer than a decision takes.
+      maxDecisionMs,
+      // One window, until what the old Redis admitted no longer counts, and 5 s for the processes to agree.
+      maxRecoveryMs: windowMs + 5_000,
     }),
   ];
 }
@@ -214,7 +220,7 @@ const slos: readonly Slo[] = [
   {
     id: 'people-p99',
     objective: 'latency.p99 < 250ms',
-    // Code that has run for seconds only is several times slower, whatever the design.
+    // Code that has run for seconds only is not yet compiled, and several times slower, whatever the design.
     quickObjective: 'latency.p99 < 1s',
     operations: honestNames,
     phases: botPhases,
@@ -235,7 +241,7 @@ const slos: readonly Slo[] = [
   },
 ];
 
-/** How many users, rounds and decisions put the limiters beside each other. */
+/** Size of the comparison of the limiters. */
 const COMPARISON = {
   full: { windowMs: 1_000, users: 10_000, rounds: 7, decisions: 5_000 },
   quick: { windowMs: 1_000, users: 2_000, rounds: 2, decisions: 2_000 },
@@ -245,22 +251,25 @@ function declare(size: Size): Declaration {
   const phases = phasesOf(size);
   return {
     arms: {
-      before: limitArm('turn2.before', bed(size), phases, {
+      before: defineLimitArm('turn2.before', testbedOf(size), phases, {
         expected: 'fail',
         mustFail: ['login-errors', 'window-exact'],
         mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
       }),
-      sample: limitArm('turn2.sample', bed(size), phases, {
+      sample: defineLimitArm('turn2.sample', testbedOf(size), phases, {
         expected: 'fail',
-        // A full bucket and its refill are two limits in one window; logins have no user yet, so nothing limits them.
+        // A full bucket plus its refill is twice the limit in one window; logins have no user yet, so they are unlimited.
         mustFail: ['login-errors', 'window-exact'],
         mayFail: ['people-errors', 'people-p99', 'degraded-bounded'],
       }),
-      after: limitArm('turn2.after', bed(size), phases, { expected: 'pass', mustFail: [] }),
+      after: defineLimitArm('turn2.after', testbedOf(size), phases, {
+        expected: 'pass',
+        mustFail: [],
+      }),
     },
     slos,
     invariants: invariantsOf(size),
-    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
+    tolerance: { slowMs: 200, stableMs: size === QUICK ? 500 : 2_000 },
     // A login takes most of a second on a busy core.
     timeoutMs: 4_000,
     costPhase: 'baseline',

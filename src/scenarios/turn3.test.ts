@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryRecord } from '../sim/history.ts';
 import { operationsOf } from '../sim/load-kinds.ts';
-import { armOf, type Plan } from '../sim/plan.ts';
-import { effectOf, operation } from '../sim/pure/fixtures.ts';
-import { resolve } from '../sim/resolve.ts';
+import { armOf, type Plan } from '../sim/plan/plan.ts';
+import { resolve } from '../sim/plan/resolve.ts';
+import { factOf, operation } from '../sim/pure/fixtures/records.ts';
 import type { Declaration, DeclareOptions } from '../sim/scenario.ts';
 import { auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
@@ -33,7 +33,11 @@ describe('turn 3', () => {
     expect(faultsOf(planOf(false, 1))).toEqual(faultsOf(full));
     const families = new Set(names(planOf(true, 1)).map((name) => name.split('#')[0]));
     expect([...families].sort()).toEqual([
-      ...['backend-kill', 'gateway-kill', 'gateway-term', 'postgres-kill', 'redis-kill'],
+      'backend-kill',
+      'gateway-kill',
+      'gateway-term',
+      'postgres-kill',
+      'redis-kill',
     ]);
   });
 
@@ -45,16 +49,16 @@ describe('turn 3', () => {
     const baseline = phasesOf(quick).find(({ role }) => role === 'baseline')!;
     const rate = operationsOf([baseline]).reduce((sum, { weight }) => sum + weight, 0);
     const processes = viewOf(armOf(quick, 'sample')).gateway.instances!;
-    // As the queue has it: every process looks every 50 ms. Nothing stands there if one has looked since the answer, which
-    // was 3 ms ago, and no event came after that.
-    const [everyMs, answeredMs, stepMs] = [50, 3, 0.01];
-    let nothing = 0;
+    // Every process polls the queue every 50 ms. The queue is empty if one polled since the answer, 3 ms ago, and no
+    // event came after that.
+    const [pollMs, answeredMs, stepMs] = [50, 3, 0.01];
+    let emptyProbability = 0;
     for (let ms = 0; ms < answeredMs; ms += stepMs) {
-      const looked = (processes / everyMs) * (1 - ms / everyMs) ** (processes - 1);
-      nothing += looked * Math.exp((-rate * ms) / 1_000) * stepMs;
+      const polledDensity = (processes / pollMs) * (1 - ms / pollMs) ** (processes - 1);
+      emptyProbability += polledDensity * Math.exp((-rate * ms) / 1_000) * stepMs;
     }
-    expect(nothing).toBeLessThan(0.19);
-    expect(nothing ** kills.length).toBeLessThan(1 / 100_000);
+    expect(emptyProbability).toBeLessThan(0.19);
+    expect(emptyProbability ** kills.length).toBeLessThan(1 / 100_000);
   });
 
   it('says what --quick reduces, and keeps phases, SLOs and faults in step', () => {
@@ -69,7 +73,7 @@ describe('turn 3', () => {
       for (const name of judged) expect(phases(full)).toContain(name);
   });
 
-  it('compares with an arm that it has, and with nothing else at once', () => {
+  it('refuses an SLO that compares with an unknown arm, or with two things at once', () => {
     const without = changed(({ arms: { before: _, ...arms } }) => ({ arms }));
     expect(() => defineScenario(without)).toThrow('added compares with before, which is no arm');
     const twice = changed(({ slos }) => {
@@ -79,7 +83,7 @@ describe('turn 3', () => {
     expect(() => defineScenario(twice)).toThrow('b compares with before and with baseline');
   });
 
-  it('gives the arms the same rows, people and load', () => {
+  it('gives the arms the same rows, users and load', () => {
     const { before, sample, after } = turn3.declare({ quick: false, seed: 1 }).arms;
     const params = (arm: typeof before) => ({
       ...viewOf(arm!).template.params,
@@ -89,16 +93,18 @@ describe('turn 3', () => {
     expect(params(after)).toEqual(params(before));
     expect(viewOf(sample!).postgres).toEqual(viewOf(before!).postgres);
     expect([before!.mustFail, sample!.mustFail, after!.mustFail]).toEqual([
-      ...[['audit-once'], ['audit-once'], []],
+      ['audit-once'],
+      ['audit-once'],
+      [],
     ]);
   });
 });
 
 describe('audit-once', () => {
-  it('knows what each operation is called in the log', () => {
+  it('maps each operation to its logged action', () => {
     const check = operation(1, { name: 'check' });
     const row = (action: string): HistoryRecord =>
-      effectOf(check, { facts: { action, outcome: 'success' } });
+      factOf(check, { facts: { action, outcome: 'success' } });
     const { check: judge } = auditOnce({ actions: { check: 'session.read' } });
     expect(judge([check, row('session.read')]).verdict).toBe('pass');
     expect(judge([check, row('project.read')]).verdict).toBe('fail');

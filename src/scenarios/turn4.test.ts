@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { findDesign } from '../services/lineage.ts';
 import { type Load, needsOwnCore } from '../sim/load-kinds.ts';
 import type { CalibratedUsers } from '../sim/loads/population.ts';
-import { armOf } from '../sim/plan.ts';
-import { effectOf, operation } from '../sim/pure/fixtures.ts';
-import { resolve } from '../sim/resolve.ts';
+import { armOf } from '../sim/plan/plan.ts';
+import { resolve } from '../sim/plan/resolve.ts';
+import { factOf, operation } from '../sim/pure/fixtures/records.ts';
 import type { Arm, Declaration, DeclareOptions, Scenario } from '../sim/scenario.ts';
-import { activityCorrect, microsOf } from './audit-invariants.ts';
+import { activityCorrect, parseMicros } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { viewOf } from './fixtures/platform-parts.ts';
 import { scenarios } from './index.ts';
@@ -25,7 +25,7 @@ const changed = (change: (declared: Declaration) => Partial<Declaration>): Scena
   },
 });
 
-/** Users of the load that is measured. */
+/** The users of the phase `measure`. */
 function usersOf({ phases }: Pick<Arm, 'phases'>): CalibratedUsers {
   const { load } = phases.find(({ name }) => name === 'measure')!;
   if (!('users' in load) || typeof load.users !== 'object') throw new Error('no population');
@@ -44,7 +44,7 @@ describe('turn4', () => {
     const arms = [before, armOf(quick!, 'before')];
     const [fullMs, quickMs] = arms.map((arm) => usersOf(arm).think.meanMs);
     const factor = fullMs! / quickMs!;
-    // Times are whole milliseconds, so a thousandth may be lost to rounding.
+    // Times are rounded to whole milliseconds.
     expect(factor).toBeCloseTo(3, 2);
     const pair = (id: string) =>
       arms.map(({ documented }) => documented.find((figure) => figure.id === id)!.value);
@@ -67,7 +67,7 @@ describe('turn4', () => {
     expect(after.phases[0]!.load).toMatchObject({ kind: 'same-users', of: 'before' });
   });
 
-  it('has the whole chain verified in both arms: history and run', () => {
+  it('verifies the whole chain in both arms: history and run', () => {
     for (const arm of full!.arms) expect(findDesign(arm.design).audit.chain.kind).toBe('sharded');
     expect(full!.invariants.map(({ id }) => id)).toContain('audit-chain');
     const rows = Number(viewOf(before).template.params!.rows);
@@ -76,7 +76,7 @@ describe('turn4', () => {
 });
 
 describe('defineScenario', () => {
-  it('refuses what could only fail later', () => {
+  it('refuses invalid declarations', () => {
     expect(() => defineScenario({ ...turn4, id: 'Turn 4' })).toThrow(/lower-case/);
     const silent = changed(({ arms: { before: failing, after: holding } }) => ({
       arms: {
@@ -100,30 +100,35 @@ function withoutOperations({ phases }: Arm): Arm['phases'] {
 describe('activityCorrect', () => {
   const { check } = activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 });
   const action = operation(1);
-  const row = effectOf(action);
+  const row = factOf(action);
   const page = (items: unknown) =>
     operation(2, {
-      ...{ name: 'recent activity', scheduledUs: 9e6, sentUs: 9e6, doneUs: 9e6 + 900 },
+      name: 'recent activity',
+      scheduledUs: 9e6,
+      sentUs: 9e6,
+      doneUs: 9e6 + 900,
       body: JSON.stringify({ items }),
     });
   const item = {
-    ...{ id: row.id, userId: 'u1', requestId: 'r1' },
+    id: row.id,
+    userId: 'u1',
+    requestId: 'r1',
     occurredAt: new Date(row.occurredAtUs / 1_000).toISOString().replace('Z', '110Z'),
   };
 
   it('reads a page as the platform answers it', () => {
-    expect(microsOf(item.occurredAt)).toBe(row.occurredAtUs);
+    expect(parseMicros(item.occurredAt)).toBe(row.occurredAtUs);
     expect(check([action, row, page([item])]).verdict).toBe('pass');
   });
 
-  it('takes a body that is no page for a violation', () => {
+  it('reports a body that is not an activity page as a violation', () => {
     expect(check([action, row, operation(3, { name: 'recent activity' })]).verdict).toBe('fail');
     expect(check([action, row, page('nothing')]).verdict).toBe('fail');
     expect(check([action, row, page([])]).verdict).toBe('fail');
   });
 });
 
-it('is the only turn whose load is the CPU of PostgreSQL, and so the only one that pins it', () => {
+it('is the only turn with a CPU-controlled load, and so the only one that pins PostgreSQL to a core', () => {
   const pinning = scenarios.filter((scenario) =>
     needsOwnCore(resolve(scenario, { quick: true, seed: 1 }).arms.flatMap(({ phases }) => phases)),
   );

@@ -2,15 +2,15 @@
  * Turn 4. "The system is live": mean response 850 ms (target 200 ms), p99 4.2 s, database CPU 92 %, and
  * `SELECT * FROM audit_logs WHERE user_id = ?` runs on every request to show recent activity.
  *
- * The three documented figures are one saturated server: at 92 % utilisation and a service time near 68 ms a
- * queue's mean is about 850 ms and its p99 about 4 s. So the scenario does not script a slowdown. It gives
- * PostgreSQL one core and a million audit rows, and calibrates a population of users until that core is busy
- * as documented; the latencies then have to follow by themselves.
+ * The three documented figures follow from one saturated server: at 92 % utilisation and a service time near 68 ms, a
+ * queue's mean is about 850 ms and its p99 about 4 s. So the scenario does not script a slowdown. It gives PostgreSQL
+ * one core and a million audit rows, and adjusts the number of users until that core is as busy as documented; the
+ * latencies must then follow.
  */
 import { findDesign } from '../services/lineage.ts';
 import type { CalibratedUsers } from '../sim/loads/population.ts';
-import type { RisingLoad } from '../sim/loads/search-capacity.ts';
-import type { OperationTemplate } from '../sim/pure/workload.ts';
+import type { RateSearch } from '../sim/loads/search-capacity.ts';
+import type { OperationTemplate } from '../sim/pure/load/workload.ts';
 import type { Arm, Declaration, Documented, Phase } from '../sim/scenario.ts';
 import {
   activityCorrect,
@@ -22,24 +22,24 @@ import {
 import { defineScenario } from './define.ts';
 import { type PlatformTopology, platformTopology } from './platform-topology.ts';
 
-/** A few integration accounts own a large share of the history: they bring the documented tail. */
-interface History {
+/** A few integration accounts own a large share of the history: they cause the documented tail. */
+interface AuditHistory {
   readonly rows: number;
   readonly heavyUsers: number;
-  /** Of each of them. */
+  /** Of each heavy user. */
   readonly heavyRows: number;
 }
-const FULL: History = { rows: 1_000_000, heavyUsers: 3, heavyRows: 130_000 };
-/** --quick: every time of the incident divided by this. */
+const FULL: AuditHistory = { rows: 1_000_000, heavyUsers: 3, heavyRows: 130_000 };
+/** --quick divides every duration of the incident by this. */
 const QUICK_DIVISOR = 3;
 /**
- * Not a third of everything: while the gateway unpacks a heavy account's answer PostgreSQL has nothing to do, and in a phase
- * of seconds the users that make up for it carry the mean out of its band (design.md, D-071 and D-073).
+ * The rows are not a third: PostgreSQL idles while the gateway decodes a heavy account's result, and in a phase of
+ * seconds the users added to compensate move the mean out of its band (design.md, D-071 and D-075).
  */
-const QUICK: History = { rows: 280_000, heavyUsers: 2, heavyRows: 32_000 };
+const QUICK: AuditHistory = { rows: 230_000, heavyUsers: 1, heavyRows: 36_000 };
 const USERS = 5_000;
 
-/** What the log calls them. */
+/** The logged action of each operation. */
 const ACTIONS = {
   'list projects': 'project.list',
   'read project': 'project.read',
@@ -49,8 +49,8 @@ const ACTIONS = {
 };
 
 const POSTGRES_SETTINGS = {
-  // The whole table stays in memory: the incident is CPU, not storage. A scan of more than a quarter of the
-  // buffers would go through a small ring and never be cached.
+  // The whole table must stay in memory: the incident is CPU, not storage. PostgreSQL scans a table larger than a
+  // quarter of shared_buffers through a small ring buffer, which never caches it.
   shared_buffers: '1GB',
   max_wal_size: '2GB',
 } as const;
@@ -64,14 +64,14 @@ function topology(design: string, quick: boolean): PlatformTopology {
     template: { design, users: USERS, ...history },
     accounts: { count: USERS, heavyCount: heavyUsers, heavyUsers },
     gateways: 1,
-    // All of it, history and run: about 15 s of a core for a million records.
+    // Verifies all records, of the history and of the run: about 15 s of a core for a million.
     facts: { verifyUpTo: 2 * FULL.rows },
   });
 }
 
 interface Scale {
   readonly users: CalibratedUsers;
-  readonly rising: RisingLoad;
+  readonly rising: RateSearch;
   readonly documented: readonly Documented[];
 }
 
@@ -90,15 +90,15 @@ function scale(quick: boolean): Scale {
       probe: { ratePerSecond: 5 * divisor, durationMs: ms(4_000) },
       minUsers: 10,
       maxUsers: 400,
-      hold: { periodMs: ms(1_200), memoryMs: ms(12_000), gainPerSecond: 0.2 * divisor },
+      control: { periodMs: ms(1_200), timeConstantMs: ms(12_000), gainPerSecond: 0.2 * divisor },
       warmupMs: ms(10_500),
       measureMs: ms(34_000),
-      // Without the queue the same users ask for about 14 a second: long enough for the 299 samples of a p99.
+      // Without the queue the same users send about 14 requests a second: long enough for the 299 samples of a p99.
       sameLoadMs: ms(24_000),
     },
     rising: {
       warmUpMs: ms(4_500),
-      // A tenth of what it holds on two cores: it holds here on a machine at a third of their speed, and disturbed.
+      // A tenth of the capacity on two cores, so that the first step holds on a loaded machine of a third of the speed.
       startPerSecond: quick ? 180 : 220,
       factor: quick ? 1.8 : 1.35,
       maxPerSecond: 8_000,
@@ -153,7 +153,9 @@ const operations: readonly OperationTemplate[] = [
 function declare(quick: boolean): Declaration {
   const { users, rising, documented } = scale(quick);
   const measure: Omit<Phase, 'load'> = {
-    ...{ name: 'measure', role: 'load', judged: true },
+    name: 'measure',
+    role: 'load',
+    judged: true,
     note: 'the documented load',
   };
   const arm = (design: string): Pick<Arm, 'design' | 'description' | 'topology'> => ({
@@ -176,9 +178,11 @@ function declare(quick: boolean): Declaration {
         phases: [
           { ...measure, load: { kind: 'same-users', of: 'before', users, operations } },
           {
-            ...{ name: 'capacity', role: 'load', judged: false },
+            name: 'capacity',
+            role: 'load',
+            judged: false,
             note: 'how much traffic it holds',
-            load: { kind: 'capacity-search', rising, operations },
+            load: { kind: 'capacity-search', search: rising, operations },
           },
         ],
       },
@@ -204,7 +208,7 @@ function declare(quick: boolean): Declaration {
       phase: 'measure',
     },
     scaleNote: quick
-      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the think time and of the phases, and ${QUICK.rows.toLocaleString('en')} audit rows, ${QUICK.heavyUsers} accounts of ${QUICK.heavyRows.toLocaleString('en')} among them; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
+      ? `--quick divides every time of the incident by ${QUICK_DIVISOR}: a third of the think time and of the phases, and ${QUICK.rows.toLocaleString('en')} audit rows, ${QUICK.heavyRows.toLocaleString('en')} of them of one account; the documented mean and p99 are compared at the same scale. SLO limits are not scaled.`
       : '',
   };
 }

@@ -2,78 +2,106 @@
  * Turn 5. "Your rate limiter blocked our CI/CD pipeline. We have 50 build agents that all use the same API key, and
  * they collectively hit the limit." Working as designed, and the design is wrong.
  *
- * Fifty enrolled agents run pipelines in bursts, one of them at fifty times the others' rate. A thief has the bare key
- * and invents a name for each request. Other customers work beside them.
+ * Fifty enrolled agents run pipelines in bursts, one of them at fifty times the others' rate. A thief has the key
+ * without an enrolment and makes up an agent name for each request. Other customers work at the same time.
  */
 import type { OperationRecord } from '../sim/history.ts';
-import { mixOf, type OpenWorkload } from '../sim/pure/workload.ts';
+import { mixOf, type OpenWorkload } from '../sim/pure/load/workload.ts';
 import type { Declaration, Invariant, Slo } from '../sim/scenario.ts';
 import { auditChain, auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
-import { limitArm, phase, request, stream, warmUp } from './limit-drill.ts';
 import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './limit-invariants.ts';
+import {
+  defineLimitArm,
+  defineOperation,
+  judgedPhase,
+  openStream,
+  warmUpPhase,
+} from './limit-scenario-parts.ts';
 import type { PlatformPhase } from './platform-topology.ts';
 
 const GATEWAYS = 2;
 const AGENTS = 50;
 const BUILD = 'build';
 const WARM_UP_MS = 3_000;
-/** Requests that come at once, of one agent after the other. */
+/** Requests in one burst; consecutive requests are of different agents. */
 const BURST = 5;
 const GREEDY_TIMES = 50;
 const TENANTS = 20;
 
 interface Size {
   readonly windowMs: number;
-  /** Of the customer's key, in any window. */
+  /** Limit of the customer's key, in any window. */
   readonly keyLimit: number;
-  /** Requests a second of an agent: less than an even part of the key. */
+  /** Requests a second of an agent: less than an equal part of the key's limit. */
   readonly agentEach: number;
   readonly thief: number;
   readonly tenantEach: number;
   readonly seconds: Readonly<Record<'baseline' | 'pipelines' | 'liveness', number>>;
 }
 const FULL: Size = {
-  ...{ windowMs: 60_000, keyLimit: 1_500, agentEach: 0.42 },
-  ...{ thief: 10, tenantEach: 1 },
-  // The others send 20 a second: 3,000 and more tell 0.1 %.
+  windowMs: 60_000,
+  keyLimit: 1_500,
+  agentEach: 0.42,
+  thief: 10,
+  tenantEach: 1,
+  // Tenants send 20 a second; an error rate of 0.1 % needs 3,000 requests.
   seconds: { baseline: 25, pipelines: 125, liveness: 20 },
 };
 const QUICK: Size = {
-  ...{ windowMs: 4_000, keyLimit: 480, agentEach: 1.8 },
-  ...{ thief: 30, tenantEach: 4 },
+  windowMs: 4_000,
+  keyLimit: 480,
+  agentEach: 1.8,
+  thief: 30,
+  tenantEach: 4,
   seconds: { baseline: 4, pipelines: 10, liveness: 4 },
 };
 
 const PATH = '/projects';
-/** As build tools do: back off for a little, and try again a few times. */
+/** Like build tools: up to five attempts with short backoff. */
 const build = ({ windowMs }: Size) =>
-  request({
-    ...{ name: BUILD, path: PATH, group: 'agents' },
+  defineOperation({
+    name: BUILD,
+    path: PATH,
+    group: 'agents',
     retry: {
-      ...{ attempts: 5, baseMs: windowMs / 20, capMs: windowMs / 4 },
-      ...{ statuses: [429], elsewhere: false },
+      attempts: 5,
+      baseMs: windowMs / 20,
+      capMs: windowMs / 4,
+      statuses: [429],
+      onNextInstance: false,
     },
   });
-const greedy = request({ name: 'greedy build', path: PATH, group: 'greedy' });
-const steal = request({
-  ...{ name: 'stolen key', path: PATH, group: 'thief' },
-  // A name for each request, as if it were somebody else.
+const greedy = defineOperation({ name: 'greedy build', path: PATH, group: 'greedy' });
+const steal = defineOperation({
+  name: 'stolen key',
+  path: PATH,
+  group: 'thief',
+  // A new agent name for each request.
   headers: { 'x-agent': 'build-{op}', 'user-agent': 'agent {op}' },
 });
 const tenant = [
-  request({ name: 'list projects', path: PATH, group: 'tenants', weight: 65 }),
-  request({ name: 'read project', group: 'tenants', weight: 35, path: '/projects/{project}' }),
+  defineOperation({ name: 'list projects', path: PATH, group: 'tenants', weight: 65 }),
+  defineOperation({
+    name: 'read project',
+    group: 'tenants',
+    weight: 35,
+    path: '/projects/{project}',
+  }),
 ];
 const tenantNames = tenant.map(({ name }) => name);
 
-const bed = ({ windowMs, keyLimit }: Size) => ({
+const testbedOf = ({ windowMs, keyLimit }: Size) => ({
   windowMs,
   gateways: GATEWAYS,
   template: { design: 'turn5.before', users: 200 },
   groups: [
     {
-      ...{ name: 'agents', kind: 'agents', count: 1, agents: AGENTS - 1, tier: 'ci' },
+      name: 'agents',
+      kind: 'agents',
+      count: 1,
+      agents: AGENTS - 1,
+      tier: 'ci',
       limits: { key: keyLimit },
     },
     { name: 'greedy', kind: 'agents', keyOf: 'agents', agents: 1 },
@@ -84,30 +112,42 @@ const bed = ({ windowMs, keyLimit }: Size) => ({
 
 function phasesOf(size: Size): readonly PlatformPhase[] {
   const { agentEach, thief, tenantEach, seconds } = size;
-  const others = (durationMs: number) => [stream(tenant, TENANTS * tenantEach, durationMs)];
-  const builds = (durationMs: number): OpenWorkload => ({
-    ...stream([build(size)], (AGENTS - 1) * agentEach, durationMs),
-    ...{ arrivals: 'bursts', burstEveryMs: (BURST * 1_000) / ((AGENTS - 1) * agentEach) },
+  const tenantTraffic = (durationMs: number) => [
+    openStream(tenant, TENANTS * tenantEach, durationMs),
+  ];
+  const buildTraffic = (durationMs: number): OpenWorkload => ({
+    ...openStream([build(size)], (AGENTS - 1) * agentEach, durationMs),
+    arrivals: 'bursts',
+    burstEveryMs: (BURST * 1_000) / ((AGENTS - 1) * agentEach),
   });
-  const ordinary = (durationMs: number) => [...others(durationMs), builds(durationMs)];
-  const abuse = (durationMs: number) => [
-    stream([greedy], GREEDY_TIMES * agentEach, durationMs),
-    stream([steal], thief, durationMs),
+  const ordinaryTraffic = (durationMs: number) => [
+    ...tenantTraffic(durationMs),
+    buildTraffic(durationMs),
+  ];
+  const abuseTraffic = (durationMs: number) => [
+    openStream([greedy], GREEDY_TIMES * agentEach, durationMs),
+    openStream([steal], thief, durationMs),
   ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
   return [
-    warmUp(mixOf([...ordinary(WARM_UP_MS), ...abuse(WARM_UP_MS)])),
-    phase({
-      ...{ name: 'baseline', role: 'baseline', note: 'other customers, and 49 agents at work' },
-      load: mixOf(ordinary(ms('baseline'))),
+    warmUpPhase(mixOf([...ordinaryTraffic(WARM_UP_MS), ...abuseTraffic(WARM_UP_MS)])),
+    judgedPhase({
+      name: 'baseline',
+      role: 'baseline',
+      note: 'other customers, and 49 agents at work',
+      load: mixOf(ordinaryTraffic(ms('baseline'))),
     }),
-    phase({
-      ...{ name: 'pipelines', role: 'load', note: 'with a greedy agent and a thief' },
-      load: mixOf([...ordinary(ms('pipelines')), ...abuse(ms('pipelines'))]),
+    judgedPhase({
+      name: 'pipelines',
+      role: 'load',
+      note: 'with a greedy agent and a thief',
+      load: mixOf([...ordinaryTraffic(ms('pipelines')), ...abuseTraffic(ms('pipelines'))]),
     }),
-    phase({
-      ...{ name: 'liveness', role: 'liveness', note: 'other customers alone' },
-      load: mixOf(others(ms('liveness'))),
+    judgedPhase({
+      name: 'liveness',
+      role: 'liveness',
+      note: 'other customers alone',
+      load: mixOf(tenantTraffic(ms('liveness'))),
     }),
   ];
 }
@@ -124,7 +164,9 @@ function invariantsOf({ windowMs, keyLimit }: Size): readonly Invariant[] {
   return [
     windowExact(key),
     agentsFair({
-      ...{ operations, limit: keyLimit, windowMs },
+      operations,
+      limit: keyLimit,
+      windowMs,
       agentOf: ({ phase, name, subject = '' }) =>
         phase === 'pipelines' ? { agent: subject, role: ROLES.get(name)! } : null,
       mustHaveSeen: { honest: AGENTS - 1, saturatedWindows: 1 },
@@ -132,14 +174,15 @@ function invariantsOf({ windowMs, keyLimit }: Size): readonly Invariant[] {
     stolenKeyBounded({
       ...key,
       operations: [steal.name],
-      // An even part: agents and, once, everybody who shows no enrolment.
+      // An equal part: one for each agent, and one for all requests without an enrolled agent.
       limit: Math.floor(keyLimit / (AGENTS + 1)),
     }),
     retryAfterHonest({
-      ...{ operations: [...operations, ...tenantNames], obeyed: 0 },
+      operations: [...operations, ...tenantNames],
+      obeyed: 0,
       subjectOf: ({ user }: OperationRecord) => user,
     }),
-    // Keys and agents are on record too, as their owner's, and so is every refusal.
+    // Actions of keys and agents are recorded under their owner, and so is every refusal.
     auditOnce({ denials: 10 }),
     auditChain,
   ];
@@ -155,7 +198,7 @@ const slos: readonly Slo[] = [
   {
     id: 'tenants-p99',
     objective: 'latency.p99 <= 1.2x',
-    // Cold code alone moves the p99 of 600 samples further than anything here could.
+    // With 600 samples of code not yet compiled, the p99 varies more than the abuse could change it.
     quickObjective: 'latency.p99 < 500ms',
     operations: tenantNames,
     phases: ['pipelines'],
@@ -174,22 +217,25 @@ function declare(size: Size): Declaration {
   const phases = phasesOf(size);
   return {
     arms: {
-      before: limitArm('turn5.before', bed(size), phases, {
+      before: defineLimitArm('turn5.before', testbedOf(size), phases, {
         expected: 'fail',
         mustFail: ['build-errors'],
-        // Whoever comes first gets a person's 100, the thief as well.
+        // The key has a user's limit of 100, first come, first served, for the thief as well.
         mayFail: ['agents-fair', 'stolen-key-bounded', 'tenants-p99', 'tenants-errors'],
       }),
-      sample: limitArm('turn5.sample', bed(size), phases, {
+      sample: defineLimitArm('turn5.sample', testbedOf(size), phases, {
         expected: 'fail',
         mustFail: ['stolen-key-bounded'],
         mayFail: ['agents-fair', 'window-exact', 'tenants-p99', 'tenants-errors'],
       }),
-      after: limitArm('turn5.after', bed(size), phases, { expected: 'pass', mustFail: [] }),
+      after: defineLimitArm('turn5.after', testbedOf(size), phases, {
+        expected: 'pass',
+        mustFail: [],
+      }),
     },
     slos,
     invariants: invariantsOf(size),
-    tolerance: { slowMs: 200, stayMs: size === QUICK ? 500 : 2_000 },
+    tolerance: { slowMs: 200, stableMs: size === QUICK ? 500 : 2_000 },
     costPhase: 'liveness',
     scaleNote:
       size === QUICK

@@ -5,11 +5,11 @@
  */
 
 export interface SessionsDesign {
-  /** Written into every token; a token of another region is refused without looking. */
+  /** Written into every token; a token of another region is refused without a read. */
   readonly region: string;
   /** A session ends after this long without a request. */
   readonly idleTimeoutMs: number;
-  /** A session ends this long after login, whatever happens. */
+  /** A session ends this long after login in any case. */
   readonly absoluteTimeoutMs: number;
   readonly store: SessionStoreDesign;
   readonly password: PasswordDesign;
@@ -18,29 +18,29 @@ export interface SessionsDesign {
 export type SessionStoreDesign =
   /** The row is read and written in PostgreSQL on every request. */
   | { readonly kind: 'row-per-request' }
-  /** Redis alone, for `ttlMs` from login; what a process accepted it accepts again for `localCacheMs`. */
+  /** Redis alone, for `ttlMs` from login; a process caches accepted sessions for `localCacheMs`. */
   | { readonly kind: 'redis-ttl'; readonly ttlMs: number; readonly localCacheMs: number }
   | ReadThroughDesign;
 
-/** PostgreSQL is the truth, Redis answers the checks. */
+/** PostgreSQL is authoritative, Redis answers the checks. */
 export interface ReadThroughDesign {
   readonly kind: 'read-through';
   /** A process uses Redis for this long after it last read the generation. */
-  readonly leaseMs: number;
+  readonly generationTtlMs: number;
   /** While PostgreSQL does not answer: for this long after it last confirmed one. */
   readonly graceMs: number;
   /** A Redis slower than this counts as down. */
   readonly redisTimeoutMs: number;
-  /** Redis is left alone for this long after an error. */
+  /** No command is sent to Redis for this long after an error. */
   readonly breakerOpenMs: number;
   /** Statements that read sessions at one time, and checks that may wait for one. */
-  readonly maxConcurrentLoads: number;
-  readonly maxWaitingLoads: number;
+  readonly maxConcurrentReads: number;
+  readonly maxWaitingReads: number;
   /** "Last seen" is written at most this often per session. */
   readonly touchEveryMs: number;
 }
 
-/** scrypt cost and how much of it may run at once: hashing must not starve everything else. */
+/** scrypt cost, and a bound on concurrent hashing, which must not starve other requests. */
 export interface PasswordDesign {
   /** On threads beside the requests, or in a process of its own at the lowest priority. */
   readonly hashing: 'threads' | 'process';
@@ -66,25 +66,25 @@ export interface BucketsDesign {
 export interface ExactLimitsDesign {
   readonly kind: 'exact';
   readonly windowMs: number;
-  /** By the organisation's tier; an organisation may have numbers of its own, which change at run time. */
+  /** By the organisation's tier; an organisation may have limits of its own, which change at run time. */
   readonly tiers: Readonly<Record<'standard' | 'enterprise' | 'ci', TierLimits>>;
   /** `as-user`: a key's requests are its owner's. `own`: a key has a window of its own. */
   readonly keys: 'as-user' | 'own';
   /** How a key's window is divided between its agents; `none`: first come, first served. */
   readonly sharing: 'none' | 'max-min';
   readonly anonymous: AnonymousLimits;
-  /** Routes that take more than one unit, or have a window or a number at one time of their own, per user or key. */
+  /** Routes that take more than one unit, or have a window or a concurrency limit of their own, per user or key. */
   readonly routeClasses: Readonly<Record<string, RouteClassLimits>>;
-  readonly leaseMs: number;
+  readonly slotTtlMs: number;
   /** Old X-RateLimit fields beside those of the draft. */
   readonly legacyHeaders: boolean;
   readonly degraded: {
     /** Redis slower than this counts as down. */
     readonly redisTimeoutMs: number;
     readonly breakerOpenMs: number;
-    /** Of each limit, over all processes, while it is not known what Redis admitted. */
+    /** The degraded share: the part of each limit that all processes together admit without Redis. */
     readonly share: number;
-    /** How often a process reads the settings and says that it is alive. */
+    /** How often a process reads the settings and reports to the members' table. */
     readonly refreshMs: number;
   };
 }
@@ -98,14 +98,14 @@ export interface TierLimits {
 }
 
 export interface AnonymousLimits {
-  /** Not longer than the window of the other limits: what Redis forgets is waited for as long as that. */
+  /** At most the window of the other limits, because that is how long a Redis that lost its data is not used. */
   readonly windowMs: number;
-  /** Logins per address; per account from one address; per account. Successful ones are given back. */
+  /** Logins per address; per account from one address; per account. Successful ones are refunded. */
   readonly login: number;
   readonly loginPair: number;
   readonly loginAccount: number;
   readonly register: number;
-  /** Requests with a token that opens nothing, per address. */
+  /** Requests with an invalid token, per address. */
   readonly unauthenticated: number;
 }
 
@@ -129,11 +129,11 @@ export interface GroupCommitDesign {
   readonly kind: 'group-commit';
   readonly maxBatch: number;
   readonly maxInFlight: number;
-  /** Beside n flushes another one begins when more than n times this many events wait: commits grow with the load first. */
-  readonly besideFrom: number;
+  /** With n flushes running another starts when more than n times this many events wait, so commits grow before their number. */
+  readonly queuedPerFlush: number;
   /** Events waiting for a flush; one more is refused. */
   readonly maxQueued: number;
-  /** How long a batch is tried again when the connection to the store is lost. */
+  /** How long a batch is retried when the connection to the store is lost. */
   readonly retryForMs: number;
   /** Bounds the local log of a process, which takes reads and denials while PostgreSQL is away; 0: refuse them. */
   readonly localLogBytes: number;
@@ -146,7 +146,7 @@ export type AuditStorageDesign =
   | {
       readonly kind: 'monthly';
       readonly liveDays: number;
-      /** A month stays in the database this long after its end; whoever archives may ask for more, never for less. */
+      /** A month stays in the database at least this long after its end; an archive run may set more, never less. */
       readonly retentionDays: number;
       /** `tenant`: newest first of an organisation. `actor`: newest first of a user. */
       readonly indexes: readonly ('tenant' | 'actor')[];
@@ -159,9 +159,9 @@ export type AuditChainDesign =
       readonly kind: 'sharded';
       /** Shard of a record: organisation id modulo this. */
       readonly shards: number;
-      /** Between two looks for new records. */
+      /** Between two reads of new records. */
       readonly everyMs: number;
-      /** Most records in one look. */
+      /** Most records in one batch. */
       readonly maxRecords: number;
       /** A signed checkpoint is written outside the database at most this often, and only when something was added. */
       readonly checkpointMs: number;
@@ -182,7 +182,7 @@ export type ActivityDesign =
       readonly kind: 'on-demand';
       /** How stale a first page may be; 0 turns the cache off. */
       readonly cacheTtlMs: number;
-      /** Loads shared by concurrent requests at one time; beyond it each request reads for itself. */
+      /** Most reads in flight that concurrent requests share; beyond it each request reads for itself. */
       readonly maxSharedLoads: number;
     };
 

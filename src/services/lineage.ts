@@ -4,7 +4,7 @@
  */
 import type { Design, ExactLimitsDesign } from './design.ts';
 
-const minute = 60_000;
+const MINUTE_MS = 60_000;
 
 const turn1Before: Design = {
   name: 'turn1.before',
@@ -12,8 +12,8 @@ const turn1Before: Design = {
   summary: 'A session row is read and written in PostgreSQL on every request.',
   sessions: {
     region: 'us',
-    idleTimeoutMs: 30 * minute,
-    absoluteTimeoutMs: 12 * 60 * minute,
+    idleTimeoutMs: 30 * MINUTE_MS,
+    absoluteTimeoutMs: 12 * 60 * MINUTE_MS,
     store: { kind: 'row-per-request' },
     // OWASP's equal-strength family: N=2^15 r=8 p=3 takes 32 MiB and about 0.25 s of one core.
     password: {
@@ -38,7 +38,7 @@ const turn1Sample: Design = {
   summary: 'Sessions live in Redis for an hour, and each process remembers what it accepted.',
   sessions: {
     ...turn1Before.sessions,
-    store: { kind: 'redis-ttl', ttlMs: 60 * minute, localCacheMs: 5 * minute },
+    store: { kind: 'redis-ttl', ttlMs: 60 * MINUTE_MS, localCacheMs: 5 * MINUTE_MS },
   },
 };
 
@@ -50,15 +50,15 @@ const turn1After: Design = {
     ...turn1Before.sessions,
     store: {
       kind: 'read-through',
-      leaseMs: 300,
+      generationTtlMs: 300,
       graceMs: 30_000,
       redisTimeoutMs: 100,
       breakerOpenMs: 250,
-      maxConcurrentLoads: 4,
-      maxWaitingLoads: 10_000,
-      touchEveryMs: minute,
+      maxConcurrentReads: 4,
+      maxWaitingReads: 10_000,
+      touchEveryMs: MINUTE_MS,
     },
-    // One at a time: the process hashes on its only thread, which is the one that can be made polite.
+    // One at a time: the process hashes on its main thread, whose priority can be lowered.
     password: { ...turn1Before.sessions.password, hashing: 'process', maxConcurrent: 1 },
   },
 };
@@ -67,7 +67,7 @@ const turn2Before: Design = {
   ...turn1After,
   name: 'turn2.before',
   turn: 2,
-  summary: 'Nothing is limited: whoever asks more gets more.',
+  summary: 'There are no limits.',
 };
 
 const turn2Sample: Design = {
@@ -76,14 +76,14 @@ const turn2Sample: Design = {
   summary: 'A token bucket per user: 100 at once, and 100 more over each minute.',
   rateLimit: {
     kind: 'buckets',
-    user: [{ capacity: 100, refillMs: minute }],
+    user: [{ capacity: 100, refillMs: MINUTE_MS }],
     ciKeysUnlimited: false,
   },
 };
 
 const exactLimits: ExactLimitsDesign = {
   kind: 'exact',
-  windowMs: minute,
+  windowMs: MINUTE_MS,
   tiers: {
     standard: { organisation: 1_000, user: 100, key: 100, address: 300 },
     enterprise: { organisation: 5_000, user: 500, key: 500, address: 1_500 },
@@ -92,7 +92,7 @@ const exactLimits: ExactLimitsDesign = {
   keys: 'as-user',
   sharing: 'none',
   anonymous: {
-    windowMs: minute,
+    windowMs: MINUTE_MS,
     login: 10,
     loginPair: 5,
     loginAccount: 30,
@@ -100,7 +100,7 @@ const exactLimits: ExactLimitsDesign = {
     unauthenticated: 30,
   },
   routeClasses: { search: { weight: 5, concurrent: 4 } },
-  leaseMs: 30_000,
+  slotTtlMs: 30_000,
   legacyHeaders: false,
   degraded: { redisTimeoutMs: 250, breakerOpenMs: 250, share: 0.1, refreshMs: 1_000 },
 };
@@ -123,7 +123,7 @@ const turn3Before: Design = {
 const turn3Sample: Design = {
   ...turn3Before,
   name: 'turn3.sample',
-  summary: 'Audit events are pushed to a queue, and nobody waits to hear that they arrived.',
+  summary: 'Audit events are pushed to a queue without waiting for a confirmation.',
   audit: { ...turn3Before.audit, writer: { kind: 'queue', maxBatch: 500 } },
 };
 
@@ -137,7 +137,7 @@ const turn3After: Design = {
       kind: 'group-commit',
       maxBatch: 500,
       maxInFlight: 4,
-      besideFrom: 16,
+      queuedPerFlush: 16,
       maxQueued: 10_000,
       retryForMs: 2_000,
       localLogBytes: 64 * 1024 * 1024,
@@ -170,7 +170,9 @@ const turn4After: Design = {
   audit: {
     ...turn3After.audit,
     storage: {
-      ...{ kind: 'monthly', liveDays: 90, retentionDays: 365 },
+      kind: 'monthly',
+      liveDays: 90,
+      retentionDays: 365,
       indexes: ['tenant', 'actor'],
     },
   },
@@ -191,7 +193,7 @@ const turn5Sample: Design = {
   rateLimit: {
     kind: 'buckets',
     user: [
-      { capacity: 100, refillMs: minute },
+      { capacity: 100, refillMs: MINUTE_MS },
       { capacity: 10, refillMs: 1_000 },
     ],
     ciKeysUnlimited: true,
@@ -230,7 +232,7 @@ export function findDesign(name: string): Design {
   throw new Error(`unknown design '${name}'; known designs: ${known}`);
 }
 
-/** The longest that any design asks for: a database does not say of which design it is. */
+/** The longest of any design, because a database does not record its design. */
 export const auditRetentionDays = Math.max(
   ...designs.map(({ audit: { storage } }) =>
     storage.kind === 'monthly' ? storage.retentionDays : 0,

@@ -1,6 +1,6 @@
 /**
- * What a service is given from outside: clock, randomness, database. And the one error type a service throws
- * for an answer other than success; the gateway turns it into a problem body (RFC 9457).
+ * Dependencies of a service: clock, randomness, database. And the error type a service throws for every response other
+ * than success; the gateway turns it into a problem document (RFC 9457).
  */
 
 export interface Clock {
@@ -15,7 +15,7 @@ export interface Random {
 }
 
 export interface Statement {
-  /** Prepared once per connection under this name; leave out for statements that run rarely. */
+  /** Prepared once per connection under this name; omitted for statements that run rarely. */
   readonly name?: string;
   readonly text: string;
   readonly values?: readonly unknown[];
@@ -26,13 +26,13 @@ export interface Database {
 }
 
 export interface TransactionalDatabase extends Database {
-  /** Commits when `work` resolves, rolls back when it rejects; a lost COMMIT rejects and its outcome is unknown. */
+  /** Commits when `work` resolves, rolls back when it rejects. Rejects when COMMIT is not confirmed: then the outcome is unknown. */
   transaction<Result>(work: (tx: Database) => Promise<Result>): Promise<Result>;
 }
 
 /**
- * Puts the event of the present request on record as a success, in the transaction that makes its change: called last
- * before the commit, at most once. What the request did not know before is said here.
+ * Writes the audit event of the current request as a success, in the transaction of its change: called last before the
+ * commit, at most once. `about` sets fields of the audit context that were not known before.
  */
 export type RecordIn = (
   tx: Database,
@@ -43,10 +43,10 @@ export interface ServiceProblem {
   readonly status: number;
   /** The problem's stable name, `email-taken`. */
   readonly code: string;
-  /** May be shown to anybody. */
+  /** Public: must not reveal internals. */
   readonly detail: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A registered problem type instead of our own, with its title. */
+  /** A registered problem type instead of `urn:platform:problem:<code>`, with its title. */
   readonly registered?: { readonly type: string; readonly title: string };
   /** Extension members of the problem document. */
   readonly members?: Readonly<Record<string, unknown>>;
@@ -76,7 +76,7 @@ let lastSecondText = '';
 /** `2026-11-21T03:23:15.123456Z`: microseconds survive, and text order is time order. */
 export function isoFromUs(us: number): string {
   const second = Math.floor(us / 1_000_000);
-  // Most of what is written down happens in the second of the one before.
+  // Most calls are in the same second as the previous one.
   if (second !== lastSecond) {
     lastSecondText = new Date(second * 1_000).toISOString().slice(0, -4);
     lastSecond = second;
@@ -84,7 +84,7 @@ export function isoFromUs(us: number): string {
   return `${lastSecondText}${String(us - second * 1_000_000).padStart(6, '0')}Z`;
 }
 
-/** A UUID of version 7: ordered by time, so that a unique index grows at one end. */
+/** A UUID of version 7: ordered by time, so that inserts append to the index. */
 export function timeOrderedId(nowUs: number, randomUuid: string): string {
   const time = Math.floor(nowUs / 1_000)
     .toString(16)

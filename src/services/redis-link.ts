@@ -1,12 +1,12 @@
 /**
- * A connection to Redis behind a breaker. A command that fails or is late opens it: for `breakerOpenMs` nobody asks
- * Redis, then a probe does, so that no request pays for finding out.
+ * A connection to Redis behind a circuit breaker. A command that fails or times out opens it: for `breakerOpenMs` no
+ * command is sent, then a probe is, so that no request waits for the test.
  *
- * The probe reads the run id, which names this start of the Redis process, so that what Redis restored from a snapshot,
- * or has forgotten, can be told apart. An answer that crossed a reconnect counts as none.
+ * The probe reads the run id, which is new after each start of Redis, so that data that was lost or restored from a
+ * snapshot is recognised. An answer that arrives after a reconnect counts as a failure.
  *
- * With `timeoutMs` the limit on a command is kept here, and only after the event loop has read what had arrived: a
- * process that stood still has not found Redis slow. The first that is late takes all that wait with it.
+ * With `timeoutMs` a command times out here, and only after the event loop has read what had arrived: a pause of this
+ * process does not count as a slow Redis. The first timeout rejects all commands in flight.
  */
 import type { Redis } from 'ioredis';
 
@@ -18,85 +18,85 @@ export class RedisUnavailable extends Error {
 }
 
 export interface RedisLink {
-  /** Names the Redis process; null while it is not to be asked. */
+  /** Identifies the Redis process; null while the breaker is open. */
   runId(): string | null;
   /** @throws RedisUnavailable */
   run<Reply>(command: (redis: Redis, runId: string) => Promise<Reply>): Promise<Reply>;
   close(): void;
 }
 
-export function createRedisLink(given: {
-  /** Of our own: no offline queue, no retries, and a limit on each command unless `timeoutMs` is one. */
+export function createRedisLink(options: {
+  /** Not shared: without offline queue and retries, and with a command timeout unless `timeoutMs` is given. */
   redis: Redis;
   breakerOpenMs: number;
   timeoutMs?: number;
-  onBreaker: (open: boolean) => void;
+  onBreaker: (isOpen: boolean) => void;
 }): RedisLink {
-  const { redis, breakerOpenMs, timeoutMs, onBreaker } = given;
+  const { redis, breakerOpenMs, timeoutMs, onBreaker } = options;
   let runId: string | null = null;
   let epoch = 0;
-  let closed = false;
-  let timer: NodeJS.Timeout | undefined;
-  let abandon = new Set<(cause: Error) => void>();
+  let isClosed = false;
+  let probeTimer: NodeJS.Timeout | undefined;
+  let pendingRejects = new Set<(cause: Error) => void>();
 
-  const schedule = (afterMs: number) => {
-    if (closed || timer) return;
-    timer = setTimeout(() => {
-      timer = undefined;
+  const scheduleProbe = (afterMs: number) => {
+    if (isClosed || probeTimer) return;
+    probeTimer = setTimeout(() => {
+      probeTimer = undefined;
       void probe();
     }, afterMs);
-    timer.unref();
+    probeTimer.unref();
   };
 
-  const inTime = <Reply>(reply: Promise<Reply>): Promise<Reply> => {
+  const withCommandTimeout = <Reply>(reply: Promise<Reply>): Promise<Reply> => {
     if (timeoutMs === undefined) return reply;
     return new Promise((resolve, reject) => {
-      let late: NodeJS.Timeout;
-      const wait = (onceMore: boolean) => {
+      let timeout: NodeJS.Timeout;
+      const wait = (canExtend: boolean) => {
         const dueMs = performance.now() + timeoutMs;
-        late = setTimeout(() => {
-          // We stood still: the command may not even have been written.
-          if (onceMore && performance.now() - dueMs > timeoutMs / 2) wait(false);
+        timeout = setTimeout(() => {
+          // This process was paused: the command may not have been written yet.
+          if (canExtend && performance.now() - dueMs > timeoutMs / 2) wait(false);
           else setImmediate(() => reject(new Error(`no answer within ${timeoutMs} ms`)));
         }, timeoutMs);
       };
       wait(true);
-      abandon.add(reject);
+      pendingRejects.add(reject);
       reply.then(resolve, reject).finally(() => {
-        clearTimeout(late);
-        abandon.delete(reject);
+        clearTimeout(timeout);
+        pendingRejects.delete(reject);
       });
     });
   };
 
   const probe = async () => {
-    if (closed || runId !== null || redis.status !== 'ready') return;
-    const started = epoch;
+    if (isClosed || runId !== null || redis.status !== 'ready') return;
+    const startEpoch = epoch;
     try {
-      const found = /^run_id:(\w+)/m.exec(await inTime(redis.info('server')))?.[1];
-      if (epoch === started && found && !closed) {
+      const found = /^run_id:(\w+)/m.exec(await withCommandTimeout(redis.info('server')))?.[1];
+      if (epoch === startEpoch && found && !isClosed) {
         runId = found.slice(0, 12);
         onBreaker(false);
-      } else schedule(breakerOpenMs);
+      } else scheduleProbe(breakerOpenMs);
     } catch {
-      schedule(breakerOpenMs);
+      scheduleProbe(breakerOpenMs);
     }
   };
 
-  const open = () => {
+  const openBreaker = () => {
     epoch += 1;
-    const waiting = abandon;
-    abandon = new Set();
-    for (const reject of waiting) reject(new Error('the breaker opened meanwhile'));
+    const rejects = pendingRejects;
+    pendingRejects = new Set();
+    for (const reject of rejects) reject(new Error('the breaker opened meanwhile'));
     if (runId !== null) {
       runId = null;
       onBreaker(true);
     }
-    schedule(breakerOpenMs);
+    scheduleProbe(breakerOpenMs);
   };
 
-  const onReady = () => schedule(0);
-  redis.on('close', open);
+  const onReady = () => scheduleProbe(0);
+  redis.on('close', openBreaker);
   redis.on('ready', onReady);
   if (redis.status === 'ready') onReady();
 
@@ -104,20 +104,20 @@ export function createRedisLink(given: {
     runId: () => runId,
     async run(command) {
       if (runId === null) throw new RedisUnavailable(new Error('the breaker is open'));
-      const started = epoch;
+      const startEpoch = epoch;
       try {
-        const reply = await inTime(command(redis, runId));
-        if (epoch === started) return reply;
+        const reply = await withCommandTimeout(command(redis, runId));
+        if (epoch === startEpoch) return reply;
         throw new Error('the connection changed meanwhile');
       } catch (cause) {
-        if (epoch === started) open();
+        if (epoch === startEpoch) openBreaker();
         throw new RedisUnavailable(cause);
       }
     },
     close() {
-      closed = true;
-      clearTimeout(timer);
-      redis.off('close', open);
+      isClosed = true;
+      clearTimeout(probeTimer);
+      redis.off('close', openBreaker);
       redis.off('ready', onReady);
     },
   };

@@ -1,6 +1,6 @@
 /**
- * A route as data: what a service offers over HTTP, without the HTTP framework. The gateway registers it, checks
- * the session and the limit before `handle`, and writes the audit event after it and before the answer.
+ * A route as data: what a service offers over HTTP, without the HTTP framework. The gateway registers it, authenticates
+ * and limits before `handle`, and writes the audit event after it and before the response.
  */
 
 import type { RecordIn } from './ports.ts';
@@ -15,22 +15,22 @@ export interface CallSession {
   readonly endsAtMs: number;
 }
 
-export interface Trail {
+export interface AuditContext {
   userId: string;
   organisationId: string;
   resourceId: string | null;
-  /** Where it is not the session of the call: one that just began, or ended. */
+  /** If it is not the call's session: one that the call created or ended. */
   sessionId?: string;
 }
 
 export interface Call {
-  /** The session's, or the API key's owner; empty on routes that need neither. */
+  /** The user of the session or the owner of the API key; empty on routes that need neither. */
   readonly userId: string;
   /** Null on routes without a session, and for an API key. */
   readonly session: CallSession | null;
-  /** The presented session token, empty when there is none. Only routes of access `session` have checked it. */
+  /** The presented session token, empty when there is none. Verified only on routes of access `session`. */
   readonly token: string;
-  /** Where the request comes from, fit to be stored. */
+  /** Where the request comes from; sanitised for storage. */
   readonly origin: {
     readonly requestId: string;
     readonly device: string | null;
@@ -39,13 +39,13 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | number | undefined>>;
   readonly body: Readonly<Record<string, unknown>>;
-  /** What the audit event will say. A route without a session names the user as soon as it knows. */
-  readonly trail: Trail;
-  /** A route that changes something passes it to the transaction of the change. */
+  /** What the audit event will say. A route without a session sets the user once it is known. */
+  readonly auditContext: AuditContext;
+  /** Writes the audit event; a route that changes data calls it in the transaction of the change. */
   readonly recordIn: RecordIn;
 }
 
-export interface Answer {
+export interface RouteResponse {
   readonly status: number;
   readonly body?: Readonly<Record<string, unknown>>;
   /** Set or, with null, clear the session cookie. */
@@ -58,24 +58,24 @@ export interface Route {
   readonly url: string;
   readonly summary: string;
   /**
-   * `session`: needs one. `session-or-key`: or an API key. `token`: the route itself judges the presented token.
-   * Otherwise anonymous, under the limits of that name.
+   * `session`: requires one. `session-or-key`: requires a session or an API key. `token`: the route itself verifies the
+   * presented token. Otherwise anonymous, with the limits of that name.
    */
   readonly access: 'session' | 'session-or-key' | 'token' | 'login' | 'register';
-  /** Named in the design's `routeClasses`: what this route takes of the limits beyond one unit. */
+  /** A name in the design's `routeClasses`, which set the route's weight and limits of its own. */
   readonly routeClass?: string;
-  /** While limits cannot be kept exactly: a bounded local share (default), or a refusal, where credentials are checked or given out. */
-  readonly whenDegraded?: 'share' | 'closed';
+  /** While Redis is down: a bounded local share (default), or a refusal, for routes that verify or issue credentials. */
+  readonly onLimiterDown?: 'share' | 'closed';
   readonly action: string;
   readonly resourceType: string;
-  /** While PostgreSQL is away: the answer is refused (default, and always for a change), or its event stands in the local log until it is back. */
-  readonly whenUnaudited?: 'refuse' | 'local-log';
+  /** While PostgreSQL is down: a refusal (default, and always for a change), or the event goes to the local log first. */
+  readonly onAuditDown?: 'refuse' | 'local-log';
   readonly params?: JsonSchema;
   readonly query?: JsonSchema;
   readonly body?: JsonSchema;
-  /** Schema of each successful answer by status; null for an answer without a body. */
-  readonly answers: Readonly<Record<number, JsonSchema | null>>;
-  /** Problem statuses a caller should expect beside those every route has. */
+  /** Schema of each successful response by status; null for one without a body. */
+  readonly responses: Readonly<Record<number, JsonSchema | null>>;
+  /** Statuses of problems beside those every route has. */
   readonly problems?: readonly number[];
-  handle(call: Call): Answer | Promise<Answer>;
+  handle(call: Call): RouteResponse | Promise<RouteResponse>;
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { checkOf, hashOf, newSecret, sameHash } from './secret-token.ts';
+import { checksumOf, hashesEqual, hashOf, newSecret } from './secret-token.ts';
 
 const random = { uuid: () => randomUUID(), bytes: (count: number) => randomBytes(count) };
 
@@ -11,15 +11,15 @@ it('a secret has 256 bits, in 43 characters', () => {
 });
 
 it('a check is that of CRC-32, always eight characters', () => {
-  expect(checkOf('123456789')).toBe('cbf43926');
-  expect(checkOf('')).toBe('00000000');
+  expect(checksumOf('123456789')).toBe('cbf43926');
+  expect(checksumOf('')).toBe('00000000');
 });
 
 it('whole hashes are compared', () => {
   const hash = hashOf('secret');
-  expect(sameHash(hash, hashOf('secret'))).toBe(true);
-  expect(sameHash(hash, hash.subarray(1))).toBe(false);
+  expect(hashesEqual(hash, hashOf('secret'))).toBe(true);
+  expect(hashesEqual(hash, hash.subarray(1))).toBe(false);
   const other = hashOf('secret');
   other[31]! ^= 1;
-  expect(sameHash(hash, other)).toBe(false);
+  expect(hashesEqual(hash, other)).toBe(false);
 });

@@ -1,3 +1,5 @@
+import { exitCodes } from './pure/exit-code.ts';
+
 /**
  * Errors an operator can act on: three lines, no stack. `what` failed with the value, `why` with the
  * evidence, `next` a command to type. Anything else that reaches the top is a bug in platform.
@@ -30,13 +32,13 @@ export class OperatorError extends Error {
 /** The command line was wrong. Exit 2. */
 export class UsageError extends OperatorError {
   constructor(lines: { what: string; why: string; next: string }, options?: { cause?: unknown }) {
-    super(2, lines, options);
+    super(exitCodes.usage, lines, options);
   }
 }
 
 /** The machine is not ready: no Redis, a full disk, an unreachable database. Exit 3. */
 export class EnvironmentError extends OperatorError {
   constructor(lines: { what: string; why: string; next: string }, options?: { cause?: unknown }) {
-    super(3, lines, options);
+    super(exitCodes.environment, lines, options);
   }
 }

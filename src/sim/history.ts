@@ -1,5 +1,5 @@
 /**
- * The history: every operation, fault event, phase and side effect of one arm, on one monotonic clock.
+ * The history: every operation, fault event, phase and recorded fact of one arm, on one monotonic clock.
  * Times are integer microseconds since the arm's origin. Stored as NDJSON, one record a line.
  */
 
@@ -18,7 +18,7 @@ export interface OperationRecord {
   readonly scheduledUs: number;
   /** When the request was handed to the socket layer; -1 when it never was. */
   readonly sentUs: number;
-  /** When the whole answer had arrived, or when we gave up. */
+  /** When the whole answer had arrived, or the attempt was given up. */
   readonly doneUs: number;
   readonly outcome: Outcome;
   /** HTTP status, 0 when there was none. */
@@ -29,9 +29,9 @@ export interface OperationRecord {
   readonly body?: string;
   /** Response headers, when the template asked for them. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What the operation was about beside the user, from the credential it acted with: a session id. */
+  /** Subject of the credential that was used: a session id. */
   readonly subject?: string;
-  /** Process of the service it was sent to, when there is more than one. */
+  /** Process of the service it was sent to, when there are several. */
   readonly target?: string;
   /** A retry by the client: 2 for the first one. Absent on a first attempt. */
   readonly attempt?: number;
@@ -39,7 +39,7 @@ export interface OperationRecord {
   readonly retryOf?: number;
 }
 
-/** A named stretch of the run. `judged` phases enter the SLOs; the others are shown only. */
+/** A named interval of the run. `judged` phases enter the SLOs; the others are shown only. */
 export interface PhaseRecord {
   readonly kind: 'phase';
   readonly name: string;
@@ -48,51 +48,51 @@ export interface PhaseRecord {
   readonly judged: boolean;
 }
 
-/** Something done to the system under test, or seen to have taken effect. */
+/** An event of a fault. */
 export interface FaultRecord {
   readonly kind: 'fault';
   readonly name: string;
-  /** `decision`: one seeded choice of the fault proxy, such as the request it cut. */
+  /** `landed`: seen to have taken effect. `decision`: a seeded choice of the fault proxy, such as the request it cut. */
   readonly event: 'apply' | 'landed' | 'decision' | 'undo' | 'healed';
   readonly atUs: number;
   readonly detail?: string;
 }
 
 /** A fact read from the system's own stores after the load, for instance one audit row. */
-export interface EffectRecord {
+export interface FactRecord {
   readonly kind: 'effect';
   readonly name: string;
-  /** The operation that caused it, as the system recorded it. */
+  /** Request id of the operation that caused it, as the system recorded it. */
   readonly requestId: string;
   readonly user: string;
-  /** The system's own time of the effect, Unix microseconds. */
+  /** The system's own time of the fact, Unix microseconds. */
   readonly occurredAtUs: number;
   /** The system's own id of the fact. */
   readonly id: string;
-  /** What the fact is about: a session id. */
+  /** Subject of the fact: a session id. */
   readonly subject?: string;
-  /** What else is known of it: `action`, `outcome`, its place in a chain. */
+  /** Further attributes: `action`, `outcome`, its place in the audit chain. */
   readonly facts?: Readonly<Record<string, string | number>>;
 }
 
 /** A request that arrived at a receiver, from the receiver's own log. */
 export interface ArrivalRecord {
   readonly kind: 'arrival';
-  /** Of the receiver. */
+  /** Name of the receiver. */
   readonly node: string;
   /** Empty when the path names none of its endpoints. */
   readonly endpoint: string;
-  /** When its head had been read. */
+  /** When its headers had been read. */
   readonly atUs: number;
   /** When the answer was handed to the socket, or the connection reset; null when it got neither. */
   readonly doneUs: number | null;
   readonly method: string;
   /** With the query. */
   readonly path: string;
-  /** Names in lower case; long values are cut. */
+  /** Names in lower case; long values are truncated. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** The body was longer, or the connection ended within it. */
+  /** `body` is incomplete: it was longer, or the connection ended. */
   readonly truncated: boolean;
   /** The endpoint's when the request arrived: `healthy`, `slow`. `unknown`: no such endpoint; `refused`: over a bound of the receiver. */
   readonly behaviour: string;
@@ -100,18 +100,18 @@ export interface ArrivalRecord {
   readonly status: number;
 }
 
-/** What a histogram of one process of the service gained in a phase. */
+/** Increase of a histogram of one process of the service over a phase. */
 export interface MetricRecord {
   readonly kind: 'metric';
-  /** As the service calls it: `audit_wait_seconds`. */
+  /** The service's metric name: `audit_wait_seconds`. */
   readonly name: string;
   readonly phase: string;
   readonly process: string;
-  /** Cumulative, by upper bound in the service's own unit: `0.01`, `Infinity`. Absent: it could not be read, or was not the same process throughout. */
+  /** Cumulative counts by upper bound in the service's unit: `0.01`, `Infinity`. Absent: it could not be read, or the process was replaced. */
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-/** Opens an arm's part of the file: every record up to the next one of these is on this arm's clock. */
+/** First record of an arm: records up to the next ArmRecord belong to it and use its clock. */
 export interface ArmRecord {
   readonly kind: 'arm';
   readonly arm: string;
@@ -126,6 +126,6 @@ export type HistoryRecord =
   | OperationRecord
   | PhaseRecord
   | FaultRecord
-  | EffectRecord
+  | FactRecord
   | ArrivalRecord
   | MetricRecord;

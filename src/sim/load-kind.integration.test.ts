@@ -6,9 +6,9 @@ import { makeScratch, type Scratch } from './effects/testbed/fixtures/bed.ts';
 import { plantedLoad } from './fixtures/planted-load.ts';
 import { arm, get, phase, scenario } from './fixtures/small-scenario.ts';
 import { LOAD_KINDS } from './load-kinds.ts';
-import { resolve } from './resolve.ts';
+import { resolve } from './plan/resolve.ts';
+import type { RunEvent } from './run/run-events.ts';
 import { runScenario } from './run.ts';
-import type { RunEvent } from './run-events.ts';
 
 let scratch: Scratch;
 beforeAll(async () => {
@@ -37,7 +37,10 @@ describe('a load kind from outside', () => {
       );
       const events: RunEvent[] = [];
       const { result } = await runScenario({
-        ...{ plan, outDir: scratch.logFolder, keep: false, command: 'test' },
+        plan,
+        outDir: scratch.logFolder,
+        keep: false,
+        command: 'test',
         signal: new AbortController().signal,
         onEvent: (event) => events.push(event),
       });
@@ -72,7 +75,12 @@ describe('a load kind from outside', () => {
       const files = () =>
         existsSync(outDir) ? readdirSync(outDir, { recursive: true, encoding: 'utf8' }) : [];
       const ended = runScenario({
-        ...{ plan, outDir, keep: false, command: 'test', signal: stop.signal, onEvent: () => {} },
+        plan,
+        outDir,
+        keep: false,
+        command: 'test',
+        signal: stop.signal,
+        onEvent: () => {},
       });
       await expect.poll(() => files().some(isOperations), { timeout: 10_000 }).toBe(true);
       stop.abort(new Error('Ctrl-C'));

@@ -1,4 +1,4 @@
-/** Every kind of load. Adding one is a file in loads/ and a line here. */
+/** Registry of load kinds. To add one: a file in loads/ and a line here. */
 import type { LoadKind } from './load-kind.ts';
 import { type CapacitySearch, capacitySearch } from './loads/capacity-search.ts';
 import { type CpuControlledUsers, cpuControlledUsers } from './loads/cpu-controlled-users.ts';
@@ -7,7 +7,7 @@ import { openLoad } from './loads/open.ts';
 import { type SameUsers, sameUsers } from './loads/same-users.ts';
 import { sweepLoad } from './loads/sweep.ts';
 import { usersLoad } from './loads/users.ts';
-import type { OperationTemplate, Workload } from './pure/workload.ts';
+import type { OperationTemplate, Workload } from './pure/load/workload.ts';
 import { createRegistry } from './registry.ts';
 
 /** Open for kinds that are registered from outside. */
@@ -18,7 +18,7 @@ export interface OtherLoad {
 
 export type Load = Workload | CpuControlledUsers | SameUsers | CapacitySearch | OtherLoad;
 
-// Each kind knows the shape of its own data alone; the registry hands it nothing else.
+// Each kind handles the data of its own `kind` only.
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous registry, keyed by the load's own kind.
 export const LOAD_KINDS = createRegistry<LoadKind<any>>('load', [
   openLoad,
@@ -30,7 +30,7 @@ export const LOAD_KINDS = createRegistry<LoadKind<any>>('load', [
   capacitySearch,
 ]);
 
-/** Every kind of request that these phases send, each once, by name. */
+/** Operation templates of these phases, one per name. */
 export function operationsOf(
   phases: readonly { readonly load: Load }[],
 ): readonly OperationTemplate[] {

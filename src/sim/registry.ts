@@ -1,10 +1,10 @@
-/** Named kinds of a thing: what the package ships, and what a user's module or a test adds. */
+/** Registry of named kinds: those shipped, and those registered by a user's module or a test. */
 
 export interface Registry<Kind extends { readonly kind: string }> {
   /** Throws RangeError with the known names. */
   of(kind: string): Kind;
   all(): readonly Kind[];
-  /** Throws RangeError where the name is taken. Returns what takes it out again. */
+  /** Throws RangeError when the name is taken. Returns a function that unregisters the kind. */
   register(kind: Kind): () => void;
 }
 

@@ -12,10 +12,10 @@ import type {
   Ratio,
   Unit,
   Verdict,
-} from './result-figures.ts';
-import type { Capacity, Comparison, Diagnosis, HeatMap } from './result-findings.ts';
+} from './result/figures.ts';
+import type { Capacity, Comparison, Diagnosis, HeatMap } from './result/findings.ts';
 
-export type { ArmName, Figure, LatencySummary, Unit, Verdict } from './result-figures.ts';
+export type { ArmName, Figure, LatencySummary, Unit, Verdict } from './result/figures.ts';
 export type {
   Capacity,
   Comparison,
@@ -23,7 +23,7 @@ export type {
   HeatMap,
   LoadStep,
   QueryShare,
-} from './result-findings.ts';
+} from './result/findings.ts';
 
 /** A threshold on a measured indicator. */
 export interface SloResult {

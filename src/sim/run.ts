@@ -1,26 +1,36 @@
 /**
- * One run, from plan to result: arms one after another on the same seed, then the verdict. The shell of the engine; what is decided is decided by pure functions, what touches the machine lives in effects.
+ * One run, from plan to result: arms one after another on the same seed, then the verdict. The shell of the engine:
+ * pure functions decide, effects touch the machine.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { armInRun } from './arm-in-run.ts';
-import { runComparison } from './comparison-run.ts';
 import { HistoryFile } from './effects/history-file.ts';
 import { requireLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/process/pin-machine.ts';
-import { cleanBefore, type Testbed } from './effects/testbed/testbed.ts';
+import { cleanUpKilledRuns, type Testbed } from './effects/testbed/testbed.ts';
 import { needsOwnCore, operationsOf } from './load-kinds.ts';
-import type { EarlierArms } from './pure/judge-slos.ts';
-import { type ArmJudgement, EXIT, judgeRun, sentenceOf } from './pure/verdict.ts';
+import { exitCodes } from './pure/exit-code.ts';
+import type { EarlierArms } from './pure/judge/judge-slos.ts';
+import { type ArmJudgement, judgeRun, verdictSentence } from './pure/judge/verdict.ts';
 import type { ArmName, ArmResult, Comparison, Environment, Result } from './result.ts';
-import type { RunOptions, RunOutcome } from './run-options.ts';
+import { type RunArmOptions, runArm } from './run/run-arm.ts';
+import { runComparison } from './run/run-comparison.ts';
+import type { RunOptions, RunOutcome } from './run/run-options.ts';
 
-interface Finished {
+interface JudgedArm {
   readonly name: ArmName;
   readonly result: ArmResult;
   readonly judgement: ArmJudgement;
+}
+
+/** Filled in arm by arm: a failure keeps the arms that finished before it. */
+interface Progress {
+  readonly judgedArms: JudgedArm[];
+  versions: Readonly<Record<string, string>>;
+  comparison: Comparison | undefined;
+  kept: Testbed | null;
 }
 
 export async function runScenario(options: RunOptions): Promise<RunOutcome> {
@@ -32,56 +42,33 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   await mkdir(folder, { recursive: true });
   onEvent({ type: 'run', runId, folder });
   const note = (text: string) => onEvent({ type: 'note', text });
-  await cleanBefore(note);
+  await cleanUpKilledRuns(note);
   const machine = await describeMachine();
-  // Beside any other load a core of PostgreSQL's own would idle, and everything else share what is left.
+  // Only a load calibrated on PostgreSQL's CPU needs a core for it; otherwise that core would idle.
   const hasOwnCore = needsOwnCore(plan.arms.flatMap(({ phases }) => phases));
   const cores = hasOwnCore ? machinePinPlan() : null;
   const history = new HistoryFile(path.join(folder, 'history.ndjson.gz'));
 
-  const { arms } = plan;
   for (const text of plan.notes) note(text);
-  let kept: Testbed | null = null;
-  const finished: Finished[] = [];
-  let versions: Readonly<Record<string, string>> = {};
-  const users = new Map<ArmName, number>();
-  let earlier: EarlierArms = {};
-  let comparison: Comparison | undefined;
+  const progress: Progress = { judgedArms: [], versions: {}, comparison: undefined, kept: null };
   let failure: unknown;
   try {
-    for (const arm of arms) {
-      const { name } = arm;
-      const done = await armInRun({
-        ...{ arm, runId, folder, cores, history, options, earlier },
-        usersOf: (of) => users.get(of) ?? null,
-        brokenPerSecond: brokenRate(finished),
-        keep: options.keep && arm === arms.at(-1),
-      });
-      kept = done.kept;
-      if (done.users !== null) users.set(name, done.users);
-      earlier = { ...earlier, [name]: done.references };
-      versions = done.versions;
-      finished.push({ name, result: done.result, judgement: done.judgement });
-      if (arm.expected === 'fail' && !done.judgement.asExpected) {
-        note(`${name} did not show the documented failure; nothing can be judged against it`);
-        break;
-      }
-    }
-    if (finished.length === arms.length) comparison = await compared(options, { runId, folder });
+    await runArms(options, { runId, folder, cores, history }, progress);
   } catch (error) {
     if (!signal.aborted) failure = error;
   } finally {
     await history.close();
   }
-  // Without a finished arm there is nothing to report; with one, a later failure must not lose it.
-  if (failure !== undefined && finished.length === 0) throw failure;
+  // With no finished arm there is nothing to report; with one, its result is written before the failure is thrown.
+  const { judgedArms, versions, comparison, kept } = progress;
+  if (failure !== undefined && judgedArms.length === 0) throw failure;
   if (failure !== undefined) note(`stopped: ${(failure as Error).message}`);
 
-  const result = resultOf(options, {
+  const result = buildResult(options, {
     runId,
     startedAt,
     aborted: signal.aborted || failure !== undefined,
-    finished,
+    judgedArms,
     comparison,
     environment: {
       ...machine,
@@ -92,12 +79,48 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   await writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
   if (failure !== undefined) throw failure;
   if (kept === null) return { result, folder };
-  onEvent({ type: 'kept', lines: linesOf(kept) });
+  onEvent({ type: 'kept', lines: describeKept(kept) });
   const { stop } = kept;
   return { result, folder, stopKept: () => stop() };
 }
 
-/** Before anything is made: what the run is to be driven by must be there. */
+/** Runs the arms in order, until one that should show the documented failure does not; then the comparison. */
+async function runArms(
+  options: RunOptions,
+  context: Pick<RunArmOptions, 'runId' | 'folder' | 'cores' | 'history'>,
+  progress: Progress,
+): Promise<void> {
+  const { arms } = options.plan;
+  const { judgedArms } = progress;
+  const users = new Map<ArmName, number>();
+  let earlierArms: EarlierArms = {};
+  for (const arm of arms) {
+    const { name } = arm;
+    const { result, judgement, ...finished } = await runArm({
+      ...context,
+      arm,
+      options,
+      earlierArms,
+      populationOf: (of) => users.get(of) ?? null,
+      failingPerSecond: failingRate(judgedArms),
+      keep: options.keep && arm === arms.at(-1),
+    });
+    progress.kept = finished.kept;
+    progress.versions = finished.versions;
+    if (finished.users !== null) users.set(name, finished.users);
+    earlierArms = { ...earlierArms, [name]: finished.references };
+    judgedArms.push({ name, result, judgement });
+    if (arm.expected === 'fail' && !judgement.asExpected) {
+      const text = `${name} did not show the documented failure; nothing can be judged against it`;
+      options.onEvent({ type: 'note', text });
+      break;
+    }
+  }
+  if (judgedArms.length === arms.length)
+    progress.comparison = await runPlannedComparison(options, context);
+}
+
+/** Fails before anything is started when the generator is not installed. */
 function requireGenerator({ plan: { generator, arms } }: RunOptions): void {
   if (generator === null) return;
   const { tool, ratePerSecond } = generator;
@@ -105,7 +128,7 @@ function requireGenerator({ plan: { generator, arms } }: RunOptions): void {
   requireLoadTool(tool, { ratePerSecond, operations });
 }
 
-async function compared(
+async function runPlannedComparison(
   { plan: { comparison: spec, seed }, signal, onEvent }: RunOptions,
   { runId, folder }: { runId: string; folder: string },
 ): Promise<Comparison | undefined> {
@@ -113,14 +136,17 @@ async function compared(
   const note = 'alternatives on the same trace';
   onEvent({ type: 'phase', arm: null, phase: 'comparison', note, plannedMs: null });
   return await runComparison({
-    ...{ spec, runId: `${runId}-comparison`, seed, signal },
+    spec,
+    runId: `${runId}-comparison`,
+    seed,
+    signal,
     logFolder: path.join(folder, 'logs', 'comparison'),
     onNote: (text) => onEvent({ type: 'note', text }),
   });
 }
 
-/** What stands, to be looked at. */
-function linesOf({ nodes, targets }: Testbed): string[] {
+/** Addresses of the kept testbed. */
+function describeKept({ nodes, targets }: Testbed): string[] {
   const width = Math.max(14, ...[...nodes.keys()].map((name) => name.length + 2));
   return [
     `${'kept running:'.padEnd(width)}${targets.map(({ url }) => url).join(' ')}`,
@@ -131,27 +157,27 @@ function linesOf({ nodes, targets }: Testbed): string[] {
   ];
 }
 
-/** A rate at which `before` was seen outside its SLO; null when it was not measured or held. */
-function brokenRate(finished: readonly Finished[]): number | null {
-  const before = finished.find(({ name }) => name === 'before');
+/** A rate at which `before` missed its SLO; null when it was not measured or held. */
+function failingRate(judgedArms: readonly JudgedArm[]): number | null {
+  const before = judgedArms.find(({ name }) => name === 'before');
   return before?.judgement.verdict === 'fail' ? before.result.offeredPerSecond : null;
 }
 
-function resultOf(
+function buildResult(
   options: RunOptions,
   run: {
     runId: string;
     startedAt: Date;
     aborted: boolean;
-    finished: readonly Finished[];
+    judgedArms: readonly JudgedArm[];
     comparison: Comparison | undefined;
     environment: Environment;
   },
 ): Result {
   const { plan } = options;
-  const arms = Object.fromEntries(run.finished.map(({ name, result }) => [name, result]));
+  const arms = Object.fromEntries(run.judgedArms.map(({ name, result }) => [name, result]));
   const judged = judgeRun(
-    run.finished.map(({ name, result, judgement }) => ({
+    run.judgedArms.map(({ name, result, judgement }) => ({
       ...judgement,
       name,
       expected: result.expected,
@@ -168,10 +194,10 @@ function resultOf(
     startedAt: run.startedAt.toISOString(),
     durationMs: Date.now() - run.startedAt.getTime(),
     verdict,
-    exitCode: run.aborted ? EXIT.interrupted : judged.exitCode,
+    exitCode: run.aborted ? exitCodes.SIGINT : judged.exitCode,
     sentence: run.aborted
-      ? `${plan.id} aborted: ${run.finished.length} of ${plan.arms.length} arms finished, nothing is proven.`
-      : sentenceOf(plan.id, judged, arms),
+      ? `${plan.id} aborted: ${run.judgedArms.length} of ${plan.arms.length} arms finished, nothing is proven.`
+      : verdictSentence(plan.id, judged, arms),
     aborted: run.aborted,
     seed: plan.seed,
     quick: plan.scale === 'quick',

@@ -1,6 +1,6 @@
 /**
- * A scenario as data: designs, phases of load and faults, SLOs, invariants and the verdict each design is expected to
- * get. The engine starts whatever the topology names and knows nothing of what runs inside.
+ * A scenario as data: designs, phases of load and faults, SLOs, invariants and the expected verdict of each design. The
+ * engine starts what the topology names and knows nothing about the services.
  */
 import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
@@ -14,9 +14,9 @@ export interface Arm {
   readonly description: string;
   /** `fail` for a design that is expected to break its SLOs. */
   readonly expected: Verdict;
-  /** SLO and invariant ids that must fail, and the only ones that may but for `mayFail`. Empty where `pass` is expected. */
+  /** SLO and invariant ids that must fail. Besides `mayFail` no other may. Empty where `pass` is expected. */
   readonly mustFail: readonly string[];
-  /** Ids that a design expected to fail may break beside those, as a consequence; default none. */
+  /** Further ids that may fail as a consequence; default none. */
   readonly mayFail?: readonly string[];
   readonly topology: Topology;
   /** In order; arms may differ in them. */
@@ -36,30 +36,30 @@ export interface Phase<Name extends string = string> {
   readonly name: string;
   /** `baseline` is what relative SLOs and recovery refer to; `liveness` must be healthy again. */
   readonly role: PhaseRole;
-  /** What it is for, one short sentence in lower case. */
+  /** Its purpose, one short sentence in lower case. */
   readonly note: string;
   /** Its operations count for the SLOs. */
   readonly judged: boolean;
   readonly load: Load;
-  /** Applied during the phase; what is not undone by then is undone, and proven so, before the phase ends. */
+  /** Applied during the phase. Every undo is proven before the phase ends. */
   readonly faults?: readonly PlannedFault<Name>[];
 }
 
 export interface Slo {
   readonly id: string;
-  /** `latency.p99 < 500ms`, `errors < 0.1%`; compared with an earlier arm, `latency.p50 < before + 10ms`; all forms: pure/slo.ts. */
+  /** `latency.p99 < 500ms`, `errors < 0.1%`; compared with an earlier arm, `latency.p50 < before + 10ms`; all forms: pure/judge/slo.ts. */
   readonly objective: string;
-  /** Judged under --quick instead, where the shorter phases could not tell the difference; the scale note says so. */
+  /** Replaces `objective` under --quick, for a difference that shorter phases cannot resolve; the scale note says so. */
   readonly quickObjective?: string;
-  /** Only operations with these names; default all. */
+  /** Names of the measured operations; default all. */
   readonly operations?: readonly string[];
-  /** Only operations scheduled in these phases; default the judged ones. */
+  /** Phases whose operations are measured; default the judged ones. */
   readonly phases?: readonly string[];
   /** The phase that an objective like `latency.p99 <= 1.2x` is measured against. */
   readonly baseline?: string;
 }
 
-/** What the incident report says, and how far a run may be from it and still count as the same incident. */
+/** A figure of the incident report, and the range in which a run counts as reproducing it. */
 export interface Documented {
   readonly id: string;
   readonly label: string;
@@ -78,15 +78,15 @@ export interface Invariant {
   check(history: readonly HistoryRecord[]): Omit<InvariantResult, 'id' | 'statement'>;
 }
 
-/** When a service counts as recovered: 99 % of operations answered within `slowMs`, for `stayMs` on end. */
+/** A service has recovered when 99 % of operations are answered within `slowMs` for a continuous `stableMs`. */
 export interface Tolerance {
   readonly slowMs: number;
-  readonly stayMs: number;
+  readonly stableMs: number;
 }
 
-/** What is looked at in one phase to find why a design is slow. */
+/** Diagnosis of a slow design in one phase. */
 export interface DiagnosisSpec {
-  /** Substring of the statement the documented failure is about: a `before` that never ran it reproduced nothing. */
+  /** Substring of the statement that the incident report blames; a `before` that never ran it reproduced nothing. */
   readonly culprit: string;
   /** Names of the service's own metrics that are read (histogram in seconds; gauge in seconds). */
   readonly metrics: { readonly poolWait: string; readonly eventLoopDelay: string };
@@ -94,23 +94,23 @@ export interface DiagnosisSpec {
   readonly phase: string;
 }
 
-/** What happens in a run at one scale, under one seed. */
+/** A scenario's content at one scale and seed. */
 export interface Declaration {
   readonly arms: Readonly<Partial<Record<ArmName, Arm>>>;
   readonly slos: readonly Slo[];
-  /** Their ids are the same at both scales; what they check may scale, as a window of 60 s does. */
+  /** Ids must be the same at both scales; parameters may differ, such as a window of 60 s. */
   readonly invariants: readonly Invariant[];
-  /** Compared with what an arm that is expected to fail shows; default none. */
+  /** Compared with the arms that are expected to fail; default none. */
   readonly documented?: readonly Documented[];
   readonly tolerance?: Tolerance;
-  /** What takes longer has an unknown outcome; default 1,500. Longer than any latency the scenario documents. */
+  /** An operation that takes longer has an unknown outcome; default 1,500. Longer than any documented latency. */
   readonly timeoutMs?: number;
   readonly diagnosis?: DiagnosisSpec;
-  /** The phase in which work per operation is counted; nothing fails in it. */
+  /** The phase in which work per operation is counted; a phase without faults. */
   readonly costPhase?: string;
-  /** One-shot after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
+  /** One-shot process after the arms, on stores of its own, that writes a Comparison as JSON to `outFile`. */
   readonly comparison?: ModuleStep;
-  /** Says what --quick reduces; empty for the full scale. */
+  /** What --quick reduces; empty for the full scale. */
   readonly scaleNote: string;
 }
 
@@ -127,6 +127,6 @@ export interface Scenario {
   readonly title: string;
   readonly question: string;
   readonly situation: string;
-  /** Called by resolve.ts alone: whatever the scale and the seed change is decided there, once. */
+  /** Called by plan/resolve.ts only. */
   declare(options: DeclareOptions): Declaration;
 }

@@ -1,6 +1,6 @@
 /**
- * The testbed as a graph: named nodes, each in a region, and edges along which one node reaches another. Plain data,
- * decided before anything starts; what each kind of node does is in effects/testbed/nodes/.
+ * The testbed as a graph: named nodes, each in a region, and edges along which one node reaches another. Plain data;
+ * effects/testbed/nodes/ implements each kind of node.
  */
 
 export type Params = Readonly<Record<string, unknown>>;
@@ -10,7 +10,7 @@ interface NodeBase {
   readonly region?: string;
 }
 
-/** May the operator's own server stand in for this node? `no` says why not, in one clause, which a run tells. */
+/** Whether the operator's own server may replace this node; `no`: the reason why not, one clause for a note. */
 export type Replaceable = true | { readonly no: string };
 
 /** A Node module of the package run to its end, relative to dist/: `services/jobs/template.js`. */
@@ -44,7 +44,7 @@ export interface RedisSpec extends NodeBase {
   readonly replaceable?: Replaceable;
 }
 
-/** How a process says that it accepts requests. */
+/** How to detect that a process accepts requests. */
 export type ReadySign =
   /** Over Node's IPC channel, as process-contract.ts has it. Modules only. */
   | { readonly message: true }
@@ -76,7 +76,7 @@ export interface ProcessSpec extends NodeBase {
   readonly params?: Params;
   /** From SIGTERM to SIGKILL; default 5,000. */
   readonly killAfterMs?: number;
-  /** From the start to the sign of life; default 20,000. */
+  /** From the start to the ready sign; default 20,000. */
   readonly readyWithinMs?: number;
 }
 
@@ -98,7 +98,7 @@ export interface ReceiverSpec extends NodeBase {
   readonly endpoints: Readonly<Record<string, EndpointBehaviour>>;
 }
 
-/** Open for kinds that are registered from outside; see NODE_KINDS. */
+/** Data of registered kinds; see NODE_KINDS. */
 export interface OtherSpec extends NodeBase {
   readonly kind: `x-${string}`;
   readonly [option: string]: unknown;
@@ -106,28 +106,28 @@ export interface OtherSpec extends NodeBase {
 
 export type NodeSpec = PostgresSpec | RedisSpec | ProcessSpec | ReceiverSpec | OtherSpec;
 
-/** The load generator's end of an edge: what it leads to is what operations are sent to. */
+/** The load generator as the source of an edge: operations are sent to the edge's target. */
 export const CLIENT = 'client';
 
 export interface EdgeSpec<Node extends string = string> {
   readonly from: Node | typeof CLIENT;
   readonly to: Node;
-  /** What the process at the near end calls it: a key of ProcessConfig.addresses, or a command's environment variable. Unused from the client. */
+  /** Name for the source process: a key of ProcessConfig.addresses, or a command's environment variable. Unused from the client. */
   readonly as?: string;
   /** Goes through the fault proxy, so that a fault can be applied to it. */
   readonly proxied?: boolean;
-  /** Added by the proxy, always: an edge between regions needs it. Each way takes half. */
+  /** Latency added by the proxy, half in each direction; required between regions. */
   readonly roundTripMs?: number;
   readonly jitterMs?: number;
 }
 
 /** A one-shot process of the harness, outside the graph's faults. */
 export interface JobSpec<Node extends string = string> extends ModuleStep {
-  /** `accounts` writes what the load acts as, before it; `facts` reads the platform's own record of what happened, after it. Both to params.outFile. */
+  /** `accounts` creates the accounts of the load, before it; `facts` reads the platform's recorded facts, after it. Both write params.outFile. */
   readonly role: 'accounts' | 'facts';
   /** Ended after this long; default 120,000. */
   readonly limitMs?: number;
-  /** By the name it finds them under, as an edge's `as`. Never proxied. */
+  /** Nodes by the name the job uses, as an edge's `as`. Never proxied. */
   readonly uses: Readonly<Record<string, Node>>;
 }
 

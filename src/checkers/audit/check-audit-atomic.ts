@@ -1,23 +1,23 @@
 /**
- * A change and its record stand and fall together: whatever the client was told, or was not, the thing is there if
- * and only if the log says that somebody made it. Compared by the thing's own id. O(n).
+ * A change and its audit record are atomic: whatever the response was, the resource exists if and only if the log has
+ * a record of its creation. Compared by the id of the resource. O(n).
  */
-import type { EffectRecord } from '../../sim/history.ts';
+import type { FactRecord } from '../../sim/history.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { InvariantResult } from '../../sim/result.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 
 export interface AtomicInput {
-  /** The things that were made, by `id`. */
-  readonly changes: readonly EffectRecord[];
-  /** Rows of the log that say so: `subject` is the thing's id. */
-  readonly records: readonly EffectRecord[];
+  /** The resources that exist, by `id`. */
+  readonly changes: readonly FactRecord[];
+  /** Rows of the log about their creation: `subject` is the id of the resource. */
+  readonly records: readonly FactRecord[];
 }
 
 /** `checked` counts changes; unknown when there was none. */
-export function checkAtomic({ changes, records }: AtomicInput): Answer {
+export function checkAuditAtomic({ changes, records }: AtomicInput): CheckResult {
   const bySubject = groupBy(records, ({ subject = '' }) => subject);
   const made = new Map(changes.map((change) => [change.id, change]));
   const witness: Record<string, unknown>[] = [];
@@ -35,10 +35,12 @@ export function checkAtomic({ changes, records }: AtomicInput): Answer {
   }
   for (const record of records)
     if (!made.has(record.subject ?? '')) report('recorded without a change', record);
-  const thin = violations === 0 && made.size === 0;
+  const isEmpty = violations === 0 && made.size === 0;
   return {
-    verdict: violations > 0 ? 'fail' : thin ? 'unknown' : 'pass',
-    ...{ checked: made.size, violations, witness },
-    ...(thin ? { reason: 'nothing was changed' } : {}),
+    verdict: violations > 0 ? 'fail' : isEmpty ? 'unknown' : 'pass',
+    checked: made.size,
+    violations,
+    witness,
+    ...(isEmpty ? { reason: 'nothing was changed' } : {}),
   };
 }

@@ -1,31 +1,31 @@
 /**
- * The chain over the log of a run, as the platform's own verifier and the rows themselves tell it: no finding, at
- * least one checkpoint, every row in a block, and in each shard sequence numbers without a gap or a repeat, in the
- * order of the whole log. The verifier proves the hashes; this proves that it looked at what the run wrote. O(n log n).
+ * The hash chain over the log of a run, from the result of the platform's verifier and from the rows: no finding, at
+ * least one checkpoint, every row in a block, and in each shard sequence numbers without gaps or repeats in the order of
+ * the log. The verifier checks the hashes; this checks that it covered the rows of the run. O(n log n).
  */
-import type { EffectRecord } from '../../sim/history.ts';
+import type { FactRecord } from '../../sim/history.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { InvariantResult } from '../../sim/result.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 
 export interface ChainInput {
   /** Rows of the log, with `shard`, `sequence` and `place` among their facts. */
-  readonly rows: readonly EffectRecord[];
-  /** What the verifier said: `records`, `blocks`, `checkpoints`, `notSequenced`, `findings`, `first`. */
-  readonly verifications: readonly EffectRecord[];
+  readonly rows: readonly FactRecord[];
+  /** Results of the verifier: `records`, `blocks`, `checkpoints`, `notSequenced`, `findings`, `first`. */
+  readonly verifications: readonly FactRecord[];
 }
 
-interface Chained {
-  readonly row: EffectRecord;
+interface ChainedRow {
+  readonly row: FactRecord;
   readonly shard: number;
   readonly sequence: number;
   readonly place: number;
 }
 
 /** `checked` counts rows. */
-export function checkChain({ rows, verifications }: ChainInput): Answer {
+export function checkAuditChain({ rows, verifications }: ChainInput): CheckResult {
   const witness: Record<string, unknown>[] = [];
   let violations = 0;
   const report = (violation: string, record: object, by = 1) => {
@@ -40,18 +40,18 @@ export function checkChain({ rows, verifications }: ChainInput): Answer {
     if (number('records') < rows.length)
       report('the verifier saw fewer records than the log has', { ...facts, rows: rows.length });
   }
-  const chained = rows.flatMap(chainedOf);
-  const loose = rows.length - chained.length;
-  if (loose > 0 && verifications.length > 0)
+  const chained = rows.flatMap(toChainedRow);
+  const unchained = rows.length - chained.length;
+  if (unchained > 0 && verifications.length > 0)
     report(
       'rows in no block',
-      { rows: loose, first: rows.find((row) => chainedOf(row).length === 0) },
-      loose,
+      { rows: unchained, first: rows.find((row) => toChainedRow(row).length === 0) },
+      unchained,
     );
-  for (const [shard, of] of groupBy(chained, (one) => one.shard)) {
-    of.sort((a, b) => a.sequence - b.sequence);
-    for (const [index, { row, sequence, place }] of of.entries()) {
-      const before = of[index - 1];
+  for (const [shard, chain] of groupBy(chained, (chainedRow) => chainedRow.shard)) {
+    chain.sort((a, b) => a.sequence - b.sequence);
+    for (const [index, { row, sequence, place }] of chain.entries()) {
+      const before = chain[index - 1];
       if (before === undefined) continue;
       if (sequence === before.sequence)
         report('two rows at one place of the chain', { shard, sequence, row, other: before.row });
@@ -66,28 +66,30 @@ export function checkChain({ rows, verifications }: ChainInput): Answer {
         });
     }
   }
-  const gap = violations > 0 ? null : unseen(rows.length, verifications.length);
+  const gap = violations > 0 ? null : findGap(rows.length, verifications.length);
   return {
     verdict: violations > 0 ? 'fail' : gap === null ? 'pass' : 'unknown',
-    ...{ checked: rows.length, violations, witness },
+    checked: rows.length,
+    violations,
+    witness,
     ...(gap === null ? {} : { reason: gap }),
     figures: figuresOf(verifications[0]),
   };
 }
 
-function chainedOf(row: EffectRecord): Chained[] {
+function toChainedRow(row: FactRecord): ChainedRow[] {
   const { shard, sequence, place } = row.facts ?? {};
   if (typeof shard !== 'number' || typeof sequence !== 'number' || typeof place !== 'number')
     return [];
   return [{ row, shard, sequence, place }];
 }
 
-function unseen(rows: number, verifications: number): string | null {
-  if (verifications === 0) return 'nobody verified the chain';
+function findGap(rows: number, verifications: number): string | null {
+  if (verifications === 0) return 'the chain was not verified';
   return rows === 0 ? 'nothing was written' : null;
 }
 
-function figuresOf(verification: EffectRecord | undefined): Answer['figures'] & object {
+function figuresOf(verification: FactRecord | undefined): CheckResult['figures'] & object {
   const value = (name: string) => {
     const found = verification?.facts?.[name];
     return typeof found === 'number' ? found : null;

@@ -1,164 +1,182 @@
 /**
- * The log's order is the order of what happened: what was answered before another was asked stands before it, and
- * is on record before its answer. The platform's clock is not the load's: how far it may be ahead follows from the
- * events themselves, because each was taken up between its sending and its answer. Judged in stretches, so that a
- * clock which is slowly corrected does not matter, and on what is definite.
+ * The order of the log respects real time: an operation that was answered before another was sent is before it in the
+ * log, and every event is recorded before its response. The platform's clock differs from the load generator's; the
+ * offset is estimated from the events, because each occurred between the sending and the response of its operation. It
+ * is estimated per window of 10 s, so that a slowly adjusted clock does not matter.
  *
- * While the store is away an event may stand in a local log and reach the order late; those are exempt, and counted.
+ * During an outage of the store an event may wait in a local log and be recorded late; these are exempt, and counted.
  * O(n log n).
  */
-import type { EffectRecord, OperationRecord } from '../../sim/history.ts';
-import type { FaultWindow } from '../../sim/pure/fault-windows.ts';
+import type { FactRecord, OperationRecord } from '../../sim/history.ts';
+import type { FaultWindow } from '../../sim/pure/faults/fault-windows.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { InvariantResult } from '../../sim/result.ts';
 import { isAcknowledged } from './check-audit.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
-const STRETCH_US = 10_000_000;
-/** How finely the platform reads its clock. */
-const CLOCK_US = 2_000;
-/** A request may wait this long before it is taken up. */
-const MISDATED_US = 2_000_000;
+const CLOCK_WINDOW_US = 10_000_000;
+/** Resolution of the platform's clock. */
+const CLOCK_RESOLUTION_US = 2_000;
+/** A request may wait this long before it is handled. */
+const MAX_DATE_ERROR_US = 2_000_000;
 
 export interface AuditOrderInput {
   readonly operations: readonly OperationRecord[];
   /** Rows with `place` (order of the whole log) and `receivedAtUs` (the store's own time, Unix) among their facts. */
-  readonly rows: readonly EffectRecord[];
-  /** When the store was away. */
-  readonly away?: readonly FaultWindow[];
-  /** A store that lets an operation wait for this long counts as away as well; default 1 s. */
-  readonly silentUs?: number;
-  /** After it is back, until everybody has noticed. */
-  readonly backWithinUs?: number;
+  readonly rows: readonly FactRecord[];
+  /** Of the store. */
+  readonly outages?: readonly FaultWindow[];
+  /** An operation that takes this long counts as an outage as well; default 1 s. */
+  readonly unresponsiveUs?: number;
+  /** Added to the end of an outage; default 2 s. */
+  readonly recoveryGraceUs?: number;
 }
 
-interface Placed {
+interface RecordedOperation {
   readonly operation: OperationRecord;
-  readonly row: EffectRecord;
+  readonly row: FactRecord;
   readonly place: number;
   readonly isAnswered: boolean;
 }
 
-/** `checked` counts answered operations on record that are not exempt. */
-export function checkAuditOrder(input: AuditOrderInput): Answer {
+/** `checked` counts recorded and acknowledged operations that are not exempt. */
+export function checkAuditOrder(input: AuditOrderInput): CheckResult {
   const byRequest = new Map(input.operations.map((one) => [one.requestId, one]));
-  const placed = input.rows.flatMap((row) => placedOf(row, byRequest.get(row.requestId)));
+  const recorded = input.rows.flatMap((row) => toRecorded(row, byRequest.get(row.requestId)));
   const witness: Record<string, unknown>[] = [];
   let violations = 0;
-  const report = (violation: string, { operation, row }: Placed, other?: Placed) => {
+  const report = (
+    violation: string,
+    { operation, row }: RecordedOperation,
+    other?: RecordedOperation,
+  ) => {
     violations += 1;
     if (witness.length < WITNESS_LIMIT)
       witness.push({
         violation,
-        operation: shown(operation),
+        operation: withoutContent(operation),
         row,
         ...(other && { after: other.row }),
       });
   };
-  const clockOf = clocksOf(placed);
-  const isAway = awayAt(input);
-  const inOrder: Placed[] = [];
-  let [judged, exempt] = [0, 0];
-  for (const one of placed) {
+  const offsetUsOf = estimateClockOffsets(recorded);
+  const isDuringOutage = createOutageTest(input);
+  const onTime: RecordedOperation[] = [];
+  let [checked, exempt] = [0, 0];
+  for (const one of recorded) {
     const { operation, row, isAnswered } = one;
     if (!isAnswered) continue;
-    const aheadUs = clockOf(one);
-    judged += 1;
+    const aheadUs = offsetUsOf(one);
+    checked += 1;
     if (aheadUs === null) {
-      report('dated outside of its request', one);
+      report('dated outside its request', one);
       continue;
     }
     const lateUs = Number(row.facts?.receivedAtUs) - aheadUs - operation.doneUs;
-    if (!(lateUs > CLOCK_US)) {
-      inOrder.push(one);
+    if (!(lateUs > CLOCK_RESOLUTION_US)) {
+      onTime.push(one);
       continue;
     }
-    if (isAway(operation)) {
+    if (isDuringOutage(operation)) {
       exempt += 1;
-      judged -= 1;
-    } else report('on record only after its answer', one);
+      checked -= 1;
+    } else report('recorded only after its response', one);
   }
-  const pairs = disorderIn(inOrder, placed, report);
-  const gap = violations > 0 || pairs > 0 ? null : 'no two operations followed each other';
+  const pairs = reportDisorder(onTime, recorded, report);
+  const gap = violations > 0 || pairs > 0 ? null : 'no two operations were sequential';
   return {
     verdict: violations > 0 ? 'fail' : gap === null ? 'pass' : 'unknown',
-    ...{ checked: judged, violations, witness },
+    checked,
+    violations,
+    witness,
     ...(gap === null ? {} : { reason: gap }),
     figures: [
       {
-        ...{ id: 'order-exempt', label: 'late while the store was away, not judged' },
-        ...{ value: exempt, unit: 'count' },
+        id: 'order-exempt',
+        label: 'recorded late during an outage, not checked',
+        value: exempt,
+        unit: 'count',
       },
     ],
   };
 }
 
-/** Everything that was sent after an answer came stands behind it: a running maximum of the places answered so far. */
-function disorderIn(
-  answered: readonly Placed[],
-  all: readonly Placed[],
-  report: (violation: string, one: Placed, other: Placed) => void,
+/** Compares each operation with the highest place among those answered before it was sent. Returns how many there were. */
+function reportDisorder(
+  answered: readonly RecordedOperation[],
+  all: readonly RecordedOperation[],
+  report: (violation: string, one: RecordedOperation, other: RecordedOperation) => void,
 ): number {
   const ends = answered.toSorted((a, b) => a.operation.doneUs - b.operation.doneUs);
   const starts = all.toSorted((a, b) => a.operation.sentUs - b.operation.sentUs);
   let [next, followed] = [0, 0];
-  let furthest: Placed | null = null;
+  let furthest: RecordedOperation | null = null;
   for (const one of starts) {
     for (; next < ends.length && ends[next]!.operation.doneUs < one.operation.sentUs; next += 1)
       if (furthest === null || ends[next]!.place > furthest.place) furthest = ends[next]!;
     if (furthest === null) continue;
     followed += 1;
     if (one.place < furthest.place)
-      report('stands before what was answered before it was asked', one, furthest);
+      report('before an operation that was answered before it was sent', one, furthest);
   }
   return followed;
 }
 
-function placedOf(row: EffectRecord, operation: OperationRecord | undefined): Placed[] {
+function toRecorded(row: FactRecord, operation: OperationRecord | undefined): RecordedOperation[] {
   const place = row.facts?.place;
   if (operation === undefined || operation.sentUs < 0 || typeof place !== 'number') return [];
   return [{ operation, row, place, isAnswered: isAcknowledged(operation) }];
 }
 
-/** The platform's clock minus the load's, at most, in the stretch of an operation; null: the row's date cannot be. */
-function clocksOf(placed: readonly Placed[]): (one: Placed) => number | null {
-  const stretchOf = ({ operation }: Placed) => Math.floor(operation.doneUs / STRETCH_US);
-  const aheadUs = ({ operation, row }: Placed) => row.occurredAtUs - operation.sentUs;
-  const stretches = groupBy(
-    placed.filter(({ isAnswered }) => isAnswered),
-    stretchOf,
+/**
+ * Upper bound of the platform's clock minus the load generator's in the window of an operation; null: the date of the
+ * row is impossible.
+ */
+function estimateClockOffsets(
+  recorded: readonly RecordedOperation[],
+): (one: RecordedOperation) => number | null {
+  const windowOf = ({ operation }: RecordedOperation) =>
+    Math.floor(operation.doneUs / CLOCK_WINDOW_US);
+  const aheadUs = ({ operation, row }: RecordedOperation) => row.occurredAtUs - operation.sentUs;
+  const windows = groupBy(
+    recorded.filter(({ isAnswered }) => isAnswered),
+    windowOf,
   );
-  const usual = new Map<number, number>();
-  const most = new Map<number, number>();
-  const isMisdated = (one: Placed, usualUs: number) =>
-    aheadUs(one) < usualUs - MISDATED_US ||
-    one.row.occurredAtUs - one.operation.doneUs > usualUs + MISDATED_US;
-  for (const [stretch, of] of stretches) {
-    // Wrong dates, if they are few, move the median little.
-    const middleUs = of.map(aheadUs).sort((a, b) => a - b)[of.length >> 1]!;
-    usual.set(stretch, middleUs);
-    const right = of.filter((one) => !isMisdated(one, middleUs)).map(aheadUs);
-    most.set(
-      stretch,
-      right.reduce((least, one) => Math.min(least, one), middleUs),
+  const medianUs = new Map<number, number>();
+  const leastUs = new Map<number, number>();
+  const isMisdated = (one: RecordedOperation, expectedUs: number) =>
+    aheadUs(one) < expectedUs - MAX_DATE_ERROR_US ||
+    one.row.occurredAtUs - one.operation.doneUs > expectedUs + MAX_DATE_ERROR_US;
+  for (const [window, members] of windows) {
+    // A few wrong dates hardly move the median.
+    const middleUs = members.map(aheadUs).sort((a, b) => a - b)[members.length >> 1]!;
+    medianUs.set(window, middleUs);
+    const plausible = members.filter((one) => !isMisdated(one, middleUs)).map(aheadUs);
+    leastUs.set(
+      window,
+      plausible.reduce((least, offsetUs) => Math.min(least, offsetUs), middleUs),
     );
   }
   return (one) => {
-    const stretch = stretchOf(one);
-    return isMisdated(one, usual.get(stretch)!) ? null : most.get(stretch)!;
+    const window = windowOf(one);
+    return isMisdated(one, medianUs.get(window)!) ? null : leastUs.get(window)!;
   };
 }
 
-function awayAt(input: AuditOrderInput) {
-  const { operations, away = [], silentUs = 1_000_000, backWithinUs = 2_000_000 } = input;
-  const slow = operations.filter(
-    ({ sentUs, doneUs }) => sentUs >= 0 && doneUs - sentUs >= silentUs,
-  );
-  const silent = slow.map(({ sentUs, doneUs }) => ({ startUs: sentUs, endUs: doneUs }));
-  const windows = [...away, ...silent].sort((a, b) => a.startUs - b.startUs);
+function createOutageTest(input: AuditOrderInput) {
+  const {
+    operations,
+    outages = [],
+    unresponsiveUs = 1_000_000,
+    recoveryGraceUs = 2_000_000,
+  } = input;
+  const slow = operations
+    .filter(({ sentUs, doneUs }) => sentUs >= 0 && doneUs - sentUs >= unresponsiveUs)
+    .map(({ sentUs, doneUs }) => ({ startUs: sentUs, endUs: doneUs }));
+  const windows = [...outages, ...slow].sort((a, b) => a.startUs - b.startUs);
   const ends: number[] = [];
-  for (const { endUs } of windows) ends.push(Math.max(endUs + backWithinUs, ends.at(-1) ?? 0));
+  for (const { endUs } of windows) ends.push(Math.max(endUs + recoveryGraceUs, ends.at(-1) ?? 0));
   return ({ sentUs, doneUs }: OperationRecord): boolean => {
     let [low, high] = [0, windows.length];
     while (low < high) {
@@ -170,7 +188,7 @@ function awayAt(input: AuditOrderInput) {
   };
 }
 
-function shown(operation: OperationRecord): Partial<OperationRecord> {
+function withoutContent(operation: OperationRecord): Partial<OperationRecord> {
   const { body: _, headers: __, ...rest } = operation;
   return rest;
 }

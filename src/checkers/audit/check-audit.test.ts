@@ -1,20 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EffectRecord, FaultRecord, OperationRecord } from '../../sim/history.ts';
-import { faultWindows } from '../../sim/pure/fault-windows.ts';
-import { effectOf, operation } from '../../sim/pure/fixtures.ts';
+import type { FactRecord, FaultRecord, OperationRecord } from '../../sim/history.ts';
+import { faultWindows } from '../../sim/pure/faults/fault-windows.ts';
+import { factOf, operation } from '../../sim/pure/fixtures/records.ts';
 import { checkAudit } from './check-audit.ts';
-import { checkAtomic } from './check-audit-atomic.ts';
-import { checkChain } from './check-audit-chain.ts';
+import { checkAuditAtomic } from './check-audit-atomic.ts';
+import { checkAuditChain } from './check-audit-chain.ts';
 import { checkAuditOrder } from './check-audit-order.ts';
 
 const OFFSET_US = 1_700_000_000_000_000;
-const rowOf = (cause: OperationRecord, facts: EffectRecord['facts'] = {}) =>
-  effectOf(cause, {
+const rowOf = (cause: OperationRecord, facts: FactRecord['facts'] = {}) =>
+  factOf(cause, {
     facts: {
-      ...{ action: 'project.read', outcome: cause.status < 400 ? 'success' : 'denied' },
-      ...{ shard: cause.id % 2, sequence: (cause.id >> 1) + 1, place: cause.id + 1 },
-      ...{ receivedAtUs: OFFSET_US + cause.sentUs + 200 },
+      action: 'project.read',
+      outcome: cause.status < 400 ? 'success' : 'denied',
+      shard: cause.id % 2,
+      sequence: (cause.id >> 1) + 1,
+      place: cause.id + 1,
+      receivedAtUs: OFFSET_US + cause.sentUs + 200,
       ...facts,
     },
   });
@@ -22,8 +25,12 @@ const operations = Array.from({ length: 60 }, (_, id) =>
   id % 10 === 9 ? operation(id, { outcome: 'fail', status: 404 }) : operation(id),
 );
 const rows = operations.map((one) => rowOf(one));
-const verified: EffectRecord = {
-  ...{ kind: 'effect', name: 'audit-chain', id: 'verify', requestId: '', user: '' },
+const verified: FactRecord = {
+  kind: 'effect',
+  name: 'audit-chain',
+  id: 'verify',
+  requestId: '',
+  user: '',
   occurredAtUs: 0,
   facts: { records: 60, blocks: 6, checkpoints: 2, notSequenced: 0, findings: 0 },
 };
@@ -37,13 +44,13 @@ const first = (answer: { witness: readonly object[] }) =>
 describe('the equation', () => {
   const actionOf = () => 'project.read';
 
-  it('holds for one row of every answer, denials too', () => {
+  it('passes with one row for every response, denials too', () => {
     const answer = checkAudit({ operations, rows, actionOf });
     expect(answer).toMatchObject({ verdict: 'pass', checked: 60, violations: 0 });
     expect(figure(answer, 'audit-denials')).toBe(6);
   });
 
-  it('promises nothing of what was not answered, and counts what is on record all the same', () => {
+  it('requires no row of an operation that was not acknowledged, and counts those that were recorded', () => {
     const open = [
       operation(90, { outcome: 'unknown', status: 0, error: 'timeout' }),
       operation(91, { outcome: 'unknown', status: 503, error: 'http 503' }),
@@ -57,10 +64,10 @@ describe('the equation', () => {
     expect([recovered.verdict, figure(recovered, 'audit-recovered')]).toEqual(['pass', 1]);
   });
 
-  it.each<[string, readonly EffectRecord[], string]>([
+  it.each<[string, readonly FactRecord[], string]>([
     ['a lost row', rows.slice(1), 'lost'],
     ['a lost denial', rows.toSpliced(9, 1), 'lost'],
-    ['a row of nobody', [...rows, rowOf(operation(777))], 'phantom'],
+    ['a row without an operation', [...rows, rowOf(operation(777))], 'phantom'],
     ['a row twice', [...rows, rows[3]!], 'duplicate'],
     ['another user', changed(rows, 5, (row) => ({ ...row, user: 'u2' })), 'misattributed'],
     [
@@ -78,13 +85,13 @@ describe('the equation', () => {
       changed(rows, 5, (row) => ({ ...row, facts: { ...row.facts, outcome: 'failure' } })),
       'misattributed',
     ],
-  ])('breaks with %s', (_, given, kind) => {
+  ])('fails with %s', (_, given, kind) => {
     const answer = checkAudit({ operations, rows: given, actionOf });
     expect([answer.verdict, answer.violations]).toEqual(['fail', 1]);
     expect(first(answer)).toContain(kind);
   });
 
-  it('finds a row of what never left', () => {
+  it('finds a row of an operation that was never sent', () => {
     const never = operation(90, { outcome: 'fail', sentUs: -1, status: 0 });
     const answer = checkAudit({
       operations: [...operations, never],
@@ -93,13 +100,13 @@ describe('the equation', () => {
     expect(first(answer)).toContain('never left');
   });
 
-  it('says nothing of nothing, or of a run without the denials it needs', () => {
+  it('is unknown without operations, or without the required denials', () => {
     expect(checkAudit({ operations: [], rows: [] }).verdict).toBe('unknown');
     const few = checkAudit({ operations, rows, mustHaveSeen: { denials: 7 } });
     expect([few.verdict, few.reason]).toEqual(['unknown', '6 operations were denied']);
   });
 
-  it('counts what was lost whatever was dropped, with ten witnesses at most', () => {
+  it('counts every lost event, with ten witnesses at most', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(59), { minLength: 1 }), (dropped) => {
         const left = rows.filter((_, index) => !dropped.includes(index));
@@ -113,7 +120,7 @@ describe('the equation', () => {
     );
   });
 
-  it('tells losses apart by the fault that took them', () => {
+  it('attributes losses to the fault that caused them', () => {
     const fault = (name: string, event: FaultRecord['event'], atUs: number, detail = '') =>
       ({ kind: 'fault', name, event, atUs, detail }) as const;
     const windows = faultWindows([
@@ -149,12 +156,12 @@ describe('the equation', () => {
 });
 
 describe('a change and its record', () => {
-  const changes = ['a', 'b'].map((id) => effectOf(operation(1), { name: 'project', id }));
+  const changes = ['a', 'b'].map((id) => factOf(operation(1), { name: 'project', id }));
   const records = ['a', 'b'].map((subject) => ({ ...rowOf(operation(1)), subject }));
 
-  it('stand together', () => {
-    expect(checkAtomic({ changes, records })).toMatchObject({ verdict: 'pass', checked: 2 });
-    expect(checkAtomic({ changes: [], records: [] }).verdict).toBe('unknown');
+  it('pass together', () => {
+    expect(checkAuditAtomic({ changes, records })).toMatchObject({ verdict: 'pass', checked: 2 });
+    expect(checkAuditAtomic({ changes: [], records: [] }).verdict).toBe('unknown');
   });
 
   it.each([
@@ -162,56 +169,57 @@ describe('a change and its record', () => {
     ['recorded without a change', changes.slice(1), records],
     ['recorded more than once', changes, [...records, records[0]!]],
     ['recorded as another user', changes, changed(records, 0, (row) => ({ ...row, user: 'x' }))],
-  ])('%s', (violation, made, told) => {
-    const answer = checkAtomic({ changes: made, records: told });
+  ])('%s', (violation, givenChanges, givenRecords) => {
+    const answer = checkAuditAtomic({ changes: givenChanges, records: givenRecords });
     expect([first(answer), answer.violations]).toEqual([violation, 1]);
   });
 });
 
 describe('the order', () => {
-  it('is that of what happened, whatever the offset of the clocks', () => {
+  it('passes in real-time order, whatever the offset of the clocks', () => {
     const answer = checkAuditOrder({ operations, rows });
     expect(answer).toMatchObject({ verdict: 'pass', checked: 60, violations: 0 });
     expect(checkAuditOrder({ operations: operations.slice(0, 1), rows }).verdict).toBe('unknown');
     expect(checkAuditOrder({ operations, rows: [] }).verdict).toBe('unknown');
   });
 
-  it('is broken by two places swapped across an answer', () => {
+  it('fails with two places swapped across a response', () => {
     const swapped = operations.map((one, at) =>
       rowOf(one, { place: at === 20 ? 31 : at === 30 ? 21 : at + 1 }),
     );
     const answer = checkAuditOrder({ operations, rows: swapped });
     expect(answer.violations).toBeGreaterThan(0);
-    expect(first(answer)).toBe('stands before what was answered before it was asked');
+    expect(first(answer)).toBe('before an operation that was answered before it was sent');
     expect(row(answer).requestId).toBe('r21');
   });
   const row = (answer: { witness: readonly object[] }) =>
-    (answer.witness[0] as { row: EffectRecord }).row;
+    (answer.witness[0] as { row: FactRecord }).row;
 
-  it('is broken by a row that came after its answer, unless the store was away', () => {
+  it('fails with a row recorded after its response, except during an outage', () => {
     const lateUs = OFFSET_US + operations[20]!.doneUs + 5_000;
     const given = changed(rows, 20, (one) => ({
       ...one,
       facts: { ...one.facts, receivedAtUs: lateUs, place: 100 },
     }));
     const late = checkAuditOrder({ operations, rows: given });
-    expect([first(late), late.violations]).toEqual(['on record only after its answer', 1]);
+    expect([first(late), late.violations]).toEqual(['recorded only after its response', 1]);
     const window = { name: 'p', family: 'p', startUs: 0, endUs: 15_000, detail: '' };
-    const away = { operations, rows: given, backWithinUs: 10_000 };
-    const excused = checkAuditOrder({ ...away, away: [window] });
-    expect(excused).toMatchObject({ verdict: 'pass', checked: 59 });
-    expect(checkAuditOrder({ ...away, away: [{ ...window, endUs: 9_000 }] }).verdict).toBe('fail');
-    // A store that is silent for a second is as good as away.
+    const input = { operations, rows: given, recoveryGraceUs: 10_000 };
+    const exempt = checkAuditOrder({ ...input, outages: [window] });
+    expect(exempt).toMatchObject({ verdict: 'pass', checked: 59 });
+    const shorter = checkAuditOrder({ ...input, outages: [{ ...window, endUs: 9_000 }] });
+    expect(shorter.verdict).toBe('fail');
+    // An operation that takes a second counts as an outage.
     const slow = operation(90, { sentUs: 100, doneUs: 2_000_000, outcome: 'unknown', status: 0 });
     expect(checkAuditOrder({ operations: [...operations, slow], rows: given }).verdict).toBe(
       'pass',
     );
   });
 
-  it('is broken by a date outside of the request', () => {
+  it('fails with a date outside the request', () => {
     const given = changed(rows, 20, (one) => ({ ...one, occurredAtUs: one.occurredAtUs - 1e10 }));
     const answer = checkAuditOrder({ operations, rows: given });
-    expect([first(answer), answer.violations]).toEqual(['dated outside of its request', 1]);
+    expect([first(answer), answer.violations]).toEqual(['dated outside its request', 1]);
   });
 });
 
@@ -220,14 +228,14 @@ describe('the chain', () => {
     { ...verified, facts: { ...verified.facts, ...change } },
   ];
 
-  it('holds', () => {
-    const answer = checkChain({ rows, verifications: [verified] });
+  it('passes', () => {
+    const answer = checkAuditChain({ rows, verifications: [verified] });
     expect(answer).toMatchObject({ verdict: 'pass', checked: 60, violations: 0 });
-    expect(checkChain({ rows, verifications: [] }).verdict).toBe('unknown');
-    expect(checkChain({ rows: [], verifications: [verified] }).verdict).toBe('unknown');
+    expect(checkAuditChain({ rows, verifications: [] }).verdict).toBe('unknown');
+    expect(checkAuditChain({ rows: [], verifications: [verified] }).verdict).toBe('unknown');
   });
 
-  it.each<[string, readonly EffectRecord[], readonly EffectRecord[]]>([
+  it.each<[string, readonly FactRecord[], readonly FactRecord[]]>([
     ['the verifier found something', rows, facts({ findings: 1 })],
     ['records in no block', rows, facts({ notSequenced: 1 })],
     ['no checkpoint was ever written', rows, facts({ checkpoints: 0 })],
@@ -249,7 +257,7 @@ describe('the chain', () => {
       [verified],
     ],
   ])('%s', (violation, given, verifications) => {
-    const answer = checkChain({ rows: given, verifications });
+    const answer = checkAuditChain({ rows: given, verifications });
     expect([first(answer), answer.verdict]).toEqual([violation, 'fail']);
   });
 });

@@ -1,21 +1,21 @@
 /**
  * The multiset equation of an audit log, over request ids: attempted T, acknowledged A, audited U.
  *
- *   lost          A - U              answered, and not on record
- *   phantom       U - T              on record, and never asked for (or never sent)
+ *   lost          A - U              acknowledged, but not recorded
+ *   phantom       U - T              recorded, but never attempted (or never sent)
  *   duplicate     more than one row of one request
- *   recovered     U - A              on record without an answer: legal, and counted
- *   misattributed another user, another action, or another outcome than was answered
+ *   recovered     U - A              recorded without a response: legal, and counted
+ *   misattributed another user, action or outcome than that of the operation
  *
- * Acknowledged is every complete answer from 200 to 499 to an operation of a known user: a denial is an action too.
- * 401 promises nothing, because the platform may not know whose credential it refused. O(n log n).
+ * Acknowledged is every complete response from 200 to 499 to an operation of a known user: a denial is an action too.
+ * 401 is excluded, because the platform may not know whose credential it refused. O(n log n).
  */
-import type { EffectRecord, OperationRecord } from '../../sim/history.ts';
-import type { FaultWindow } from '../../sim/pure/fault-windows.ts';
+import type { FactRecord, OperationRecord } from '../../sim/history.ts';
+import type { FaultWindow } from '../../sim/pure/faults/fault-windows.ts';
 import type { Figure, InvariantResult } from '../../sim/result.ts';
-import { causesAmong, lostByCause } from './audit-causes.ts';
+import { createCauseFinder, lostByCause } from './audit-causes.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 const HORIZON_US = 1_000_000;
 const DENIED: readonly number[] = [401, 403, 404, 429];
@@ -23,17 +23,17 @@ const DENIED: readonly number[] = [401, 403, 404, 429];
 export interface AuditInput {
   /** Every request that was made, retries too. */
   readonly operations: readonly OperationRecord[];
-  /** Rows of the log, with `action` and `outcome` among their facts where it says so. */
-  readonly rows: readonly EffectRecord[];
-  /** What was broken when; losses are told apart by it. */
+  /** Rows of the log, with `action` and `outcome` among their facts if recorded. */
+  readonly rows: readonly FactRecord[];
+  /** Losses are attributed to these faults. */
   readonly windows?: readonly FaultWindow[];
-  /** The action its row must name; undefined: any. */
+  /** The action that its row must have; undefined: any. */
   actionOf?(operation: OperationRecord): string | undefined;
-  /** Fewer than these, and the run says nothing. */
+  /** With fewer, the verdict is unknown. */
   readonly mustHaveSeen?: { readonly acknowledged?: number; readonly denials?: number };
 }
 
-/** A complete answer that the log must know of. */
+/** Whether the log must have an event for the operation. */
 export function isAcknowledged({ user, status, outcome, sentUs }: OperationRecord): boolean {
   return (
     user !== '' &&
@@ -46,7 +46,7 @@ export function isAcknowledged({ user, status, outcome, sentUs }: OperationRecor
 }
 
 /** `checked` counts acknowledged operations. */
-export function checkAudit(input: AuditInput): Answer {
+export function checkAudit(input: AuditInput): CheckResult {
   const { operations, rows, windows = [], actionOf } = input;
   const entries = new Map<string, { operation: OperationRecord; rows: number }>();
   for (const operation of operations) entries.set(operation.requestId, { operation, rows: 0 });
@@ -72,34 +72,37 @@ export function checkAudit(input: AuditInput): Answer {
     }
     const acknowledged = isAcknowledged(operation);
     if (!acknowledged && operation.user !== '') count.recovered += 1;
-    const wrong = wrongIn(row, operation, actionOf?.(operation), acknowledged);
-    if (wrong !== null) report('misattributed', wrong, { row, operation: shown(operation) });
+    const wrong = findMismatch(row, operation, actionOf?.(operation), acknowledged);
+    if (wrong !== null)
+      report('misattributed', wrong, { row, operation: withoutContent(operation) });
   }
 
-  const causeOf = causesAmong(windows, HORIZON_US);
+  const causeOf = createCauseFinder(windows, HORIZON_US);
   const causes = new Map<string, number>();
   let [checked, denials] = [0, 0];
-  for (const { operation, rows: seen } of entries.values()) {
+  for (const { operation, rows: rowCount } of entries.values()) {
     if (!isAcknowledged(operation)) continue;
     checked += 1;
     if (DENIED.includes(operation.status)) denials += 1;
-    if (seen > 0) continue;
+    if (rowCount > 0) continue;
     const cause = causeOf(operation);
     causes.set(cause, (causes.get(cause) ?? 0) + 1);
-    report('lost', 'answered, and not on record', { cause, ...shown(operation) });
+    report('lost', 'acknowledged, but not recorded', { cause, ...withoutContent(operation) });
   }
   const violations = count.lost + count.phantom + count.duplicate + count.misattributed;
-  const gap = violations > 0 ? null : missing(input, checked, denials);
+  const gap = violations > 0 ? null : findGap(input, checked, denials);
   return {
     verdict: violations > 0 ? 'fail' : gap === null ? 'pass' : 'unknown',
-    ...{ checked, violations, witness },
+    checked,
+    violations,
+    witness,
     ...(gap === null ? {} : { reason: gap }),
     figures: [...figuresOf(count, denials), ...lostByCause(causes, windows)],
   };
 }
 
-function wrongIn(
-  row: EffectRecord,
+function findMismatch(
+  row: FactRecord,
   operation: OperationRecord,
   action: string | undefined,
   acknowledged: boolean,
@@ -108,19 +111,19 @@ function wrongIn(
   const { facts = {} } = row;
   if (action !== undefined && facts.action !== undefined && facts.action !== action)
     return `the row says ${facts.action}, the operation was ${action}`;
-  const told = facts.outcome;
-  if (!acknowledged || told === undefined) return null;
+  const recordedOutcome = facts.outcome;
+  if (!acknowledged || recordedOutcome === undefined) return null;
   const { status } = operation;
   const right =
     status < 400
-      ? told === 'success'
+      ? recordedOutcome === 'success'
       : DENIED.includes(status)
-        ? told === 'denied'
-        : told !== 'success';
-  return right ? null : `the row says ${told}, the answer was ${status}`;
+        ? recordedOutcome === 'denied'
+        : recordedOutcome !== 'success';
+  return right ? null : `the row says ${recordedOutcome}, the answer was ${status}`;
 }
 
-function missing(
+function findGap(
   { mustHaveSeen = {} }: AuditInput,
   acknowledged: number,
   denials: number,
@@ -135,19 +138,22 @@ function figuresOf(
   denials: number,
 ): Figure[] {
   const figure = (id: string, label: string, value: number): Figure => ({
-    ...{ id, label, value, unit: 'count' },
+    id,
+    label,
+    value,
+    unit: 'count',
   });
   return [
-    figure('audit-lost', 'answered, and not on record', count.lost),
-    figure('audit-phantom', 'on record, and never asked for', count.phantom),
-    figure('audit-duplicate', 'on record twice', count.duplicate),
-    figure('audit-misattributed', 'on record as something else', count.misattributed),
-    figure('audit-recovered', 'on record without an answer', count.recovered),
-    figure('audit-denials', 'denials answered', denials),
+    figure('audit-lost', 'acknowledged, but not recorded', count.lost),
+    figure('audit-phantom', 'recorded, but never attempted', count.phantom),
+    figure('audit-duplicate', 'recorded more than once', count.duplicate),
+    figure('audit-misattributed', 'recorded as something else', count.misattributed),
+    figure('audit-recovered', 'recorded without a response', count.recovered),
+    figure('audit-denials', 'acknowledged denials', denials),
   ];
 }
 
-function shown(operation: OperationRecord): Partial<OperationRecord> {
+function withoutContent(operation: OperationRecord): Partial<OperationRecord> {
   const { body: _, headers: __, ...rest } = operation;
   return rest;
 }

@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { effectOf, operation } from '../../sim/pure/fixtures.ts';
+import { factOf, operation } from '../../sim/pure/fixtures/records.ts';
 import { checkRecentView, type ViewItem, type ViewRead } from './check-recent-view.ts';
 
 const PAGE = 5;
 const STALENESS_US = 2_000;
 // Eight actions of u1, one each millisecond from 0, each acknowledged 0.5 ms after it was scheduled.
 const actions = Array.from({ length: 8 }, (_, id) => operation(id));
-const effects = actions.map((cause) => effectOf(cause));
-const itemOf = (index: number): ViewItem => effects[index]!;
+const facts = actions.map((cause) => factOf(cause));
+const itemOf = (index: number): ViewItem => facts[index]!;
 
-/** A read sent at 20 ms that shows the given actions, newest first unless told otherwise. */
+/** A read sent at 20 ms that shows the given actions, in the given order. */
 function read(items: readonly ViewItem[], fields: { sentUs?: number } = {}): ViewRead {
   const sentUs = fields.sentUs ?? 20_000;
   const sent = operation(100, { name: 'view', scheduledUs: sentUs, sentUs, doneUs: sentUs + 500 });
   return { operation: sent, items, pageSize: PAGE };
 }
 const check = (...reads: ViewRead[]) =>
-  checkRecentView({ reads, operations: actions, effects, stalenessUs: STALENESS_US });
+  checkRecentView({ reads, operations: actions, facts, stalenessUs: STALENESS_US });
 const newest = [7, 6, 5, 4, 3].map(itemOf);
 
 describe('checkRecentView', () => {
@@ -41,7 +41,7 @@ describe('checkRecentView', () => {
     const few = checkRecentView({
       reads: [read([...[1, 0].map(itemOf), old], { sentUs: 20_000 })],
       operations: actions.slice(0, 2),
-      effects: effects.slice(0, 2),
+      facts: facts.slice(0, 2),
       stalenessUs: 0,
     });
     expect(few.verdict).toBe('pass');
@@ -66,9 +66,9 @@ describe('checkRecentView', () => {
 
   it('catches an item whose cause had not been sent', () => {
     const answer = checkRecentView({
-      reads: [read([effectOf(future), ...newest.slice(0, 4)])],
+      reads: [read([factOf(future), ...newest.slice(0, 4)])],
       operations: [...actions, future],
-      effects,
+      facts,
       stalenessUs: STALENESS_US,
     });
     expect(String(answer.witness[0]?.violation)).toMatch(/had not been sent/);

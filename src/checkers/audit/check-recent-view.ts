@@ -5,10 +5,10 @@
  *   - shows nothing that had not been sent when the read was answered.
  * O((actions + reads x page) log n). Operations of unknown outcome may appear and may be missing.
  */
-import type { EffectRecord, OperationRecord } from '../../sim/history.ts';
+import type { FactRecord, OperationRecord } from '../../sim/history.ts';
 import type { InvariantResult } from '../../sim/result.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 
 export interface ViewItem {
@@ -22,27 +22,27 @@ export interface ViewItem {
 export interface ViewRead {
   readonly operation: OperationRecord;
   readonly items: readonly ViewItem[];
-  /** Items a full page holds; a shorter page claims to be everything. */
+  /** Items of a full page; a shorter page must be the last. */
   readonly pageSize: number;
 }
 
 export interface RecentViewInput {
   readonly reads: Iterable<ViewRead>;
   readonly operations: Iterable<OperationRecord>;
-  readonly effects: Iterable<EffectRecord>;
-  /** How old a page may be by the design's own promise. */
+  readonly facts: Iterable<FactRecord>;
+  /** How old a page may be in this design. */
   readonly stalenessUs: number;
 }
 
 interface Action {
   readonly operation: OperationRecord;
-  readonly effect: EffectRecord;
+  readonly fact: FactRecord;
 }
 
-export function checkRecentView(input: RecentViewInput): Answer {
+export function checkRecentView(input: RecentViewInput): CheckResult {
   const operations = new Map<string, OperationRecord>();
   for (const operation of input.operations) operations.set(operation.requestId, operation);
-  const acknowledged = acknowledgedByUser(operations, input.effects);
+  const acknowledged = acknowledgedByUser(operations, input.facts);
 
   const witness: Record<string, unknown>[] = [];
   let checked = 0;
@@ -109,15 +109,15 @@ function missingProblem(
   const shown = new Set(items.map((item) => item.id));
   const oldest = items.length >= pageSize ? items.at(-1) : undefined;
   const newest = lastAcknowledged(actions, operation.sentUs - stalenessUs);
-  // Acknowledged in another order than occurred is possible, but only among neighbours: four pages are ample.
+  // The order of acknowledgement differs from the order of occurrence only locally: four pages are ample.
   const last = Math.max(0, newest - 4 * pageSize);
   for (let index = newest; index >= last; index--) {
-    const { effect, operation: cause } = actions[index]!;
-    if (shown.has(effect.id)) continue;
-    if (oldest === undefined || isNewer(effect, oldest)) {
+    const { fact, operation: cause } = actions[index]!;
+    if (shown.has(fact.id)) continue;
+    if (oldest === undefined || isNewer(fact, oldest)) {
       return {
         violation: 'an acknowledged action is missing',
-        item: { requestId: cause.requestId, effect },
+        item: { requestId: cause.requestId, fact },
       };
     }
   }
@@ -126,15 +126,15 @@ function missingProblem(
 
 function acknowledgedByUser(
   operations: ReadonlyMap<string, OperationRecord>,
-  effects: Iterable<EffectRecord>,
+  facts: Iterable<FactRecord>,
 ): Map<string, Action[]> {
   const byUser = new Map<string, Action[]>();
-  for (const effect of effects) {
-    const operation = operations.get(effect.requestId);
+  for (const fact of facts) {
+    const operation = operations.get(fact.requestId);
     if (operation === undefined || operation.outcome !== 'ok') continue;
     const actions = byUser.get(operation.user);
-    if (actions === undefined) byUser.set(operation.user, [{ operation, effect }]);
-    else actions.push({ operation, effect });
+    if (actions === undefined) byUser.set(operation.user, [{ operation, fact }]);
+    else actions.push({ operation, fact });
   }
   for (const actions of byUser.values()) {
     actions.sort((a, b) => a.operation.doneUs - b.operation.doneUs);

@@ -5,7 +5,7 @@ const [LIMIT, WINDOW_US, STEP_US] = [100, 2_000_000, 100_000];
 const outage = { startUs: 10_000_000, endUs: 20_000_000 };
 const targets = ['gateway.1', 'gateway.2'];
 
-/** A tenth of the limit without the store, what fits with it, and a login each now and then; for 30 s. */
+/** 30 s of decisions: a tenth of the limit without the store, all that fits with it, and a login per process each second. */
 function decisions(): DegradedDecision[] {
   const all: DegradedDecision[] = [];
   for (let sentUs = 0; sentUs < 30_000_000; sentUs += STEP_US) {
@@ -14,13 +14,23 @@ function decisions(): DegradedDecision[] {
       const common = { target, sentUs, doneUs: sentUs + 2_000, weight: 1 };
       const mode = away ? 'share' : 'store';
       all.push({
-        ...{ ...common, requestId: `r${all.length}`, subject: 'u1', credential: false, mode },
-        ...{ admitted: !away || (sentUs / STEP_US) % 5 === 0, tookUs: away ? 30 : 900 },
+        ...common,
+        requestId: `r${all.length}`,
+        subject: 'u1',
+        credential: false,
+        mode,
+        admitted: !away || (sentUs / STEP_US) % 5 === 0,
+        tookUs: away ? 30 : 900,
       } as DegradedDecision);
       if ((sentUs / STEP_US) % 10 !== index) continue;
       all.push({
-        ...{ ...common, requestId: `r${all.length}`, subject: `credentials ${all.length}` },
-        ...{ credential: true, admitted: !away, mode: away ? 'closed' : 'store', tookUs: 40 },
+        ...common,
+        requestId: `r${all.length}`,
+        subject: `credentials ${all.length}`,
+        credential: true,
+        admitted: !away,
+        mode: away ? 'closed' : 'store',
+        tookUs: 40,
       });
     }
   }
@@ -30,15 +40,20 @@ function decisions(): DegradedDecision[] {
 type Edit = (one: DegradedDecision) => DegradedDecision;
 const check = (edit: Edit = (one) => one, outages = [outage]) =>
   checkDegraded({
-    ...{ decisions: decisions().map(edit), outages, targets, windowUs: WINDOW_US },
+    decisions: decisions().map(edit),
+    outages,
+    targets,
+    windowUs: WINDOW_US,
     limitOf: (subject) => (subject === 'u1' ? LIMIT : 1),
-    ...{ factor: 1.1, tookLimitUs: 50_000, backWithinUs: 1_000_000 },
+    maxFactor: 1.1,
+    maxDecisionUs: 50_000,
+    maxRecoveryUs: 1_000_000,
   });
 const during = ({ sentUs }: DegradedDecision) =>
   sentUs >= outage.startUs + 1_000_000 && sentUs < outage.endUs;
 
 describe('checkDegraded', () => {
-  it('passes a bounded share, closed credentials and a quick return', () => {
+  it('passes a bounded degraded share, refused logins and a quick recovery', () => {
     expect(check()).toMatchObject({ verdict: 'pass', violations: 0, witness: [] });
   });
 
@@ -85,10 +100,10 @@ describe('checkDegraded', () => {
     expect(witness[0]?.violation).toMatch(violation);
   });
 
-  it('is unknown when the store was never away, or nobody noticed', () => {
+  it('is unknown without an outage, a degraded decision or a login', () => {
     expect(check(undefined, []).verdict).toBe('unknown');
-    const blind: Edit = (one) => ({ ...one, mode: null });
-    expect(check(blind).reason).toMatch(/no degraded decision on gateway.1/);
+    const withoutEvidence: Edit = (one) => ({ ...one, mode: null });
+    expect(check(withoutEvidence).reason).toMatch(/no degraded decision on gateway.1/);
     const noLogin: Edit = (one) => ({
       ...one,
       credential: false,

@@ -2,26 +2,26 @@ import { describe, expect, it } from 'vitest';
 import { type AgentRequest, checkFairShare } from './check-fair-share.ts';
 
 const [LIMIT, WINDOW_US, AGENTS, WINDOWS] = [100, 1_000, 10, 5];
-type Asked = Omit<AgentRequest, 'admitted'>;
+type Demand = Omit<AgentRequest, 'admitted'>;
 
-/** Nine honest agents ask for their part in each window, one for fifty times as much, three names are invented. */
-function asked(): Asked[] {
-  const all: Asked[] = [];
-  const ask = (agent: string, role: AgentRequest['role'], times: number) => {
+/** Nine honest agents request their share in each window, one fifty times as much, and three names are invented. */
+function demands(): Demand[] {
+  const all: Demand[] = [];
+  const add = (agent: string, role: AgentRequest['role'], times: number) => {
     for (let one = 0; one < times * WINDOWS; one += 1) {
       const atUs = Math.floor(((one + 0.5) * WINDOW_US) / times);
       all.push({ requestId: `r${all.length}`, agent, role, atUs, weight: 1 });
     }
   };
-  for (let agent = 1; agent < AGENTS; agent += 1) ask(`a${agent}`, 'honest', 12);
-  ask('greedy', 'greedy', 500);
-  for (const name of ['x', 'y', 'z']) ask(name, 'invented', 50);
+  for (let agent = 1; agent < AGENTS; agent += 1) add(`a${agent}`, 'honest', 12);
+  add('greedy', 'greedy', 500);
+  for (const name of ['x', 'y', 'z']) add(name, 'invented', 50);
   return all.sort((a, b) => a.atUs - b.atUs);
 }
 
-function decided(decide: (one: Asked, window: Map<string, number>) => boolean): AgentRequest[] {
+function decided(decide: (one: Demand, window: Map<string, number>) => boolean): AgentRequest[] {
   const windows = new Map<number, Map<string, number>>();
-  return asked().map((one) => {
+  return demands().map((one) => {
     const index = Math.floor(one.atUs / WINDOW_US);
     const window = windows.get(index) ?? new Map<string, number>();
     windows.set(index, window);
@@ -33,24 +33,27 @@ function decided(decide: (one: Asked, window: Map<string, number>) => boolean): 
 const units = (window: Map<string, number>, names: readonly string[]) =>
   names.reduce((sum, name) => sum + (window.get(name) ?? 0), 0);
 const total = (window: Map<string, number>) => [...window.values()].reduce((a, b) => a + b, 0);
-/** Eleven places: an even part each, the invented names share one. */
-const even = ({ agent, role }: Asked, window: Map<string, number>) =>
+/** Eleven places: an even share each, and one for all invented names. */
+const even = ({ agent, role }: Demand, window: Map<string, number>) =>
   role === 'invented'
     ? units(window, ['x', 'y', 'z']) < LIMIT / 11
     : (window.get(agent) ?? 0) < LIMIT / 11 && total(window) < LIMIT;
 
 const check = (requests: readonly AgentRequest[], least = { honest: 9, saturatedWindows: 3 }) =>
   checkFairShare({
-    ...{ requests, limit: LIMIT, windowUs: WINDOW_US, mustHaveSeen: least },
+    requests,
+    limit: LIMIT,
+    windowUs: WINDOW_US,
+    mustHaveSeen: least,
     objectives: { jain: 0.95, used: 0.95, invented: 1.25 },
   });
 
 describe('checkFairShare', () => {
-  it('passes even parts', () => {
+  it('passes even shares', () => {
     expect(check(decided(even))).toMatchObject({ verdict: 'pass', violations: 0 });
   });
 
-  it.each<[string, RegExp, (one: Asked, window: Map<string, number>) => boolean]>([
+  it.each<[string, RegExp, (one: Demand, window: Map<string, number>) => boolean]>([
     ['first come, first served', /unequal|gained/, (_, window) => total(window) < LIMIT],
     ['half of it left unused', /unused/, (one, window) => even(one, window) && total(window) < 50],
     [
@@ -79,7 +82,7 @@ describe('checkFairShare', () => {
     expect(check(idle).reason).toMatch(/honest agents|saturated/);
   });
 
-  it('measures how long an agent that asks gets nothing', () => {
+  it('measures how long an agent is refused without a break', () => {
     const { figures } = check(
       decided((one, window) => !(one.agent === 'a3' && one.atUs < 2_500) && even(one, window)),
     );

@@ -1,19 +1,19 @@
 /**
- * A shared limit is divided fairly: agents that ask for more than their part get the same, what one does not ask
- * for is lent, and a name made up for the occasion is no way to more. Judged only where it was saturated: time is
- * cut into windows from the first request on, and a window counts when more was asked for than the limit gives.
+ * A key's limit is divided fairly: agents that request more than their share get equal amounts, unused units are lent,
+ * and invented agent names gain nothing. Judged only where the limit was saturated: time is divided into windows from the
+ * first request on, and a window counts when more units were requested than the limit has.
  */
 
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { Figure, InvariantResult } from '../../sim/result.ts';
 import { jainIndex } from './fairness.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 
 export interface AgentRequest {
   readonly requestId: string;
   readonly agent: string;
-  /** `honest`: asks for its part. `greedy`: for far more. `invented`: under a name nobody gave out. */
+  /** `honest`: requests its share. `greedy`: far more. `invented`: under a name that was not enrolled. */
   readonly role: 'honest' | 'greedy' | 'invented';
   readonly atUs: number;
   readonly weight: number;
@@ -29,60 +29,67 @@ export interface FairShareInput {
     readonly jain: number;
     /** Of the limit, in saturated windows. */
     readonly used: number;
-    /** All invented names together, in even parts of the limit. */
+    /** All invented names together, in even shares of the limit. */
     readonly invented: number;
   };
   readonly mustHaveSeen: { readonly honest: number; readonly saturatedWindows: number };
 }
 
-export function checkFairShare(input: FairShareInput): Answer {
+export function checkFairShare(input: FairShareInput): CheckResult {
   const { limit, windowUs, objectives, mustHaveSeen } = input;
   const windows = saturatedWindows(input);
-  const judged = windows.flat();
-  const honest = unitsByAgent(judged, input.requests, 'honest');
+  const inSaturated = windows.flat();
+  const honest = unitsByAgent(inSaturated, input.requests, 'honest');
   const shares = [...honest.values()];
-  const units = sum(judged.filter(({ admitted }) => admitted));
+  const units = totalWeight(inSaturated.filter(({ admitted }) => admitted));
   const enrolled = new Set(
-    input.requests.flatMap((one) => (one.role === 'invented' ? [] : one.agent)),
+    input.requests.flatMap(({ role, agent }) => (role === 'invented' ? [] : agent)),
   );
-  // One place more: that of everybody who shows no enrolment.
-  const evenPart = limit / (enrolled.size + 1);
-  const invented = sum(judged.filter(({ admitted, role }) => admitted && role === 'invented'));
-  const seenInvented = judged.some(({ role }) => role === 'invented');
-  const found = {
+  // One more than the enrolled agents: all requests without enrolment share one slot.
+  const evenShare = limit / (enrolled.size + 1);
+  const invented = totalWeight(
+    inSaturated.filter(({ admitted, role }) => admitted && role === 'invented'),
+  );
+  const seenInvented = inSaturated.some(({ role }) => role === 'invented');
+  const measured = {
     jain: shares.length === 0 ? null : jainIndex(shares),
     used: windows.length === 0 ? null : units / (windows.length * limit),
-    invented: !seenInvented || windows.length === 0 ? null : invented / (windows.length * evenPart),
+    invented:
+      !seenInvented || windows.length === 0 ? null : invented / (windows.length * evenShare),
   };
-  const broken = [
-    ...(found.jain !== null && found.jain < objectives.jain ? ['jain'] : []),
-    ...(found.used !== null && found.used < objectives.used ? ['used'] : []),
-    ...(found.invented !== null && found.invented > objectives.invented ? ['invented'] : []),
+  const missed = [
+    ...(measured.jain !== null && measured.jain < objectives.jain ? ['jain'] : []),
+    ...(measured.used !== null && measured.used < objectives.used ? ['used'] : []),
+    ...(measured.invented !== null && measured.invented > objectives.invented ? ['invented'] : []),
   ];
-  const gap = missing(honest.size, windows.length, mustHaveSeen);
+  const gap = coverageGap(honest.size, windows.length, mustHaveSeen);
   return {
-    verdict: gap !== null ? 'unknown' : broken.length > 0 ? 'fail' : 'pass',
-    checked: judged.length,
-    violations: broken.length,
-    witness: broken.map((what) => witnessOf(what, found, objectives, honest)),
+    verdict: gap !== null ? 'unknown' : missed.length > 0 ? 'fail' : 'pass',
+    checked: inSaturated.length,
+    violations: missed.length,
+    witness: missed.map((what) => witnessOf(what, measured, objectives, honest)),
     ...(gap === null ? {} : { reason: gap }),
     figures: [
-      ratio('jain', "Jain's index of the honest agents", found.jain),
-      ratio('key-used', 'of the limit used where saturated', found.used),
+      ratio('jain', "Jain's index of the honest agents", measured.jain),
+      ratio('key-used', 'of the limit used where saturated', measured.used),
       {
-        ...{ id: 'invented-gain', label: 'all invented names together, in even parts of the key' },
-        ...{ value: found.invented, unit: 'times' },
+        id: 'invented-gain',
+        label: 'all invented names together, in even parts of the key',
+        value: measured.invented,
+        unit: 'times',
       },
       {
-        ...{ id: 'starvation', label: 'longest wait of an honest agent that asked', unit: 'us' },
+        id: 'starvation',
+        label: 'longest wait of an honest agent that asked',
+        unit: 'us',
         value: shares.length === 0 ? null : longestStarvationUs(input.requests, windowUs),
       },
     ],
   };
 }
 
-/** Without enough of both, equal shares may be an accident: here a miss proves as little as a hit. */
-function missing(
+/** Without enough of both, equal shares may be chance, and a violation too. */
+function coverageGap(
   honest: number,
   windows: number,
   needed: FairShareInput['mustHaveSeen'],
@@ -98,22 +105,22 @@ function saturatedWindows({ requests, limit, windowUs }: FairShareInput): AgentR
   const startUs = requests.reduce((least, { atUs }) => Math.min(least, atUs), Infinity);
   const endUs = requests.reduce((most, { atUs }) => Math.max(most, atUs), 0);
   const indexOf = ({ atUs }: AgentRequest) => Math.floor((atUs - startUs) / windowUs);
-  // The last one is cut short by the end of the load.
+  // The last window is incomplete.
   const last = indexOf({ atUs: endUs } as AgentRequest);
   return [...groupBy(requests, indexOf)]
-    .filter(([index, of]) => index < last && sum(of) >= limit)
-    .map(([, of]) => of);
+    .filter(([index, requestsOf]) => index < last && totalWeight(requestsOf) >= limit)
+    .map(([, requestsOf]) => requestsOf);
 }
 
-/** Every honest agent that ever asked has a part, also one that got nothing. */
+/** Includes every honest agent that sent a request, also one that was never admitted. */
 function unitsByAgent(
-  judged: readonly AgentRequest[],
+  inSaturated: readonly AgentRequest[],
   all: readonly AgentRequest[],
   role: AgentRequest['role'],
 ): Map<string, number> {
   const units = new Map<string, number>();
-  for (const one of all) if (one.role === role) units.set(one.agent, 0);
-  for (const { agent, role: is, admitted, weight } of judged)
+  for (const request of all) if (request.role === role) units.set(request.agent, 0);
+  for (const { agent, role: is, admitted, weight } of inSaturated)
     if (is === role && admitted) units.set(agent, units.get(agent)! + weight);
   return units;
 }
@@ -122,16 +129,16 @@ function unitsByAgent(
 function longestStarvationUs(requests: readonly AgentRequest[], windowUs: number): number {
   let longest = 0;
   const honest = requests.filter(({ role }) => role === 'honest');
-  for (const [, of] of groupBy(honest, ({ agent }) => agent)) {
-    let since: number | null = null;
-    let asked = 0;
-    for (const { atUs, admitted } of of.toSorted((a, b) => a.atUs - b.atUs)) {
-      // Who does not ask for a whole window does not starve.
-      if (since !== null && atUs - asked > windowUs) since = null;
-      asked = atUs;
-      if (!admitted) since ??= atUs;
-      if (since !== null) longest = Math.max(longest, atUs - since);
-      if (admitted) since = null;
+  for (const [, ofAgent] of groupBy(honest, ({ agent }) => agent)) {
+    let sinceUs: number | null = null;
+    let lastUs = 0;
+    for (const { atUs, admitted } of ofAgent.toSorted((a, b) => a.atUs - b.atUs)) {
+      // An agent that sends nothing for a whole window does not starve.
+      if (sinceUs !== null && atUs - lastUs > windowUs) sinceUs = null;
+      lastUs = atUs;
+      if (!admitted) sinceUs ??= atUs;
+      if (sinceUs !== null) longest = Math.max(longest, atUs - sinceUs);
+      if (admitted) sinceUs = null;
     }
   }
   return longest;
@@ -139,22 +146,26 @@ function longestStarvationUs(requests: readonly AgentRequest[], windowUs: number
 
 function witnessOf(
   what: string,
-  found: Readonly<Record<string, number | null>>,
+  measured: Readonly<Record<string, number | null>>,
   objectives: Readonly<Record<string, number>>,
   honest: ReadonlyMap<string, number>,
 ): Record<string, unknown> {
   const sorted = [...honest].sort(([, a], [, b]) => a - b);
   return {
     violation: { jain: 'unequal shares', used: 'left unused', invented: 'a name gained' }[what],
-    ...{ measured: found[what], objective: objectives[what] },
-    ...{ least: sorted.slice(0, 3), most: sorted.slice(-3) },
+    measured: measured[what],
+    objective: objectives[what],
+    least: sorted.slice(0, 3),
+    most: sorted.slice(-3),
   };
 }
 
-const sum = (requests: readonly AgentRequest[]): number =>
+const totalWeight = (requests: readonly AgentRequest[]): number =>
   requests.reduce((all, { weight }) => all + weight, 0);
 
 const ratio = (id: string, label: string, value: number | null): Figure => ({
-  ...{ id, label, value },
+  id,
+  label,
+  value,
   unit: 'ratio',
 });

@@ -6,7 +6,12 @@ let next = 0;
 function answer(kind: LimitedAnswer['kind'], sentUs: number, fields: Partial<LimitedAnswer> = {}) {
   next += 1;
   return {
-    ...{ requestId: `r${next}`, subject: 'u1', sentUs, doneUs: sentUs + 1_000, weight: 1, kind },
+    requestId: `r${next}`,
+    subject: 'u1',
+    sentUs,
+    doneUs: sentUs + 1_000,
+    weight: 1,
+    kind,
     retryAfter: kind === 'refused' ? '2' : null,
     limits: [],
     ...fields,
@@ -19,11 +24,13 @@ const refused = answer('refused', 0);
 describe('checkRetryAfter', () => {
   it('passes a client that waited and was admitted', () => {
     expect(check([refused, answer('admitted', 2.1 * S)])).toMatchObject({
-      ...{ verdict: 'pass', violations: 0, checked: 2 },
+      verdict: 'pass',
+      violations: 0,
+      checked: 2,
     });
   });
 
-  it('is unknown when nobody waited as told', () => {
+  it('is unknown when no client waited for Retry-After', () => {
     expect(check([refused, answer('refused', S)]).verdict).toBe('unknown');
   });
 
@@ -33,27 +40,27 @@ describe('checkRetryAfter', () => {
     expect(late.witness[0]?.violation).toMatch(/waited as told/);
   });
 
-  it('holds a promise also against a client that asked in vain meanwhile', () => {
+  it('applies also when the client was refused once more meanwhile', () => {
     const shorter = answer('refused', S, { retryAfter: '1' });
     expect(check([refused, shorter, answer('refused', 2.1 * S)]).violations).toBe(1);
   });
 
   it.each([
-    ['somebody else was admitted', answer('admitted', S)],
-    ['somebody else may have been', answer('possible', S)],
-    ['somebody was on the way when it was refused', answer('admitted', -500)],
-    ['somebody is on the way beside the retry', answer('admitted', 2.1 * S + 500)],
-    ['one on the way never came back', answer('possible', -S, { doneUs: 1e12 })],
-  ])('accuses nobody when %s', (_, other) => {
+    ['another request was admitted', answer('admitted', S)],
+    ['another request may have been admitted', answer('possible', S)],
+    ['another was in flight at the refusal', answer('admitted', -500)],
+    ['another is in flight beside the retry', answer('admitted', 2.1 * S + 500)],
+    ['the answer of one in flight was lost', answer('possible', -S, { doneUs: 1e12 })],
+  ])('finds no violation when %s', (_, other) => {
     expect(check([refused, other, answer('refused', 2.1 * S)], 0).violations).toBe(0);
   });
 
-  it('does not mind others in other limits', () => {
+  it('ignores admissions of other subjects', () => {
     const other = answer('admitted', S, { subject: 'u2' });
     expect(check([refused, other, answer('refused', 2.1 * S)]).violations).toBe(1);
   });
 
-  it('does not hold a promise to one unit against a request of ten', () => {
+  it('ignores a retry of more units than the refused request', () => {
     expect(check([refused, answer('refused', 2.1 * S, { weight: 10 })], 0).violations).toBe(0);
   });
 
@@ -61,7 +68,7 @@ describe('checkRetryAfter', () => {
   it.each<[string, RegExp, Partial<LimitedAnswer>]>([
     ['no Retry-After', /without/, { retryAfter: null }],
     ['a fraction', /whole seconds/, { retryAfter: '1.5' }],
-    ['a negative rest', /negative/, { limits: [{ ...field, remaining: -1 }] }],
+    ['a negative remaining', /negative/, { limits: [{ ...field, remaining: -1 }] }],
     ['more left than there is', /more than/, { limits: [{ ...field, remaining: 101 }] }],
     ['a reset after the retry', /later/, { limits: [{ ...field, resetSeconds: 3 }] }],
   ])('catches %s', (_, violation, fields) => {
@@ -70,12 +77,12 @@ describe('checkRetryAfter', () => {
     expect(witness[0]?.violation).toMatch(violation);
   });
 
-  it('lets limits that did not refuse be reset when they like', () => {
+  it('ignores the reset of limits that did not refuse', () => {
     const limits = [field, { ...field, policy: 'org', resetSeconds: 60, refused: false }];
     expect(check([answer('refused', 0, { limits })]).violations).toBe(0);
   });
 
-  it('catches a herd that is told one moment', () => {
+  it('catches a herd with one Retry-After', () => {
     const herd = (seconds: (index: number) => number) =>
       checkRetryAfter({
         answers: Array.from({ length: 50 }, (_, index) =>

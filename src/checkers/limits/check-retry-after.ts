@@ -1,7 +1,7 @@
 /**
- * What a refusal says is true. Retry-After is whole seconds and never early: a client that waits as told and then
- * finds nobody in its way is admitted. What is left of a limit is never negative and never more than the limit, and
- * a reset is not promised later than the retry. Refusals given at one moment do not all name the same moment.
+ * The fields of a refusal are true. Retry-After is whole seconds and never early: a client that waits as long is admitted
+ * unless another request took the units. Remaining is never negative and never more than the limit, and the reset is not
+ * later than Retry-After. Refusals of one second do not all name the same second.
  *
  *   refusal   |s-----d|..wait..|
  *   retry                        |s-----d|      both by one client; a refusal of it breaks the promise, unless
@@ -10,77 +10,84 @@
 
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { InvariantResult } from '../../sim/result.ts';
-import { countUpTo } from './crowding.ts';
+import { countAtMost } from './fullest-window.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 
 export interface LimitedAnswer {
   readonly requestId: string;
-  /** Whom the refusal is about: everybody who takes from the same limits. */
+  /** All requests of one subject take from the same limits. */
   readonly subject: string;
   readonly sentUs: number;
   readonly doneUs: number;
   readonly weight: number;
-  /** `possible`: may have been admitted, or not. */
+  /** `possible`: it is not known whether it was admitted. */
   readonly kind: 'admitted' | 'refused' | 'possible';
-  /** The field as it was sent; null when it was not. */
+  /** The header field as sent; null without one. */
   readonly retryAfter: string | null;
-  /** What it says of each limit. */
+  /** The RateLimit fields, by limit. */
   readonly limits: readonly {
     readonly policy: string;
     readonly limit: number | null;
     readonly remaining: number;
     readonly resetSeconds: number | null;
-    /** It is the reason of this refusal. */
+    /** This limit caused the refusal. */
     readonly refused: boolean;
   }[];
 }
 
 export interface RetryAfterInput {
   readonly answers: readonly LimitedAnswer[];
-  /** Refusals within one second of one another are a herd from `size` on, and must name this many moments. */
+  /** `size` or more refusals in one second are a herd, and must name at least `ticks` different seconds. */
   readonly herd?: { readonly size: number; readonly ticks: number };
-  /** Retries that waited as told, with nobody in their way. */
+  /** Retries that waited for Retry-After, with no other admission meanwhile. */
   readonly mustHaveSeen: { readonly obeyed: number };
 }
 
 const WITNESS_LIMIT = 10;
 const SECOND_US = 1_000_000;
 
-export function checkRetryAfter({ answers, herd, mustHaveSeen }: RetryAfterInput): Answer {
+export function checkRetryAfter({ answers, herd, mustHaveSeen }: RetryAfterInput): CheckResult {
   const witness: Record<string, unknown>[] = [];
   let violations = 0;
-  const report = (violation: string, record: object) => {
+  const addViolation = (violation: string, record: object) => {
     violations += 1;
     if (witness.length < WITNESS_LIMIT) witness.push({ violation, ...record });
   };
   for (const answer of answers) {
-    for (const violation of fieldProblems(answer)) report(violation, { answer });
+    for (const violation of fieldProblems(answer)) addViolation(violation, { answer });
   }
   let obeyed = 0;
   let early = 0;
-  for (const [, of] of groupBy(answers, ({ subject }) => subject)) {
-    for (const { refusal, retry } of obeyedRetries(of)) {
+  for (const [, ofSubject] of groupBy(answers, ({ subject }) => subject)) {
+    for (const { refusal, retry } of obeyedRetries(ofSubject)) {
       obeyed += 1;
       if (retry.kind !== 'refused') continue;
       early += 1;
-      report('refused although it waited as told', { refusal, retry });
+      addViolation('refused although it waited as told', { refusal, retry });
     }
   }
-  const fewestTicks = herd === undefined ? null : ticksOfHerds(answers, herd.size);
+  const fewestTicks = herd === undefined ? null : fewestHerdTicks(answers, herd.size);
   if (herd !== undefined && fewestTicks !== null && fewestTicks < herd.ticks)
-    report('a herd is told one moment', { ticks: fewestTicks, least: herd.ticks });
+    addViolation('a herd has too few different Retry-After', {
+      ticks: fewestTicks,
+      least: herd.ticks,
+    });
   const gap = `${obeyed} retries that waited as told, ${mustHaveSeen.obeyed} needed`;
-  const thin = violations === 0 && obeyed < mustHaveSeen.obeyed;
+  const isUnknown = violations === 0 && obeyed < mustHaveSeen.obeyed;
   return {
-    verdict: violations > 0 ? 'fail' : thin ? 'unknown' : 'pass',
-    ...{ checked: answers.length, violations, witness },
-    ...(thin ? { reason: gap } : {}),
+    verdict: violations > 0 ? 'fail' : isUnknown ? 'unknown' : 'pass',
+    checked: answers.length,
+    violations,
+    witness,
+    ...(isUnknown ? { reason: gap } : {}),
     figures: [
       { id: 'obeyed', label: 'retries that waited as told', value: obeyed, unit: 'count' },
       { id: 'told-early', label: 'of them refused', value: early, unit: 'count' },
       {
-        ...{ id: 'herd-ticks', label: 'fewest moments a herd was told', unit: 'count' },
+        id: 'herd-ticks',
+        label: 'fewest moments a herd was told',
+        unit: 'count',
         value: fewestTicks,
       },
     ],
@@ -103,26 +110,26 @@ function secondsOf(retryAfter: string | null): number | null {
   return retryAfter !== null && /^\d{1,10}$/.test(retryAfter) ? Number(retryAfter) : null;
 }
 
-interface Promised {
+interface RetryPromise {
   readonly refusal: LimitedAnswer;
   readonly readyUs: number;
 }
 
-/** Requests sent after a promise had come true, with nothing admitted in between. O(n log n). */
+/** Requests sent after Retry-After of an earlier refusal, with nothing admitted in between. O(n log n). */
 function* obeyedRetries(
-  of: readonly LimitedAnswer[],
+  answers: readonly LimitedAnswer[],
 ): Generator<{ refusal: LimitedAnswer; retry: LimitedAnswer }> {
-  const sent = of.toSorted((a, b) => a.sentUs - b.sentUs);
+  const sent = answers.toSorted((a, b) => a.sentUs - b.sentUs);
   const takenSents = sent.filter(({ kind }) => kind !== 'refused').map(({ sentUs }) => sentUs);
-  /** Earliest first in both: what was promised later and comes true earlier replaces what was before. */
-  const promises: Promised[] = [];
+  /** Sorted by both times: a later refusal whose wait ends earlier replaces those before it. */
+  const promises: RetryPromise[] = [];
   let takenUs = Number.NEGATIVE_INFINITY;
   for (const retry of sent) {
     while (promises.length > 0 && promises[0]!.refusal.sentUs <= takenUs) promises.shift();
     const [first] = promises;
     const own = retry.kind === 'refused' ? 0 : 1;
     const alone =
-      countUpTo(takenSents, retry.doneUs) - countUpTo(takenSents, retry.sentUs - 1) === own;
+      countAtMost(takenSents, retry.doneUs) - countAtMost(takenSents, retry.sentUs - 1) === own;
     if (first && retry.kind !== 'possible' && alone && isDue(first, retry))
       yield { refusal: first.refusal, retry };
     if (retry.kind !== 'refused') {
@@ -137,17 +144,17 @@ function* obeyedRetries(
   }
 }
 
-function isDue({ refusal, readyUs }: Promised, retry: LimitedAnswer): boolean {
+function isDue({ refusal, readyUs }: RetryPromise, retry: LimitedAnswer): boolean {
   return retry.sentUs >= readyUs && retry.weight <= refusal.weight;
 }
 
-/** The fewest different moments any herd was told; null when there was none. */
-function ticksOfHerds(answers: readonly LimitedAnswer[], size: number): number | null {
-  const told = answers.filter(
+/** The fewest different seconds in the Retry-After of any herd; null without a herd. */
+function fewestHerdTicks(answers: readonly LimitedAnswer[], size: number): number | null {
+  const refusals = answers.filter(
     ({ kind, retryAfter }) => kind === 'refused' && secondsOf(retryAfter) !== null,
   );
   let fewest: number | null = null;
-  for (const [, herd] of groupBy(told, ({ doneUs }) => Math.floor(doneUs / SECOND_US))) {
+  for (const [, herd] of groupBy(refusals, ({ doneUs }) => Math.floor(doneUs / SECOND_US))) {
     if (herd.length < size) continue;
     const ticks = new Set(herd.map(({ retryAfter }) => Number(retryAfter))).size;
     fewest = Math.min(fewest ?? ticks, ticks);

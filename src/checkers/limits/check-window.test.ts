@@ -9,7 +9,7 @@ const WINDOW_US = 1_000;
 
 type Decide = (atUs: number) => boolean;
 
-/** The log itself: the limiter that every other one is measured by. */
+/** The exact limiter. */
 function exactLog(limit = LIMIT, windowUs = WINDOW_US): Decide {
   const log: number[] = [];
   return (atUs) => {
@@ -20,7 +20,7 @@ function exactLog(limit = LIMIT, windowUs = WINDOW_US): Decide {
   };
 }
 
-/** Bursts of twice the limit with pauses between them, on the limiter's clock, or blurred by a network. */
+/** Bursts of twice the limit with pauses between them; `blurUs` widens each event's interval as a network does. */
 function play(decide: Decide, { seed = 1, blurUs = 0, subject = 'u1' } = {}): LimitEvent[] {
   const random = createRandom(seed).fork('limits');
   const events: LimitEvent[] = [];
@@ -31,7 +31,9 @@ function play(decide: Decide, { seed = 1, blurUs = 0, subject = 'u1' } = {}): Li
     for (let one = 0; one < size; one += 1) {
       atUs += Math.floor(random.next() * 20);
       events.push({
-        ...{ requestId: `r${events.length}`, subject, weight: 1 },
+        requestId: `r${events.length}`,
+        subject,
+        weight: 1,
         kind: decide(atUs) ? 'admitted' : 'refused',
         fromUs: atUs - Math.floor(random.next() * blurUs),
         toUs: atUs + Math.floor(random.next() * blurUs),
@@ -65,7 +67,7 @@ function fixedWindow(): Decide {
   };
 }
 
-/** A log that also counts what it refused. */
+/** An exact log that also counts refused requests. */
 function chargesRefusals(): Decide {
   const log: number[] = [];
   return (atUs) => {
@@ -76,7 +78,7 @@ function chargesRefusals(): Decide {
 }
 
 describe('checkWindow', () => {
-  it('passes the exact log in both promises, on its clock and through a network', () => {
+  it('passes the exact log in both invariants, by its clock and through a network', () => {
     for (const blurUs of [0, 15, 400]) {
       const findings = check(play(exactLog(), { blurUs }));
       expect(windowIsExact(findings)).toMatchObject({ verdict: 'pass', violations: 0 });
@@ -84,7 +86,7 @@ describe('checkWindow', () => {
     }
   });
 
-  it('never accuses the exact log, whatever the seed and the blur', () => {
+  it('finds no violation of the exact log, whatever the seed and the blur', () => {
     fc.assert(
       fc.property(fc.integer(), fc.nat(3_000), (seed, blurUs) => {
         const { overAdmitted, falseRefusals } = check(play(exactLog(), { seed, blurUs }));
@@ -116,9 +118,14 @@ describe('checkWindow', () => {
     expect(refusalsAreDue(check(play(decide))).verdict).toBe('fail');
   });
 
-  it('lets what may have been admitted excuse a refusal, and never accuse', () => {
+  it('counts possible admissions in favour of the limiter only', () => {
     const at = (kind: LimitEvent['kind'], us: number): LimitEvent => ({
-      ...{ requestId: `${kind}${us}`, subject: 'u1', weight: 1, kind, fromUs: us, toUs: us },
+      requestId: `${kind}${us}`,
+      subject: 'u1',
+      weight: 1,
+      kind,
+      fromUs: us,
+      toUs: us,
     });
     const nine = Array.from({ length: 9 }, (_, index) => at('admitted', index));
     expect(check([...nine, at('refused', 50)]).falseRefusals).toBe(1);
@@ -129,14 +136,19 @@ describe('checkWindow', () => {
 
   it('respects weights: five units do not fit where four are left', () => {
     const at = (kind: LimitEvent['kind'], us: number, weight: number): LimitEvent => ({
-      ...{ requestId: `${us}`, subject: 'u1', weight, kind, fromUs: us, toUs: us },
+      requestId: `${us}`,
+      subject: 'u1',
+      weight,
+      kind,
+      fromUs: us,
+      toUs: us,
     });
     expect(check([at('admitted', 0, 6), at('refused', 1, 5)]).falseRefusals).toBe(0);
     expect(check([at('admitted', 0, 6), at('refused', 1, 4)]).falseRefusals).toBe(1);
     expect(check([at('admitted', 0, 6), at('admitted', 1, 5)]).overAdmitted).toBe(1);
   });
 
-  it('is unknown when the limit was never reached, or nothing passed in peace', () => {
+  it('is unknown when the limit was never reached, or no window was without refusals', () => {
     expect(windowIsExact(check([])).verdict).toBe('unknown');
     const [first] = play(exactLog());
     expect(windowIsExact(check([first!]))).toMatchObject({ reason: 'no window was ever full' });

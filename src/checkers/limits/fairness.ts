@@ -1,6 +1,6 @@
 /**
- * Fairness as numbers, for checkers and reports. The Jain index says how evenly something was divided; max-min shares
- * say how it should have been, when some want less than an even part.
+ * Fairness as numbers, for checkers and reports. The Jain index measures how even a division is; max-min shares are the
+ * fair division when some demand less than an even share.
  */
 
 /** (sum x)^2 / (n sum x^2): 1 when all are equal, 1/n when one has everything. 1 when there is nothing to divide. */
@@ -14,7 +14,7 @@ export function jainIndex(values: readonly number[]): number {
   return squares === 0 ? 1 : (sum * sum) / (values.length * squares);
 }
 
-/** Nobody gets more than it demands, and nobody could get more without somebody poorer getting less. */
+/** No share exceeds its demand, and none can grow without reducing a smaller one. */
 export function maxMinShares(demands: readonly number[], capacity: number): number[] {
   const shares = demands.map(() => 0);
   const poorestFirst = demands.map((_, i) => i).sort((a, b) => demands[a]! - demands[b]!);

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../sim/history.ts';
-import { operation } from '../../sim/pure/fixtures.ts';
+import { operation } from '../../sim/pure/fixtures/records.ts';
 import { checkSessions, type SessionsInput } from './check-sessions.ts';
-import { type BegunSession, revocationsOfAll } from './revoke-all.ts';
+import { type StartedSession, toRevocationEvents } from './revoke-all.ts';
 import type { SessionEvent } from './session-event.ts';
-import { logoutIsFinal, sessionsAreKept } from './session-verdicts.ts';
+import { judgeLogoutFinal, judgeSessionsKept } from './session-verdicts.ts';
 
 const TARGETS = ['gateway.1', 'gateway.2'];
 const mustHaveSeen = { targets: TARGETS, afterRevoke: 1, live: 1 };
@@ -32,19 +32,19 @@ const accepted = event.bind(null, 'accepted');
 const refused = event.bind(null, 'refused');
 const revoke = event.bind(null, 'revoke');
 
-/** A live probe and one after a logout on each process, so that only what a test adds decides. */
-const seen: SessionEvent[] = TARGETS.flatMap((target, index) => [
+/** Enough probes for a verdict: a live one and one after a logout on each process. */
+const enoughProbes: SessionEvent[] = TARGETS.flatMap((target, index) => [
   accepted([0, 10], { target }, `seen-${index}`),
   revoke([20, 30], {}, `seen-${index}`),
   refused([40, 50], { target }, `seen-${index}`),
 ]);
 function check(events: readonly SessionEvent[], more: Partial<SessionsInput> = {}) {
-  const findings = checkSessions({ events: [...seen, ...events], mustHaveSeen, ...more });
-  return { findings, final: logoutIsFinal(findings), kept: sessionsAreKept(findings) };
+  const findings = checkSessions({ events: [...enoughProbes, ...events], mustHaveSeen, ...more });
+  return { findings, final: judgeLogoutFinal(findings), kept: judgeSessionsKept(findings) };
 }
 
 describe('checkSessions', () => {
-  const right: [string, SessionEvent[]][] = [
+  const correct: [string, SessionEvent[]][] = [
     ['uses before, refusals after', [accepted([0, 9]), revoke([20, 30]), refused([31, 40])]],
     ['a use that overlaps the logout, accepted', [revoke([20, 30]), accepted([29, 99])]],
     ['a use that overlaps the logout, refused', [revoke([20, 30]), refused([10, 21])]],
@@ -57,7 +57,7 @@ describe('checkSessions', () => {
       [revoke([20, 30], { outcome: 'unknown', status: 0 }), accepted([50, 60]), refused([70, 80])],
     ],
     [
-      'an unknown logout found in the server record: nobody was promised an instant',
+      'an unknown logout found in the server record: no instant is guaranteed',
       [{ ...revoke([20, 30]), operation: { ...at(20, 30), reconciled: true } }, accepted([50, 60])],
     ],
     [
@@ -65,18 +65,21 @@ describe('checkSessions', () => {
       [revoke([20, 30], { outcome: 'fail', status: 503 }), accepted([50, 60])],
     ],
     ['a 503 instead of an answer', [refused([50, 60], { status: 503, outcome: 'unknown' })]],
-    ['a refusal beside an accepted use', [revoke([5, 99]), refused([10, 50]), accepted([20, 40])]],
+    [
+      'a refusal concurrent with an accepted use',
+      [revoke([5, 99]), refused([10, 50]), accepted([20, 40])],
+    ],
     [
       'a second logout that is refused',
       [revoke([20, 30]), revoke([40, 50], { outcome: 'fail', status: 401 })],
     ],
   ];
-  it.each(right)('has nothing against %s', (_, events) => {
+  it.each(correct)('passes %s', (_, events) => {
     const { final, kept } = check(events);
     expect([final.verdict, kept.verdict]).toEqual(['pass', 'pass']);
   });
 
-  it('reports a request accepted after logout, with the lag and the story', () => {
+  it('reports a request accepted after logout, with the lag and a witness', () => {
     const { findings, final, kept } = check([
       accepted([1, 2]),
       revoke([20, 30]),
@@ -108,7 +111,7 @@ describe('checkSessions', () => {
     });
   });
 
-  it('counts a session logged out by nobody as lost, not as a late acceptance', () => {
+  it('counts a session refused without a logout as lost, not as a late acceptance', () => {
     const { findings, final, kept } = check([
       accepted([1, 2]),
       refused([40, 50]),
@@ -125,10 +128,11 @@ describe('checkSessions', () => {
   });
 
   it('lets a session expire, in its interval and not before', () => {
-    const expiries = [{ subject: 's1', fromUs: 100, byUs: 200 }];
-    const dead = (when: readonly [number, number]) => check([refused(when)], { expiries }).kept;
-    expect(dead([90, 100]).verdict).toBe('pass');
-    expect(dead([80, 99]).verdict).toBe('fail');
+    const expiries = [{ subject: 's1', fromUs: 100, toUs: 200 }];
+    const refusedAt = (when: readonly [number, number]) =>
+      check([refused(when)], { expiries }).kept;
+    expect(refusedAt([90, 100]).verdict).toBe('pass');
+    expect(refusedAt([80, 99]).verdict).toBe('fail');
     expect(check([accepted([201, 210])], { expiries }).final.verdict).toBe('fail');
   });
 
@@ -144,61 +148,63 @@ describe('checkSessions', () => {
   });
 });
 
-describe('what must have been seen', () => {
+describe('mustHaveSeen', () => {
   it('is unknown without a probe after a logout on every process, and says which', () => {
-    const onlyOne = seen.filter(
+    const onlyOne = enoughProbes.filter(
       ({ kind, operation: { target } }) => !(kind === 'refused' && target === 'gateway.2'),
     );
-    const final = logoutIsFinal(checkSessions({ events: onlyOne, mustHaveSeen }));
+    const final = judgeLogoutFinal(checkSessions({ events: onlyOne, mustHaveSeen }));
     expect(final.verdict).toBe('unknown');
     expect(final.reason).toBe('0 uses after an acknowledged logout on gateway.2, 1 needed');
   });
 
   it('is unknown without live probes, and when there is nothing at all', () => {
-    const dead = seen.filter(({ kind }) => kind !== 'accepted');
-    expect(sessionsAreKept(checkSessions({ events: dead, mustHaveSeen })).verdict).toBe('unknown');
-    expect(logoutIsFinal(checkSessions({ events: [], mustHaveSeen })).verdict).toBe('unknown');
+    const withoutLive = enoughProbes.filter(({ kind }) => kind !== 'accepted');
+    expect(judgeSessionsKept(checkSessions({ events: withoutLive, mustHaveSeen })).verdict).toBe(
+      'unknown',
+    );
+    expect(judgeLogoutFinal(checkSessions({ events: [], mustHaveSeen })).verdict).toBe('unknown');
   });
 
-  it('still fails on a violation however little was seen', () => {
+  it('fails on a violation even with too few probes', () => {
     const findings = checkSessions({
       events: [revoke([20, 30]), accepted([40, 50])],
       mustHaveSeen: { targets: TARGETS, afterRevoke: 1_000, live: 1_000 },
     });
-    expect(logoutIsFinal(findings).verdict).toBe('fail');
+    expect(judgeLogoutFinal(findings).verdict).toBe('fail');
   });
 });
 
-describe('revocationsOfAll', () => {
+describe('toRevocationEvents', () => {
   const all = at(100, 200);
-  const begun = (subject: string, sentUs: number, doneUs: number): BegunSession => ({
+  const startedSession = (subject: string, sentUs: number, doneUs: number): StartedSession => ({
     subject,
-    begin: at(sentUs, doneUs),
+    login: at(sentUs, doneUs),
   });
   const accept = (subject: string) => accepted([300, 310], {}, subject);
-  const late = (session: BegunSession, options = {}) =>
-    check([...revocationsOfAll(all, [session], options), accept(session.subject)]).findings
+  const late = (session: StartedSession, options = {}) =>
+    check([...toRevocationEvents(all, [session], options), accept(session.subject)]).findings
       .acceptedLate;
 
-  it('ends what existed, spares what came after, and allows both beside it', () => {
-    expect(late({ subject: 'old', begin: null })).toBe(1);
-    expect(late(begun('before', 50, 99))).toBe(1);
-    expect(late(begun('beside', 150, 250))).toBe(0);
-    expect(late(begun('after', 201, 250))).toBe(0);
-    const refusals = ['beside', 'after'].map((subject) => refused([300, 310], {}, subject));
-    const sessions = [begun('beside', 150, 250), begun('after', 201, 250)];
-    expect(check([...revocationsOfAll(all, sessions), ...refusals]).findings.lost).toBe(1);
+  it('ends earlier sessions, spares later ones, and allows either for concurrent logins', () => {
+    expect(late({ subject: 'old', login: null })).toBe(1);
+    expect(late(startedSession('before', 50, 99))).toBe(1);
+    expect(late(startedSession('concurrent', 150, 250))).toBe(0);
+    expect(late(startedSession('after', 201, 250))).toBe(0);
+    const refusals = ['concurrent', 'after'].map((subject) => refused([300, 310], {}, subject));
+    const sessions = [startedSession('concurrent', 150, 250), startedSession('after', 201, 250)];
+    expect(check([...toRevocationEvents(all, sessions), ...refusals]).findings.lost).toBe(1);
   });
 
-  it('ends a session begun beside it when the login proves that it came first', () => {
-    const session = begun('old password', 150, 250);
+  it('ends the session of a concurrent login that proves it came first', () => {
+    const session = startedSession('old password', 150, 250);
     expect(late(session, { loginProvesOrder: true })).toBe(1);
   });
 });
 
 /**
- * One session under a platform that is right: a revocation takes effect at one instant between its sending and
- * its answer, each use is decided at one instant, and the network adds what it likes on both sides.
+ * One session on a correct platform: a revocation takes effect at one instant between its sending and its answer,
+ * each use is decided at one instant, and the network adds any delay on both sides.
  */
 const delay = fc.nat({ max: 40 });
 const widened = fc.record({ instant: fc.nat({ max: 200 }), out: delay, back: delay });
@@ -210,7 +216,7 @@ const sessionPlan = fc.record({
   uses: fc.array(widened, { maxLength: 12 }),
 });
 
-function rightHistory(
+function correctHistory(
   plans: readonly (typeof sessionPlan extends fc.Arbitrary<infer T> ? T : never)[],
 ) {
   return plans.flatMap(({ revocation, revokeOutcome, uses }, index) => {
@@ -232,10 +238,10 @@ function rightHistory(
 }
 
 describe('on generated histories', () => {
-  it('never raises an alarm against a right one, whatever the network did', () => {
+  it('never raises a false alarm, whatever the network delays', () => {
     fc.assert(
       fc.property(fc.array(sessionPlan, { maxLength: 8 }), (plans) => {
-        const { findings } = check(rightHistory(plans));
+        const { findings } = check(correctHistory(plans));
         expect(findings).toMatchObject({ acceptedLate: 0, resurrected: 0, lost: 0 });
       }),
     );
@@ -243,18 +249,18 @@ describe('on generated histories', () => {
 
   it('agrees with a search for the instant of revocation, session by session', () => {
     const use = fc.record({ accepted: fc.boolean(), from: fc.nat(30), length: fc.nat(10) });
-    const ask = fc.record({ from: fc.nat(30), length: fc.nat(10), known: fc.boolean() });
+    const revocation = fc.record({ from: fc.nat(30), length: fc.nat(10), known: fc.boolean() });
     fc.assert(
       fc.property(
         fc.array(use, { maxLength: 6 }),
-        fc.array(ask, { maxLength: 2 }),
-        (uses, asks) => {
+        fc.array(revocation, { maxLength: 2 }),
+        (uses, revocations) => {
           const events = [
             ...uses.map((one) => {
               const span = [one.from, one.from + one.length] as const;
               return one.accepted ? accepted(span) : refused(span);
             }),
-            ...asks.map((one) =>
+            ...revocations.map((one) =>
               revoke([one.from, one.from + one.length], { outcome: one.known ? 'ok' : 'unknown' }),
             ),
           ];
@@ -277,20 +283,23 @@ describe('on generated histories', () => {
           revoke([1_000, 1_100], {}, 'planted'),
           accepted([1_100 + lag, 9_000], {}, 'planted'),
         ];
-        const { findings } = check([...rightHistory(plans), ...planted]);
+        const { findings } = check([...correctHistory(plans), ...planted]);
         expect(findings).toMatchObject({ acceptedLate: 1, revocationLagUs: lag, lost: 0 });
       }),
     );
   });
 });
 
-/** The definition, spelled out: is the history explained by a revocation at `t`? */
+/** The definition: is the history explained by a revocation at `t`? */
 function explains(t: number, events: readonly SessionEvent[]): boolean {
-  const asks = events.filter(({ kind }) => kind === 'revoke').map((one) => one.operation);
-  const asked = t === Number.POSITIVE_INFINITY || asks.some(({ sentUs }) => sentUs <= t);
-  const kept = asks.every(({ outcome, doneUs }) => outcome !== 'ok' || t <= doneUs);
+  const revocations = events.filter(({ kind }) => kind === 'revoke').map((one) => one.operation);
+  const isAfterFirstRevocation =
+    t === Number.POSITIVE_INFINITY || revocations.some(({ sentUs }) => sentUs <= t);
+  const isBeforeAcknowledged = revocations.every(
+    ({ outcome, doneUs }) => outcome !== 'ok' || t <= doneUs,
+  );
   const uses = events.every(({ kind, operation: { sentUs, doneUs } }) =>
     kind === 'revoke' ? true : kind === 'accepted' ? sentUs <= t : t <= doneUs,
   );
-  return asked && kept && uses;
+  return isAfterFirstRevocation && isBeforeAcknowledged && uses;
 }

@@ -1,25 +1,25 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../../sim/history.ts';
-import { effectOf, operation } from '../../sim/pure/fixtures.ts';
+import { factOf, operation } from '../../sim/pure/fixtures/records.ts';
 import { checkSessions } from './check-sessions.ts';
 import { reconcile } from './reconcile.ts';
 import type { SessionEvent } from './session-event.ts';
 
-const decidedBy = { logout: 'revoked' };
+const recordedAs = { logout: 'revoked' };
 const unknown = { name: 'logout', outcome: 'unknown', status: 0, error: 'timeout' } as const;
 const revoked = { name: 'revoked' };
 
 describe('reconcile', () => {
-  it('settles an unknown outcome by its effect, and counts each way', () => {
+  it('settles an unknown outcome by its fact, and counts each way', () => {
     const operations = [
       operation(1, unknown),
       operation(2, unknown),
       operation(3, { ...unknown, name: 'read' }),
       operation(4),
     ];
-    const effects = [effectOf(operations[0]!, revoked)];
-    const settled = reconcile({ operations, effects, decidedBy, settled: true });
+    const facts = [factOf(operations[0]!, revoked)];
+    const settled = reconcile({ operations, facts, recordedAs, isRecordFinal: true });
     expect(settled).toMatchObject({ toOk: 1, toFail: 1, unknown: 1 });
     expect(settled.operations.map(({ outcome }) => outcome)).toEqual([
       'ok',
@@ -35,19 +35,19 @@ describe('reconcile', () => {
     ]);
   });
 
-  it('takes absence for nothing while things may still happen', () => {
+  it('concludes nothing from absence while the record is not final', () => {
     const operations = [operation(1, unknown)];
-    const open = reconcile({ operations, effects: [], decidedBy, settled: false });
+    const open = reconcile({ operations, facts: [], recordedAs, isRecordFinal: false });
     expect(open).toMatchObject({ toOk: 0, toFail: 0, unknown: 1 });
   });
 
-  it('does not take the effect of another kind for an answer', () => {
+  it('ignores facts of another kind', () => {
     const operations = [operation(1, unknown)];
-    const effects = [effectOf(operations[0]!, { name: 'refused' })];
-    expect(reconcile({ operations, effects, decidedBy, settled: true }).toFail).toBe(1);
+    const facts = [factOf(operations[0]!, { name: 'refused' })];
+    expect(reconcile({ operations, facts, recordedAs, isRecordFinal: true }).toFail).toBe(1);
   });
 
-  it('never changes what was known, and agrees with what really happened', () => {
+  it('never changes a known outcome, and agrees with what really happened', () => {
     const plan = fc.record({
       happened: fc.boolean(),
       answer: fc.constantFrom<Outcome>('ok', 'fail', 'unknown'),
@@ -59,10 +59,10 @@ describe('reconcile', () => {
           const outcome = answer === 'unknown' ? answer : happened ? 'ok' : 'fail';
           return operation(id, { name: 'logout', outcome });
         });
-        const effects = operations
+        const facts = operations
           .filter((_, id) => plans[id]!.happened)
-          .map((one) => effectOf(one, revoked));
-        const settled = reconcile({ operations, effects, decidedBy, settled: true });
+          .map((one) => factOf(one, revoked));
+        const settled = reconcile({ operations, facts, recordedAs, isRecordFinal: true });
         settled.operations.forEach(({ outcome }, id) => {
           expect(outcome).toBe(plans[id]!.happened ? 'ok' : 'fail');
         });
@@ -73,13 +73,19 @@ describe('reconcile', () => {
     );
   });
 
-  it('leaves a settled logout without a promise: an accepted use after it is no violation yet', () => {
+  it('guarantees nothing for a reconciled logout: an accepted use after it is no violation yet', () => {
     const logout = operation(1, { ...unknown, sentUs: 100, doneUs: 200 });
-    const effects = [effectOf(logout, revoked)];
-    const { operations } = reconcile({ operations: [logout], effects, decidedBy, settled: true });
+    const facts = [factOf(logout, revoked)];
+    const { operations } = reconcile({
+      operations: [logout],
+      facts,
+      recordedAs,
+      isRecordFinal: true,
+    });
     const at = (sentUs: number) => ({ sentUs, doneUs: sentUs + 10 });
     const use = (kind: SessionEvent['kind'], sentUs: number): SessionEvent => ({
-      ...{ kind, subject: 's1' },
+      kind,
+      subject: 's1',
       operation: operation(2, {
         ...at(sentUs),
         ...(kind === 'refused' ? { outcome: 'fail', status: 401 } : {}),
@@ -94,10 +100,13 @@ describe('reconcile', () => {
     expect(check(use('refused', 300), use('accepted', 400)).resurrected).toBe(1);
   });
 
-  it('lets a settled failure explain nothing: a refusal after a logout that never happened is a loss', () => {
+  it('reports a refusal after a logout that never happened as a lost session', () => {
     const logout = operation(1, { ...unknown, sentUs: 100, doneUs: 200 });
     const { operations } = reconcile({
-      ...{ operations: [logout], effects: [], decidedBy, settled: true },
+      operations: [logout],
+      facts: [],
+      recordedAs,
+      isRecordFinal: true,
     });
     const refused = operation(2, { sentUs: 300, doneUs: 310, outcome: 'fail', status: 401 });
     const { lost } = checkSessions({

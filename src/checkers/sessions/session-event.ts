@@ -1,23 +1,23 @@
-/** What the checkers of sessions read: events about one session, and ends that come by themselves. */
+/** Input of the session checkers: events about one session, and expiries. */
 import type { ReconciledOperation } from './reconcile.ts';
 
-/** What an operation says about one session. Sessions the platform never issued (forged tokens) have no place here. */
+/** What an operation shows about one session. Sessions the platform never issued (forged tokens) are left out. */
 export interface SessionEvent {
   /**
-   * `accepted`: it was served as this session. `refused`: a definite 401. `revoke`: it asked for the session's end,
-   * also as one of many. Anything else an operation may say (5xx, 429, a timeout) is no event.
+   * `accepted`: it was served as this session. `refused`: a definite 401. `revoke`: it requested the session's end,
+   * alone or among others. Any other result (5xx, 429, a timeout) is no event.
    */
   readonly kind: 'accepted' | 'refused' | 'revoke';
   readonly subject: string;
-  /** Unknown outcomes may have been settled before. */
+  /** Unknown outcomes may have been reconciled before. */
   readonly operation: ReconciledOperation;
-  /** For `revoke`: from when it is promised, if not from the answer on. Infinity: it may end the session, or not. */
-  readonly byUs?: number;
+  /** For `revoke`: from when the end is guaranteed, if later than the answer. Infinity: it may end the session, or not. */
+  readonly guaranteedFromUs?: number;
 }
 
-/** A session that ends by itself, between these instants. */
+/** A session that expires, at some instant between these. */
 export interface SessionExpiry {
   readonly subject: string;
   readonly fromUs: number;
-  readonly byUs: number;
+  readonly toUs: number;
 }

@@ -1,20 +1,20 @@
-/** What a history says about each session, folded to the few instants that decide it (check-sessions.ts). */
+/** Folds the events of each session to the instants that decide it (check-sessions.ts). */
 import type { SessionEvent, SessionExpiry } from './session-event.ts';
 
 export interface SessionState {
   /** Earliest instant at which something may have ended it: the first revocation sent, or its expiry. Infinity: none. */
-  askedUs: number;
+  earliestEndUs: number;
   /** Earliest acknowledged end; Infinity: none. */
-  revokedByUs: number;
+  acknowledgedEndUs: number;
   /** Latest sending of an accepted use. */
-  acceptedUs: number;
-  /** Earliest completion of a refusal that something had asked for. */
-  refusedUs: number;
-  /** Earliest completion of any refusal: before `askedUs`, the session was lost. */
-  lostAtUs: number;
+  lastAcceptedUs: number;
+  /** Earliest completion of a refusal at or after `earliestEndUs`. */
+  firstDueRefusalUs: number;
+  /** Earliest completion of any refusal: before `earliestEndUs`, the session was lost. */
+  firstRefusalUs: number;
 }
 
-export function sessionStates(
+export function foldSessionStates(
   events: readonly SessionEvent[],
   expiries: readonly SessionExpiry[],
 ): Map<string, SessionState> {
@@ -23,52 +23,53 @@ export function sessionStates(
     let state = states.get(subject);
     if (state === undefined) {
       state = {
-        askedUs: Number.POSITIVE_INFINITY,
-        revokedByUs: Number.POSITIVE_INFINITY,
-        acceptedUs: Number.NEGATIVE_INFINITY,
-        refusedUs: Number.POSITIVE_INFINITY,
-        lostAtUs: Number.POSITIVE_INFINITY,
+        earliestEndUs: Number.POSITIVE_INFINITY,
+        acknowledgedEndUs: Number.POSITIVE_INFINITY,
+        lastAcceptedUs: Number.NEGATIVE_INFINITY,
+        firstDueRefusalUs: Number.POSITIVE_INFINITY,
+        firstRefusalUs: Number.POSITIVE_INFINITY,
       };
       states.set(subject, state);
     }
     return state;
   };
-  const ends = (subject: string, fromUs: number, byUs: number) => {
+  const addEnd = (subject: string, fromUs: number, toUs: number) => {
     const state = stateOf(subject);
-    if (fromUs < state.askedUs) state.askedUs = fromUs;
-    if (byUs < state.revokedByUs) state.revokedByUs = byUs;
+    if (fromUs < state.earliestEndUs) state.earliestEndUs = fromUs;
+    if (toUs < state.acknowledgedEndUs) state.acknowledgedEndUs = toUs;
   };
 
-  for (const { subject, fromUs, byUs } of expiries) ends(subject, fromUs, byUs);
+  for (const { subject, fromUs, toUs } of expiries) addEnd(subject, fromUs, toUs);
   for (const event of events) {
     if (event.kind === 'revoke' && isDefinite(event)) {
-      ends(event.subject, event.operation.sentUs, promisedByUs(event));
+      addEnd(event.subject, event.operation.sentUs, guaranteedEndUs(event));
     }
   }
-  // A refusal is judged against the first request for an end, so all of those are read before.
+  // A refusal is judged against the first revocation, so all revocations are read first.
   for (const event of events) {
     if (event.kind === 'revoke' || !isDefinite(event)) continue;
     const state = stateOf(event.subject);
     const { sentUs, doneUs } = event.operation;
     if (event.kind === 'accepted') {
-      if (sentUs > state.acceptedUs) state.acceptedUs = sentUs;
+      if (sentUs > state.lastAcceptedUs) state.lastAcceptedUs = sentUs;
     } else {
-      if (doneUs < state.lostAtUs) state.lostAtUs = doneUs;
-      if (doneUs >= state.askedUs && doneUs < state.refusedUs) state.refusedUs = doneUs;
+      if (doneUs < state.firstRefusalUs) state.firstRefusalUs = doneUs;
+      if (doneUs >= state.earliestEndUs && doneUs < state.firstDueRefusalUs)
+        state.firstDueRefusalUs = doneUs;
     }
   }
   return states;
 }
 
-/** Does the event count? A use needs its answer; a revocation may have happened unless it definitely did not. */
+/** Whether the event counts: a use needs a definite answer; a revocation counts unless it definitely failed. */
 export function isDefinite({ kind, operation }: SessionEvent): boolean {
   if (operation.sentUs < 0) return false;
   if (kind === 'revoke') return operation.outcome !== 'fail';
   return kind === 'accepted' ? operation.outcome === 'ok' : operation.status === 401;
 }
 
-/** What was only learned from the server's record was never promised to anyone at a known time. */
-function promisedByUs({ operation, byUs }: SessionEvent): number {
-  const answered = operation.outcome === 'ok' && operation.reconciled === undefined;
-  return answered ? Math.max(operation.doneUs, byUs ?? 0) : Number.POSITIVE_INFINITY;
+/** A revocation known only from the server's record was never acknowledged, so it guarantees no instant. */
+function guaranteedEndUs({ operation, guaranteedFromUs = 0 }: SessionEvent): number {
+  const isAcknowledged = operation.outcome === 'ok' && operation.reconciled === undefined;
+  return isAcknowledged ? Math.max(operation.doneUs, guaranteedFromUs) : Number.POSITIVE_INFINITY;
 }

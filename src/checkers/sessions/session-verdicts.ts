@@ -1,14 +1,14 @@
 /**
- * The two promises about sessions, answered from one set of findings: a logout is final, and nobody is logged
- * out who did not ask for it. They are separate because designs break them separately.
+ * Two invariants judged from one set of findings: a logout is final, and nobody is logged out who did not ask for it.
+ * They are separate because designs violate them separately.
  */
 import type { Figure, InvariantResult } from '../../sim/result.ts';
 import type { SessionFindings } from './check-sessions.ts';
 
-type Answer = Omit<InvariantResult, 'id' | 'statement'>;
+type Judgement = Omit<InvariantResult, 'id' | 'statement'>;
 
-/** Violations are requests that were accepted although their session was over. */
-export function logoutIsFinal(findings: SessionFindings): Answer {
+/** Violations are requests accepted although their session had ended. */
+export function judgeLogoutFinal(findings: SessionFindings): Judgement {
   const { revoked, acceptedLate, lateWitness, notSeen } = findings;
   return {
     ...verdictOf(acceptedLate, notSeen),
@@ -33,8 +33,8 @@ export function logoutIsFinal(findings: SessionFindings): Answer {
   };
 }
 
-/** Violations are sessions that were refused although nothing had ended them. */
-export function sessionsAreKept(findings: SessionFindings): Answer {
+/** Violations are sessions refused although no revocation had been sent. */
+export function judgeSessionsKept(findings: SessionFindings): Judgement {
   const { sessions, lost, lostWitness, notSeen } = findings;
   return {
     ...verdictOf(lost, notSeen),
@@ -45,8 +45,11 @@ export function sessionsAreKept(findings: SessionFindings): Answer {
   };
 }
 
-/** A violation is a fact however little was seen; holding needs enough to have been seen. */
-function verdictOf(violations: number, notSeen: string | null): Pick<Answer, 'verdict' | 'reason'> {
+/** One violation is enough for fail; pass needs enough probes. */
+function verdictOf(
+  violations: number,
+  notSeen: string | null,
+): Pick<Judgement, 'verdict' | 'reason'> {
   if (violations > 0) return { verdict: 'fail' };
   return notSeen === null ? { verdict: 'pass' } : { verdict: 'unknown', reason: notSeen };
 }

@@ -1,8 +1,8 @@
 /**
- * Axes with ticks chosen here, not by the library: linear from zero for rates, logarithmic for latency and
- * load, time in seconds. Logarithmic data is handed over as log10, so that ticks can sit on any value.
+ * Axes with ticks of our own: linear from zero for rates, logarithmic for latency and load, time in seconds. Data on a
+ * logarithmic axis is passed as log10, so that a tick can be at any value.
  */
-import { durationText } from '../format.ts';
+import { formatDuration } from '../format.ts';
 import { color } from './palette.ts';
 
 export interface Scale {
@@ -47,16 +47,16 @@ export function latencyScale(valuesUs: readonly number[]): Scale {
   const min = positive.length === 0 ? 3 : Math.floor(Math.log10(low) + 1e-9);
   const max = positive.length === 0 ? 6 : Math.max(min + 1, Math.ceil(Math.log10(high) - 1e-9));
   const ticks = Array.from({ length: max - min + 1 }, (_, index) => min + index);
-  return { min, max, ticks, label: (tick) => durationText(10 ** tick).replace('.0', '') };
+  return { min, max, ticks, label: (tick) => formatDuration(10 ** tick).replace('.0', '') };
 }
 
-const TIME_STEPS = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
+const timeStepsSeconds = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
 
 /** Seconds from 0 to the end of the arm. */
 export function timeScale(endSeconds: number, width: number): Scale {
   const max = Math.max(1, endSeconds);
   const room = Math.max(3, Math.floor(width / 60));
-  const step = TIME_STEPS.find((size) => max / size <= room) ?? max;
+  const step = timeStepsSeconds.find((size) => max / size <= room) ?? max;
   const ticks = Array.from(
     { length: Math.floor(max / step + 1e-9) + 1 },
     (_, index) => index * step,
@@ -102,7 +102,7 @@ export function grid(box: Box): Record<string, unknown> {
   return { ...box, outerBoundsMode: 'none' };
 }
 
-/** A small heading inside the drawing. */
+/** A small heading inside the chart. */
 export function heading(
   text: string,
   left: number,

@@ -1,9 +1,9 @@
 /**
- * Rising load: completed against offered rate (the diagonal is "all of it"), and p99 against its SLO, on one
- * log axis of offered load. Filled marks are steps that held, crosses are steps that broke, rings are unknown.
+ * Rising load: completed rate (on the diagonal it equals the offered rate) and p99 with its SLO, on one log axis of
+ * offered load. Dots are steps that held, crosses steps that broke, rings unknown.
  */
 import type { Capacity, LoadStep } from '../../sim/result.ts';
-import { countText, rateText } from '../format.ts';
+import { formatCount, formatRate } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import type { NamedArm } from '../rows.ts';
 import { axis, grid, heading, latencyScale, line, log10, type Scale } from './axes.ts';
@@ -17,12 +17,12 @@ export function capacityChart(named: NamedArm): Markup | null {
   const text: ChartText = {
     id: `capacity-${named.name}`,
     title: `Capacity of ${named.name}`,
-    description: `${capacity.steps.length} steps from ${rateText(capacity.steps[0]!.offeredPerSecond)} to ${rateText(capacity.steps.at(-1)!.offeredPerSecond)}; the table below has each step.`,
+    description: `${capacity.steps.length} steps from ${formatRate(capacity.steps[0]!.offeredPerSecond)} to ${formatRate(capacity.steps.at(-1)!.offeredPerSecond)}; the table below has each step.`,
   };
-  return responsiveChart(text, 720, (width) => drawing(named, capacity, width));
+  return responsiveChart(text, 720, (width) => drawCapacity(named, capacity, width));
 }
 
-function drawing({ name, arm }: NamedArm, capacity: Capacity, width: number) {
+function drawCapacity({ name, arm }: NamedArm, capacity: Capacity, width: number) {
   const left = 58;
   const isWide = width > 500;
   const plot = width - left - (isWide ? 112 : 52);
@@ -30,7 +30,7 @@ function drawing({ name, arm }: NamedArm, capacity: Capacity, width: number) {
     { left, top: 42, width: plot, height: 150 },
     { left, top: 226, width: plot, height: 150 },
   ];
-  // Of a rate that was tried again the last attempt is drawn; the table has them all.
+  // Only the last attempt of a repeated step is drawn; the table has them all.
   const steps = capacity.steps
     .filter((_, index) => !capacity.steps.some(({ repeats }) => repeats === index))
     .filter((step) => step.offeredPerSecond > 0)
@@ -73,38 +73,38 @@ function drawing({ name, arm }: NamedArm, capacity: Capacity, width: number) {
           ],
           { stroke: color('muted'), width: 1, dash: [4, 3] },
         ),
-        edges(capacity, isWide, load),
-        { ...edges(capacity, null, load), xAxisIndex: 1, yAxisIndex: 1 },
+        capacityLines(capacity, isWide, load),
+        { ...capacityLines(capacity, null, load), xAxisIndex: 1, yAxisIndex: 1 },
         line(
-          points(steps, (step) => step.achievedPerSecond),
+          stepPoints(steps, (step) => step.achievedPerSecond),
           { stroke: armColor(name), width: 1.75 },
         ),
-        marks(steps, (step) => step.achievedPerSecond, 0, armColor(name)),
-        ...(slo === undefined ? [] : limit(slo, load)),
+        stepMarks(steps, (step) => step.achievedPerSecond, 0, armColor(name)),
+        ...(slo === undefined ? [] : limitLine(slo, load)),
         line(
-          points(steps, (step) => step.latency.p99Us),
+          stepPoints(steps, (step) => step.latency.p99Us),
           { stroke: armColor(name), width: 1.75 },
           1,
         ),
-        marks(steps, (step) => step.latency.p99Us, 1, armColor(name)),
+        stepMarks(steps, (step) => step.latency.p99Us, 1, armColor(name)),
       ],
     },
   };
 }
 
-function points(steps: readonly LoadStep[], pick: (step: LoadStep) => number) {
+function stepPoints(steps: readonly LoadStep[], pick: (step: LoadStep) => number) {
   return steps.map(
     (step) => [log10(step.offeredPerSecond), log10(Math.max(1, pick(step)))] as const,
   );
 }
 
-function marks(
+function stepMarks(
   steps: readonly LoadStep[],
   pick: (step: LoadStep) => number,
   axes: number,
   held: string,
 ) {
-  const at = points(steps, pick);
+  const at = stepPoints(steps, pick);
   return {
     type: 'scatter',
     silent: true,
@@ -126,8 +126,12 @@ function marks(
   };
 }
 
-/** Vertical lines where it holds and breaks; named in the upper panel. */
-function edges(capacity: Capacity, isWide: boolean | null, load: Scale): Record<string, unknown> {
+/** Vertical lines at the rates that held and broke, labelled in the upper panel. */
+function capacityLines(
+  capacity: Capacity,
+  isWide: boolean | null,
+  load: Scale,
+): Record<string, unknown> {
   const line = (rate: number | null, verb: string, stroke: string, align: 'left' | 'right') =>
     rate === null
       ? []
@@ -142,7 +146,7 @@ function edges(capacity: Capacity, isWide: boolean | null, load: Scale): Record<
               align,
               offset: align === 'right' ? [-2, 2] : [2, 2],
               color: stroke,
-              formatter: () => (isWide ? `${verb} ${rateText(rate)}` : rateText(rate)),
+              formatter: () => (isWide ? `${verb} ${formatRate(rate)}` : formatRate(rate)),
             },
           },
         ];
@@ -161,8 +165,8 @@ function edges(capacity: Capacity, isWide: boolean | null, load: Scale): Record<
   };
 }
 
-/** The p99 SLO across the lower panel, named at its start. */
-function limit(slo: { readonly objective: string; readonly limitUs: number }, load: Scale) {
+/** The p99 SLO across the lower panel. */
+function limitLine(slo: { readonly objective: string; readonly limitUs: number }, load: Scale) {
   const y = log10(slo.limitUs);
   const ends = [
     [load.min, y],
@@ -200,5 +204,5 @@ function loadScale(rates: readonly number[], room: number): Scale {
       if (tick >= min && tick <= max) ticks.push(tick);
     }
   }
-  return { min, max, ticks, label: (tick) => countText(10 ** tick) };
+  return { min, max, ticks, label: (tick) => formatCount(10 ** tick) };
 }

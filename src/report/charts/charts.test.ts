@@ -52,7 +52,7 @@ describe('axes', () => {
   });
 });
 
-describe('the staircase of SLOs', () => {
+describe('the steps of SLOs', () => {
   const slo = (objective: string, limit: number) => ({
     id: objective,
     objective,
@@ -100,7 +100,7 @@ describe('heat levels', () => {
     expect(heatLevels(largest)).toEqual(levels);
   });
 
-  it('are stated for every colour in use', () => {
+  it('have a legend text for every colour in use', () => {
     const scale = heatScale(namedArms(turn4Result))!;
     expect(heatLegend(scale)).toHaveLength(scale.levels.length);
     expect(heatLegend(scale)[0]).toBe('1');

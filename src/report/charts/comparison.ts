@@ -1,6 +1,6 @@
-/** One bar for each alternative in the column that matters, and a line at what is promised there. */
+/** One bar for each alternative, in one column of the comparison, and a line at its limit. */
 import type { Comparison } from '../../sim/result.ts';
-import { measureText } from '../format.ts';
+import { formatMeasure } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import { axis, grid, linearScale } from './axes.ts';
 import { color } from './palette.ts';
@@ -20,10 +20,10 @@ export function comparisonChart(comparison: Comparison): Markup | null {
     id: 'comparison-chart',
     title: `${comparison.title}: ${column.label}`,
     description: bars
-      .map(({ name, value }) => `${name} ${measureText(value, column.unit)}`)
+      .map(({ name, value }) => `${name} ${formatMeasure(value, column.unit)}`)
       .join(', '),
   };
-  const show = (value: number) => measureText(value, column.unit);
+  const show = (value: number) => formatMeasure(value, column.unit);
   return responsiveChart(text, 720, (width) => {
     const left = width > 500 ? 170 : 128;
     const box = { left, top: 22, width: width - left - 84, height: bars.length * BAR_HEIGHT };
@@ -33,8 +33,8 @@ export function comparisonChart(comparison: Comparison): Markup | null {
       height: box.top + box.height + 30,
       option: {
         grid: grid(box),
-        xAxis: { ...axis('x', scale, { lines: true }) },
-        yAxis: names(bars.map(({ name }) => name)),
+        xAxis: axis('x', scale, { lines: true }),
+        yAxis: nameAxis(bars.map(({ name }) => name)),
         series: [
           {
             type: 'bar',
@@ -45,10 +45,12 @@ export function comparisonChart(comparison: Comparison): Markup | null {
               itemStyle: { color: color(ours ? 'after' : 'before-soft') },
             })),
             label: {
-              ...{ show: true, position: 'right', color: color('ink') },
+              show: true,
+              position: 'right',
+              color: color('ink'),
               formatter: ({ value }: { value: number }) => show(value),
             },
-            ...(chart.limit === null ? {} : { markLine: promised(chart.limit, show) }),
+            ...(chart.limit === null ? {} : { markLine: limitMark(chart.limit, show) }),
           },
         ],
       },
@@ -56,26 +58,34 @@ export function comparisonChart(comparison: Comparison): Markup | null {
   });
 }
 
-/** Downwards in the order of the table. */
-function names(data: readonly string[]): Record<string, unknown> {
+function nameAxis(data: readonly string[]): Record<string, unknown> {
   return {
-    ...{ type: 'category', inverse: true, data: [...data] },
+    type: 'category',
+    // ECharts draws upwards by default.
+    inverse: true,
+    data: [...data],
     axisTick: { show: false },
     axisLine: { show: true, lineStyle: { color: color('axis'), width: 1 } },
     axisLabel: { color: color('ink'), margin: 8, interval: 0 },
   };
 }
 
-function promised(limit: number, show: (value: number) => string): Record<string, unknown> {
+function limitMark(limit: number, show: (value: number) => string): Record<string, unknown> {
   return {
-    ...{ silent: true, symbol: 'none' },
+    silent: true,
+    symbol: 'none',
     data: [
       {
         xAxis: limit,
         lineStyle: { color: color('slo'), width: 1.5, type: 'solid' },
         label: {
-          ...{ show: true, position: 'start', rotate: 0, offset: [0, -6], color: color('slo') },
-          ...{ formatter: () => `promised: ${show(limit)}`, align: 'center' },
+          show: true,
+          position: 'start',
+          rotate: 0,
+          offset: [0, -6],
+          color: color('slo'),
+          formatter: () => `limit: ${show(limit)}`,
+          align: 'center',
         },
       },
     ],

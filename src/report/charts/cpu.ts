@@ -1,11 +1,11 @@
 /** CPU per process over time, in percent of one core, on an axis all arms share. */
-import { percentText } from '../format.ts';
+import { formatPercent } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import { armEndUs, type NamedArm } from '../rows.ts';
 import { axis, grid, line, linearScale, type Scale, timeScale } from './axes.ts';
+import { downsampleValues, MAX_COLUMNS, maxBuckets, mergeFactor } from './downsample.ts';
 import { color, isSeriesDashed, seriesRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
-import { bucketLimit, MOST_COLUMNS, mergeFactor, thinValues } from './thin.ts';
 
 export function processNames(arms: readonly NamedArm[]): string[] {
   return [
@@ -21,10 +21,10 @@ export function processNames(arms: readonly NamedArm[]): string[] {
 export function sharedCpuScale(arms: readonly NamedArm[]): Scale {
   const values = arms.flatMap(({ arm }) =>
     Object.values(arm.resourceTimeline.processes).flatMap((series) =>
-      thinValues(series, MOST_COLUMNS).map((value) => value ?? 0),
+      downsampleValues(series, MAX_COLUMNS).map((value) => value ?? 0),
     ),
   );
-  return linearScale(Math.max(100, ...values), percentText, 5);
+  return linearScale(Math.max(100, ...values), formatPercent, 5);
 }
 
 export function cpuChart(
@@ -41,7 +41,7 @@ export function cpuChart(
   return responsiveChart(text, 540, (width) => {
     const height = 230;
     const box = { left: 52, top: 10, width: width - 52 - 12, height: height - 10 - 30 };
-    const limit = bucketLimit(box.width);
+    const limit = maxBuckets(box.width);
     const time = timeScale(endSeconds(arm), box.width);
     return {
       width,
@@ -52,7 +52,7 @@ export function cpuChart(
         yAxis: axis('y', scale),
         series: Object.entries(series).map(([process, values]) => {
           const step = (bucketUs / 1_000_000) * mergeFactor(values.length, limit);
-          const data = thinValues(values, limit).map(
+          const data = downsampleValues(values, limit).map(
             (value, index) => [index * step, value] as const,
           );
           const at = processes.indexOf(process);

@@ -1,11 +1,11 @@
-/** Errors over time, stacked by cause. The colour of a cause is its place in the list of all causes of the run. */
-import { countText, oneLine } from '../format.ts';
+/** Errors over time, stacked by cause. The colour of a cause is its index in `causes`. */
+import { formatCount, oneLine } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import type { NamedArm } from '../rows.ts';
 import { axis, grid, linearScale, timeScale } from './axes.ts';
+import { downsampleCounts, maxBuckets, mergeFactor } from './downsample.ts';
 import { color, seriesRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
-import { bucketLimit, mergeFactor, thinCounts } from './thin.ts';
 
 export function errorCauses(arms: readonly NamedArm[]): string[] {
   return [...new Set(arms.flatMap(({ arm }) => arm.errorTimeline.map((series) => series.cause)))];
@@ -18,28 +18,28 @@ export function errorChart({ name, arm }: NamedArm, causes: readonly string[]): 
     id: `errors-${name}`,
     title: `Errors of ${name} by cause`,
     description: arm.errors
-      .map(({ cause, count }) => `${oneLine(cause)}: ${countText(count)}`)
+      .map(({ cause, count }) => `${oneLine(cause)}: ${formatCount(count)}`)
       .join(', '),
   };
-  return responsiveChart(text, 540, (width) => drawing(arm, causes, width));
+  return responsiveChart(text, 540, (width) => drawErrors(arm, causes, width));
 }
 
-function drawing(arm: NamedArm['arm'], causes: readonly string[], width: number) {
+function drawErrors(arm: NamedArm['arm'], causes: readonly string[], width: number) {
   const height = 190;
   const box = { left: 52, top: 10, width: width - 52 - 12, height: height - 10 - 30 };
-  const limit = bucketLimit(box.width);
+  const limit = maxBuckets(box.width);
   const length = Math.max(...arm.errorTimeline.map((series) => series.counts.length));
   const bucketSeconds = (arm.timeline.bucketUs / 1_000_000) * mergeFactor(length, limit);
   const series = arm.errorTimeline.map(({ cause, counts }) => ({
     cause,
-    counts: thinCounts(counts, limit),
+    counts: downsampleCounts(counts, limit),
   }));
   const buckets = Math.max(...series.map(({ counts }) => counts.length));
   const stacked = Array.from({ length: buckets }, (_, index) =>
     series.reduce((sum, { counts }) => sum + (counts[index] ?? 0), 0),
   );
   const time = timeScale(buckets * bucketSeconds, box.width);
-  const y = linearScale(Math.max(1, ...stacked), countText, Math.min(3, Math.max(1, ...stacked)));
+  const y = linearScale(Math.max(1, ...stacked), formatCount, Math.min(3, Math.max(1, ...stacked)));
   return {
     width,
     height,

@@ -1,18 +1,17 @@
 /**
- * Latency heat maps: modes and stalls that percentile lines hide. All arms share one log latency axis and one
- * colour scale, which has steps so that it can be stated. Cells of one colour and row are one path, so a map
- * stays a few kilobytes.
+ * Latency heat maps. All arms share one log latency axis and one colour scale, which has steps so that a legend can
+ * name them. Cells of one colour and row are one path, so that a map stays a few kilobytes.
  */
 import type { HeatMap } from '../../sim/result.ts';
-import { countText } from '../format.ts';
+import { formatCount } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import type { NamedArm } from '../rows.ts';
 import { axis, grid, latencyScale, log10, type Scale, timeScale } from './axes.ts';
+import { downsampleHeatMap } from './downsample.ts';
 import { color, HEAT_LEVELS, heatRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
-import { thinHeatMap } from './thin.ts';
 
-/** What all maps of a run share. `levels[i]` is the smallest count of colour i + 1. */
+/** Shared by all maps of a run. `levels[i]` is the smallest count of colour i + 1. */
 export interface HeatScale {
   readonly latency: Scale;
   readonly levels: readonly number[];
@@ -20,7 +19,9 @@ export interface HeatScale {
 }
 
 export function heatScale(arms: readonly NamedArm[]): HeatScale | null {
-  const maps = arms.flatMap(({ arm }) => (arm.heatMap === null ? [] : [thinHeatMap(arm.heatMap)]));
+  const maps = arms.flatMap(({ arm }) =>
+    arm.heatMap === null ? [] : [downsampleHeatMap(arm.heatMap)],
+  );
   const edges: number[] = [];
   let largest = 0;
   for (const map of maps) {
@@ -35,7 +36,7 @@ export function heatScale(arms: readonly NamedArm[]): HeatScale | null {
   return { latency: latencyScale(edges), levels: heatLevels(largest), largest };
 }
 
-/** 1 and 2 are told apart whatever the largest is, or a quiet arm beside a busy one would be one flat colour. */
+/** 1 and 2 always differ in colour, so that a quiet arm beside a busy one is not one flat colour. */
 export function heatLevels(largest: number): number[] {
   const rest = Array.from({ length: HEAT_LEVELS - 2 }, (_, index) =>
     Math.ceil(4 * (largest / 4) ** (index / (HEAT_LEVELS - 2)) - 1e-9),
@@ -43,26 +44,26 @@ export function heatLevels(largest: number): number[] {
   return [...new Set([1, 2, ...rest])].filter((low) => low <= largest).sort((a, b) => a - b);
 }
 
-/** `1`, `2 to 4`, `5 to 11` ...: one text per colour in use. */
+/** `1`, `2 to 4`, `5 to 11`: one text for each colour in use. */
 export function heatLegend(scale: HeatScale): string[] {
   return scale.levels.map((low, index) => {
     const high = (scale.levels[index + 1] ?? scale.largest + 1) - 1;
-    return high <= low ? countText(low) : `${countText(low)} to ${countText(high)}`;
+    return high <= low ? formatCount(low) : `${formatCount(low)} to ${formatCount(high)}`;
   });
 }
 
 export function heatMapChart({ name, arm }: NamedArm, scale: HeatScale): Markup | null {
   if (arm.heatMap === null) return null;
-  const map = thinHeatMap(arm.heatMap);
+  const map = downsampleHeatMap(arm.heatMap);
   const text: ChartText = {
     id: `heat-${name}`,
     title: `Latency heat map of ${name}`,
-    description: `Operations per ${map.bucketUs / 1_000_000} s and latency band; the darkest of ${scale.levels.length} steps starts at ${countText(scale.levels.at(-1)!)} operations.`,
+    description: `Operations per ${map.bucketUs / 1_000_000} s and latency band; the darkest of ${scale.levels.length} steps starts at ${formatCount(scale.levels.at(-1)!)} operations.`,
   };
-  return responsiveChart(text, 540, (width) => drawing(map, scale, width));
+  return responsiveChart(text, 540, (width) => drawHeatMap(map, scale, width));
 }
 
-function drawing(map: HeatMap, scale: HeatScale, width: number) {
+function drawHeatMap(map: HeatMap, scale: HeatScale, width: number) {
   const height = 300;
   const box = { left: 52, top: 10, width: width - 52 - 12, height: height - 10 - 30 };
   const startSeconds = map.startUs / 1_000_000;
@@ -98,7 +99,7 @@ function drawing(map: HeatMap, scale: HeatScale, width: number) {
   };
 }
 
-/** One SVG path per colour; neighbours of one colour in a row are one rectangle. */
+/** One SVG path for each colour; adjacent cells of one colour in a row are one rectangle. */
 function levelPaths(
   map: HeatMap,
   levels: readonly number[],

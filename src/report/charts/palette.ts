@@ -1,11 +1,11 @@
 /**
- * Colours by role. Charts are drawn with placeholder hex values that name a CSS variable, so one SVG follows
- * the reader's light or dark scheme and the printer's.
+ * Colours by role. A chart is drawn with placeholder colours, which become CSS variables, so that one SVG follows the
+ * light, dark and print schemes.
  */
 import type { ArmName } from '../../sim/result.ts';
 import { oneLine } from '../format.ts';
 
-const ROLES = [
+const roles = [
   'ink',
   'muted',
   'axis',
@@ -40,17 +40,17 @@ const ROLES = [
   'series-9',
 ] as const;
 
-export type Role = (typeof ROLES)[number];
+export type Role = (typeof roles)[number];
 
-/** Roles drawn as a hatched area: the pattern of this id, defined once in the page. */
-const PATTERNS: Partial<Record<Role, string>> = { idle: 'hatch' };
+/** Roles drawn with the pattern of this id, which the page defines. */
+const patterns: Partial<Record<Role, string>> = { idle: 'hatch' };
 
 export const HEAT_LEVELS = 6;
 export const SERIES_COLORS = 9;
 
 /** The placeholder of a role: `#0a0b00` and up, which no chart uses as a colour. */
 export function color(role: Role): string {
-  return `#0a0b${ROLES.indexOf(role).toString(16).padStart(2, '0')}`;
+  return `#0a0b${roles.indexOf(role).toString(16).padStart(2, '0')}`;
 }
 
 export function armColor(arm: ArmName): string {
@@ -69,7 +69,7 @@ export function heatRole(level: number): Role {
   return `heat-${level}` as Role;
 }
 
-/** Beyond the last colour they begin again, with dashed lines. */
+/** Beyond the last colour, colours repeat with dashed lines. */
 export function isSeriesDashed(index: number): boolean {
   return index >= SERIES_COLORS;
 }
@@ -80,7 +80,7 @@ export interface LegendItem {
   readonly shape?: 'dash' | 'thin' | 'box' | 'dot' | 'hatched';
 }
 
-/** One item for each series, in its order. */
+/** One item for each series. */
 export function seriesLegend(names: readonly string[], shape?: 'box'): LegendItem[] {
   return names.map((name, index) => {
     const item = { role: seriesRole(index), text: oneLine(name) };
@@ -94,9 +94,9 @@ export function resolveColors(svg: string): string {
   return svg.replace(
     /(fill|stroke)="#0a0b([0-9a-f]{2})"/g,
     (whole, attribute: string, hex: string) => {
-      const role = ROLES[Number.parseInt(hex, 16)];
+      const role = roles[Number.parseInt(hex, 16)];
       if (role === undefined) return whole;
-      const pattern = PATTERNS[role];
+      const pattern = patterns[role];
       return `${attribute}="${pattern === undefined ? `var(--${role})` : `url(#${pattern})`}"`;
     },
   );

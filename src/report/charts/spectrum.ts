@@ -1,10 +1,9 @@
 /**
- * Percentile spectrum: every promise and every arm in one picture. x is 1 / (1 - quantile) on a log axis, y
- * is response time on a log axis; the SLOs are a staircase that a curve must stay under. A curve is dotted
- * where fewer samples lie beyond than a percentile needs.
+ * Percentile spectrum of every arm with the SLOs. x is 1 / (1 - quantile), y is response time, both on log axes; the
+ * SLOs are steps that a curve must stay below. A curve is dotted where the samples are too few for the percentile.
  */
 import type { SloResult } from '../../sim/result.ts';
-import { minimumSamples } from '../format.ts';
+import { minSamplesFor } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import { type NamedArm, objectiveQuantile } from '../rows.ts';
 import { axis, grid, latencyScale, line, log10, type Scale } from './axes.ts';
@@ -14,17 +13,17 @@ import { type ChartText, responsiveChart } from './svg.ts';
 type Point = readonly [x: number, y: number];
 
 /** One latency SLO that is a percentile: the curve must be below `limitUs` up to `quantile`. */
-export interface Step {
+export interface SloStep {
   readonly objective: string;
   readonly quantile: number;
   readonly limitUs: number;
 }
 
-export function sloSteps(slos: readonly SloResult[]): Step[] {
-  const steps = new Map<string, Step>();
+export function sloSteps(slos: readonly SloResult[]): SloStep[] {
+  const steps = new Map<string, SloStep>();
   for (const { objective, limit, unit, scope } of slos) {
     const quantile = objectiveQuantile(objective);
-    // The curve is of all that is judged: a limit for a part of it says nothing about the curve.
+    // The curve covers all judged phases, so a limit with a scope does not apply to it.
     if (quantile !== null && unit === 'us' && scope === undefined) {
       steps.set(objective, { objective, quantile, limitUs: limit });
     }
@@ -32,8 +31,8 @@ export function sloSteps(slos: readonly SloResult[]): Step[] {
   return [...steps.values()].sort((a, b) => a.quantile - b.quantile);
 }
 
-/** Corners of the staircase in axis units; an outer step never loosens an inner one. */
-export function staircase(steps: readonly Step[], top: number): Point[] {
+/** Corners of the steps in axis units; a wider limit at a lower quantile does not loosen a stricter one. */
+export function staircase(steps: readonly SloStep[], top: number): Point[] {
   const corners: Point[] = [];
   let from = 0;
   for (const [index, step] of steps.entries()) {
@@ -60,16 +59,19 @@ export function spectrumChart(arms: readonly NamedArm[]): Markup | null {
       steps.map((step) => step.objective).join(', ') || 'none'
     }. The table beside it has the values.`,
   };
-  return responsiveChart(text, 720, (width) => drawing(drawn, steps, width));
+  return responsiveChart(text, 720, (width) => drawSpectrum(drawn, steps, width));
 }
 
-function drawing(arms: readonly NamedArm[], steps: readonly Step[], width: number) {
+function drawSpectrum(arms: readonly NamedArm[], steps: readonly SloStep[], width: number) {
   const height = width > 500 ? 400 : 330;
-  const curves = arms.map(({ name, arm }) => ({ name, ...curve(arm.spectrum, arm.latency.count) }));
+  const curves = arms.map(({ name, arm }) => ({
+    name,
+    ...splitCurve(arm.spectrum, arm.latency.count),
+  }));
   const values = arms.flatMap(({ arm }) => arm.spectrum.map((point) => point.valueUs));
   const y = latencyScale([...values, ...steps.map((step) => step.limitUs)]);
   const x = quantileScale(
-    curves.flatMap(({ firm, thin }) => [...firm, ...thin].map((point) => point[0])),
+    curves.flatMap(({ solid, dotted }) => [...solid, ...dotted].map((point) => point[0])),
   );
   const box = { left: 52, top: 14, width: width - 52 - 22, height: height - 14 - 44 };
   return {
@@ -87,30 +89,31 @@ function drawing(arms: readonly NamedArm[], steps: readonly Step[], width: numbe
       yAxis: axis('y', y),
       series: [
         ...staircaseSeries(steps, y, x),
-        ...curves.flatMap(({ name, firm, thin }) => [
-          line(thin, { stroke: armColor(name), width: 1.5, dash: [2, 3] }),
-          line(firm, { stroke: armColor(name), width: 2.25 }),
+        ...curves.flatMap(({ name, solid, dotted }) => [
+          line(dotted, { stroke: armColor(name), width: 1.5, dash: [2, 3] }),
+          line(solid, { stroke: armColor(name), width: 2.25 }),
         ]),
       ],
     },
   };
 }
 
-function curve(
+function splitCurve(
   spectrum: NamedArm['arm']['spectrum'],
   samples: number,
-): { firm: Point[]; thin: Point[] } {
+): { solid: Point[]; dotted: Point[] } {
   const points = spectrum
     .filter((point) => point.valueUs > 0 && point.quantile < 1)
     .map(({ quantile, valueUs }) => ({
       quantile,
       at: [quantileX(quantile), log10(valueUs)] as const,
     }));
-  const isFirm = (quantile: number) => quantile <= 0.5 || minimumSamples(quantile) <= samples;
-  const firm = points.filter(({ quantile }) => isFirm(quantile)).map(({ at }) => at);
-  const rest = points.filter(({ quantile }) => !isFirm(quantile)).map(({ at }) => at);
-  const joint = firm.at(-1);
-  return { firm, thin: joint === undefined ? rest : [joint, ...rest] };
+  const hasEnoughSamples = (quantile: number) =>
+    quantile <= 0.5 || minSamplesFor(quantile) <= samples;
+  const solid = points.filter(({ quantile }) => hasEnoughSamples(quantile)).map(({ at }) => at);
+  const rest = points.filter(({ quantile }) => !hasEnoughSamples(quantile)).map(({ at }) => at);
+  const joint = solid.at(-1);
+  return { solid, dotted: joint === undefined ? rest : [joint, ...rest] };
 }
 
 function quantileScale(xs: readonly number[]): Scale {
@@ -133,7 +136,7 @@ function quantileScale(xs: readonly number[]): Scale {
   };
 }
 
-function staircaseSeries(steps: readonly Step[], y: Scale, x: Scale): Record<string, unknown>[] {
+function staircaseSeries(steps: readonly SloStep[], y: Scale, x: Scale): Record<string, unknown>[] {
   const corners = staircase(steps, y.max);
   if (corners.length === 0) return [];
   const areas = corners.flatMap((corner, index) => {

@@ -1,6 +1,6 @@
 /**
- * Draws a chart to a static SVG string with Apache ECharts: no DOM, no script in the page. What the library
- * adds for interaction, and its global counters in ids, are removed, so the same chart is always the same bytes.
+ * Draws a chart to a static SVG string with Apache ECharts. Attributes for interaction and global counters in ids are
+ * removed, so that the same chart is always the same bytes.
  */
 import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts';
 import {
@@ -38,11 +38,11 @@ export interface ChartText {
   /** Unique in the page, `spectrum` or `timeline-before`. */
   readonly id: string;
   readonly title: string;
-  /** What the chart shows, for a reader who cannot see it. */
+  /** For screen readers. */
   readonly description: string;
 }
 
-/** Width of a drawing for a phone, and of a printed half page. */
+/** Width of a chart on a phone and on half a printed page. */
 export const NARROW = 350;
 
 /** The same chart for a wide and for a narrow column; the style sheet shows one. */
@@ -64,7 +64,7 @@ export function drawSvg(text: ChartText, { width, height, option }: Drawing): st
       textStyle: { fontSize: 12, color: color('muted') },
       ...option,
     });
-    const body = clean(chart.renderToSVGString(), text.id);
+    const body = cleanSvg(chart.renderToSVGString(), text.id);
     const head =
       `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ` +
       `aria-labelledby="${text.id}-title ${text.id}-desc">` +
@@ -76,7 +76,7 @@ export function drawSvg(text: ChartText, { width, height, option }: Drawing): st
   }
 }
 
-function clean(svg: string, id: string): string {
+function cleanSvg(svg: string, id: string): string {
   const body = svg
     .replace(/^<svg[^>]*>/, '')
     .replace(/<\/svg>\s*$/, '')

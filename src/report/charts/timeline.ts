@@ -1,13 +1,12 @@
 /**
- * Timeline of one arm, three panels on one time axis: offered and completed rate from zero, p50 and p99 on a
- * log axis shared by all arms, operations in flight. Phases are named above; those not judged are hatched,
- * faults are shaded.
+ * Timeline of one arm, three panels on one time axis: offered and completed rate, p50 and p99 on a log axis that all
+ * arms share, operations in flight. Phases are named above; unjudged ones are hatched, faults are shaded.
  */
 import type { FaultSummary, PhaseSummary } from '../../sim/result.ts';
-import { countText, instantOffsetText } from '../format.ts';
+import { formatCount, formatOffset } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import { armEndUs, type NamedArm } from '../rows.ts';
-import { cut } from '../terminal-text.ts';
+import { truncate } from '../terminal-text.ts';
 import {
   axis,
   type Box,
@@ -20,10 +19,10 @@ import {
   type Scale,
   timeScale,
 } from './axes.ts';
+import { downsamplePoints, maxBuckets } from './downsample.ts';
 import { armColor, armSoftColor, color } from './palette.ts';
 import { sloSteps } from './spectrum.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
-import { bucketLimit, thinPoints } from './thin.ts';
 
 /** The latency axis all arms of a run share. */
 export function sharedLatencyScale(arms: readonly NamedArm[]): Scale {
@@ -34,31 +33,30 @@ export function sharedLatencyScale(arms: readonly NamedArm[]): Scale {
   return latencyScale([...values, ...limits]);
 }
 
-/** More phases than a half-width drawing can name: it gets the whole width and numbers. */
-const MANY_PHASES = 6;
+/** With more phases, the chart takes the whole width and numbers the phases. */
+const MAX_NAMED_PHASES = 6;
 
 export function isCrowded(arms: readonly NamedArm[]): boolean {
-  return arms.some(({ arm }) => arm.phases.length > MANY_PHASES && arm.phases.some(hasLoad));
+  return arms.some(({ arm }) => arm.phases.length > MAX_NAMED_PHASES && arm.phases.some(hasLoad));
 }
 
 function hasLoad({ load }: PhaseSummary): boolean {
   return load !== null;
 }
 
-export function timelineChart(named: NamedArm, latency: Scale, crowded = false): Markup | null {
+export function timelineChart(named: NamedArm, latency: Scale, isWide = false): Markup | null {
   const { name, arm } = named;
   if (arm.timeline.points.length === 0) return null;
   const phases = arm.phases.map(
-    (phase) =>
-      `${phase.name} ${instantOffsetText(phase.startUs)} to ${instantOffsetText(phase.endUs)}`,
+    (phase) => `${phase.name} ${formatOffset(phase.startUs)} to ${formatOffset(phase.endUs)}`,
   );
   const text: ChartText = {
     id: `timeline-${name}`,
     title: `Timeline of ${name}`,
     description: `Offered and completed rate, p50 and p99 response time and operations in flight per second. Phases: ${phases.join(', ')}.`,
   };
-  return responsiveChart(text, crowded ? 960 : 540, (width) =>
-    drawing(named, { latency, width, numbered: crowded }),
+  return responsiveChart(text, isWide ? 960 : 540, (width) =>
+    drawTimeline(named, { latency, width, isNumbered: isWide }),
   );
 }
 
@@ -66,25 +64,25 @@ interface Frame {
   readonly latency: Scale;
   readonly width: number;
   /** Phases are numbered, and named where there is room. */
-  readonly numbered: boolean;
+  readonly isNumbered: boolean;
 }
 
-function drawing({ name, arm }: NamedArm, { latency, width, numbered }: Frame) {
-  const at = (us: number) => us / 1_000_000;
+function drawTimeline({ name, arm }: NamedArm, { latency, width, isNumbered }: Frame) {
+  const toSeconds = (us: number) => us / 1_000_000;
   const left = 52;
   const plot = width - left - 12;
-  const points = thinPoints(arm.timeline.points, bucketLimit(plot));
-  const time = timeScale(at(armEndUs(arm)), plot);
+  const points = downsamplePoints(arm.timeline.points, maxBuckets(plot));
+  const time = timeScale(toSeconds(armEndUs(arm)), plot);
   const rates = points.flatMap((point) => [point.offeredPerSecond, point.completedPerSecond]);
-  const rate = linearScale(Math.max(1, ...rates), countText, 3);
-  const flight = linearScale(Math.max(1, ...points.map((point) => point.inFlight)), countText, 2);
+  const rate = linearScale(Math.max(1, ...rates), formatCount, 3);
+  const flight = linearScale(Math.max(1, ...points.map((point) => point.inFlight)), formatCount, 2);
   const boxes: Box[] = [
     { left, top: 42, width: plot, height: 92 },
     { left, top: 166, width: plot, height: 150 },
     { left, top: 348, width: plot, height: 64 },
   ];
   const series = (pick: (point: (typeof points)[number]) => number | null) =>
-    points.map((point) => [at(point.atUs), pick(point)] as const);
+    points.map((point) => [toSeconds(point.atUs), pick(point)] as const);
   const steps = (pick: (point: (typeof points)[number]) => number) => [
     ...series(pick),
     [time.max, pick(points.at(-1)!)] as const,
@@ -102,7 +100,9 @@ function drawing({ name, arm }: NamedArm, { latency, width, numbered }: Frame) {
       xAxis: boxes.map((_, index) => axis('x', time, { grid: index, labels: index === 2 })),
       yAxis: [rate, latency, flight].map((scale, index) => axis('y', scale, { grid: index })),
       series: [
-        ...boxes.map((_, index) => bands(arm, index, { plot, endSeconds: time.max, numbered })),
+        ...boxes.map((_, index) =>
+          phaseAndFaultAreas(arm, index, { plot, endSeconds: time.max, isNumbered }),
+        ),
         line(
           steps((point) => point.offeredPerSecond),
           { stroke: color('muted'), dash: [4, 3], step: 'end' },
@@ -137,42 +137,40 @@ function limitLine(
   endSeconds: number,
 ) {
   const y = log10(step.limitUs);
-  return {
-    ...line(
-      [
-        [0, y],
-        [endSeconds, y],
-      ],
-      { stroke: color('slo'), width: 1.25, dash: [5, 3] },
-      1,
-    ),
-  };
+  return line(
+    [
+      [0, y],
+      [endSeconds, y],
+    ],
+    { stroke: color('slo'), width: 1.25, dash: [5, 3] },
+    1,
+  );
 }
 
-/** Width of a character of a band's name, on the safe side and close. */
-const LOOSE_CHAR = 7.2;
-const TIGHT_CHAR = 6.3;
+/** Width of a character: an upper bound, and an average. */
+const WIDE_CHAR_PX = 7.2;
+const NARROW_CHAR_PX = 6.3;
 
-/** Phase and fault areas of one panel; names only on the first, cut to the room they have. */
-function bands(
+/** Phases and faults of one panel; only the first panel names them, cut to their width. */
+function phaseAndFaultAreas(
   arm: NamedArm['arm'],
   panel: number,
-  { plot, endSeconds, numbered }: { plot: number; endSeconds: number; numbered: boolean },
+  { plot, endSeconds, isNumbered }: { plot: number; endSeconds: number; isNumbered: boolean },
 ): Record<string, unknown> {
   const span = (startUs: number, endUs: number) =>
     [startUs / 1_000_000, endUs / 1_000_000] as const;
   const pixels = (start: number, end: number) => ((end - start) / endSeconds) * plot;
-  const named = (text: string, room: number) =>
-    panel === 0 && room >= 4 * LOOSE_CHAR ? cut(text, Math.floor(room / LOOSE_CHAR)) : '';
+  const fitName = (text: string, room: number) =>
+    panel === 0 && room >= 4 * WIDE_CHAR_PX ? truncate(text, Math.floor(room / WIDE_CHAR_PX)) : '';
   const phaseName = (text: string, index: number, room: number) => {
-    if (!numbered) return named(text, room);
+    if (!isNumbered) return fitName(text, room);
     const whole = `${index + 1} ${text}`;
     if (panel !== 0) return '';
-    return whole.length * TIGHT_CHAR <= room - 4 ? whole : String(index + 1);
+    return whole.length * NARROW_CHAR_PX <= room - 4 ? whole : String(index + 1);
   };
   const faultName = (text: string, room: number) => {
-    if (!numbered) return named(text, room);
-    return panel === 0 && text.length * TIGHT_CHAR <= room - 4 ? text : '';
+    if (!isNumbered) return fitName(text, room);
+    return panel === 0 && text.length * NARROW_CHAR_PX <= room - 4 ? text : '';
   };
   const phase = (item: PhaseSummary, index: number) => {
     const [start, end] = span(item.startUs, item.endUs);
@@ -194,7 +192,7 @@ function bands(
     const within = arm.phases.find(({ endUs }) => endUs > item.startUs)?.endUs ?? item.endUs;
     const room = pixels(
       start,
-      numbered ? Math.max(end, within / 1_000_000) : Math.max(end, start + endSeconds / 3),
+      isNumbered ? Math.max(end, within / 1_000_000) : Math.max(end, start + endSeconds / 3),
     );
     return [
       {
@@ -223,7 +221,7 @@ function bands(
   };
 }
 
-/** Of many of one kind in a phase, the first bears the name. */
+/** Of a family of faults, only the first in a phase is named. */
 function isFirstOfKind({ phases, faults }: NamedArm['arm'], fault: FaultSummary): boolean {
   if (fault.family === undefined) return true;
   const within = phases.find(({ endUs }) => endUs > fault.startUs)?.startUs ?? 0;

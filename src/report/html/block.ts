@@ -1,28 +1,28 @@
 /** Every kind of block as HTML. */
 import type { Result } from '../../sim/result.ts';
-import { blocksFor, tableFor } from '../block-selection.ts';
+import { selectBlocks, selectTable } from '../block-selection.ts';
 import type {
   Block,
   Blocks,
+  ChartBlock,
+  ChartsBlock,
   Column,
   Columns,
-  Figure,
-  Figures,
   Group,
   Matrix,
   Pairs,
   Table,
 } from '../blocks.ts';
 import type { LegendItem } from '../charts/palette.ts';
-import { bound, instantText, sentence } from '../format.ts';
+import { bindUnits, formatInstant, toSentence } from '../format.ts';
 import { type Inline, judged } from '../inline.ts';
 import type { NamedArm } from '../rows.ts';
-import { exitText, expectationText, verdictMark } from '../wording.ts';
+import { formatExitCode, formatExpectation, verdictMark } from '../wording.ts';
 import { inlineHtml } from './inline.ts';
 import { html, type Markup, raw } from './markup.ts';
 
 export function blocksHtml(blocks: Blocks): Markup {
-  const parts = blocksFor('html', blocks).map((block) => blockHtml(block).markup);
+  const parts = selectBlocks('html', blocks).map((block) => blockHtml(block).markup);
   return raw(parts.join('\n'));
 }
 
@@ -31,9 +31,9 @@ function blockHtml(block: Block): Markup {
     case 'headline':
       return headlineHtml(block.result);
     case 'paragraph':
-      return html`<p${block.style !== undefined && raw(` class="${PARAGRAPH_CLASSES[block.style]}"`)}>${inlineHtml(block.content)}</p>`;
+      return html`<p${block.style !== undefined && raw(` class="${paragraphClasses[block.style]}"`)}>${inlineHtml(block.content)}</p>`;
     case 'arms':
-      return html`<div class="arms text">${block.arms.map(armHtml)}</div>`;
+      return html`<div class="arms text">${block.arms.map((named) => armHtml(named, block.failed))}</div>`;
     case 'pairs':
       return pairsHtml(block);
     case 'list': {
@@ -43,9 +43,9 @@ function blockHtml(block: Block): Markup {
     case 'table':
     case 'matrix':
       return tableHtml(block);
-    case 'figure':
+    case 'chart':
       return figureHtml(block);
-    case 'figures':
+    case 'charts':
       return figuresHtml(block);
     case 'details':
       return html`<details${block.isOpen && raw(' open')}><summary>${inlineHtml(block.summary)}</summary>${blockHtml(block.body)}</details>`;
@@ -58,7 +58,7 @@ function blockHtml(block: Block): Markup {
   }
 }
 
-const PARAGRAPH_CLASSES = {
+const paragraphClasses = {
   note: 'note',
   big: 'big',
   below: 'note below',
@@ -66,19 +66,20 @@ const PARAGRAPH_CLASSES = {
   alert: 'banner bad',
 } as const;
 
-/** A sentence about three arms is too long to be set in the largest size. */
+/** A longer sentence is set in a smaller size. */
 const LONG_SENTENCE = 120;
 
 function headlineHtml(result: Result): Markup {
   const { verdict, sentence: said } = result;
-  return html`<div class="top"><span><b>platform sim</b> ${result.scenario}</span><span>${instantText(result.startedAt)}, run ${result.runId}</span></div>
-<p class="badge ${verdict}"><span>${verdictMark(verdict)} ${verdict.toUpperCase()}</span><small>${exitText(result.exitCode)}</small></p>
-<h1${said.length > LONG_SENTENCE && raw(' class="long"')}>${bound(said)}</h1>`;
+  return html`<div class="top"><span><b>platform sim</b> ${result.scenario}</span><span>${formatInstant(result.startedAt)}, run ${result.runId}</span></div>
+<p class="badge ${verdict}"><span>${verdictMark(verdict)} ${verdict.toUpperCase()}</span><small>${formatExitCode(result.exitCode)}</small></p>
+<h1${said.length > LONG_SENTENCE && raw(' class="long"')}>${bindUnits(said)}</h1>`;
 }
 
-function armHtml({ name, arm }: NamedArm): Markup {
-  return html`<div><p><b class="${name}-ink">${name}</b> ${inlineHtml(judged(arm.verdict, expectationText(arm)))}</p>
-<p class="note">${bound(sentence(arm.reason))} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`;
+function armHtml(named: NamedArm, failed: readonly string[]): Markup {
+  const { name, arm } = named;
+  return html`<div><p><b class="${name}-ink">${name}</b> ${inlineHtml(judged(arm.verdict, formatExpectation(named, failed)))}</p>
+<p class="note">${bindUnits(toSentence(arm.reason))} <span class="nowrap">Design <code>${arm.design}</code>.</span> ${arm.description}</p></div>`;
 }
 
 function pairsHtml({ style, pairs }: Pairs): Markup {
@@ -90,9 +91,9 @@ function pairsHtml({ style, pairs }: Pairs): Markup {
   return html`<dl class="${style}">${gap}${rows.map(([label, content]) => html`<div><dt>${label}</dt><dd${each}>${content}</dd></div>${gap}`)}</dl>`;
 }
 
-/** The first cell of a row is its header. Scrolls in itself when the page is too narrow. */
+/** The first cell of a row is its header. The table scrolls if the page is too narrow. */
 function tableHtml(block: Table | Matrix): Markup {
-  const { label, columns, rows } = tableFor('html', block);
+  const { label, columns, rows } = selectTable('html', block);
   const cell = (content: Inline, index: number) =>
     index === 0
       ? html`<th scope="row"${classOf(columns[0])}>${inlineHtml(content)}</th>`
@@ -124,7 +125,7 @@ function captionHtml(caption: Inline): Markup | false {
   return caption !== undefined && html`<figcaption>${inlineHtml(caption)}</figcaption>`;
 }
 
-function figureHtml({ legend, chart, caption, beside }: Figure): Markup {
+function figureHtml({ legend, chart, caption, beside }: ChartBlock): Markup {
   const drawing = chart();
   const width = beside === undefined && raw(' style="max-width:760px"');
   const figure =
@@ -134,7 +135,7 @@ function figureHtml({ legend, chart, caption, beside }: Figure): Markup {
   return html`<div class="beside${beside.isBelow && ' stacked'}">${figure}<div>${tableHtml(beside.block)}</div></div>`;
 }
 
-function figuresHtml({ legend, charts, numbered, isKept }: Figures): Markup {
+function figuresHtml({ legend, charts, numbered, isKept }: ChartsBlock): Markup {
   const isStacked = numbered !== undefined;
   const columns = isStacked
     ? ' single stacked'
@@ -151,7 +152,7 @@ function figuresHtml({ legend, charts, numbered, isKept }: Figures): Markup {
 
 function columnsHtml({ columns }: Columns): Markup {
   const filled = columns
-    .map((groups) => groups.filter(({ blocks }) => blocksFor('html', blocks).length > 0))
+    .map((groups) => groups.filter(({ blocks }) => selectBlocks('html', blocks).length > 0))
     .filter((groups) => groups.length > 0);
   const group = ({ heading, blocks }: Group, index: number) =>
     html`${index > 0 && '\n'}<h3${index > 0 && raw(' style="margin-top:20px"')}>${heading}</h3>${blocksHtml(blocks)}`;

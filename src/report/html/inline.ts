@@ -1,7 +1,7 @@
-/** Text with meaning as HTML. */
-import { bound } from '../format.ts';
+/** Text inside a block as HTML. */
+import { bindUnits } from '../format.ts';
 import { type Inline, type InlineWriter, type Styled, writeInline } from '../inline.ts';
-import { styles } from '../styles.ts';
+import { textStyles } from '../styles.ts';
 import { escapeHtml, html, type Markup, raw } from './markup.ts';
 
 export function inlineHtml(content: Inline): Markup {
@@ -12,8 +12,8 @@ const writer: InlineWriter = {
   text: escapeHtml,
   judged: ({ verdict, mark, word }) =>
     html`<span class="verdict ${verdict}">${mark}${word !== '' && ` ${word}`}</span>`.markup,
-  share: ({ share, text, isAlarming }) => {
-    const percent = Math.max(0, Math.min(100, share * 100)).toFixed(1);
+  proportion: ({ ratio, text, isAlarming }) => {
+    const percent = Math.max(0, Math.min(100, ratio * 100)).toFixed(1);
     return html`<span class="nowrap"><span class="bar${isAlarming && ' culprit'}"><i style="width:${percent}%"></i></span>${text}</span>`
       .markup;
   },
@@ -22,8 +22,8 @@ const writer: InlineWriter = {
 
 function styledHtml({ style, arm }: Styled, inner: string): string {
   if (style === 'break') return '<br>';
-  if (style === 'prose') return bound(inner);
-  const [element, fixed] = styles[style];
+  if (style === 'prose') return bindUnits(inner);
+  const [element, fixed] = textStyles[style];
   const classes = arm === undefined ? fixed : `${arm}-ink`;
   return `<${element}${classes === '' ? '' : ` class="${classes}"`}>${inner}</${element}>`;
 }

@@ -1,4 +1,4 @@
-/** Where things stand on the page: header, sections, figures; on a screen, a phone and A4. */
+/** Layout of the page: header, sections, charts; for a screen, a phone and A4. */
 const HEADER = `
 .page{max-width:1168px;margin:0 auto;padding:28px 24px 64px}
 .top{display:flex;flex-wrap:wrap;gap:4px 24px;justify-content:space-between;font-size:13px;color:var(--muted);padding-bottom:14px;border-bottom:1px solid var(--rule)}

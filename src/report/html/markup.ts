@@ -1,8 +1,5 @@
-/**
- * HTML from untrusted text. Everything interpolated into `html` is escaped; only what `html` or `raw` made
- * passes unescaped, and the type tells them apart.
- */
-import { printable } from '../format.ts';
+/** HTML from untrusted text. `html` escapes every interpolated value except Markup, which only `html` and `raw` make. */
+import { replaceUnprintable } from '../format.ts';
 
 export interface Markup {
   readonly markup: string;
@@ -10,7 +7,7 @@ export interface Markup {
 
 type Value = string | number | Markup | null | false | readonly Value[];
 
-const ENTITIES: Readonly<Record<string, string>> = {
+const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
@@ -19,24 +16,24 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 export function escapeHtml(text: string): string {
-  return printable(text).replace(/[&<>"']/g, (char) => ENTITIES[char]!);
+  return replaceUnprintable(text).replace(/[&<>"']/g, (char) => entities[char]!);
 }
 
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Markup {
   const parts = strings.map(
-    (text, index) => text + (index < values.length ? show(values[index]!) : ''),
+    (text, index) => text + (index < values.length ? toMarkup(values[index]!) : ''),
   );
   return { markup: parts.join('') };
 }
 
-/** For SVG and CSS that this program made itself. */
+/** For SVG and CSS from this program only. */
 export function raw(markup: string): Markup {
   return { markup };
 }
 
-function show(value: Value): string {
+function toMarkup(value: Value): string {
   if (value === null || value === false) return '';
   if (typeof value === 'string') return escapeHtml(value);
   if (typeof value === 'number') return String(value);
-  return 'markup' in value ? value.markup : value.map(show).join('');
+  return 'markup' in value ? value.markup : value.map(toMarkup).join('');
 }

@@ -110,7 +110,7 @@ describe('the page in Chromium', () => {
     (['light', 'dark'] as const).map((colorScheme) => ({ width, colorScheme })),
   );
 
-  it.each(views)('shows everything and asks for nothing: $width px, $colorScheme', async (view) => {
+  it.each(views)('shows everything and loads nothing: $width px, $colorScheme', async (view) => {
     const seen = await open('turn4Result', view);
     expect(seen.complaints).toEqual([]);
     expect(seen.requests).toEqual([]);

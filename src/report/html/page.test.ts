@@ -84,7 +84,7 @@ describe('renderHtml', () => {
     ]);
   });
 
-  it("begins with the checkers' figures, arm beside arm", () => {
+  it("begins with the checkers' figures for each arm", () => {
     const page = renderHtml(turn1Result);
     const header = page.slice(page.indexOf('<header>'), page.indexOf('</header>'));
     expect(header).toMatch(/Accepted after an acknowledged logout.*>0<.*>2,912<.*>0</);
@@ -92,7 +92,7 @@ describe('renderHtml', () => {
     expect(header).toMatch(/SQL statements per operation.*>2\.04</);
   });
 
-  it('shows a drill that ended early up to where it came', () => {
+  it('shows a drill that ended early up to its end', () => {
     const { before, sample } = turn1Result.arms;
     const short = { ...sample!, phases: sample!.phases.slice(0, 3), faults: [], recovery: [] };
     const page = renderHtml({
@@ -103,7 +103,7 @@ describe('renderHtml', () => {
     expect(page.match(/not reached/g)).toHaveLength(9 + 4);
   });
 
-  it('names in its phase a fault that is called otherwise', () => {
+  it('names a fault in its phase unless they have the same name', () => {
     const arm = turn1Result.arms.after!;
     const faults = arm.faults.map((fault) => ({ ...fault, name: `the ${fault.name}` }));
     const page = renderHtml({ ...turn1Result, arms: { after: { ...arm, faults } } });
@@ -111,14 +111,14 @@ describe('renderHtml', () => {
     expect(renderHtml(turn1Result)).not.toContain('>fault: ');
   });
 
-  it('draws no limit of a part over the whole', () => {
+  it('does not draw a limit with a scope into the spectrum', () => {
     const page = renderHtml(turn1Result);
-    expect(page).not.toContain('under the stair');
+    expect(page).not.toContain('below the steps of the SLOs');
     expect(page).not.toContain('p99 limit');
-    expect(renderHtml(turn4Result)).toContain('under the stair');
+    expect(renderHtml(turn4Result)).toContain('below the steps of the SLOs');
   });
 
-  it('says in words that a fault missed, did not heal or was never recovered from', () => {
+  it('says that a fault missed, did not heal or was never recovered from', () => {
     const { after } = turn1Result.arms;
     const [first, second, ...rest] = after!.faults;
     const faults = [
@@ -129,7 +129,7 @@ describe('renderHtml', () => {
     const page = renderHtml({ ...turn1Result, arms: { after: { ...after!, faults } } });
     expect(page).toContain('? missed');
     expect(page).toContain('? not healed');
-    expect(renderHtml(turn1Result)).toContain('back in tolerance <b class="fail">never</b>');
+    expect(renderHtml(turn1Result)).toContain('<b class="fail">never</b> back in tolerance');
   });
 
   it('leaves out what has no data', () => {

@@ -1,20 +1,20 @@
 /**
- * The report as one offline page: no script, no request, charts as inline SVG. A pure function of the result:
- * the same result gives the same bytes. A section without data is left out.
+ * The report as one offline page: no script, no request, charts as inline SVG. Pure: the same result gives the same
+ * bytes. A section without data is omitted.
  */
 import type { Result } from '../../sim/result.ts';
-import { sectionsFor } from '../block-selection.ts';
+import { selectSections } from '../block-selection.ts';
 import { sections } from '../sections.ts';
 import { blocksHtml } from './block.ts';
 import { inlineHtml } from './inline.ts';
 import { html, raw } from './markup.ts';
 import { STYLE } from './style.ts';
 
-/** The page may load nothing, and a browser enforces it. */
+/** The page may load nothing. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 export function renderHtml(result: Result, renderers = sections): string {
-  const { head, body } = sectionsFor('html', result, renderers);
+  const { head, body } = selectSections('html', result, renderers);
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -35,7 +35,7 @@ ${head.map(({ blocks }) => blocksHtml(blocks))}
 <main>
 ${body.map(({ id, title, blocks }) => html`<section id="${id}" aria-labelledby="${id}-h"><h2 id="${id}-h">${inlineHtml(title)}</h2>\n${blocksHtml(blocks)}</section>\n`)}
 </main>
-<footer>Every number on this page is in <code>result.json</code> beside it; <code>platform report</code> makes the page again from that file, byte for byte.</footer>
+<footer>Every number on this page is in <code>result.json</code> beside it; <code>platform report</code> rebuilds the page from that file, byte for byte.</footer>
 </div>
 </body>
 </html>

@@ -1,11 +1,11 @@
 /** The search for the load that reproduces the documented incident, step by step. */
-import { type Column, intro, numeric, type Run, type Section, table } from '../blocks.ts';
-import { countText, durationText, percentText } from '../format.ts';
+import { type Column, intro, numeric, type ReportInput, type Section, table } from '../blocks.ts';
+import { formatCount, formatDuration, formatPercent } from '../format.ts';
 
-export function calibration({ arms }: Run): Section | null {
+export function calibration({ arms }: ReportInput): Section | null {
   const rows = arms.flatMap(({ name, arm }) =>
     arm.calibration.map(({ users, cpuPercent, meanUs, note }, index) => {
-      const figures = [countText(users), percentText(cpuPercent), durationText(meanUs)];
+      const figures = [formatCount(users), formatPercent(cpuPercent), formatDuration(meanUs)];
       return [`${name}, step ${index + 1}`, name, note, ...figures, note];
     }),
   );

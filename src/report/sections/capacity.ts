@@ -1,26 +1,32 @@
-/** How far the arm goes: rising load, step by step, until an SLO breaks. */
+/** Capacity: rising load, step by step, until an SLO breaks. */
 import type { LoadStep } from '../../sim/result.ts';
 import {
   type Block,
   numeric,
-  only,
+  onlyFor,
   pairs,
   paragraph,
-  type Run,
+  type ReportInput,
   type Section,
   table,
 } from '../blocks.ts';
 import { capacityChart } from '../charts/capacity.ts';
 import type { LegendItem } from '../charts/palette.ts';
-import { countText, durationText, percentileText, rateText, ratioText } from '../format.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatPercentile,
+  formatRate,
+  formatRatio,
+} from '../format.ts';
 import { type Inline, judged, styled } from '../inline.ts';
 import type { NamedArm } from '../rows.ts';
-import { capacityText } from '../wording.ts';
+import { formatCapacity } from '../wording.ts';
 
-export function capacity({ arms }: Run): Section | null {
+export function capacity({ arms }: ReportInput): Section | null {
   const searched = arms.filter(({ arm }) => arm.capacity !== null);
   if (searched.length === 0) return null;
-  const facts = searched.map((named) => ['capacity', capacityText(named), named.name] as const);
+  const facts = searched.map((named) => ['capacity', formatCapacity(named), named.name] as const);
   return {
     id: 'capacity',
     title: 'Capacity',
@@ -31,38 +37,41 @@ export function capacity({ arms }: Run): Section | null {
 
 function blocksOf(named: NamedArm): Block[] {
   const { steps, note } = named.arm.capacity!;
-  const found = styled('strong', `${capacityText(named)}.`);
+  const found = styled('strong', `${formatCapacity(named)}.`);
   const legend: LegendItem[] = [
     { role: named.name, text: 'step that held', shape: 'dot' },
     { role: 'bad', text: 'step that broke (cross)', shape: 'dot' },
-    { role: 'muted', text: 'all of the offered load', shape: 'dash' },
+    { role: 'muted', text: 'completed = offered', shape: 'dash' },
     { role: 'slo', text: 'p99 limit', shape: 'thin' },
   ];
   const onPage = (title: string) => ({ title, isNumeric: true, media: ['html'] as const });
   const columns = [
     ...numeric('Offered', 'Completed', 'Mean'),
-    ...[onPage('p95'), ...numeric('p99', 'Errors'), onPage('Send lag p99'), ...numeric('n')],
+    onPage('p95'),
+    ...numeric('p99', 'Errors'),
+    onPage('Send lag p99'),
+    ...numeric('n'),
     'Verdict',
   ];
   return [
-    only('html', paragraph(found, 'big')),
-    only('html', paragraph(note, 'note')),
-    only('markdown', paragraph([found, ' ', note])),
-    { kind: 'figure', legend, chart: () => capacityChart(named) },
+    onlyFor('html', paragraph(found, 'big')),
+    onlyFor('html', paragraph(note, 'note')),
+    onlyFor('markdown', paragraph([found, ' ', note])),
+    { kind: 'chart', legend, chart: () => capacityChart(named) },
     table(`Load steps of ${named.name}`, columns, steps.map(stepCells)),
   ];
 }
 
 function stepCells({ latency, verdict, reason, ...step }: LoadStep): Inline[] {
   return [
-    rateText(step.offeredPerSecond),
-    rateText(step.achievedPerSecond),
-    durationText(latency.meanUs),
-    percentileText(latency.p95Us, 0.95, latency.count),
-    percentileText(latency.p99Us, 0.99, latency.count),
-    ratioText(step.errorRatio),
-    durationText(step.lagP99Us),
-    countText(latency.count),
+    formatRate(step.offeredPerSecond),
+    formatRate(step.achievedPerSecond),
+    formatDuration(latency.meanUs),
+    formatPercentile(latency.p95Us, 0.95, latency.count),
+    formatPercentile(latency.p99Us, 0.99, latency.count),
+    formatRatio(step.errorRatio),
+    formatDuration(step.lagP99Us),
+    formatCount(latency.count),
     [judged(verdict), reason !== undefined && [styled('break', null), styled('reason', reason)]],
   ];
 }

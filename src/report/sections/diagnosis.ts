@@ -1,29 +1,29 @@
-/** Why an arm is slow, from the system's own instruments. */
+/** Why an arm is slow, from the statistics of PostgreSQL and the service. */
 import type { Diagnosis } from '../../sim/result.ts';
 import {
   type Blocks,
   details,
   list,
   numeric,
-  only,
+  onlyFor,
   pairs,
   paragraph,
-  type Run,
+  type ReportInput,
   type Section,
   table,
 } from '../blocks.ts';
-import { countText, durationText, ratioText } from '../format.ts';
-import { byMedium, type Inline, type Share, styled } from '../inline.ts';
+import { formatCount, formatDuration, formatRatio } from '../format.ts';
+import { byMedium, type Inline, type Proportion, styled } from '../inline.ts';
 import type { NamedArm } from '../rows.ts';
 
-export function diagnosis({ arms }: Run): Section | null {
+export function diagnosis({ arms }: ReportInput): Section | null {
   const found = arms.filter(({ arm }) => arm.diagnosis !== null);
   if (found.length === 0) return null;
   return {
     id: 'diagnosis',
     title: 'Diagnosis',
     blocks: found.flatMap(({ name, arm }) => blocksOf(name, arm.diagnosis!)),
-    console: { facts: [pairs(found.flatMap(culprit))] },
+    console: { facts: [pairs(found.flatMap(culpritFact))] },
   };
 }
 
@@ -37,24 +37,27 @@ function blocksOf(arm: NamedArm['name'], found: Diagnosis): Blocks {
   const excludedItems = ruledOut.map(({ cause, evidence }): [Inline] => {
     return [['ruled out: ', styled('strong', cause), '. ', evidence]];
   });
-  const said = byMedium(
+  const statement = byMedium(
     [{ style: 'strong', content: arm, arm }, ' ', styled('prose', finding)],
     styled('strong', `${arm}: ${finding}`),
   );
   const measured = [
     waitTable(found),
-    delays.length > 0 && only('markdown', paragraph(`${short}.`)),
+    delays.length > 0 && onlyFor('markdown', paragraph(`${short}.`)),
   ];
-  const excludedBlocks = [only('html', pairs(excluded)), only('markdown', list(excludedItems))];
-  const waiting = [only('html', pairs(delays.map(({ label, text }) => [label, text])))];
+  const excludedBlocks = [
+    onlyFor('html', pairs(excluded)),
+    onlyFor('markdown', list(excludedItems)),
+  ];
+  const waiting = [onlyFor('html', pairs(delays.map(({ label, text }) => [label, text])))];
   return [
-    paragraph(said, 'big'),
+    paragraph(statement, 'big'),
     queryTable(found),
     plan && planDetails(plan),
     {
       kind: 'columns',
       columns: [
-        [{ heading: 'What busy backends did', blocks: measured }],
+        [{ heading: 'Wait events of busy backends', blocks: measured }],
         [
           { heading: 'Ruled out', blocks: excludedBlocks },
           { heading: 'Waiting in the service', blocks: waiting },
@@ -73,17 +76,19 @@ function queryTable({ queries }: Diagnosis) {
   ];
   const rows = queries.map(({ query, share, culprit: isCulprit, calls, meanMs, rowsPerCall }) => [
     [styled('statement', query), isCulprit && styled('tag', 'culprit')],
-    shareOf(share, isCulprit),
-    ...[countText(calls), durationText(meanMs * 1_000), countText(rowsPerCall)],
+    proportionOf(share, isCulprit),
+    formatCount(calls),
+    formatDuration(meanMs * 1_000),
+    formatCount(rowsPerCall),
   ]);
   return table('Statements by time', columns, rows);
 }
 
 function planDetails({ node, rowsRemoved, text }: NonNullable<Diagnosis['plan']>) {
-  const rows = `, ${countText(rowsRemoved)} rows read and`;
+  const discarded = `, ${formatCount(rowsRemoved)} rows read and discarded`;
   const summary = byMedium(
-    ['Plan of the top statement: ', styled('strong', node), `${rows} thrown away on each call`],
-    ['Plan: ', styled('code', node), `${rows} discarded.`],
+    ['Plan of the top statement: ', styled('strong', node), `${discarded} by each call`],
+    ['Plan: ', styled('code', node), `${discarded}.`],
   );
   return details(summary, { kind: 'code', text }, true);
 }
@@ -95,13 +100,13 @@ function waitTable({ waits }: Diagnosis) {
     ...numeric('Samples'),
   ];
   const rows = waits.map(({ event, share, samples }) => {
-    return [event, shareOf(share, false), countText(samples)];
+    return [event, proportionOf(share, false), formatCount(samples)];
   });
   return table('Wait events', columns, rows);
 }
 
-function shareOf(share: number, isAlarming: boolean): Share {
-  return { share, text: ratioText(share), isAlarming };
+function proportionOf(share: number, isAlarming: boolean): Proportion {
+  return { ratio: share, text: formatRatio(share), isAlarming };
 }
 
 function delaysOf({ poolWaitP99Us, eventLoopDelayP99Us }: Diagnosis) {
@@ -111,16 +116,16 @@ function delaysOf({ poolWaitP99Us, eventLoopDelayP99Us }: Diagnosis) {
   ];
   return delays
     .filter(({ us }) => us !== null)
-    .map((delay) => ({ ...delay, text: durationText(delay.us) }));
+    .map((delay) => ({ ...delay, text: formatDuration(delay.us) }));
 }
 
-/** Two lines: how much and how, and the statement itself as far as it fits. */
-function culprit({ name, arm: { diagnosis: found } }: NamedArm) {
-  const query = found?.queries.find((one) => one.culprit);
+/** Two lines: the statement's share of the time and its plan, and the statement. */
+function culpritFact({ name, arm: { diagnosis: found } }: NamedArm) {
+  const query = found?.queries.find(({ culprit }) => culprit);
   if (query === undefined) return [];
   const how = found?.plan ? `, ${found.plan.node}` : '';
   return [
-    ['culprit', `${ratioText(query.share)} of statement time${how}`, name],
+    ['culprit', `${formatRatio(query.share)} of statement time${how}`, name],
     ['', styled('statement', query.query), name],
   ] as const;
 }

@@ -1,12 +1,12 @@
-/** The documented incident beside the one this run produced. */
-import { intro, type Run, type Section, table } from '../blocks.ts';
+/** The documented incident beside the reproduced one. */
+import { intro, type ReportInput, type Section, table } from '../blocks.ts';
 import { byMedium, judged, styled } from '../inline.ts';
 import { documentedRows } from '../rows.ts';
-import { bandText, figureText, toneOf, verdictMark } from '../wording.ts';
+import { formatBand, formatFigure, toneOf, verdictMark } from '../wording.ts';
 
 const words = { pass: 'same incident', fail: 'not the same', unknown: 'unknown' } as const;
 
-export function documented({ arms }: Run): Section | null {
+export function documented({ arms }: ReportInput): Section | null {
   const figures = documentedRows(arms);
   if (figures.length === 0) return null;
   const columns = [
@@ -18,11 +18,11 @@ export function documented({ arms }: Run): Section | null {
   ];
   const rows = figures.map((figure) => {
     const { label, arm, verdict } = figure;
-    const reproduced = figureText(figure, figure.reproduced);
-    const band = bandText(figure);
+    const reproduced = formatFigure(figure, figure.reproduced);
+    const band = formatBand(figure);
     return [
       byMedium([`${label} `, styled('muted', `(${arm})`)], undefined, label),
-      figureText(figure, figure.documented),
+      formatFigure(figure, figure.documented),
       byMedium(
         styled('value', reproduced),
         reproduced,
@@ -39,7 +39,7 @@ export function documented({ arms }: Run): Section | null {
     short: 'Documented',
     blocks: [
       intro(
-        'The incident report beside this run. Outside the band it would be another incident, and nothing learned here would apply.',
+        'The figures of the incident report beside those of this run. A figure outside its band means that the run did not reproduce the incident.',
       ),
       found,
     ],

@@ -1,13 +1,20 @@
 /** Errors by cause and over time. */
-import { type Block, numeric, paragraph, type Run, type Section, table } from '../blocks.ts';
+import {
+  type Block,
+  numeric,
+  paragraph,
+  type ReportInput,
+  type Section,
+  table,
+} from '../blocks.ts';
 import { errorCauses, errorChart } from '../charts/errors.ts';
 import { seriesLegend } from '../charts/palette.ts';
-import { countText, oneLine } from '../format.ts';
+import { formatCount, oneLine } from '../format.ts';
 import { byMedium } from '../inline.ts';
 import type { NamedArm } from '../rows.ts';
-import { errorText } from '../wording.ts';
+import { formatErrors } from '../wording.ts';
 
-export function errors({ arms }: Run): Section | null {
+export function errors({ arms }: ReportInput): Section | null {
   const causes = errorCauses(arms);
   const isClean = causes.length === 0 && arms.every(({ arm }) => arm.errors.length === 0);
   const counts = arms.map(
@@ -15,34 +22,34 @@ export function errors({ arms }: Run): Section | null {
   );
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (isClean && total === 0) return null;
-  const none = paragraph(`No errors in ${countText(total)} operations.`);
+  const none = paragraph(`No errors in ${formatCount(total)} operations.`);
   return {
     id: 'errors',
     title: byMedium('Errors', 'Errors by cause'),
     short: 'Errors',
-    blocks: [isClean ? none : charts(arms, causes)],
+    blocks: [isClean ? none : errorCharts(arms, causes)],
   };
 }
 
-function charts(arms: readonly NamedArm[], causes: readonly string[]): Block {
+function errorCharts(arms: readonly NamedArm[], causes: readonly string[]): Block {
   const rows = arms.flatMap(({ name, arm }) =>
-    arm.errors.map(({ cause, count }) => [name, cause, countText(count)]),
+    arm.errors.map(({ cause, count }) => [name, cause, formatCount(count)]),
   );
-  const clean = arms.filter(({ arm }) => arm.errors.length === 0).map(({ name }) => name);
+  const cleanArms = arms.filter(({ arm }) => arm.errors.length === 0).map(({ name }) => name);
   const caption = ({ arm }: NamedArm) => {
-    const found = arm.errors.map(({ cause, count }) => `${countText(count)} ${oneLine(cause)}`);
-    if (found.length > 0) return `${errorText(arm)}: ${found.join(', ')}.`;
-    return `No errors in ${errorText(arm).replace('0 of ', '')} operations.`;
+    const found = arm.errors.map(({ cause, count }) => `${formatCount(count)} ${oneLine(cause)}`);
+    if (found.length > 0) return `${formatErrors(arm)}: ${found.join(', ')}.`;
+    return `No errors in ${formatErrors(arm).replace('0 of ', '')} operations.`;
   };
   return {
-    kind: 'figures',
+    kind: 'charts',
     legend: seriesLegend(causes, 'box'),
     charts: arms.map((arm) => {
       return { arm, chart: () => errorChart(arm, causes), caption: caption(arm) };
     }),
     instead: [
       table('Errors by cause', ['Arm', 'Cause', ...numeric('Operations')], rows),
-      clean.length > 0 && paragraph(`No errors in ${clean.join(' and ')}.`),
+      cleanArms.length > 0 && paragraph(`No errors in ${cleanArms.join(' and ')}.`),
     ],
   };
 }

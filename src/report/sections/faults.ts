@@ -1,32 +1,32 @@
-/** Every fault with its end and the recovery from it. */
+/** Every fault with its outcome and the recovery from it. */
 import {
   intro,
   type MatrixCell,
   numeric,
   pairs,
   paragraph,
-  type Run,
+  type ReportInput,
   type Section,
 } from '../blocks.ts';
 import { type FaultCell, faultRows } from '../fault-rows.ts';
-import { instantOffsetText } from '../format.ts';
+import { formatOffset } from '../format.ts';
 import { type Inline, judged, styled } from '../inline.ts';
-import { faultsText, faultVerdict } from '../wording.ts';
+import { faultVerdict, formatFaults } from '../wording.ts';
 
-export function faults({ arms }: Run): Section | null {
+export function faults({ arms }: ReportInput): Section | null {
   const rows = faultRows(arms);
   if (rows.length === 0) return null;
   const notes = new Set(arms.flatMap(({ arm }) => arm.recovery.map(({ note }) => note)));
   const facts = arms
     .filter(({ arm }) => arm.faults.length > 0)
-    .map((named, index) => [index === 0 ? 'faults' : '', faultsText(named)] as const);
+    .map((named, index) => [index === 0 ? 'faults' : '', formatFaults(named)] as const);
   return {
     id: 'faults',
     title: 'Faults and recovery',
     short: 'Faults',
     blocks: [
       intro(
-        'Every fault is applied, seen to take effect, undone, and proven undone by a probe. Times are from the start of the arm.',
+        'A probe shows that each fault took effect and that it was undone. Times count from the start of the arm.',
       ),
       {
         kind: 'matrix',
@@ -49,18 +49,18 @@ export function faults({ arms }: Run): Section | null {
 function faultCell(fault: FaultCell | null): MatrixCell | null {
   if (fault === null) return null;
   const { ending, detail, recovery } = fault;
-  const [from, to] = [instantOffsetText(fault.startUs), instantOffsetText(fault.endUs)];
+  const [from, to] = [formatOffset(fault.startUs), formatOffset(fault.endUs)];
   const parts = recovery === '' ? [] : recovery.split(', ');
   const outcome = judged(faultVerdict(fault), ending);
-  const lines = [...parts.map(never), detail].map((line) => styled('note', line));
+  const lines = [...parts.map(highlightNever), detail].map((line) => styled('note', line));
   return {
     shown: [outcome, ' ', styled('aside', `${from} to ${to}`), lines],
     fields: [[outcome, ` ${ending}`], recovery, detail, from, to],
   };
 }
 
-/** What never came must not be overlooked between numbers. */
-function never(part: string): Inline {
-  if (part.startsWith('detected') || !part.endsWith('never')) return styled('prose', part);
-  return [styled('prose', part.replace(/never$/, '')), styled('alarm', 'never')];
+/** Highlights a recovery that never came. */
+function highlightNever(part: string): Inline {
+  if (!part.startsWith('never ') || part === 'never detected') return styled('prose', part);
+  return [styled('alarm', 'never'), styled('prose', part.slice('never'.length))];
 }

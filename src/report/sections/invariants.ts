@@ -1,4 +1,4 @@
-/** What must hold of the history, with a witness where it does not, and what the checkers measured on the way. */
+/** Invariants with their witnesses, and the figures that the checkers measured. */
 import type { InvariantResult } from '../../sim/result.ts';
 import {
   armColumns,
@@ -8,17 +8,17 @@ import {
   type MatrixCell,
   numeric,
   pairs,
-  type Run,
+  type ReportInput,
   type Section,
   type Table,
   table,
 } from '../blocks.ts';
-import { capitalized, countText, measureText } from '../format.ts';
+import { capitalize, formatCount, formatMeasure } from '../format.ts';
 import { byMedium, judged, styled } from '../inline.ts';
 import { figureRows, invariantRows, type NamedArm } from '../rows.ts';
 import { itemTone } from '../wording.ts';
 
-export function invariants({ result, arms }: Run): Section | null {
+export function invariants({ result, arms }: ReportInput): Section | null {
   const rows = invariantRows(arms);
   if (rows.length === 0) return null;
   const figures = figureTable(arms);
@@ -31,7 +31,7 @@ export function invariants({ result, arms }: Run): Section | null {
     named.arm.invariants
       .filter(({ verdict }) => verdict !== 'pass')
       .map((item) => {
-        const found = `${countText(item.violations)} violations in ${countText(item.checked)} checked`;
+        const found = `${formatCount(item.violations)} violations in ${formatCount(item.checked)} checked`;
         const text = `${named.name} ${item.id}: ${item.statement} ${item.reason ?? found}`;
         const tone = itemTone(result, named, { ...item, kind: 'invariant' });
         return [styled(tone, text), named.name] as const;
@@ -53,7 +53,9 @@ export function invariants({ result, arms }: Run): Section | null {
         })),
       },
       figures,
-      ...rows.flatMap(({ cells }) => cells.map((cell, index) => witness(cell, arms[index]!.name))),
+      ...rows.flatMap(({ cells }) =>
+        cells.map((cell, index) => witnessDetails(cell, arms[index]!.name)),
+      ),
     ],
     console: {
       tables: [figures],
@@ -66,7 +68,7 @@ export function invariants({ result, arms }: Run): Section | null {
 function invariantCell(cell: InvariantResult | null): MatrixCell | null {
   if (cell === null) return null;
   const verdict = judged(cell.verdict);
-  const [checked, found] = [countText(cell.checked), countText(cell.violations)];
+  const [checked, found] = [formatCount(cell.checked), formatCount(cell.violations)];
   const counts = `${checked} checked, ${found} ${cell.violations === 1 ? 'violation' : 'violations'}`;
   const reason = cell.reason !== undefined && styled('reason', cell.reason);
   return {
@@ -75,20 +77,19 @@ function invariantCell(cell: InvariantResult | null): MatrixCell | null {
   };
 }
 
-/** The numbers the checkers measured, beside the verdicts they gave. */
 function figureTable(arms: readonly NamedArm[]): Table {
   const columns = [{ title: byMedium('Measured', 'Measured', 'measured') }, ...armColumns(arms)];
   const rows = figureRows(arms).map(({ item: { label }, cells }) => [
-    byMedium(capitalized(label), undefined, label),
-    ...cells.map((cell) => cell && styled('value', measureText(cell.value, cell.unit))),
+    byMedium(capitalize(label), undefined, label),
+    ...cells.map((cell) => cell && styled('value', formatMeasure(cell.value, cell.unit))),
   ]);
   return table('Figures by arm', columns, rows);
 }
 
-function witness(cell: InvariantResult | null, arm: string): Block | null {
+function witnessDetails(cell: InvariantResult | null, arm: string): Block | null {
   if (cell === null || cell.witness.length === 0) return null;
   const summary = byMedium(
-    `Witnesses of ${cell.id} in ${arm}: ${countText(cell.witness.length)}`,
+    `Witnesses of ${cell.id} in ${arm}: ${formatCount(cell.witness.length)}`,
     `Witness of ${cell.id} in ${arm}:`,
   );
   const text = cell.witness.map((item) => JSON.stringify(item)).join('\n');

@@ -1,13 +1,21 @@
-/** Every phase judged, arm beside arm. */
+/** Response time and errors of each phase, for each arm. */
 import type { PhaseSummary } from '../../sim/result.ts';
-import { intro, list, type MatrixCell, numeric, only, type Run, type Section } from '../blocks.ts';
-import { countText, durationText, percentileText, ratioText } from '../format.ts';
+import {
+  intro,
+  list,
+  type MatrixCell,
+  numeric,
+  onlyFor,
+  type ReportInput,
+  type Section,
+} from '../blocks.ts';
+import { formatCount, formatDuration, formatPercentile, formatRatio } from '../format.ts';
 import { byMedium, type Inline, styled } from '../inline.ts';
-import { isPhased, type NamedArm, phaseRows } from '../rows.ts';
-import { attemptsText, together } from '../wording.ts';
+import { hasSeveralJudgedPhases, type NamedArm, phaseRows } from '../rows.ts';
+import { formatAttempts, formatFaultNames } from '../wording.ts';
 
-export function phases({ arms }: Run): Section | null {
-  if (!isPhased(arms)) return null;
+export function phases({ arms }: ReportInput): Section | null {
+  if (!hasSeveralJudgedPhases(arms)) return null;
   const rows = phaseRows(arms);
   const notes = rows.map(({ item }) => [[styled('strong', item.name), ': ', item.note]] as const);
   return {
@@ -17,7 +25,7 @@ export function phases({ arms }: Run): Section | null {
       intro(
         'Response time and errors of the operations scheduled in each phase. A retry belongs to its operation: the time runs until the last answer, and only the last outcome counts.',
       ),
-      only('markdown', list(notes, true)),
+      onlyFor('markdown', list(notes, true)),
       {
         kind: 'matrix',
         label: 'Phases by arm',
@@ -27,7 +35,7 @@ export function phases({ arms }: Run): Section | null {
         missing: 'not reached',
         fields: numeric('p50', 'p99', 'errors', 'requests per operation', 'n'),
         items: rows.map(({ item, cells }, index) => ({
-          head: head(item, index + 1, faultsWithin(arms, item.name)),
+          head: phaseHead(item, index + 1, faultsWithin(arms, item.name)),
           cells: cells.map(phaseCell),
         })),
       },
@@ -35,19 +43,27 @@ export function phases({ arms }: Run): Section | null {
   };
 }
 
-function head({ name, note, judged }: PhaseSummary, position: number, faults: string[]): Inline {
+function phaseHead(
+  { name, note, judged }: PhaseSummary,
+  position: number,
+  faults: string[],
+): Inline {
   const aside = !judged && styled('aside', 'not judged');
-  const within = faults.length > 0 && styled('note', `fault: ${together(faults)}`);
+  const within = faults.length > 0 && styled('note', `fault: ${formatFaultNames(faults)}`);
   return byMedium(
     [
-      ...[styled('muted', String(position)), ' ', styled('strong', name)],
-      ...[aside && [' ', aside], styled('optional', note), within],
+      styled('muted', String(position)),
+      ' ',
+      styled('strong', name),
+      aside && [' ', aside],
+      styled('optional', note),
+      within,
     ],
     [`${position} ${name}`, aside],
   );
 }
 
-/** Faults that took effect in a phase, unless the phase is called after them. */
+/** Faults that took effect in a phase, except one with the same name. */
 function faultsWithin(arms: readonly NamedArm[], phase: string): string[] {
   const found = arms.flatMap(({ arm }) => {
     const span = arm.phases.find(({ name }) => name === phase);
@@ -65,14 +81,14 @@ function phaseCell(phase: PhaseSummary | null): MatrixCell | null {
   const { load } = phase;
   if (load === null) return { shown: styled('muted', 'no load'), fields: ['', '', '', '', '0'] };
   const { latency, errorRatio, attemptsPerOperation } = load;
-  const p50 = durationText(latency.p50Us);
-  const p99 = percentileText(latency.p99Us, 0.99, latency.count);
-  const ratio = ratioText(errorRatio);
+  const p50 = formatDuration(latency.p50Us);
+  const p99 = formatPercentile(latency.p99Us, 0.99, latency.count);
+  const ratio = formatRatio(errorRatio);
   const errors = errorRatio === 0 ? 'no errors' : styled('alarm', `${ratio} errors`);
-  const retries = attemptsText(load);
+  const retries = formatAttempts(load);
   const under = styled('under', [errors, retries !== '' && `, ${retries}`]);
   return {
     shown: [styled('figure', p99), styled('aside', `p50 ${p50}`), under],
-    fields: [p50, p99, ratio, attemptsPerOperation.toFixed(3), countText(latency.count)],
+    fields: [p50, p99, ratio, attemptsPerOperation.toFixed(3), formatCount(latency.count)],
   };
 }

@@ -1,14 +1,14 @@
-/** How to get the numbers again: command, machine, noise, and the words a reader may not know. */
-import { pairs, type Run, type Section } from '../blocks.ts';
+/** How to repeat the run: command, machine, noise, glossary. */
+import { pairs, type ReportInput, type Section } from '../blocks.ts';
 import { byMedium } from '../inline.ts';
-import { definitions, environmentRows, noiseText } from '../wording.ts';
+import { environmentRows, formatNoise, glossaryOf } from '../wording.ts';
 
-export function reproduce({ result, arms }: Run): Section {
+export function reproduce({ result, arms }: ReportInput): Section {
   const noise = arms.map(({ name, arm }) => {
-    return [byMedium(`noise floor of ${name}`, `noise of ${name}`), noiseText(arm)] as const;
+    return [byMedium(`noise floor of ${name}`, `noise of ${name}`), formatNoise(arm)] as const;
   });
   const environment = pairs([...environmentRows(result), ...noise]);
-  const words = pairs(definitions(arms), 'words');
+  const words = pairs(glossaryOf(arms), 'words');
   return {
     id: 'reproduce',
     title: 'Reproduce',
@@ -18,10 +18,10 @@ export function reproduce({ result, arms }: Run): Section {
         kind: 'columns',
         columns: [
           [{ heading: 'Environment', blocks: [environment] }],
-          [{ heading: 'Words', blocks: [words] }],
+          [{ heading: 'Glossary', blocks: [words] }],
         ],
       },
     ],
-    console: { ending: [pairs([['again', result.command]])] },
+    console: { ending: [pairs([['repeat', result.command]])] },
   };
 }

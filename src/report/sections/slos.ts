@@ -1,21 +1,21 @@
-/** What was promised, what was measured, and what each arm was expected to do. */
+/** SLOs: limits, measured values, and the expected verdict of each arm. */
 import type { SloResult } from '../../sim/result.ts';
 import {
   type Column,
   list,
-  only,
-  type Run,
+  onlyFor,
+  type ReportInput,
   type Section,
   type Table,
   type TableRow,
   table,
 } from '../blocks.ts';
-import { countText, measureText } from '../format.ts';
+import { formatCount, formatMeasure } from '../format.ts';
 import { byMedium, type Inline, judged, styled } from '../inline.ts';
-import { isExcused, type NamedArm, sloRows } from '../rows.ts';
-import { expectationText, itemTone, measured, verdictMark } from '../wording.ts';
+import { isExpectedFailure, type NamedArm, sloRows } from '../rows.ts';
+import { formatExpectation, formatMeasured, itemTone, verdictMark } from '../wording.ts';
 
-export function slos(run: Run): Section | null {
+export function slos(run: ReportInput): Section | null {
   const { result, arms } = run;
   const rows = sloRows(arms);
   if (rows.length === 0) return null;
@@ -24,7 +24,7 @@ export function slos(run: Run): Section | null {
     cells.flatMap((slo, index) => {
       const named = arms[index]!;
       if (slo?.reason === undefined) return [];
-      const isProblem = !isExcused(result, named, { ...slo, kind: 'slo' });
+      const isProblem = !isExpectedFailure(result, named, { ...slo, kind: 'slo' });
       return [{ text: `${named.name} ${id}: ${slo.reason}`, arm: named.name, isProblem }];
     }),
   );
@@ -35,8 +35,8 @@ export function slos(run: Run): Section | null {
     short: 'SLOs',
     blocks: [
       objectives,
-      only('html', { kind: 'arms', arms }),
-      only('markdown', list(unknown.map(({ text }) => [text]))),
+      onlyFor('html', { kind: 'arms', arms, failed: result.failed }),
+      onlyFor('markdown', list(unknown.map(({ text }) => [text]))),
     ],
     console: {
       tables: [objectives],
@@ -45,7 +45,7 @@ export function slos(run: Run): Section | null {
   };
 }
 
-function sloTable({ result, arms }: Run): Table {
+function sloTable({ result, arms }: ReportInput): Table {
   const columns: Column[] = [
     { title: byMedium('Objective', 'SLO') },
     { title: 'Limit', isOptional: true, media: ['html'] },
@@ -53,7 +53,7 @@ function sloTable({ result, arms }: Run): Table {
       { title: name, arm: name },
       { title: 'n', isNumeric: true, media: ['markdown'] },
     ]),
-    // Last, so that a narrow terminal cuts this and not a number.
+    // Last, because a narrow terminal cuts the last column.
     { title: '', media: ['console'] },
   ];
   const below = (label: string, cellOf: (named: NamedArm) => Inline): TableRow => ({
@@ -66,27 +66,28 @@ function sloTable({ result, arms }: Run): Table {
       undefined,
       objective,
     ),
-    measureText(limit, unit),
+    formatMeasure(limit, unit),
     ...cells.flatMap((slo, index): Inline[] => {
       if (slo === null) return [null, null];
       const tone = itemTone(result, arms[index]!, { ...slo, kind: 'slo' });
-      return [sloCell(slo, tone), countText(slo.samples)];
+      return [sloCell(slo, tone), formatCount(slo.samples)];
     }),
     styled('faint', scope),
   ]);
   return table('Service level objectives', columns, [
     ...rows,
-    below('samples', ({ arm }) => styled('faint', `n = ${countText(arm.latency.count)}`)),
-    below('verdict', ({ arm }) => {
-      if (arm.verdict !== arm.expected) return styled('bad', expectationText(arm));
-      return styled('faint', arms.length > 2 ? 'as expected' : `${arm.verdict}, as expected`);
+    below('samples', ({ arm }) => styled('faint', `n = ${formatCount(arm.latency.count)}`)),
+    below('verdict', (named) => {
+      const text = formatExpectation(named, result.failed);
+      if (!text.endsWith(', as expected')) return styled('bad', text);
+      return styled('faint', arms.length > 2 ? 'as expected' : `${named.arm.verdict}, as expected`);
     }),
   ]);
 }
 
 function sloCell(slo: SloResult, tone: 'good' | 'bad' | 'doubt'): Inline {
-  const [value, verdict] = [measured(slo), judged(slo.verdict)];
-  const samples = styled('under', `n = ${countText(slo.samples)}`);
+  const [value, verdict] = [formatMeasured(slo), judged(slo.verdict)];
+  const samples = styled('under', `n = ${formatCount(slo.samples)}`);
   const reason = slo.reason !== undefined && styled('reason', slo.reason);
   return byMedium(
     [styled('figure', value), ' ', verdict, samples, reason],

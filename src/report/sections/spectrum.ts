@@ -1,10 +1,10 @@
-/** Response time: the percentile spectrum beside its table, and each operation by itself. */
+/** Response time: percentile spectrum, table, and each operation. */
 import {
   details,
   intro,
   numeric,
-  only,
-  type Run,
+  onlyFor,
+  type ReportInput,
   type Section,
   type Table,
   type TableRow,
@@ -12,12 +12,12 @@ import {
 } from '../blocks.ts';
 import type { LegendItem } from '../charts/palette.ts';
 import { sloSteps, spectrumChart } from '../charts/spectrum.ts';
-import { countText, durationText, rateText } from '../format.ts';
+import { formatCount, formatDuration, formatRate } from '../format.ts';
 import { byMedium, type Inline, styled } from '../inline.ts';
-import { latencyRows, type NamedArm, objectiveQuantile } from '../rows.ts';
-import { errorText } from '../wording.ts';
+import { formatLatencyRows, type NamedArm, objectiveQuantile } from '../rows.ts';
+import { formatErrors } from '../wording.ts';
 
-export function spectrum({ arms }: Run): Section | null {
+export function spectrum({ arms }: ReportInput): Section | null {
   if (arms.every(({ arm }) => arm.latency.count === 0)) return null;
   const slos = arms.flatMap(({ arm }) => arm.slos);
   const notDrawn = slos
@@ -36,10 +36,10 @@ export function spectrum({ arms }: Run): Section | null {
     short: 'Response time',
     blocks: [
       intro(
-        `From the instant an operation was scheduled to its whole answer, over the judged phases. ${hasSteps ? 'A curve must stay under the stair. It' : 'A curve'} is dotted where too few samples lie beyond.`,
+        `From the instant an operation was scheduled to its whole answer, over the judged phases. ${hasSteps ? 'A curve must stay below the steps of the SLOs. It' : 'A curve'} is dotted where the samples are too few for the percentile.`,
       ),
       {
-        kind: 'figure',
+        kind: 'chart',
         legend,
         chart: () => spectrumChart(arms),
         caption: [
@@ -48,22 +48,22 @@ export function spectrum({ arms }: Run): Section | null {
         ],
         beside: { block: latencyTable(arms), isBelow: arms.length > 2 },
       },
-      operations(arms),
+      operationDetails(arms),
     ],
   };
 }
 
 function latencyTable(arms: readonly NamedArm[]): Table {
-  const columns = arms.map(({ arm }) => latencyRows(arm.latency));
+  const columns = arms.map(({ arm }) => formatLatencyRows(arm.latency));
   const percentiles = columns[0]!.map(({ label }, index) => [
     label,
-    ...columns.map((column) => percentile(column[index]!.text)),
+    ...columns.map((column) => percentileCell(column[index]!.text)),
   ]);
   const total = (label: Inline, pick: (arm: NamedArm['arm']) => string): TableRow => {
     return { cells: [label, ...arms.map(({ arm }) => pick(arm))], isTotal: true };
   };
   const served = total('service time, mean', ({ serviceTime: { count, meanUs } }) =>
-    count === 0 ? 'no data' : durationText(meanUs),
+    count === 0 ? 'no data' : formatDuration(meanUs),
   );
   const titles = arms.map(({ name }) => ({ title: name, arm: name, isNumeric: true }));
   return table(
@@ -71,30 +71,30 @@ function latencyTable(arms: readonly NamedArm[]): Table {
     ['Response time', ...titles],
     [
       ...percentiles,
-      total(byMedium('n', 'samples'), ({ latency }) => countText(latency.count)),
-      total('offered', ({ offeredPerSecond }) => rateText(offeredPerSecond)),
-      total('completed', ({ achievedPerSecond }) => rateText(achievedPerSecond)),
-      total('errors', errorText),
+      total(byMedium('n', 'samples'), ({ latency }) => formatCount(latency.count)),
+      total('offered', ({ offeredPerSecond }) => formatRate(offeredPerSecond)),
+      total('completed', ({ achievedPerSecond }) => formatRate(achievedPerSecond)),
+      total('errors', formatErrors),
       { ...served, media: ['html'] },
-      total(byMedium('send lag, p99', 'send lag p99'), ({ lag }) => durationText(lag.p99Us)),
+      total(byMedium('send lag, p99', 'send lag p99'), ({ lag }) => formatDuration(lag.p99Us)),
     ],
   );
 }
 
-/** A missing percentile is not as loud as a number. */
-function percentile(text: string): Inline {
+/** A missing percentile is muted. */
+function percentileCell(text: string): Inline {
   return styled(/\d/.test(text) ? 'value' : 'muted', text);
 }
 
-function operations(arms: readonly NamedArm[]) {
+function operationDetails(arms: readonly NamedArm[]) {
   const rows = arms.flatMap(({ name, arm }) =>
     Object.entries(arm.operations).map(([operation, latency]) => {
-      const figures = latencyRows(latency).map(({ text }) => text);
-      return [operation, name, ...figures, countText(latency.count)];
+      const figures = formatLatencyRows(latency).map(({ text }) => text);
+      return [operation, name, ...figures, formatCount(latency.count)];
     }),
   );
   const figures = numeric('mean', 'p50', 'p95', 'p99', 'p99.9', 'max', 'n');
   const columns = ['Operation', 'Arm', ...figures];
   const body = table('Response time by operation', columns, rows);
-  return rows.length > 0 && only('html', details('By operation', body));
+  return rows.length > 0 && onlyFor('html', details('By operation', body));
 }

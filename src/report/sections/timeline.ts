@@ -1,41 +1,41 @@
-/** How the arms behaved over time, and what their phases were for. */
+/** The arms over time, and their phases. */
 import {
   type Block,
+  type ChartsBlock,
   details,
-  type Figures,
   intro,
   numeric,
-  only,
-  type Run,
+  onlyFor,
+  type ReportInput,
   type Section,
   table,
 } from '../blocks.ts';
 import type { LegendItem } from '../charts/palette.ts';
 import { sloSteps } from '../charts/spectrum.ts';
 import { isCrowded, sharedLatencyScale, timelineChart } from '../charts/timeline.ts';
-import { instantOffsetText } from '../format.ts';
+import { formatOffset } from '../format.ts';
 import { byMedium } from '../inline.ts';
-import { isPhased, type NamedArm } from '../rows.ts';
+import { hasSeveralJudgedPhases, type NamedArm } from '../rows.ts';
 
-export function timeline({ arms }: Run): Section | null {
+export function timeline({ arms }: ReportInput): Section | null {
   const drawn = arms.filter(({ arm }) => arm.timeline.points.length > 0);
   if (drawn.length === 0) return null;
   return {
     id: 'timeline',
-    // Without charts, the phases are what is left.
+    // Markdown shows only the phases.
     title: byMedium('Timeline', 'Phases'),
     short: 'Timeline',
     blocks: [
       intro(
         'All arms share the latency axis; rates start at zero. The p99 of a second with few answers is its slowest answer.',
       ),
-      only('html', charts(drawn)),
+      onlyFor('html', timelineCharts(drawn)),
       phaseTable(arms),
     ],
   };
 }
 
-function charts(drawn: readonly NamedArm[]): Figures {
+function timelineCharts(drawn: readonly NamedArm[]): ChartsBlock {
   const scale = sharedLatencyScale(drawn);
   const isStacked = isCrowded(drawn);
   const names = drawn.map(({ arm }) => arm.phases.map(({ name }) => name));
@@ -51,7 +51,7 @@ function charts(drawn: readonly NamedArm[]): Figures {
   const hasFaults = drawn.some(({ arm }) => arm.faults.length > 0);
   if (hasFaults) legend.push({ role: 'fault', text: 'fault', shape: 'box' });
   return {
-    kind: 'figures',
+    kind: 'charts',
     legend,
     charts: drawn.map((arm) => ({ arm, chart: () => timelineChart(arm, scale, isStacked) })),
     ...(isStacked && { numbered: longest }),
@@ -59,12 +59,12 @@ function charts(drawn: readonly NamedArm[]): Figures {
   };
 }
 
-/** Left out where each phase has figures of its own: they have a section. */
+/** Omitted if the section `phases` shows them. */
 function phaseTable(arms: readonly NamedArm[]): Block | false {
   const rows = arms.flatMap(({ name, arm }) =>
     arm.phases.map(({ judged, note, startUs, endUs, ...phase }) => {
       const kind = judged ? 'judged' : 'shown only';
-      const span = [instantOffsetText(startUs), instantOffsetText(endUs)];
+      const span = [formatOffset(startUs), formatOffset(endUs)];
       return [name, phase.name, name, kind, note, ...span];
     }),
   );
@@ -76,6 +76,6 @@ function phaseTable(arms: readonly NamedArm[]): Block | false {
     { title: byMedium('What for', 'note') },
     ...numeric('From', 'To'),
   ];
-  if (rows.length === 0 || isPhased(arms)) return false;
+  if (rows.length === 0 || hasSeveralJudgedPhases(arms)) return false;
   return details(byMedium('Phases', null), table('Phases', columns, rows));
 }

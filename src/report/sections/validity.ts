@@ -1,18 +1,26 @@
-/** Why the numbers may be believed: conditions the run itself must meet. */
+/** The conditions that a run must meet before its numbers count. */
 import type { ValidityCheck } from '../../sim/result.ts';
-import { armColumns, type Column, intro, list, type Run, type Section, table } from '../blocks.ts';
+import {
+  armColumns,
+  type Column,
+  intro,
+  list,
+  type ReportInput,
+  type Section,
+  table,
+} from '../blocks.ts';
 import { byMedium, type Inline, styled } from '../inline.ts';
 import { validityRows } from '../rows.ts';
 import { validityMark } from '../wording.ts';
 
-export function validity({ arms }: Run): Section | null {
+export function validity({ arms }: ReportInput): Section | null {
   const checks = validityRows(arms);
   if (checks.length === 0) return null;
   const problems = arms.flatMap(({ name, arm }) =>
     arm.validity
       .filter(({ ok }) => !ok)
       .map(({ statement, measured, limit, severity }) => {
-        const text = `${name}: ${statement.replace(/\.$/, '')}: no, ${measured} (limit ${limit})`;
+        const text = `${name}: condition not met: ${statement.replace(/\.$/, '')} (${measured}, limit ${limit})`;
         return [styled(severity === 'warn' ? 'faint' : 'doubt', text), name] as const;
       }),
   );
@@ -30,7 +38,7 @@ export function validity({ arms }: Run): Section | null {
     id: 'validity',
     title: 'Validity',
     blocks: [
-      intro('Conditions the run itself must meet before its numbers mean anything.'),
+      intro('The conditions that the run must meet before its numbers count.'),
       table('Validity checks', columns, rows),
     ],
     console: { problems: [list(problems)] },

@@ -1,6 +1,6 @@
 /**
- * The kill matrix of the audit log, in a real gateway process that is killed in the middle of its commits: what was planted
- * shows by what was answered and not yet written, so nothing else may hold the process up. The other defects are in
+ * The kill matrix of the audit log in a real gateway process that is killed during its commits. The defects show in what
+ * was answered and not yet written, so nothing else may delay the process. The other defects are in
  * audit.integration.test.ts.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,17 +13,17 @@ import {
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import {
-  bedActions,
-  effectsOf,
-  expectedOf,
-  green,
-  judged,
+  actionNames,
+  allPass,
+  expectedVerdicts,
+  judgeAudit,
+  readFacts,
   type Verdicts,
-} from './fixtures/audit-judgement.ts';
-import { AuditPlay } from './fixtures/audit-play.ts';
+} from './fixtures/audit-verdicts.ts';
+import { AuditWorkload } from './fixtures/audit-workload.ts';
 
 const { postgres, redis } = ownStores('kill-matrix-crash');
-const gatewayActions = { ...bedActions, read: 'user.read' };
+const gatewayActions = { ...actionNames, read: 'user.read' };
 const results: KillResult[] = [];
 let schemas = 0;
 
@@ -31,16 +31,16 @@ afterAll(() => {
   console.log(killMatrixText('audit, crash', results));
 });
 
-/** Commits are held up for a moment; gateway and Redis are killed in it, and come back. */
+/** Delays commits, kills the gateway and Redis meanwhile, and starts them again. */
 const crashOf = (gateway: AuditGateway) => ({
   name: 'crash',
-  async begin() {
-    const letGo = await gateway.holdCommits();
+  async apply() {
+    const releaseCommits = await gateway.holdCommits();
     await delay(300);
     await Promise.all([gateway.kill(), redis.kill()]);
-    await letGo();
+    await releaseCommits();
   },
-  async end() {
+  async undo() {
     await redis.startAgain();
     await gateway.startAgain();
   },
@@ -51,26 +51,26 @@ async function inGateway({ plant }: Pick<AuditDefect, 'plant'>): Promise<Verdict
   const stores = { databaseUrl: postgres.url, redisUrl: redis.url, schema };
   const gateway = await startAuditGateway({ ...stores, plant });
   try {
-    const play = new AuditPlay(gateway);
-    await play.run(120);
-    await play.through(crashOf(gateway), 400);
-    await play.run(120);
+    const workload = new AuditWorkload(gateway);
+    await workload.run(120);
+    await workload.runWithFault(crashOf(gateway), 400);
+    await workload.run(120);
     await gateway.settle();
-    expect(play.history.some((one) => one.kind === 'op' && one.status === 0)).toBe(true);
-    return judged([...play.history, ...(await effectsOf(gateway))], gatewayActions);
+    expect(workload.history.some((one) => one.kind === 'op' && one.status === 0)).toBe(true);
+    return judgeAudit([...workload.history, ...(await readFacts(gateway))], gatewayActions);
   } finally {
     await gateway.stop();
   }
 }
 
-it('the audit log as it is passes', async () => {
-  expect(await inGateway({})).toEqual(green);
+it('passes without a defect', async () => {
+  expect(await inGateway({})).toEqual(allPass);
 });
 
 describe('planted defects', () => {
   it.each(auditDefects.filter(({ under }) => under === 'crash'))('$id: $what', async (defect) => {
     const found = await inGateway(defect);
     results.push({ ...defect, caught: found[defect.caughtBy] === 'fail' });
-    expect(found).toEqual(expectedOf(defect));
+    expect(found).toEqual(expectedVerdicts(defect));
   });
 });

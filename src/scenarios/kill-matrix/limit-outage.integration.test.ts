@@ -1,6 +1,6 @@
 /**
  * The kill matrix of limits without their store: a real Redis is killed under load and comes back empty within one
- * window. Four members play the same load with the same defect; all defects beside each other, with keys of their own.
+ * window. Four members run the same load with the same defect; all defects run concurrently, each with its own keys.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -11,13 +11,13 @@ import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { InvariantResult } from '../../sim/result.ts';
 import { degradedBounded } from '../limit-invariants.ts';
 import {
+  correctRules,
   OutageMember,
   type OutageRules,
   outage,
   outageDefects,
-  soundRules,
 } from './fixtures/limit-outage.ts';
-import { LimitPlay } from './fixtures/limit-play.ts';
+import { LimitWorkload } from './fixtures/limit-workload.ts';
 
 const DOWN_MS = 1_500;
 const FAULT = 'redis-killed';
@@ -25,23 +25,29 @@ const server = ownRedis('kill-outage');
 const answers = new Map<string, Omit<InvariantResult, 'id' | 'statement'>>();
 
 const invariant = degradedBounded({
-  ...{ operations: ['read'], subjectOf: (operation) => operation.user, limit: outage.limit },
-  ...{ windowMs: outage.windowMs, faults: [FAULT], credentials: ['login'] },
+  operations: ['read'],
+  subjectOf: (operation) => operation.user,
+  limit: outage.limit,
+  windowMs: outage.windowMs,
+  faults: [FAULT],
+  credentials: ['login'],
   targets: Array.from({ length: outage.members }, (_, index) => `gateway.${index + 1}`),
-  backWithinMs: 2 * outage.windowMs,
+  maxRecoveryMs: 2 * outage.windowMs,
 });
 
-interface Playing {
+interface OutageRun {
   readonly id: string;
-  readonly play: LimitPlay;
+  readonly workload: LimitWorkload;
   readonly members: readonly OutageMember[];
   readonly connections: readonly Redis[];
 }
 
-function join(id: string, rules: OutageRules): Playing {
+function startRun(id: string, rules: OutageRules): OutageRun {
   const connections = Array.from({ length: outage.members }, () => {
     const redis = new Redis(server.url, {
-      ...{ lazyConnect: true, enableOfflineQueue: false, autoResendUnfulfilledCommands: false },
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
       retryStrategy: () => 30,
     });
     return redis.on('error', () => {});
@@ -49,59 +55,59 @@ function join(id: string, rules: OutageRules): Playing {
   const members = connections.map(
     (redis, index) => new OutageMember({ redis, prefix: `${id}:`, index, rules }),
   );
-  return { id, play: new LimitPlay(members, 1), members, connections };
+  return { id, workload: new LimitWorkload(members, 1), members, connections };
 }
 
-/** Everybody asks all the time at three times the limit; each member sees a login now and then. */
-async function load({ play, members }: Playing, until: () => boolean): Promise<void> {
+/** Calls at three times the limit; every fourth call is followed by a login, to the members in turn. */
+async function runLoad({ workload, members }: OutageRun, until: () => boolean): Promise<void> {
   const gapMs = outage.windowMs / (3 * outage.limit);
-  const asked: Promise<unknown>[] = [];
+  const calls: Promise<unknown>[] = [];
   for (let index = 0; !until(); index += 1) {
-    asked.push(play.ask({ name: 'read', subject: 'u1', weight: 1 }));
+    calls.push(workload.call({ name: 'read', subject: 'u1', weight: 1 }));
     const target = members[(index / 4) % members.length];
     if (index % 4 === 0)
-      asked.push(play.ask({ name: 'login', subject: `l${index % 7}`, weight: 1 }, target));
+      calls.push(workload.call({ name: 'login', subject: `l${index % 7}`, weight: 1 }, target));
     await delay(gapMs);
   }
-  await Promise.all(asked);
+  await Promise.all(calls);
 }
 
 beforeAll(async () => {
   const all = [
-    join('sound', soundRules),
-    ...outageDefects.map(({ id, rules }) => join(id, { ...soundRules, ...rules })),
+    startRun('sound', correctRules),
+    ...outageDefects.map(({ id, rules }) => startRun(id, { ...correctRules, ...rules })),
   ];
   await Promise.all(all.flatMap(({ connections }) => connections.map((redis) => redis.connect())));
-  let over = false;
-  const loads = all.map((one) => load(one, () => over));
-  const mark = (event: 'apply' | 'landed' | 'undo' | 'healed') => {
-    for (const { play } of all)
-      play.records.push({ kind: 'fault', name: FAULT, event, atUs: play.nowUs() });
+  let isOver = false;
+  const loads = all.map((one) => runLoad(one, () => isOver));
+  const recordFault = (event: 'apply' | 'landed' | 'undo' | 'healed') => {
+    for (const { workload } of all)
+      workload.records.push({ kind: 'fault', name: FAULT, event, atUs: workload.nowUs() });
   };
   await delay(1_500);
-  mark('apply');
+  recordFault('apply');
   await server.kill();
-  mark('landed');
+  recordFault('landed');
   await delay(200);
   await server.startAgain();
-  mark('healed');
+  recordFault('healed');
   await delay(DOWN_MS + 2 * outage.windowMs);
-  over = true;
+  isOver = true;
   await Promise.all(loads);
   for (const { connections } of all) for (const redis of connections) redis.disconnect();
-  for (const { id, play } of all) answers.set(id, invariant.check(byTime(play.records)));
+  for (const { id, workload } of all) answers.set(id, invariant.check(byTime(workload.records)));
 }, 40_000);
 
 const byTime = (records: readonly HistoryRecord[]) =>
   records.filter((record) => record.kind !== 'fault' || record.name === FAULT);
 
 describe('a store that is killed and comes back empty', () => {
-  it('is survived by a limiter that is right', () => {
+  it('passes without a defect', () => {
     const { verdict, reason, witness } = answers.get('sound')!;
     expect({ verdict, reason, witness }).toMatchObject({ verdict: 'pass', witness: [] });
   });
 
-  it('shows every defect', () => {
+  it('catches every defect', () => {
     const results = outageDefects.map((defect) => {
       const { verdict } = answers.get(defect.id)!;
       return { ...defect, caught: verdict === 'fail' };

@@ -1,11 +1,11 @@
 /**
  * The kill matrix of limits: limiters with one defect each on real Redis, four members, a seeded concurrent load.
- * The invariants of turns 2 and 5 read the operations and their evidence, and the one the defect names must fail.
- * The limiter as it is passes all of them. All play beside each other, each with keys of its own.
+ * Of the invariants of turns 2 and 5, the one the defect names must fail. Without a defect all pass. All variants run
+ * concurrently, each with its own keys.
  */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Decision, Level, Question } from '../../services/rate-limit/contract.ts';
+import type { Decision, Level, LimitRequest } from '../../services/rate-limit/contract.ts';
 import { createLimitStore } from '../../services/rate-limit/store.ts';
 import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { HistoryRecord } from '../../sim/history.ts';
@@ -13,12 +13,18 @@ import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Invariant } from '../../sim/scenario.ts';
 import { agentsFair, noFalseRefusals, retryAfterHonest, windowExact } from '../limit-invariants.ts';
 import { limitDefects } from './fixtures/limit-defects.ts';
-import { type Ask, LimitPlay, type Member, plannedLoad, play } from './fixtures/limit-play.ts';
-import { type LimitDefect, memberOf } from './fixtures/limit-variants.ts';
+import { createMember, type LimitDefect } from './fixtures/limit-variants.ts';
+import {
+  type LimitCall,
+  LimitWorkload,
+  limitConfig,
+  type Member,
+  planCalls,
+} from './fixtures/limit-workload.ts';
 
 const MEMBERS = 4;
 const WINDOWS = 4;
-/** A race may miss once; a defect that three seeds do not show is not caught. */
+/** A race may not show with one seed; a defect that three seeds do not show is not caught. */
 const seeds = [1, 2, 3];
 
 const server = ownRedis('kill-limits');
@@ -31,7 +37,7 @@ afterAll(async () => {
   for (const connection of connections ?? []) connection.disconnect();
 });
 
-const { limit, windowMs } = play;
+const { limit, windowMs } = limitConfig;
 const byUser = { subjectOf: ({ user }: { user: string }) => user, limit, windowMs };
 const invariants: readonly Invariant[] = [
   windowExact({ ...byUser, operations: ['read'] }),
@@ -39,50 +45,60 @@ const invariants: readonly Invariant[] = [
   windowExact({ ...byUser, id: 'weights-exact', operations: ['heavy'], weightOf: () => 5 }),
   noFalseRefusals({ ...byUser, id: 'levels-together', operations: ['small'], policy: 'user' }),
   noFalseRefusals({
-    ...{ ...byUser, id: 'refunds', operations: ['login'] },
-    refunded: ({ outcome }) => outcome === 'ok',
+    ...byUser,
+    id: 'refunds',
+    operations: ['login'],
+    isRefunded: ({ outcome }) => outcome === 'ok',
   }),
   retryAfterHonest({ operations: ['patient'], subjectOf: ({ user }) => user, obeyed: 3 }),
   agentsFair({
     operations: ['ci'],
     agentOf: ({ user }) => ({
       agent: user,
-      role: user.startsWith('x') ? 'invented' : user === `a${play.agents}` ? 'greedy' : 'honest',
+      role: user.startsWith('x')
+        ? 'invented'
+        : user === `a${limitConfig.agents}`
+          ? 'greedy'
+          : 'honest',
     }),
-    ...{ limit: play.share * (play.agents + 1), windowMs },
-    mustHaveSeen: { honest: play.agents - 1, saturatedWindows: 2 },
+    limit: limitConfig.share * (limitConfig.agents + 1),
+    windowMs,
+    mustHaveSeen: { honest: limitConfig.agents - 1, saturatedWindows: 2 },
   }),
 ];
 
-async function playOn(members: readonly Member[], seed: number): Promise<HistoryRecord[]> {
-  const played = new LimitPlay(members, seed);
+async function runWorkload(members: readonly Member[], seed: number): Promise<HistoryRecord[]> {
+  const workload = new LimitWorkload(members, seed);
   const untilMs = WINDOWS * windowMs;
   await Promise.all([
-    played.run(plannedLoad(seed, WINDOWS)),
-    ...['p1', 'p2', 'p3'].map((user) => played.patient(user, untilMs)),
-    ...['l1', 'l2'].map((user) => played.logins(user, untilMs)),
+    workload.run(planCalls(seed, WINDOWS)),
+    ...['p1', 'p2', 'p3'].map((user) => workload.runPatientClient(user, untilMs)),
+    ...['l1', 'l2'].map((user) => workload.runLogins(user, untilMs)),
   ]);
-  return played.records;
+  return workload.records;
 }
 
-function variant(defect: LimitDefect | null, seed: number): Member[] {
+function membersWithDefect(defect: LimitDefect | null, seed: number): Member[] {
   const prefix = `${defect?.id ?? 'exact'}:${seed}:`;
-  return connections.map((redis, index) => memberOf({ redis, prefix, index, defect }));
+  return connections.map((redis, index) => createMember({ redis, prefix, index, defect }));
 }
 
-/** The platform's own limiter as a member: the same levels as the small ones, the key as a share of its agents. */
+/** The platform's own limiter as a member, with the same levels; the key is shared between its agents. */
 function storeMember(given: { redis: Redis; prefix: string; index: number }): Member {
   const store = createLimitStore({ redis: given.redis, keyPrefix: given.prefix });
   const decisions = new Map<string, Decision>();
   return {
     name: `gateway.${given.index + 1}`,
     async decide(ask) {
-      const decision = await store.ask(questionOf(ask));
+      const decision = await store.decide(questionOf(ask));
       decisions.set(ask.requestId, decision);
       const { admitted, atUs, mode, levels } = decision;
       const refused = levels.filter((level) => !level.admitted);
       return {
-        ...{ admitted, atUs, mode, by: refused.map(({ policy }) => policy) },
+        admitted,
+        atUs,
+        mode,
+        refusedBy: refused.map(({ policy }) => policy),
         remaining: levels[0]!.remaining,
         resetUs: Math.max(...(admitted ? levels : refused).map(({ resetUs }) => resetUs)),
       };
@@ -92,12 +108,12 @@ function storeMember(given: { redis: Redis; prefix: string; index: number }): Me
   };
 }
 
-function questionOf({ name, subject, weight }: Ask): Question {
-  const common = { windowMs: play.windowMs, weight, shadow: false };
+function questionOf({ name, subject, weight }: LimitCall): LimitRequest {
+  const common = { windowMs: limitConfig.windowMs, weight, shadow: false };
   if (name === 'ci') {
     const agent = Number(/^a(\d+)$/.exec(subject)?.[1] ?? 0);
-    const limit = play.share * (play.agents + 1);
-    const place = { kind: 'share' as const, agent, agents: play.agents };
+    const limit = limitConfig.share * (limitConfig.agents + 1);
+    const place = { kind: 'share' as const, agent, agents: limitConfig.agents };
     return { tag: 'o:1', levels: [{ ...common, ...place, policy: 'key', subject: 'ci', limit }] };
   }
   const window = { ...common, kind: 'window' as const };
@@ -105,22 +121,22 @@ function questionOf({ name, subject, weight }: Ask): Question {
     ...window,
     policy: 'user',
     subject: `${name}:${subject}`,
-    limit: play.limit,
+    limit: limitConfig.limit,
   };
   if (name !== 'small') return { tag: `o:${subject}`, levels: [own] };
-  const whole = { policy: 'organisation', subject: 'small', limit: play.organisation };
+  const whole = { policy: 'organisation', subject: 'small', limit: limitConfig.organisation };
   return { tag: 'o:small', levels: [own, { ...window, ...whole }] };
 }
 
-describe('a limiter that is right', () => {
+describe('a limiter without a defect', () => {
   const own = () =>
     connections.map((redis, index) => storeMember({ redis, prefix: 'own:', index }));
 
   it.concurrent.each([
-    ['the small one', () => variant(null, 1)],
+    ['the small one', () => membersWithDefect(null, 1)],
     ["the platform's own", own],
   ])('passes every invariant: %s', { timeout: 30_000 }, async (_, members) => {
-    const history = await playOn(members(), 1);
+    const history = await runWorkload(members(), 1);
     const answers = invariants.map(({ id, check }) => {
       const { verdict, reason, witness, figures } = check(history);
       return { id, verdict, reason, witness, figures };
@@ -137,7 +153,7 @@ describe('a limiter with a planted defect', () => {
       const left = limitDefects.filter(({ id }) => !caught.has(id));
       await Promise.all(
         left.map(async (defect) => {
-          const history = await playOn(variant(defect, seed), seed);
+          const history = await runWorkload(membersWithDefect(defect, seed), seed);
           const named = invariants.find(({ id }) => id === defect.caughtBy)!;
           const { verdict, reason = '' } = named.check(history);
           seen.set(defect.id, `${verdict} ${reason}`);

@@ -1,7 +1,7 @@
 /**
- * The kill matrix of sessions: stores with one planted defect each, four of them on real PostgreSQL and Redis, under
- * a seeded concurrent load and the trouble the defect needs to show. The invariants of turn 1 read the history, and
- * the one the defect names must fail. The store as it is passes the same load under every trouble.
+ * The kill matrix of sessions: four stores with the same planted defect on real PostgreSQL and Redis, under a seeded
+ * concurrent load and the fault that reveals the defect. Of turn 1's invariants, the one the defect names must fail.
+ * Without a defect all pass under every fault.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -21,19 +21,22 @@ import {
 import { findDesign } from '../../services/lineage.ts';
 import { type Database, ServiceError } from '../../services/ports.ts';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
-import type { EffectRecord } from '../../sim/history.ts';
+import type { FactRecord } from '../../sim/history.ts';
 import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import { createRandom } from '../../sim/pure/random.ts';
 import { lifeCycleOnce, logoutFinal, sessionsSurvive } from '../session-invariants.ts';
-import { SessionPlay } from './fixtures/session-play.ts';
+import { SessionWorkload } from './fixtures/session-workload.ts';
 
-/** A race may miss once; a defect that three seeds do not show is not caught. */
+/** A race may not show with one seed; a defect that three seeds do not show is not caught. */
 const seeds = [1, 2, 3];
 const names = ['gateway.1', 'gateway.2', 'gateway.3', 'gateway.4'];
 const given = findDesign('turn1.after');
 const store: ReadThroughDesign = {
   ...(given.sessions.store as ReadThroughDesign),
-  ...{ leaseMs: 150, graceMs: 3_000, breakerOpenMs: 50, touchEveryMs: 200 },
+  generationTtlMs: 150,
+  graceMs: 3_000,
+  breakerOpenMs: 50,
+  touchEveryMs: 200,
 };
 const designFor = (absoluteTimeoutMs: number) => ({
   ...given,
@@ -50,13 +53,13 @@ const size = {
 
 const { postgres, redis } = ownStores('kill-sessions', { max_connections: '120' });
 let db: Database & { close(): Promise<void> };
-let people: { userId: string; passwordHash: string }[];
+let users: { userId: string; passwordHash: string }[];
 
 beforeAll(async () => {
   await prepareSchema(postgres.url, { schema: 'matrix', design: given, size });
   db = await openConnection(schemaUrl(postgres.url, 'matrix'));
-  people = [
-    ...(await db.query<(typeof people)[number]>({
+  users = [
+    ...(await db.query<(typeof users)[number]>({
       text: 'SELECT id AS "userId", password_hash AS "passwordHash" FROM users ORDER BY id',
     })),
   ];
@@ -65,65 +68,65 @@ afterAll(async () => {
   await db?.close();
 });
 
-interface Field {
+interface Cluster {
   readonly members: PlantedMember[];
-  readonly play: SessionPlay;
-  /** Cuts the fence's own way to PostgreSQL. */
-  readonly silence: Set<number>;
+  readonly workload: SessionWorkload;
+  /** Indexes of members whose fence cannot reach PostgreSQL. */
+  readonly silenced: Set<number>;
   replace(index: number): Promise<void>;
 }
-type Under = SessionDefect['under'];
+type Condition = SessionDefect['condition'];
 
 const loadMs = 500;
-/** Operations of ordinary load. A starved machine does fewer in `loadMs`: too few probes for a verdict. */
-const atLeast = 600;
-const apart = { beside: false };
-/** Ordinary load, the trouble with load beside it, ordinary load again, and everything tried everywhere. */
-const troubles: Record<Under, (field: Field) => Promise<void>> = {
+/** A busy machine does fewer operations in `loadMs`, too few for a verdict. */
+const minOperations = 600;
+const noConcurrentUse = { concurrentUse: false };
+/** What happens, under load, between two stretches of ordinary load and before the final sweep. */
+const faultScripts: Record<Condition, (cluster: Cluster) => Promise<void>> = {
   calm: async () => {},
-  slow: ({ play }) => play.load('slow', loadMs),
-  async 'short-sessions'({ play }) {
-    await play.load('short', loadMs);
-    await play.outlive(10);
+  slow: ({ workload }) => workload.load('slow', loadMs),
+  async 'short-sessions'({ workload }) {
+    await workload.load('short', loadMs);
+    await workload.checkAfterExpiry(10);
   },
-  async 'redis-restart'({ play }) {
-    // Long enough for what was seen to be written.
-    await play.load('before', 900);
+  async 'redis-restart'({ workload }) {
+    // Long enough for "last seen" to be written.
+    await workload.load('before', 900);
     await Promise.all([
-      play.load('restart', loadMs, apart),
+      workload.load('restart', loadMs, noConcurrentUse),
       delay(100)
         .then(() => redis.kill())
         .then(() => redis.startAgain()),
     ]);
   },
-  async 'redis-freeze'({ play }) {
+  async 'redis-freeze'({ workload }) {
     process.kill(redis.pid, 'SIGSTOP');
     try {
-      await play.load('frozen', loadMs, apart);
+      await workload.load('frozen', loadMs, noConcurrentUse);
     } finally {
       process.kill(redis.pid, 'SIGCONT');
     }
   },
-  async 'redis-cut'({ members, play }) {
+  async 'redis-cut'({ members, workload }) {
     members[0]!.redis.disconnect();
-    await play.load('cut', loadMs, apart);
+    await workload.load('cut', loadMs, noConcurrentUse);
   },
-  async 'silent-member'({ members, play, silence }) {
-    silence.add(2);
-    await delay(2 * store.leaseMs);
+  async 'silent-member'({ members, workload, silenced }) {
+    silenced.add(2);
+    await delay(2 * store.generationTtlMs);
     members[0]!.redis.disconnect();
-    await play.load('silent', 1_200, apart);
-    silence.delete(2);
+    await workload.load('silent', 1_200, noConcurrentUse);
+    silenced.delete(2);
     await members[0]!.redis.connect();
   },
-  async 'gateway-kill'({ members, play, replace }) {
+  async 'gateway-kill'({ members, workload, replace }) {
     const killed = async () => {
-      await play.acknowledgedLogout('gateway.2');
+      await workload.waitForLogout('gateway.2');
       await delay(5);
       members[1]!.kill();
       await replace(1);
     };
-    await Promise.all([play.load('kill', loadMs), Promise.race([killed(), delay(10_000)])]);
+    await Promise.all([workload.load('kill', loadMs), Promise.race([killed(), delay(10_000)])]);
   },
 };
 
@@ -133,11 +136,11 @@ async function clean(): Promise<void> {
   });
   await db.query({
     text: `UPDATE users SET password_hash = h FROM unnest($1::bigint[], $2::text[]) AS p(i, h) WHERE id = i`,
-    values: [people.map(({ userId }) => userId), people.map(({ passwordHash }) => passwordHash)],
+    values: [users.map(({ userId }) => userId), users.map(({ passwordHash }) => passwordHash)],
   });
 }
 
-/** Waits after an await point, drawn from the seed; the longest only where the trouble is slowness. */
+/** Random waits after an await point, drawn from the seed. */
 function pauses(seed: number, longestMs: number): () => Promise<void> {
   const random = createRandom(seed).fork('pauses');
   return async () => {
@@ -147,7 +150,7 @@ function pauses(seed: number, longestMs: number): () => Promise<void> {
   };
 }
 
-const cutOff = () =>
+const cutOffError = () =>
   new ServiceError({ status: 503, code: 'database-unavailable', detail: 'Cut off.' });
 
 const slowness: Plant = {
@@ -173,44 +176,60 @@ const slowness: Plant = {
   }),
 };
 
-async function playUnder(under: Under, seed: number, defect: Plant | null): Promise<SessionPlay> {
+async function runUnder(
+  condition: Condition,
+  seed: number,
+  defect: Plant | null,
+): Promise<SessionWorkload> {
   await clean();
-  const silence = new Set<number>();
+  const silenced = new Set<number>();
   const silent: Plant = {
     fenceDb: (inner, { index }) => ({
       query: (statement) =>
-        silence.has(index) ? Promise.reject(cutOff()) : inner.query(statement),
+        silenced.has(index) ? Promise.reject(cutOffError()) : inner.query(statement),
     }),
   };
   const common = {
-    ...{ databaseUrl: schemaUrl(postgres.url, 'matrix'), redisUrl: redis.url },
-    ...{ keyPrefix: `m${seed}:`, shared: new Map(), pause: pauses(seed, 15) },
-    design: designFor(under === 'short-sessions' ? 700 : 3_600_000),
-    plants: [...(under === 'slow' ? [slowness] : []), silent, ...(defect ? [defect] : [])],
+    databaseUrl: schemaUrl(postgres.url, 'matrix'),
+    redisUrl: redis.url,
+    keyPrefix: `m${seed}:`,
+    shared: new Map(),
+    pause: pauses(seed, 15),
+    design: designFor(condition === 'short-sessions' ? 700 : 3_600_000),
+    plants: [...(condition === 'slow' ? [slowness] : []), silent, ...(defect ? [defect] : [])],
   };
-  const join = (index: number) => startPlantedMember({ ...common, index, name: names[index]! });
-  const members = await Promise.all(names.map((_, index) => join(index)));
-  const gone: PlantedMember[] = [];
+  const startMember = (index: number) =>
+    startPlantedMember({ ...common, index, name: names[index]! });
+  const members = await Promise.all(names.map((_, index) => startMember(index)));
+  const replaced: PlantedMember[] = [];
   const replace = async (index: number) => {
-    gone.push(members[index]!);
-    members[index] = await join(index);
+    replaced.push(members[index]!);
+    members[index] = await startMember(index);
   };
   try {
-    await ready(members);
-    const play = new SessionPlay({ seed, people, gateways: () => members, forge });
-    await play.load('before', loadMs, { atLeast });
-    await troubles[under]({ members, play, silence, replace });
-    await ready(members.slice(under === 'redis-cut' ? 1 : 0));
-    await play.load('after', loadMs, { beside: under !== 'redis-cut', atLeast });
-    await play.sweep();
-    if (under === 'short-sessions') play.expire(5);
-    return play;
+    await waitForRedis(members);
+    const workload = new SessionWorkload({
+      seed,
+      users,
+      gateways: () => members,
+      forge: forgeSecret,
+    });
+    await workload.load('before', loadMs, { minOperations });
+    await faultScripts[condition]({ members, workload, silenced, replace });
+    await waitForRedis(members.slice(condition === 'redis-cut' ? 1 : 0));
+    await workload.load('after', loadMs, {
+      concurrentUse: condition !== 'redis-cut',
+      minOperations,
+    });
+    await workload.sweep();
+    if (condition === 'short-sessions') workload.addExpiries(5);
+    return workload;
   } finally {
-    await Promise.allSettled([...members, ...gone].map((member) => member.close()));
+    await Promise.allSettled([...members, ...replaced].map((member) => member.close()));
   }
 }
 
-async function ready(members: readonly PlantedMember[]): Promise<void> {
+async function waitForRedis(members: readonly PlantedMember[]): Promise<void> {
   const until = performance.now() + 10_000;
   while (!members.every((member) => member.usesRedis())) {
     if (performance.now() > until) throw new Error('a process does not use Redis again');
@@ -218,39 +237,39 @@ async function ready(members: readonly PlantedMember[]): Promise<void> {
   }
 }
 
-/** Another secret, and a check that is right. */
-function forge(token: string): string {
+/** The token with another secret and a valid checksum. */
+function forgeSecret(token: string): string {
   const [region, id, secret] = token.split('.') as [string, string, string];
   const text = `${region}.${id}.${[...secret].reverse().join('')}`;
   return `${text}.${crc32(text).toString(16).padStart(8, '0')}`;
 }
 
-async function effects(): Promise<EffectRecord[]> {
-  const rows = await db.query<Omit<EffectRecord, 'kind' | 'occurredAtUs'>>({
+async function readFacts(): Promise<FactRecord[]> {
+  const rows = await db.query<Omit<FactRecord, 'kind' | 'occurredAtUs'>>({
     text: `SELECT 'session-' || event AS name, id, coalesce(user_id::text, '') AS "user",
                   request_id AS "requestId", session_id AS subject FROM session_events ORDER BY id`,
   });
   return rows.map((row) => ({ kind: 'effect', ...row, occurredAtUs: 0 }));
 }
 
-async function verdictsOn({ record }: SessionPlay) {
-  const uses = record.uses();
+async function judgeWorkload({ history }: SessionWorkload) {
+  const uses = history.expandedOperations();
   const checks = [
     [logoutFinal({ targets: names }), uses],
     [sessionsSurvive({ targets: names }), uses],
-    [lifeCycleOnce, record.lifeCycle(await effects())],
+    [lifeCycleOnce, history.lifeCycleHistory(await readFacts())],
   ] as const;
   return new Map(checks.map(([invariant, history]) => [invariant.id, invariant.check(history)]));
 }
 
-const unders = Object.keys(troubles) as Under[];
+const conditions = Object.keys(faultScripts) as Condition[];
 const results: KillResult[] = [];
 
-describe('the store as it is', () => {
-  it.each(unders)('passes under %s', async (under) => {
-    const play = await playUnder(under, seeds[0]!, null);
-    const verdicts = await verdictsOn(play);
-    expect(play.record.surprises).toEqual([]);
+describe('a store without a defect', () => {
+  it.each(conditions)('passes under %s', async (condition) => {
+    const workload = await runUnder(condition, seeds[0]!, null);
+    const verdicts = await judgeWorkload(workload);
+    expect(workload.history.unexpectedErrors).toEqual([]);
     for (const [id, { verdict, reason, witness }] of verdicts)
       expect({ id, verdict, reason, witness }).toMatchObject({ id, verdict: 'pass', witness: [] });
   });
@@ -260,22 +279,22 @@ describe('a store with a planted defect', () => {
   it.each(sessionDefects.map((defect) => [defect.id, defect] as const))(
     'is caught: %s',
     async (_, defect) => {
-      const { id, what, caughtBy, under } = defect;
+      const { id, what, caughtBy, condition } = defect;
       let caught = false;
       const seen: unknown[] = [];
       for (const seed of seeds) {
-        const verdicts = await verdictsOn(await playUnder(under, seed, defect));
+        const verdicts = await judgeWorkload(await runUnder(condition, seed, defect));
         const { verdict, reason } = verdicts.get(caughtBy)!;
         seen.push({ seed, verdict, reason });
         caught = verdict === 'fail';
         if (caught) break;
       }
-      results.push({ id, what: `${what} (${under})`, caughtBy, caught });
+      results.push({ id, what: `${what} (${condition})`, caughtBy, caught });
       expect({ caught, seen }).toMatchObject({ caught: true });
     },
   );
 
-  it('is caught, every one', () => {
+  it('is caught in every case', () => {
     console.log(killMatrixText('sessions', results));
     expect(results.filter(({ caught }) => caught)).toHaveLength(sessionDefects.length);
   });

@@ -1,28 +1,27 @@
 /**
- * API keys and the agents enrolled to them: who a program is. Promises: 256 random bits per secret, shown once, only
- * their SHA-256 stored; an agent is one because we gave it a place, not because it says so; whose key it is cannot be
- * told from outside.
+ * API keys and the agents enrolled to them: credentials of programs. Promises: 256 random bits per secret, shown once,
+ * only their SHA-256 stored; an agent is recognised by the slot we enrolled it in, not by what it claims; a token does
+ * not reveal the owner of its key.
  *
- * What is made works within 0.1 s in every process. What is revoked is refused at once by the process
- * that revoked it, and by every other for a request that begins 1 s after the answer. While PostgreSQL does not answer
- * within 1 s, and for the first request after, a process goes by what it last read for up to 30 s; of what it has not
- * read it says 503.
+ * A new credential works within 0.1 s in every process. A revoked one is refused at once by the process that revoked it,
+ * and by every other process from 1 s after the response. While PostgreSQL does not respond within 1 s, and for the
+ * first request after, a process uses keys it has read in the last 30 s and responds with 503 for others.
  */
 import type { ExactLimitsDesign } from '../design.ts';
 import type { RecordIn } from '../ports.ts';
 
 export type Tier = keyof ExactLimitsDesign['tiers'];
 
-/** Whom a valid token speaks for. */
-export interface KeyCaller {
+/** The key, agent and owner that a valid token authenticates. */
+export interface KeyPrincipal {
   readonly keyId: string;
   readonly organisationId: string;
   readonly ownerId: string;
   /** Null: that of the organisation. */
   readonly tier: Tier | null;
-  /** The agent's place; 0 for the bare key. */
+  /** The agent's slot; 0 for the bare key. */
   readonly agent: number;
-  /** Places given out now: the highest one taken. At least `agent`. */
+  /** The highest slot in use. At least `agent`. */
   readonly agents: number;
   /** Names the credential in the history: `key:12`, `agent:12/7`. */
   readonly subject: string;
@@ -53,25 +52,25 @@ export interface EnrolledAgent {
   readonly agent: AgentView;
 }
 
-/** All but `authenticate` act for an owner, and see no key of anybody else's. */
+/** All but `authenticate` act for an owner, and see no key of another owner. */
 export interface ApiKeys {
   /** Null when the token is unknown or revoked, or the owner disabled. */
-  authenticate(token: string): Promise<KeyCaller | null>;
-  /** `full`: the owner has as many as one may have. */
+  authenticate(token: string): Promise<KeyPrincipal | null>;
+  /** `full`: the owner has the maximum number of keys. */
   create(ownerId: string, name: string, recordIn: RecordIn): Promise<CreatedKey | 'full'>;
   /** Those not revoked, newest first. */
   list(ownerId: string): Promise<readonly ApiKeyView[]>;
   /** With all its agents. Idempotent; false when the owner never had such a key. */
   revoke(ownerId: string, keyId: string, recordIn: RecordIn): Promise<boolean>;
-  /** Into the lowest free place. Null when the owner has no such key, `full` when every place is taken. */
+  /** Into the lowest free slot. Null when the owner has no such key, `full` when every slot is taken. */
   enrol(
     ownerId: string,
     keyId: string,
     name: string,
     recordIn: RecordIn,
   ): Promise<EnrolledAgent | 'full' | null>;
-  /** By place; null when the owner has no such key. */
+  /** By slot; null when the owner has no such key. */
   agents(ownerId: string, keyId: string): Promise<readonly AgentView[] | null>;
-  /** Frees the place. Idempotent; false when the owner's key never had an agent there. */
+  /** Frees the slot. Idempotent; false when the owner's key never had an agent in it. */
   revokeAgent(ownerId: string, keyId: string, slot: number, recordIn: RecordIn): Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 /**
- * Keys and agents over HTTP, for their owner with a session: a key that leaked cannot make more of itself. Making one
- * is refused while limits cannot be kept; taking one away never is.
+ * Keys and agents over HTTP, for their owner with a session: a leaked key cannot create more keys. While limits cannot
+ * be enforced, creation is refused; revocation never is.
  */
 import { ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
@@ -31,7 +31,7 @@ const object = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema =>
 const listOf = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema =>
   object({ items: { type: 'array', items: object(properties) } });
 
-const named: JsonSchema = {
+const nameBody: JsonSchema = {
   type: 'object',
   required: ['name'],
   additionalProperties: false,
@@ -58,16 +58,17 @@ const createRoute = (keys: ApiKeys): Route => ({
   url: '/keys',
   summary: 'Make an API key',
   access: 'session',
-  whenDegraded: 'closed',
+  onLimiterDown: 'closed',
   action: 'key.create',
   resourceType: 'key',
-  body: named,
-  answers: { 201: object({ ...keyFields, token }) },
+  body: nameBody,
+  responses: { 201: object({ ...keyFields, token }) },
   problems: [409],
-  async handle({ userId, body, trail, recordIn }) {
+  async handle({ userId, body, auditContext, recordIn }) {
     const created = await keys.create(userId, body.name as string, recordIn);
-    if (created === 'full') throw full('keys', `You have ${maxKeys} keys. Revoke one first.`);
-    trail.resourceId = created.key.id;
+    if (created === 'full')
+      throw limitReached('keys', `You have ${maxKeys} keys. Revoke one first.`);
+    auditContext.resourceId = created.key.id;
     return { status: 201, body: { ...created.key, token: created.token } };
   },
 });
@@ -79,8 +80,8 @@ const listRoute = (keys: ApiKeys): Route => ({
   access: 'session',
   action: 'key.list',
   resourceType: 'key',
-  whenUnaudited: 'local-log',
-  answers: { 200: listOf(keyFields) },
+  onAuditDown: 'local-log',
+  responses: { 200: listOf(keyFields) },
   handle: async ({ userId }) => ({ status: 200, body: { items: await keys.list(userId) } }),
 });
 
@@ -92,10 +93,10 @@ const revokeRoute = (keys: ApiKeys): Route => ({
   action: 'key.revoke',
   resourceType: 'key',
   params: keyParams,
-  answers: { 204: null },
+  responses: { 204: null },
   problems: [404],
-  async handle({ userId, params, trail, recordIn }) {
-    trail.resourceId = params.id!;
+  async handle({ userId, params, auditContext, recordIn }) {
+    auditContext.resourceId = params.id!;
     if (await keys.revoke(userId, params.id!, recordIn)) return { status: 204 };
     throw keyNotFound();
   },
@@ -106,19 +107,19 @@ const enrolRoute = (keys: ApiKeys): Route => ({
   url: '/keys/:id/agents',
   summary: 'Enrol an agent: a place on the key, and a token of its own',
   access: 'session',
-  whenDegraded: 'closed',
+  onLimiterDown: 'closed',
   action: 'agent.enrol',
   resourceType: 'agent',
   params: keyParams,
-  body: named,
-  answers: { 201: object({ ...agentFields, token }) },
+  body: nameBody,
+  responses: { 201: object({ ...agentFields, token }) },
   problems: [404, 409],
-  async handle({ userId, params, body, trail, recordIn }) {
+  async handle({ userId, params, body, auditContext, recordIn }) {
     const enrolled = await keys.enrol(userId, params.id!, body.name as string, recordIn);
     if (!enrolled) throw keyNotFound();
     if (enrolled === 'full')
-      throw full('agents', `This key has ${maxSlots} agents. Revoke one first.`);
-    trail.resourceId = `${params.id}/${enrolled.agent.slot}`;
+      throw limitReached('agents', `This key has ${maxSlots} agents. Revoke one first.`);
+    auditContext.resourceId = `${params.id}/${enrolled.agent.slot}`;
     return { status: 201, body: { ...enrolled.agent, token: enrolled.token } };
   },
 });
@@ -130,9 +131,9 @@ const agentsRoute = (keys: ApiKeys): Route => ({
   access: 'session',
   action: 'agent.list',
   resourceType: 'agent',
-  whenUnaudited: 'local-log',
+  onAuditDown: 'local-log',
   params: keyParams,
-  answers: { 200: listOf(agentFields) },
+  responses: { 200: listOf(agentFields) },
   problems: [404],
   async handle({ userId, params }) {
     const items = await keys.agents(userId, params.id!);
@@ -149,10 +150,10 @@ const revokeAgentRoute = (keys: ApiKeys): Route => ({
   action: 'agent.revoke',
   resourceType: 'agent',
   params: object({ id, slot }),
-  answers: { 204: null },
+  responses: { 204: null },
   problems: [404],
-  async handle({ userId, params, trail, recordIn }) {
-    trail.resourceId = `${params.id}/${params.slot}`;
+  async handle({ userId, params, auditContext, recordIn }) {
+    auditContext.resourceId = `${params.id}/${params.slot}`;
     const slot = Number(params.slot);
     if (await keys.revokeAgent(userId, params.id!, slot, recordIn)) return { status: 204 };
     throw new ServiceError({
@@ -170,5 +171,5 @@ const keyNotFound = () =>
     detail: 'You have no API key with this id.',
   });
 
-const full = (what: 'keys' | 'agents', detail: string) =>
+const limitReached = (what: 'keys' | 'agents', detail: string) =>
   new ServiceError({ status: 409, code: `too-many-${what}`, detail });

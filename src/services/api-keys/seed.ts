@@ -18,7 +18,7 @@ interface Stores {
   readonly random: Random;
 }
 
-/** One key for each owner named; whoever is named twice gets two. */
+/** One key for each entry of `ownerIds`, so an owner listed twice gets two. */
 export async function seedKeys(
   ownerIds: readonly string[],
   { db, clock, random, tier }: Stores & { tier: Tier | null },
@@ -48,7 +48,7 @@ export async function seedKeys(
   });
 }
 
-/** `count` agents on each key, in the places after the highest taken. */
+/** `count` agents on each key, in the slots after the highest in use. */
 export async function seedAgents(
   keys: readonly SeededKey[],
   { db, clock, random, count }: Stores & { count: number },
@@ -58,11 +58,11 @@ export async function seedAgents(
             WHERE key_id = ANY($1::bigint[]) AND revoked_at IS NULL GROUP BY key_id`,
     values: [keys.map(({ keyId }) => keyId)],
   });
-  const lastOf = new Map(taken.map(({ id, last }) => [id, last]));
+  const lastSlotOf = new Map(taken.map(({ id, last }) => [id, last]));
   const made = keys.flatMap(({ ownerId, keyId }) =>
     Array.from({ length: count }, (_, i) => {
-      const slot = (lastOf.get(keyId) ?? 0) + 1 + i;
-      if (slot > maxSlots) throw new Error(`key ${keyId} has no place for agent ${slot}`);
+      const slot = (lastSlotOf.get(keyId) ?? 0) + 1 + i;
+      if (slot > maxSlots) throw new Error(`key ${keyId} has no slot ${slot}`);
       return { ownerId, keyId, slot, secret: makeSecret(random) };
     }),
   );
@@ -78,7 +78,10 @@ export async function seedAgents(
     ],
   });
   return made.map(({ ownerId, keyId, slot, secret }) => ({
-    ...{ ownerId, keyId, slot, subject: subjectOf(keyId, slot) },
+    ownerId,
+    keyId,
+    slot,
+    subject: subjectOf(keyId, slot),
     token: secret.token(keyId, slot),
   }));
 }

@@ -6,9 +6,9 @@ import {
   ServiceError,
   type TransactionalDatabase,
 } from '../ports.ts';
-import { sameHash } from '../secret-token.ts';
+import { hashesEqual } from '../secret-token.ts';
 import type { AgentView, ApiKeys, ApiKeyView } from './contract.ts';
-import { createKnownKeys } from './known-keys.ts';
+import { createKeyCache } from './key-cache.ts';
 import { agentHashOf, readKeys, type StoredKey } from './stored-key.ts';
 import { makeSecret, maxSlots, type PresentedKey, readKeyToken, subjectOf } from './token.ts';
 
@@ -25,7 +25,7 @@ export function createApiKeys(given: {
   monotonicMs?: () => number;
 }): ApiKeys {
   const { db, clock, random } = given;
-  const known = createKnownKeys({
+  const keyCache = createKeyCache({
     read: (keyIds) => readKeys(db, keyIds),
     monotonicMs: given.monotonicMs ?? (() => performance.now()),
   });
@@ -35,21 +35,26 @@ export function createApiKeys(given: {
     async authenticate(token) {
       const presented = readKeyToken(token);
       if (!presented) return null;
-      let key = await known.find(presented.keyId);
-      if (key && !opens(key, presented)) key = await known.reread(presented.keyId);
-      if (!key || !opens(key, presented)) return null;
+      let key = await keyCache.find(presented.keyId);
+      if (key && !matchesSecret(key, presented)) key = await keyCache.refresh(presented.keyId);
+      if (!key || !matchesSecret(key, presented)) return null;
       const { slot } = presented;
       const { keyId, organisationId, ownerId, tier, slots } = key;
       return {
-        ...{ keyId, organisationId, ownerId, tier },
-        ...{ agent: slot, agents: slots.at(-1) ?? 0, subject: subjectOf(keyId, slot) },
+        keyId,
+        organisationId,
+        ownerId,
+        tier,
+        agent: slot,
+        agents: slots.at(-1) ?? 0,
+        subject: subjectOf(keyId, slot),
       };
     },
 
     create(ownerId, name, recordIn) {
       const { secretHash, token } = makeSecret(random);
       return db.transaction(async (tx) => {
-        // Locked, so that two at once count each other.
+        // Locked, so that concurrent creations count each other's key.
         const [owner] = await tx.query<{ organisation_id: string }>({
           text: 'SELECT organisation_id FROM users WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE',
           values: [ownerId],
@@ -91,14 +96,14 @@ export function createApiKeys(given: {
         const text = 'SELECT 1 FROM api_keys WHERE id = $1 AND owner_id = $2';
         return (await tx.query({ text, values: [keyId, ownerId] })).length > 0;
       });
-      known.forget(keyId);
+      keyCache.invalidate(keyId);
       return wasThere;
     },
 
     async enrol(ownerId, keyId, name, recordIn) {
       const { secretHash, token } = makeSecret(random);
       const enrolled = await db.transaction(async (tx) => {
-        // Locked first: the statement after it sees every place that was given out before.
+        // Locked first, so that the next statement sees every slot assigned before.
         const key = await tx.query({
           text: 'SELECT 1 FROM api_keys WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL FOR NO KEY UPDATE',
           values: [keyId, ownerId],
@@ -116,8 +121,8 @@ export function createApiKeys(given: {
         await recordIn(tx, { resourceId: `${keyId}/${agent.slot}` });
         return agent;
       });
-      // Here the agent may work at once.
-      known.forget(keyId);
+      // In this process the agent works at once.
+      keyCache.invalidate(keyId);
       if (enrolled === null || enrolled === 'full') return enrolled;
       return { token: token(keyId, enrolled.slot), agent: enrolled };
     },
@@ -151,15 +156,15 @@ export function createApiKeys(given: {
         });
         return rows.length > 0;
       });
-      known.forget(keyId);
+      keyCache.invalidate(keyId);
       return wasThere;
     },
   };
 }
 
-function opens(key: StoredKey, { slot, secretHash }: PresentedKey): boolean {
+function matchesSecret(key: StoredKey, { slot, secretHash }: PresentedKey): boolean {
   const expected = slot === 0 ? key.secretHash : agentHashOf(key, slot);
-  return expected !== null && sameHash(secretHash, expected);
+  return expected !== null && hashesEqual(secretHash, expected);
 }
 
 const accountDisabled = () =>

@@ -1,6 +1,6 @@
 /**
- * A key as a check needs it: with the hashes of all its agents, one after the other, so that the largest key takes some
- * 6 kB of a process's memory. Nothing that is revoked, and nothing of an owner who is disabled.
+ * A key as authentication needs it: with the hashes of all its agents in one buffer, so that the largest key takes
+ * about 6 kB of memory. Revoked keys and agents, and those of disabled owners, are left out.
  */
 import type { Database } from '../ports.ts';
 import type { Tier } from './contract.ts';
@@ -13,15 +13,15 @@ export interface StoredKey {
   readonly ownerId: string;
   readonly tier: Tier | null;
   readonly secretHash: Buffer;
-  /** Places taken, ascending. */
+  /** Slots in use, ascending. */
   readonly slots: readonly number[];
   /** In the order of `slots`. */
   readonly agentHashes: Buffer;
 }
 
 export function agentHashOf({ slots, agentHashes }: StoredKey, slot: number): Buffer | null {
-  const at = slots.indexOf(slot) * hashBytes;
-  return at < 0 ? null : agentHashes.subarray(at, at + hashBytes);
+  const offset = slots.indexOf(slot) * hashBytes;
+  return offset < 0 ? null : agentHashes.subarray(offset, offset + hashBytes);
 }
 
 export async function readKeys(

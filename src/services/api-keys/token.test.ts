@@ -33,7 +33,7 @@ describe('the token of a key or an agent', () => {
     );
   });
 
-  it('with any one character changed, cut short or longer is none', () => {
+  it('is invalid with any one character changed, cut short or longer', () => {
     const made = makeSecret(random);
     for (const token of [made.token('12', 0), made.token('12', 7)]) {
       fc.assert(
@@ -48,15 +48,14 @@ describe('the token of a key or an agent', () => {
     }
   });
 
-  it('of a place that is never given out is none, nor is a megabyte', () => {
+  it('is invalid for a slot above the maximum, and when it is a megabyte long', () => {
     const { token } = makeSecret(random);
     expect(readKeyToken(token('12', 201))).toBeNull();
     expect(readKeyToken(token('12', 1).repeat(16_000))).toBeNull();
   });
 
-  it('is told from a session by its prefix', () => {
-    expect(['pk_1_x', 'pa_1_2_x', 'ps_us.x', 'x_pk_'].map(isKeyToken)).toEqual([
-      ...[true, true, false, false],
-    ]);
+  it('is distinguished from a session token by its prefix', () => {
+    const isKey = ['pk_1_x', 'pa_1_2_x', 'ps_us.x', 'x_pk_'].map(isKeyToken);
+    expect(isKey).toEqual([true, true, false, false]);
   });
 });

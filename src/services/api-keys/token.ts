@@ -1,15 +1,15 @@
 /**
- * The tokens of programs: `pk_<key>_<secret>_<check>` is a key, `pa_<key>_<slot>_<secret>_<check>` an agent of it. The
- * prefix lets secret scanners find them and tells them from sessions; the numbers name the row. An agent's token names
- * its key and stands alone. Pure.
+ * Tokens of programs: `pk_<key>_<secret>_<check>` is a key, `pa_<key>_<slot>_<secret>_<check>` an agent of it. The
+ * prefix lets secret scanners find them and distinguishes them from session tokens; the numbers identify the row. An
+ * agent sends only its own token, not the key's. Pure.
  */
 import type { Random } from '../ports.ts';
-import { checkOf, hashOf, newSecret } from '../secret-token.ts';
+import { checksumOf, hashOf, newSecret } from '../secret-token.ts';
 
-/** Places for agents on one key. */
+/** Agents on one key. */
 export const maxSlots = 200;
 
-/** Everything longer is refused without reading it. */
+/** A longer text is refused unparsed. */
 const maxLength = 3 + 18 + 1 + 3 + 1 + 43 + 1 + 8;
 const shape =
   /^(?:pk_([1-9]\d{0,17})|pa_([1-9]\d{0,17})_([1-9]\d{0,2}))_([\w-]{43})_([0-9a-f]{8})$/;
@@ -23,7 +23,7 @@ export interface PresentedKey {
 
 export interface KeySecret {
   readonly secretHash: Buffer;
-  /** The database gives a key its number, so the text comes after. */
+  /** Called after the insert, because the database assigns the key id. */
   token(keyId: string, slot: number): string;
 }
 
@@ -33,7 +33,7 @@ export function makeSecret(random: Random): KeySecret {
     secretHash: hashOf(secret),
     token(keyId, slot) {
       const text = slot === 0 ? `pk_${keyId}_${secret}` : `pa_${keyId}_${slot}_${secret}`;
-      return `${text}_${checkOf(text)}`;
+      return `${text}_${checksumOf(text)}`;
     },
   };
 }
@@ -45,12 +45,12 @@ export const isKeyToken = (text: string): boolean => /^p[ka]_/.test(text);
 export function readKeyToken(text: string): PresentedKey | null {
   if (text.length > maxLength) return null;
   const match = shape.exec(text);
-  if (!match || match[5] !== checkOf(text.slice(0, -9))) return null;
+  if (!match || match[5] !== checksumOf(text.slice(0, -9))) return null;
   const slot = Number(match[3] ?? 0);
   if (slot > maxSlots) return null;
   return { keyId: (match[1] ?? match[2])!, slot, secretHash: hashOf(match[4]!) };
 }
 
-/** What a credential is called in the history and in the audit log; opens nothing. */
+/** Names a credential in the history and in the audit log; not a secret. */
 export const subjectOf = (keyId: string, slot: number): string =>
   slot === 0 ? `key:${keyId}` : `agent:${keyId}/${slot}`;

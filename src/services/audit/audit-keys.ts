@@ -1,7 +1,7 @@
 /**
  * Keys of the log, kept in a folder outside the database: an Ed25519 pair that signs checkpoints and archives, and the
- * key that wraps the subjects' keys. Made by whichever process comes first, whole or not at all (a link succeeds
- * once); the others read what it made. The public half lies beside it, for verifiers.
+ * key that wraps the subjects' keys. The first process creates the file atomically (`link` succeeds once); the others
+ * read it. The public key is in a file of its own, for verifiers.
  */
 import {
   createPrivateKey,
@@ -27,7 +27,7 @@ export interface AuditKeys {
 export async function openAuditKeys(directory: string): Promise<AuditKeys> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = path.join(directory, 'keys.json');
-  const text = (await readIfThere(file)) ?? (await make(file));
+  const text = (await readIfExists(file)) ?? (await createKeys(file));
   const { signing, wrapping } = parse(file, text);
   const privateKey = createPrivateKey({
     key: Buffer.from(signing, 'base64'),
@@ -37,8 +37,8 @@ export async function openAuditKeys(directory: string): Promise<AuditKeys> {
   const publicKey = createPublicKey(privateKey);
   const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
   const publicFile = path.join(directory, 'public-key.pem');
-  if ((await readIfThere(publicFile)) !== publicKeyPem)
-    await publish(publicFile, publicKeyPem, { mode: 0o644 });
+  if ((await readIfExists(publicFile)) !== publicKeyPem)
+    await publishFile(publicFile, publicKeyPem, { mode: 0o644 });
   return {
     sign: (bytes) => sign(null, bytes, privateKey),
     publicKeyPem,
@@ -57,16 +57,16 @@ function parse(file: string, text: string): { signing: string; wrapping: string 
   return { signing, wrapping };
 }
 
-async function make(file: string): Promise<string> {
+async function createKeys(file: string): Promise<string> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const signing = privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64');
   const wrapping = randomBytes(32).toString('base64');
-  await publish(file, JSON.stringify({ signing, wrapping }), { mode: 0o600 });
-  // Another process may have been first; its keys are the keys.
+  await publishFile(file, JSON.stringify({ signing, wrapping }), { mode: 0o600 });
+  // Another process may have created the file first; then its keys are used.
   return await readFile(file, 'utf8');
 }
 
-async function readIfThere(file: string): Promise<string | null> {
+async function readIfExists(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
@@ -75,8 +75,8 @@ async function readIfThere(file: string): Promise<string | null> {
   }
 }
 
-/** The whole file appears under its name, durable, unless that name is taken. */
-async function publish(file: string, text: string, { mode }: { mode: number }): Promise<void> {
+/** Creates a synced file atomically, unless it exists. */
+async function publishFile(file: string, text: string, { mode }: { mode: number }): Promise<void> {
   const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   const handle = await open(temporary, 'wx', mode);
   try {
@@ -92,7 +92,7 @@ async function publish(file: string, text: string, { mode }: { mode: number }): 
   }
 }
 
-/** Makes names in a folder durable. */
+/** Syncs the entries of a directory. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {

@@ -1,14 +1,14 @@
 /**
- * The audit log over HTTP: search, one event, its proof; and the end of one's personal data in it. A session reads the
- * log of its organisation and no other; an API key reads none. Each reading is itself an event of that log.
+ * HTTP routes of the audit log: search, one event, its proof, and the erasure of one's personal data. A session reads
+ * the log of its own organisation; an API key reads none. Each read is itself recorded in that log.
  */
 import { type RecordIn, ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
 import type { ProveEvent } from './event-proof.ts';
-import type { AuditSearch } from './search.ts';
-import { type AuditFilter, actorShape, readInstant } from './search-question.ts';
+import type { AuditSearch } from './search/search.ts';
+import { type AuditFilter, actorPattern, parseInstant } from './search/search-request.ts';
 
-/** The end of a person's fields in the log, and its event, in one transaction. */
+/** Erases the key of a user's personal fields and records it, in one transaction. */
 export type EraseSubject = (userId: string, recordIn: RecordIn) => Promise<void>;
 
 const text: JsonSchema = { type: 'string' };
@@ -53,14 +53,14 @@ const event: JsonSchema = {
 };
 
 // PostgreSQL text cannot hold U+0000.
-const word = (maxLength: number): JsonSchema => ({
+const textParam = (maxLength: number): JsonSchema => ({
   type: 'string',
   minLength: 1,
   maxLength,
   pattern: '^[^\\u0000]*$',
 });
-const when: JsonSchema = { type: 'string', maxLength: 27 };
-const eventId: JsonSchema = {
+const timeParam: JsonSchema = { type: 'string', maxLength: 27 };
+const eventIdParams: JsonSchema = {
   type: 'object',
   required: ['id'],
   properties: { id: { type: 'string', format: 'uuid' } },
@@ -80,20 +80,20 @@ const searchRoute = (search: AuditSearch): Route => ({
     properties: {
       actor: {
         type: 'string',
-        pattern: actorShape,
+        pattern: actorPattern,
         description: '`7` or `user:7`, `key:12` with its agents, `agent:12/3`.',
       },
-      action: { ...word(100), description: 'Whole, or `project.*`.' },
-      targetType: word(100),
-      targetId: word(100),
+      action: { ...textParam(100), description: 'Whole, or `project.*`.' },
+      targetType: textParam(100),
+      targetId: textParam(100),
       outcome: { type: 'string', enum: ['success', 'denied', 'failure'] },
-      from: { ...when, description: 'UTC, included: `2026-11-21` or `2026-11-21T03:23:15Z`.' },
-      to: { ...when, description: 'UTC, not included.' },
+      from: { ...timeParam, description: 'UTC, included: `2026-11-21` or `2026-11-21T03:23:15Z`.' },
+      to: { ...timeParam, description: 'UTC, not included.' },
       cursor: { type: 'string', maxLength: 100 },
       limit: { type: 'integer', minimum: 1, maximum: 100, default: 50 },
     },
   },
-  answers: {
+  responses: {
     200: {
       type: 'object',
       required: ['items', 'next'],
@@ -126,8 +126,8 @@ const readRoute = (search: AuditSearch): Route => ({
   access: 'session',
   action: 'audit.read',
   resourceType: 'audit',
-  params: eventId,
-  answers: { 200: event },
+  params: eventIdParams,
+  responses: { 200: event },
   problems: [404],
   async handle({ session, params }) {
     const found = await search.find(session!.organisationId, params.id!);
@@ -143,8 +143,8 @@ const proofRoute = (prove: ProveEvent): Route => ({
   access: 'session',
   action: 'audit.prove',
   resourceType: 'audit',
-  params: eventId,
-  answers: { 200: { type: 'object', additionalProperties: true } },
+  params: eventIdParams,
+  responses: { 200: { type: 'object', additionalProperties: true } },
   problems: [404, 409],
   async handle({ session, params }) {
     const proof = await prove(session!.organisationId, params.id!);
@@ -153,7 +153,7 @@ const proofRoute = (prove: ProveEvent): Route => ({
     throw new ServiceError({
       status: 409,
       code: 'not-sequenced',
-      detail: 'The event is on record and not yet in a signed block; ask again in a moment.',
+      detail: 'The event is recorded, but not yet in a signed block; retry in a moment.',
       headers: { 'retry-after': '1' },
     });
   },
@@ -166,9 +166,9 @@ const eraseRoute = (erase: EraseSubject): Route => ({
   access: 'session',
   action: 'subject.erase',
   resourceType: 'subject',
-  answers: { 204: null },
-  async handle({ userId, trail, recordIn }) {
-    trail.resourceId = userId;
+  responses: { 204: null },
+  async handle({ userId, auditContext, recordIn }) {
+    auditContext.resourceId = userId;
     await erase(userId, recordIn);
     return { status: 204 };
   },
@@ -176,7 +176,7 @@ const eraseRoute = (erase: EraseSubject): Route => ({
 
 export const auditRoutes = (given: {
   search: AuditSearch;
-  /** Null in designs without a chain: there is nothing to prove with. */
+  /** Null in designs without a chain. */
   prove: ProveEvent | null;
   erase: EraseSubject;
 }): readonly Route[] => [
@@ -188,7 +188,7 @@ export const auditRoutes = (given: {
 
 function instantsOf({ from, to }: AuditFilter): Pick<AuditFilter, 'from' | 'to'> {
   const read = (name: string, given: string | undefined) => {
-    const at = given === undefined ? undefined : readInstant(given);
+    const at = given === undefined ? undefined : parseInstant(given);
     if (at !== null) return at;
     throw new ServiceError({
       status: 400,

@@ -1,6 +1,6 @@
 /**
- * Blocks in PostgreSQL. What a sequencer needs to go on is the newest block of each shard, and nothing else: the
- * blocks of the newest look are among them, so they also say where that look ended.
+ * Blocks in PostgreSQL. A sequencer continues from the newest block of each shard alone: the blocks of the newest batch
+ * are among them, and have the position where it ended.
  */
 import type { Database } from '../ports.ts';
 import type { Block } from './chain/block.ts';
@@ -38,7 +38,7 @@ export const blockOf = (row: BlockRow): Block => ({
 
 export type Heads = ReadonlyMap<number, Block>;
 
-/** The newest block of every shard, all of one moment. Refuses a log that was chained in more shards. */
+/** The newest block of every shard, in one snapshot. Throws for a log that was chained in more shards. */
 export async function readHeads(db: Database, shards: number): Promise<Heads> {
   const rows = await db.query<BlockRow>({
     name: 'audit-heads',
@@ -53,7 +53,7 @@ export async function readHeads(db: Database, shards: number): Promise<Heads> {
   return heads;
 }
 
-/** All or none; false when one of the numbers is taken: another sequencer was faster. */
+/** All or none; false when a block number exists already: another sequencer inserted it first. */
 export async function insertBlocks(db: Database, blocks: readonly Block[]): Promise<boolean> {
   const values = blocks.flatMap((block) => [
     block.shard,

@@ -19,7 +19,7 @@ async function linesOf(name: string, untilByte?: number): Promise<string[]> {
   return lines;
 }
 
-it('is empty before its first line, and gives each line to the maker of the next', async () => {
+it('is empty before its first line, and passes each line to the next append', async () => {
   const checkpoints = openCheckpointFile(file);
   expect([checkpoints.last(), await checkpoints.size(), await linesOf(file)]).toEqual([
     null,
@@ -37,7 +37,7 @@ it('is empty before its first line, and gives each line to the maker of the next
   expect(await linesOf(file)).toHaveLength(4);
 });
 
-it('shows a line that a crash tore to nobody, and cuts it off before the next', async () => {
+it('ignores a partial line after a crash, and removes it before the next', async () => {
   const checkpoints = openCheckpointFile(file);
   await checkpoints.append(() => 'one');
   await appendFile(file, '{"version":1,"at":"2026');

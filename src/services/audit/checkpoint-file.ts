@@ -1,8 +1,8 @@
 /**
- * The checkpoints, one line each, in a file outside the database. Appended by the elected sequencer only. A line counts
- * once its newline is on disk: what a crash left of one is cut off by the next append and shown to no reader.
- * The newest line is read and the next one written without a pause in between, so that a sequencer that was stopped in
- * its tracks does not continue from a line that is no longer the last.
+ * The checkpoint file outside the database, one line each, appended only by the sequencer that holds the lock. A line
+ * counts once its newline is on disk; a partial line after a crash is removed by the next append and never read.
+ * The newest line is read and the next one written synchronously, so that a sequencer resumed after SIGSTOP does not
+ * append to a line that is no longer the last.
  */
 import {
   closeSync,
@@ -24,7 +24,7 @@ export interface CheckpointFile {
   last(): string | null;
   /** Resolves when the line `make` returns is durable. */
   append(make: (last: string | null) => string): Promise<void>;
-  /** Bytes so far: lines read up to here are those of this moment. */
+  /** In bytes; pass it to `lines` to read the file as it is now. */
   size(): Promise<number>;
   /** In order, without newlines. */
   lines(untilByte?: number): AsyncIterable<string>;
@@ -34,7 +34,7 @@ const sync = promisify(fsync);
 const newline = 0x0a;
 const firstChunk = 64 * 1024;
 
-/** The file is made by the first append. */
+/** The first append creates the file. */
 export function openCheckpointFile(file: string): CheckpointFile {
   return {
     last() {
@@ -70,7 +70,7 @@ export function openCheckpointFile(file: string): CheckpointFile {
   };
 }
 
-/** The last whole line, and where it ends. */
+/** The last complete line and the offset behind it. */
 function readTail(descriptor: number): { last: string | null; endByte: number } {
   const { size } = fstatSync(descriptor);
   for (let length = Math.min(size, firstChunk); ; length = Math.min(size, length * 2)) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { noCheckpoint, readCheckpoint, signCheckpoint } from './chain/checkpoint.ts';
+import { genesisDigest, readCheckpoint, signCheckpoint } from './chain/checkpoint.ts';
 import { findCheckpoint } from './checkpoint-search.ts';
 
 const { privateKey } = generateKeyPairSync('ed25519');
@@ -30,7 +30,7 @@ function write(counts: readonly (readonly [bigint, bigint])[]): string {
             ? []
             : [{ shard, blocks: `${count}`, records: `${count}`, head: 'ab'.repeat(32) }],
         ),
-        previous: noCheckpoint,
+        previous: genesisDigest,
       },
       signer,
     ),

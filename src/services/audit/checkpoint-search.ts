@@ -1,6 +1,6 @@
 /**
- * The first checkpoint that covers a block, found by halving the file: a log that is signed every second has a hundred
- * thousand lines a day. Lines are in order of what they cover, because blocks are only added.
+ * Binary search for the first checkpoint that covers a block: a log that is signed every second has a hundred thousand
+ * lines a day. The lines are sorted by the blocks they cover, because blocks are only added.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { readCheckpoint } from './chain/checkpoint.ts';
@@ -10,11 +10,11 @@ const newline = 0x0a;
 
 interface Line {
   readonly text: string;
-  /** Behind its newline. */
+  /** Offset behind its newline. */
   readonly endByte: number;
 }
 
-/** Null: not signed yet, or there is no file. What a crash left of a line is none. */
+/** Null: not signed yet, or no file. A partial line after a crash is ignored. */
 export async function findCheckpoint(
   file: string,
   at: { shard: number; block: bigint },
@@ -28,7 +28,7 @@ export async function findCheckpoint(
   }
   try {
     const { size } = await handle.stat();
-    return await firstCovering(handle, size, (line) => covers(line, at));
+    return await findFirstLine(handle, size, (line) => covers(line, at));
   } finally {
     await handle.close();
   }
@@ -39,21 +39,21 @@ function covers(line: string, { shard, block }: { shard: number; block: bigint }
   return head !== undefined && BigInt(head.blocks) >= block;
 }
 
-/** The first line for which `fits` holds, where it holds for every line after one it holds for. */
-async function firstCovering(
+/** The first line for which `isMatch` is true; it must be true for all later lines too. */
+async function findFirstLine(
   handle: FileHandle,
   size: number,
-  fits: (line: string) => boolean,
+  isMatch: (line: string) => boolean,
 ): Promise<string | null> {
   let found: string | null = null;
-  // Every line that begins before `low` does not fit; every one that begins at `high` or behind it does.
+  // No line that starts before `low` matches; every line that starts at or after `high` does.
   let low = 0;
   let high = size;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const startByte = await nextStart(handle, middle, high);
+    const startByte = await findNextLineStart(handle, middle, high);
     const line = startByte === null ? null : await readLine(handle, startByte, size);
-    if (line !== null && !fits(line.text)) low = line.endByte;
+    if (line !== null && !isMatch(line.text)) low = line.endByte;
     else {
       found = line?.text ?? found;
       high = middle;
@@ -62,8 +62,12 @@ async function firstCovering(
   return found;
 }
 
-/** Where the first line begins that begins in [byte, end). */
-async function nextStart(handle: FileHandle, byte: number, end: number): Promise<number | null> {
+/** Offset of the first line that starts in [byte, end). */
+async function findNextLineStart(
+  handle: FileHandle,
+  byte: number,
+  end: number,
+): Promise<number | null> {
   if (byte === 0) return 0;
   const before = await readLine(handle, byte - 1, end);
   return before === null || before.endByte >= end ? null : before.endByte;

@@ -8,11 +8,11 @@ import type { Database } from '../ports.ts';
 
 export type AuditOutcome = 'success' | 'denied' | 'failure';
 
-/** Everything the log says of one action. Times are ISO with microseconds, UTC. */
+/** One recorded action. Times are ISO with microseconds, UTC. */
 export interface AuditEvent {
-  /** Names the event for ever: writing it twice, with the same `occurredAt`, stores it once. UUIDv7. */
+  /** UUIDv7. Writing the same id with the same `occurredAt` twice stores one row. */
   readonly eventId: string;
-  /** When the gateway took the request up. PostgreSQL adds when it received the row, the chain when it was sequenced. */
+  /** When the gateway received the request. PostgreSQL adds when it received the row, the chain when it was sequenced. */
   readonly occurredAt: string;
   readonly organisationId: string;
   /** Whose authority was used: the session's user, or the owner on whose behalf a key or agent acts. */
@@ -32,7 +32,7 @@ export interface AuditEvent {
   readonly region: string;
   /** Name of the process that answered. */
   readonly service: string;
-  /** Address and device: sealed under the key of `userId` before they are stored. */
+  /** Address and device: encrypted under the key of `userId` before they are stored. */
   readonly personal: PersonalFields;
 }
 
@@ -41,23 +41,23 @@ export interface PersonalFields {
   readonly userAgent: string | null;
 }
 
-/** A row of audit_logs as it is hashed: every stored column, sealed fields as they are stored. */
+/** A row of audit_logs as it is hashed: every stored column, personal fields as ciphertext. */
 export interface AuditRecord extends Omit<AuditEvent, 'personal'> {
   /** Version of this layout, 1. */
   readonly version: number;
-  /** Row number; with `xid` its place in the order of the chain. */
+  /** From a sequence; (xid, id) is the order of the chain. */
   readonly id: string;
   /** PostgreSQL's transaction, a decimal number. */
   readonly xid: string;
   readonly receivedAt: string;
-  /** Null: nothing personal was known. */
+  /** Null: no personal fields. */
   readonly sealed: Buffer | null;
 }
 
 export interface AuditWriter {
-  /** `mayWait`: while PostgreSQL is away the event may stand in the local log instead; default no: rejected. */
-  record(event: AuditEvent, options?: { mayWait: boolean }): Promise<void>;
-  /** As a part of the caller's transaction: on record if and only if that commits. */
+  /** `allowLocalLog`: while PostgreSQL is unavailable the local log may hold the event; default: rejected. */
+  record(event: AuditEvent, options?: { allowLocalLog: boolean }): Promise<void>;
+  /** In the caller's transaction: recorded if and only if it commits. */
   recordIn(tx: Database, event: AuditEvent): Promise<void>;
   /** Events accepted and not yet committed. */
   depth(): number;
@@ -78,22 +78,22 @@ export interface ActivityItem {
 
 export interface ActivityPage {
   readonly items: readonly ActivityItem[];
-  /** Pass as `cursor` to read on; null on the last page. */
+  /** Cursor of the next page; null on the last. */
   readonly next: string | null;
 }
 
 export interface Activity {
   recent(userId: string, page: { cursor: string | null; limit: number }): Promise<ActivityPage>;
-  /** Only in designs that put activity in every answer. */
-  readonly forEveryAnswer?: (userId: string) => Promise<readonly ActivityItem[]>;
+  /** Only in designs that add recent activity to every response. */
+  readonly forEveryResponse?: (userId: string) => Promise<readonly ActivityItem[]>;
 }
 
-/** Told what happened, so that the gateway can count it. */
+/** Callbacks for metrics. */
 export interface AuditObserver {
-  flushed(events: number, seconds: number): void;
-  /** Records put into blocks, and how long the oldest of them had waited for it since it was received. */
-  sequenced(records: number, oldestSeconds: number): void;
-  /** Events in the local log, waiting for PostgreSQL. */
-  spilled(events: number): void;
-  cache(hit: boolean): void;
+  onFlush(events: number, seconds: number): void;
+  /** Records added to blocks, and the time from receipt to block of the oldest. */
+  onSequenced(records: number, oldestSeconds: number): void;
+  /** Events in the local log. */
+  onSpill(events: number): void;
+  onCacheRead(hit: boolean): void;
 }

@@ -1,9 +1,9 @@
-/** A cursor from outside, or the problem that names it. */
+/** Decodes a client's cursor; an invalid one is a 400. */
 import { ServiceError } from '../ports.ts';
-import { decodeCursor, type Position } from './policy.ts';
+import { type CursorPosition, decodeCursor } from './policy.ts';
 
-/** `scope`: of the question the cursor must have been made for. */
-export function requirePosition(cursor: string, scope = ''): Position {
+/** `scope`: of the request that the cursor must belong to. */
+export function requirePosition(cursor: string, scope = ''): CursorPosition {
   const position = decodeCursor(cursor, scope);
   if (position) return position;
   throw new ServiceError({

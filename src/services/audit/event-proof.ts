@@ -1,6 +1,6 @@
 /**
- * What proves one event, gathered from the database and the checkpoints: its record, its block, and the blocks from
- * there to the first checkpoint that covers it, which is a look or a few away.
+ * Reads the proof of one event from the database and the checkpoint file: its record, its block, and the blocks from
+ * there to the first checkpoint that covers it, usually a few batches later.
  */
 import type { Database } from '../ports.ts';
 import { type BlockRow, blockOf } from './block-store.ts';
@@ -10,21 +10,21 @@ import { type Proof, proveRecord } from './chain/proof.ts';
 import { findCheckpoint } from './checkpoint-search.ts';
 import type { AuditRecord } from './contract.ts';
 import { type RecordRow, recordColumns, recordOf } from './record-row.ts';
-import { instantsAround } from './search.ts';
+import { occurredAtRange } from './search/search.ts';
 
-/** A proof stays small: a log that was not signed for longer than this is proven by `verify` alone. */
+/** Keeps proofs small. Without a checkpoint for longer than this, only `verify` can prove the log. */
 const maxBlocks = 1_000;
 
 export interface Evidence {
   readonly record: AuditRecord;
   /** From the block of the record to the one the checkpoint names. */
   readonly blocks: readonly Block[];
-  /** Place of the record in the first of them. */
+  /** Of the record in the first block. */
   readonly index: number;
   readonly checkpoint: string;
 }
 
-/** `organisationId` null: of whichever organisation. */
+/** `organisationId` null: any organisation. */
 export async function gatherEvidence(
   given: { readonly db: Database; readonly checkpointFile: string; readonly shards: number },
   organisationId: string | null,
@@ -34,8 +34,8 @@ export async function gatherEvidence(
   const record = await findRecord(db, organisationId, eventId);
   if (record === null) return null;
   const shard = shardOf(record.organisationId, given.shards);
-  const block = await blockAround(db, shard, record);
-  const index = block === null ? -1 : indexOf(block, record.eventId);
+  const block = await findBlock(db, shard, record);
+  const index = block === null ? -1 : memberIndexOf(block, record.eventId);
   if (block === null || index < 0) return 'not-sequenced';
   const checkpoint = await findCheckpoint(checkpointFile, { shard, block: block.number });
   if (checkpoint === null) return 'not-sequenced';
@@ -49,7 +49,7 @@ async function findRecord(
   organisationId: string | null,
   eventId: string,
 ): Promise<AuditRecord | null> {
-  const around = instantsAround(eventId);
+  const around = occurredAtRange(eventId);
   if (around === null) return null;
   const [row] = await db.query<RecordRow>({
     name: 'audit-find-record',
@@ -60,8 +60,8 @@ async function findRecord(
   return row === undefined ? null : recordOf(row);
 }
 
-/** The first block of the shard that ends at the record or behind it. */
-async function blockAround(db: Database, shard: number, record: AuditRecord) {
+/** The first block of the shard that ends at or after the record. */
+async function findBlock(db: Database, shard: number, record: AuditRecord) {
   const [row] = await db.query<BlockRow>({
     name: 'audit-block-around',
     text: `SELECT * FROM audit_blocks WHERE shard = $1 AND (to_xid, to_id) >= ($2::xid8, $3::bigint)
@@ -71,7 +71,7 @@ async function blockAround(db: Database, shard: number, record: AuditRecord) {
   return row === undefined ? null : blockOf(row);
 }
 
-function indexOf({ members, records }: Block, eventId: string): number {
+function memberIndexOf({ members, records }: Block, eventId: string): number {
   for (let index = 0; index < records; index += 1)
     if (eventIdAt(members, index) === eventId) return index;
   return -1;
@@ -90,11 +90,11 @@ async function blocksAfter(db: Database, { shard, number }: Block, last: bigint)
 }
 
 export interface EventProof {
-  /** Checked without the log: the record, its proof, and the signed line it leads to. */
+  /** Verifiable without the log: the record, its proof, and the signed checkpoint line. */
   readonly document: {
     readonly format: 'platform-audit-proof';
     readonly version: 1;
-    /** As it was hashed; sealed fields in base64. */
+    /** As it was hashed; ciphertext in base64. */
     readonly record: Omit<AuditRecord, 'sealed'> & { readonly sealed: string | null };
     readonly proof: Proof;
     readonly checkpoint: string;
@@ -114,7 +114,8 @@ export const createEventProof =
     if (evidence === null || evidence === 'not-sequenced') return evidence;
     const { record, checkpoint } = evidence;
     const document = {
-      ...({ format: 'platform-audit-proof', version: 1 } as const),
+      format: 'platform-audit-proof' as const,
+      version: 1 as const,
       record: { ...record, sealed: record.sealed?.toString('base64') ?? null },
       proof: proveRecord(evidence),
       checkpoint,

@@ -1,9 +1,9 @@
 /**
- * The log as the verifier reads it: one snapshot of the database, in pages, so memory does not grow with the log. The
- * end of the checkpoints is noted before the snapshot is taken: whatever they speak of is in it.
+ * The log for the verifier: one snapshot of the database, read in pages, so memory does not grow with the log. The size
+ * of the checkpoint file is read before the snapshot is taken, so the snapshot has every block the checkpoints name.
  */
 import type { Database } from '../ports.ts';
-import { archivedRecords } from './archive-file.ts';
+import { archivedRecords } from './archive/archive-file.ts';
 import { type BlockRow, blockOf } from './block-store.ts';
 import type { LogSource, Retired } from './chain/verification.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
@@ -14,20 +14,20 @@ const pageRecords = 5_000;
 // Of up to 280 kB each.
 const pageBlocks = 20;
 
-export interface OpenLog extends LogSource {
+export interface LogSnapshot extends LogSource {
   /** Ends the snapshot. */
   close(): Promise<void>;
 }
 
-/** `db` is one connection, and busy with this until `close`. */
-export async function readLog(
+/** `db` must be one connection, and is in a transaction until `close`. */
+export async function openLogSnapshot(
   db: Database,
   given: {
     checkpoints: CheckpointFile | null;
-    /** Where the file of an archive is now; null: not at hand. */
+    /** Path of the archive of a retired partition; null: not given. */
     archiveFile?: (retired: RetiredRow) => string | null;
   },
-): Promise<OpenLog> {
+): Promise<LogSnapshot> {
   const { checkpoints, archiveFile } = given;
   const untilByte = (await checkpoints?.size()) ?? 0;
   await db.query({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' });

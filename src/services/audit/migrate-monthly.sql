@@ -1,6 +1,6 @@
 -- From one flat table to one partition per month, the indexes a design asks for (storage.ts), and an archive.
 -- Run in one transaction: readers see the old table or the new one. It holds the table exclusively while it copies;
--- the row count and every value stay the same, so the chain over it stays as it is.
+-- the row count and every value stay the same, so the chain stays valid.
 
 DROP VIEW audit_everything;
 ALTER TABLE audit_logs RENAME TO audit_logs_flat;
@@ -9,14 +9,14 @@ ALTER INDEX audit_logs_order RENAME TO audit_logs_flat_order;
 
 CREATE TABLE audit_logs (LIKE audit_logs_flat INCLUDING DEFAULTS) PARTITION BY RANGE (occurred_at);
 
--- Old months leave the live table for this one and stay queryable for auditors.
+-- Old months move from the live table to this one, where auditors can still query them.
 CREATE TABLE audit_archive (LIKE audit_logs INCLUDING DEFAULTS) PARTITION BY RANGE (occurred_at);
 
 CREATE VIEW audit_everything AS
   SELECT * FROM audit_logs UNION ALL SELECT * FROM audit_archive;
 
--- Makes the months from `first` to `last` exist in the live table, unless archived. Months are UTC. With the rights of
--- the owner: services call it, and may not make tables.
+-- Creates the partitions from `first` to `last` in the live table, unless archived. Months are UTC. Runs with the rights
+-- of the owner, because services may call it but not create tables.
 CREATE FUNCTION audit_ensure_months(first timestamptz, last timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

@@ -2,15 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isoFromUs } from '../ports.ts';
 import {
+  compareNewestFirst,
   decodeCursor,
   encodeCursor,
   isBadData,
   isConnectionLoss,
   isoFromPostgres,
-  newestFirst,
   outcomeOf,
   pageOf,
-  storable,
+  sanitizeText,
 } from './policy.ts';
 
 const us = fc.integer({ min: 0, max: 4_000_000_000_000_000 });
@@ -78,7 +78,7 @@ describe('order and pages', () => {
         const a = { occurredAt: isoFromUs(timeA), id: String(idA) };
         const b = { occurredAt: isoFromUs(timeB), id: String(idB) };
         const expected = timeA !== timeB ? timeB - timeA : Number(idB > idA) - Number(idB < idA);
-        expect(Math.sign(newestFirst(a, b))).toBe(Math.sign(expected));
+        expect(Math.sign(compareNewestFirst(a, b))).toBe(Math.sign(expected));
       }),
     );
   });
@@ -112,9 +112,9 @@ describe('audit policy', () => {
   });
 
   it('keeps what PostgreSQL cannot store out of an event', () => {
-    expect(storable('a\u0000b', 10)).toBe('ab');
-    expect(storable('abcdef', 3)).toBe('abc');
-    expect(storable(undefined, 3)).toBeNull();
+    expect(sanitizeText('a\u0000b', 10)).toBe('ab');
+    expect(sanitizeText('abcdef', 3)).toBe('abc');
+    expect(sanitizeText(undefined, 3)).toBeNull();
   });
 
   it.each([
@@ -128,7 +128,7 @@ describe('audit policy', () => {
     expect(() => isoFromPostgres('2026-11-21 03:23:15+01')).toThrow('UTC');
   });
 
-  it('tells a lost connection from refused data', () => {
+  it('distinguishes a lost connection from refused data', () => {
     const coded = (code: string) => Object.assign(new Error('x'), { code });
     for (const code of ['57P01', '08006', 'ECONNRESET'])
       expect(isConnectionLoss(coded(code))).toBe(true);

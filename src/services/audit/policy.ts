@@ -1,7 +1,4 @@
-/**
- * Pure decisions of the audit log: what outcome a status means, what may be stored, where a page starts, and
- * whether a failed write may be tried again.
- */
+/** Pure decisions of the audit log: outcome of a status, text that may be stored, cursors, and errors that allow a retry. */
 import type { ActivityItem, AuditOutcome } from './contract.ts';
 
 export function outcomeOf(status: number): AuditOutcome {
@@ -11,23 +8,23 @@ export function outcomeOf(status: number): AuditOutcome {
     : 'failure';
 }
 
-/** Text from outside, cut to a size, without the one character PostgreSQL's text cannot hold. */
-export function storable(text: string | null | undefined, maxLength: number): string | null {
+/** Truncates a client's text and removes U+0000, which PostgreSQL text cannot store. */
+export function sanitizeText(text: string | null | undefined, maxLength: number): string | null {
   if (text === null || text === undefined) return null;
   return text.slice(0, maxLength).replaceAll('\u0000', '');
 }
 
-export interface Position {
+export interface CursorPosition {
   readonly occurredAt: string;
   readonly id: string;
 }
 
-/** `scope` ties it to the question it belongs to: 16 hexadecimal digits, or empty. */
-export const encodeCursor = ({ occurredAt, id }: Position, scope = ''): string =>
+/** `scope` binds it to a search request: 16 hexadecimal digits, or empty. */
+export const encodeCursor = ({ occurredAt, id }: CursorPosition, scope = ''): string =>
   Buffer.from(`${occurredAt}/${id}${scope && `/${scope}`}`).toString('base64url');
 
-/** Null for anything `encodeCursor` did not write, for this scope. */
-export function decodeCursor(cursor: string, scope = ''): Position | null {
+/** Null unless `encodeCursor` wrote it for this scope. */
+export function decodeCursor(cursor: string, scope = ''): CursorPosition | null {
   if (!/^[A-Za-z0-9_-]{1,100}$/.test(cursor)) return null;
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   const shape = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z)\/(\d{1,19})(?:\/[0-9a-f]{16})?$/;
@@ -36,10 +33,10 @@ export function decodeCursor(cursor: string, scope = ''): Position | null {
     return null;
   const occurredAt = match[1]!;
   const atMs = Date.parse(`${occurredAt.slice(0, 23)}Z`);
-  // Date.parse takes 30 February for 2 March; PostgreSQL does not. Ids are bigint.
-  const real =
+  // Date.parse accepts 30 February as 2 March; PostgreSQL rejects it. Ids are bigint.
+  const isRealDate =
     !Number.isNaN(atMs) && new Date(atMs).toISOString().startsWith(occurredAt.slice(0, 23));
-  return real && BigInt(match[2]!) < 2n ** 63n ? { occurredAt, id: match[2]! } : null;
+  return isRealDate && BigInt(match[2]!) < 2n ** 63n ? { occurredAt, id: match[2]! } : null;
 }
 
 /** PostgreSQL's `2026-11-21 03:23:15.1234+00` (session in UTC) as `2026-11-21T03:23:15.123400Z`. */
@@ -50,19 +47,19 @@ export function isoFromPostgres(text: string): string {
 }
 
 /** Newest first: by time, then by id as a number. */
-export function newestFirst(a: Position, b: Position): number {
+export function compareNewestFirst(a: CursorPosition, b: CursorPosition): number {
   if (a.occurredAt !== b.occurredAt) return a.occurredAt < b.occurredAt ? 1 : -1;
   if (a.id.length !== b.id.length) return b.id.length - a.id.length;
   return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }
 
-/** A page and the cursor behind it, from `limit + 1` or more items in order. */
+/** The first `limit` items and the cursor of the next page; `items` are sorted and include at least one more if there is one. */
 export function pageOf(items: readonly ActivityItem[], limit: number) {
   const page = items.slice(0, limit);
   return { items: page, next: items.length > limit ? encodeCursor(page.at(-1)!) : null };
 }
 
-/** The write may or may not have happened, or the server is on its way: the same event may be sent again. */
+/** The write may have been committed or not, or the server is starting: the same event may be sent again. */
 export function isConnectionLoss(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
   if (code === 'database-connection-lost') return true;
@@ -71,6 +68,6 @@ export function isConnectionLoss(error: unknown): boolean {
   return /connection terminated|connection ended|not queryable/i.test(message ?? '');
 }
 
-/** The statement was refused for what was in it; another event may still pass. */
+/** PostgreSQL refused the data of the statement; another event may still succeed. */
 export const isBadData = (error: unknown): boolean =>
   /^2[23]/.test((error as { code?: string }).code ?? '');

@@ -1,17 +1,17 @@
-/** The walls of the database, tried from both sides: as the role services run as, and as the owner of everything. */
+/** The append-only protection of the tables, tested as the role of the services and as the owner. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { readHeads } from './block-store.ts';
 import { addEvents, clock, connect, makeLog } from './fixtures/chained-log.ts';
-import { look, prepareLooks } from './look.ts';
-import type { OwnConnection } from './sequencer.ts';
+import { forceIndexScans, sequenceBatch } from './sequencer/sequence-batch.ts';
+import type { DedicatedConnection } from './sequencer/sequencer.ts';
 import { grantStorage, migrateToMonthly, serviceRole } from './storage.ts';
 
 const postgres = ownPostgres('protect');
 const storage = { kind: 'monthly', liveDays: 30, indexes: ['tenant', 'actor'] } as const;
 const monthUs = 31 * 86_400e6;
 
-async function monthlyLog(schema: string): Promise<OwnConnection> {
+async function monthlyLog(schema: string): Promise<DedicatedConnection> {
   const db = await makeLog(postgres.url, schema);
   await db.query({ text: 'CREATE TABLE others (id integer)' });
   for (const ago of [0, 1, 3]) await addEvents(db, 3, { atUs: clock.nowUs() - ago * monthUs });
@@ -19,11 +19,11 @@ async function monthlyLog(schema: string): Promise<OwnConnection> {
   return db;
 }
 
-const roleThere = async (db: OwnConnection) =>
+const roleThere = async (db: DedicatedConnection) =>
   (await db.query({ text: 'SELECT FROM pg_roles WHERE rolname = $1', values: [serviceRole] }))
     .length === 1;
 
-async function growing(db: OwnConnection): Promise<string[]> {
+async function growing(db: DedicatedConnection): Promise<string[]> {
   const rows = await db.query<{ name: string }>({
     text: 'SELECT name::text FROM audit_tables() AS name ORDER BY 1',
   });
@@ -40,14 +40,14 @@ const changesOf = (table: string) =>
   changes(table, /blocks|retired/.test(table) ? 'ctid' : 'action');
 
 describe('on a server that is not ours', () => {
-  let db: OwnConnection;
+  let db: DedicatedConnection;
   beforeAll(async () => {
     db = await monthlyLog('theirs');
     await grantStorage(db);
   });
   afterAll(() => db.close());
 
-  it('makes no role, and refuses the owner', async () => {
+  it('creates no role, and refuses the owner', async () => {
     expect(await roleThere(db)).toBe(false);
     const tables = await growing(db);
     expect(tables.length).toBeGreaterThanOrEqual(8);
@@ -58,7 +58,7 @@ describe('on a server that is not ours', () => {
     await expect(db.query({ text: 'TRUNCATE audit_logs CASCADE' })).rejects.toThrow(/append-only/);
   });
 
-  it('refuses the owner in the clothes of a replica', async () => {
+  it('refuses the owner with session_replication_role = replica', async () => {
     await db.query({ text: 'SET session_replication_role = replica' });
     await expect(db.query({ text: `UPDATE audit_logs SET action = 'x'` })).rejects.toThrow(
       /append-only/,
@@ -66,13 +66,13 @@ describe('on a server that is not ours', () => {
     await db.query({ text: 'RESET session_replication_role' });
   });
 
-  it('walls partitions that are made later', async () => {
+  it('protects partitions that are created later', async () => {
     await db.query({ text: `SELECT audit_ensure_months('2031-01-01Z', '2031-02-01Z')` });
     for (const text of changesOf('audit_logs_2031_02'))
       await expect(db.query({ text }), text).rejects.toThrow(/append-only/);
   });
 
-  it('keeps the wall through the move to the archive', async () => {
+  it('keeps the protection when a partition moves to the archive', async () => {
     const [moved] = await db.query<{ moved: number }>({
       text: `SELECT audit_archive_before(now() + interval '10 days') AS moved`,
     });
@@ -85,15 +85,15 @@ describe('on a server that is not ours', () => {
 });
 
 describe('on a server of our own', () => {
-  let owner: OwnConnection;
-  let service: OwnConnection;
+  let owner: DedicatedConnection;
+  let service: DedicatedConnection;
   beforeAll(async () => {
     owner = await monthlyLog('platform');
     service = await connect(postgres.url, 'platform', serviceRole);
   });
   afterAll(() => Promise.all([owner.close(), service.close()]));
 
-  it('lets the service add and read, and do as it likes with other tables', async () => {
+  it('lets the service insert and read, and change other tables', async () => {
     expect(await roleThere(owner)).toBe(true);
     const [before] = await service.query<{ records: string }>({
       text: 'SELECT count(*) AS records FROM audit_everything',
@@ -112,13 +112,13 @@ describe('on a server of our own', () => {
     });
   });
 
-  it('lets the service chain what was added', async () => {
-    await prepareLooks(service);
-    const size = { shards: 4, maxRecords: 1_000 };
-    const heads = await readHeads(service, size.shards);
-    const seen = await look(service, { heads, size, nowUs: clock.nowUs() });
-    expect(seen.records).toBeGreaterThan(3);
-    expect((await readHeads(owner, size.shards)).size).toBe(seen.heads!.size);
+  it('lets the service chain new records', async () => {
+    await forceIndexScans(service);
+    const options = { shards: 4, maxRecords: 1_000 };
+    const heads = await readHeads(service, options.shards);
+    const batch = await sequenceBatch(service, { heads, options, nowUs: clock.nowUs() });
+    expect(batch.records).toBeGreaterThan(3);
+    expect((await readHeads(owner, options.shards)).size).toBe(batch.heads!.size);
   });
 
   it('refuses the service every change, also through the view, and the tables themselves', async () => {
@@ -137,7 +137,7 @@ describe('on a server of our own', () => {
       );
   });
 
-  it('lets the service have months made, which are walled and in its reach', async () => {
+  it('lets the service create months, which are protected and accessible', async () => {
     const text = `SELECT audit_ensure_months('2032-01-01Z', '2032-01-01Z') AS made`;
     expect(await service.query({ text })).toEqual([{ made: 1 }]);
     await addEvents(service, 1, { atUs: Date.parse('2032-01-05T00:00:00Z') * 1_000 });
@@ -149,7 +149,7 @@ describe('on a server of our own', () => {
 });
 
 describe('a log that is one table', () => {
-  it('is walled as well, and its view cannot be written through', async () => {
+  it('is protected as well, and cannot be changed through its view', async () => {
     const db = await makeLog(postgres.url, 'flat');
     await addEvents(db, 1);
     for (const table of [...(await growing(db)), 'audit_everything'])

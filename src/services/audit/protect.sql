@@ -1,14 +1,14 @@
--- Walls of the database around the log. First: the role services run as may add to it and read it, nothing else.
--- Second: triggers that refuse everybody, the owner too. Who may drop triggers can still change rows; the chain and
--- its checkpoints, kept elsewhere, are for them.
+-- Append-only protection of the log. First: the role of the services may only insert and select. Second: triggers that
+-- refuse every role, the owner too. A role that may drop triggers can still change rows; the hash chain and its
+-- checkpoints outside the database detect that.
 CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% of % is refused: the audit log is append-only', TG_OP, TG_TABLE_NAME
     USING ERRCODE = 'insufficient_privilege';
 END $$;
 
--- Statement triggers of a parent do not fire for its partitions, so each table has its own. ALWAYS: in a session that
--- says it is a replica, too.
+-- Statement triggers of a parent do not fire for its partitions, so each table has its own. ALWAYS: also with
+-- session_replication_role = replica.
 CREATE OR REPLACE FUNCTION audit_protect(target regclass) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = target AND tgname = 'audit_append_only') THEN
@@ -19,7 +19,7 @@ BEGIN
   EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER audit_append_only', target);
 END $$;
 
--- Tables of this schema that only grow: the log, live and archived, its blocks, and what was retired.
+-- The append-only tables of this schema: the log, live and archived, its blocks, and the retirements.
 CREATE OR REPLACE FUNCTION audit_tables() RETURNS SETOF regclass LANGUAGE sql STABLE AS $$
   WITH RECURSIVE grows AS (
     SELECT to_regclass(name)::oid AS oid
@@ -30,7 +30,7 @@ CREATE OR REPLACE FUNCTION audit_tables() RETURNS SETOF regclass LANGUAGE sql ST
   SELECT c.oid::regclass FROM grows JOIN pg_class c USING (oid) WHERE c.relkind IN ('r', 'p')
 $$;
 
--- Rows of partitions are reached through their parents, so a partition made later needs no grant.
+-- Partitions are accessed through their parents, so a partition created later needs no grant.
 CREATE OR REPLACE FUNCTION audit_grant(service name) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   found record;

@@ -1,4 +1,4 @@
-/** A row of audit_logs as a record: the one place that knows both. Rows come from a connection in UTC that leaves timestamps as text. */
+/** Maps rows of audit_logs to records and back. The connection must be in UTC and return timestamps as text. */
 import type { AuditOutcome, AuditRecord } from './contract.ts';
 
 export interface RecordRow {

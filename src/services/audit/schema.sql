@@ -1,6 +1,6 @@
 -- The audit log in the shape every design starts from: one table in order of arrival, and no index that knows the user
--- or the tenant. (event_id, occurred_at) makes a repeated write of the same event harmless; (xid, id) is the order in
--- which committed rows enter the chain: whatever commits later has a later xid or was still running when we looked.
+-- or the tenant. (event_id, occurred_at) makes a repeated insert of the same event harmless; (xid, id) is the order of
+-- the chain: a transaction that commits later has a later xid, or was still running when the sequencer read the rows.
 CREATE SEQUENCE IF NOT EXISTS audit_log_id AS bigint;
 
 CREATE TABLE IF NOT EXISTS audit_logs (
@@ -30,14 +30,14 @@ CREATE TABLE IF NOT EXISTS audit_logs (
 );
 CREATE INDEX IF NOT EXISTS audit_logs_order ON audit_logs (xid, id);
 
--- One row for each look and shard: the records that were new, chained to the block before.
+-- One row per batch and shard: its records, chained to the previous block.
 CREATE TABLE IF NOT EXISTS audit_blocks (
   shard smallint NOT NULL,
   number bigint NOT NULL,
   version smallint NOT NULL,
   first_sequence bigint NOT NULL,
   records integer NOT NULL,
-  -- Where the look that made it ended, the same for all its shards.
+  -- End of the batch, the same for all its shards.
   to_xid xid8 NOT NULL,
   to_id bigint NOT NULL,
   sequenced_at timestamptz NOT NULL,
@@ -48,11 +48,11 @@ CREATE TABLE IF NOT EXISTS audit_blocks (
   hash bytea NOT NULL,
   PRIMARY KEY (shard, number)
 );
--- Hashes do not become smaller; trying to costs PostgreSQL a microsecond for each record.
+-- Hashes do not compress; the attempt costs PostgreSQL a microsecond for each record.
 ALTER TABLE audit_blocks ALTER COLUMN members SET STORAGE EXTERNAL;
 CREATE INDEX IF NOT EXISTS audit_blocks_position ON audit_blocks (to_xid DESC, to_id DESC);
 
--- Keys that open the personal fields of one subject; not a part of the log, and erased on request.
+-- Encryption keys of personal fields, one per user; not a part of the log, and erased on request.
 CREATE TABLE IF NOT EXISTS audit_subject_keys (
   user_id bigint PRIMARY KEY,
   -- Under the platform's wrapping key; null once erased.
@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS audit_subject_keys (
   erased_at timestamptz
 );
 
--- Months that left the database for a file, each with the digest of its records; written with the removal itself.
+-- Months archived to a file, each with the digest of its records; inserted in the transaction that drops the partition.
 CREATE TABLE IF NOT EXISTS audit_retired (
   partition text NOT NULL,
   from_at timestamptz NOT NULL,
@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS audit_retired (
   PRIMARY KEY (partition, retired_at)
 );
 
--- Every record there is, wherever it is kept: what auditors and the verifier read.
+-- Every record, live or archived, for auditors and the verifier.
 DO $$ BEGIN
   IF to_regclass('audit_everything') IS NULL THEN
     CREATE VIEW audit_everything AS SELECT * FROM audit_logs;

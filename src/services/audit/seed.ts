@@ -3,9 +3,9 @@
  * seed and anchor. Uneven as real ones are: the first `heavyUsers` own `heavyRows` each; the rest is spread over the
  * other users with a mild skew (about u^1.25), some hundred rows each.
  *
- * Who owns row n: n is permuted by n * step mod rows, step coprime to rows and near the golden ratio, so heavy rows
- * are exactly counted and lie evenly among the others. All carry transaction 1, older than any real one: in the chain
- * they come first, in order of id, and the same seed gives the same hashes.
+ * Row n has the owner of n * step mod rows; step is coprime to rows and near the golden ratio, so that the number of
+ * heavy rows is exact and they are spread evenly. All rows have transaction 1, older than any real one: they are first in
+ * the chain, in order of id, and the same seed gives the same hashes.
  */
 import type { Database } from '../ports.ts';
 

@@ -1,8 +1,8 @@
 /**
- * In how many shards a log is divided, from the log alone: a record is in shard organisation modulo n, so every record
- * that is in the chain narrows n down. Read until all numbers that are left put every organisation of the log into the
- * same shard; then they are one and the same for this log, and the smallest is the answer. Only a record that is, byte
- * for byte, the member of its block is believed: a changed row says nothing.
+ * Infers the number of shards from the log alone: a record is in shard `organisation mod n`, so every chained record
+ * excludes values of n. The search ends when all remaining candidates map every organisation of the log to the same
+ * shard; the smallest is returned. Only records that equal the member of their block are used, so that a changed row
+ * cannot mislead it.
  */
 import type { Database } from '../ports.ts';
 import { type BlockRow, blockOf } from './block-store.ts';
@@ -12,32 +12,36 @@ import type { AuditRecord } from './contract.ts';
 import { type RecordRow, recordColumns, recordOf } from './record-row.ts';
 
 /** Shards are numbered in 16 bits, signed in the database. */
-const mostShards = 32_768;
-/** Records of one organisation that are tried before it is passed over. */
-const tries = 20;
+const maxShards = 32_768;
+/** Per organisation; then the organisation is skipped. */
+const maxRecordsTried = 20;
 
-/** `organisations`: the only ones it has to be right about; default: all. */
-export async function shardsOfLog(
+/** `organisations`: those the result must be right for; default: all. */
+export async function inferShardCount(
   db: Database,
   organisations?: readonly string[],
 ): Promise<number> {
-  const [known] = await db.query<{ fewest: number }>({
-    text: 'SELECT coalesce(max(shard), 0) + 1 AS fewest FROM audit_blocks',
+  const [row] = await db.query<{ minimum: number }>({
+    text: 'SELECT coalesce(max(shard), 0) + 1 AS minimum FROM audit_blocks',
   });
-  const { fewest } = known!;
-  let left = Array.from({ length: mostShards - fewest + 1 }, (_, more) => BigInt(fewest + more));
+  const { minimum } = row!;
+  let candidates = Array.from({ length: maxShards - minimum + 1 }, (_, more) =>
+    BigInt(minimum + more),
+  );
   for (const organisation of (organisations ?? (await organisationsOf(db))).map(BigInt)) {
-    const shard = organisation % left[0]!;
-    if (left.every((shards) => organisation % shards === shard)) continue;
-    const found = await shardOfOrganisation(db, organisation);
-    const fit = left.filter((shards) => found !== null && organisation % shards === found);
-    // None: no number makes it right, and the verifier will say so with any.
-    if (fit.length > 0) left = fit;
+    const shard = organisation % candidates[0]!;
+    if (candidates.every((shards) => organisation % shards === shard)) continue;
+    const found = await findShardOfOrganisation(db, organisation);
+    const consistent = candidates.filter(
+      (shards) => found !== null && organisation % shards === found,
+    );
+    // No candidate fits: the log is inconsistent, and the verifier reports it with any number.
+    if (consistent.length > 0) candidates = consistent;
   }
-  return Number(left[0]);
+  return Number(candidates[0]);
 }
 
-/** Those that narrow it down most come first. */
+/** Largest ids first: they exclude the most candidates. */
 async function organisationsOf(db: Database): Promise<readonly string[]> {
   const rows = await db.query<{ id: string }>({
     text: 'SELECT DISTINCT organisation_id AS id FROM audit_everything ORDER BY id DESC',
@@ -45,30 +49,30 @@ async function organisationsOf(db: Database): Promise<readonly string[]> {
   return rows.map(({ id }) => id);
 }
 
-async function shardOfOrganisation(db: Database, organisation: bigint): Promise<bigint | null> {
+async function findShardOfOrganisation(db: Database, organisation: bigint): Promise<bigint | null> {
   const rows = await db.query<RecordRow>({
-    text: `SELECT ${recordColumns} FROM audit_everything WHERE organisation_id = $1 LIMIT ${tries}`,
+    text: `SELECT ${recordColumns} FROM audit_everything WHERE organisation_id = $1 LIMIT ${maxRecordsTried}`,
     values: [organisation],
   });
   for (const record of rows.map(recordOf)) {
-    const shard = await shardOfRecord(db, record);
+    const shard = await findShardOfRecord(db, record);
     if (shard !== null) return BigInt(shard);
   }
   return null;
 }
 
-/** Null: it is in no block, or not as it was hashed. */
-async function shardOfRecord(db: Database, record: AuditRecord): Promise<number | null> {
+/** Null: the record is in no block, or differs from its hash. */
+async function findShardOfRecord(db: Database, record: AuditRecord): Promise<number | null> {
   const blocks = await db.query<BlockRow>({
     text: `SELECT around.* FROM (SELECT DISTINCT shard FROM audit_blocks) AS known, LATERAL (
              SELECT * FROM audit_blocks WHERE shard = known.shard AND (to_xid, to_id) >= ($1::xid8, $2::bigint)
               ORDER BY to_xid, to_id LIMIT 1) AS around`,
     values: [record.xid, record.id],
   });
-  return blocks.map(blockOf).find((block) => holds(block, record))?.shard ?? null;
+  return blocks.map(blockOf).find((block) => containsRecord(block, record))?.shard ?? null;
 }
 
-function holds({ members }: Block, record: AuditRecord): boolean {
+function containsRecord({ members }: Block, record: AuditRecord): boolean {
   const own = Buffer.alloc(memberBytes);
   try {
     writeMember(record, own, 0);

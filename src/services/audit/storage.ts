@@ -1,6 +1,6 @@
 /**
- * The audit tables over time: made, walled, moved to months, kept ahead of the calendar, archived. Maintenance of the
- * live service is `prepareStorage`; the rest runs once, in a transaction the caller holds.
+ * Creates and migrates the audit tables: schema, append-only triggers, monthly partitions. `prepareStorage` is the
+ * maintenance of the live service; the others run once, in the caller's transaction.
  */
 import { readFileSync } from 'node:fs';
 import type { AuditStorageDesign } from '../design.ts';
@@ -13,7 +13,7 @@ const sql = (name: string) =>
 const dayUs = 86_400_000_000;
 const monthsAheadUs = 62 * dayUs;
 
-/** Of the tables; when a month may leave them is for whoever archives it. */
+/** Without the retention, which concerns only archiving. */
 type MonthlyStorage = Omit<Extract<AuditStorageDesign, { kind: 'monthly' }>, 'retentionDays'>;
 
 const indexes: Readonly<Record<MonthlyStorage['indexes'][number], string>> = {
@@ -21,7 +21,7 @@ const indexes: Readonly<Record<MonthlyStorage['indexes'][number], string>> = {
   actor: 'user_id, occurred_at DESC, id DESC',
 };
 
-/** What gateways run as where it exists: a role is made on a server of our own only, a foreign one is not ours to give roles to. */
+/** Role of the gateways where it exists. It is created only in the platform's own schemas, not on a user's server. */
 export const serviceRole = 'platform_service';
 const ownSchemas = ['platform', 'public'];
 
@@ -30,7 +30,7 @@ export async function createStorage(db: Database): Promise<void> {
   await db.query({ text: sql('protect.sql') });
 }
 
-/** After the last table of the schema is made: who may do what. */
+/** Grants privileges; call it after the last table was created. */
 export async function grantStorage(db: Database): Promise<void> {
   await db.query({
     text: 'SELECT audit_grant($1) WHERE current_schema() = ANY ($2::text[])',
@@ -53,7 +53,7 @@ export async function migrateToMonthly(
   await grantStorage(db);
 }
 
-/** Before the first request and once a day: the months that events will fall into exist. */
+/** Creates the partitions of the coming months; before the first request and once a day. */
 export async function prepareStorage(
   db: Database,
   given: { clock: Clock; storage: AuditStorageDesign },

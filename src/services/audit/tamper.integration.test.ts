@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { attacks } from './chain/fixtures/attacks.ts';
-import { runAttack } from './chain/fixtures/judged.ts';
+import { runAttack } from './chain/fixtures/run-attack.ts';
 import { openTamperedLog, type TamperedLog } from './fixtures/tampered-log.ts';
 
 const { postgres } = sharedStores('tamper');
@@ -30,7 +30,10 @@ afterAll(async () => {
 describe('tampering with a log on PostgreSQL', () => {
   it('starts from a log that holds', async () => {
     expect(await log.verify()).toMatchObject({
-      ...{ findings: [], records: 240, notSequenced: 3, checkpoints: 22 },
+      findings: [],
+      records: 240,
+      notSequenced: 3,
+      checkpoints: 22,
     });
   });
 

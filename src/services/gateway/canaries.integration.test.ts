@@ -16,24 +16,30 @@ import { makeToken } from '../sessions/token.ts';
 import { openConnection } from './clients.ts';
 import { bearer, client } from './fixtures/client.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
-import { cookieName } from './presented-token.ts';
+import { cookieName } from './http/presented-token.ts';
 import { openRedis } from './redis-clients.ts';
 import { systemRandom } from './system.ts';
 
 const dist = fileURLToPath(new URL('../../../dist/services/gateway/main.js', import.meta.url));
 const size = {
-  ...{ rows: 0, users: 5, heavyUsers: 0, heavyRows: 0 },
-  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+  rows: 0,
+  users: 5,
+  heavyUsers: 0,
+  heavyRows: 0,
+  seed: 7,
+  anchorUs: 1_760_000_000e6,
 };
-/** Any token of ours, whoever made it. */
+/** Every session token, seeded or issued. */
 const tokenShape =
   /ps_[a-z]{2,8}\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}|p[ka]_[0-9]+_(?:[0-9]+_)?[\w-]{43}_[0-9a-f]{8}/g;
 const secretOf = (token: string) => /([\w-]{43})[._][0-9a-f]{8}$/.exec(token)![1]!;
 
 const { postgres, redis } = ownStores('canaries', {
   // As talkative as it gets.
-  ...{ log_statement: 'all', log_parameter_max_length_on_error: '-1' },
-  ...{ log_min_messages: 'debug1', max_connections: '60' },
+  log_statement: 'all',
+  log_parameter_max_length_on_error: '-1',
+  log_min_messages: 'debug1',
+  max_connections: '60',
 });
 let child: ChildProcess | undefined;
 let closing: (() => unknown)[] = [];
@@ -46,13 +52,15 @@ afterEach(async () => {
   closing = [];
 });
 
-/** One secret in the shapes it might be written in. */
-function shapesOf(secret: string): Buffer[] {
+/** One secret in the encodings it might be written in. */
+function encodingsOf(secret: string): Buffer[] {
   const bytes = Buffer.from(secret);
   const raw = Buffer.from(secret, 'base64url');
   const inner = (text: string) => Buffer.from(text.slice(2, -3));
   return [
-    ...[bytes, Buffer.from(encodeURIComponent(secret)), Buffer.from(bytes.toString('hex'))],
+    bytes,
+    Buffer.from(encodeURIComponent(secret)),
+    Buffer.from(bytes.toString('hex')),
     // Base64 of a longer text that contains it begins at one of three offsets.
     ...['', 'x', 'xx'].map((before) => inner(Buffer.from(before + secret).toString('base64'))),
     ...(raw.length === 32 ? [raw, Buffer.from(raw.toString('hex'))] : []),
@@ -125,7 +133,7 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
     const found: string[] = [];
     for (const [place, content] of places) {
       for (const [what, secret] of secrets)
-        if (shapesOf(secret).some((shape) => content.includes(shape)))
+        if (encodingsOf(secret).some((shape) => content.includes(shape)))
           found.push(`${what} in ${place}`);
       for (const [token] of content.toString('latin1').matchAll(tokenShape))
         if (!planted.has(token)) found.push(`${token} in ${place}`);

@@ -58,7 +58,7 @@ function open(databaseUrl: string, limits: Partial<DatabaseDesign> = {}) {
 const sleepSql = (seconds: number) => ({ text: `SELECT pg_sleep(${seconds})` });
 const one = [{ one: 1 }];
 
-it('asks a PostgreSQL that is starting for few connections, and uses it once it has started', async () => {
+it('opens few connections to a PostgreSQL that is starting, and uses it once it has started', async () => {
   const { state, address } = await refusing();
   const { ask } = open(address);
   await expect(ask()).rejects.toMatchObject({ code: 'database-unavailable' });
@@ -75,7 +75,7 @@ it('asks a PostgreSQL that is starting for few connections, and uses it once it 
   expect(await ask()).toEqual(one);
 });
 
-it('uses a connection that stands, however lately another was refused', async () => {
+it('uses an idle connection, even if another was refused just before', async () => {
   const { state, address } = await refusing();
   state.isUp = true;
   const { ask, db } = open(address);

@@ -1,6 +1,6 @@
 /**
- * Connections to PostgreSQL as the gateway wants them: bounded, with a limit on every wait, in UTC, microseconds kept
- * (timestamps arrive as text, not as Date).
+ * Connections to PostgreSQL: bounded, with a timeout on every wait, in UTC, timestamps as text, because Date would lose
+ * microseconds.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -8,16 +8,16 @@ import { serviceRole } from '../audit/storage.ts';
 import type { DatabaseDesign } from '../design.ts';
 import { type Database, ServiceError, type TransactionalDatabase } from '../ports.ts';
 
-const timestamptzOid = 1184;
+const TIMESTAMPTZ_OID = 1184;
 const types = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === timestamptzOid
+    oid === TIMESTAMPTZ_OID
       ? (text: string) => text
       : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
 /** The session's time zone and role belong to the connection, beside the search_path that is already in the URL. */
-function inUtc(databaseUrl: string, role: string | null = null): string {
+function withSessionOptions(databaseUrl: string, role: string | null = null): string {
   const url = new URL(databaseUrl);
   const options = url.searchParams.get('options') ?? '';
   const asRole = role === null ? '' : ` -c role=${role}`;
@@ -25,7 +25,7 @@ function inUtc(databaseUrl: string, role: string | null = null): string {
   return url.toString();
 }
 
-/** The role a gateway gives its rights up for, which may add to the audit log and not change it; null where there is none. */
+/** The role with reduced rights that a gateway assumes: it may append to the audit log, not change it. Null: none exists. */
 export async function findServiceRole(databaseUrl: string): Promise<string | null> {
   const db = await openConnection(databaseUrl);
   try {
@@ -41,56 +41,56 @@ export async function findServiceRole(databaseUrl: string): Promise<string | nul
   }
 }
 
-/** How long requests are gathered for one attempt to connect. */
-const reconnectPauseMs = 50;
+/** Requests of this long share one attempt to connect. */
+const RECONNECT_PAUSE_MS = 50;
 
 export interface PooledDatabase extends TransactionalDatabase {
   readonly waiting: () => number;
   close(): Promise<void>;
 }
 
-export function openDatabase(given: {
+export function openDatabase(options: {
   databaseUrl: string;
   role?: string | null;
   design: DatabaseDesign;
   applicationName: string;
-  /** Told how long each statement waited for a connection. */
+  /** Called with how long each statement waited for a connection. */
   observeWaitSeconds?: (seconds: number) => void;
-  /** Told about connections that break, busy or idle. */
+  /** Called for every connection that breaks, busy or idle. */
   onConnectionError: (error: Error) => void;
 }): PooledDatabase {
-  const { design, observeWaitSeconds } = given;
+  const { design, observeWaitSeconds } = options;
   const pool = new pg.Pool({
-    connectionString: inUtc(given.databaseUrl, given.role),
+    connectionString: withSessionOptions(options.databaseUrl, options.role),
     max: design.poolMax,
     connectionTimeoutMillis: design.connectionTimeoutMs,
     statement_timeout: design.statementTimeoutMs,
     // The server's own limit does not help when the server, or the way to it, is gone.
     query_timeout: design.statementTimeoutMs + 1_000,
     keepAlive: true,
-    application_name: given.applicationName,
+    application_name: options.applicationName,
     types,
   });
   // Without a listener of its own, a client whose server dies while it is checked out ends the process.
-  pool.on('connect', (client) => client.on('error', given.onConnectionError));
-  // The same errors again, for clients that were idle; already told.
+  pool.on('connect', (client) => client.on('error', options.onConnectionError));
+  // Idle clients emit the same errors here again; they were reported above.
   pool.on('error', () => {});
 
-  // A server that is starting would have to refuse a connection for every request, each in a process of its own. While it
-  // does, the requests of a moment share one attempt, which is made after they came.
+  // A starting server forks a process to refuse each connection. While it refuses, the requests of a pause share one
+  // attempt, which is made after they came.
   let isRefused = false;
-  let attempt: Promise<void> | null = null;
-  const attemptTogether = async () => {
-    await delay(reconnectPauseMs);
-    attempt = null;
+  let connectAttempt: Promise<void> | null = null;
+  const startConnectAttempt = async () => {
+    await delay(RECONNECT_PAUSE_MS);
+    connectAttempt = null;
     const client = await pool.connect();
     client.release();
   };
   const connect = async (): Promise<pg.PoolClient> => {
     try {
       if (isRefused && pool.idleCount === 0) {
-        attempt ??= attemptTogether();
-        await attempt;
+        connectAttempt ??= startConnectAttempt();
+        await connectAttempt;
       }
       const client = await pool.connect();
       isRefused = false;
@@ -101,27 +101,27 @@ export function openDatabase(given: {
     }
   };
 
-  const use = async <Result>(work: (client: pg.PoolClient) => Promise<Result>) => {
+  const withClient = async <Result>(work: (client: pg.PoolClient) => Promise<Result>) => {
     const startedMs = performance.now();
     const client = await connect()
-      .catch(unreachable)
+      .catch(throwUnavailable)
       .finally(() => observeWaitSeconds?.((performance.now() - startedMs) / 1_000));
     let broken: Error | undefined;
     try {
       return await work(client);
     } catch (error) {
-      if (!breaksConnection(error as Error)) throw error;
+      if (!isConnectionBroken(error as Error)) throw error;
       broken = error as Error;
-      throw connectionLost(broken);
+      throw connectionLostError(broken);
     } finally {
       client.release(broken);
     }
   };
 
   return {
-    query: (statement) => use((client) => run(client, statement)),
+    query: (statement) => withClient((client) => run(client, statement)),
     transaction: (work) =>
-      use(async (client) => {
+      withClient(async (client) => {
         await client.query('BEGIN');
         try {
           const result = await work({ query: (statement) => run(client, statement) });
@@ -129,7 +129,7 @@ export function openDatabase(given: {
           return result;
         } catch (error) {
           // The error that matters is the first; a broken connection rolls back by itself.
-          if (!breaksConnection(error as Error)) await client.query('ROLLBACK');
+          if (!isConnectionBroken(error as Error)) await client.query('ROLLBACK');
           throw error;
         }
       }),
@@ -138,8 +138,8 @@ export function openDatabase(given: {
   };
 }
 
-/** A refused statement leaves the connection usable; what the server or the socket says about its end does not. */
-const breaksConnection = (error: Error): boolean =>
+/** A failed statement leaves the connection usable; an error of the server's shutdown or of the socket does not. */
+const isConnectionBroken = (error: Error): boolean =>
   error instanceof pg.DatabaseError
     ? /^(08|57P)/.test(error.code ?? '')
     : /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET)/.test((error as { code?: string }).code ?? '') ||
@@ -147,7 +147,7 @@ const breaksConnection = (error: Error): boolean =>
         error.message,
       );
 
-const connectionLost = (cause: Error): ServiceError =>
+const connectionLostError = (cause: Error): ServiceError =>
   new ServiceError(
     {
       status: 503,
@@ -164,11 +164,11 @@ export async function openConnection(
   role: string | null = null,
 ): Promise<Database & { close(): Promise<void> }> {
   const client = new pg.Client({
-    connectionString: inUtc(databaseUrl, role),
+    connectionString: withSessionOptions(databaseUrl, role),
     connectionTimeoutMillis: 10_000,
     types,
   });
-  // Lost while nothing runs on it: the next statement says so.
+  // If the connection is lost while idle, the next statement fails.
   client.on('error', () => {});
   await client.connect();
   return { query: (statement) => run(client, statement), close: () => client.end() };
@@ -186,7 +186,7 @@ async function run<Row>(
 /** All connections were in use, or one was not made in time. */
 const isPoolTimeout = (error: Error): boolean => /timeout exceeded/.test(error.message);
 
-function unreachable(cause: Error): never {
+function throwUnavailable(cause: Error): never {
   const busy = isPoolTimeout(cause);
   const error = new ServiceError(
     {

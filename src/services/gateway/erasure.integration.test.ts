@@ -1,7 +1,7 @@
 /**
- * The end of a person's fields in the log: after it they can be read from nowhere, by nobody, with everything the
- * platform has at hand; and the chain over them is as valid as before. On two real gateway processes, with archives
- * from before and after. Then with a defect planted in the gateways, which the same look must see where it opens them.
+ * Erasure of a person's fields in the audit log: after it, no key or copy that the platform has can decrypt them, and
+ * the chain is as valid as before. On two real gateway processes, with archives from before and after. Then with defects
+ * planted in the gateways, which the same search must find.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
@@ -23,20 +23,20 @@ const routes = ['gateway.1', 'gateway.2'].flatMap((name) => [
 const copies = ['database', 'export ndjson', 'archive from before', 'archive from after'];
 const sorted = (places: readonly string[]) => [...places].sort();
 
-async function openedAround(who: 'person' | 'operator', plant?: string) {
+async function readableAroundErasure(who: 'person' | 'operator', plant?: string) {
   schemas += 1;
   const schema = `erasure_${schemas}`;
   const stores = { databaseUrl: postgres.url, redisUrl: redis.url, schema };
   const platform = await startErasure({ ...stores, plant });
   try {
-    await platform.act();
+    await platform.sendRequests();
     await platform.archive('archive from before', historyMonthsAgo.before);
-    const before = await platform.opened();
+    const before = await platform.readablePlaces();
     await platform.eraseBy(who);
-    // A process that does not know yet may go on sealing; nobody may open it.
-    await platform.act();
+    // A process that has not seen the erasure may still encrypt; nothing may decrypt that.
+    await platform.sendRequests();
     await platform.archive('archive from after', historyMonthsAgo.after);
-    const after = await platform.opened();
+    const after = await platform.readablePlaces();
     const { verdict, findings, archived } = await platform.verify();
     return { before: sorted(before), after: sorted(after), chain: { verdict, findings, archived } };
   } finally {
@@ -48,11 +48,15 @@ const valid = { verdict: 'pass', findings: [], archived: 0 };
 const everywhere = sorted([...routes, ...copies]);
 const atFirst = everywhere.filter((place) => place !== 'archive from after');
 
-describe('the end of personal fields', () => {
+describe('erasure of personal fields', () => {
   it.each(['person', 'operator'] as const)(
-    'by the %s: opened nowhere, and the chain is valid',
+    'by the %s: readable nowhere, and the chain is valid',
     async (who) => {
-      expect(await openedAround(who)).toEqual({ before: atFirst, after: [], chain: valid });
+      expect(await readableAroundErasure(who)).toEqual({
+        before: atFirst,
+        after: [],
+        chain: valid,
+      });
     },
   );
 });
@@ -68,10 +72,10 @@ describe('a planted defect', () => {
       opens: ['database', 'export ndjson'],
     },
   ])('$id: $what; it is seen where it opens them', async ({ id, what, opens }) => {
-    const { after, chain } = await openedAround('person', id);
+    const { after, chain } = await readableAroundErasure('person', id);
     results.push({ id, what, caughtBy: 'erasure', caught: after.length > 0 });
     expect(after).toEqual(sorted(opens));
-    // Nobody who only verifies would have noticed.
+    // Verification alone does not find the defect.
     expect(chain).toEqual(valid);
   });
 });

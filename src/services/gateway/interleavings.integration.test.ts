@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
-import type { Created } from '../sessions/contract.ts';
+import type { CreatedSession } from '../sessions/contract.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
 
@@ -21,8 +21,12 @@ const given = design.sessions.store as ReadThroughDesign;
 // Every check touches, so that touches are part of every interleaving.
 const store: ReadThroughDesign = { ...given, touchEveryMs: 0 };
 const size = {
-  ...{ rows: 0, users: rounds, heavyUsers: 0, heavyRows: 0 },
-  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+  rows: 0,
+  users: rounds,
+  heavyUsers: 0,
+  heavyRows: 0,
+  seed: 7,
+  anchorUs: 1_760_000_000e6,
 };
 
 const { postgres, redis } = sharedStores('interleavings');
@@ -34,15 +38,21 @@ beforeAll(async () => {
   members = await Promise.all(
     [1, 2, 3, 4].map((n) =>
       startMember({
-        ...{ name: `gateway.${n}`, databaseUrl, redisUrl: redis.url, keyPrefix: 'i:' },
-        ...{ design, store, pause, recalls: n > 2 },
+        name: `gateway.${n}`,
+        databaseUrl,
+        redisUrl: redis.url,
+        keyPrefix: 'i:',
+        design,
+        store,
+        pause,
+        usesLocalCache: n > 2,
       }),
     ),
   );
 });
 afterAll(() => Promise.allSettled(members.map((member) => member.close())));
 
-/** Half of the statements answer a little late, so that what is read is often no longer so. */
+/** Half of the statements return a little late, so that rows have often changed when they are used. */
 const lateness = randomOf(seed);
 const pause = () => (lateness() < 0.5 ? Promise.resolve() : delay(lateness() * 6));
 
@@ -61,14 +71,14 @@ async function playRound(round: number): Promise<string[]> {
   const random = randomOf(seed + round);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const userId = String(round + 1);
-  const tokens: Created[] = [];
+  const tokens: CreatedSession[] = [];
   /** Tokens whose end was acknowledged. */
   const ended = new Set<string>();
   const wrong: string[] = [];
 
-  const check = async (member: Member, { token }: Created) => {
+  const check = async (member: Member, { token }: CreatedSession) => {
     const wasEnded = ended.has(token);
-    const accepted = await member.use(token);
+    const accepted = await member.acceptAndTouch(token);
     if (wasEnded && accepted) wrong.push(`round ${round}: accepted after its end`);
   };
   const login = async (member: Member) => {
@@ -78,7 +88,7 @@ async function playRound(round: number): Promise<string[]> {
       // A password change came between; the round does without this session.
     }
   };
-  const actions: Record<string, (member: Member, one: Created) => Promise<unknown>> = {
+  const actions: Record<string, (member: Member, one: CreatedSession) => Promise<unknown>> = {
     check,
     again: check,
     login,
@@ -140,7 +150,7 @@ async function playRound(round: number): Promise<string[]> {
 /** Every process against the truth, and the truth against what was acknowledged. */
 async function disagreements(
   round: number,
-  tokens: readonly Created[],
+  tokens: readonly CreatedSession[],
   ended: ReadonlySet<string>,
 ): Promise<string[]> {
   const rows = await members[0]!.db.query<{ id: string }>({
@@ -152,7 +162,7 @@ async function disagreements(
   for (const { token, session } of tokens) {
     if (live.has(session.id) && ended.has(token)) found.push(`round ${round}: revived`);
     for (const [index, member] of members.entries()) {
-      const accepted = await member.use(token);
+      const accepted = await member.acceptAndTouch(token);
       if (accepted !== live.has(session.id))
         found.push(`round ${round}: gateway.${index + 1} says ${accepted}`);
     }

@@ -1,32 +1,32 @@
 /**
  * The gateway as a process. Configuration in PLATFORM_PROCESS; params: design, host, port, logLevel, drainMs,
- * trustedProxies (whose X-Forwarded-For is believed), limitWindowMs (instead of the design's), evidence (1: limited
- * answers say what was decided).
+ * trustedProxies (whose X-Forwarded-For is trusted), limitWindowMs (instead of the design's), evidence (1: limited
+ * responses say what was decided).
  *
- * Says {type:'ready', url} over IPC, or prints the url when there is no parent. SIGTERM: readiness off, listener
- * closed after `drainMs`, requests in flight finished (5 s at most), audit flushed, exit 0. Goes when its parent goes.
+ * Sends {type:'ready', url} over IPC, or prints the url when there is no parent. SIGTERM: /readyz off, listener closed
+ * after `drainMs`, requests in flight finished (5 s at most), audit flushed, exit 0. Exits when its parent exits.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { prepareStorage } from '../audit/storage.ts';
 import type { Design } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { ServiceError } from '../ports.ts';
-import { createGateway, type Gateway, loopback } from './app.ts';
-import { openAuditState } from './audit-services.ts';
+import { openAuditState } from './audit/audit-services.ts';
 import { findServiceRole, openConnection } from './clients.ts';
-import { withLimitWindow } from './limit-window.ts';
+import { createGateway, type Gateway, loopback } from './http/app.ts';
+import { withLimitWindow } from './limits/limit-window.ts';
 import { createMetrics } from './metrics.ts';
 import { parseProcessConfig, readParams } from './process-config.ts';
 import { createServices, type Services } from './services.ts';
 import { openStores } from './stores.ts';
 import { systemClock, systemRandom } from './system.ts';
 
-const finishLimitMs = 5_000;
+const finishTimeoutMs = 5_000;
 const maintenanceIntervalMs = 86_400_000;
 
 const report = (where: string, error: Error) => {
   const cause = error.cause instanceof Error ? ` <- ${error.cause.message}` : '';
-  // What was foreseen needs no stack.
+  // A ServiceError is an expected failure, so its stack is not printed.
   const text = error instanceof ServiceError ? error.message : (error.stack ?? error.message);
   process.stderr.write(`${where} ${text}${cause}\n`);
 };
@@ -40,14 +40,14 @@ async function start() {
   );
   const logLevel = params.string('logLevel', 'off');
 
-  // Named first when PostgreSQL is not there: everything below needs it.
+  // First, so that an unreachable PostgreSQL is reported as such: everything below needs it.
   const role = await findServiceRole(config.databaseUrl);
-  await prepareMonths(config.databaseUrl, design);
+  await preparePartitions(config.databaseUrl, design);
   const stores = openStores({
     ...config,
     role,
     design,
-    observeWaitSeconds: (seconds) => metrics.poolWaited(seconds),
+    observeWaitSeconds: (seconds) => metrics.observePoolWait(seconds),
     report,
   });
   const metrics = createMetrics({
@@ -65,17 +65,16 @@ async function start() {
   };
   const services: Services = createServices(design, resources, {
     audit: { ...metrics.audit, report: (error) => report('audit', error) },
-    sessions: { ...metrics.sessions, report: (error) => report('sessions', error) },
-    limiter: { ...metrics.limiter, report: (error) => report('limiter', error) },
+    sessions: { ...metrics.sessions, onError: (error) => report('sessions', error) },
+    limiter: { ...metrics.limiter, onError: (error) => report('limiter', error) },
   });
 
-  // One after the other: of two that fail, the first is named. Redis may be down at this moment; what needs it says
-  // so when asked.
+  // In sequence, so that the first failure is reported. Redis may be down: services that need it fail per request.
   await services.sessions.start();
   await services.limits.start();
   services.audit?.start();
   const maintenance = setInterval(() => {
-    prepareMonths(config.databaseUrl, design).catch((error) => report('maintenance', error));
+    preparePartitions(config.databaseUrl, design).catch((error) => report('maintenance', error));
   }, maintenanceIntervalMs);
   maintenance.unref();
 
@@ -109,8 +108,8 @@ async function start() {
   return { url, stop };
 }
 
-/** As the owner of the tables: the role of the service makes none. */
-async function prepareMonths(databaseUrl: string, design: Design): Promise<void> {
+/** As the owner of the tables, because the role of the service must not create tables. */
+async function preparePartitions(databaseUrl: string, design: Design): Promise<void> {
   const db = await openConnection(databaseUrl);
   try {
     await prepareStorage(db, { clock: systemClock, storage: design.audit.storage });
@@ -120,22 +119,22 @@ async function prepareMonths(databaseUrl: string, design: Design): Promise<void>
 }
 
 async function finishRequests({ app }: Gateway): Promise<void> {
-  // Kept-alive connections of clients whose last request was still running when the listener closed.
+  // Keep-alive connections become idle when the requests that were running at the close end.
   const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
-  const cut = setTimeout(() => app.server.closeAllConnections(), finishLimitMs);
+  const deadline = setTimeout(() => app.server.closeAllConnections(), finishTimeoutMs);
   await app.close();
   clearInterval(sweep);
-  clearTimeout(cut);
+  clearTimeout(deadline);
 }
 
 try {
   const { url, stop } = await start();
-  let stopping = false;
+  let isStopping = false;
   const stopOnce = () => {
-    if (stopping) return;
-    stopping = true;
-    // Whatever hangs, the process ends: after the requests, the writer and the sequencer had their time.
-    setTimeout(() => process.exit(1), finishLimitMs + 6_000).unref();
+    if (isStopping) return;
+    isStopping = true;
+    // The process ends even if the stop hangs: 6 s are for the audit writer and the sequencer.
+    setTimeout(() => process.exit(1), finishTimeoutMs + 6_000).unref();
     stop().catch((error) => {
       report('shutdown', error);
       process.exit(1);

@@ -1,13 +1,13 @@
 /**
- * What the runbook reads, under its names, in Prometheus text. Gauges that describe a window (hit rates, event-loop
- * delay) cover the time since the previous scrape, so that an old hour cannot hide the present minute.
+ * The metrics that the runbook names, in Prometheus text. Gauges over time (hit rates, event-loop delay) cover the time
+ * since the previous scrape, so that an old hour cannot hide the present minute.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AuditObserver } from '../audit/contract.ts';
 import type { Decision, LimiterObserver } from '../rate-limit/contract.ts';
 import type { SessionObserver } from '../sessions/contract.ts';
-import { createHistogram, type Series } from './tallies.ts';
+import { createHistogram, type Series } from './histogram.ts';
 
 const latencyBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.85, 1, 2, 3, 4, 5, 7.5, 10, 15,
@@ -20,33 +20,36 @@ const loopResolutionMs = 10;
 
 export interface Metrics {
   readonly registry: Registry;
-  answered(route: string, status: number, seconds: number): void;
-  readonly limiter: Omit<LimiterObserver, 'report'>;
-  /** A decision, as a request was told it. */
-  limited(decision: Decision): void;
-  poolWaited(seconds: number): void;
-  readonly sessions: Omit<SessionObserver, 'report'>;
+  observeResponse(route: string, status: number, seconds: number): void;
+  readonly limiter: Omit<LimiterObserver, 'onError'>;
+  /** A decision whose header fields were written on a response. */
+  countDecision(decision: Decision): void;
+  observePoolWait(seconds: number): void;
+  readonly sessions: Omit<SessionObserver, 'onError'>;
   readonly audit: AuditObserver;
-  /** How long an answer that was ready waited for its event to be on record. */
-  auditWaited(seconds: number): void;
+  /** How long a finished response waited for its audit event to be committed. */
+  observeAuditWait(seconds: number): void;
   close(): void;
 }
 
 /** Hits and misses as counters, and the rate since the last scrape (1 when there were none). */
-function hitRate(registers: Registry[], names: { counters: string; gauge: string; what: string }) {
+function createHitRate(
+  registers: Registry[],
+  names: { counters: string; gauge: string; what: string },
+) {
   const { counters, gauge, what } = names;
-  // Counted here and told when somebody asks: each of these happens with every request.
-  let hit = 0;
-  let missed = 0;
-  let hitsUntold = 0;
-  let missesUntold = 0;
+  // Counted in variables and added to the counters at a scrape, because every request counts.
+  let hitsInWindow = 0;
+  let missesInWindow = 0;
+  let pendingHits = 0;
+  let pendingMisses = 0;
   new Counter({
     name: `${counters}_hits_total`,
     help: `${what}: found`,
     registers,
     collect() {
-      this.inc(hitsUntold);
-      hitsUntold = 0;
+      this.inc(pendingHits);
+      pendingHits = 0;
     },
   });
   new Counter({
@@ -54,8 +57,8 @@ function hitRate(registers: Registry[], names: { counters: string; gauge: string
     help: `${what}: not found`,
     registers,
     collect() {
-      this.inc(missesUntold);
-      missesUntold = 0;
+      this.inc(pendingMisses);
+      pendingMisses = 0;
     },
   });
   new Gauge({
@@ -63,23 +66,25 @@ function hitRate(registers: Registry[], names: { counters: string; gauge: string
     help: `${what}: share found since the last scrape`,
     registers,
     collect() {
-      this.set(hit + missed === 0 ? 1 : hit / (hit + missed));
-      hit = 0;
-      missed = 0;
+      this.set(
+        hitsInWindow + missesInWindow === 0 ? 1 : hitsInWindow / (hitsInWindow + missesInWindow),
+      );
+      hitsInWindow = 0;
+      missesInWindow = 0;
     },
   });
   return (found: boolean) => {
     if (found) {
-      hit += 1;
-      hitsUntold += 1;
+      hitsInWindow += 1;
+      pendingHits += 1;
     } else {
-      missed += 1;
-      missesUntold += 1;
+      missesInWindow += 1;
+      pendingMisses += 1;
     }
   };
 }
 
-function eventLoopDelay(registers: Registry[]) {
+function observeEventLoopDelay(registers: Registry[]) {
   const delay = monitorEventLoopDelay({ resolution: loopResolutionMs });
   delay.enable();
   new Gauge({
@@ -97,9 +102,9 @@ function eventLoopDelay(registers: Registry[]) {
   return () => delay.disable();
 }
 
-function sessionMetrics(registers: Registry[]): Metrics['sessions'] {
+function createSessionMetrics(registers: Registry[]): Metrics['sessions'] {
   const counter = (name: string, help: string) => new Counter({ name, help, registers });
-  const looked = hitRate(registers, {
+  const countCacheRead = createHitRate(registers, {
     counters: 'auth_service_cache',
     gauge: 'auth_service_cache_hit_rate',
     what: 'Session checks in Redis',
@@ -122,37 +127,37 @@ function sessionMetrics(registers: Registry[]): Metrics['sessions'] {
   });
   const unconfirmed = counter('session_fence_unconfirmed_total', 'Logouts that had to say so');
   return {
-    looked,
-    fellBack: () => fallbacks.inc(),
-    breaker: (open) => breaker.set(open ? 1 : 0),
-    fenced(seconds, confirmed) {
+    onCacheRead: countCacheRead,
+    onDatabaseFallback: () => fallbacks.inc(),
+    onBreaker: (open) => breaker.set(open ? 1 : 0),
+    onFence(seconds, confirmed) {
       waits.observe(seconds);
       if (!confirmed) unconfirmed.inc();
     },
   };
 }
 
-/** A level that has less than this part left is near its limit. */
-const nearLimit = 0.2;
+/** A level that has at most this fraction left is near its limit. */
+const nearLimitFraction = 0.2;
 
-/** Named by policy, of which a design has a handful; never by whom it limits. */
-function limiterMetrics(registry: Registry): Pick<Metrics, 'limiter' | 'limited'> {
+/** Labelled by policy, of which a design has a handful; never by subject. */
+function createLimiterMetrics(registry: Registry): Pick<Metrics, 'limiter' | 'countDecision'> {
   const registers = [registry];
   const latency = createHistogram(registry, {
     name: 'rate_limiter_redis_latency_seconds',
     help: 'One decision of the limiter that Redis was asked for',
     bounds: shortBuckets,
   })({});
-  let admittedUntold = 0;
+  let pendingAdmitted = 0;
   const decisions = new Counter({
     name: 'rate_limiter_decisions_total',
     help: 'Decisions by how they were made: store, share (local, without Redis), closed (refused without Redis)',
     labelNames: ['mode', 'outcome'] as const,
     registers,
-    // The usual decision is counted here and told when somebody asks.
+    // The commonest series is counted in a variable and added at a scrape.
     collect() {
-      if (admittedUntold > 0) this.inc({ mode: 'store', outcome: 'admitted' }, admittedUntold);
-      admittedUntold = 0;
+      if (pendingAdmitted > 0) this.inc({ mode: 'store', outcome: 'admitted' }, pendingAdmitted);
+      pendingAdmitted = 0;
     },
   });
   const byPolicy = (name: string, help: string) =>
@@ -170,26 +175,26 @@ function limiterMetrics(registry: Registry): Pick<Metrics, 'limiter' | 'limited'
   });
   return {
     limiter: {
-      decided(mode, seconds) {
+      onDecision(mode, seconds) {
         if (mode === 'store') latency.observe(seconds);
       },
-      breaker: (open) => breaker.set(open ? 1 : 0),
+      onBreaker: (open) => breaker.set(open ? 1 : 0),
     },
-    limited({ admitted, mode, levels }) {
-      if (mode === 'store' && admitted) admittedUntold += 1;
+    countDecision({ admitted, mode, levels }) {
+      if (mode === 'store' && admitted) pendingAdmitted += 1;
       else decisions.inc({ mode, outcome: admitted ? 'admitted' : 'refused' });
-      // No level was asked.
+      // No level was evaluated.
       if (mode === 'closed') return;
       for (const level of levels) {
         const { policy } = level;
         if (!level.admitted) (level.shadow ? shadowed : refused).inc({ policy });
-        if (level.remaining <= nearLimit * level.limit) near.inc({ policy });
+        if (level.remaining <= nearLimitFraction * level.limit) near.inc({ policy });
       }
     },
   };
 }
 
-function auditMetrics(registers: Registry[]): AuditObserver {
+function createAuditMetrics(registers: Registry[]): AuditObserver {
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, buckets, registers });
   const flushTime = histogram('audit_flush_seconds', 'One audit write, to commit', shortBuckets);
@@ -214,16 +219,16 @@ function auditMetrics(registers: Registry[]): AuditObserver {
     registers,
   });
   return {
-    flushed(events, seconds) {
+    onFlush(events, seconds) {
       flushSize.observe(events);
       flushTime.observe(seconds);
     },
-    sequenced(records, oldestSeconds) {
+    onSequenced(records, oldestSeconds) {
       sequenced.inc(records);
       delay.observe(oldestSeconds);
     },
-    spilled: (events) => waiting.set(events),
-    cache: hitRate(registers, {
+    onSpill: (events) => waiting.set(events),
+    onCacheRead: createHitRate(registers, {
       counters: 'activity_cache',
       gauge: 'activity_cache_hit_rate',
       what: 'First activity pages',
@@ -231,7 +236,7 @@ function auditMetrics(registers: Registry[]): AuditObserver {
   };
 }
 
-export function createMetrics(read: {
+export function createMetrics(sources: {
   auditDepth(): number;
   isSequencing(): boolean;
   poolWaiting(): number;
@@ -239,9 +244,9 @@ export function createMetrics(read: {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const stopDelay = eventLoopDelay(registers);
+  const stopDelay = observeEventLoopDelay(registers);
 
-  const answers = createHistogram(registry, {
+  const responseTimes = createHistogram(registry, {
     name: 'api_gateway_response_time_seconds',
     help: 'From the request read to the answer written',
     bounds: latencyBuckets,
@@ -252,11 +257,11 @@ export function createMetrics(read: {
     bounds: shortBuckets,
   })({});
   const byRoute = new Map<string, Map<number, Series>>();
-  const answersOf = (route: string, status: number): Series => {
-    const ofRoute = byRoute.get(route) ?? new Map<number, Series>();
-    byRoute.set(route, ofRoute);
-    const series = answers({ route, status });
-    ofRoute.set(status, series);
+  const createSeries = (route: string, status: number): Series => {
+    const byStatus = byRoute.get(route) ?? new Map<number, Series>();
+    byRoute.set(route, byStatus);
+    const series = responseTimes({ route, status });
+    byStatus.set(status, series);
     return series;
   };
   const poolWait = new Histogram({
@@ -274,21 +279,21 @@ export function createMetrics(read: {
         this.set(value());
       },
     });
-  gauge('audit_service_queue_depth', 'Audit events not yet committed', () => read.auditDepth());
+  gauge('audit_service_queue_depth', 'Audit events not yet committed', () => sources.auditDepth());
   gauge('audit_sequencer_running', '1 while the sequencer beside this process runs', () =>
-    read.isSequencing() ? 1 : 0,
+    sources.isSequencing() ? 1 : 0,
   );
-  gauge('pg_pool_waiting', 'Statements waiting for a connection', () => read.poolWaiting());
+  gauge('pg_pool_waiting', 'Statements waiting for a connection', () => sources.poolWaiting());
 
   return {
     registry,
-    answered: (route, status, seconds) =>
-      (byRoute.get(route)?.get(status) ?? answersOf(route, status)).observe(seconds),
-    ...limiterMetrics(registry),
-    poolWaited: (seconds) => poolWait.observe(seconds),
-    sessions: sessionMetrics(registers),
-    audit: auditMetrics(registers),
-    auditWaited: (seconds) => auditWait.observe(seconds),
+    observeResponse: (route, status, seconds) =>
+      (byRoute.get(route)?.get(status) ?? createSeries(route, status)).observe(seconds),
+    ...createLimiterMetrics(registry),
+    observePoolWait: (seconds) => poolWait.observe(seconds),
+    sessions: createSessionMetrics(registers),
+    audit: createAuditMetrics(registers),
+    observeAuditWait: (seconds) => auditWait.observe(seconds),
     close: stopDelay,
   };
 }

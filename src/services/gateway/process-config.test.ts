@@ -15,7 +15,7 @@ const withDatabase = (change: object) =>
   JSON.stringify({ ...rest, addresses: { database: { ...database, ...change }, redis } });
 
 describe('process config', () => {
-  it('reads a whole one', () => {
+  it('reads a complete configuration', () => {
     expect(parseProcessConfig(JSON.stringify(whole))).toEqual({
       ...rest,
       databaseUrl: database.url,
@@ -45,13 +45,13 @@ describe('process config', () => {
     expect(() => parseProcessConfig(text)).toThrow(message);
   });
 
-  it('lets a step without Redis leave it out, and nobody connect to a default one by accident', () => {
+  it('may leave out Redis, and then refuses to connect instead of using a default', () => {
     const without = { ...rest, addresses: { database } };
     expect(parseProcessConfig(JSON.stringify(without)).redisUrl).toBe('');
     expect(() => openRedis('', () => {})).toThrow('needs Redis');
   });
 
-  it('falls back only where a default is offered', () => {
+  it('falls back only where there is a default', () => {
     const params = readParams({}, 'params');
     expect(params.integer('port', 0)).toBe(0);
     expect(params.string('prefix', '')).toBe('');

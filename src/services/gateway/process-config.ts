@@ -1,6 +1,6 @@
 /**
- * The configuration a parent hands to a process of the platform: JSON in the environment variable
- * PLATFORM_PROCESS. Anything missing or of the wrong type is named before the process touches a store.
+ * The configuration of a process of the platform: JSON in the environment variable PLATFORM_PROCESS, set by its parent.
+ * A missing value or one of the wrong type is reported before the process connects to a store.
  */
 export interface ProcessConfig {
   readonly name: string;
@@ -11,14 +11,14 @@ export interface ProcessConfig {
   /** Prefix of every key, with its separator. */
   readonly redisPrefix: string;
   readonly seed: number;
-  /** A folder outside the stores that lives as long as they do, for what must survive a process; empty for steps that build data. */
+  /** A directory that lives as long as the stores, for data that must survive a process; empty for steps that build data. */
   readonly stateDirectory: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
 
 export class ConfigError extends Error {}
 
-/** `hasDatabase` false: it has none, and what looks for one fails instead of finding a default one. */
+/** `hasDatabase` false: `databaseUrl` becomes an invalid host, so that a connection fails instead of using a default. */
 export function parseProcessConfig(
   text: string | undefined,
   { hasDatabase = true }: { readonly hasDatabase?: boolean } = {},
@@ -34,7 +34,7 @@ export function parseProcessConfig(
   const config = readParams(value, 'PLATFORM_PROCESS');
   return {
     name: config.string('name'),
-    ...storesOf(config, hasDatabase),
+    ...readStores(config, hasDatabase),
     seed: config.integer('seed'),
     stateDirectory: config.string('stateDirectory', ''),
     params: config.object('params', {}),
@@ -44,7 +44,7 @@ export function parseProcessConfig(
 const NO_DATABASE = { url: 'postgresql://none.invalid', namespace: 'none' };
 
 /** The stores behind the names `database` and `redis`; a step that builds data has no Redis and gets empty strings. */
-function storesOf(config: ParamReader, hasDatabase: boolean) {
+function readStores(config: ParamReader, hasDatabase: boolean) {
   const addresses = readParams(config.object('addresses'), 'PLATFORM_PROCESS.addresses');
   const read = (name: string, fallback?: Record<string, unknown>) =>
     readParams(addresses.object(name, fallback), `PLATFORM_PROCESS.addresses.${name}`);
@@ -58,7 +58,7 @@ function storesOf(config: ParamReader, hasDatabase: boolean) {
   };
 }
 
-/** Reads typed values; the error names the key, what was expected and what was there. */
+/** Reads typed values; the error names the key, the expected type and the value found. */
 export interface ParamReader {
   string(key: string, fallback?: string): string;
   integer(key: string, fallback?: number): number;
@@ -66,8 +66,8 @@ export interface ParamReader {
   flag(key: string): boolean;
   object(key: string, fallback?: Record<string, unknown>): Readonly<Record<string, unknown>>;
   list(key: string, fallback?: readonly unknown[]): readonly unknown[];
-  /** Complains of any other key. */
-  only(keys: readonly string[]): void;
+  /** Throws if there is any other key. */
+  rejectUnknown(keys: readonly string[]): void;
 }
 
 export function readParams(value: unknown, where: string): ParamReader {
@@ -86,7 +86,7 @@ export function readParams(value: unknown, where: string): ParamReader {
   };
   return {
     string: (key, fallback) => {
-      // Empty only where the caller offers a default.
+      // An empty string is valid only where the caller has a default.
       const isText = (v: unknown): v is string =>
         typeof v === 'string' && (v !== '' || fallback !== undefined);
       return read(key, 'a string', isText, fallback);
@@ -103,16 +103,16 @@ export function readParams(value: unknown, where: string): ParamReader {
         key,
         'a list of strings',
         (v): v is readonly string[] =>
-          Array.isArray(v) && v.every((one) => typeof one === 'string'),
+          Array.isArray(v) && v.every((item) => typeof item === 'string'),
         fallback,
       ),
     flag: (key) => read(key, 'true or false', (v): v is boolean => typeof v === 'boolean', false),
     object: (key, fallback) => read(key, 'an object', isObject, fallback),
     list: (key, fallback) => read(key, 'a list', (v) => Array.isArray(v), fallback),
-    only(keys) {
-      const other = Object.keys(value).find((key) => !keys.includes(key));
-      if (other !== undefined)
-        throw new ConfigError(`${where}.${other} is not known; known are ${keys.join(', ')}`);
+    rejectUnknown(keys) {
+      const unknown = Object.keys(value).find((key) => !keys.includes(key));
+      if (unknown !== undefined)
+        throw new ConfigError(`${where}.${unknown} is not known; known are ${keys.join(', ')}`);
     },
   };
 }

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandOf, descendantsOf, isRunning } from '../../sim/effects/process/process-table.ts';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { verifyLog } from '../audit/chain/verify.ts';
-import { readLog } from '../audit/log-source.ts';
+import { openLogSnapshot } from '../audit/log-source.ts';
 import { recordColumns } from '../audit/record-row.ts';
 import type { Database } from '../ports.ts';
 import { seedPassword } from '../sessions/seed.ts';
@@ -138,7 +138,7 @@ describe('the template', () => {
     expect(await chainOf('flat')).toEqual([]);
     expect(await chainOf('monthly')).toHaveLength(8);
     const db = await openConnection(schemaUrl(postgres.url, 'monthly'));
-    const source = await readLog(db, { checkpoints: null });
+    const source = await openLogSnapshot(db, { checkpoints: null });
     const found = await verifyLog(source, { publicKeys: [], shards: 8 });
     await source.close();
     await db.close();
@@ -170,7 +170,7 @@ describe('the template', () => {
     });
   });
 
-  it('gives heavy users exactly their rows and nobody else as many', async () => {
+  it('gives heavy users exactly their rows, and other users fewer', async () => {
     await withDatabase(async (db) => {
       const counts = await db.query<{ user_id: string; rows: string }>({
         text: 'SELECT user_id, count(*) AS rows FROM flat.audit_logs GROUP BY 1 ORDER BY 2 DESC, 1',
@@ -230,7 +230,7 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
       ids.map((id, i) => as(i)('GET', '/projects', { headers: { 'x-request-id': id } })),
     );
     const outFile = path.join(postgres.folder, `${schema}-effects.ndjson`);
-    await step('effects', schema, { outFile, sinceMs });
+    await step('facts', schema, { outFile, sinceMs });
     const lines = readFileSync(outFile, 'utf8')
       .trim()
       .split('\n')
@@ -240,8 +240,11 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     expect(events.map(({ facts }) => facts.place)).toEqual(ids.map((_, i) => i + 1));
     for (const { facts } of events)
       expect(facts).toMatchObject({
-        ...{ action: 'project.list', outcome: 'success', personal: 'sealed' },
-        ...{ shard: expect.any(Number), sequence: expect.any(Number) },
+        action: 'project.list',
+        outcome: 'success',
+        personal: 'sealed',
+        shard: expect.any(Number),
+        sequence: expect.any(Number),
         receivedAtUs: expect.any(Number),
       });
     const [chain] = lines.filter(({ name }) => name === 'audit-chain');
@@ -252,7 +255,7 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
       expect(occurredAtUs / 1_000).toBeGreaterThanOrEqual(sinceMs);
   });
 
-  it('answers 503, never success, while the audit log cannot be written, and recovers', async () => {
+  it('responds with 503, never success, while the audit log cannot be written, and recovers', async () => {
     expect((await as(60)('GET', '/me')).status).toBe(200);
     await postgres.stop();
     const replies = await Promise.all(Array.from({ length: 5 }, () => as(60)('GET', '/me')));
@@ -301,7 +304,7 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     });
   });
 
-  it('finishes what is in flight after SIGTERM, says it is not ready, and exits 0', async () => {
+  it('finishes requests in flight after SIGTERM, is not ready meanwhile, and exits 0', async () => {
     await withDatabase(async (db) => {
       await db.query({ text: 'BEGIN' });
       await db.query({ text: `LOCK TABLE ${schema}.projects IN ACCESS EXCLUSIVE MODE` });
@@ -319,7 +322,7 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     });
     expect(await gateway.exit).toMatchObject({ code: 0, signal: null });
     const outFile = path.join(postgres.folder, `${schema}-last.ndjson`);
-    await step('effects', schema, { outFile, sinceMs: 0, requestIdPrefix: 'in-flight' });
+    await step('facts', schema, { outFile, sinceMs: 0, requestIdPrefix: 'in-flight' });
     expect(effectsIn(outFile, 'audit')).toHaveLength(1);
   });
 });
@@ -374,11 +377,14 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('a run of %s', (d
     expect([...statuses].filter((status) => ![200, 204, 401, 503].includes(status))).toEqual([]);
     expect(statuses).toContain(204);
     const effects = path.join(postgres.folder, `${schema}-effects.ndjson`);
-    await step('effects', schema, { outFile: effects, sinceMs: 0, requestIdPrefix: 'run:' });
+    await step('facts', schema, { outFile: effects, sinceMs: 0, requestIdPrefix: 'run:' });
     expect(effectsIn(effects, 'session-revoked')).toMatchObject([
       {
-        ...{ kind: 'effect', reason: 'logout', requestId: 'run:1' },
-        ...{ user: accounts[2_500]!.id, subject: accounts[2_500]!.subject },
+        kind: 'effect',
+        reason: 'logout',
+        requestId: 'run:1',
+        user: accounts[2_500]!.id,
+        subject: accounts[2_500]!.subject,
       },
     ]);
     gateway.child.kill('SIGTERM');
@@ -387,7 +393,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('a run of %s', (d
 });
 
 describe('the process', () => {
-  it('goes when its parent goes', async () => {
+  it('exits when its parent exits', async () => {
     await template('orphan', 'turn4.after', { rows: 5_000, heavyRows: 100 });
     const gateway = await startGateway('orphan', { design: 'turn4.after' });
     gateway.child.disconnect();
@@ -414,16 +420,18 @@ describe('the process', () => {
     }
   });
 
-  it('limits in the window it is told, and believes the proxies it is told', async () => {
+  it('uses the configured limit window, and trusts the configured proxies', async () => {
     await template('window', 'turn2.after', { rows: 5_000, heavyRows: 100 });
     const given = { design: 'turn2.after', limitWindowMs: 2_000, evidence: 1 };
     const left = async (url: string, address: string) => {
       const headers = { 'x-forwarded-for': address };
-      const { headers: told } = await client(url)('GET', '/me', { headers });
+      const { headers: received } = await client(url)('GET', '/me', { headers });
       // Logins and tokens that open nothing keep their minute.
-      expect(told.get('ratelimit-policy')).toBe('"unauthenticated";q=30;w=60');
-      expect(told.get('x-limit-decision')).toMatch(/^at=\d+;took=\d+;admitted=1;mode=store;by=$/);
-      return Number(/r=(\d+)/.exec(told.get('ratelimit')!)![1]);
+      expect(received.get('ratelimit-policy')).toBe('"unauthenticated";q=30;w=60');
+      expect(received.get('x-limit-decision')).toMatch(
+        /^at=\d+;took=\d+;admitted=1;mode=store;by=$/,
+      );
+      return Number(/r=(\d+)/.exec(received.get('ratelimit')!)![1]);
     };
     const lefts = async (params: Record<string, unknown>) => {
       const gateway = await startGateway('window', params);
@@ -448,13 +456,13 @@ describe('the process', () => {
       return answers;
     };
     expect(await lefts(given)).toEqual([29, 29]);
-    // From here the header comes from nobody who is trusted: both are this machine.
+    // Without a trusted proxy the header is ignored: both requests are from this machine.
     expect(await lefts({ ...given, trustedProxies: ['10.0.0.0/8'] })).toEqual([29, 28]);
     const wrong = await launch('main', 'window', { ...given, trustedProxies: 'all' }).exit;
     expect(wrong.stderr).toContain('params.trustedProxies must be a list of strings, not "all"');
   });
 
-  it('says why it cannot start', async () => {
+  it('reports why it cannot start', async () => {
     const { code, stderr } = await launch('main', 'nowhere', { design: 'turn4.after' }).exit;
     expect([code, stderr]).toEqual([1, expect.stringContaining('audit_ensure_months')]);
   });

@@ -1,6 +1,6 @@
 /**
- * The read-through store as four processes hold it, on a PostgreSQL and a Redis of this file's own, which it freezes,
- * empties, stops and starts. Every case ends with the same question, asked of every member.
+ * The read-through store in four processes, on a PostgreSQL and a Redis of this file's own, which it freezes, empties,
+ * stops and starts. Every case ends by checking the session in every process.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -8,14 +8,14 @@ import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
-import type { Created } from '../sessions/contract.ts';
+import type { CreatedSession } from '../sessions/contract.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
 
 const design = findDesign('turn1.after');
 const store: ReadThroughDesign = {
   ...(design.sessions.store as ReadThroughDesign),
-  leaseMs: 150,
+  generationTtlMs: 150,
   graceMs: 4_000,
   breakerOpenMs: 50,
   touchEveryMs: 200,
@@ -43,7 +43,11 @@ afterEach(async () => {
 
 async function join(name: string, more: Partial<Parameters<typeof startMember>[0]> = {}) {
   const member = await startMember({
-    ...{ name, design, store, redisUrl: redis.url, keyPrefix: 'rt:' },
+    name,
+    design,
+    store,
+    redisUrl: redis.url,
+    keyPrefix: 'rt:',
     databaseUrl: schemaUrl(postgres.url, 'sessions'),
     ...more,
   });
@@ -62,17 +66,17 @@ async function eventually(condition: () => boolean | Promise<boolean>, limitMs =
 }
 
 const someone = () => String(nextUser++);
-/** What every member says of it: 1 accepted, 0 refused, a status for anything else. */
-const verdicts = ({ token }: Created, of: readonly Member[] = members) =>
+/** The result of a check in every process: 1 accepted, 0 refused, a status for any error. */
+const verdicts = ({ token }: CreatedSession, of: readonly Member[] = members) =>
   Promise.all(
     of.map((member) =>
-      member.use(token).then(
+      member.acceptAndTouch(token).then(
         (accepted) => (accepted ? 1 : 0),
         (error) => error.status ?? error,
       ),
     ),
   );
-const warm = async (...all: Created[]) => {
+const warm = async (...all: CreatedSession[]) => {
   for (const one of all) expect(await verdicts(one)).toEqual(members.map(() => 1));
 };
 const statusOf = (promise: Promise<unknown>) =>
@@ -97,7 +101,7 @@ describe('four processes', () => {
     }
     expect(await b!.store.end(one.token, origin)).toMatchObject({ id: one.session.id });
     expect(await verdicts(one)).toEqual([0, 0, 0, 0]);
-    // Repeated, it is the same answer; for a token nobody ever had, none.
+    // A repeated logout has the same result; for a token that was never issued it is null.
     expect(await a!.store.end(one.token, origin)).toMatchObject({ id: one.session.id });
     const other = await a!.login(someone());
     const forged = `${other.token.slice(0, -12)}AAA.${other.token.slice(-8)}`;
@@ -126,7 +130,7 @@ describe('four processes', () => {
     await delay(50);
     await a.store.end(one.token, origin);
     release();
-    // It began before the logout was answered, so either answer is right; it must leave nothing behind.
+    // It began before the logout returned, so either result is right; but it must not populate Redis.
     await overtaken;
     slow = false;
     expect(await verdicts(one)).toEqual([0, 0]);
@@ -197,7 +201,7 @@ describe('Redis', () => {
     expect(await verdicts(one)).toEqual([0, 0, 0, 0]);
   });
 
-  it('is buried in every generation in use while the processes move to a new one', async () => {
+  it('gets tombstones in every generation in use while the processes move to a new one', async () => {
     const [a, b, c, d] = await four();
     b!.redis.disconnect();
     await eventually(() => b!.seen.open);
@@ -214,7 +218,7 @@ describe('Redis', () => {
     }
   });
 
-  it('restarted empty: everybody stays logged in, nobody is back', async () => {
+  it('restarted empty: live sessions stay live, ended ones stay ended', async () => {
     const [a] = await four();
     const [left, stays] = [await a!.login(someone()), await a!.login(someone())];
     await warm(left, stays);
@@ -227,11 +231,15 @@ describe('Redis', () => {
     expect(await verdicts(left)).toEqual([0, 0, 0, 0]);
   });
 
-  it('need not be there when a process starts', async () => {
+  it('may be down when a process starts', async () => {
     freeze();
     try {
       const member = await startMember({
-        ...{ name: 'late', design, store, redisUrl: redis.url, keyPrefix: 'rt:' },
+        name: 'late',
+        design,
+        store,
+        redisUrl: redis.url,
+        keyPrefix: 'rt:',
         databaseUrl: schemaUrl(postgres.url, 'sessions'),
       });
       members.push(member);
@@ -258,7 +266,7 @@ describe('the fence', () => {
     const [one, last] = [await a.login(someone()), await a.login(someone())];
     await warm(one, last);
     silent = true;
-    await delay(2 * store.leaseMs);
+    await delay(2 * store.generationTtlMs);
     // By the rule for a silent PostgreSQL it goes on with what Redis holds.
     const hits = cut.seen.hits;
     expect(await verdicts(one, [cut])).toEqual([1]);
@@ -274,7 +282,7 @@ describe('the fence', () => {
     expect(await statusOf(a.store.end(one.token, origin))).toBe('logout-unconfirmed');
     expect(await verdicts(one, [a, c])).toEqual([0, 0]);
     // The silent one is still in the old generation; the others have left it.
-    expect(c.fence.current()).toBeGreaterThan(cut.fence.inGrace()!);
+    expect(c.fence.currentGeneration()).toBeGreaterThan(cut.fence.graceGeneration()!);
     expect(await statusOf(c.store.end(last.token, origin))).toBe(200);
     expect(await verdicts(last)).toEqual([0, 0, 0]);
     await delay(store.graceMs);
@@ -282,12 +290,12 @@ describe('the fence', () => {
     expect(await verdicts(one)).toEqual([0, 0, 0]);
   });
 
-  it('is joined again by whoever takes the name, and its predecessor stops using Redis', async () => {
+  it('is joined by a second process of a name, and the first one stops using Redis', async () => {
     const a = await join('gateway.1');
     const one = await a.login(someone());
     await warm(one);
     await join('gateway.1');
-    await eventually(() => a.fence.current() === null);
+    await eventually(() => a.fence.currentGeneration() === null);
     expect(await verdicts(one)).toEqual([1, 1]);
   });
 });
@@ -302,7 +310,7 @@ describe('PostgreSQL', () => {
       expect(await verdicts(held)).toEqual([1, 1, 1, 1]);
       expect(await verdicts(cold, [b!])).toEqual([503]);
       expect(await statusOf(b!.store.end(held.token, origin))).toMatch(/^database-/);
-      await delay(store.leaseMs);
+      await delay(store.generationTtlMs);
       expect(await verdicts(held)).toEqual([1, 1, 1, 1]);
       await delay(store.graceMs);
       expect(await verdicts(held)).toEqual([503, 503, 503, 503]);
@@ -345,7 +353,7 @@ describe('ending more than one', () => {
     }
   });
 
-  it('refuses the login that a password change overtook', async () => {
+  it('refuses a login if the password changed while it ran', async () => {
     const [a, b] = await four();
     const user = someone();
     const own = await a!.login(user);
@@ -355,13 +363,13 @@ describe('ending more than one', () => {
     });
     const from = row!.hash;
     const changed = await a!.store.changePassword(own.session, { from, to: 'another' }, origin);
-    const late = { userId: user, passwordHash: from, presented: '' };
+    const late = { userId: user, passwordHash: from, presentedToken: '' };
     expect(await b!.store.create(late, origin)).toBeNull();
     expect(await verdicts(own)).toEqual([0, 0, 0, 0]);
     await warm(changed!);
   });
 
-  it('writes when a session was seen, in rows that are live, and revives none', async () => {
+  it('writes when a session was seen, in live rows only', async () => {
     const a = await join('gateway.1');
     const [left, stays] = [await a.login(someone()), await a.login(someone())];
     await warm(left, stays);

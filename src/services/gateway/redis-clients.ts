@@ -1,14 +1,14 @@
-/** Connections to Redis as the gateway wants them, each with a limit on every wait. */
+/** Connections to Redis, each with a timeout on every wait. */
 import { Redis } from 'ioredis';
 
 /**
- * A connection for what a request waits on: nothing waits in line for a Redis that is not there, nothing is sent
- * twice, and a connection on which nothing comes back is replaced.
+ * A connection for commands that requests wait for: no offline queue, no resends, and a connection without answers is
+ * replaced.
  */
 function openShortWaitRedis(
   redisUrl: string,
   limits: {
-    /** Left out when the caller has a limit of its own. */
+    /** Left out when the caller has a timeout of its own. */
     commandTimeout?: number;
     socketTimeout: number;
     connectTimeout: number;
@@ -17,7 +17,7 @@ function openShortWaitRedis(
 ): Redis {
   if (redisUrl === '') throw new Error('redisUrl is empty, and this process needs Redis');
   const redis = new Redis(redisUrl, {
-    // Who asks here asks for many at once already, and must not wait for another turn of the event loop.
+    // Callers batch their commands already, and must not wait another turn of the event loop.
     enableAutoPipelining: false,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -25,14 +25,14 @@ function openShortWaitRedis(
     retryStrategy: () => 50,
     ...limits,
   });
-  // Down for a minute is one message, not a thousand.
-  let told = '';
+  // The same error is reported once until the connection is ready again.
+  let lastReported = '';
   redis.on('ready', () => {
-    told = '';
+    lastReported = '';
   });
   redis.on('error', (error) => {
-    if (error.message !== told) onError(error);
-    told = error.message;
+    if (error.message !== lastReported) onError(error);
+    lastReported = error.message;
   });
   return redis;
 }
@@ -50,7 +50,7 @@ export function openSessionRedis(
   return openShortWaitRedis(redisUrl, limits, onError);
 }
 
-/** Its link keeps the limit on a command; the socket's catches a way to Redis that swallows everything. */
+/** The Redis link has the timeout for a command; the socket's ends a connection whose packets are dropped. */
 export function openLimitRedis(
   redisUrl: string,
   { redisTimeoutMs }: { redisTimeoutMs: number },
@@ -61,10 +61,10 @@ export function openLimitRedis(
 }
 
 export function openRedis(redisUrl: string, onError: (error: Error) => void): Redis {
-  // An empty address would be localhost:6379, whoever listens there.
+  // With an empty address ioredis would connect to localhost:6379.
   if (redisUrl === '') throw new Error('redisUrl is empty, and this process needs Redis');
   const redis = new Redis(redisUrl, {
-    // Commands issued in one turn of the event loop travel together.
+    // Commands of one turn of the event loop are sent together.
     enableAutoPipelining: true,
     maxRetriesPerRequest: 1,
     commandTimeout: 2_000,

@@ -1,10 +1,10 @@
 /**
- * Builds the services a design asks for: the one place where design data becomes a choice of strategy.
+ * Creates the services of a design: the one place where design data selects a strategy.
  */
 import type { ApiKeys } from '../api-keys/contract.ts';
 import { createApiKeys } from '../api-keys/store.ts';
-import { createEveryResponseActivity } from '../audit/activity-every-response.ts';
-import { createOnDemandActivity } from '../audit/activity-on-demand.ts';
+import { createEveryResponseActivity } from '../audit/activity/activity-every-response.ts';
+import { createOnDemandActivity } from '../audit/activity/activity-on-demand.ts';
 import type { Activity, AuditObserver } from '../audit/contract.ts';
 import type { Design } from '../design.ts';
 import type { Projects } from '../projects/contract.ts';
@@ -14,10 +14,14 @@ import type { Passwords, SessionObserver, SessionStore, UserStore } from '../ses
 import { createPasswords } from '../sessions/password.ts';
 import { createSessionStore, type SessionResources } from '../sessions/session-store.ts';
 import { createUserStore } from '../sessions/user-store.ts';
-import { type Audit, type AuditResources, createAudit } from './audit-services.ts';
-import { createLimits, type LimitResources, type Limits } from './limit-services.ts';
+import {
+  type AuditResources,
+  type AuditService,
+  createAuditService,
+} from './audit/audit-services.ts';
+import { createLimits, type LimitResources, type Limits } from './limits/limit-services.ts';
 
-/** What a process brings: its name, its stores, its time, its randomness. */
+/** Dependencies that a process provides: its name, its stores, clock and randomness. */
 export type Resources = SessionResources & LimitResources & AuditResources;
 
 export interface Services {
@@ -28,7 +32,7 @@ export interface Services {
   readonly limits: Limits;
   readonly projects: Projects;
   /** Null in designs without an audit log. */
-  readonly audit: Audit | null;
+  readonly audit: AuditService | null;
   readonly activity: Activity;
 }
 
@@ -53,7 +57,7 @@ export function createServices(
     apiKeys: createApiKeys(resources),
     limits: createLimits(design.rateLimit, { ...resources, users }, observer.limiter),
     projects: createProjects(resources),
-    audit: createAudit(design, resources, observer.audit),
+    audit: createAuditService(design, resources, observer.audit),
     activity: createActivity(design, resources, observer.audit),
   };
 }

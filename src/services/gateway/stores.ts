@@ -1,21 +1,21 @@
 /**
- * Every connection of a gateway process, to PostgreSQL and to Redis: a pool or a connection for each kind of work that
- * must not wait behind another kind.
+ * Every connection of a gateway process to PostgreSQL and Redis: a pool or a connection for each kind of work that must
+ * not wait behind another kind.
  */
 import type { DatabaseDesign, Design } from '../design.ts';
 import { openDatabase } from './clients.ts';
 import { openLimitRedis, openRedis, openSessionRedis } from './redis-clients.ts';
 
-/** Quick to give up: what it asks is asked again at once, and never behind a request's statement. */
-const fenceDatabase: DatabaseDesign = {
-  // One for each loop that uses them, so that none waits for another.
+/** Short timeouts, because its statements are retried at once; apart, so that they never wait behind a request's. */
+const fenceDatabaseDesign: DatabaseDesign = {
+  // One connection for each loop, so that no loop waits for another.
   poolMax: 5,
   connectionTimeoutMs: 1_000,
   statementTimeoutMs: 1_000,
 };
 
-const auditDatabase = ({ audit }: Design): DatabaseDesign => ({
-  // One for each flush, and one for what else the log asks.
+const auditDatabaseDesign = ({ audit }: Design): DatabaseDesign => ({
+  // One connection for each flush, and one for other statements of the audit log.
   poolMax: audit.writer.kind === 'group-commit' ? audit.writer.maxInFlight + 1 : 2,
   connectionTimeoutMs: 2_000,
   statementTimeoutMs: 5_000,
@@ -24,7 +24,7 @@ const auditDatabase = ({ audit }: Design): DatabaseDesign => ({
 export function openStores(given: {
   name: string;
   databaseUrl: string;
-  /** Of every connection to PostgreSQL; default: whoever the URL names. */
+  /** Of every connection to PostgreSQL; default: the user in the URL. */
   role?: string | null;
   redisUrl: string;
   design: Design;
@@ -46,7 +46,7 @@ export function openStores(given: {
   });
   const fenceDb = openDatabase({
     ...common,
-    design: fenceDatabase,
+    design: fenceDatabaseDesign,
     applicationName: `${given.name}.fence`,
   });
   const auditDb =
@@ -54,14 +54,14 @@ export function openStores(given: {
       ? db
       : openDatabase({
           ...common,
-          design: auditDatabase(design),
+          design: auditDatabaseDesign(design),
           applicationName: `${given.name}.audit`,
         });
   const onRedisError = (error: Error) => report('redis', error);
   const redis = openRedis(redisUrl, onRedisError);
   const sessionRedis =
     store.kind === 'read-through' ? openSessionRedis(redisUrl, store, onRedisError) : redis;
-  // Its own: a script that runs long must not make a session check late.
+  // A connection of its own, so that a long limiter script does not delay session checks.
   const limitRedis =
     design.rateLimit.kind === 'exact'
       ? openLimitRedis(redisUrl, design.rateLimit.degraded, onRedisError)
@@ -79,7 +79,7 @@ export function openStores(given: {
       redis.disconnect();
       sessionRedis.disconnect();
       limitRedis.disconnect();
-      await Promise.allSettled([...new Set([db, fenceDb, auditDb])].map((one) => one.close()));
+      await Promise.allSettled([...new Set([db, fenceDb, auditDb])].map((pool) => pool.close()));
     },
   };
 }

@@ -1,4 +1,4 @@
-/** The real clock and the real randomness, for entry points. */
+/** The system clock and the system's randomness, for entry points. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock, Random } from '../ports.ts';
 

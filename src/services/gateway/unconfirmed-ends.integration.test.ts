@@ -1,7 +1,7 @@
 /**
- * Ends that were committed and not confirmed: their process was slow, or died. Whoever is asked next answers for them
- * as well, and a process that was silent for longer than its grace does not come back into an old generation. And
- * what a use must not prolong.
+ * Ends of sessions that were committed and not confirmed, because their process was slow or died. The next end confirms
+ * them as well, and a process that was silent for longer than its grace does not rejoin an old generation. And what a
+ * touch must not prolong.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import { createRedisLink } from '../redis-link.ts';
 import { createSessionCache } from '../sessions/cache.ts';
-import type { Created } from '../sessions/contract.ts';
+import type { CreatedSession } from '../sessions/contract.ts';
 import { openConnection } from './clients.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
@@ -19,10 +19,14 @@ import { systemRandom } from './system.ts';
 
 const design = findDesign('turn1.after');
 const given = design.sessions.store as ReadThroughDesign;
-const store: ReadThroughDesign = { ...given, leaseMs: 600, graceMs: 2_000 };
+const store: ReadThroughDesign = { ...given, generationTtlMs: 600, graceMs: 2_000 };
 const size = {
-  ...{ rows: 0, users: 50, heavyUsers: 0, heavyRows: 0 },
-  ...{ seed: 7, anchorUs: 1_760_000_000e6 },
+  rows: 0,
+  users: 50,
+  heavyUsers: 0,
+  heavyRows: 0,
+  seed: 7,
+  anchorUs: 1_760_000_000e6,
 };
 const schema = 'unconfirmed';
 
@@ -43,7 +47,12 @@ const someone = () => String(nextUser++);
 
 async function join(name: string, more: Partial<Parameters<typeof startMember>[0]> = {}) {
   const member = await startMember({
-    ...{ name, design, store, redisUrl: redis.url, keyPrefix: 'u:', databaseUrl: databaseUrl() },
+    name,
+    design,
+    store,
+    redisUrl: redis.url,
+    keyPrefix: 'u:',
+    databaseUrl: databaseUrl(),
     ...more,
   });
   closing.push(() => member.close());
@@ -65,9 +74,9 @@ async function eventually(condition: () => boolean | Promise<boolean>, limitMs =
   }
 }
 
-const accepts = (member: Member, { token }: Created) => member.use(token);
+const accepts = (member: Member, { token }: CreatedSession) => member.acceptAndTouch(token);
 
-const isRevoked = async (db: Database, { session }: Created) => {
+const isRevoked = async (db: Database, { session }: CreatedSession) => {
   const text = 'SELECT 1 FROM sessions WHERE id = $1 AND revoked_at IS NOT NULL';
   return (await db.query({ text, values: [session.id] })).length === 1;
 };
@@ -77,7 +86,7 @@ const waitsForLock = async (db: Database, statement: string) => {
   return (await db.query({ text, values: [statement] })).length > 0;
 };
 
-type Sweeping = (member: Member, userId: string, own: Created) => Promise<unknown>;
+type Sweeping = (member: Member, userId: string, own: CreatedSession) => Promise<unknown>;
 const sweeps: readonly [string, Sweeping][] = [
   ['all', ({ store }, id) => store.revokeAll(id, { id, reason: 'all' }, origin)],
   ['others', ({ store }, _id, own) => store.revokeOthers(own.session, origin)],
@@ -93,29 +102,32 @@ const sweeps: readonly [string, Sweeping][] = [
   ],
 ];
 
-it.each(sweeps)('%s answers for what another process has committed only', async (_name, sweep) => {
-  let stuck = true;
-  const wrapFence = (db: Database): Database => ({
-    async query(statement) {
-      while (stuck && statement.name === 'session-fence-in-use') await delay(5);
-      return db.query(statement);
-    },
-  });
-  const slow = await join('gateway.1', { wrapFence });
-  const b = await join('gateway.2');
-  const user = someone();
-  const [left, own] = [await b.login(user), await b.login(user)];
-  expect(await accepts(b, left)).toBe(true);
-  const ending = slow.store.end(left.token, origin);
-  await eventually(() => isRevoked(b.db, left));
-  await sweep(b, user, own);
-  expect(await accepts(b, left)).toBe(false);
-  expect(await accepts(slow, left)).toBe(false);
-  stuck = false;
-  await ending;
-});
+it.each(sweeps)(
+  '%s confirms an end that another process has only committed',
+  async (_name, sweep) => {
+    let stuck = true;
+    const wrapFence = (db: Database): Database => ({
+      async query(statement) {
+        while (stuck && statement.name === 'session-fence-in-use') await delay(5);
+        return db.query(statement);
+      },
+    });
+    const slow = await join('gateway.1', { wrapFence });
+    const b = await join('gateway.2');
+    const user = someone();
+    const [left, own] = [await b.login(user), await b.login(user)];
+    expect(await accepts(b, left)).toBe(true);
+    const ending = slow.store.end(left.token, origin);
+    await eventually(() => isRevoked(b.db, left));
+    await sweep(b, user, own);
+    expect(await accepts(b, left)).toBe(false);
+    expect(await accepts(slow, left)).toBe(false);
+    stuck = false;
+    await ending;
+  },
+);
 
-it.each(sweeps)('%s answers for an end whose commit it waited for', async (_name, sweep) => {
+it.each(sweeps)('%s confirms an end whose commit it waited for', async (_name, sweep) => {
   const b = await join('gateway.2');
   const user = someone();
   const [left, own] = [await b.login(user), await b.login(user)];
@@ -132,7 +144,7 @@ it.each(sweeps)('%s answers for an end whose commit it waited for', async (_name
   expect(await accepts(b, left)).toBe(false);
 });
 
-it('a copy in use whose session is revoked is found by the touch and buried', async () => {
+it('a copy in use whose session is revoked is found by the touch and gets a tombstone', async () => {
   const touching = { ...store, touchEveryMs: 100 };
   const b = await join('gateway.2', { store: touching });
   const left = await b.login(someone());
@@ -143,7 +155,7 @@ it('a copy in use whose session is revoked is found by the touch and buried', as
   await eventually(async () => !(await accepts(b, left)));
 });
 
-it('whoever returns from a silence sees the generation that nobody waited for it with', async () => {
+it('a process that returns after its grace enters the generation that advanced without it', async () => {
   let silent = false;
   const wrapFence = (db: Database): Database => ({
     query: (statement) => (silent ? Promise.reject(new Error('cut off')) : db.query(statement)),
@@ -156,7 +168,7 @@ it('whoever returns from a silence sees the generation that nobody waited for it
   expect(await accepts(cut, one)).toBe(true);
   silent = true;
   await delay(store.graceMs + 200);
-  // Its return is on the way, and slow.
+  // Its next heartbeat waits for a lock.
   await locker.query({ text: 'BEGIN' });
   const text = `SELECT 1 FROM session_members WHERE name = 'gateway.2' FOR UPDATE`;
   await locker.query({ text });
@@ -168,12 +180,12 @@ it('whoever returns from a silence sees the generation that nobody waited for it
   await Promise.race([ended, delay(150)]);
   await locker.query({ text: 'COMMIT' });
   await ended;
-  const until = performance.now() + store.leaseMs;
+  const until = performance.now() + store.generationTtlMs;
   while (performance.now() < until) {
     expect(await accepts(cut, one)).toBe(false);
     await delay(5);
   }
-  await eventually(() => cut.fence.current() === a.fence.current());
+  await eventually(() => cut.fence.currentGeneration() === a.fence.currentGeneration());
 });
 
 it('a hold is over when it was to be, and a tombstone too, however often the session is used', async () => {
@@ -181,16 +193,16 @@ it('a hold is over when it was to be, and a tombstone too, however often the ses
   const link = createRedisLink({ redis: connection, breakerOpenMs: 50, onBreaker: () => {} });
   await eventually(() => link.runId() !== null);
   const cache = createSessionCache({ link, keyPrefix: 'held:', random: systemRandom });
-  await cache.hold(1, ['one']);
-  expect(await cache.look(1, 'one')).toBe('absent');
-  await cache.extend(1, [{ id: 'one', ttlMs: 1_800_000 }]);
+  await cache.markPending(1, ['one']);
+  expect(await cache.read(1, 'one')).toBe('absent');
+  await cache.extendTtls(1, [{ id: 'one', ttlMs: 1_800_000 }]);
   const left = await connection.pttl(`held:s:1:${link.runId()}:one`);
   expect(left).toBeGreaterThan(0);
   expect(left).toBeLessThanOrEqual(10_000);
   // What is buried stays so.
-  await cache.bury({ from: 1, to: 1 }, ['one']);
-  await cache.extend(1, [{ id: 'one', ttlMs: 1_800_000 }]);
+  await cache.writeTombstones({ from: 1, to: 1 }, ['one']);
+  await cache.extendTtls(1, [{ id: 'one', ttlMs: 1_800_000 }]);
   expect(await connection.pttl(`held:s:1:${link.runId()}:one`)).toBeLessThanOrEqual(60_000);
-  expect(await cache.look(1, 'one')).toBe('ended');
+  expect(await cache.read(1, 'one')).toBe('ended');
   link.close();
 });

@@ -19,7 +19,7 @@ import { createLimitSettings } from '../rate-limit/settings.ts';
 import { createSessionStore } from '../sessions/session-store.ts';
 import { readGroups } from './account-groups.ts';
 import { createBase } from './database-template.ts';
-import { type Account, accountsOfGroups } from './group-accounts.ts';
+import { type Account, createGroupAccounts } from './group-accounts.ts';
 
 const entry = fileURLToPath(new URL('../../../dist/services/jobs/accounts.js', import.meta.url));
 const schema = 'groups';
@@ -27,8 +27,11 @@ const design = findDesign('turn1.before');
 const exact = findDesign('turn2.after').rateLimit as ExactLimitsDesign;
 const users = 40;
 const observer = {
-  ...{ looked() {}, fellBack() {}, breaker() {}, fenced() {} },
-  report(error: Error) {
+  onCacheRead() {},
+  onDatabaseFallback() {},
+  onBreaker() {},
+  onFence() {},
+  onError(error: Error) {
     throw error;
   },
 };
@@ -59,8 +62,12 @@ afterAll(async () => {
 });
 
 const make = (...groups: readonly unknown[]): Promise<readonly Account[]> =>
-  accountsOfGroups(readGroups(groups, { users }), {
-    ...{ db, redis, keyPrefix: 'test:', clock: systemClock, random: systemRandom },
+  createGroupAccounts(readGroups(groups, { users }), {
+    db,
+    redis,
+    keyPrefix: 'test:',
+    clock: systemClock,
+    random: systemRandom,
     design: design.sessions,
   });
 const tokenOf = ({ headers }: Account) => headers.authorization!.slice('Bearer '.length);
@@ -69,8 +76,16 @@ const keys = () => createApiKeys({ db, clock: systemClock, random: systemRandom 
 describe('groups of accounts', () => {
   it('of sessions are sessions', async () => {
     const sessions = createSessionStore({
-      ...{ name: 'test', db, fenceDb: db, redis, sessionRedis: redis, keyPrefix: 'test:' },
-      ...{ clock: systemClock, random: systemRandom, design: design.sessions, observer },
+      name: 'test',
+      db,
+      fenceDb: db,
+      redis,
+      sessionRedis: redis,
+      keyPrefix: 'test:',
+      clock: systemClock,
+      random: systemRandom,
+      design: design.sessions,
+      observer,
     });
     const accounts = await make({ name: 'people', kind: 'sessions', count: 5, firstUser: 3 });
     expect(accounts.map(({ id }) => id)).toEqual(['3', '4', '5', '6', '7']);
@@ -80,8 +95,10 @@ describe('groups of accounts', () => {
       expect(account).toMatchObject({
         group: 'people',
         vars: {
-          ...{ email: `user${account.id}@example.test`, session: account.subject },
-          ...{ key: '', agent: '0' },
+          email: `user${account.id}@example.test`,
+          session: account.subject,
+          key: '',
+          agent: '0',
         },
       });
       const [project] = await db.query<{ owner: string }>({
@@ -127,7 +144,7 @@ describe('groups of accounts', () => {
     expect(places('stolen')).toEqual(['10.4.0.1', '10.4.0.2', '10.4.0.3']);
   });
 
-  it('write the tier and the numbers of their organisations', async () => {
+  it('write the tier and the limits of their organisations', async () => {
     await make(
       { name: 'people', kind: 'sessions', count: 1, firstUser: 30 },
       { name: 'rich', kind: 'sessions', count: 2, tier: 'enterprise', limits: { user: 300 } },
@@ -140,12 +157,14 @@ describe('groups of accounts', () => {
       },
     );
     const settings = createLimitSettings({
-      ...{ db, clock: systemClock, report: observer.report },
+      db,
+      clock: systemClock,
+      onError: observer.onError,
       design: exact,
     });
     await settings.start();
     const numbers = (organisation: number) =>
-      Object.values(settings.of(String(organisation))).map(({ limit }) => limit);
+      Object.values(settings.limitsOf(String(organisation))).map(({ limit }) => limit);
     const { standard, enterprise, ci } = exact.tiers;
     expect(numbers(30)).toEqual(Object.values(standard));
     for (const rich of [31, 32])
@@ -154,7 +173,7 @@ describe('groups of accounts', () => {
     await settings.close();
   });
 
-  it('say where they come from, forged or not, and whom they would log in as', async () => {
+  it('have a client address, forged or not, and a user to log in as', async () => {
     const [person, stuffer, hopping] = await make(
       { name: 'people', kind: 'sessions', count: 1, firstUser: 20 },
       { name: 'stuffers', kind: 'sessions', count: 1, forged: true, victims: 'people' },
@@ -168,7 +187,7 @@ describe('groups of accounts', () => {
     expect(hopping!.headers['x-forwarded-for']).toBe('198.18.0.0, fd00:3:0:1::1');
   });
 
-  it('come out of the process beside the accounts that no group asked for, or it says why not', async () => {
+  it('are written by the job beside accounts without a group, or the job fails with a reason', async () => {
     const run = async (params: Record<string, unknown>) => {
       const outFile = path.join(postgres.folder, 'accounts.json');
       const config = {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../gateway/process-config.ts';
-import { addressOf, forgedAddressOf, readGroups } from './account-groups.ts';
+import { clientAddress, forgedAddress, readGroups } from './account-groups.ts';
 
 const read = (...groups: readonly unknown[]) => readGroups(groups, { users: 100 });
 const people = { name: 'people', kind: 'sessions', count: 10 };
 const builds = { name: 'builds', kind: 'agents', agents: 50 };
 
 describe('groups of accounts', () => {
-  it('take users one after the other, unless they say from which', () => {
+  it('take users one after the other, or from firstUser', () => {
     const groups = read(
       people,
       { name: 'bots', kind: 'keys', count: 3, keysPerUser: 20 },
@@ -67,12 +67,12 @@ describe('groups of accounts', () => {
   });
 
   it('come from ranges of their own', () => {
-    expect(addressOf(0, 0, 7, false)).toBe('10.1.0.1');
-    expect(addressOf(2, 599, 7, false)).toBe('10.3.2.88');
-    expect(addressOf(2, 599, 7, true)).toBe('fd00:3:0:258::8');
-    expect(forgedAddressOf(258)).toBe('198.18.1.2');
+    expect(clientAddress(0, 0, 7, false)).toBe('10.1.0.1');
+    expect(clientAddress(2, 599, 7, false)).toBe('10.3.2.88');
+    expect(clientAddress(2, 599, 7, true)).toBe('fd00:3:0:258::8');
+    expect(forgedAddress(258)).toBe('198.18.1.2');
     const all = [0, 249].flatMap((group) =>
-      Array.from({ length: 60_000 }, (_, place) => addressOf(group, place, place, false)),
+      Array.from({ length: 60_000 }, (_, place) => clientAddress(group, place, place, false)),
     );
     expect(new Set(all).size).toBe(120_000);
     expect(all.every((address) => address.split('.').every((part) => Number(part) < 256))).toBe(

@@ -1,13 +1,13 @@
 /**
- * Groups of accounts, as asked for in the params of accounts.ts: who they are, how many, where they come from. A group
- * has `count` users, taken one after the other from `firstUser` or after those of the group before. Each user has one
- * session, or `keysPerUser` keys, or one key with `agents` agents enrolled. `keyOf` means the keys of an earlier group
- * instead: as they are (kind `keys`, a stolen one), or with more agents (kind `agents`, a greedy one). Pure.
+ * Groups of accounts, from the params of accounts.ts: their users, credentials and client addresses. A group has `count`
+ * users, one after the other from `firstUser` or after the group before. Each user has one session, or `keysPerUser`
+ * keys, or one key with `agents` agents enrolled. `keyOf` uses the keys of an earlier group instead: as they are (kind
+ * `keys`, a stolen key), or with more agents (kind `agents`, a greedy one). Pure.
  */
 import { maxSlots } from '../api-keys/token.ts';
 import { ConfigError, type ParamReader, readParams } from '../gateway/process-config.ts';
 import {
-  maxLimit,
+  MAX_LIMIT,
   type Policy,
   policies,
   type Tier,
@@ -30,32 +30,39 @@ export interface AccountGroup {
   readonly limits: Readonly<Partial<Record<Policy, number>>>;
   /** Client addresses the group comes from; null: one for each credential. */
   readonly addresses: number | null;
-  /** Each account claims an address of its own in front of the real one. */
+  /** Each account sends a forged address before the real one. */
   readonly forged: boolean;
   /** Every address is a network of its own (/64), in which each account has an interface of its own. */
   readonly ipv6: boolean;
-  /** Whose users these accounts would log in as; default their own. */
+  /** The group whose users these accounts try to log in as; default their own. */
   readonly victims: AccountGroup | null;
 }
 
-const ownKeys = ['count', 'firstUser', 'keysPerUser', 'tier', 'limits'];
-const known = [
-  ...['name', 'kind', ...ownKeys, 'agents', 'keyOf'],
-  ...['addresses', 'forged', 'ipv6', 'victims'],
+const OWN_KEYS = ['count', 'firstUser', 'keysPerUser', 'tier', 'limits'];
+const KNOWN_KEYS = [
+  'name',
+  'kind',
+  ...OWN_KEYS,
+  'agents',
+  'keyOf',
+  'addresses',
+  'forged',
+  'ipv6',
+  'victims',
 ];
-const maxGroups = 250;
-/** Of a group; as many as it may have accounts. */
-const maxAddresses = 60_000;
+const MAX_GROUPS = 250;
+/** Of a group; also the most accounts it may have. */
+const MAX_ADDRESSES = 60_000;
 
 export function readGroups(
-  given: readonly unknown[],
+  values: readonly unknown[],
   { users }: { users: number },
 ): readonly AccountGroup[] {
-  if (given.length > maxGroups)
-    throw new ConfigError(`params.groups has ${given.length} groups; at most ${maxGroups}`);
+  if (values.length > MAX_GROUPS)
+    throw new ConfigError(`params.groups has ${values.length} groups; at most ${MAX_GROUPS}`);
   const groups: AccountGroup[] = [];
   let nextUser = 1;
-  for (const [index, value] of given.entries()) {
+  for (const [index, value] of values.entries()) {
     const where = `params.groups[${index}]`;
     const group = readGroup(value, { where, earlier: groups, nextUser });
     const lastUser = group.firstUser + group.count - 1;
@@ -71,38 +78,43 @@ export function readGroups(
 
 function readGroup(
   value: unknown,
-  given: { where: string; earlier: readonly AccountGroup[]; nextUser: number },
+  context: { where: string; earlier: readonly AccountGroup[]; nextUser: number },
 ): AccountGroup {
-  const { where, earlier } = given;
+  const { where, earlier } = context;
   const params = readParams(value, where);
-  params.only(known);
+  params.rejectUnknown(KNOWN_KEYS);
   const name = params.string('name');
   if (earlier.some((group) => group.name === name))
     throw new ConfigError(`${where}.name '${name}' is taken by another group`);
-  const kind = oneOf(params, 'kind', groupKinds, where);
-  const keyOf = groupOf(params, 'keyOf', given);
-  if (keyOf) checkBorrowed(value as object, { where, kind, keyOf });
+  const kind = readChoice(params, 'kind', groupKinds, where);
+  const keyOf = readEarlierGroup(params, 'keyOf', context);
+  if (keyOf) rejectOwnFields(value as object, { where, kind, keyOf });
   const addresses = has(value, 'addresses')
-    ? between(params, 'addresses', where, maxAddresses)
+    ? readInteger(params, 'addresses', where, MAX_ADDRESSES)
     : null;
-  const count = keyOf ? keyOf.count : between(params, 'count', where, maxAddresses, 1);
-  const perUser = perUserOf(params, { where, kind, keyOf });
-  if (count * perUser > maxAddresses)
-    throw new ConfigError(`${where} has ${count * perUser} accounts; at most ${maxAddresses}`);
+  const count = keyOf ? keyOf.count : readInteger(params, 'count', where, MAX_ADDRESSES, 1);
+  const perUser = readPerUser(params, { where, kind, keyOf });
+  if (count * perUser > MAX_ADDRESSES)
+    throw new ConfigError(`${where} has ${count * perUser} accounts; at most ${MAX_ADDRESSES}`);
   return {
-    ...{ name, kind, keyOf, addresses, count, perUser },
-    firstUser: keyOf ? keyOf.firstUser : Math.max(1, params.integer('firstUser', given.nextUser)),
-    tier: has(value, 'tier') ? oneOf(params, 'tier', tiers, where) : null,
+    name,
+    kind,
+    keyOf,
+    addresses,
+    count,
+    perUser,
+    firstUser: keyOf ? keyOf.firstUser : Math.max(1, params.integer('firstUser', context.nextUser)),
+    tier: has(value, 'tier') ? readChoice(params, 'tier', tiers, where) : null,
     limits: readLimits(params, where),
     forged: params.flag('forged'),
     ipv6: params.flag('ipv6'),
-    victims: groupOf(params, 'victims', given),
+    victims: readEarlierGroup(params, 'victims', context),
   };
 }
 
 const has = (value: unknown, key: string) => Object.hasOwn(value as object, key);
 
-function perUserOf(
+function readPerUser(
   params: ParamReader,
   { where, kind, keyOf }: { where: string } & Pick<AccountGroup, 'kind' | 'keyOf'>,
 ): number {
@@ -114,21 +126,21 @@ function perUserOf(
         ? keyOf.kind === 'keys'
           ? keyOf.perUser
           : 1
-        : between(params, 'keysPerUser', where, 1_000, 1);
+        : readInteger(params, 'keysPerUser', where, 1_000, 1);
     case 'agents':
-      return between(params, 'agents', where, maxSlots);
+      return readInteger(params, 'agents', where, maxSlots);
     default:
       return kind satisfies never;
   }
 }
 
-function checkBorrowed(
+function rejectOwnFields(
   value: object,
   { where, kind, keyOf }: { where: string; kind: string; keyOf: AccountGroup },
 ): void {
   if (kind === 'sessions' || keyOf.kind === 'sessions')
     throw new ConfigError(`${where}.keyOf: a group of sessions has no keys`);
-  const other = ownKeys.find((key) => has(value, key));
+  const other = OWN_KEYS.find((key) => has(value, key));
   if (other)
     throw new ConfigError(`${where}.${other} is that of '${keyOf.name}', whose keys it uses`);
 }
@@ -137,13 +149,13 @@ function readLimits(params: ParamReader, groupAt: string): AccountGroup['limits'
   const limits = params.object('limits', {});
   const where = `${groupAt}.limits`;
   const reader = readParams(limits, where);
-  reader.only(policies);
+  reader.rejectUnknown(policies);
   return Object.fromEntries(
-    Object.keys(limits).map((policy) => [policy, between(reader, policy, where, maxLimit)]),
+    Object.keys(limits).map((policy) => [policy, readInteger(reader, policy, where, MAX_LIMIT)]),
   );
 }
 
-function oneOf<const T extends string>(
+function readChoice<const T extends string>(
   params: ParamReader,
   key: string,
   choices: readonly T[],
@@ -155,7 +167,7 @@ function oneOf<const T extends string>(
   throw new ConfigError(`${where}.${key} must be one of ${choices.join(', ')}, not '${text}'`);
 }
 
-function between(
+function readInteger(
   params: ParamReader,
   key: string,
   where: string,
@@ -167,7 +179,7 @@ function between(
   throw new ConfigError(`${where}.${key} must be 1 to ${max}, not ${found}`);
 }
 
-function groupOf(
+function readEarlierGroup(
   params: ParamReader,
   key: string,
   { where, earlier }: { where: string; earlier: readonly AccountGroup[] },
@@ -180,12 +192,17 @@ function groupOf(
 }
 
 /** `10.<group>.x.y`, or in IPv6 a /64 of the group with one interface for each account. Groups and places count from 0. */
-export function addressOf(group: number, place: number, account: number, ipv6: boolean): string {
+export function clientAddress(
+  group: number,
+  place: number,
+  account: number,
+  ipv6: boolean,
+): string {
   const hex = (n: number) => n.toString(16);
   if (ipv6) return `fd00:${hex(group + 1)}:0:${hex(place + 1)}::${hex(account + 1)}`;
   return `10.${group + 1}.${(place + 1) >> 8}.${(place + 1) & 255}`;
 }
 
-/** Of the range for benchmarks (198.18.0.0/15), so nobody's. */
-export const forgedAddressOf = (account: number): string =>
+/** In the range reserved for benchmarks (198.18.0.0/15). */
+export const forgedAddress = (account: number): string =>
   `198.${18 + ((account >> 16) & 1)}.${(account >> 8) & 255}.${account & 255}`;

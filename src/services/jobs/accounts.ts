@@ -13,7 +13,12 @@ import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import { type SeededSession, seedSessions } from '../sessions/seed-sessions.ts';
 import { readGroups } from './account-groups.ts';
-import { type Account, accountsOfGroups, newestProjects, ownVars } from './group-accounts.ts';
+import {
+  type Account,
+  createGroupAccounts,
+  readNewestProjects,
+  userVars,
+} from './group-accounts.ts';
 import { runOneShot } from './one-shot.ts';
 
 async function countUsers(db: Database): Promise<number> {
@@ -30,7 +35,7 @@ function chooseUsers(params: ParamReader, users: number): string[] {
   const lightCount = count - heavyCount;
   if (heavyCount > Math.min(heavyUsers, count) || lightCount > Math.max(light, 0))
     throw new ConfigError(
-      `${heavyCount} heavy and ${lightCount} light accounts asked for; there are ${heavyUsers} and ${light}`,
+      `${heavyCount} heavy and ${lightCount} light accounts requested; there are ${heavyUsers} and ${light}`,
     );
   return Array.from({ length: count }, (_, i) =>
     String(
@@ -39,8 +44,11 @@ function chooseUsers(params: ParamReader, users: number): string[] {
   );
 }
 
-async function accountsOf(sessions: readonly SeededSession[], db: Database): Promise<Account[]> {
-  const projects = await newestProjects(
+async function createSessionAccounts(
+  sessions: readonly SeededSession[],
+  db: Database,
+): Promise<Account[]> {
+  const projects = await readNewestProjects(
     db,
     sessions.map(({ userId }) => userId),
   );
@@ -48,12 +56,12 @@ async function accountsOf(sessions: readonly SeededSession[], db: Database): Pro
     id: userId,
     subject: sessionId,
     headers: { authorization: `Bearer ${token}` },
-    vars: { ...ownVars(userId, projects), session: sessionId },
+    vars: { ...userVars(userId, projects), session: sessionId },
   }));
 }
 
-await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: given }) => {
-  const params = readParams(given, 'params');
+await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: rawParams }) => {
+  const params = readParams(rawParams, 'params');
   const outFile = params.string('outFile');
   const { sessions: design } = findDesign(params.string('design', 'turn4.after'));
   const db = await openConnection(databaseUrl);
@@ -64,8 +72,8 @@ await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: given }) =
   const keyPrefix = redisPrefix;
   const stores = { db, redis, keyPrefix, clock: systemClock, random: systemRandom, design };
   const accounts = [
-    ...(await accountsOf(await seedSessions(users, stores), db)),
-    ...(await accountsOfGroups(groups, stores)),
+    ...(await createSessionAccounts(await seedSessions(users, stores), db)),
+    ...(await createGroupAccounts(groups, stores)),
   ];
   await writeFile(outFile, JSON.stringify(accounts), { mode: 0o600 });
   await Promise.all([db.close(), redis.quit()]);

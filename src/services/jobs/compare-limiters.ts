@@ -1,6 +1,6 @@
 /**
- * One-shot: puts limiters beside each other on the Redis it is given and writes the comparison as JSON. Params:
- * outFile, windowMs (whole seconds, for the library's sake), windows, limit, users, rounds, decisions.
+ * One-shot: compares limiters on the given Redis and writes the comparison as JSON. Params: outFile, windowMs (whole
+ * seconds, because one compared library takes no others), windows, limit, users, rounds, decisions.
  */
 import { writeFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
@@ -11,17 +11,17 @@ import { seededRandom } from '../rate-limit/comparison/seeded-random.ts';
 import { runOneShot } from './one-shot.ts';
 
 await runOneShot(
-  async ({ redisUrl, redisPrefix, seed, params: given }) => {
-    const params = readParams(given, 'params');
+  async ({ redisUrl, redisPrefix, seed, params: rawParams }) => {
+    const params = readParams(rawParams, 'params');
     const outFile = params.string('outFile');
     const windowMs = params.integer('windowMs', 10_000);
     if (windowMs === 0 || windowMs % 1_000 !== 0)
       throw new ConfigError('the window must be whole seconds');
     const connections: Redis[] = [];
-    let lost: Error | undefined;
+    let connectionError: Error | undefined;
     const connect = () => {
       const redis = openRedis(redisUrl, (error) => {
-        lost = error;
+        connectionError = error;
       });
       connections.push(redis);
       return redis;
@@ -29,7 +29,10 @@ await runOneShot(
     const keyPrefix = `${redisPrefix}compare:`;
     try {
       const comparison = await compareLimiters({
-        ...{ connect, keyPrefix, windowMs, random: seededRandom(seed) },
+        connect,
+        keyPrefix,
+        windowMs,
+        random: seededRandom(seed),
         windows: params.integer('windows', 4),
         limit: params.integer('limit', 100),
         users: params.integer('users', 10_000),
@@ -37,7 +40,10 @@ await runOneShot(
         decisions: params.integer('decisions', 5_000),
       });
       await removeKeys(connect(), keyPrefix);
-      if (lost) throw new Error('Redis was lost in the middle of the comparison', { cause: lost });
+      if (connectionError)
+        throw new Error('the connection to Redis was lost during the comparison', {
+          cause: connectionError,
+        });
       await writeFile(outFile, `${JSON.stringify(comparison, null, 2)}\n`);
     } finally {
       for (const redis of connections) redis.disconnect();
@@ -46,7 +52,7 @@ await runOneShot(
   { hasDatabase: false },
 );
 
-/** What the users left would count for whoever looks at this Redis next. */
+/** The keys would count as memory of this Redis in later measurements. */
 async function removeKeys(redis: Redis, keyPrefix: string): Promise<void> {
   for await (const keys of redis.scanStream({ match: `${keyPrefix}*`, count: 1_000 }))
     if (keys.length > 0) await redis.unlink(...keys);

@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { readHeads } from '../audit/block-store.ts';
-import { look, prepareLooks } from '../audit/look.ts';
 import { type HistorySize, seedHistory } from '../audit/seed.ts';
+import { forceIndexScans, sequenceBatch } from '../audit/sequencer/sequence-batch.ts';
 import { createStorage, grantStorage, migrateToMonthly } from '../audit/storage.ts';
 import type { Design } from '../design.ts';
 import { type Database, isoFromUs } from '../ports.ts';
@@ -14,7 +14,7 @@ import { type ProjectsSize, seedProjects } from '../projects/seed.ts';
 import { seedUsers } from '../sessions/seed.ts';
 
 // Same depth from src/ and from dist/.
-const sql = (file: string) =>
+const readSql = (file: string) =>
   readFileSync(new URL(`../../../src/services/${file}`, import.meta.url), 'utf8');
 
 export interface TemplateSize extends HistorySize, ProjectsSize {
@@ -25,20 +25,22 @@ export interface TemplateSize extends HistorySize, ProjectsSize {
 
 export async function createBase(
   db: Database,
-  given: TemplateSize & { schema: string; design: Design },
+  options: TemplateSize & { schema: string; design: Design },
 ): Promise<void> {
-  const anchor = isoFromUs(given.anchorUs);
+  const anchor = isoFromUs(options.anchorUs);
   await inTransaction(db, async () => {
-    await db.query({ text: `CREATE SCHEMA IF NOT EXISTS "${given.schema.replaceAll('"', '""')}"` });
-    await db.query({ text: sql('sessions/schema.sql') });
-    await db.query({ text: sql('api-keys/schema.sql') });
-    await db.query({ text: sql('projects/schema.sql') });
-    await db.query({ text: sql('rate-limit/schema.sql') });
-    await db.query({ text: sql('rate-limit/members.sql') });
+    await db.query({
+      text: `CREATE SCHEMA IF NOT EXISTS "${options.schema.replaceAll('"', '""')}"`,
+    });
+    await db.query({ text: readSql('sessions/schema.sql') });
+    await db.query({ text: readSql('api-keys/schema.sql') });
+    await db.query({ text: readSql('projects/schema.sql') });
+    await db.query({ text: readSql('rate-limit/schema.sql') });
+    await db.query({ text: readSql('rate-limit/members.sql') });
     await createStorage(db);
-    await seedUsers(db, { ...given, anchor, password: given.design.sessions.password });
-    await seedProjects(db, { ...given, anchor });
-    await seedHistory(db, { ...given, anchor });
+    await seedUsers(db, { ...options, anchor, password: options.design.sessions.password });
+    await seedProjects(db, { ...options, anchor });
+    await seedHistory(db, { ...options, anchor });
     await grantStorage(db);
   });
 }
@@ -46,36 +48,36 @@ export async function createBase(
 /** From the base to what the design needs; nothing for a design that uses the base as it is. */
 export async function migrate(
   db: Database,
-  given: { design: Design; anchorUs: number },
+  options: { design: Design; anchorUs: number },
 ): Promise<void> {
-  const { storage } = given.design.audit;
+  const { storage } = options.design.audit;
   if (storage.kind !== 'monthly') return;
-  await inTransaction(db, () => migrateToMonthly(db, { nowUs: given.anchorUs, storage }));
+  await inTransaction(db, () => migrateToMonthly(db, { nowUs: options.anchorUs, storage }));
 }
 
 /**
- * The seeded history gets its chain as a live one does, look after look; blocks are dated at the anchor. Before it is
- * moved to months: looks are for the live table, and old months leave it.
+ * Chains the seeded history batch by batch, as a live one; blocks are dated at the anchor. It runs before the migration
+ * to months, because the sequencer reads only the live table.
  */
 export async function chainHistory(
   db: Database,
-  given: { design: Design; anchorUs: number },
+  options: { design: Design; anchorUs: number },
 ): Promise<void> {
-  const { chain } = given.design.audit;
+  const { chain } = options.design.audit;
   if (chain.kind === 'none') return;
-  await prepareLooks(db);
+  await forceIndexScans(db);
   let heads = await readHeads(db, chain.shards);
   for (;;) {
-    const seen = await look(db, { heads, size: chain, nowUs: given.anchorUs });
-    if (seen.heads === null) throw new Error('something else chains the log that is being made');
-    heads = seen.heads;
-    if (seen.records < chain.maxRecords) break;
+    const batch = await sequenceBatch(db, { heads, options: chain, nowUs: options.anchorUs });
+    if (batch.heads === null) throw new Error('something else chains the log that is being made');
+    heads = batch.heads;
+    if (batch.records < chain.maxRecords) break;
   }
   await db.query({ text: 'RESET ALL' });
 }
 
-/** Statistics and visibility as after a night of autovacuum, so that no run pays for them. Our schema only. */
-export async function settle(db: Database): Promise<void> {
+/** Statistics and visibility maps as autovacuum leaves them, so that no run pays for them. Our schema only. */
+export async function vacuumAndAnalyze(db: Database): Promise<void> {
   const tables = await db.query<{ name: string }>({
     text: `SELECT oid::regclass::text AS name FROM pg_class
             WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`,

@@ -1,7 +1,7 @@
 /**
- * The accounts of groups: real sessions, real keys and real agents of seeded users, and where each comes from. A group
- * has as many accounts as credentials or addresses, whichever are more: account n has the n-th of each, round and
- * round. So one key comes from many addresses, or many keys from one.
+ * The accounts of groups: real sessions, keys and agents of seeded users, and the client address of each. A group has as
+ * many accounts as credentials or addresses, whichever are more: account n has the n-th of each, cyclically. So one key
+ * is used from many addresses, or many keys from one.
  *
  * `vars` are the same for every kind, so that any template fits: project, email, password, session, key, agent,
  * address, forwardedFor (for requests sent without the account's headers), victim (an email to try logins for).
@@ -14,7 +14,7 @@ import { writeLimitSettings } from '../rate-limit/settings.ts';
 import { policies } from '../rate-limit/settings-policy.ts';
 import { seedEmail, seedPassword } from '../sessions/seed.ts';
 import { seedSessions } from '../sessions/seed-sessions.ts';
-import { type AccountGroup, addressOf, forgedAddressOf } from './account-groups.ts';
+import { type AccountGroup, clientAddress, forgedAddress } from './account-groups.ts';
 
 export interface AccountStores {
   readonly db: Database;
@@ -44,18 +44,18 @@ interface Credential {
   readonly slot: number;
 }
 
-type Given = AccountStores & { design: SessionsDesign };
+type AccountResources = AccountStores & { design: SessionsDesign };
 
-export async function accountsOfGroups(
+export async function createGroupAccounts(
   groups: readonly AccountGroup[],
-  given: Given,
+  resources: AccountResources,
 ): Promise<readonly Account[]> {
   const accounts: Account[] = [];
   const keysOf = new Map<AccountGroup, readonly SeededKey[]>();
   for (const [index, group] of groups.entries()) {
-    const credentials = await credentialsOf(group, keysOf, given);
-    await writeLimits(group, given.db);
-    accounts.push(...(await groupAccounts(group, index, { credentials, db: given.db })));
+    const credentials = await createCredentials(group, keysOf, resources);
+    await writeLimits(group, resources.db);
+    accounts.push(...(await buildAccounts(group, index, { credentials, db: resources.db })));
   }
   return accounts;
 }
@@ -80,27 +80,34 @@ async function writeLimits(group: AccountGroup, db: Database): Promise<void> {
 const usersOf = ({ firstUser, count }: AccountGroup) =>
   Array.from({ length: count }, (_, i) => String(firstUser + i));
 
-async function credentialsOf(
+async function createCredentials(
   group: AccountGroup,
   keysOf: Map<AccountGroup, readonly SeededKey[]>,
-  given: Given,
+  resources: AccountResources,
 ): Promise<readonly Credential[]> {
   const { kind, perUser, tier } = group;
   if (kind === 'sessions') {
-    const sessions = await seedSessions(usersOf(group), given);
+    const sessions = await seedSessions(usersOf(group), resources);
     return sessions.map(({ userId, sessionId, token }) => ({
-      ...{ userId, token, subject: sessionId, sessionId, keyId: '', slot: 0 },
+      userId,
+      token,
+      subject: sessionId,
+      sessionId,
+      keyId: '',
+      slot: 0,
     }));
   }
   const keysEach = kind === 'keys' ? perUser : 1;
   const owners = usersOf(group).flatMap((user) => Array.from({ length: keysEach }, () => user));
-  const keys = group.keyOf ? keysOf.get(group.keyOf)! : await seedKeys(owners, { ...given, tier });
+  const keys = group.keyOf
+    ? keysOf.get(group.keyOf)!
+    : await seedKeys(owners, { ...resources, tier });
   keysOf.set(group, keys);
-  const shown = kind === 'keys' ? keys : await seedAgents(keys, { ...given, count: perUser });
+  const shown = kind === 'keys' ? keys : await seedAgents(keys, { ...resources, count: perUser });
   return shown.map(({ ownerId, ...key }) => ({ ...key, userId: ownerId, sessionId: '' }));
 }
 
-async function groupAccounts(
+async function buildAccounts(
   group: AccountGroup,
   index: number,
   { credentials, db }: { credentials: readonly Credential[]; db: Database },
@@ -108,34 +115,38 @@ async function groupAccounts(
   const { name, ipv6, forged } = group;
   const addresses = group.addresses ?? credentials.length;
   const victims = usersOf(group.victims ?? group);
-  const projects = await newestProjects(db, usersOf(group));
+  const projects = await readNewestProjects(db, usersOf(group));
   return Array.from({ length: Math.max(credentials.length, addresses) }, (_, n) => {
     const { userId, subject, token, sessionId, keyId, slot } = credentials[n % credentials.length]!;
-    const address = addressOf(index, n % addresses, n, ipv6);
-    const forwardedFor = forged ? `${forgedAddressOf(n)}, ${address}` : address;
+    const address = clientAddress(index, n % addresses, n, ipv6);
+    const forwardedFor = forged ? `${forgedAddress(n)}, ${address}` : address;
     return {
       id: userId,
       subject,
       group: name,
       headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': forwardedFor },
       vars: {
-        ...ownVars(userId, projects),
-        ...{ session: sessionId, key: keyId, agent: String(slot), address, forwardedFor },
+        ...userVars(userId, projects),
+        session: sessionId,
+        key: keyId,
+        agent: String(slot),
+        address,
+        forwardedFor,
         victim: seedEmail(Number(victims[n % victims.length])),
       },
     };
   });
 }
 
-/** What any account can say of its user. */
-export const ownVars = (userId: string, projects: ReadonlyMap<string, string>) => ({
+/** The vars that depend on the user alone. */
+export const userVars = (userId: string, projects: ReadonlyMap<string, string>) => ({
   project: projects.get(userId) ?? '',
   email: seedEmail(Number(userId)),
   password: seedPassword,
 });
 
 /** By owner. */
-export async function newestProjects(
+export async function readNewestProjects(
   db: Database,
   owners: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {

@@ -8,13 +8,13 @@
 import { openConnection } from '../gateway/clients.ts';
 import { ConfigError, readParams } from '../gateway/process-config.ts';
 import { findDesign } from '../lineage.ts';
-import { chainHistory, createBase, migrate, settle } from './database-template.ts';
+import { chainHistory, createBase, migrate, vacuumAndAnalyze } from './database-template.ts';
 import { runOneShot } from './one-shot.ts';
 
 const steps = ['base', 'chain', 'migrate', 'all'];
 
-await runOneShot(async ({ databaseUrl, databaseSchema, seed, params: given }) => {
-  const params = readParams(given, 'params');
+await runOneShot(async ({ databaseUrl, databaseSchema, seed, params: rawParams }) => {
+  const params = readParams(rawParams, 'params');
   const design = findDesign(params.string('design'));
   const step = params.string('step', 'all');
   if (!steps.includes(step))
@@ -47,7 +47,7 @@ await runOneShot(async ({ databaseUrl, databaseSchema, seed, params: given }) =>
     );
     await timed('chain', () => chainHistory(db, { design, anchorUs }));
     await timed('migrate', () => migrate(db, { design, anchorUs }));
-    await settle(db);
+    await vacuumAndAnalyze(db);
   } finally {
     await db.close();
   }

@@ -1,6 +1,6 @@
 /**
- * Projects: the small product the platform exists for. Promise: an owner sees every project of their own and
- * nobody else's; another's project is indistinguishable from one that does not exist.
+ * Projects: the small product the platform exists for. Promise: an owner sees all of their own projects and no other
+ * owner's; another owner's project is indistinguishable from one that does not exist.
  */
 
 import type { RecordIn } from '../ports.ts';
@@ -13,11 +13,11 @@ export interface Project {
 
 export interface ProjectPage {
   readonly items: readonly Project[];
-  /** Pass as `cursor` to read on; null on the last page. */
+  /** The `cursor` of the next page; null on the last one. */
   readonly next: string | null;
 }
 
-export interface ProjectsFound {
+export interface ProjectSearchResult {
   /** Newest first, at most 20. */
   readonly items: readonly Project[];
   /** All that match. */
@@ -31,5 +31,5 @@ export interface Projects {
   /** Newest first. `cursor`: the id of the last project already seen. */
   list(ownerId: string, page: { cursor: string | null; limit: number }): Promise<ProjectPage>;
   /** Those of the owner with `text` anywhere in the name, in either case. Reads every project of the owner. */
-  search(ownerId: string, text: string): Promise<ProjectsFound>;
+  search(ownerId: string, text: string): Promise<ProjectSearchResult>;
 }

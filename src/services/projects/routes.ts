@@ -30,7 +30,7 @@ const projectPage: JsonSchema = {
   },
 };
 
-const projectsFound: JsonSchema = {
+const projectSearchResult: JsonSchema = {
   type: 'object',
   required: ['items', 'total'],
   properties: {
@@ -48,14 +48,14 @@ const searchRoute = (projects: Projects): Route => ({
   routeClass: 'search',
   action: 'project.search',
   resourceType: 'project',
-  whenUnaudited: 'local-log',
+  onAuditDown: 'local-log',
   query: {
     type: 'object',
     required: ['q'],
     additionalProperties: false,
     properties: { q: { ...name, maxLength: 100 } },
   },
-  answers: { 200: projectsFound },
+  responses: { 200: projectSearchResult },
   async handle({ userId, query }) {
     const found = await projects.search(userId, String(query.q));
     return { status: 200, body: { ...found } };
@@ -71,7 +71,7 @@ export function projectRoutes(projects: Projects): readonly Route[] {
       access: 'session-or-key',
       action: 'project.list',
       resourceType: 'project',
-      whenUnaudited: 'local-log',
+      onAuditDown: 'local-log',
       query: {
         type: 'object',
         additionalProperties: false,
@@ -80,7 +80,7 @@ export function projectRoutes(projects: Projects): readonly Route[] {
           limit: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
         },
       },
-      answers: { 200: projectPage },
+      responses: { 200: projectPage },
       async handle({ userId, query }) {
         const cursor = (query.cursor as string | undefined) ?? null;
         const page = await projects.list(userId, { cursor, limit: Number(query.limit) });
@@ -101,10 +101,10 @@ export function projectRoutes(projects: Projects): readonly Route[] {
         additionalProperties: false,
         properties: { name },
       },
-      answers: { 201: project },
-      async handle({ userId, body, trail, recordIn }) {
+      responses: { 201: project },
+      async handle({ userId, body, auditContext, recordIn }) {
         const created = await projects.create(userId, body.name as string, recordIn);
-        trail.resourceId = created.id;
+        auditContext.resourceId = created.id;
         return { status: 201, body: { ...created } };
       },
     },
@@ -115,13 +115,13 @@ export function projectRoutes(projects: Projects): readonly Route[] {
       access: 'session-or-key',
       action: 'project.read',
       resourceType: 'project',
-      whenUnaudited: 'local-log',
+      onAuditDown: 'local-log',
       params: {
         type: 'object',
         required: ['id'],
         properties: { id: { type: 'string', format: 'uuid' } },
       },
-      answers: { 200: project },
+      responses: { 200: project },
       problems: [404],
       async handle({ userId, params }) {
         const found = await projects.find(userId, params.id!);

@@ -1,6 +1,6 @@
 /**
- * Seeded projects, the same for the same seed and anchor: a few per user, and as many as asked for users who have so
- * many that looking through them is work. Set-based: one statement.
+ * Seeded projects, the same for the same seed and anchor: a few per user, and `heavyProjects` for the users whose
+ * searches are to cost something. Set-based: one statement.
  */
 import type { Database } from '../ports.ts';
 

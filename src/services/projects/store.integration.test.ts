@@ -1,4 +1,4 @@
-/** Searching projects on a real PostgreSQL: what is found, whose, and that looking costs what there is to look through. */
+/** Searching projects on a real PostgreSQL: the results, isolation of owners, and the cost of a search. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
@@ -34,7 +34,9 @@ beforeAll(async () => {
   await createBase(connection, { ...size, searchUsers: 2, heavyProjects: 500, schema, design });
   await connection.close();
   db = openDatabase({
-    ...{ databaseUrl, design: design.database, applicationName: 'projects-test' },
+    databaseUrl,
+    design: design.database,
+    applicationName: 'projects-test',
     onConnectionError: () => {},
   });
   projects = createProjects({ db, clock: systemClock, random: systemRandom });
@@ -42,10 +44,10 @@ beforeAll(async () => {
 afterAll(() => db?.close());
 
 describe('a search', () => {
-  it('finds the newest of its own in either case, and says how many there are', async () => {
+  it('finds the newest projects of the owner, ignoring case, and their total', async () => {
     const names = ['Alpha one', 'beta', 'ALPHA two', ...Array(20).fill('more alphabet')];
     for (const name of names) await projects.create('5', name, unrecorded);
-    await projects.create('6', 'Alpha of somebody else', unrecorded);
+    await projects.create('6', 'Alpha of another owner', unrecorded);
     const found = await projects.search('5', 'alpha');
     expect(found.total).toBe(22);
     expect(found.items).toHaveLength(20);
@@ -61,7 +63,7 @@ describe('a search', () => {
     expect(await projects.search('6', 'alphabet')).toEqual({ items: [], total: 0 });
   });
 
-  it('takes every character as itself', async () => {
+  it('matches every character literally', async () => {
     const names = ['50% off', '50 percent off', 'a_b', 'axb', 'back\\slash', "it's", '%', '_%\\'];
     for (const name of names) await projects.create('7', name, unrecorded);
     const own = (await projects.list('7', { cursor: null, limit: 100 })).items.map(
@@ -84,7 +86,7 @@ describe('a search', () => {
     );
   });
 
-  it('reads every project of the owner, also when the first page would do', async () => {
+  it('reads every project of the owner, although it returns one page', async () => {
     const plan = await db.query<{ 'QUERY PLAN': { Plan: unknown }[] }>({
       text: `EXPLAIN (ANALYZE, FORMAT json)
              SELECT id, count(*) OVER () FROM projects
@@ -95,13 +97,13 @@ describe('a search', () => {
     expect(JSON.stringify(plan)).toContain('WindowAgg');
   });
 
-  it('is a route of a class of its own', () => {
+  it('is a route with a route class', () => {
     const route = projectRoutes(projects).find(({ url }) => url === '/projects/search');
     expect(route).toMatchObject({ routeClass: 'search', access: 'session-or-key' });
   });
 });
 
-it('users with many projects have believable ones, the same for the same seed, over the last year', async () => {
+it('users with many projects have realistic ones, the same for the same seed, over the last year', async () => {
   const rows = await db.query<{ owner: string; projects: number; names: number }>({
     text: `SELECT owner_id AS owner, count(*)::int AS projects, count(DISTINCT name)::int AS names
              FROM projects WHERE owner_id IN (1, 2, 3) AND created_at < '2025-10-10' GROUP BY 1 ORDER BY 1`,

@@ -48,7 +48,7 @@ export function createProjects(given: {
     },
 
     async list(ownerId, { cursor, limit }) {
-      // One more than asked tells whether there is another page.
+      // One row more than the limit shows whether there is another page.
       const rows = await db.query<Row>({
         name: 'project-list',
         text: `SELECT ${columns} FROM projects WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,

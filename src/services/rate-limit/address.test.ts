@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { limitedAddress } from './address.ts';
+import { normalizeAddress } from './address.ts';
 
 describe('the address a limit counts by', () => {
   it.each([
@@ -16,7 +16,7 @@ describe('the address a limit counts by', () => {
     ['fe80::1%eth0', 'fe80::/64'],
     // Not the mapped range: another network, which happens to end in an IPv4 address.
     ['64:ff9b::203.0.113.7', '64:ff9b::/64'],
-  ])('%s counts as %s', (given, expected) => expect(limitedAddress(given)).toBe(expected));
+  ])('%s counts as %s', (given, expected) => expect(normalizeAddress(given)).toBe(expected));
 
   it.each([
     '',
@@ -27,7 +27,7 @@ describe('the address a limit counts by', () => {
     '::1::2',
     '2001:db8::/64',
     '1;2',
-  ])('%j is no address', (given) => expect(limitedAddress(given)).toBeNull());
+  ])('%j is no address', (given) => expect(normalizeAddress(given)).toBeNull());
 
   it('is the same however the address is written, and for the whole /64', () => {
     const group = fc.integer({ min: 0, max: 0xffff });
@@ -39,8 +39,8 @@ describe('the address a limit counts by', () => {
         ([first, ...network], one, other) => {
           const written = (host: readonly number[], hex: (n: number) => string) =>
             [first | 0x2000, ...network, ...host].map(hex).join(':');
-          const short = limitedAddress(written(one, (n) => n.toString(16)));
-          const long = limitedAddress(
+          const short = normalizeAddress(written(one, (n) => n.toString(16)));
+          const long = normalizeAddress(
             written(other, (n) => n.toString(16).toUpperCase().padStart(4, '0')),
           );
           expect(short).toBe(long);

@@ -1,11 +1,11 @@
 /**
- * What an address-based limit counts by: an IPv4 address, also when it is written as IPv6, or the /64 of an IPv6
+ * The subject of an address limit: an IPv4 address, also when it is written as IPv6, or the /64 of an IPv6
  * address, because a subscriber has at least that many addresses and may use a new one for each request. Pure.
  */
 import { isIP } from 'node:net';
 
-/** `203.0.113.7`, `2001:db8:0:7::/64`; null for what is no address. */
-export function limitedAddress(text: string): string | null {
+/** `203.0.113.7`, `2001:db8:0:7::/64`; null when the text is not an address. */
+export function normalizeAddress(text: string): string | null {
   // A link-local address may name the interface.
   const address = text.trim().split('%', 1)[0]!.toLowerCase();
   const version = isIP(address);

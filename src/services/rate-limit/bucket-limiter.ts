@@ -1,12 +1,12 @@
 /**
- * The limiter of the samples: token buckets per user in Redis, one script. It promises less than its kin: over any
- * window up to twice the capacity is admitted, and without Redis everything is refused.
+ * The limiter of the sample designs: token buckets per user in Redis, one script. It promises less than the exact one:
+ * a window may admit up to twice the capacity, and without Redis everything is refused.
  */
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import type { BucketsDesign } from '../design.ts';
 import { ServiceError } from '../ports.ts';
-import type { Limiter, Question } from './contract.ts';
+import type { Limiter, LimitRequest } from './contract.ts';
 import { levelKey } from './policy.ts';
 
 type Script = (key: string, ...numbers: readonly number[]) => Promise<number[]>;
@@ -17,25 +17,25 @@ const lua = readFileSync(
   'utf8',
 );
 
-export function createBucketLimiter(given: {
+export function createBucketLimiter(options: {
   redis: Redis;
   keyPrefix: string;
   design: BucketsDesign;
 }): Limiter {
-  const buckets = given.design.user;
-  given.redis.defineCommand('limitBuckets', { numberOfKeys: 1, lua });
-  const redis = given.redis as Redis & { readonly limitBuckets: Script };
+  const buckets = options.design.user;
+  options.redis.defineCommand('limitBuckets', { numberOfKeys: 1, lua });
+  const redis = options.redis as Redis & { readonly limitBuckets: Script };
   const sizes = buckets.flatMap(({ capacity, refillMs }) => [capacity, refillMs * 1_000]);
 
   return {
     async start() {},
 
-    /** Only the level `user` counts: how much, and whose. */
-    async decide(question: Question) {
-      const level = question.levels.find(({ policy }) => policy === 'user');
-      if (!level) throw new Error('buckets are asked about a user');
+    /** Only the level `user` is used, for its weight and subject. */
+    async decide(request: LimitRequest) {
+      const level = request.levels.find(({ policy }) => policy === 'user');
+      if (!level) throw new Error('token buckets need a level of policy user');
       const weight = level.kind === 'lease' ? 1 : level.weight;
-      const key = `${given.keyPrefix}buckets:${levelKey(question.tag, level)}`;
+      const key = `${options.keyPrefix}buckets:${levelKey(request.tag, level)}`;
       const reply = await redis.limitBuckets(key, weight, ...sizes).catch(unavailable);
       return {
         admitted: reply[1] === 1,
@@ -53,10 +53,10 @@ export function createBucketLimiter(given: {
       };
     },
 
-    /** Its script knows no conditions. */
-    decideWhile: async () => 'unmet',
-    decideHere() {
-      throw new Error('buckets are decided by Redis alone');
+    /** Its script does not check conditions. */
+    decideIf: async () => 'unmet',
+    decideLocally() {
+      throw new Error('token buckets are decided by Redis alone');
     },
     async release() {},
     async refund() {},

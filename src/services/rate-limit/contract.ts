@@ -11,7 +11,7 @@ interface LevelBase {
   /** Who is limited, unique within tag and policy: `12`, `203.0.113.7`. */
   readonly subject: string;
   readonly limit: number;
-  /** Judged, counted and reported, but never a reason to refuse. */
+  /** Decided, counted and reported, but never a reason to refuse. */
   readonly shadow: boolean;
 }
 
@@ -23,42 +23,42 @@ export interface WindowLevel extends LevelBase {
   readonly weight: number;
 }
 
-/** A window whose units are shared, max-min fair, between the agents of one key. */
-export interface ShareLevel extends LevelBase {
+/** A window whose units are divided, max-min fair, between the agents of one key. */
+export interface FairShareLevel extends LevelBase {
   readonly kind: 'share';
   readonly windowMs: number;
   readonly weight: number;
-  /** The agent's place, 1 to `agents`; 0 is everybody who shows no enrolment, together. */
+  /** The agent's slot, 1 to `agents`; 0 is for all requests without enrolment, together. */
   readonly agent: number;
-  /** Places given out: what each is guaranteed is an even part of the window. */
+  /** Enrolled agents; each is guaranteed an even part of the window. */
   readonly agents: number;
 }
 
-/** At most `limit` requests at one time. A lease that is not given back ends by itself after `leaseMs`. */
-export interface LeaseLevel extends LevelBase {
+/** At most `limit` requests at one time, one slot each. A slot that is not released expires after `slotTtlMs`. */
+export interface ConcurrencyLevel extends LevelBase {
   readonly kind: 'lease';
-  readonly leaseMs: number;
+  readonly slotTtlMs: number;
   /** Unique to the request. */
-  readonly leaseId: string;
+  readonly slotId: string;
 }
 
-export type Level = WindowLevel | ShareLevel | LeaseLevel;
+export type Level = WindowLevel | FairShareLevel | ConcurrencyLevel;
 
-/** What one level said. */
+/** The decision of one level. */
 export interface LevelState {
   readonly policy: string;
   readonly admitted: boolean;
   readonly shadow: boolean;
   readonly limit: number;
-  /** 0 for a lease. */
+  /** 0 for a concurrency level. */
   readonly windowMs: number;
   /** Units left right now, for this agent where they are shared. Never negative. */
   readonly remaining: number;
-  /** When refused: until this request would have been admitted, if nobody else asks. Otherwise until the oldest unit is free again. */
+  /** When refused: until this request would be admitted if no other came. Otherwise until the oldest unit expires. */
   readonly resetUs: number;
 }
 
-/** `store`: by Redis. `share`: by this process alone, out of a small share. `closed`: not decided, so refused. */
+/** `store`: by Redis. `share`: by this process alone, by its degraded share. `closed`: not decided, so refused. */
 export type DecisionMode = 'store' | 'share' | 'closed';
 
 export interface Decision {
@@ -67,58 +67,59 @@ export interface Decision {
   /** The store's clock, Unix microseconds; in mode `share` the process's own. */
   readonly atUs: number;
   readonly mode: DecisionMode;
-  /** In the order asked. */
+  /** In the order of the request's levels. */
   readonly levels: readonly LevelState[];
 }
 
-export interface Question {
+export interface LimitRequest {
   /** Hash tag of every key of this decision: `o:12`, `a:203.0.113.7`. */
   readonly tag: string;
   readonly levels: readonly Level[];
-  /** There when the same question will be asked again: what was worked out for it. */
-  readonly kept?: KeptForQuestion;
+  /** Present when the same request will be decided again. */
+  readonly cached?: CachedEncoding;
 }
 
-export interface KeptForQuestion {
-  /** As it is sent. */
+export interface CachedEncoding {
+  /** As they are sent. */
   keys?: readonly string[];
   headers?: string;
   /** RateLimit-Policy, which only the limits decide. */
   policyField?: string;
 }
 
-/** What must be so at the moment of a decision: this key of this Redis process holds exactly this text. */
+/** Must hold at the moment of a decision: this key of this Redis process has exactly this value. */
 export interface Condition {
   readonly runId: string;
   readonly key: string;
   readonly text: string;
 }
 
-/** What a route asks for when the store cannot be asked: a bounded local share, or a refusal. */
-export type WhenDegraded = 'share' | 'closed';
+/** How a route is decided while Redis cannot be used: by the degraded share, or refused. */
+export type OnLimiterDown = 'share' | 'closed';
 
 export interface Limiter {
   /** Before the first decision. */
   start(): Promise<void>;
-  /** One round trip at most. Never rejects for want of the store: then `whenDegraded` says what to do. */
-  decide(question: Question, whenDegraded: WhenDegraded): Promise<Decision>;
+  /** One round trip at most. Does not reject when the store fails: then `onLimiterDown` decides. */
+  decide(request: LimitRequest, onLimiterDown: OnLimiterDown): Promise<Decision>;
   /**
-   * In one atomic step with the look at the condition; for questions of windows alone. `unmet`: it does not hold, or was
-   * not looked at, and nothing is counted. `unanswered`: it may have been counted, so Redis is not asked again.
+   * Checks the condition and decides in one atomic step; only for requests of window levels. `unmet`: the condition does
+   * not hold or was not checked, and nothing is counted. `unanswered`: it may have been counted, so it must not be sent
+   * to Redis again.
    */
-  decideWhile(question: Question, condition: Condition): Promise<Decision | 'unmet' | 'unanswered'>;
-  /** What `whenDegraded` says, of a request that Redis was asked about already. */
-  decideHere(question: Question, whenDegraded: WhenDegraded): Decision;
-  /** Gives the leases of an admitted question back; resolves when done, and never rejects. */
-  release(question: Question): Promise<void>;
-  /** Takes the units of an admitted window decision back, as if it had never been; best effort, never rejects. */
-  refund(question: Question, decision: Decision): Promise<void>;
+  decideIf(request: LimitRequest, condition: Condition): Promise<Decision | 'unmet' | 'unanswered'>;
+  /** Decides by `onLimiterDown`, for a request that was sent to Redis already. */
+  decideLocally(request: LimitRequest, onLimiterDown: OnLimiterDown): Decision;
+  /** Releases the concurrency slots of an admitted request; resolves when done, and never rejects. */
+  release(request: LimitRequest): Promise<void>;
+  /** Takes the units of an admitted decision out of its windows; best effort, never rejects. */
+  refund(request: LimitRequest, decision: Decision): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Told what happened, so that the gateway can count it. */
+/** Lets the gateway count what happens. */
 export interface LimiterObserver {
-  decided(mode: DecisionMode, seconds: number): void;
-  breaker(open: boolean): void;
-  report(error: Error): void;
+  onDecision(mode: DecisionMode, seconds: number): void;
+  onBreaker(open: boolean): void;
+  onError(error: Error): void;
 }

@@ -1,100 +1,106 @@
-/** No world admits more than 1.1 times the limit in any window; every defect finds one that does. */
+/** No simulation admits more than 1.1 times the limit in any window; with each planted defect one does. */
 import { describe, expect, it } from 'vitest';
-import { type MemberRow, type Report, settle } from './degraded.ts';
+import { type MemberGrant, type MemberReport, type MemberRow, processReport } from './degraded.ts';
 import {
+  degradedShare,
   limit,
-  play,
   realSteps,
-  type Steps,
-  share,
+  type SimulatedSteps,
+  simulate,
   windowMs,
   worstWindow,
-} from './fixtures/degraded-world.ts';
-import { createStanding } from './standing.ts';
+} from './fixtures/degraded-simulation.ts';
+import { createPermission } from './permission.ts';
 
-const worlds = 80;
-const bound = limit * (1 + share);
+const simulations = 80;
+const bound = limit * (1 + degradedShare);
 
-/** The first world in which a window holds more than it may. */
-function broken(steps: Steps): number | null {
-  for (let seed = 1; seed <= worlds; seed += 1)
-    if (worstWindow(play(seed, steps).admissionsMs) > bound) return seed;
+/** The first simulation in which a window holds more than the bound; null when none does. */
+function firstViolation(steps: SimulatedSteps): number | null {
+  for (let seed = 1; seed <= simulations; seed += 1)
+    if (worstWindow(simulate(seed, steps).admissionsMs) > bound) return seed;
   return null;
 }
 
 describe('limits without a reliable Redis', () => {
-  it(`admit at most 1.1 times the limit in any window of ${worlds} worlds, and recover`, () => {
-    const total = { store: 0, share: 0, grown: 0 };
-    for (let seed = 1; seed <= worlds; seed += 1) {
-      const { admissionsMs, by, recovered } = play(seed, realSteps);
-      expect(worstWindow(admissionsMs), `world ${seed}`).toBeLessThanOrEqual(bound);
-      expect(recovered, `world ${seed}`).toBe(true);
-      for (const mode of ['store', 'share', 'grown'] as const) total[mode] += by[mode];
+  it(`admit at most 1.1 times the limit in any window of ${simulations} simulations, and recover`, () => {
+    const total = { store: 0, share: 0, expanded: 0 };
+    for (let seed = 1; seed <= simulations; seed += 1) {
+      const { admissionsMs, admittedBy, recovered } = simulate(seed, realSteps);
+      expect(worstWindow(admissionsMs), `seed ${seed}`).toBeLessThanOrEqual(bound);
+      expect(recovered, `seed ${seed}`).toBe(true);
+      for (const mode of ['store', 'share', 'expanded'] as const) total[mode] += admittedBy[mode];
     }
-    for (const count of Object.values(total)) expect(count).toBeGreaterThan(20 * worlds);
+    for (const count of Object.values(total)) expect(count).toBeGreaterThan(20 * simulations);
   });
 });
 
-type Verdicts = ReturnType<typeof settle>['verdict'];
-/** A step that believes something else than the table says. */
-const believing = (
-  change: (verdict: Verdicts, report: Report, members: readonly MemberRow[]) => Partial<Verdicts>,
-): Steps => ({
+/** Changes the grant that the table gives. */
+const changingGrant = (
+  change: (
+    grant: MemberGrant,
+    report: MemberReport,
+    members: readonly MemberRow[],
+  ) => Partial<MemberGrant>,
+): SimulatedSteps => ({
   ...realSteps,
-  settle(members, me, report, nowMs, window) {
-    const settled = settle(members, me, report, nowMs, window);
+  processReport(members, me, report, nowMs, window) {
+    const outcome = processReport(members, me, report, nowMs, window);
     return {
-      ...settled,
-      verdict: { ...settled.verdict, ...change(settled.verdict, report, members) },
+      ...outcome,
+      grant: { ...outcome.grant, ...change(outcome.grant, report, members) },
     };
   },
 });
-const seeing = (
-  see: (members: readonly MemberRow[], nowMs: number) => MemberRow[],
-  say: (report: Report) => Report = (report) => report,
-): Steps => ({
+/** Changes the table and the report before the step. */
+const changingInput = (
+  changeMembers: (members: readonly MemberRow[], nowMs: number) => MemberRow[],
+  changeReport: (report: MemberReport) => MemberReport = (report) => report,
+): SimulatedSteps => ({
   ...realSteps,
-  settle: (members, me, report, nowMs, window) =>
-    settle(see(members, nowMs), me, say(report), nowMs, window),
+  processReport: (members, me, report, nowMs, window) =>
+    processReport(changeMembers(members, nowMs), me, changeReport(report), nowMs, window),
 });
 
-const defects: Record<string, Steps> = {
-  'the whole share in each process': {
+const defects: Record<string, SimulatedSteps> = {
+  'the whole degraded share in each process': {
     ...realSteps,
-    factor: ({ grown, part }) => (grown ? part : share),
+    limitFactor: ({ expanded, quotaShare }) => (expanded ? quotaShare : degradedShare),
   },
-  'a Redis that has forgotten is used at once': believing((_, { runId }) => ({ mayAsk: runId })),
-  'growth without knowing the others': believing((verdict, { runId, lastUseAgoMs }) => ({
-    grown: verdict.grown || (runId === null && (lastUseAgoMs ?? windowMs) >= windowMs),
+  'a Redis that lost its data is used at once': changingGrant((_, { runId }) => ({
+    grantedRunId: runId,
   })),
-  'back to Redis right after growth': seeing(
-    (members) => members.map((row) => ({ ...row, grown: false, lastGrownMs: null })),
-    (report) => ({ ...report, grown: false, lastGrownAgoMs: null }),
+  'expansion without regard to the others': changingGrant((grant, { runId, lastUseAgoMs }) => ({
+    expanded: grant.expanded || (runId === null && (lastUseAgoMs ?? windowMs) >= windowMs),
+  })),
+  'back to Redis right after expansion': changingInput(
+    (members) => members.map((row) => ({ ...row, expanded: false, lastExpandedMs: null })),
+    (report) => ({ ...report, expanded: false, lastExpandedAgoMs: null }),
   ),
-  'a new process takes an even part at once': believing((_, __, members) => ({
-    part: 1 / Math.max(1, members.filter(({ goneMs }) => goneMs === null).length),
+  'a new process takes an even share at once': changingGrant((_, __, members) => ({
+    quotaShare: 1 / Math.max(1, members.filter(({ goneMs }) => goneMs === null).length),
   })),
-  'goes on as confirmed although nobody confirms it': {
+  'an unconfirmed grant does not expire': {
     ...realSteps,
-    stand(window) {
-      const standing = createStanding(window);
-      const forever = 1e9;
-      return { ...standing, settled: (verdict) => standing.settled(verdict, forever) };
+    createPermission(window) {
+      const permission = createPermission(window);
+      const foreverMs = 1e9;
+      return { ...permission, applyGrant: (grant) => permission.applyGrant(grant, foreverMs) };
     },
   },
-  'silent for five seconds is dead': seeing((members, nowMs) =>
+  'a process silent for five seconds counts as dead': changingInput((members, nowMs) =>
     members.filter(({ confirmedMs }) => confirmedMs + 5_000 > nowMs),
   ),
-  'what a dead process admitted is forgotten': seeing((members) =>
+  'admissions of a dead process are forgotten': changingInput((members) =>
     members.filter(({ goneMs }) => goneMs === null),
   ),
-  "only one's own use of the old Redis is waited for": seeing((members) =>
-    members.map((row) => ({ ...row, asks: false, lastUseMs: null })),
+  "other processes' use of the old Redis is ignored": changingInput((members) =>
+    members.map((row) => ({ ...row, usesRedis: false, lastUseMs: null })),
   ),
 };
 
 describe.each(Object.entries(defects))('%s', (_, steps) => {
-  it('breaks the bound in one of the same worlds', () => {
-    expect(broken(steps)).not.toBeNull();
+  it('breaks the bound in one of the same simulations', () => {
+    expect(firstViolation(steps)).not.toBeNull();
   });
 });

@@ -1,137 +1,148 @@
 /**
- * Who may admit how much when not everybody can ask Redis. In any window W: at most N by Redis plus `share` x N by all
- * processes on their own, whoever is cut off from Redis, from PostgreSQL or from both, and whatever dies and returns,
- * two Redis processes at one time included. Assumed: clocks run at one rate, and a name is used by one process at a time.
+ * Who may admit how much while some processes cannot use Redis. In any window W: at most N by Redis plus `share` x N by
+ * all processes on their own, whichever of them are cut off from Redis, from PostgreSQL or from both, whatever crashes
+ * and restarts, and also while two Redis processes run at one time. Assumed: clocks run at one rate, and a name is used
+ * by one process at a time.
  *
- * Each process keeps a row; `settle` is the step from the table to the process's next row, under a lock. Rows err
- * upward: what a process may do is written before it does it, and struck out after it has stopped. Hence:
- * 1. Parts. They sum to at most 1, and one counts until W after its process last admitted by it; so all local
- *    admissions of a window are at most `share` x N. A request whose answer did not come counts in Redis, if it got
+ * Each process keeps a row; `processReport` computes a process's next row from the table, under a lock. A row never
+ * understates: what a process may do is written before it does it, and removed after it has stopped. Hence:
+ * 1. Quota shares. They sum to at most 1, and one counts until W after its process last admitted by it; so all local
+ *    admissions of a window are at most `share` x N. A request whose answer was lost counts in Redis, if it arrived
  *    there, and is decided again locally: counted twice, admitted once at most.
- * 2. Generations. An answer counts only with leave for that run id, and leave is given when nobody can have taken an
- *    answer from another one for W. So the same Redis is used again at once, and one that has forgotten exactly when
- *    there is nothing left to remember. That is the shortest wait without telling it: a window that holds both could
- *    hold 2 N.
- * 3. Growth. The share becomes the whole when nobody can have taken an answer from any Redis for W and nobody sees
- *    one; leave for a Redis is given when nobody can have admitted by growth for W. No window holds both.
- * 4. Silence. A process that PostgreSQL does not confirm stops growth after `growthMs`, Redis after `trustMs` and its
- *    part after `holdMs`, from before it asked; the others assume so from after they heard. Silence is not death.
+ * 2. Redis grants. An answer counts only with a grant for that run id, which is given when no process can have used an
+ *    answer of another run id for W. So the same Redis is used again at once, and one that lost its data as soon as
+ *    nothing in the lost data counts any more. A shorter wait would let one window hold 2 N.
+ * 3. Expansion. The degraded share becomes the whole limit when no process can have used an answer of any Redis for W
+ *    and none can reach one; a Redis grant is given when no process can have admitted while expanded for W. So no
+ *    window holds both.
+ * 4. Expiry. A process that PostgreSQL does not confirm stops expansion after `EXPANSION_TTL_MS`, Redis after
+ *    `REDIS_GRANT_TTL_MS` and its quota share after `QUOTA_SHARE_TTL_MS`, counted from before it sent its report; the
+ *    others count from after they received it. A silent process is not taken for dead before that.
  */
 
-/** The last is long: without PostgreSQL a process lives on its part. */
-export const growthMs = 5_000;
-export const trustMs = 30_000;
-export const holdMs = 3_600_000;
+/** The last is long, because without PostgreSQL a process has only its quota share to admit by. */
+export const EXPANSION_TTL_MS = 5_000;
+export const REDIS_GRANT_TTL_MS = 30_000;
+export const QUOTA_SHARE_TTL_MS = 3_600_000;
 
-/** Times are milliseconds of the table's clock. */
+/** Times are milliseconds of the database's clock. */
 export interface MemberRow {
   readonly incarnation: string;
   /** A new incarnation of a name ends the old one. */
   readonly name: string;
-  /** Of what all may admit locally: the largest that may count in a window from now. */
-  readonly part: number;
-  /** The Redis it has asked last. */
+  /** Of what all may admit locally: the largest share that may count in a window from now. */
+  readonly quotaShare: number;
+  /** The Redis it used last. */
   readonly runId: string | null;
-  /** May be taking its answers; otherwise none later than `lastUseMs`. */
-  readonly asks: boolean;
+  /** May be using its answers; otherwise none later than `lastUseMs`. */
+  readonly usesRedis: boolean;
   readonly lastUseMs: number | null;
-  /** Sees a Redis that it may not use yet. */
-  readonly wants: boolean;
-  /** May be admitting without the share's reduction; otherwise not later than `lastGrownMs`. */
-  readonly grown: boolean;
-  readonly lastGrownMs: number | null;
+  /** Reaches a Redis that it may not use yet. */
+  readonly awaitsRedis: boolean;
+  /** May be admitting by the whole limit; otherwise not later than `lastExpandedMs`. */
+  readonly expanded: boolean;
+  readonly lastExpandedMs: number | null;
   readonly confirmedMs: number;
   readonly goneMs: number | null;
 }
 
-/** What a process says of itself, true when it is sent. */
-export interface Report {
+/** The state of one process, true when it is sent. */
+export interface MemberReport {
   /** The Redis it can reach. */
   readonly runId: string | null;
-  /** It has leave, and may be taking answers meanwhile. */
-  readonly asking: boolean;
-  /** The Redis it has taken answers from last. */
-  readonly lastRunId: string | null;
+  /** It has a grant, and may be using answers meanwhile. */
+  readonly usesRedis: boolean;
+  readonly lastUsedRunId: string | null;
   readonly lastUseAgoMs: number | null;
-  readonly grown: boolean;
-  readonly lastGrownAgoMs: number | null;
-  /** The largest part in force now or admitted by within the last window. */
-  readonly usedPart: number;
+  readonly expanded: boolean;
+  readonly lastExpandedAgoMs: number | null;
+  /** The largest share in force now or admitted by within the last window. */
+  readonly usedQuotaShare: number;
 }
 
-export interface Verdict {
-  /** From now on, if this is known to be committed. */
-  readonly part: number;
-  readonly grown: boolean;
-  readonly mayAsk: string | null;
+/** Valid once it is known to be committed. */
+export interface MemberGrant {
+  readonly quotaShare: number;
+  readonly expanded: boolean;
+  readonly grantedRunId: string | null;
   /** Another process has taken the name. */
-  readonly replaced: boolean;
+  readonly isReplaced: boolean;
 }
 
-export interface Settled {
-  readonly verdict: Verdict;
+export interface ReportOutcome {
+  readonly grant: MemberGrant;
   /** To be stored, all or nothing. */
   readonly members: readonly MemberRow[];
 }
 
-const never = Number.NEGATIVE_INFINITY;
+const NEVER = Number.NEGATIVE_INFINITY;
 
-/** The latest time this row's process can have taken an answer from Redis; later than now when it may still. */
-const lastUse = (row: MemberRow): number =>
-  row.asks ? (row.goneMs ?? row.confirmedMs + trustMs) : (row.lastUseMs ?? never);
+/** The latest time this row's process can have used an answer of Redis; later than now when it may still. */
+const lastRedisUseOf = (row: MemberRow): number =>
+  row.usesRedis ? (row.goneMs ?? row.confirmedMs + REDIS_GRANT_TTL_MS) : (row.lastUseMs ?? NEVER);
 
-const lastGrown = (row: MemberRow): number =>
-  row.grown ? (row.goneMs ?? row.confirmedMs + growthMs) : (row.lastGrownMs ?? never);
+const lastExpandedOf = (row: MemberRow): number =>
+  row.expanded ? (row.goneMs ?? row.confirmedMs + EXPANSION_TTL_MS) : (row.lastExpandedMs ?? NEVER);
 
-const lastLocal = (row: MemberRow): number => row.goneMs ?? row.confirmedMs + holdMs;
+const lastLocalAdmissionOf = (row: MemberRow): number =>
+  row.goneMs ?? row.confirmedMs + QUOTA_SHARE_TTL_MS;
 
-export function settle(
+export function processReport(
   members: readonly MemberRow[],
   me: { readonly incarnation: string; readonly name: string },
-  report: Report,
+  report: MemberReport,
   nowMs: number,
   windowMs: number,
-): Settled {
+): ReportOutcome {
   const mine = members.find(({ incarnation }) => incarnation === me.incarnation);
-  if (mine && mine.goneMs !== null)
-    return { verdict: { part: 0, grown: false, mayAsk: null, replaced: true }, members };
-  const past = (ms: number) => ms + windowMs <= nowMs;
+  if (mine && mine.goneMs !== null) {
+    const nothing = { quotaShare: 0, expanded: false, grantedRunId: null, isReplaced: true };
+    return { grant: nothing, members };
+  }
+  const isPast = (ms: number) => ms + windowMs <= nowMs;
   const others = members
     .filter((row) => row !== mine)
     .map((row) => (row.name === me.name && row.goneMs === null ? { ...row, goneMs: nowMs } : row))
-    .filter((row) => !past(lastLocal(row)));
+    .filter((row) => !isPast(lastLocalAdmissionOf(row)));
 
-  const alive = others.filter((row) => row.goneMs === null && lastLocal(row) > nowMs);
-  const taken = others.reduce((sum, row) => sum + row.part, 0);
-  const part = Math.max(0, Math.min(1 / (alive.length + 1), 1 - taken));
+  const alive = others.filter((row) => row.goneMs === null && lastLocalAdmissionOf(row) > nowMs);
+  const othersShare = others.reduce((sum, row) => sum + row.quotaShare, 0);
+  const quotaShare = Math.max(0, Math.min(1 / (alive.length + 1), 1 - othersShare));
 
-  const ago = (ms: number | null) => (ms === null ? never : nowMs - ms);
-  const myUse = report.asking ? nowMs : ago(report.lastUseAgoMs);
-  const myGrowth = report.grown ? nowMs : ago(report.lastGrownAgoMs);
+  const ago = (ms: number | null) => (ms === null ? NEVER : nowMs - ms);
+  const myUseMs = report.usesRedis ? nowMs : ago(report.lastUseAgoMs);
+  const myExpandedMs = report.expanded ? nowMs : ago(report.lastExpandedAgoMs);
   const { runId } = report;
-  const mayAsk =
+  const mayUseRedis =
     runId !== null &&
-    (report.lastRunId === runId || past(myUse)) &&
-    past(myGrowth) &&
-    others.every((row) => (row.runId === runId || past(lastUse(row))) && past(lastGrown(row)));
-  const wanted = alive.some((row) => row.wants && row.confirmedMs + growthMs > nowMs);
-  const unused = past(myUse) && others.every((row) => past(lastUse(row)));
-  const grown = runId === null && !wanted && unused;
+    (report.lastUsedRunId === runId || isPast(myUseMs)) &&
+    isPast(myExpandedMs) &&
+    others.every(
+      (row) => (row.runId === runId || isPast(lastRedisUseOf(row))) && isPast(lastExpandedOf(row)),
+    );
+  const isRedisAwaited = alive.some(
+    (row) => row.awaitsRedis && row.confirmedMs + EXPANSION_TTL_MS > nowMs,
+  );
+  const isRedisUnused = isPast(myUseMs) && others.every((row) => isPast(lastRedisUseOf(row)));
+  const expanded = runId === null && !isRedisAwaited && isRedisUnused;
 
   const row: MemberRow = {
     ...me,
-    part: Math.max(part, report.usedPart),
-    runId: mayAsk ? runId : report.lastRunId,
-    asks: mayAsk || report.asking,
-    lastUseMs: finite(myUse),
-    wants: runId !== null && !mayAsk,
-    grown: grown || report.grown,
-    lastGrownMs: finite(myGrowth),
+    quotaShare: Math.max(quotaShare, report.usedQuotaShare),
+    runId: mayUseRedis ? runId : report.lastUsedRunId,
+    usesRedis: mayUseRedis || report.usesRedis,
+    lastUseMs: finite(myUseMs),
+    awaitsRedis: runId !== null && !mayUseRedis,
+    expanded: expanded || report.expanded,
+    lastExpandedMs: finite(myExpandedMs),
     confirmedMs: nowMs,
     goneMs: null,
   };
-  const verdict = { part, grown, mayAsk: mayAsk ? runId : null, replaced: false };
-  return { verdict, members: [...others, row] };
+  const grantedRunId = mayUseRedis ? runId : null;
+  return {
+    grant: { quotaShare, expanded, grantedRunId, isReplaced: false },
+    members: [...others, row],
+  };
 }
 
-const finite = (ms: number) => (ms === never ? null : ms);
+const finite = (ms: number) => (ms === NEVER ? null : ms);

@@ -1,29 +1,29 @@
 /**
- * lua/share.lua in a real Redis and the pure policy are one step: same verdict, same figures, same bytes kept, on
+ * lua/fair-share.lua in a real Redis and the pure policy are one step: the same decision, figures and stored bytes on
  * random traces. The time is an argument of the script here, so a trace is the same on every machine.
  */
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
-import { below, createRandom } from '../../sim/pure/random.ts';
-import type { ShareLevel } from './contract.ts';
-import { judgeShare, type ShareState } from './fair-share.ts';
-import { packShare, unpackShare } from './fixtures/share-layout.ts';
+import { createRandom, randomBelow } from '../../sim/pure/random.ts';
+import type { FairShareLevel } from './contract.ts';
+import { evaluateFairShare, type FairShareState } from './fair-share.ts';
+import { decodeFairShare, encodeFairShare } from './fixtures/fair-share-encoding.ts';
 
-const part = (name: string) => readFileSync(new URL(`lua/${name}`, import.meta.url), 'utf8');
-const script = `${part('read.lua')}${part('share.lua')}
+const luaFile = (name: string) => readFileSync(new URL(`lua/${name}`, import.meta.url), 'utf8');
+const script = `${luaFile('read.lua')}${luaFile('fair-share.lua')}
 local n = {}
 for i = 1, #ARGV do n[i] = tonumber(ARGV[i]) end
 local level = { limit = n[2], window = n[3], weight = n[4], agent = n[5], agents = n[6] }
-local verdict = judge_share(KEYS[1], level, n[1])
-local value = verdict.also
-if verdict.ok and n[7] == 1 then value = verdict.write end
+local step = evaluate_fair_share(KEYS[1], level, n[1])
+local value = step.refused_value
+if step.ok and n[7] == 1 then value = step.admitted_value end
 if value then redis.call('SET', KEYS[1], value) end
-return { verdict.ok and 1 or 0, verdict.remaining, verdict.reset, verdict.now, verdict.ttl, redis.call('GET', KEYS[1]) }`;
+return { step.ok and 1 or 0, step.remaining, step.reset, step.now, step.ttl, redis.call('GET', KEYS[1]) }`;
 
 interface RedisWithShare extends Redis {
-  judgeShareBuffer(
+  evaluateFairShareBuffer(
     key: string,
     ...numbers: number[]
   ): Promise<[number, number, number, number, number, Buffer | null]>;
@@ -34,26 +34,29 @@ let redis: RedisWithShare;
 
 beforeAll(async () => {
   redis = new Redis(server.url) as RedisWithShare;
-  redis.defineCommand('judgeShare', { numberOfKeys: 1, lua: script });
+  redis.defineCommand('evaluateFairShare', { numberOfKeys: 1, lua: script });
 });
 afterAll(() => redis?.disconnect());
 
 /** Runs both for one request and returns what the pure policy keeps; complains where they differ. */
-async function both(given: {
+async function both(input: {
   key: string;
-  state: ShareState | null;
-  level: ShareLevel;
+  state: FairShareState | null;
+  level: FairShareLevel;
   nowUs: number;
   /** Another level refuses the request. */
   refusedElsewhere: boolean;
 }) {
-  const { key, state, level, nowUs } = given;
-  const step = judgeShare(state, level, nowUs);
-  const kept = given.refusedElsewhere ? step.refusedState : step.state;
+  const { key, state, level, nowUs } = input;
+  const step = evaluateFairShare(state, level, nowUs);
+  const kept = input.refusedElsewhere ? step.refusedState : step.state;
   const { limit, windowMs, weight, agent, agents } = level;
-  const counted = given.refusedElsewhere ? 0 : 1;
+  const counted = input.refusedElsewhere ? 0 : 1;
   const numbers = [nowUs, limit, windowMs * 1_000, weight, agent, agents, counted];
-  const [ok, remaining, resetUs, now, ttlMs, bytes] = await redis.judgeShareBuffer(key, ...numbers);
+  const [ok, remaining, resetUs, now, ttlMs, bytes] = await redis.evaluateFairShareBuffer(
+    key,
+    ...numbers,
+  );
   expect({ ok: ok === 1, remaining, resetUs }).toEqual({
     ok: step.admitted,
     remaining: step.remaining,
@@ -61,8 +64,8 @@ async function both(given: {
   });
   expect(now).toBe(Math.max(nowUs, state?.timesUs.at(-1) ?? 0));
   expect(ttlMs).toBe(windowMs);
-  expect(bytes?.toString('hex')).toBe(kept && packShare(kept).toString('hex'));
-  if (bytes && kept) expect(unpackShare(bytes)).toEqual(kept);
+  expect(bytes?.toString('hex')).toBe(kept && encodeFairShare(kept).toString('hex'));
+  if (bytes && kept) expect(decodeFairShare(bytes)).toEqual(kept);
   return { kept, admitted: step.admitted };
 }
 
@@ -78,9 +81,9 @@ describe('the fair share in Redis', () => {
       const seen = { admitted: 0, refused: 0 };
       for (let seed = 1; seed <= size.seeds; seed += 1) {
         const random = createRandom(seed);
-        const int = (n: number) => below(random, Math.max(1, Math.floor(n)));
+        const int = (n: number) => randomBelow(random, Math.max(1, Math.floor(n)));
         const key = `share:${size.limit}:${seed}`;
-        let state: ShareState | null = null;
+        let state: FairShareState | null = null;
         let nowUs = 1_700_000_000_000_000 + int(1e9);
         let { limit, agents } = size;
         for (let i = 0; i < size.steps; i += 1) {
@@ -94,9 +97,16 @@ describe('the fair share in Redis', () => {
           if (int(150) === 0) agents = 1 + int(size.agents);
           const agent = int(3) === 0 ? size.agents : int(size.agents + 1);
           const weight = int(4) === 0 ? 1 + int(5) : 1;
-          const level: ShareLevel = {
-            ...{ kind: 'share', policy: 'key', subject: '1', shadow: false },
-            ...{ limit, weight, agent, agents, windowMs: size.windowMs },
+          const level: FairShareLevel = {
+            kind: 'share',
+            policy: 'key',
+            subject: '1',
+            shadow: false,
+            limit,
+            weight,
+            agent,
+            agents,
+            windowMs: size.windowMs,
           };
           const refusedElsewhere = int(20) === 0;
           const result = await both({ key, state, level, nowUs, refusedElsewhere });
@@ -108,11 +118,18 @@ describe('the fair share in Redis', () => {
     });
 
   it('starts afresh over a value that is none of ours', async () => {
-    const level: ShareLevel = {
-      ...{ kind: 'share', policy: 'key', subject: '1', shadow: false },
-      ...{ limit: 20, weight: 2, agent: 3, agents: 5, windowMs: 100 },
+    const level: FairShareLevel = {
+      kind: 'share',
+      policy: 'key',
+      subject: '1',
+      shadow: false,
+      limit: 20,
+      weight: 2,
+      agent: 3,
+      agents: 5,
+      windowMs: 100,
     };
-    const given = { state: null, level, nowUs: 1_700_000_000_000_000, refusedElsewhere: false };
+    const input = { state: null, level, nowUs: 1_700_000_000_000_000, refusedElsewhere: false };
     for (const value of [
       '',
       'x',
@@ -120,10 +137,10 @@ describe('the fair share in Redis', () => {
       '\0'.repeat(29),
     ]) {
       await redis.set('share:foreign', value);
-      expect((await both({ ...given, key: 'share:foreign' })).admitted).toBe(true);
+      expect((await both({ ...input, key: 'share:foreign' })).admitted).toBe(true);
     }
     await redis.del('share:foreign');
     await redis.rpush('share:foreign', 'a', 'b');
-    expect((await both({ ...given, key: 'share:foreign' })).admitted).toBe(true);
+    expect((await both({ ...input, key: 'share:foreign' })).admitted).toBe(true);
   });
 });

@@ -1,14 +1,14 @@
 /**
- * The fair share: the key's window is exact and its answers true on random traces; and loads in virtual time meet the
- * fairness that is promised. Loads are seeded, so a failure repeats.
+ * On random traces the key's window is exact and its answers are true; loads in virtual time meet the promised fairness.
+ * Loads are seeded, so a failure repeats.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../sim/pure/random.ts';
-import type { ShareLevel } from './contract.ts';
-import { judgeShare, type ShareState } from './fair-share.ts';
-import { packShare, unpackShare } from './fixtures/share-layout.ts';
-import { type LoadAgent, runLoad } from './fixtures/share-load.ts';
+import type { FairShareLevel } from './contract.ts';
+import { evaluateFairShare, type FairShareState } from './fair-share.ts';
+import { type LoadAgent, runAgentLoad } from './fixtures/agent-load.ts';
+import { decodeFairShare, encodeFairShare } from './fixtures/fair-share-encoding.ts';
 
 const windowMs = 100;
 const windowUs = windowMs * 1_000;
@@ -48,19 +48,26 @@ const traces = fc
     parts.flatMap((p) => p.requests.map((r) => ({ ...r, ...p.settings }))),
   );
 
-const levelOf = ({ agent, weight, limit, agents }: Omit<Request, 'gapUs'>): ShareLevel => ({
-  ...{ kind: 'share', policy: 'key', subject: '1', shadow: false, windowMs },
-  ...{ agent, weight, limit, agents },
+const levelOf = ({ agent, weight, limit, agents }: Omit<Request, 'gapUs'>): FairShareLevel => ({
+  kind: 'share',
+  policy: 'key',
+  subject: '1',
+  shadow: false,
+  windowMs,
+  agent,
+  weight,
+  limit,
+  agents,
 });
 
 function replay(requests: readonly Request[]) {
   let now = startUs;
-  let state: ShareState | null = null;
+  let state: FairShareState | null = null;
   return requests.map((request) => {
     now += request.gapUs;
-    const before: ShareState | null = state;
+    const before: FairShareState | null = state;
     const level = levelOf(request);
-    const step = judgeShare(before, level, now);
+    const step = evaluateFairShare(before, level, now);
     state = step.state;
     const nowUs = Math.max(now, before?.timesUs.at(-1) ?? now);
     return { request, level, before, step, nowUs };
@@ -89,20 +96,20 @@ describe('the window of a key', () => {
     );
   });
 
-  it('tells a wait that is never early, and stays open after it', () => {
+  it('returns a reset that is never early, and admits at any time after it', () => {
     fc.assert(
       fc.property(traces, fc.nat({ max: 2 * windowUs }), (trace, late) => {
         for (const { level, step, nowUs } of replay(trace)) {
           expect(step.resetUs).toBeGreaterThan(0);
           if (step.admitted || level.weight > level.limit) continue;
           for (const at of [nowUs + step.resetUs, nowUs + step.resetUs + late])
-            expect(judgeShare(step.state, level, at).admitted).toBe(true);
+            expect(evaluateFairShare(step.state, level, at).admitted).toBe(true);
         }
       }),
     );
   });
 
-  it('tells a wait that is not late either, when nobody else was refused', () => {
+  it('returns a reset that is not late either, when no other agent was refused', () => {
     fc.assert(
       fc.property(traces, (trace) => {
         for (const { level, before, step, nowUs } of replay(trace)) {
@@ -110,38 +117,38 @@ describe('the window of a key', () => {
           const others = step.state.refused
             .map((n, slot) => n + step.state.refusedBefore[slot]!)
             .filter((_, slot) => slot !== level.agent);
-          // Slot 0 takes a place as long as it has units, and its going is not foreseen.
+          // Slot 0 takes a place while it has units; the reset does not foresee when it leaves.
           if (others.some((n) => n > 0) || step.state.counts[0]! > 0) continue;
-          expect(judgeShare(before, level, nowUs + step.resetUs - 1).admitted).toBe(false);
+          expect(evaluateFairShare(before, level, nowUs + step.resetUs - 1).admitted).toBe(false);
         }
       }),
     );
   });
 
-  it('tells the units left as they are: so many more fit at once, and then no more', () => {
+  it('returns as remaining exactly the units that still fit at once', () => {
     fc.assert(
       fc.property(traces, (trace) => {
         for (const { request, step, nowUs } of replay(trace).slice(-20)) {
           const level = levelOf({ ...request, weight: 1 });
           let { state } = step;
           for (let k = 0; k < step.remaining; k += 1) {
-            const next = judgeShare(state, level, nowUs);
+            const next = evaluateFairShare(state, level, nowUs);
             expect(next.admitted).toBe(true);
             state = next.state;
           }
-          expect(judgeShare(state, level, nowUs).admitted).toBe(false);
+          expect(evaluateFairShare(state, level, nowUs).admitted).toBe(false);
         }
       }),
     );
   });
 
-  it('keeps nothing of a request that another level refused', () => {
+  it('stores nothing of a request that another level refused', () => {
     fc.assert(
       fc.property(traces, (trace) => {
         for (const { before, step } of replay(trace)) {
           if (step.admitted) expect(step.refusedState).toBe(before);
           else expect(step.refusedState).toBe(step.state);
-          expect(unpackShare(packShare(step.state))).toEqual(step.state);
+          expect(decodeFairShare(encodeFairShare(step.state))).toEqual(step.state);
         }
       }),
     );
@@ -159,13 +166,14 @@ function world(limit: number, seed: number) {
   const guarantee = limit / 50;
   const between = (low: number, high: number) => low + (high - low) * random.next();
   const steady = (slot: number, rate: number, more: Partial<LoadAgent> = {}): LoadAgent => ({
-    ...{ slot, firstUs: between(0, spanUs / rate) },
+    slot,
+    firstUs: between(0, spanUs / rate),
     gapUs: () => between(0.9, 1.1) * (spanUs / rate),
     ...more,
   });
   const slots = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
   const run = (agents: readonly LoadAgent[], windows: number) =>
-    runLoad({ agents, limit, windowMs: spanUs / 1_000, places: 50, windows });
+    runAgentLoad({ agents, limit, windowMs: spanUs / 1_000, places: 50, windows });
   return { spanUs, guarantee, between, steady, slots, run };
 }
 
@@ -176,11 +184,11 @@ const sizes = [
 ];
 
 describe.each(sizes)('fairness over 50 agents, $limit units a window', ({ limit, seeds }) => {
-  it('49 just under their share lose nothing to one that asks 50 times as much, which gets the rest', () => {
+  it('49 just under their share lose nothing to one that requests 50 times as much, which gets the rest', () => {
     for (const seed of seeds) {
       const { guarantee, steady, slots, run } = world(limit, seed);
       const rate = 0.95 * guarantee;
-      const honest = slots(49).map((slot) => steady(slot, rate, { obeys: true }));
+      const honest = slots(49).map((slot) => steady(slot, rate, { retriesAfterReset: true }));
       const { perWindow } = run([...honest, steady(50, 50 * rate, { firstUs: 0 })], 5);
       for (const window of perWindow.slice(1))
         expect(jain(window.slice(0, 49))).toBeGreaterThan(0.95);
@@ -204,7 +212,7 @@ describe.each(sizes)('fairness over 50 agents, $limit units a window', ({ limit,
     }
   });
 
-  it('all that want more than there is get the same, however much more', () => {
+  it('all that request more than their share get the same, however much more', () => {
     for (const seed of seeds) {
       const { guarantee, between, steady, slots, run } = world(limit, seed);
       const agents = slots(50).map((slot) => steady(slot, guarantee * between(2, 10)));
@@ -215,21 +223,26 @@ describe.each(sizes)('fairness over 50 agents, $limit units a window', ({ limit,
     }
   });
 
-  it('one that is alone is lent what is idle', () => {
+  it('an agent alone is lent all idle units', () => {
     for (const seed of seeds) {
       const { steady, run } = world(limit, seed);
-      for (const obeys of [false, true])
-        for (const [used] of run([steady(1, 5 * limit, { obeys })], 4).perWindow.slice(1))
+      for (const retriesAfterReset of [false, true])
+        for (const [used] of run([steady(1, 5 * limit, { retriesAfterReset })], 4).perWindow.slice(
+          1,
+        ))
           expect(used).toBeGreaterThan(0.95 * limit);
     }
   });
 
-  it('gives back what was lent within a window', () => {
+  it('returns lent units within a window', () => {
     for (const seed of seeds) {
       const { spanUs, guarantee, between, steady, slots, run } = world(limit, seed);
       const backUs = 2.3 * spanUs;
       const back = slots(49).map((slot) =>
-        steady(slot, 5 * guarantee, { firstUs: backUs + between(0, spanUs / 100), obeys: true }),
+        steady(slot, 5 * guarantee, {
+          firstUs: backUs + between(0, spanUs / 100),
+          retriesAfterReset: true,
+        }),
       );
       const { admittedAtUs } = run([...back, steady(50, 5 * limit)], 4);
       const waitedUs = (nth: number) =>
@@ -256,7 +269,9 @@ describe.each(sizes)('fairness over 50 agents, $limit units a window', ({ limit,
       const { spanUs, guarantee, between, steady, slots, run } = world(limit, seed);
       const [rate, burst] = [0.9 * guarantee, Math.round((0.9 * guarantee) / 6)];
       const pipeline = {
-        ...{ firstUs: 0, burst, obeys: true },
+        firstUs: 0,
+        burst,
+        retriesAfterReset: true,
         gapUs: () => (spanUs * burst) / rate + between(-0.001, 0.001) * spanUs,
       };
       const pipelines = slots(49).map((slot) => steady(slot, rate, pipeline));

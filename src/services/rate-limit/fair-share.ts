@@ -1,25 +1,25 @@
 /**
  * The fair share inside one API key, as a pure step: an exact sliding window of N units whose units go to the agents
- * of the key by max-min fairness, without a queue. lua/share.lua is the same step inside Redis.
+ * of the key by max-min fairness, without a queue. lua/fair-share.lua is the same step inside Redis.
  *
- * Four rules decide. T: units in the window. a: this agent's units in it. w: the weight asked for.
+ * Four rules decide. T: units in the window. a: this agent's units in it. w: the weight of the request.
  * 1. T + w <= N, always: the window of the key is exact, whatever the agents do.
  * 2. Poorest first. An agent that was refused lately is waiting. What waiting agents would need to reach this agent's
  *    own count stays free: T + w + R <= N, R = sum over waiting j of min(refused j, a - a j) where a j < a.
- *    Nobody reserves for an agent that was not refused, so what nobody asks for is lent, and guesses cost nothing.
- * 3. Up to the guarantee, N / places, that is all. Above it an agent borrows, and then 3 % of N stays free as well:
- *    one that comes back finds room at once and gets every unit that expires before a borrower gets one. The 3 % are
- *    graded: an agent k units above its guarantee leaves at most k free.
- * 4. Borrowed units are paced: only while the key as a whole is behind a steady N per window. So whoever comes first
- *    cannot capture a window, and what was lent comes back evenly, N / 10 within a tenth of the window.
+ *    Nothing is reserved for an agent that was not refused, so unused units are lent.
+ * 3. Up to the guarantee, N / places, rules 1 and 2 suffice. Above it an agent borrows, and then 3 % of N stays free as
+ *    well: an agent that resumes finds room at once and gets every unit that expires before a borrower gets one. The 3 %
+ *    are graded: an agent k units above its guarantee leaves at most k free.
+ * 4. Borrowed units are paced: only while the key as a whole is behind a steady N per window. So the first borrower
+ *    cannot take a whole window, and lent units expire evenly, N / 10 within a tenth of the window.
  *
  * A refusal is remembered for a quarter to half of a window. O(agents + expired) per decision; at most 256 slots.
- * Without others the verdict can only turn from no to yes as time passes: resetUs rests on that.
+ * Without other requests a refusal can only turn into an admission as time passes: resetUs depends on that.
  */
-import type { ShareLevel } from './contract.ts';
+import type { FairShareLevel } from './contract.ts';
 
-/** Slot 0 is everybody without enrolment, together. Arrays by slot are as long as the highest slot seen. */
-export interface ShareState {
+/** Slot 0 is for all requests without enrolment, together. Arrays by slot are as long as the highest slot seen. */
+export interface FairShareState {
   /** Virtual clock of all admissions: each unit moves it on by window / limit. In the past: behind the pace. */
   readonly paceUs: number;
   /** When the current quarter of a window began; `refused` is of this quarter, `refusedBefore` of the one before. */
@@ -28,41 +28,41 @@ export interface ShareState {
   readonly counts: readonly number[];
   readonly refused: readonly number[];
   readonly refusedBefore: readonly number[];
-  /** One entry per unit, oldest first: who, and when. */
+  /** One entry per unit, oldest first: its agent's slot, and its time. */
   readonly slots: readonly number[];
   readonly timesUs: readonly number[];
 }
 
-export interface ShareStep {
+export interface FairShareStep {
   readonly admitted: boolean;
   /** Units this agent could take right now, one by one. */
   readonly remaining: number;
   /**
-   * Refused: never early, so a client that waits this long is admitted if nobody else asks. Exact as long as nobody
-   * else was refused lately. Otherwise it may be late by up to a quarter of a window (seen: 1 in 40): it foresees at
-   * most `foresightUnits` expiries, and of the refusals of others only that they are all forgotten in the end.
-   * Admitted: until the oldest unit is free again.
+   * Refused: never early, so a client that waits this long is admitted if no other request comes. Exact while no other
+   * agent was refused lately. Otherwise it may be late by up to a quarter of a window (measured: 1 in 40), because it
+   * foresees at most `MAX_FORESEEN_EXPIRIES` expiries, and of other agents' refusals only when all are forgotten.
+   * Admitted: until the oldest unit expires.
    */
   readonly resetUs: number;
-  /** Kept when the whole request is admitted. */
-  readonly state: ShareState;
-  /** Kept when it is refused, here or at another level. Refused here: who asked is now waiting. No unit is counted. */
-  readonly refusedState: ShareState | null;
+  /** To be stored when the whole request is admitted. */
+  readonly state: FairShareState;
+  /** To be stored when it is refused, here or at another level; no unit is counted. Refused here: the agent now waits. */
+  readonly refusedState: FairShareState | null;
 }
 
-/** Expiries looked at, one by one, to tell when a refused request would fit. */
-const foresightUnits = 256;
-const refusedMax = 10_000;
+/** Bounds the work of computing when a refused request would fit. */
+const MAX_FORESEEN_EXPIRIES = 256;
+const MAX_REFUSED = 10_000;
 
-/** What this agent sees of the key, after what has expired. */
-interface View {
+/** The key's state from one agent's side, without expired units. */
+interface AgentView {
   readonly limit: number;
   readonly agent: number;
   readonly windowUs: number;
   readonly nowUs: number;
   readonly guarantee: number;
   readonly spare: number;
-  /** One unit's part of the window. */
+  /** The window divided by its units. */
   readonly stepUs: number;
   readonly paceUs: number;
   readonly counts: readonly number[];
@@ -70,55 +70,59 @@ interface View {
   readonly waiting: readonly number[];
 }
 
-export function judgeShare(given: ShareState | null, level: ShareLevel, nowUs: number): ShareStep {
+export function evaluateFairShare(
+  stored: FairShareState | null,
+  level: FairShareLevel,
+  nowUs: number,
+): FairShareStep {
   const { agent, weight } = level;
   // A clock that stepped back must not let a window be used twice.
-  const now = Math.max(nowUs, given?.timesUs.at(-1) ?? nowUs);
-  const state = settle(given, level, now);
-  const view = viewOf(state, level, now);
+  const now = Math.max(nowUs, stored?.timesUs.at(-1) ?? nowUs);
+  const state = advanceTo(stored, level, now);
+  const view = agentView(state, level, now);
   const taken = state.timesUs.length;
   if (!fits(view, { own: state.counts[agent]!, taken, weight, paceUs: view.paceUs })) {
-    const refused = replaced(state.refused, agent, (n) => Math.min(n + weight, refusedMax));
-    const waits = { ...state, paceUs: view.paceUs, refused };
+    const refused = withChanged(state.refused, agent, (n) => Math.min(n + weight, MAX_REFUSED));
+    const waitingState = { ...state, paceUs: view.paceUs, refused };
     return {
       admitted: false,
-      remaining: remainingOf(view, taken),
-      resetUs: weight > level.limit ? view.windowUs : untilFits(state, view, weight) - now,
-      state: waits,
-      refusedState: waits,
+      remaining: remainingUnits(view, taken),
+      resetUs: weight > level.limit ? view.windowUs : fitsAtUs(state, view, weight) - now,
+      state: waitingState,
+      refusedState: waitingState,
     };
   }
-  const next: ShareState = {
+  const next: FairShareState = {
     ...state,
     paceUs: view.paceUs + weight * view.stepUs,
-    counts: replaced(state.counts, agent, (n) => n + weight),
+    counts: withChanged(state.counts, agent, (n) => n + weight),
     slots: state.slots.concat(Array<number>(weight).fill(agent)),
     timesUs: state.timesUs.concat(Array<number>(weight).fill(now)),
   };
   return {
     admitted: true,
-    remaining: remainingOf(viewOf(next, level, now), taken + weight),
+    remaining: remainingUnits(agentView(next, level, now), taken + weight),
     resetUs: next.timesUs[0]! + view.windowUs - now,
     state: next,
-    refusedState: given,
+    refusedState: stored,
   };
 }
 
-function replaced(list: readonly number[], at: number, change: (n: number) => number) {
+function withChanged(list: readonly number[], at: number, change: (n: number) => number) {
   const copy = list.slice();
   copy[at] = change(copy[at]!);
   return copy;
 }
 
-/** The state at `now`: expired units gone, quarters turned, a place for the agent. */
-function settle(
-  given: ShareState | null,
-  { agent, windowMs }: ShareLevel,
+/** The state at `nowUs`: expired units removed, quarters advanced, a slot for the agent. */
+function advanceTo(
+  stored: FairShareState | null,
+  { agent, windowMs }: FairShareLevel,
   now: number,
-): ShareState {
+): FairShareState {
   const windowUs = windowMs * 1_000;
   const quarterUs = windowUs / 4;
-  const from = given ?? emptyAt(now - (now % quarterUs), now);
+  const from = stored ?? emptyAt(now - (now % quarterUs), now);
   const size = Math.max(from.counts.length, agent + 1);
   const bySlot = (list: readonly number[]) => {
     const slots = list.slice();
@@ -132,23 +136,30 @@ function settle(
     expired += 1;
   }
   const age = now - from.quarterUs;
-  const [turned, bothTurned] = [age >= quarterUs, age >= 2 * quarterUs];
+  const isNewQuarter = age >= quarterUs;
+  const areBothNew = age >= 2 * quarterUs;
   return {
     paceUs: from.paceUs,
-    quarterUs: turned ? now - (now % quarterUs) : from.quarterUs,
+    quarterUs: isNewQuarter ? now - (now % quarterUs) : from.quarterUs,
     counts,
-    refused: bySlot(turned ? [] : from.refused),
-    refusedBefore: bySlot(bothTurned ? [] : turned ? from.refused : from.refusedBefore),
+    refused: bySlot(isNewQuarter ? [] : from.refused),
+    refusedBefore: bySlot(areBothNew ? [] : isNewQuarter ? from.refused : from.refusedBefore),
     slots: from.slots.slice(expired),
     timesUs: from.timesUs.slice(expired),
   };
 }
 
-const emptyAt = (quarterUs: number, paceUs: number): ShareState => ({
-  ...{ paceUs, quarterUs, counts: [], refused: [], refusedBefore: [], slots: [], timesUs: [] },
+const emptyAt = (quarterUs: number, paceUs: number): FairShareState => ({
+  paceUs,
+  quarterUs,
+  counts: [],
+  refused: [],
+  refusedBefore: [],
+  slots: [],
+  timesUs: [],
 });
 
-function viewOf(state: ShareState, level: ShareLevel, now: number): View {
+function agentView(state: FairShareState, level: FairShareLevel, now: number): AgentView {
   const { limit, agent, agents, windowMs } = level;
   const { counts } = state;
   const windowUs = windowMs * 1_000;
@@ -158,14 +169,20 @@ function viewOf(state: ShareState, level: ShareLevel, now: number): View {
   const credit = Math.max(1, Math.floor(limit / 50)) * stepUs;
   const ahead = Math.min(state.paceUs, now + state.timesUs.length * stepUs);
   return {
-    ...{ limit, agent, windowUs, nowUs: now, stepUs, waiting, counts },
+    limit,
+    agent,
+    windowUs,
+    nowUs: now,
+    stepUs,
+    waiting,
+    counts,
     guarantee: Math.max(1, Math.floor(limit / Math.max(1, places))),
     spare: Math.floor((3 * limit + 50) / 100),
     paceUs: Math.max(ahead, now - credit),
   };
 }
 
-interface Ask {
+interface Demand {
   /** Units of this agent and of all. */
   readonly own: number;
   readonly taken: number;
@@ -173,26 +190,26 @@ interface Ask {
   readonly paceUs: number;
 }
 
-function fits(view: View, { own, taken, weight, paceUs }: Ask): boolean {
-  const free = view.limit - taken - weight - reserved(view, own);
-  const above = borrowed(view, own, weight);
+function fits(view: AgentView, { own, taken, weight, paceUs }: Demand): boolean {
+  const free = view.limit - taken - weight - reservedUnits(view, own);
+  const above = borrowedUnits(view, own, weight);
   return free >= Math.min(view.spare, above) && (above === 0 || paceUs <= view.nowUs);
 }
 
-/** How far above its guarantee the request brings its agent. Who has nothing never borrows, however heavy it asks. */
-const borrowed = ({ guarantee }: View, own: number, weight: number) =>
+/** How far above its guarantee the request brings its agent. An agent without units never borrows, whatever the weight. */
+const borrowedUnits = ({ guarantee }: AgentView, own: number, weight: number) =>
   own === 0 ? 0 : Math.max(0, own + weight - guarantee);
 
-/** Units that stay free so that waiting agents can come up to `own`. */
-function reserved({ agent, counts, waiting }: View, own: number): number {
+/** Units that stay free so that waiting agents can reach `own`. */
+function reservedUnits({ agent, counts, waiting }: AgentView, own: number): number {
   let sum = 0;
   for (let j = 0; j < counts.length; j += 1)
     if (j !== agent && counts[j]! < own) sum += Math.min(waiting[j]!, own - counts[j]!);
   return sum;
 }
 
-/** The k-th unit from now fits only if the one before it did, so the last that fits can be searched. */
-function remainingOf(view: View, taken: number): number {
+/** The k-th unit fits only if the one before it does, so a binary search finds the last. */
+function remainingUnits(view: AgentView, taken: number): number {
   const own = view.counts[view.agent]!;
   let [low, high] = [0, Math.max(0, view.limit - taken)];
   while (low < high) {
@@ -204,29 +221,33 @@ function remainingOf(view: View, taken: number): number {
   return low;
 }
 
-/** Lets the units expire one by one, as they will if nobody asks, until the request fits. */
-function untilFits(state: ShareState, view: View, weight: number): number {
+/** Lets the units expire one by one, as they will without other requests, until the request fits. */
+function fitsAtUs(state: FairShareState, view: AgentView, weight: number): number {
   const { limit, agent, windowUs, waiting } = view;
   const counts = [...view.counts];
   const taken = state.timesUs.length;
   const freeAt = (expired: number) =>
     expired <= 0 ? view.nowUs : state.timesUs[Math.min(expired, taken) - 1]! + windowUs;
-  // Once nobody waits any more nothing is reserved, and every expiry counts.
-  const fadedUs = state.quarterUs + windowUs / 2;
-  let bound = Math.max(fadedUs, view.paceUs, freeAt(taken + weight + view.spare - limit));
-  let held = reserved(view, counts[agent]!);
-  for (let expired = 0; expired <= Math.min(taken, foresightUnits); expired += 1) {
+  // From then on no agent waits, so nothing is reserved.
+  const refusalsForgottenUs = state.quarterUs + windowUs / 2;
+  let bound = Math.max(
+    refusalsForgottenUs,
+    view.paceUs,
+    freeAt(taken + weight + view.spare - limit),
+  );
+  let reserved = reservedUnits(view, counts[agent]!);
+  for (let expired = 0; expired <= Math.min(taken, MAX_FORESEEN_EXPIRIES); expired += 1) {
     if (expired > 0) {
       const slot = state.slots[expired - 1]!;
       counts[slot]! -= 1;
       const behind = counts[agent]! - counts[slot]!;
-      if (slot === agent) held = reserved({ ...view, counts }, counts[agent]!);
-      else if (behind > 0 && waiting[slot]! >= behind) held += 1;
+      if (slot === agent) reserved = reservedUnits({ ...view, counts }, counts[agent]!);
+      else if (behind > 0 && waiting[slot]! >= behind) reserved += 1;
     }
     const at = freeAt(expired);
     if (at >= bound) break;
-    const free = limit - (taken - expired) - weight - held;
-    const above = borrowed(view, counts[agent]!, weight);
+    const free = limit - (taken - expired) - weight - reserved;
+    const above = borrowedUnits(view, counts[agent]!, weight);
     if (above === 0 && free >= 0) return at;
     if (free >= Math.min(view.spare, above)) bound = Math.max(at, view.paceUs);
   }

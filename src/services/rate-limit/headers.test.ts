@@ -17,7 +17,7 @@ const answer = (levels: readonly LevelState[]) => ({
   admitted: levels.every(({ admitted, shadow }) => admitted || shadow),
   levels,
 });
-/** As a client reads it: name to parameters. */
+/** The field as a client parses it: name to parameters. */
 const parsed = (field: string | undefined) =>
   parseList(field ?? '').map(([name, parameters]) => [name, Object.fromEntries(parameters)]);
 
@@ -36,9 +36,9 @@ describe('limit headers', () => {
     fc.assert(
       fc.property(fc.array(states, { maxLength: 5 }), fc.boolean(), (levels, legacy) => {
         const headers = limitHeaders(answer(levels), { legacy });
-        const told = levels.filter(({ shadow }) => !shadow);
+        const enforced = levels.filter(({ shadow }) => !shadow);
         expect(parsed(headers['ratelimit-policy'])).toEqual(
-          told.map(({ policy, limit, windowMs }) => [
+          enforced.map(({ policy, limit, windowMs }) => [
             policy,
             windowMs === 0
               ? { q: limit, qu: 'concurrent-requests' }
@@ -46,7 +46,7 @@ describe('limit headers', () => {
           ]),
         );
         expect(parsed(headers.ratelimit)).toEqual(
-          told.map(({ policy, remaining, resetUs }) => [
+          enforced.map(({ policy, remaining, resetUs }) => [
             policy,
             { r: remaining, t: waitSeconds(resetUs) },
           ]),
@@ -55,7 +55,7 @@ describe('limit headers', () => {
     );
   });
 
-  it('read as the draft shows them', () => {
+  it('look as in the draft', () => {
     const search = { ...user, policy: 'search', limit: 5, windowMs: 0, remaining: 4, resetUs: 0 };
     expect(limitHeaders(answer([user, search]))).toEqual({
       'ratelimit-policy': '"user";q=100;w=60, "search";q=5;qu="concurrent-requests"',
@@ -63,21 +63,21 @@ describe('limit headers', () => {
     });
   });
 
-  it('say when to come back: never early, whole seconds, spread over a tenth of the window', () => {
+  it('set Retry-After: never early, whole seconds, spread over a tenth of the window', () => {
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(fc.array(states, { maxLength: 5 }), random, (levels, spread) => {
         const refusing = levels.filter(({ admitted, shadow }) => !admitted && !shadow);
-        const told = limitHeaders(answer(levels), { random: spread })['retry-after'];
+        const retryAfter = limitHeaders(answer(levels), { random: spread })['retry-after'];
         if (refusing.length === 0) {
-          expect(told).toBeUndefined();
+          expect(retryAfter).toBeUndefined();
           return;
         }
-        expect(told).toMatch(/^[1-9]\d*$/);
-        const waitUs = Number(told) * 1e6;
+        expect(retryAfter).toMatch(/^[1-9]\d*$/);
+        const waitUs = Number(retryAfter) * 1e6;
         for (const { resetUs } of refusing) {
           expect(waitUs).toBeGreaterThanOrEqual(resetUs);
-          expect(Number(told)).toBeGreaterThanOrEqual(waitSeconds(resetUs)); // The draft's rule.
+          expect(Number(retryAfter)).toBeGreaterThanOrEqual(waitSeconds(resetUs)); // The draft's rule.
         }
         const latest = refusing.map(
           ({ resetUs, windowMs }) => resetUs + Math.max(1e6, windowMs * 100) + 1e6,
@@ -87,7 +87,7 @@ describe('limit headers', () => {
     );
   });
 
-  it('do not bring a crowd back in one tick', () => {
+  it('spread the retries of clients refused together', () => {
     const refused = answer([{ ...user, admitted: false, remaining: 0, resetUs: 30_000_000 }]);
     const waits = Array.from({ length: 1_000 }, (_, i) =>
       Number(limitHeaders(refused, { random: i / 1_000 })['retry-after']),
@@ -96,7 +96,7 @@ describe('limit headers', () => {
     expect([Math.min(...waits), Math.max(...waits)]).toEqual([30, 36]);
   });
 
-  it('can be the old ones too, of the level nearest to refusing', () => {
+  it('include X-RateLimit fields on request, of the level nearest to refusing', () => {
     const organisation = { ...user, policy: 'organisation', limit: 500, remaining: 3 };
     expect(limitHeaders(answer([user, organisation]), { legacy: true })).toMatchObject({
       'x-ratelimit-limit': '500',
@@ -109,7 +109,7 @@ describe('limit headers', () => {
     });
   });
 
-  it('say nothing where nothing is enforced', () => {
+  it('are left out where no level is enforced', () => {
     expect(limitHeaders(answer([{ ...user, shadow: true, admitted: false }]))).toEqual({});
     expect(limitHeaders(answer([]))).toEqual({});
   });

@@ -1,38 +1,38 @@
 /**
- * What a client is told: RateLimit-Policy and RateLimit as in draft-ietf-httpapi-ratelimit-headers-11, structured
- * fields that list every level that is enforced. A client that waits as told is never early: seconds are rounded up,
- * and Retry-After is spread upwards only, so that a crowd refused together does not come back in one tick. Pure.
+ * RateLimit-Policy and RateLimit as in draft-ietf-httpapi-ratelimit-headers-11: structured fields that list every
+ * enforced level. A client that waits for Retry-After is never early: seconds are rounded up, and Retry-After is spread
+ * upwards only, so that clients refused together do not all retry in the same second. Pure.
  */
-import type { Decision, KeptForQuestion, LevelState } from './contract.ts';
+import type { CachedEncoding, Decision, LevelState } from './contract.ts';
 
-export interface HeaderChoices {
+export interface HeaderOptions {
   /** X-RateLimit-Limit, -Remaining and -Reset too, of the level that is nearest to refusing. */
   readonly legacy?: boolean;
   /** 0 up to, not including, 1: how far up Retry-After is spread. */
   readonly random?: number;
-  /** Of the question that was decided: RateLimit-Policy is made once for it. */
-  readonly kept?: KeptForQuestion | undefined;
+  /** Of the decided request: RateLimit-Policy is built once for it. */
+  readonly cached?: CachedEncoding | undefined;
 }
 
-/** Field names in lower case. Levels in shadow are not told. */
+/** Field names in lower case. Levels in shadow are left out. */
 export function limitHeaders(
   decision: Pick<Decision, 'admitted' | 'levels'>,
-  { legacy = false, random = 0, kept }: HeaderChoices = {},
+  { legacy = false, random = 0, cached }: HeaderOptions = {},
 ): Record<string, string> {
   const levels = decision.levels.some(({ shadow }) => shadow)
     ? decision.levels.filter(({ shadow }) => !shadow)
     : decision.levels;
   const first = levels[0];
   if (!first) return {};
-  const policyField = kept?.policyField ?? levels.map(policyOf).join(', ');
-  if (kept) kept.policyField = policyField;
+  const policyField = cached?.policyField ?? levels.map(policyItem).join(', ');
+  if (cached) cached.policyField = policyField;
   let states = '';
-  for (const level of levels) states += states === '' ? stateOf(level) : `, ${stateOf(level)}`;
+  for (const level of levels) states += states === '' ? stateItem(level) : `, ${stateItem(level)}`;
   const headers: Record<string, string> = { 'ratelimit-policy': policyField, ratelimit: states };
   if (decision.admitted && !legacy && levels.every(({ admitted }) => admitted)) return headers;
   const others = levels.slice(1);
   if (legacy) {
-    const nearest = others.reduce(nearer, first);
+    const nearest = others.reduce(nearerToRefusing, first);
     headers['x-ratelimit-limit'] = String(nearest.limit);
     headers['x-ratelimit-remaining'] = String(nearest.remaining);
     headers['x-ratelimit-reset'] = String(waitSeconds(nearest.resetUs));
@@ -48,34 +48,34 @@ export function limitHeaders(
 /** Whole seconds, rounded up; 0 when there is nothing to wait for. */
 export const waitSeconds = (us: number): number => Math.ceil(us / 1_000_000);
 
-const quotedBefore = new Map<string, string>();
+const quotedCache = new Map<string, string>();
 
-/** Names of policies, of which a design has a handful. */
+/** For names of policies, of which a design has a handful. */
 function quoted(text: string): string {
-  let found = quotedBefore.get(text);
+  let found = quotedCache.get(text);
   if (found === undefined) {
     found = `"${text.replace(/[\\"]/g, '\\$&')}"`;
-    if (quotedBefore.size < 1_000) quotedBefore.set(text, found);
+    if (quotedCache.size < 1_000) quotedCache.set(text, found);
   }
   return found;
 }
 
-/** `"user";q=100;w=60`; a lease has no window, its units are requests at one time. */
-function policyOf({ policy, limit, windowMs }: LevelState): string {
+/** `"user";q=100;w=60`; a concurrency level has no window, its units are requests at one time. */
+function policyItem({ policy, limit, windowMs }: LevelState): string {
   const span = windowMs === 0 ? 'qu="concurrent-requests"' : `w=${Math.ceil(windowMs / 1_000)}`;
   return `${quoted(policy)};q=${limit};${span}`;
 }
 
 /** `"user";r=99;t=60`: the seconds until more than that is available. */
-const stateOf = ({ policy, remaining, resetUs }: LevelState): string =>
+const stateItem = ({ policy, remaining, resetUs }: LevelState): string =>
   `${quoted(policy)};r=${remaining};t=${waitSeconds(resetUs)}`;
 
-function nearer(one: LevelState, other: LevelState): LevelState {
+function nearerToRefusing(one: LevelState, other: LevelState): LevelState {
   if (one.admitted !== other.admitted) return one.admitted ? other : one;
   return other.remaining < one.remaining ? other : one;
 }
 
-/** The reset and up to a tenth of the window; where a second is little, at least that. A lease has no window. */
+/** Reset plus up to a tenth of the window, but at least a second unless the window is short. Concurrency has no window. */
 function retryAfter({ resetUs, windowMs }: LevelState, random: number): number {
   const tenthUs = windowMs * 100;
   const short = windowMs > 0 && windowMs <= 2_000;

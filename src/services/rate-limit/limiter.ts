@@ -1,37 +1,43 @@
 /**
- * Limits kept in Redis, and what happens when it is slow, gone or has forgotten: a route gets a small exact share of
- * this process, or a refusal, at once. Only decisions that were on their way to Redis when it was lost have waited,
- * `redisTimeoutMs` at most. degraded.ts says why no window ever holds much more than its limit.
+ * The exact limiter: decides in Redis while it may. When Redis is slow, unreachable or has lost its data, a route gets an
+ * exact degraded share of its limits in this process, or a refusal, at once. Only decisions in flight when Redis was lost
+ * wait, `redisTimeoutMs` at most. degraded.ts says why no window ever holds much more than its limit.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { createBatcher } from '../batcher.ts';
 import type { ExactLimitsDesign } from '../design.ts';
 import type { Clock, Random, TransactionalDatabase } from '../ports.ts';
-import { createRedisLink, RedisUnavailable } from '../redis-link.ts';
-import { createTogether } from '../together.ts';
-import type { Decision, Limiter, LimiterObserver, Question, WhenDegraded } from './contract.ts';
-import { createLocalShare, type LocalDecision } from './local-share.ts';
-import { createMembers } from './members.ts';
-import { createStanding } from './standing.ts';
-import type { Conditional } from './store.ts';
+import { createRedisLink, type RedisLink, RedisUnavailable } from '../redis-link.ts';
+import type {
+  Decision,
+  Limiter,
+  LimiterObserver,
+  LimitRequest,
+  OnLimiterDown,
+} from './contract.ts';
+import { createLocalLimiter, type LocalDecision } from './local-limiter.ts';
+import { createMembership } from './membership.ts';
+import { createPermission, type Permission } from './permission.ts';
+import type { ConditionalRequest } from './store.ts';
 
-/** One more than this waiting for Redis is decided here: a slow Redis must not fill the memory. */
-const maxInFlight = 5_000;
-/** Few enough in one script that others do not wait for a millisecond, and always one script more on its way. */
-const together = { most: 32, atOnce: 2 };
-/** How long the first decision waits for Redis to be found. */
-const startLimitMs = 1_000;
+/** Beyond this many in flight, requests are decided without Redis: a slow Redis must not fill the memory. */
+const MAX_IN_FLIGHT = 5_000;
+/** A script of 32 holds Redis for less than a millisecond; the second in flight hides the round trip. */
+const batching = { maxBatchSize: 32, maxConcurrency: 2 };
+/** How long `start` waits for a Redis grant. */
+const START_TIMEOUT_MS = 1_000;
 
 /** Rejects when Redis fails. */
-interface AskableStore {
-  askAll(questions: readonly Question[]): Promise<readonly Decision[]>;
-  askAllWhile(asked: readonly Conditional[]): Promise<readonly (Decision | null)[]>;
-  release(question: Question): Promise<void>;
-  refund(question: Question, decision: Decision): Promise<void>;
+interface DecisionStore {
+  decideBatch(requests: readonly LimitRequest[]): Promise<readonly Decision[]>;
+  decideBatchIf(requests: readonly ConditionalRequest[]): Promise<readonly (Decision | null)[]>;
+  release(request: LimitRequest): Promise<void>;
+  refund(request: LimitRequest, decision: Decision): Promise<void>;
 }
 
-export function createLimiter(given: {
-  store: AskableStore;
+export function createLimiter(options: {
+  store: DecisionStore;
   /** The store's connection, which nothing else uses; see openLimitRedis. */
   redis: Redis;
   /** Connections that nothing else can keep busy. */
@@ -43,158 +49,180 @@ export function createLimiter(given: {
   design: Pick<ExactLimitsDesign, 'windowMs' | 'degraded'>;
   observer: LimiterObserver;
 }): Limiter {
-  const { store, clock, observer } = given;
-  const { degraded, windowMs } = given.design;
-  const monotonicMs = () => performance.now();
-  const standing = createStanding(windowMs);
-  const local = createLocalShare();
-  const receipts = new WeakMap<Decision, LocalDecision>();
-  let inFlight = 0;
-  let told = '';
+  const { clock, observer } = options;
+  const { degraded, windowMs } = options.design;
+  const permission = createPermission(windowMs);
+  const localLimiter = createLocalLimiter();
+  const localDecisions = new WeakMap<Decision, LocalDecision>();
 
   const link = createRedisLink({
-    redis: given.redis,
+    redis: options.redis,
     breakerOpenMs: degraded.breakerOpenMs,
     timeoutMs: degraded.redisTimeoutMs,
-    onBreaker(open) {
-      observer.breaker(open);
-      if (!open) members.hurry();
+    onBreaker(isOpen) {
+      observer.onBreaker(isOpen);
+      if (!isOpen) membership.pollNow();
     },
   });
-  const members = createMembers({
-    ...given,
+  const membership = createMembership({
+    ...options,
     windowMs,
     refreshMs: degraded.refreshMs,
     monotonicMs,
-    standing,
+    permission,
     runId: link.runId,
-    report: observer.report,
+    onError: observer.onError,
   });
+  const store = createGuardedStore({ store: options.store, link, permission, observer });
 
-  /** Null when Redis did not answer, or may not be asked. */
-  const askStore = async <Answer>(
-    count: number,
-    ask: () => Promise<readonly Answer[]>,
-  ): Promise<readonly Answer[] | null> => {
-    const runId = link.runId();
-    if (!canAsk()) return null;
-    inFlight += count;
-    try {
-      const answers = await link.run(ask);
-      const nowMs = monotonicMs();
-      if (!standing.mayAsk(runId, nowMs)) return null;
-      standing.asked(nowMs);
-      told = '';
-      return answers;
-    } catch (error) {
-      tell(error as Error);
-      return null;
-    } finally {
-      inFlight -= count;
-    }
-  };
-  const byStore = createTogether<Question, Decision | null>({
-    ...together,
-    askAll: async (questions) =>
-      (await askStore(questions.length, () => store.askAll(questions))) ??
-      questions.map(() => null),
-  });
-  const byStoreWhile = createTogether<
-    Conditional & { askedMs: number },
-    Decision | 'unmet' | 'unanswered'
-  >({
-    ...together,
-    async askAll(asked) {
-      const runId = link.runId();
-      // Redis began anew meanwhile: what the condition says is of the one before.
-      if (asked.some(({ condition }) => condition.runId !== runId))
-        return asked.map(() => 'unmet' as const);
-      const decisions = await askStore(asked.length, () => store.askAllWhile(asked));
-      if (!decisions) return asked.map(() => 'unanswered' as const);
-      const nowMs = monotonicMs();
-      return decisions.map((decision, i) => {
-        if (!decision) return 'unmet';
-        observer.decided('store', (nowMs - asked[i]!.askedMs) / 1_000);
-        return decision;
-      });
-    },
-  });
-
-  /** That Redis is gone is the connection's to say. That it refuses what we ask is nobody else's. */
-  const tell = (error: Error) => {
-    const cause = error instanceof RedisUnavailable ? (error.cause as Error) : error;
-    if (cause.name !== 'ReplyError' || cause.message === told) return;
-    told = cause.message;
-    observer.report(cause);
-  };
-
-  const byShare = (question: Question): Decision => {
+  const decideByDegradedShare = (request: LimitRequest): Decision => {
     const nowMs = monotonicMs();
-    const { part, grown } = standing.local(nowMs);
-    const by = { part, factor: grown ? part : part * degraded.share };
-    const outcome = local.decide(question, by, Math.floor(nowMs * 1_000));
-    if (outcome.admitted) standing.admitted(nowMs);
+    const { quotaShare, expanded } = permission.localQuota(nowMs);
+    const quota = {
+      quotaShare,
+      limitFactor: expanded ? quotaShare : quotaShare * degraded.share,
+    };
+    const outcome = localLimiter.decide(request, quota, Math.floor(nowMs * 1_000));
+    if (outcome.admitted) permission.recordLocalAdmission(nowMs);
     const { admitted, levels } = outcome;
     const decision: Decision = { admitted, atUs: clock.nowUs(), mode: 'share', levels };
-    receipts.set(decision, outcome);
+    localDecisions.set(decision, outcome);
     return decision;
   };
 
-  const here = (question: Question, whenDegraded: WhenDegraded) =>
-    whenDegraded === 'share' ? byShare(question) : closed(question, given);
-
-  const canAsk = () => standing.mayAsk(link.runId(), monotonicMs());
-  /** Of what is only given back: it ends by itself. */
-  const tryStore = (work: () => Promise<void>) =>
-    canAsk() ? link.run(work).catch(tell) : Promise.resolve();
+  const decideWithoutStore = (request: LimitRequest, onLimiterDown: OnLimiterDown) =>
+    onLimiterDown === 'share' ? decideByDegradedShare(request) : refuse(request, options);
 
   return {
     async start() {
-      await members.start();
-      const untilMs = monotonicMs() + startLimitMs;
-      while (!canAsk() && monotonicMs() < untilMs) await delay(5);
+      await membership.start();
+      const untilMs = monotonicMs() + START_TIMEOUT_MS;
+      while (!store.mayUse() && monotonicMs() < untilMs) await delay(5);
     },
-    async decide(question, whenDegraded) {
+    async decide(request, onLimiterDown) {
       const startedMs = monotonicMs();
-      const asked = canAsk() && inFlight < maxInFlight ? await byStore(question) : null;
-      const decision = asked ?? here(question, whenDegraded);
-      observer.decided(decision.mode, (monotonicMs() - startedMs) / 1_000);
+      const stored = store.hasRoom() ? await store.decide(request) : null;
+      const decision = stored ?? decideWithoutStore(request, onLimiterDown);
+      observer.onDecision(decision.mode, (monotonicMs() - startedMs) / 1_000);
       return decision;
     },
-    decideWhile: (question, condition) =>
-      canAsk() && inFlight < maxInFlight
-        ? byStoreWhile({ question, condition, askedMs: monotonicMs() })
+    decideIf: (request, condition) =>
+      store.hasRoom()
+        ? store.decideIf({ request, condition, startedMs: monotonicMs() })
         : Promise.resolve('unmet'),
-    decideHere(question, whenDegraded) {
-      const decision = here(question, whenDegraded);
-      observer.decided(decision.mode, 0);
+    decideLocally(request, onLimiterDown) {
+      const decision = decideWithoutStore(request, onLimiterDown);
+      observer.onDecision(decision.mode, 0);
       return decision;
     },
-    async release(question) {
-      local.release(question);
-      // Also when it was held here: an answer that was lost may have left it there.
-      if (question.levels.some(({ kind }) => kind === 'lease'))
-        await tryStore(() => store.release(question));
+    async release(request) {
+      localLimiter.release(request);
+      // Also when the slot was taken locally: Redis may have counted it before its answer was lost.
+      if (request.levels.some(({ kind }) => kind === 'lease')) await store.release(request);
     },
-    async refund(question, decision) {
+    async refund(request, decision) {
       if (!decision.admitted) return;
-      const receipt = receipts.get(decision);
-      if (receipt) receipt.refund();
-      else if (decision.mode === 'store') await tryStore(() => store.refund(question, decision));
+      const localDecision = localDecisions.get(decision);
+      if (localDecision) localDecision.refund();
+      else if (decision.mode === 'store') await store.refund(request, decision);
     },
     async close() {
-      await members.close();
+      await membership.close();
       link.close();
     },
   };
 }
 
-function closed(
-  question: Question,
+const monotonicMs = () => performance.now();
+
+/** The store in batches, used only while this process has the grant for the Redis process behind the link. */
+function createGuardedStore(options: {
+  store: DecisionStore;
+  link: RedisLink;
+  permission: Permission;
+  observer: LimiterObserver;
+}) {
+  const { store, link, permission, observer } = options;
+  let inFlight = 0;
+  let lastReported = '';
+
+  const mayUse = () => permission.mayUseRedis(link.runId(), monotonicMs());
+
+  /** Only error replies: the connection reports by itself that Redis is unreachable. */
+  const reportOnce = (error: Error) => {
+    const cause = error instanceof RedisUnavailable ? (error.cause as Error) : error;
+    if (cause.name !== 'ReplyError' || cause.message === lastReported) return;
+    lastReported = cause.message;
+    observer.onError(cause);
+  };
+
+  /** Null when Redis did not answer, or may not be used. */
+  const call = async <Result>(
+    count: number,
+    work: () => Promise<readonly Result[]>,
+  ): Promise<readonly Result[] | null> => {
+    const runId = link.runId();
+    if (!mayUse()) return null;
+    inFlight += count;
+    try {
+      const results = await link.run(work);
+      const nowMs = monotonicMs();
+      if (!permission.mayUseRedis(runId, nowMs)) return null;
+      permission.recordRedisUse(nowMs);
+      lastReported = '';
+      return results;
+    } catch (error) {
+      reportOnce(error as Error);
+      return null;
+    } finally {
+      inFlight -= count;
+    }
+  };
+  /** For what is only given back: without the call it expires by itself. */
+  const callBestEffort = (work: () => Promise<void>) =>
+    mayUse() ? link.run(work).catch(reportOnce) : Promise.resolve();
+
+  return {
+    mayUse,
+    hasRoom: () => mayUse() && inFlight < MAX_IN_FLIGHT,
+    decide: createBatcher<LimitRequest, Decision | null>({
+      ...batching,
+      sendBatch: async (requests) =>
+        (await call(requests.length, () => store.decideBatch(requests))) ??
+        requests.map(() => null),
+    }),
+    decideIf: createBatcher<
+      ConditionalRequest & { startedMs: number },
+      Decision | 'unmet' | 'unanswered'
+    >({
+      ...batching,
+      async sendBatch(requests) {
+        const runId = link.runId();
+        // Redis was restarted meanwhile: the condition is about the process before.
+        if (requests.some(({ condition }) => condition.runId !== runId))
+          return requests.map(() => 'unmet' as const);
+        const decisions = await call(requests.length, () => store.decideBatchIf(requests));
+        if (!decisions) return requests.map(() => 'unanswered' as const);
+        const nowMs = monotonicMs();
+        return decisions.map((decision, i) => {
+          if (!decision) return 'unmet';
+          observer.onDecision('store', (nowMs - requests[i]!.startedMs) / 1_000);
+          return decision;
+        });
+      },
+    }),
+    release: (request: LimitRequest) => callBestEffort(() => store.release(request)),
+    refund: (request: LimitRequest, decision: Decision) =>
+      callBestEffort(() => store.refund(request, decision)),
+  };
+}
+
+function refuse(
+  request: LimitRequest,
   { clock, design }: { clock: Clock; design: Pick<ExactLimitsDesign, 'degraded'> },
 ): Decision {
   const level = {
-    policy: question.levels[0]?.policy ?? '',
+    policy: request.levels[0]?.policy ?? '',
     admitted: false,
     shadow: false,
     limit: 0,

@@ -1,4 +1,5 @@
--- The processes that limit, and what each may be admitting by: degraded.ts says what a row promises.
+-- The limiting processes, and the most that each may be admitting; degraded.ts explains the columns: part is the quota
+-- share, asks: uses Redis, wants: awaits Redis, grown: expanded.
 -- Milliseconds of this database's clock.
 CREATE TABLE limiter_members (
   incarnation  text PRIMARY KEY,

@@ -1,14 +1,14 @@
-/** The pure step against a brute-force oracle, which keeps every admission for ever and recounts. */
+/** The pure step against a brute-force oracle, which keeps every admission and recounts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LeaseLevel, Level, Question, WindowLevel } from './contract.ts';
-import { decide, levelKey, type QuestionState, refund, release } from './policy.ts';
+import type { ConcurrencyLevel, Level, LimitRequest, WindowLevel } from './contract.ts';
+import { decide, levelKey, type RequestState, refund, release } from './policy.ts';
 
 const windowMs = 1_000;
 const windowUs = windowMs * 1_000;
 const startUs = 1_700_000_000_000_000;
 
-const window = (given: Partial<WindowLevel> = {}): WindowLevel => ({
+const window = (overrides: Partial<WindowLevel> = {}): WindowLevel => ({
   kind: 'window',
   policy: 'user',
   subject: '1',
@@ -16,19 +16,22 @@ const window = (given: Partial<WindowLevel> = {}): WindowLevel => ({
   windowMs,
   weight: 1,
   shadow: false,
-  ...given,
+  ...overrides,
 });
-const lease = (leaseId: string, given: Partial<LeaseLevel> = {}): LeaseLevel => ({
+const concurrency = (
+  slotId: string,
+  overrides: Partial<ConcurrencyLevel> = {},
+): ConcurrencyLevel => ({
   kind: 'lease',
   policy: 'search',
   subject: '1',
   limit: 2,
-  leaseMs: 500,
+  slotTtlMs: 500,
   shadow: false,
-  leaseId,
-  ...given,
+  slotId,
+  ...overrides,
 });
-const asking = (...levels: readonly Level[]): Question => ({ tag: 'o:1', levels });
+const requestOf = (...levels: readonly Level[]): LimitRequest => ({ tag: 'o:1', levels });
 
 /** Forward steps, many of them close to the window's edge; some back. */
 const gap = fc.oneof(
@@ -36,13 +39,13 @@ const gap = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: windowUs - 2, max: windowUs + 2 }) },
   { weight: 1, arbitrary: fc.integer({ min: -2 * windowUs, max: 0 }) },
 );
-const ask = fc.record({
+const requestArbitrary = fc.record({
   gap,
   weight: fc.integer({ min: 1, max: 7 }),
   userLimit: fc.constantFrom(0, 3, 5, 8),
   organisationLimit: fc.constantFrom(6, 10),
   organisationShadow: fc.boolean(),
-  asksOrganisation: fc.boolean(),
+  hasOrganisation: fc.boolean(),
 });
 
 interface Admission {
@@ -55,15 +58,15 @@ const unitsIn = (log: readonly Admission[], nowUs: number) =>
 describe('windows of many levels', () => {
   it('admit exactly what fits at every level that is enforced, and count it once or not at all', () => {
     fc.assert(
-      fc.property(fc.array(ask, { maxLength: 120 }), (steps) => {
-        const memory = new Map<string, QuestionState[number]>();
+      fc.property(fc.array(requestArbitrary, { maxLength: 120 }), (steps) => {
+        const memory = new Map<string, RequestState[number]>();
         const logs = new Map<string, Admission[]>();
         let now = startUs;
         for (const step of steps) {
           now += step.gap;
           const levels = [
             window({ limit: step.userLimit, weight: step.weight }),
-            ...(step.asksOrganisation
+            ...(step.hasOrganisation
               ? [
                   window({
                     policy: 'organisation',
@@ -74,10 +77,10 @@ describe('windows of many levels', () => {
                 ]
               : []),
           ];
-          const question = asking(...levels);
-          const keys = levels.map((level) => levelKey(question.tag, level));
+          const request = requestOf(...levels);
+          const keys = levels.map((level) => levelKey(request.tag, level));
           const before = keys.map((key) => memory.get(key) ?? null);
-          const { decision, state } = decide(before, question, now);
+          const { decision, state } = decide(before, request, now);
 
           const log = (i: number) => logs.get(keys[i]!) ?? [];
           const newest = Math.max(now, ...keys.flatMap((_, i) => log(i).map(({ atUs }) => atUs)));
@@ -107,15 +110,15 @@ describe('windows of many levels', () => {
     );
   });
 
-  it('admit the one that waits as told, and not earlier', () => {
+  it('admit a request that waits for the reset, and not earlier', () => {
     fc.assert(
-      fc.property(fc.array(ask, { maxLength: 60 }), (steps) => {
-        let state: QuestionState = [null];
+      fc.property(fc.array(requestArbitrary, { maxLength: 60 }), (steps) => {
+        let state: RequestState = [null];
         let now = startUs;
         for (const step of steps) {
           now += step.gap;
-          const question = asking(window({ limit: step.userLimit, weight: step.weight }));
-          const next = decide(state, question, now);
+          const request = requestOf(window({ limit: step.userLimit, weight: step.weight }));
+          const next = decide(state, request, now);
           const { admitted, resetUs } = next.decision.levels[0]!;
           state = next.state;
           if (admitted) continue;
@@ -124,36 +127,36 @@ describe('windows of many levels', () => {
             continue;
           }
           const at = next.decision.atUs + resetUs;
-          expect(decide(state, question, at).decision.admitted).toBe(true);
-          expect(decide(state, question, at - 1).decision.admitted).toBe(false);
+          expect(decide(state, request, at).decision.admitted).toBe(true);
+          expect(decide(state, request, at - 1).decision.admitted).toBe(false);
         }
       }),
     );
   });
 
-  it('say of a level that had room what is left when another refused: nothing was taken', () => {
-    const full = decide([null], asking(window({ limit: 1 })), startUs).state[0]!;
-    const both = asking(window({ limit: 1 }), window({ policy: 'organisation' }));
+  it('take nothing from a level that had room when another refused', () => {
+    const full = decide([null], requestOf(window({ limit: 1 })), startUs).state[0]!;
+    const both = requestOf(window({ limit: 1 }), window({ policy: 'organisation' }));
     const { decision, state } = decide([full, null], both, startUs + 10);
     expect(decision.admitted).toBe(false);
     expect(decision.levels[1]).toMatchObject({ admitted: true, remaining: 5, resetUs: 0 });
     expect(state).toEqual([full, null]);
   });
 
-  it('forget what is refunded, as if it had never been', () => {
-    const question = asking(window({ weight: 3 }), window({ policy: 'organisation', weight: 3 }));
-    const first = decide([null, null], asking(window(), window()), startUs);
-    const second = decide(first.state, question, startUs + 7);
-    expect(refund(second.state, question, second.decision)).toEqual(first.state);
-    // A refusal has nothing to give back.
-    const third = decide(second.state, question, startUs + 9);
+  it('remove refunded units', () => {
+    const request = requestOf(window({ weight: 3 }), window({ policy: 'organisation', weight: 3 }));
+    const first = decide([null, null], requestOf(window(), window()), startUs);
+    const second = decide(first.state, request, startUs + 7);
+    expect(refund(second.state, request, second.decision)).toEqual(first.state);
+    // A refusal has nothing to refund.
+    const third = decide(second.state, request, startUs + 9);
     expect(third.decision.admitted).toBe(false);
-    expect(refund(third.state, question, third.decision)).toEqual(second.state);
+    expect(refund(third.state, request, third.decision)).toEqual(second.state);
   });
 });
 
-describe('leases', () => {
-  it('bound what runs at one time, end by themselves, and can be given back', () => {
+describe('concurrency levels', () => {
+  it('bound what runs at one time; slots expire and can be released', () => {
     const step = fc.record({
       gap: fc.nat({ max: 300_000 }),
       limit: fc.integer({ min: 0, max: 3 }),
@@ -161,25 +164,25 @@ describe('leases', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-        let state: QuestionState = [null];
+        let state: RequestState = [null];
         let held: { id: string; endUs: number }[] = [];
         let now = startUs;
         steps.forEach(({ gap: later, limit, back }, i) => {
           now += later;
           held = held.filter(({ endUs }) => endUs > now);
           if (back && held[0]) {
-            state = release(state, asking(lease(held[0].id)));
+            state = release(state, requestOf(concurrency(held[0].id)));
             held = held.slice(1);
           }
-          const next = decide(state, asking(lease(String(i), { limit })), now);
+          const next = decide(state, requestOf(concurrency(String(i), { limit })), now);
           expect(next.decision.admitted).toBe(held.length < limit);
           expect(next.decision.levels[0]!.windowMs).toBe(0);
           if (next.decision.admitted) held.push({ id: String(i), endUs: now + 500_000 });
           else if (limit > 0) {
             const at = now + next.decision.levels[0]!.resetUs;
-            const again = asking(lease('again', { limit }));
-            expect(decide(next.state, again, at).decision.admitted).toBe(true);
-            expect(decide(next.state, again, at - 1).decision.admitted).toBe(false);
+            const retry = requestOf(concurrency('retry', { limit }));
+            expect(decide(next.state, retry, at).decision.admitted).toBe(true);
+            expect(decide(next.state, retry, at - 1).decision.admitted).toBe(false);
           }
           state = next.state;
         });

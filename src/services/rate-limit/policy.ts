@@ -1,103 +1,116 @@
 /**
- * One decision over all levels of a question, as a pure step. The scripts in lua/ are the same step inside Redis; a
- * property test replays one in the other. What is promised: no window ever holds more than its limit, nothing that
- * fits is refused, and a refusal changes nothing (except that a shared key remembers who is waiting).
+ * One decision over all levels of a request, as a pure step. The scripts in lua/ compute the same step inside Redis; a
+ * property test compares the two. Promises: no window ever holds more than its limit, nothing that fits is refused, and a
+ * refusal changes nothing (except that a fair share records which agents wait).
  *
  * An entry at t counts while now - t < window. Time never runs backwards: `now` is at least the newest entry of any
- * level asked, or a clock that stepped back would let a window be used twice.
+ * level of the request, or a clock that stepped back would let a window be used twice.
  */
-import type { Decision, LeaseLevel, Level, LevelState, Question, WindowLevel } from './contract.ts';
-import { judgeShare, type ShareState } from './fair-share.ts';
+import type {
+  ConcurrencyLevel,
+  Decision,
+  Level,
+  LevelState,
+  LimitRequest,
+  WindowLevel,
+} from './contract.ts';
+import { evaluateFairShare, type FairShareState } from './fair-share.ts';
 
-/** What one level remembers. */
+/** The stored state of one level. */
 export type LevelMemory =
   /** One time per unit, oldest first. */
   | { readonly kind: 'window'; readonly admittedUs: readonly number[] }
-  | { readonly kind: 'share'; readonly share: ShareState }
-  /** In order of their ends. */
-  | { readonly kind: 'lease'; readonly leases: readonly Lease[] };
+  | { readonly kind: 'share'; readonly fairShare: FairShareState }
+  /** In the order in which they expire. */
+  | { readonly kind: 'lease'; readonly slots: readonly ConcurrencySlot[] };
 
-export interface Lease {
+export interface ConcurrencySlot {
   readonly id: string;
   readonly endUs: number;
 }
 
-/** One for each level of the question, in order; null: nothing counted yet. */
-export type QuestionState = readonly (LevelMemory | null)[];
+/** One for each level of the request, in order; null: nothing counted yet. */
+export type RequestState = readonly (LevelMemory | null)[];
 
 export interface Step {
   readonly decision: Decision;
-  readonly state: QuestionState;
+  readonly state: RequestState;
 }
 
-/** Names what a level remembers: all of one question share the part in braces, which is all a cluster hashes. */
+/** Redis key of a level. The hash tag in braces, which alone decides the cluster slot, is that of the request. */
 export const levelKey = (tag: string, { policy, subject }: Level): string =>
   `{${tag}}${policy}:${subject}`;
 
-/** A level's answer as it is after counting, and what it remembers then. */
-interface Verdict {
+/** The decision of one level as if counted, and its state then. */
+interface Evaluation {
   readonly admitted: boolean;
   readonly remaining: number;
   readonly resetUs: number;
   readonly counted: LevelMemory | null;
-  /** When it is not counted; left out: what it remembered before. */
-  readonly refused?: LevelMemory | null;
+  /** The state when it is not counted; left out: unchanged. */
+  readonly uncounted?: LevelMemory | null;
 }
 
-export function decide(state: QuestionState, question: Question, nowUs: number): Step {
+export function decide(state: RequestState, request: LimitRequest, nowUs: number): Step {
   const now = Math.max(nowUs, ...state.map(newestUs));
-  const verdicts = question.levels.map((level, i) => judge(state[i] ?? null, level, now));
-  const admitted = verdicts.every((verdict, i) => verdict.admitted || question.levels[i]!.shadow);
+  const evaluations = request.levels.map((level, i) => evaluate(state[i] ?? null, level, now));
+  const admitted = evaluations.every(
+    (evaluation, i) => evaluation.admitted || request.levels[i]!.shadow,
+  );
   return {
     decision: {
       admitted,
       atUs: now,
       mode: 'store',
-      levels: question.levels.map((level, i) => told(level, verdicts[i]!, admitted)),
+      levels: request.levels.map((level, i) => levelStateOf(level, evaluations[i]!, admitted)),
     },
-    state: verdicts.map(({ admitted: fits, counted, refused = null }, i) =>
-      admitted && fits ? counted : (refused ?? state[i] ?? null),
+    state: evaluations.map(({ admitted: fits, counted, uncounted = null }, i) =>
+      admitted && fits ? counted : (uncounted ?? state[i] ?? null),
     ),
   };
 }
 
 function newestUs(memory: LevelMemory | null): number {
   if (memory?.kind === 'window') return memory.admittedUs.at(-1) ?? 0;
-  if (memory?.kind === 'share') return memory.share.timesUs.at(-1) ?? 0;
+  if (memory?.kind === 'share') return memory.fairShare.timesUs.at(-1) ?? 0;
   return 0;
 }
 
-/** Of a level that had room although another refused, nothing was taken. */
-function told(level: Level, verdict: Verdict, counted: boolean): LevelState {
-  const unused = verdict.admitted && !counted ? weightOf(level) : 0;
-  const remaining = verdict.remaining + unused;
+/** If another level refused, nothing was taken from one that had room. */
+function levelStateOf(level: Level, evaluation: Evaluation, counted: boolean): LevelState {
+  const unused = evaluation.admitted && !counted ? weightOf(level) : 0;
+  const remaining = evaluation.remaining + unused;
   return {
     policy: level.policy,
-    admitted: verdict.admitted,
+    admitted: evaluation.admitted,
     shadow: level.shadow,
     limit: level.limit,
     windowMs: level.kind === 'lease' ? 0 : level.windowMs,
     remaining,
-    resetUs: unused > 0 && remaining === level.limit ? 0 : verdict.resetUs,
+    resetUs: unused > 0 && remaining === level.limit ? 0 : evaluation.resetUs,
   };
 }
 
 const weightOf = (level: Level): number => (level.kind === 'lease' ? 1 : level.weight);
 
-function judge(memory: LevelMemory | null, level: Level, nowUs: number): Verdict {
+function evaluate(memory: LevelMemory | null, level: Level, nowUs: number): Evaluation {
   switch (level.kind) {
     case 'window':
-      return judgeWindow(memory?.kind === 'window' ? memory.admittedUs : [], level, nowUs);
+      return evaluateWindow(memory?.kind === 'window' ? memory.admittedUs : [], level, nowUs);
     case 'lease':
-      return judgeLease(memory?.kind === 'lease' ? memory.leases : [], level, nowUs);
+      return evaluateConcurrency(memory?.kind === 'lease' ? memory.slots : [], level, nowUs);
     case 'share': {
-      const step = judgeShare(memory?.kind === 'share' ? memory.share : null, level, nowUs);
-      const remembered = (share: ShareState | null): LevelMemory | null =>
-        share && { kind: 'share', share };
+      const step = evaluateFairShare(
+        memory?.kind === 'share' ? memory.fairShare : null,
+        level,
+        nowUs,
+      );
+      const memoryOf = (fairShare: FairShareState | null): LevelMemory | null =>
+        fairShare && { kind: 'share', fairShare };
       return {
         ...step,
-        counted: remembered(step.state),
-        refused: remembered(step.refusedState),
+        counted: memoryOf(step.state),
+        uncounted: memoryOf(step.refusedState),
       };
     }
     default:
@@ -105,11 +118,11 @@ function judge(memory: LevelMemory | null, level: Level, nowUs: number): Verdict
   }
 }
 
-function judgeWindow(
+function evaluateWindow(
   admittedUs: readonly number[],
   { limit, windowMs, weight }: WindowLevel,
   nowUs: number,
-): Verdict {
+): Evaluation {
   const windowUs = windowMs * 1_000;
   const counted = admittedUs.filter((at) => nowUs - at < windowUs);
   const free = limit - counted.length;
@@ -122,7 +135,7 @@ function judgeWindow(
       counted: { kind: 'window', admittedUs: next },
     };
   }
-  // The last unit that must go before this request fits; what can never fit is told the whole window.
+  // The last unit that must expire before this request fits; one that never fits waits a whole window.
   const last = weight <= limit ? counted[weight - free - 1]! : nowUs;
   return {
     admitted: false,
@@ -132,37 +145,35 @@ function judgeWindow(
   };
 }
 
-function judgeLease(
-  leases: readonly Lease[],
-  { limit, leaseMs, leaseId }: LeaseLevel,
+function evaluateConcurrency(
+  slots: readonly ConcurrencySlot[],
+  { limit, slotTtlMs, slotId }: ConcurrencyLevel,
   nowUs: number,
-): Verdict {
-  const leaseUs = leaseMs * 1_000;
-  const held = leases.filter(({ endUs }) => endUs > nowUs);
+): Evaluation {
+  const ttlUs = slotTtlMs * 1_000;
+  const held = slots.filter(({ endUs }) => endUs > nowUs);
   const free = limit - held.length;
   if (free > 0) {
-    const next = [...held, { id: leaseId, endUs: nowUs + leaseUs }].sort(
-      (a, b) => a.endUs - b.endUs,
-    );
+    const next = [...held, { id: slotId, endUs: nowUs + ttlUs }].sort((a, b) => a.endUs - b.endUs);
     return {
       admitted: true,
       remaining: free - 1,
       resetUs: next[0]!.endUs - nowUs,
-      counted: { kind: 'lease', leases: next },
+      counted: { kind: 'lease', slots: next },
     };
   }
-  const last = limit > 0 ? held[-free]!.endUs : nowUs + leaseUs;
+  const last = limit > 0 ? held[-free]!.endUs : nowUs + ttlUs;
   return { admitted: false, remaining: 0, resetUs: last - nowUs, counted: null };
 }
 
-/** Takes the units of an admitted decision out of its windows again. What a shared key counted stays. */
+/** Takes the units of an admitted decision out of its windows. Units of a fair share stay counted. */
 export function refund(
-  state: QuestionState,
-  question: Question,
+  state: RequestState,
+  request: LimitRequest,
   decision: Decision,
-): QuestionState {
+): RequestState {
   return state.map((memory, i) => {
-    const level = question.levels[i]!;
+    const level = request.levels[i]!;
     const counted = decision.admitted && decision.levels[i]!.admitted;
     if (memory?.kind !== 'window' || level.kind !== 'window' || !counted) return memory;
     let left = level.weight;
@@ -175,11 +186,11 @@ export function refund(
   });
 }
 
-/** Gives the leases of a question back. */
-export function release(state: QuestionState, question: Question): QuestionState {
+/** Releases the concurrency slots of a request. */
+export function release(state: RequestState, request: LimitRequest): RequestState {
   return state.map((memory, i) => {
-    const level = question.levels[i]!;
+    const level = request.levels[i]!;
     if (memory?.kind !== 'lease' || level.kind !== 'lease') return memory;
-    return { kind: 'lease', leases: memory.leases.filter(({ id }) => id !== level.leaseId) };
+    return { kind: 'lease', slots: memory.slots.filter(({ id }) => id !== level.slotId) };
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Limits at run time, for administrators: see them, set one for a tier or an organisation, take it away, give an
- * organisation another tier. In effect here when it is answered, in the other processes about a second later.
+ * Limits at run time, for administrators: list them, set or remove one of a tier or an organisation, change an
+ * organisation's tier. A change is in effect here when it is answered, in the other processes about a second later.
  */
 import { ServiceError } from '../ports.ts';
 import type { Call, JsonSchema, Route } from '../route.ts';
@@ -8,7 +8,7 @@ import type { LimitSettings } from './settings.ts';
 import { type LimitSettingsChanges, settingId } from './settings-changes.ts';
 import {
   type LimitSetting,
-  maxLimit,
+  MAX_LIMIT,
   modes,
   policies,
   type Tier,
@@ -18,18 +18,18 @@ import {
 export interface LimitRouteServices {
   readonly changes: LimitSettingsChanges;
   readonly settings: Pick<LimitSettings, 'refresh'>;
-  /** The user's role as it is now; null for nobody, or for a disabled account. */
+  /** The user's current role; null when there is no such user, or the account is disabled. */
   credentials(userId: string): Promise<{ readonly role: string } | null>;
 }
 
-const pageSize = 500;
-const action = 'rate-limit';
+const PAGE_SIZE = 500;
+const ACTION = 'rate-limit';
 
-const limit: JsonSchema = { type: 'integer', minimum: 1, maximum: maxLimit };
+const limit: JsonSchema = { type: 'integer', minimum: 1, maximum: MAX_LIMIT };
 const mode: JsonSchema = {
   type: 'string',
   enum: modes,
-  description: 'shadow: judged and counted, never a reason to refuse. off: not asked.',
+  description: 'shadow: decided and counted, never a reason to refuse. off: not decided.',
 };
 const organisationId = { type: 'string', pattern: '^[1-9][0-9]{0,17}$' };
 const set: JsonSchema = {
@@ -67,24 +67,24 @@ const settingParams: JsonSchema = {
   },
 };
 
-export function limitRoutes(given: LimitRouteServices): readonly Route[] {
-  return [listRoute(given), setRoute(given), removeRoute(given), tierRoute(given)];
+export function limitRoutes(services: LimitRouteServices): readonly Route[] {
+  return [listRoute(services), setRoute(services), removeRoute(services), tierRoute(services)];
 }
 
-const listRoute = (given: LimitRouteServices): Route => ({
+const listRoute = (services: LimitRouteServices): Route => ({
   method: 'GET',
   url: '/admin/rate-limits',
-  summary: `Limits that differ from the design's, ${pageSize} a page; needs the role administrator`,
+  summary: `Limits that differ from the design's, ${PAGE_SIZE} a page; needs the role administrator`,
   access: 'session',
-  action: `${action}.list`,
-  resourceType: action,
-  whenUnaudited: 'local-log',
+  action: `${ACTION}.list`,
+  resourceType: ACTION,
+  onAuditDown: 'local-log',
   query: {
     type: 'object',
     additionalProperties: false,
     properties: { cursor: { type: 'string', maxLength: 60 } },
   },
-  answers: {
+  responses: {
     200: {
       type: 'object',
       required: ['items', 'next'],
@@ -95,74 +95,77 @@ const listRoute = (given: LimitRouteServices): Route => ({
     },
   },
   async handle({ userId, query }) {
-    await requireAdministrator(given, userId);
+    await requireAdministrator(services, userId);
     const cursor = (query.cursor as string | undefined) ?? null;
-    return { status: 200, body: { ...(await given.changes.list(cursor, pageSize)) } };
+    return { status: 200, body: { ...(await services.changes.list(cursor, PAGE_SIZE)) } };
   },
 });
 
-const setRoute = (given: LimitRouteServices): Route => ({
+const setRoute = (services: LimitRouteServices): Route => ({
   method: 'PUT',
   url: '/admin/rate-limits/:scope/:name/:policy',
   summary: 'Set a limit of a tier or an organisation; needs the role administrator',
   access: 'session',
-  action: `${action}.set`,
-  resourceType: action,
+  action: `${ACTION}.set`,
+  resourceType: ACTION,
   params: settingParams,
   body: set,
-  answers: { 200: listed },
+  responses: { 200: listed },
   problems: [409],
   async handle(call) {
-    await requireAdministrator(given, call.userId);
+    await requireAdministrator(services, call.userId);
     const setting = { ...settingOf(call), ...(call.body as Pick<LimitSetting, 'limit' | 'mode'>) };
-    await given.changes.write(setting, call.recordIn);
-    await given.settings.refresh();
+    await services.changes.write(setting, call.recordIn);
+    await services.settings.refresh();
     return { status: 200, body: setting };
   },
 });
 
-const removeRoute = (given: LimitRouteServices): Route => ({
+const removeRoute = (services: LimitRouteServices): Route => ({
   method: 'DELETE',
   url: '/admin/rate-limits/:scope/:name/:policy',
   summary:
     'Take a limit away, so that the next wider one holds; may be repeated; needs the role administrator',
   access: 'session',
-  action: `${action}.remove`,
-  resourceType: action,
+  action: `${ACTION}.remove`,
+  resourceType: ACTION,
   params: settingParams,
-  answers: { 204: null },
+  responses: { 204: null },
   async handle(call) {
-    await requireAdministrator(given, call.userId);
-    await given.changes.remove(settingOf(call), call.recordIn);
-    await given.settings.refresh();
+    await requireAdministrator(services, call.userId);
+    await services.changes.remove(settingOf(call), call.recordIn);
+    await services.settings.refresh();
     return { status: 204 };
   },
 });
 
-const tierRoute = (given: LimitRouteServices): Route => ({
+const tierRoute = (services: LimitRouteServices): Route => ({
   method: 'PUT',
   url: '/admin/rate-limits/organisation/:name/tier',
   summary: 'Give an organisation another tier; needs the role administrator',
   access: 'session',
-  action: `${action}.tier`,
-  resourceType: action,
+  action: `${ACTION}.tier`,
+  resourceType: ACTION,
   params: { type: 'object', required: ['name'], properties: { name: organisationId } },
   body: setTier,
-  answers: { 200: listed },
+  responses: { 200: listed },
   problems: [409],
-  async handle({ userId, params, body, trail, recordIn }) {
-    await requireAdministrator(given, userId);
+  async handle({ userId, params, body, auditContext, recordIn }) {
+    await requireAdministrator(services, userId);
     const name = params.name!;
     const tier = body.tier as Tier;
-    trail.resourceId = settingId({ scope: 'organisation', name, policy: 'tier' });
-    await given.changes.write({ organisationId: name, tier }, recordIn);
-    await given.settings.refresh();
+    auditContext.resourceId = settingId({ scope: 'organisation', name, policy: 'tier' });
+    await services.changes.write({ organisationId: name, tier }, recordIn);
+    await services.settings.refresh();
     return { status: 200, body: { scope: 'organisation', name, policy: 'tier', tier } };
   },
 });
 
-/** Also puts its name on the trail. */
-function settingOf({ params, trail }: Call): Pick<LimitSetting, 'scope' | 'name' | 'policy'> {
+/** Also sets its id in the audit context. */
+function settingOf({
+  params,
+  auditContext,
+}: Call): Pick<LimitSetting, 'scope' | 'name' | 'policy'> {
   const { scope, name, policy } = params as unknown as Pick<
     LimitSetting,
     'scope' | 'name' | 'policy'
@@ -173,13 +176,13 @@ function settingOf({ params, trail }: Call): Pick<LimitSetting, 'scope' | 'name'
       code: 'invalid-limit-name',
       detail: 'A tier is named standard, enterprise or ci, an organisation by its id.',
     });
-  trail.resourceId = settingId({ scope, name, policy });
+  auditContext.resourceId = settingId({ scope, name, policy });
   return { scope, name, policy };
 }
 
-/** Read, not remembered: a role that was taken away is gone at once. */
-async function requireAdministrator(given: LimitRouteServices, userId: string): Promise<void> {
-  if ((await given.credentials(userId))?.role === 'administrator') return;
+/** The role is read each time, so that a revoked one has no effect at once. */
+async function requireAdministrator(services: LimitRouteServices, userId: string): Promise<void> {
+  if ((await services.credentials(userId))?.role === 'administrator') return;
   throw new ServiceError({
     status: 403,
     code: 'not-administrator',

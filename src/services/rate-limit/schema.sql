@@ -1,5 +1,5 @@
--- Limits that change while the service runs. What is not here is the design's. Each process keeps all of it in memory
--- and asks only for the version, which every statement that changes something raises, whoever sends it.
+-- Limits that differ from the design's; they change while the service runs. Each process has all rows in memory and reads
+-- only the version, which triggers raise with every statement that changes a row.
 CREATE TABLE IF NOT EXISTS limit_tenants (
   organisation_id bigint PRIMARY KEY,
   tier text NOT NULL CHECK (tier IN ('standard', 'enterprise', 'ci'))

@@ -1,4 +1,4 @@
-/** What an administrator asks of the settings: pages of them, and changes, none of which may fill every process. */
+/** Pages of the limit settings and changes to them, for administrators; the number of settings is bounded. */
 import {
   type Database,
   type RecordIn,
@@ -6,7 +6,7 @@ import {
   type TransactionalDatabase,
 } from '../ports.ts';
 import { writeLimitSettings } from './settings.ts';
-import { type LimitSetting, type LimitTenant, maxRows } from './settings-policy.ts';
+import { type LimitSetting, type LimitTenant, MAX_ROWS } from './settings-policy.ts';
 
 export type SettingName = Pick<LimitSetting, 'scope' | 'name' | 'policy'>;
 
@@ -23,13 +23,13 @@ export interface ListedSetting {
 
 export interface SettingsPage {
   readonly items: readonly ListedSetting[];
-  /** What the next page is to come after. */
+  /** The cursor of the next page. */
   readonly next: string | null;
 }
 
 export interface LimitSettingsChanges {
   /** By scope, name and policy. */
-  list(after: string | null, limit: number): Promise<SettingsPage>;
+  list(cursor: string | null, limit: number): Promise<SettingsPage>;
   write(row: LimitSetting | LimitTenant, recordIn: RecordIn): Promise<void>;
   /** Idempotent. */
   remove(setting: SettingName, recordIn: RecordIn): Promise<void>;
@@ -62,8 +62,8 @@ export function createLimitSettingsChanges({
     write: (row, recordIn) =>
       db.transaction(async (tx) => {
         await writeLimitSettings(tx, [row]);
-        // Changes wait for each other, so nobody else's is missed here.
-        if ((await countRows(tx)) > maxRows) throw full();
+        // Changes wait for each other, so this count includes all committed ones.
+        if ((await countRows(tx)) > MAX_ROWS) throw tooManySettings();
         await recordIn(tx);
       }),
 
@@ -91,9 +91,9 @@ async function countRows(tx: Database): Promise<number> {
   return Number(row!.count);
 }
 
-const full = () =>
+const tooManySettings = () =>
   new ServiceError({
     status: 409,
     code: 'too-many-limit-settings',
-    detail: `There are ${maxRows} limit settings, which is all there may be. Remove one first.`,
+    detail: `There are ${MAX_ROWS} limit settings, which is all there may be. Remove one first.`,
   });

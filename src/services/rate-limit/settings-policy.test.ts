@@ -4,14 +4,14 @@ import type { ExactLimitsDesign } from '../design.ts';
 import {
   type LimitSetting,
   type LimitTenant,
-  maxLimit,
+  MAX_LIMIT,
   modes,
   policies,
   resolveLimits,
   tiers,
 } from './settings-policy.ts';
 
-const limit = fc.integer({ min: 1, max: maxLimit });
+const limit = fc.integer({ min: 1, max: MAX_LIMIT });
 const numbers = fc.record({ organisation: limit, user: limit, key: limit, address: limit });
 const design: fc.Arbitrary<Pick<ExactLimitsDesign, 'tiers'>> = fc
   .record({ standard: numbers, enterprise: numbers, ci: numbers })
@@ -38,23 +38,31 @@ const tenants: fc.Arbitrary<LimitTenant[]> = fc.uniqueArray(
   fc.record({ organisationId: organisation, tier: fc.constantFrom(...tiers) }),
   { selector: ({ organisationId }) => organisationId },
 );
-const asked = fc.option(fc.constantFrom(...tiers), { nil: undefined });
+const requestedTier = fc.option(fc.constantFrom(...tiers), { nil: undefined });
 
 describe('which limit holds', () => {
   it("is the organisation's, else its tier's, else the design's", () => {
     fc.assert(
-      fc.property(design, settings, tenants, organisation, asked, (from, set, of, id, given) => {
-        const resolved = resolveLimits(from, set, of)(id, given);
-        const tier = given ?? of.find((one) => one.organisationId === id)?.tier ?? 'standard';
-        for (const policy of policies) {
-          const found = (scope: string, name: string) =>
-            set.find((one) => one.scope === scope && one.name === name && one.policy === policy);
-          const expected = found('organisation', id) ??
-            found('tier', tier) ?? { limit: from.tiers[tier][policy], mode: 'enforce' };
-          const { limit: wanted, mode } = expected;
-          expect(resolved[policy]).toEqual({ limit: wanted, mode });
-        }
-      }),
+      fc.property(
+        design,
+        settings,
+        tenants,
+        organisation,
+        requestedTier,
+        (from, set, of, id, requestedTier) => {
+          const resolved = resolveLimits(from, set, of)(id, requestedTier);
+          const tier =
+            requestedTier ?? of.find((one) => one.organisationId === id)?.tier ?? 'standard';
+          for (const policy of policies) {
+            const found = (scope: string, name: string) =>
+              set.find((one) => one.scope === scope && one.name === name && one.policy === policy);
+            const expected = found('organisation', id) ??
+              found('tier', tier) ?? { limit: from.tiers[tier][policy], mode: 'enforce' };
+            const { limit: wanted, mode } = expected;
+            expect(resolved[policy]).toEqual({ limit: wanted, mode });
+          }
+        },
+      ),
     );
   });
 

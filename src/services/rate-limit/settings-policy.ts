@@ -1,12 +1,12 @@
 /**
- * Which numbers hold for an organisation: its own setting, else its tier's, else the design's. Pure. What nobody has
- * set of their own is computed once, so that a decision costs a look-up.
+ * Which limits apply to an organisation: its own setting, else its tier's, else the design's. Pure. Organisations without
+ * settings of their own share one object, so that a decision costs one look-up.
  */
 import type { ExactLimitsDesign, TierLimits } from '../design.ts';
 
 export type Tier = keyof ExactLimitsDesign['tiers'];
 export type Policy = keyof TierLimits;
-/** `shadow`: judged, never a reason to refuse. `off`: not asked. */
+/** `shadow`: decided and counted, never a reason to refuse. `off`: not decided. */
 export type LimitMode = 'enforce' | 'shadow' | 'off';
 
 export interface ResolvedLimit {
@@ -36,9 +36,9 @@ export const policies = [
 ] as const satisfies readonly Policy[];
 export const modes = ['enforce', 'shadow', 'off'] as const satisfies readonly LimitMode[];
 
-export const maxLimit = 10_000;
+export const MAX_LIMIT = 10_000;
 /** Settings and tenants together; all of them are in the memory of each process. */
-export const maxRows = 50_000;
+export const MAX_ROWS = 50_000;
 
 /** Without `tier`: the organisation's. The same object as long as the settings are the same. */
 export type LimitsOf = (organisationId: string, tier?: Tier) => ResolvedLimits;
@@ -48,7 +48,10 @@ export function resolveLimits(
   settings: readonly LimitSetting[],
   tenants: readonly LimitTenant[],
 ): LimitsOf {
-  const byScope = { tier: new Map<string, Own>(), organisation: new Map<string, Own>() };
+  const byScope = {
+    tier: new Map<string, OwnLimits>(),
+    organisation: new Map<string, OwnLimits>(),
+  };
   for (const { scope, name, policy, limit, mode } of settings) {
     const own = byScope[scope].get(name) ?? {};
     own[policy] = { limit, mode };
@@ -90,4 +93,4 @@ export function resolveLimits(
   };
 }
 
-type Own = Partial<Record<Policy, ResolvedLimit>>;
+type OwnLimits = Partial<Record<Policy, ResolvedLimit>>;

@@ -8,15 +8,15 @@ import type { ExactLimitsDesign } from '../design.ts';
 import { openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database, TransactionalDatabase } from '../ports.ts';
-import type { Answer, Call } from '../route.ts';
+import type { Call, RouteResponse } from '../route.ts';
 import { limitRoutes } from './routes.ts';
 import { createLimitSettings, type LimitSettings, writeLimitSettings } from './settings.ts';
 import { createLimitSettingsChanges } from './settings-changes.ts';
-import { maxRows } from './settings-policy.ts';
+import { MAX_ROWS } from './settings-policy.ts';
 
-const given = findDesign('turn2.after').rateLimit as ExactLimitsDesign;
+const exactDesign = findDesign('turn2.after').rateLimit as ExactLimitsDesign;
 const refreshMs = 50;
-const design = { ...given, degraded: { ...given.degraded, refreshMs } };
+const design = { ...exactDesign, degraded: { ...exactDesign.degraded, refreshMs } };
 const { standard, enterprise, ci } = design.tiers;
 const clock = { nowUs: () => Date.now() * 1_000 };
 const schema = readFileSync(path.join(import.meta.dirname, 'schema.sql'), 'utf8');
@@ -43,10 +43,10 @@ beforeAll(async () => {
     databaseUrl: postgres.url,
     design: { poolMax: 5, connectionTimeoutMs: 1_000, statementTimeoutMs: 5_000 },
     applicationName: 'settings',
-    onConnectionError: () => {}, // The statement that meets it says so.
+    onConnectionError: () => {}, // The next statement rejects as well.
   });
   await db.query({ text: schema });
-  // Once more: a schema may be executed over itself.
+  // Twice, because the schema must be idempotent.
   await db.query({ text: schema });
 });
 beforeEach(async () => {
@@ -60,7 +60,7 @@ afterEach(async () => {
 afterAll(() => pool?.close());
 
 async function open(): Promise<LimitSettings> {
-  const settings = createLimitSettings({ db, design, clock, report: (e) => void reports.push(e) });
+  const settings = createLimitSettings({ db, design, clock, onError: (e) => void reports.push(e) });
   await settings.start();
   opened.push(settings);
   return settings;
@@ -81,8 +81,8 @@ const ofOrganisation = { ...user, scope: 'organisation', name: '7' } as const;
 describe('limits in memory', () => {
   it('are those of the design where nothing is set, and of the narrowest setting where something is', async () => {
     const settings = await open();
-    expect(settings.of('7').user).toEqual(enforced(standard.user));
-    expect(settings.of('7', 'ci').key).toEqual(enforced(ci.key));
+    expect(settings.limitsOf('7').user).toEqual(enforced(standard.user));
+    expect(settings.limitsOf('7', 'ci').key).toEqual(enforced(ci.key));
     await writeLimitSettings(db, [
       { organisationId: '7', tier: 'enterprise' },
       { organisationId: '8', tier: 'enterprise' },
@@ -90,27 +90,27 @@ describe('limits in memory', () => {
       { ...user, scope: 'tier', name: 'enterprise', limit: 5, mode: 'shadow' },
     ]);
     await settings.refresh();
-    expect(settings.of('7').user).toEqual(enforced(9_999));
-    expect(settings.of('7').address).toEqual(enforced(enterprise.address));
-    expect(settings.of('8').user).toEqual({ limit: 5, mode: 'shadow' });
-    expect(settings.of('9').user).toEqual(enforced(standard.user));
+    expect(settings.limitsOf('7').user).toEqual(enforced(9_999));
+    expect(settings.limitsOf('7').address).toEqual(enforced(enterprise.address));
+    expect(settings.limitsOf('8').user).toEqual({ limit: 5, mode: 'shadow' });
+    expect(settings.limitsOf('9').user).toEqual(enforced(standard.user));
   });
 
-  it('follow what another process or an operator changes, and cost one small statement meanwhile', async () => {
+  it('follow changes of other processes and operators, with one small statement per refresh', async () => {
     const settings = await open();
     await writeLimitSettings(db, [{ ...ofOrganisation, limit: 3 }]);
-    await eventually(() => settings.of('7').user.limit === 3);
+    await eventually(() => settings.limitsOf('7').user.limit === 3);
     await db.query({ text: `UPDATE limit_settings SET "limit" = 4, mode = 'off'` });
-    await eventually(() => settings.of('7').user.limit === 4);
-    expect(settings.of('7').user.mode).toBe('off');
+    await eventually(() => settings.limitsOf('7').user.limit === 4);
+    expect(settings.limitsOf('7').user.mode).toBe('off');
     statements = [];
     await delay(6 * refreshMs);
     expect(new Set(statements)).toEqual(new Set(['limit-settings-version']));
     await db.query({ text: 'DELETE FROM limit_settings' });
-    await eventually(() => settings.of('7').user.limit === standard.user);
+    await eventually(() => settings.limitsOf('7').user.limit === standard.user);
   });
 
-  it('show a change of many rows as one', async () => {
+  it('apply a change of many rows atomically', async () => {
     const settings = await open();
     const rows = (limit: number) =>
       Array.from({ length: 200 }, (_, i) => ({ ...ofOrganisation, name: String(i + 1), limit }));
@@ -121,13 +121,13 @@ describe('limits in memory', () => {
     })();
     while (writing) {
       await settings.refresh();
-      const seen = new Set(rows(0).map(({ name }) => settings.of(name).user.limit));
+      const seen = new Set(rows(0).map(({ name }) => settings.limitsOf(name).user.limit));
       expect(seen.size).toBe(1);
     }
     await writes;
   });
 
-  it('stay as they were while PostgreSQL is down, say so once, and go on', async () => {
+  it('stay in force while PostgreSQL is down, with one report, and refresh again afterwards', async () => {
     const settings = await open();
     await writeLimitSettings(db, [{ ...ofOrganisation, limit: 3 }]);
     await settings.refresh();
@@ -135,23 +135,23 @@ describe('limits in memory', () => {
     try {
       await eventually(() => reports.length === 1);
       await delay(6 * refreshMs);
-      expect(settings.of('7').user.limit).toBe(3);
+      expect(settings.limitsOf('7').user.limit).toBe(3);
       expect(reports).toHaveLength(1);
     } finally {
       await postgres.startAgain();
     }
     await writeLimitSettings(db, [{ ...ofOrganisation, limit: 2 }]);
-    await eventually(() => settings.of('7').user.limit === 2);
+    await eventually(() => settings.limitsOf('7').user.limit === 2);
   });
 
-  it('stay as they were when there are more than a process takes', async () => {
+  it('stay in force when there are more rows than a process takes', async () => {
     await writeLimitSettings(db, [{ ...ofOrganisation, limit: 3 }]);
     const settings = await open();
-    const text = `INSERT INTO limit_tenants SELECT n, 'ci' FROM generate_series(1, ${maxRows}) AS n`;
+    const text = `INSERT INTO limit_tenants SELECT n, 'ci' FROM generate_series(1, ${MAX_ROWS}) AS n`;
     await db.query({ text });
     await eventually(() => reports.length === 1);
-    expect(String(reports[0]!.cause)).toContain(`more than ${maxRows}`);
-    expect(settings.of('8').user).toEqual(enforced(standard.user));
+    expect(String(reports[0]!.cause)).toContain(`more than ${MAX_ROWS}`);
+    expect(settings.limitsOf('8').user).toEqual(enforced(standard.user));
     const changes = createLimitSettingsChanges({ db });
     const one = changes.write({ organisationId: '999999', tier: 'ci' }, async () => {});
     await expect(one).rejects.toMatchObject({ status: 409 });
@@ -160,7 +160,7 @@ describe('limits in memory', () => {
     ).toEqual([]);
   });
 
-  it('refuse numbers that are none, in PostgreSQL too', async () => {
+  it('are checked by PostgreSQL', async () => {
     for (const limit of [0, -1, 10_001, 1.5])
       await expect(writeLimitSettings(db, [{ ...ofOrganisation, limit }])).rejects.toThrow();
   });
@@ -171,13 +171,18 @@ describe('an administrator', () => {
     const settings = await open();
     const changes = createLimitSettingsChanges({ db });
     const all = limitRoutes({ settings, changes, credentials: async () => ({ role }) });
-    const call = async (action: string, more: Partial<Call> = {}): Promise<Answer> =>
+    const call = async (action: string, more: Partial<Call> = {}): Promise<RouteResponse> =>
       all
         .find((route) => route.action === `rate-limit.${action}`)!
         .handle({
-          ...{ userId: '1', session: null, token: '', params: {}, query: {}, body: {} },
+          userId: '1',
+          session: null,
+          token: '',
+          params: {},
+          query: {},
+          body: {},
           origin: { requestId: 'r', device: null, ip: null },
-          trail: { userId: '1', organisationId: '1', resourceId: null },
+          auditContext: { userId: '1', organisationId: '1', resourceId: null },
           recordIn: async () => {},
           ...more,
         } as Call);
@@ -185,15 +190,18 @@ describe('an administrator', () => {
   };
   const params = { scope: 'organisation', name: '7', policy: 'user' };
 
-  it('sets a limit, sees it, takes it away, each in effect when it is answered', async () => {
+  it('sets, lists and removes a limit, each in effect when it is answered', async () => {
     const { settings, call } = await routes('administrator');
-    const trail = { userId: '1', organisationId: '1', resourceId: null };
+    const auditContext = { userId: '1', organisationId: '1', resourceId: null };
     const body = { limit: 12, mode: 'shadow' };
-    expect(await call('set', { params, body, trail })).toMatchObject({ status: 200, body });
-    expect(trail.resourceId).toBe('organisation/7/user');
-    expect(settings.of('7').user).toEqual(body);
+    expect(await call('set', { params, body, auditContext })).toMatchObject({
+      status: 200,
+      body,
+    });
+    expect(auditContext.resourceId).toBe('organisation/7/user');
+    expect(settings.limitsOf('7').user).toEqual(body);
     expect((await call('tier', { params: { name: '7' }, body: { tier: 'ci' } })).status).toBe(200);
-    expect(settings.of('7').key).toEqual(enforced(ci.key));
+    expect(settings.limitsOf('7').key).toEqual(enforced(ci.key));
     const listed = await call('list');
     expect(listed.body).toMatchObject({
       items: [
@@ -204,7 +212,7 @@ describe('an administrator', () => {
     });
     for (let again = 0; again < 2; again += 1)
       expect((await call('remove', { params })).status).toBe(204);
-    expect(settings.of('7').user).toEqual(enforced(ci.user));
+    expect(settings.limitsOf('7').user).toEqual(enforced(ci.user));
   });
 
   it('reads all of it page by page', async () => {
@@ -230,12 +238,12 @@ describe('an administrator', () => {
     expect(new Set(names).size).toBe(1_200);
   });
 
-  it('must be one', async () => {
+  it('needs the role administrator', async () => {
     const { settings, call } = await routes('member');
     const body = { limit: 12, mode: 'enforce', tier: 'ci' };
     for (const action of ['list', 'set', 'remove', 'tier'])
       await expect(call(action, { params, body })).rejects.toMatchObject({ status: 403 });
-    expect(settings.of('7').user).toEqual(enforced(standard.user));
+    expect(settings.limitsOf('7').user).toEqual(enforced(standard.user));
   });
 
   it('names a tier by its name and an organisation by its id', async () => {

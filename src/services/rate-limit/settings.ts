@@ -1,26 +1,26 @@
 /**
- * The limits that hold now, in memory: PostgreSQL is asked for their version every `refreshMs`, and for all of them
- * when it is another one. Version and rows are one statement, so one state. While PostgreSQL does not answer, or holds
- * more than a process takes, what was read last goes on, and one message says so.
+ * The limits in force, in memory: their version is read from PostgreSQL every `refreshMs`, and all of them when it has
+ * changed. Version and rows come from one statement, so from one snapshot. While PostgreSQL does not answer, or has more
+ * rows than a process takes, the limits read last stay in force, and one error is reported.
  */
 import type { ExactLimitsDesign } from '../design.ts';
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
-import { startPatiently } from '../start-patiently.ts';
+import { retryOnTimeout } from '../retry-on-timeout.ts';
 import {
   type LimitSetting,
   type LimitsOf,
   type LimitTenant,
-  maxRows,
+  MAX_ROWS,
   resolveLimits,
   type Tier,
 } from './settings-policy.ts';
 
 export interface LimitSettings {
-  /** Reads them; rejects when that is not possible. */
+  /** Reads the limits; rejects when that fails. */
   start(): Promise<void>;
-  /** Resolves when what was committed before the call is in effect here, or could not be read. */
+  /** Resolves when changes committed before the call are in effect here, or could not be read. */
   refresh(): Promise<void>;
-  readonly of: LimitsOf;
+  readonly limitsOf: LimitsOf;
   close(): Promise<void>;
 }
 
@@ -32,18 +32,18 @@ interface Row extends Omit<LimitSetting, 'scope' | 'limit' | 'mode'> {
   readonly mode: LimitSetting['mode'];
 }
 
-export function createLimitSettings(given: {
+export function createLimitSettings(options: {
   db: Database;
   design: ExactLimitsDesign;
   clock: Clock;
-  report: (error: Error) => void;
+  onError: (error: Error) => void;
 }): LimitSettings {
-  const { db, design, clock, report } = given;
+  const { db, design, clock, onError } = options;
   let limitsOf = resolveLimits(design, [], []);
   let version: string | null = null;
   let readAtUs = 0;
-  let failing = false;
-  let closed = false;
+  let isFailing = false;
+  let isClosed = false;
   let timer: NodeJS.Timeout | undefined;
   let reading: Promise<void> = Promise.resolve();
 
@@ -53,9 +53,9 @@ export function createLimitSettings(given: {
       text: `SELECT version, settings.* FROM limit_settings_version LEFT JOIN (
                SELECT scope, name, policy, "limit", mode FROM limit_settings
                UNION ALL SELECT 'tenant', organisation_id::text, tier, 0, '' FROM limit_tenants
-               LIMIT ${maxRows + 1}) AS settings ON true`,
+               LIMIT ${MAX_ROWS + 1}) AS settings ON true`,
     });
-    if (rows.length > maxRows) throw new Error(`there are more than ${maxRows} limit settings`);
+    if (rows.length > MAX_ROWS) throw new Error(`there are more than ${MAX_ROWS} limit settings`);
     const settings: LimitSetting[] = [];
     const tenants: LimitTenant[] = [];
     for (const { scope, name, policy, limit, mode } of rows) {
@@ -75,47 +75,47 @@ export function createLimitSettings(given: {
     });
     if (row!.version !== version) await reload();
     readAtUs = startedUs;
-    failing = false;
+    isFailing = false;
   };
 
-  const tell = (cause: unknown) => {
-    if (!failing) {
+  const reportOnce = (cause: unknown) => {
+    if (!isFailing) {
       const since = isoFromUs(readAtUs);
-      report(new Error(`limit settings are those of ${since}: they cannot be read`, { cause }));
+      onError(new Error(`limit settings are those of ${since}: they cannot be read`, { cause }));
     }
-    failing = true;
+    isFailing = true;
   };
 
-  // One after the other: what was read earlier never replaces what was read later.
+  // One after the other, so that an older state never replaces a newer one.
   const refresh = () => {
-    reading = reading.then(read).catch(tell);
+    reading = reading.then(read).catch(reportOnce);
     return reading;
   };
 
   const schedule = () => {
     timer = setTimeout(async () => {
       await refresh();
-      if (!closed) schedule();
+      if (!isClosed) schedule();
     }, design.degraded.refreshMs);
     timer.unref();
   };
 
   return {
     async start() {
-      await startPatiently(read);
+      await retryOnTimeout(read);
       schedule();
     },
     refresh,
-    of: (organisationId, tier) => limitsOf(organisationId, tier),
+    limitsOf: (organisationId, tier) => limitsOf(organisationId, tier),
     async close() {
-      closed = true;
+      isClosed = true;
       clearTimeout(timer);
       await reading;
     },
   };
 }
 
-/** In bulk, as seed data; what is there is replaced. */
+/** Inserts in bulk, and replaces existing rows. */
 export async function writeLimitSettings(
   db: Database,
   rows: readonly (LimitSetting | LimitTenant)[],

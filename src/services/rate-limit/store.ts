@@ -1,31 +1,31 @@
 /**
- * The limiter in Redis. A question is one atomic step over all its levels, on Redis' clock. Those of one moment share a
- * script call and are decided one after the other: what a call costs is paid once. The script is put together from the
- * kinds of levels asked about, so that nobody pays for others. The client sends its digest, and its text again when Redis
- * has forgotten it. In a cluster one call may only ask about one slot, which is all that questions of one tag are.
+ * The limiter in Redis. A request is decided in one atomic step over all its levels, by Redis' clock. The requests of a
+ * batch share one script call and are decided one after the other, so the cost of a call is paid once. The script
+ * contains only the kinds of levels it decides. The client sends its digest (EVALSHA), and its text when Redis does not
+ * have it. In a cluster all requests of one call must have the same tag, so that their keys are in one hash slot.
  *
- * Everything here rejects when Redis does; what happens then is limiter.ts's business.
+ * Everything here rejects when Redis does; limiter.ts handles that.
  */
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import type { Condition, Decision, Level, LevelState, Question } from './contract.ts';
+import type { Condition, Decision, Level, LevelState, LimitRequest } from './contract.ts';
 import { levelKey } from './policy.ts';
 
 export interface LimitStore {
-  ask(question: Question): Promise<Decision>;
-  /** One round trip for all of them. */
-  askAll(questions: readonly Question[]): Promise<readonly Decision[]>;
-  /** The same, each only while its condition holds; null where it does not. */
-  askAllWhile(asked: readonly Conditional[]): Promise<readonly (Decision | null)[]>;
-  /** Gives the leases back. */
-  release(question: Question): Promise<void>;
-  /** Takes the units of an admitted decision out of its windows. What a shared key counted stays. */
-  refund(question: Question, decision: Decision): Promise<void>;
+  decide(request: LimitRequest): Promise<Decision>;
+  /** One round trip for the whole batch. */
+  decideBatch(requests: readonly LimitRequest[]): Promise<readonly Decision[]>;
+  /** The same, each only if its condition holds; null where it does not. */
+  decideBatchIf(requests: readonly ConditionalRequest[]): Promise<readonly (Decision | null)[]>;
+  /** Releases the concurrency slots. */
+  release(request: LimitRequest): Promise<void>;
+  /** Takes the units of an admitted decision out of its windows. Units of a fair share stay counted. */
+  refund(request: LimitRequest, decision: Decision): Promise<void>;
 }
 
-/** A question of windows alone. */
-export interface Conditional {
-  readonly question: Question;
+/** The request may have window levels only. */
+export interface ConditionalRequest {
+  readonly request: LimitRequest;
   readonly condition: Condition;
 }
 
@@ -36,148 +36,158 @@ type Script = (
 ) => Promise<number[]>;
 
 // Same depth from src/ and from dist/.
-const read = (file: string): string =>
+const readLua = (file: string): string =>
   readFileSync(new URL(`../../../src/services/rate-limit/lua/${file}`, import.meta.url), 'utf8');
 
-const judges: Readonly<Record<Level['kind'], string>> = {
-  window: read('window.lua'),
-  lease: read('lease.lua'),
-  share: read('share.lua'),
+const levelScripts: Readonly<Record<Level['kind'], string>> = {
+  window: readLua('window.lua'),
+  lease: readLua('concurrency.lua'),
+  share: readLua('fair-share.lua'),
 };
-const [start, oneWindow, reading, deciding] = [
-  ...[read('start.lua'), read('one-window.lua'), read('read.lua'), read('decide.lua')],
-] as const;
-const [one, many, conditionally] = [read('one.lua'), read('many.lua'), read('while.lua')] as const;
-const refundScript = read('refund.lua');
+const start = readLua('start.lua');
+const oneWindow = readLua('one-window.lua');
+const reading = readLua('read.lua');
+const deciding = readLua('decide.lua');
+const endOne = readLua('one.lua');
+const endMany = readLua('many.lua');
+const endConditional = readLua('conditional.lua');
+const refundScript = readLua('refund.lua');
 
-const bits: Readonly<Record<Level['kind'], number>> = { window: 1, lease: 2, share: 4 };
-const allKinds = bits.window + bits.lease + bits.share;
-/** `bits` of the kinds, or nothing: one window alone. */
+const kindBits: Readonly<Record<Level['kind'], number>> = { window: 1, lease: 2, share: 4 };
+const ALL_KINDS = kindBits.window + kindBits.lease + kindBits.share;
+/** `mask`: the `kindBits` of the levels, or 0 for a single window. */
 const scriptOf = (mask: number, ending: string): string => {
-  const kinds = Object.entries(judges).filter(
-    ([kind]) => (mask || 1) & bits[kind as Level['kind']],
+  const kinds = Object.entries(levelScripts).filter(
+    ([kind]) => (mask || 1) & kindBits[kind as Level['kind']],
   );
-  const parts = kinds.map(([, judge]) => judge);
+  const parts = kinds.map(([, script]) => script);
   return [start, ...(mask === 0 ? [oneWindow] : []), reading, ...parts, deciding, ending].join(
     '\n',
   );
 };
 
-export function createLimitStore(given: { redis: Redis; keyPrefix: string }): LimitStore {
-  const { redis } = given;
-  const prefix = `${given.keyPrefix}rl:`;
-  const keysOf = (question: Question, levels: readonly Level[]) =>
-    levels.map((level) => prefix + levelKey(question.tag, level));
+export function createLimitStore(options: { redis: Redis; keyPrefix: string }): LimitStore {
+  const { redis } = options;
+  const prefix = `${options.keyPrefix}rl:`;
+  const keysOf = (request: LimitRequest, levels: readonly Level[]) =>
+    levels.map((level) => prefix + levelKey(request.tag, level));
   const command = (name: string, lua: string): Script => {
     redis.defineCommand(name, { lua });
     return (redis as unknown as Record<string, Script>)[name]!;
   };
-  // All at once: ioredis' automatic pipelines know the commands that were there when they began, and one that is
-  // missing from a pipeline under way ends the process.
-  const asking = Array.from({ length: allKinds + 1 }, (_, mask) =>
-    command(`limit:ask${mask}`, scriptOf(mask, one)),
+  // All before first use: an ioredis pipeline knows the commands defined when it began, and calling one that it lacks
+  // ends the process.
+  const decideOne = Array.from({ length: ALL_KINDS + 1 }, (_, mask) =>
+    command(`limit:decide${mask}`, scriptOf(mask, endOne)),
   );
-  const askingMany = Array.from({ length: allKinds + 1 }, (_, mask) =>
-    command(`limit:askMany${mask}`, scriptOf(mask || 1, many)),
+  const decideMany = Array.from({ length: ALL_KINDS + 1 }, (_, mask) =>
+    command(`limit:decideMany${mask}`, scriptOf(mask || 1, endMany)),
   );
-  const askingWhile = command('limit:askWhile', scriptOf(bits.window, conditionally));
-  const refunding = command('limit:refund', refundScript);
+  const decideManyIf = command('limit:decideManyIf', scriptOf(kindBits.window, endConditional));
+  const refundUnits = command('limit:refund', refundScript);
 
-  const ask = async (question: Question): Promise<Decision> => {
-    const { levels } = question;
-    const alone = levels.length === 1 && levels[0]!.kind === 'window';
-    const mask = alone ? 0 : levels.reduce((all, { kind }) => all | bits[kind], 0);
-    const reply = await asking[mask]!.call(
+  const decide = async (request: LimitRequest): Promise<Decision> => {
+    const { levels } = request;
+    const isSingleWindow = levels.length === 1 && levels[0]!.kind === 'window';
+    const mask = isSingleWindow ? 0 : levels.reduce((all, { kind }) => all | kindBits[kind], 0);
+    const reply = await decideOne[mask]!.call(
       redis,
       levels.length,
-      ...keysOf(question, levels),
+      ...keysOf(request, levels),
       ...levels.flatMap(argumentsOf),
     );
     return decisionOf(levels, reply, 0);
   };
 
-  const keptKeys = (question: Question): readonly string[] => {
-    const { kept, levels } = question;
-    const keys = kept?.keys ?? keysOf(question, levels);
-    if (kept) kept.keys = keys;
+  const encodedKeys = (request: LimitRequest): readonly string[] => {
+    const { cached, levels } = request;
+    const keys = cached?.keys ?? keysOf(request, levels);
+    if (cached) cached.keys = keys;
     return keys;
   };
-  /** Of windows alone, each of which sends its header and nothing else. */
-  const sentWhile = (question: Question): { keys: readonly string[]; headers: string } => {
-    const { kept, levels } = question;
-    const headers = kept?.headers ?? levels.flatMap(argumentsOf).join('');
-    if (kept) kept.headers = headers;
-    return { keys: keptKeys(question), headers };
+  /** Only window levels, whose arguments are their headers alone. */
+  const encodeConditional = (
+    request: LimitRequest,
+  ): { keys: readonly string[]; headers: string } => {
+    const { cached, levels } = request;
+    const headers = cached?.headers ?? levels.flatMap(argumentsOf).join('');
+    if (cached) cached.headers = headers;
+    return { keys: encodedKeys(request), headers };
   };
 
   return {
-    ask,
+    decide,
 
-    async askAll(questions) {
-      if (questions.length === 1) return [await ask(questions[0]!)];
+    async decideBatch(requests) {
+      if (requests.length === 1) return [await decide(requests[0]!)];
       const keys: string[] = [];
       const rest: (string | number)[] = [];
       const counts: number[] = [];
       let mask = 0;
-      for (const question of questions) {
-        counts.push(question.levels.length);
-        for (const { kind } of question.levels) mask |= bits[kind];
-        for (const key of keptKeys(question)) keys.push(key);
-        for (const level of question.levels) rest.push(...argumentsOf(level));
+      for (const request of requests) {
+        counts.push(request.levels.length);
+        for (const { kind } of request.levels) mask |= kindBits[kind];
+        for (const key of encodedKeys(request)) keys.push(key);
+        for (const level of request.levels) rest.push(...argumentsOf(level));
       }
-      const reply = await askingMany[mask]!.call(
-        ...[redis, keys.length, ...keys, ...rest, String.fromCharCode(...counts)],
+      const reply = await decideMany[mask]!.call(
+        redis,
+        keys.length,
+        ...keys,
+        ...rest,
+        String.fromCharCode(...counts),
       );
-      let said = 0;
-      return questions.map(({ levels }) => {
-        const decision = decisionOf(levels, reply, said);
-        said += 1 + 2 * levels.length;
+      let offset = 0;
+      return requests.map(({ levels }) => {
+        const decision = decisionOf(levels, reply, offset);
+        offset += 1 + 2 * levels.length;
         return decision;
       });
     },
 
-    async askAllWhile(asked) {
+    async decideBatchIf(requests) {
       const keys: string[] = [];
       let headers = '';
       let counts = '';
-      for (const { question } of asked) {
-        const { keys: own, headers: text } = sentWhile(question);
-        for (const key of own) keys.push(key);
-        headers += text;
-        counts += String.fromCharCode(own.length);
+      for (const { request } of requests) {
+        const encoded = encodeConditional(request);
+        for (const key of encoded.keys) keys.push(key);
+        headers += encoded.headers;
+        counts += String.fromCharCode(encoded.keys.length);
       }
       const texts: string[] = [];
-      for (const { condition } of asked) {
+      for (const { condition } of requests) {
         keys.push(condition.key);
         texts.push(condition.text);
       }
-      // In arrays: the client would copy single arguments once more.
-      const reply = await askingWhile.call(redis, keys.length, keys, [headers, counts], texts);
-      let said = 0;
-      return asked.map(({ question: { levels } }) => {
-        const decision = reply[said]! < 0 ? null : decisionOf(levels, reply, said);
-        said += 1 + 2 * levels.length;
+      // In arrays, because ioredis would copy single arguments once more.
+      const reply = await decideManyIf.call(redis, keys.length, keys, [headers, counts], texts);
+      let offset = 0;
+      return requests.map(({ request: { levels } }) => {
+        const decision = reply[offset]! < 0 ? null : decisionOf(levels, reply, offset);
+        offset += 1 + 2 * levels.length;
         return decision;
       });
     },
 
-    async release(question) {
-      const leases = question.levels.filter((level) => level.kind === 'lease');
-      await Promise.all(
-        keysOf(question, leases).map((key, i) => redis.zrem(key, leases[i]!.leaseId)),
-      );
+    async release(request) {
+      const slots = request.levels.filter((level) => level.kind === 'lease');
+      await Promise.all(keysOf(request, slots).map((key, i) => redis.zrem(key, slots[i]!.slotId)));
     },
 
-    async refund(question, decision) {
+    async refund(request, decision) {
       if (!decision.admitted) return;
-      const counted = question.levels.filter(
+      const counted = request.levels.filter(
         (level, i) => level.kind === 'window' && decision.levels[i]!.admitted,
       );
       if (counted.length === 0) return;
       const weights = counted.map((level) => (level.kind === 'window' ? level.weight : 0));
-      await refunding.call(
-        ...[redis, counted.length, ...keysOf(question, counted)],
-        ...[decision.atUs, ...weights],
+      await refundUnits.call(
+        redis,
+        counted.length,
+        ...keysOf(request, counted),
+        decision.atUs,
+        ...weights,
       );
     },
   };
@@ -186,38 +196,38 @@ export function createLimitStore(given: { redis: Redis; keyPrefix: string }): Li
 function argumentsOf(level: Level): (string | number)[] {
   switch (level.kind) {
     case 'window':
-      return [header(level, level.weight, level.windowMs)];
+      return [levelHeader(level, level.weight, level.windowMs)];
     case 'lease':
-      return [header(level, 1, level.leaseMs), level.leaseId];
+      return [levelHeader(level, 1, level.slotTtlMs), level.slotId];
     case 'share':
-      return [header(level, level.weight, level.windowMs), level.agent, level.agents];
+      return [levelHeader(level, level.weight, level.windowMs), level.agent, level.agents];
     default:
       return level satisfies never;
   }
 }
 
-/** What decide.lua reads from every level; it says why in this form. */
-function header({ kind, shadow, limit }: Level, weight: number, spanMs: number): string {
+/** Ten characters that decide.lua reads from every level; it says why in this form. */
+function levelHeader({ kind, shadow, limit }: Level, weight: number, spanMs: number): string {
   const codes = [kind.charCodeAt(0) - (shadow ? 32 : 0)];
-  addSevens(codes, limit, 2);
-  addSevens(codes, weight, 2);
-  addSevens(codes, spanMs, 5);
+  addSevenBits(codes, limit, 2);
+  addSevenBits(codes, weight, 2);
+  addSevenBits(codes, spanMs, 5);
   return String.fromCharCode(...codes);
 }
 
-/** A whole number in so many pieces of 7 bits, the highest first. */
-function addSevens(codes: number[], value: number, count: number): void {
+/** Appends `value` as `count` digits of 7 bits, the highest first. */
+function addSevenBits(codes: number[], value: number, count: number): void {
   if (!(Number.isInteger(value) && value >= 0 && value < 128 ** count))
     throw new RangeError(`${value} is not a whole number below ${128 ** count}`);
   for (let unit = 128 ** (count - 1); unit >= 1; unit /= 128)
     codes.push(Math.floor(value / unit) % 128);
 }
 
-/** From what `reply` says after its first `said`. */
-function decisionOf(levels: readonly Level[], reply: readonly number[], said: number): Decision {
+/** Reads the decision that begins at `offset` of the reply. */
+function decisionOf(levels: readonly Level[], reply: readonly number[], offset: number): Decision {
   let admitted = true;
   const states = levels.map((level, i): LevelState => {
-    const remaining = reply[said + 1 + 2 * i]!;
+    const remaining = reply[offset + 1 + 2 * i]!;
     const fits = remaining >= 0;
     if (!fits && !level.shadow) admitted = false;
     return {
@@ -227,8 +237,8 @@ function decisionOf(levels: readonly Level[], reply: readonly number[], said: nu
       limit: level.limit,
       windowMs: level.kind === 'lease' ? 0 : level.windowMs,
       remaining: fits ? remaining : -1 - remaining,
-      resetUs: reply[said + 2 + 2 * i]!,
+      resetUs: reply[offset + 2 + 2 * i]!,
     };
   });
-  return { admitted, atUs: reply[said]!, mode: 'store', levels: states };
+  return { admitted, atUs: reply[offset]!, mode: 'store', levels: states };
 }

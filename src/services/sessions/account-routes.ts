@@ -1,7 +1,7 @@
 /** Accounts over HTTP: register, login, logout, password, me. */
 import { isoFromUs, ServiceError } from '../ports.ts';
-import type { Answer, Call, JsonSchema, Route } from '../route.ts';
-import type { Created, Origin, Passwords, SessionStore, UserStore } from './contract.ts';
+import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
+import type { CreatedSession, Origin, Passwords, SessionStore, UserStore } from './contract.ts';
 
 export interface SessionServices {
   readonly sessions: SessionStore;
@@ -9,19 +9,19 @@ export interface SessionServices {
   readonly passwords: Passwords;
 }
 
-const password: JsonSchema = { type: 'string', minLength: 8, maxLength: 128 };
+const passwordSchema: JsonSchema = { type: 'string', minLength: 8, maxLength: 128 };
 
-const credentials: JsonSchema = {
+const credentialsSchema: JsonSchema = {
   type: 'object',
   required: ['email', 'password'],
   additionalProperties: false,
   properties: {
     email: { type: 'string', maxLength: 254, pattern: '^[^\\s@\\u0000]+@[^\\s@\\u0000]+$' },
-    password,
+    password: passwordSchema,
   },
 };
 
-const user: JsonSchema = {
+const userSchema: JsonSchema = {
   type: 'object',
   required: ['id', 'email', 'createdAt'],
   properties: {
@@ -31,7 +31,7 @@ const user: JsonSchema = {
   },
 };
 
-export const newSession: JsonSchema = {
+export const newSessionSchema: JsonSchema = {
   type: 'object',
   required: ['token', 'sessionId', 'userId', 'endsAt'],
   properties: {
@@ -44,7 +44,7 @@ export const newSession: JsonSchema = {
 
 const normalised = (email: unknown) => String(email).trim().toLowerCase();
 
-export const answerNewSession = ({ token, session }: Created): Answer => ({
+export const answerNewSession = ({ token, session }: CreatedSession): RouteResponse => ({
   status: 200,
   body: {
     token,
@@ -57,8 +57,8 @@ export const answerNewSession = ({ token, session }: Created): Answer => ({
 
 export const originOf = ({ origin, recordIn }: Call): Origin => ({ ...origin, recordIn });
 
-/** The browser forgets the session, and what pages kept of it. */
-export const answerLoggedOut: Answer = {
+/** Clears the cookie and what pages stored. */
+export const answerLoggedOut: RouteResponse = {
   status: 204,
   sessionCookie: null,
   headers: { 'clear-site-data': '"cache", "cookies", "storage"' },
@@ -89,11 +89,11 @@ const registerRoute = ({ users, passwords }: SessionServices): Route => ({
   access: 'register',
   action: 'user.register',
   resourceType: 'user',
-  whenDegraded: 'closed',
-  body: credentials,
-  answers: { 201: user },
+  onLimiterDown: 'closed',
+  body: credentialsSchema,
+  responses: { 201: userSchema },
   problems: [409],
-  async handle({ body, trail, recordIn }) {
+  async handle({ body, auditContext, recordIn }) {
     const hash = await passwords.hash(body.password as string);
     const created = await users.create(normalised(body.email), hash, recordIn);
     if (!created) {
@@ -103,9 +103,9 @@ const registerRoute = ({ users, passwords }: SessionServices): Route => ({
         detail: 'An account with this address exists.',
       });
     }
-    trail.userId = created.id;
-    trail.organisationId = created.organisationId;
-    trail.resourceId = created.id;
+    auditContext.userId = created.id;
+    auditContext.organisationId = created.organisationId;
+    auditContext.resourceId = created.id;
     return { status: 201, body: { ...created } };
   },
 });
@@ -117,26 +117,26 @@ const loginRoute = ({ sessions, users, passwords }: SessionServices): Route => (
   access: 'login',
   action: 'session.login',
   resourceType: 'session',
-  whenDegraded: 'closed',
-  body: credentials,
-  answers: { 200: newSession },
+  onLimiterDown: 'closed',
+  body: credentialsSchema,
+  responses: { 200: newSessionSchema },
   problems: [401],
   async handle(call) {
-    const { body, token, trail } = call;
+    const { body, token, auditContext } = call;
     const origin = originOf(call);
     const known = await users.findByEmail(normalised(body.email));
-    if (known) trail.userId = known.id;
-    if (known) trail.organisationId = known.organisationId;
+    if (known) auditContext.userId = known.id;
+    if (known) auditContext.organisationId = known.organisationId;
     const valid = await passwords.verify(body.password as string, known?.passwordHash ?? null);
     const created =
       known && valid
-        ? await sessions.create({ ...known, userId: known.id, presented: token }, origin)
+        ? await sessions.create({ ...known, userId: known.id, presentedToken: token }, origin)
         : null;
     if (created) {
-      trail.sessionId = created.session.id;
+      auditContext.sessionId = created.session.id;
       return answerNewSession(created);
     }
-    await sessions.refuse(known?.id ?? null, origin);
+    await sessions.recordRefusedLogin(known?.id ?? null, origin);
     throw new ServiceError({
       status: 401,
       code: 'invalid-credentials',
@@ -150,18 +150,18 @@ const logoutRoute = ({ sessions }: SessionServices): Route => ({
   method: 'POST',
   url: '/logout',
   summary: 'End this session at once; may be repeated',
-  // A session that has ended may log out: its first logout may have failed to be confirmed.
+  // An ended session may log out again: its first logout may have been answered with 503.
   access: 'token',
   action: 'session.logout',
   resourceType: 'session',
-  answers: { 204: null },
+  responses: { 204: null },
   async handle(call) {
-    const { token, trail } = call;
+    const { token, auditContext } = call;
     const session = token === '' ? null : await sessions.end(token, originOf(call));
     if (!session) throw sessionGone();
-    trail.userId = session.userId;
-    trail.organisationId = session.organisationId;
-    trail.sessionId = session.id;
+    auditContext.userId = session.userId;
+    auditContext.organisationId = session.organisationId;
+    auditContext.sessionId = session.id;
     return answerLoggedOut;
   },
 });
@@ -173,19 +173,19 @@ const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route =
   access: 'session',
   action: 'user.password',
   resourceType: 'user',
-  whenDegraded: 'closed',
+  onLimiterDown: 'closed',
   body: {
     type: 'object',
     required: ['currentPassword', 'newPassword'],
     additionalProperties: false,
-    properties: { currentPassword: password, newPassword: password },
+    properties: { currentPassword: passwordSchema, newPassword: passwordSchema },
   },
-  answers: { 200: newSession },
+  responses: { 200: newSessionSchema },
   async handle(call) {
-    const { session, body, trail } = call;
+    const { session, body, auditContext } = call;
     const { userId } = session!;
-    trail.resourceId = userId;
-    const current = await users.credentials(userId);
+    auditContext.resourceId = userId;
+    const current = await users.findCredentials(userId);
     const from = current?.passwordHash ?? null;
     const valid = await passwords.verify(body.currentPassword as string, from);
     if (!valid || from === null) {
@@ -209,11 +209,11 @@ const meRoute = ({ users }: SessionServices): Route => ({
   access: 'session',
   action: 'user.read',
   resourceType: 'user',
-  whenUnaudited: 'local-log',
-  answers: { 200: user },
+  onAuditDown: 'local-log',
+  responses: { 200: userSchema },
   problems: [404],
-  async handle({ userId, trail }) {
-    trail.resourceId = userId;
+  async handle({ userId, auditContext }) {
+    auditContext.resourceId = userId;
     const found = await users.find(userId);
     if (found) return { status: 200, body: { ...found } };
     throw new ServiceError({

@@ -1,9 +1,9 @@
 /**
- * Bounded concurrency: at most `maxConcurrent` at work, at most `maxWaiting` in line, nobody in line for longer
- * than `maxWaitMs`. First come, first served. Keeps a storm of logins from taking every core.
+ * Bounded concurrency: at most `maxConcurrent` run, at most `maxWaiting` queue, none longer than `maxWaitMs`. First
+ * come, first served. Keeps a burst of logins from taking every core.
  */
 export interface Admission {
-  /** Undefined when there was no room in time. */
+  /** Undefined when the queue was full or the wait too long. */
   run<T>(work: () => Promise<T>): Promise<T | undefined>;
 }
 
@@ -12,12 +12,12 @@ export function createAdmission(limits: {
   maxWaiting: number;
   maxWaitMs: number;
 }): Admission {
-  let busy = 0;
+  let runningCount = 0;
   const waiting: ((admitted: boolean) => void)[] = [];
 
-  const enter = (): Promise<boolean> | boolean => {
-    if (busy < limits.maxConcurrent) {
-      busy += 1;
+  const acquire = (): Promise<boolean> | boolean => {
+    if (runningCount < limits.maxConcurrent) {
+      runningCount += 1;
       return true;
     }
     if (waiting.length >= limits.maxWaiting) return false;
@@ -34,20 +34,20 @@ export function createAdmission(limits: {
     });
   };
 
-  // The place goes straight to the next in line, so nobody can slip in between.
-  const leave = () => {
+  // The slot passes directly to the first in the queue, so that a new caller cannot overtake it.
+  const release = () => {
     const next = waiting.shift();
     if (next) next(true);
-    else busy -= 1;
+    else runningCount -= 1;
   };
 
   return {
     async run(work) {
-      if (!(await enter())) return undefined;
+      if (!(await acquire())) return undefined;
       try {
         return await work();
       } finally {
-        leave();
+        release();
       }
     },
   };

@@ -17,8 +17,8 @@ export interface Session {
   readonly endsAtMs: number;
 }
 
-/** Holds while this key of this Redis process is exactly this text. */
-export interface Recalled {
+/** A session as this process last read it; valid only while `key` in this Redis process still holds exactly `text`. */
+export interface CachedSession {
   readonly session: Session;
   readonly proof: { readonly runId: string; readonly key: string; readonly text: string };
 }
@@ -28,11 +28,11 @@ export interface Origin {
   readonly requestId: string;
   readonly device: string | null;
   readonly ip: string | null;
-  /** Called by stores whose truth is in PostgreSQL, last in the transaction of a change. */
+  /** Called by stores with PostgreSQL as the source of truth, last in the transaction of a change. */
   readonly recordIn: RecordIn;
 }
 
-export interface Created {
+export interface CreatedSession {
   /** Shown once. */
   readonly token: string;
   readonly session: Session;
@@ -48,10 +48,10 @@ export interface SessionView {
 
 export interface Login {
   readonly userId: string;
-  /** The hash the password was verified against: a login that a password change overtook is refused. */
+  /** The hash the password was verified against: the login is refused if the password has changed since. */
   readonly passwordHash: string;
   /** The token the client already has, if any; its session ends. */
-  readonly presented: string;
+  readonly presentedToken: string;
 }
 
 export interface SessionStore {
@@ -59,54 +59,57 @@ export interface SessionStore {
   start(): Promise<void>;
   close(): Promise<void>;
   /** Null when the account was disabled or its password changed meanwhile. */
-  create(login: Login, origin: Origin): Promise<Created | null>;
-  /** Null when the token is unknown or ended. Writes nothing about the session: a refused request is no use of it. */
+  create(login: Login, origin: Origin): Promise<CreatedSession | null>;
+  /** Null when the token is unknown or ended. Does not restart the idle timeout: the request may still be refused. */
   check(token: string): Promise<Session | null>;
   /**
-   * What this process remembers of a session, without asking anybody: it is live only while `proof` holds, which its
-   * caller finds out together with something else it asks. Null: nothing that could be proven so; check it.
+   * The session from this process's memory, without I/O. It is live only while `proof` holds, which the caller verifies
+   * in its own next Redis command. Null: not cached; call `check`.
    */
-  recall(token: string): Recalled | null;
-  /** A proof was found to hold. */
-  confirmed(): void;
+  findCached(token: string): CachedSession | null;
+  /** The caller verified a proof: counted as a cache hit. */
+  countCacheHit(): void;
   /**
-   * The request was let in: the idle timeout begins again. Most stores write it later; one that writes it before the
-   * answer rejects when it cannot, and may be left to itself all the same.
+   * The request was admitted: the idle timeout restarts. Most stores write it later. One that writes it before the
+   * response rejects when it cannot; the caller need not wait for it.
    */
-  used(session: Session): void | Promise<void>;
-  /** Idempotent: null only for a token that never was. Resolves when no process accepts it any more. */
+  touch(session: Session): void | Promise<void>;
+  /** Idempotent: null only for a token that was never issued. Resolves when no process accepts it any more. */
   end(token: string, origin: Origin): Promise<Session | null>;
   /** Another token for the same session's user and absolute end; the old one ends. Null when it has ended. */
-  renew(token: string, origin: Origin): Promise<Created | null>;
-  /** Those not ended, newest first, at most 100. */
+  renew(token: string, origin: Origin): Promise<CreatedSession | null>;
+  /** Live sessions, newest first, at most 100. */
   list(userId: string): Promise<readonly SessionView[]>;
-  /** False when the user has no such session that has not ended. */
+  /** False when the user has no live session with this id. */
   revoke(session: Session, sessionId: string, origin: Origin): Promise<boolean>;
-  /** How many ended. Concurrent logins are either among them or later than this. */
+  /** How many ended. A concurrent login is either among them, or its session begins after this. */
   revokeOthers(session: Session, origin: Origin): Promise<number>;
   revokeAll(userId: string, actor: { id: string; reason: string }, origin: Origin): Promise<number>;
-  /** Ends every session of the user, with the change: nobody logs in to a disabled account. How many ended. */
+  /** Disables the account and ends every session of the user, in one transaction. How many ended. */
   disable(userId: string, actorId: string, origin: Origin): Promise<number>;
-  /** Ends every session of the user and opens a new one, with the change. Null when overtaken. */
+  /**
+   * Changes the password, ends every session of the user and opens a new one, in one transaction. Null when the
+   * session has ended or the password has changed meanwhile.
+   */
   changePassword(
     session: Session,
     hashes: { from: string; to: string },
     origin: Origin,
-  ): Promise<Created | null>;
+  ): Promise<CreatedSession | null>;
   /** Puts a refused login on record. */
-  refuse(userId: string | null, origin: Origin): Promise<void>;
+  recordRefusedLogin(userId: string | null, origin: Origin): Promise<void>;
 }
 
-/** Told what happened, so that the gateway can count it. */
+/** Events for metrics and logs. */
 export interface SessionObserver {
-  /** A check looked in the fast place: found there or not. */
-  looked(hit: boolean): void;
-  /** A check went to PostgreSQL because the fast place could not be used. */
-  fellBack(): void;
-  breaker(open: boolean): void;
-  fenced(seconds: number, confirmed: boolean): void;
-  /** Something an operator should read. */
-  report(error: Error): void;
+  onCacheRead(isHit: boolean): void;
+  /** A check read PostgreSQL because Redis could not be used. */
+  onDatabaseFallback(): void;
+  onBreaker(isOpen: boolean): void;
+  /** A logout waited this long for every process to adopt a new generation. */
+  onFence(seconds: number, isConfirmed: boolean): void;
+  /** For the operator's log. */
+  onError(error: Error): void;
 }
 
 export interface User {
@@ -124,7 +127,7 @@ export interface UserStore {
     email: string,
   ): Promise<{ id: string; organisationId: string; passwordHash: string } | null>;
   find(id: string): Promise<User | null>;
-  credentials(id: string): Promise<{ passwordHash: string; role: string } | null>;
+  findCredentials(id: string): Promise<{ passwordHash: string; role: string } | null>;
 }
 
 export interface Passwords {

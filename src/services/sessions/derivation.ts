@@ -1,4 +1,4 @@
-/** scrypt as it is asked for: on this process's thread pool, or by a process of its own (hash-process.ts). */
+/** scrypt, on this process's thread pool or in a separate process (hash-process.ts). */
 import { type ScryptOptions, scrypt, scryptSync } from 'node:crypto';
 
 export interface Derivation {
@@ -25,7 +25,7 @@ const optionsOf = ({ cost, blockSize, parallelization }: Derivation): ScryptOpti
 export const deriveSync = (given: Derivation): Buffer =>
   scryptSync(given.password.normalize('NFKC'), given.salt, given.length, optionsOf(given));
 
-export const onThreads: Deriver = {
+export const threadPoolDeriver: Deriver = {
   derive: (given) =>
     new Promise((resolve, reject) => {
       const { password, salt, length } = given;

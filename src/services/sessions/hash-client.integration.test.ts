@@ -1,4 +1,4 @@
-/** The hashing process, compiled: what it computes, how polite it is, and that it neither stays dead nor stays alive. */
+/** The compiled hashing process: its results, its priority, restart after death, and exit with its parent. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ const isAlive = (pid: number) => {
   }
 };
 
-async function gone(pid: number): Promise<boolean> {
+async function hasExited(pid: number): Promise<boolean> {
   for (let i = 0; i < 500 && isAlive(pid); i += 1) await delay(10);
   return !isAlive(pid);
 }
@@ -40,23 +40,23 @@ describe('the hashing process', () => {
     if (existsSync(group)) expect(readFileSync(group, 'utf8')).toContain('nice 19');
   });
 
-  it('that dies fails what it was asked, and the next password starts another', async () => {
+  it('rejects the pending hash when it dies, and starts again for the next password', async () => {
     await hashing.derive(given);
     const pid = hashing.pid()!;
     process.kill(pid, 'SIGSTOP');
-    const asked = hashing.derive(given).catch((error: Error) => error.message);
+    const pending = hashing.derive(given).catch((error: Error) => error.message);
     process.kill(pid, 'SIGKILL');
-    expect(await asked).toContain('SIGKILL');
+    expect(await pending).toContain('SIGKILL');
     expect(await hashing.derive(given)).toEqual(deriveSync(given));
     expect(hashing.pid()).not.toBe(pid);
   });
 
-  it('refuses costs that are none, and goes on', async () => {
+  it('rejects an invalid cost and keeps running', async () => {
     await expect(hashing.derive({ ...given, cost: 3 })).rejects.toThrow();
     expect(await hashing.derive(given)).toEqual(deriveSync(given));
   });
 
-  it('ends with its parent, however that ends', async () => {
+  it('exits when its parent is killed', async () => {
     const module = new URL('../../../dist/services/sessions/hash-client.js', import.meta.url).href;
     const program = `const { createHashProcess } = await import(${JSON.stringify(module)});
       const hashing = createHashProcess();
@@ -69,6 +69,6 @@ describe('the hashing process', () => {
     const [pid] = (await once(parent, 'message')) as [number];
     expect(isAlive(pid)).toBe(true);
     parent.kill('SIGKILL');
-    expect(await gone(pid)).toBe(true);
+    expect(await hasExited(pid)).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The gateway's side of its hashing process: started with the gateway, so that the first logins of a storm do not
- * pay for it, started again after it died, ended with the gateway. A hash that takes longer than `limitMs` ends the process: it hangs.
+ * The gateway's client of its hashing process: started with the gateway, so that the first logins do not wait for it,
+ * restarted after it died, ended with the gateway. If a hash takes longer than `timeoutMs`, the process hangs and is killed.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import os from 'node:os';
@@ -12,9 +12,9 @@ import type { HashReply, HashRequest } from './hash-protocol.ts';
 const modulePath = fileURLToPath(
   new URL('../../../dist/services/sessions/hash-process.js', import.meta.url),
 );
-const limitMs = 15_000;
+const timeoutMs = 15_000;
 
-interface Asked {
+interface PendingHash {
   resolve(hash: Buffer): void;
   reject(error: Error): void;
 }
@@ -24,22 +24,22 @@ export interface HashProcess extends Deriver {
   pid(): number | undefined;
 }
 
-function lower(pid: number): void {
+function lowerPriority(pid: number): void {
   try {
     os.setPriority(pid, 19);
   } catch {
-    // It has ended already; its exit says so.
+    // It has ended already; the exit event follows.
   }
 }
 
 export function createHashProcess(): HashProcess {
-  const asked = new Map<number, Asked>();
+  const pending = new Map<number, PendingHash>();
   let child: ChildProcess | null = null;
   let lastNumber = 0;
 
-  const fail = (error: Error) => {
-    for (const { reject } of asked.values()) reject(error);
-    asked.clear();
+  const rejectAll = (error: Error) => {
+    for (const { reject } of pending.values()) reject(error);
+    pending.clear();
   };
 
   const start = (): ChildProcess => {
@@ -50,24 +50,24 @@ export function createHashProcess(): HashProcess {
       // A session of its own: Linux compares priorities within one, and shares a core evenly between them.
       detached: true,
     });
-    // It does the same itself, but its start should not take a core from the checks either.
-    if (started.pid !== undefined) lower(started.pid);
-    const gone = (error: Error) => {
+    // The process lowers itself too, but until then its start would compete with session checks.
+    if (started.pid !== undefined) lowerPriority(started.pid);
+    const onGone = (error: Error) => {
       if (child !== started) return;
       child = null;
-      fail(error);
+      rejectAll(error);
     };
     started.on('message', ({ number, hash, error }: HashReply) => {
-      const one = asked.get(number);
-      asked.delete(number);
+      const one = pending.get(number);
+      pending.delete(number);
       if (hash !== undefined) one?.resolve(Buffer.from(hash, 'base64'));
-      else one?.reject(new Error(error ?? 'the hashing process gave no answer'));
+      else one?.reject(new Error(error ?? 'the hashing process sent neither hash nor error'));
     });
-    started.once('error', gone);
+    started.once('error', onGone);
     started.once('exit', (code, signal) =>
-      gone(new Error(`the hashing process ended (${signal ?? code})`)),
+      onGone(new Error(`the hashing process ended (${signal ?? code})`)),
     );
-    // It alone does not keep the gateway alive.
+    // Must not keep the gateway alive.
     started.unref();
     started.channel?.unref();
     return started;
@@ -78,27 +78,27 @@ export function createHashProcess(): HashProcess {
     derive: ({ salt, ...given }) =>
       new Promise((resolve, reject) => {
         child ??= start();
-        const asking = child;
+        const target = child;
         lastNumber += 1;
         const number = lastNumber;
-        const limit = setTimeout(() => asking.kill('SIGKILL'), limitMs);
+        const timer = setTimeout(() => target.kill('SIGKILL'), timeoutMs);
         const settled =
           <Value>(settle: (value: Value) => void) =>
           (value: Value) => {
-            clearTimeout(limit);
+            clearTimeout(timer);
             settle(value);
           };
-        asked.set(number, { resolve: settled(resolve), reject: settled(reject) });
+        pending.set(number, { resolve: settled(resolve), reject: settled(reject) });
         const request: HashRequest = { ...given, number, salt: salt.toString('base64') };
-        asking.send(request, (error) => {
-          if (error) asking.kill('SIGKILL');
+        target.send(request, (error) => {
+          if (error) target.kill('SIGKILL');
         });
       }),
     pid: () => child?.pid,
     close() {
       child?.kill('SIGKILL');
       child = null;
-      fail(new Error('the gateway is stopping'));
+      rejectAll(new Error('the gateway is stopping'));
     },
   };
 }

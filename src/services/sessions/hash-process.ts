@@ -1,7 +1,7 @@
 /**
- * The hashing process: one password at a time, at the lowest priority, so that a storm of logins takes idle CPU only.
- * It hashes on its main thread because that is the one whose priority `setPriority` changes on Linux. It ends when
- * its parent is gone.
+ * The hashing process: one password at a time, at the lowest priority, so that many logins take idle CPU only.
+ * It hashes on its main thread because that is the one whose priority `setPriority` changes on Linux. It exits when
+ * its parent does.
  */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -13,8 +13,8 @@ const limits = { timeout: 2_000, killSignal: 'SIGKILL' } as const;
 
 os.setPriority(19);
 lowerSession();
-// Linux's idle class, where there is a chrt: of a merely nice process, a fair scheduler still finishes the slice
-// before it runs whoever woke up, several milliseconds in which a check waits.
+// Linux's idle class, where chrt exists. Nice 19 is not enough: the fair scheduler finishes the running slice first,
+// and a session check would wait several milliseconds.
 execFile(
   'chrt',
   ['--idle', '--all-tasks', '--pid', '0', `${process.pid}`],
@@ -29,12 +29,12 @@ process.on('message', ({ number, ...request }: HashRequest) => {
   process.send?.(answer(number, request));
 });
 
-/** Where Linux groups processes by session, the group has a priority of its own, and that is what counts outside. */
+/** With autogroup, Linux schedules sessions against each other by the group's priority, not the process's. */
 function lowerSession(): void {
   try {
     writeFileSync('/proc/self/autogroup', '19');
   } catch {
-    // Not Linux, not grouped, or not permitted: the process's own priority is then what counts.
+    // Not Linux, no autogroup, or not permitted: then the process's own priority counts.
   }
 }
 

@@ -1,4 +1,4 @@
-/** What the gateway and its hashing process say to each other over IPC. Buffers travel as base64. */
+/** IPC messages between the gateway and its hashing process. Buffers are base64. */
 import type { Derivation } from './derivation.ts';
 
 export type HashRequest = Omit<Derivation, 'salt'> & {

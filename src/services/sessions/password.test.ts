@@ -23,10 +23,10 @@ describe('passwords', () => {
     expect(await passwords.verify('anything', null)).toBe(false);
   });
 
-  it('says so when a password could not be hashed, and does not take it for wrong', async () => {
+  it('answers 503, not "wrong password", when hashing fails', async () => {
     const impossible = `$scrypt$ln=0,r=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
-    const asked = passwords.verify('anything', impossible);
-    await expect(asked).rejects.toMatchObject({ status: 503, code: 'hashing-failed' });
+    const result = passwords.verify('anything', impossible);
+    await expect(result).rejects.toMatchObject({ status: 503, code: 'hashing-failed' });
   });
 
   it('refuses the sixth of six at once when two may work and three may wait', async () => {
@@ -38,7 +38,7 @@ describe('passwords', () => {
 });
 
 describe('admission', () => {
-  it('never runs more than allowed at once and frees the place of a failure', async () => {
+  it('never exceeds maxConcurrent, and frees the slot of a failed call', async () => {
     const admission = createAdmission({ maxConcurrent: 2, maxWaiting: 50, maxWaitMs: 1_000 });
     let busy = 0;
     let peak = 0;
@@ -55,12 +55,12 @@ describe('admission', () => {
     expect(await admission.run(async () => 'after')).toBe('after');
   });
 
-  it('gives up on the one who waited too long', async () => {
+  it('gives up after maxWaitMs', async () => {
     const admission = createAdmission({ maxConcurrent: 1, maxWaiting: 5, maxWaitMs: 5 });
     let release = (_: string) => {};
-    const held = admission.run(() => new Promise<string>((resolve) => (release = resolve)));
+    const running = admission.run(() => new Promise<string>((resolve) => (release = resolve)));
     expect(await admission.run(async () => 'never')).toBeUndefined();
-    release('held');
-    expect(await held).toBe('held');
+    release('done');
+    expect(await running).toBe('done');
   });
 });

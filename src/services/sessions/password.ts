@@ -7,7 +7,7 @@ import type { PasswordDesign } from '../design.ts';
 import { type Random, ServiceError } from '../ports.ts';
 import { createAdmission } from './admission.ts';
 import type { Passwords } from './contract.ts';
-import { type Deriver, onThreads } from './derivation.ts';
+import { type Deriver, threadPoolDeriver } from './derivation.ts';
 import { createHashProcess } from './hash-client.ts';
 
 const saltBytes = 16;
@@ -17,10 +17,15 @@ export async function hashPassword(
   password: string,
   salt: Buffer,
   { cost, blockSize, parallelization }: PasswordDesign,
-  { derive }: Deriver = onThreads,
+  { derive }: Deriver = threadPoolDeriver,
 ): Promise<string> {
   const hash = await derive({
-    ...{ password, salt, length: hashBytes, cost, blockSize, parallelization },
+    password,
+    salt,
+    length: hashBytes,
+    cost,
+    blockSize,
+    parallelization,
   });
   const parameters = `ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}`;
   return `$scrypt$${parameters}$${salt.toString('base64url')}$${hash.toString('base64url')}`;
@@ -50,35 +55,35 @@ async function verifyPassword(
 export function createPasswords(given: { design: PasswordDesign; random: Random }): Passwords {
   const { design, random } = given;
   const admission = createAdmission(design);
-  const hashing = design.hashing === 'process' ? createHashProcess() : onThreads;
+  const hashing = design.hashing === 'process' ? createHashProcess() : threadPoolDeriver;
   const deriver: Deriver = {
     ...hashing,
-    // The next password starts another process.
+    // If the process died, the next call starts another.
     derive: (given) =>
       hashing.derive(given).catch((cause) => {
-        throw unavailable('hashing-failed', 'The password could not be checked.', cause);
+        throw unavailableError('hashing-failed', 'The password could not be checked.', cause);
       }),
   };
-  // No password has this hash; verifying against it costs what verifying against a real one costs.
+  // Matches no password; verifying against it takes as long as against a real hash.
   const { cost, blockSize, parallelization } = design;
-  const nobody = `$scrypt$ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+  const dummyHash = `$scrypt$ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
-  const admitted = async <T>(work: () => Promise<T>): Promise<T> => {
+  const runAdmitted = async <T>(work: () => Promise<T>): Promise<T> => {
     const result = await admission.run(work);
     if (result !== undefined) return result;
-    throw unavailable('login-busy', 'Too many logins at once. Try again shortly.');
+    throw unavailableError('login-busy', 'Too many logins at once. Try again shortly.');
   };
 
   return {
     hash: (password) =>
-      admitted(() => hashPassword(password, random.bytes(saltBytes), design, deriver)),
+      runAdmitted(() => hashPassword(password, random.bytes(saltBytes), design, deriver)),
     verify: (password, hash) =>
-      admitted(
-        async () => (await verifyPassword(password, hash ?? nobody, deriver)) && hash !== null,
+      runAdmitted(
+        async () => (await verifyPassword(password, hash ?? dummyHash, deriver)) && hash !== null,
       ),
     close: () => deriver.close(),
   };
 }
 
-const unavailable = (code: string, detail: string, cause?: unknown) =>
+const unavailableError = (code: string, detail: string, cause?: unknown) =>
   new ServiceError({ status: 503, code, detail, headers: { 'retry-after': '2' } }, { cause });

@@ -1,4 +1,4 @@
-/** When a session is over, and what one looks like in Redis. Pure: the clock is an argument. */
+/** When a session ends, and its encoding in Redis. Pure: the clock is an argument. */
 import type { SessionsDesign } from '../design.ts';
 import type { Session } from './contract.ts';
 
@@ -9,10 +9,10 @@ export interface StoredSession extends Session {
 
 type Timeouts = Pick<SessionsDesign, 'idleTimeoutMs' | 'absoluteTimeoutMs'>;
 
-export const endOf = (createdAtMs: number, design: Timeouts): number =>
+export const absoluteEndMs = (createdAtMs: number, design: Timeouts): number =>
   createdAtMs + design.absoluteTimeoutMs;
 
-/** A copy is forgotten by itself when the session idles out; never later than the absolute end. */
+/** TTL of a copy: it expires when the session idles out, never later than the absolute end. */
 export const idleTtlMs = (
   session: Pick<Session, 'endsAtMs'>,
   lastUsedMs: number,
@@ -25,12 +25,12 @@ export const hasEnded = (session: Session, nowMs: number): boolean => nowMs >= s
 export const hasIdled = (lastSeenAtMs: number, nowMs: number, design: Timeouts): boolean =>
   nowMs >= lastSeenAtMs + design.idleTimeoutMs;
 
-export const publicSession = (session: Session): Session => {
+export const toPublicSession = (session: Session): Session => {
   const { id, userId, organisationId, createdAtMs, endsAtMs } = session;
   return { id, userId, organisationId, createdAtMs, endsAtMs };
 };
 
-/** The id is in the value as well as in the key: an answer meant for another command is noticed. */
+/** The id is in the value as well as in the key, so that a reply to another command is detected. */
 export const encodeSession = (session: StoredSession): string =>
   [
     session.id,

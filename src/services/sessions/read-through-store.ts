@@ -1,44 +1,44 @@
 /**
- * PostgreSQL is the truth, Redis answers the checks. Why no ended session is accepted:
+ * PostgreSQL is the source of truth, Redis answers the checks. Why no ended session is accepted:
  *
- *   check   GET of the copy in the current generation (fence.ts says which, and whether). No copy: take a ticket
- *           from Redis, then read the row, then write the copy if the ticket still holds (cache.ts).
- *           Redis failing or slow is not a missing copy: the check reads the row (loads.ts) and nobody is logged out.
- *   recall  the copy as this process read it last, and the key that must still hold that very text: the caller's next
- *           script looks at it first. In one step with that, an ended session is as dead as to a check.
- *   end     hold the copies, commit (ledger.ts), then bury them: a tombstone in every generation somebody may look
- *           in, asked after the commit. A generation that begins later is filled from rows read after the commit.
- *           Not buried: advance the fence. Neither: 503, durable and not confirmed.
- *   hold    between its commit and its tombstone a check must not see "ended" in one process and "live" in the next;
- *           so while it lasts all of them read the row. Best effort: the promise does not rest on it.
- *   used    updates rows that are live and extends copies that are there (touch.ts); nothing else does. A copy that
- *           is in use though its row is revoked (the ending process died before it could bury it, and nobody asked
- *           again) is buried.
+ *   check        MGET of the copy in the current generation (fence.ts). No copy: take a ticket from Redis, then read
+ *                the row, then write the copy if the ticket still holds (cache.ts). If Redis fails or is slow, the
+ *                check reads the row (session-row-batcher.ts): a session is never refused because of Redis.
+ *   findCached   the copy as this process last read it, and the key that must still hold exactly that text. The
+ *                caller's next Lua script compares the key first, so an ended session is refused in the same step.
+ *   end          mark the copies pending, commit (session-repository.ts), then write a tombstone in every generation
+ *                that some process may read, listed after the commit. A later generation is filled from rows read
+ *                after the commit. If Redis cannot be written, advance the generation. If that fails too: 503, the
+ *                end is durable and not confirmed.
+ *   markPending  between commit and tombstone a session must not be live in one process and ended in the next, so
+ *                meanwhile every check reads the row. Best effort: "a logout is final" does not depend on it.
+ *   touch        updates live rows and extends existing copies (touch-batcher.ts); nothing else does. If the row of a
+ *                touched session is revoked (the ending process died before its tombstone), the tombstone is written.
  *
- * A copy lives until its session idles out as far as the row knows, or the last use that extended it: a session is
- * over `idleTimeoutMs` after its last use, however often it was checked meanwhile, by whom, and with which secret.
+ * A copy expires when its session idles out, counted from "last seen" in the row or from the last touch. A check
+ * without a touch does not extend it.
  */
 import type { ReadThroughDesign, SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
 import { RedisUnavailable } from '../redis-link.ts';
-import { sameHash } from '../secret-token.ts';
-import type { Looked, SessionCache } from './cache.ts';
+import { hashesEqual } from '../secret-token.ts';
+import type { CacheReadResult, SessionCache } from './cache.ts';
 import type { Session, SessionObserver, SessionStore } from './contract.ts';
 import type { Fence } from './fence.ts';
-import { createLedger } from './ledger.ts';
-import { createLedgerStore } from './ledger-store.ts';
-import { createLoads } from './loads.ts';
-import { hasEnded, hasIdled, idleTtlMs, publicSession, type StoredSession } from './policy.ts';
-import { findSessions, type LedgerRow } from './session-rows.ts';
+import { hasEnded, hasIdled, idleTtlMs, type StoredSession, toPublicSession } from './policy.ts';
+import { createSessionRepository } from './session-repository.ts';
+import { createRepositoryStore } from './session-repository-store.ts';
+import { createSessionRowBatcher } from './session-row-batcher.ts';
+import { findSessions, type SessionRow } from './session-rows.ts';
 import { type PresentedToken, readToken } from './token.ts';
-import { createTouches, type Touch } from './touch.ts';
+import { createTouchBatcher, type Touch } from './touch-batcher.ts';
 
-/** More generations than this at once: the fence is cheaper than the tombstones. */
+/** If more generations are in use, advancing is cheaper than writing tombstones in all of them. */
 const maxGenerations = 4;
 
 export function createReadThroughStore(given: {
   db: TransactionalDatabase;
-  /** For reads of rows; tests delay it. */
+  /** Reads session rows; tests delay it. */
   reads?: Database;
   cache: SessionCache;
   fence: Fence;
@@ -51,70 +51,139 @@ export function createReadThroughStore(given: {
   const { db, cache, fence, clock, design, store, observer } = given;
   const reads = given.reads ?? db;
   const nowMs = () => Math.floor(clock.nowUs() / 1_000);
-  const loads = createLoads<LedgerRow>({
+  const rowBatcher = createSessionRowBatcher<SessionRow>({
     find: (ids) => findSessions(reads, ids),
-    maxConcurrent: store.maxConcurrentLoads,
-    maxWaiting: store.maxWaitingLoads,
+    maxConcurrent: store.maxConcurrentReads,
+    maxWaiting: store.maxWaitingReads,
   });
 
-  const touches = createTouches({
-    ...{ db, clock, everyMs: store.touchEveryMs, report: observer.report },
-    extend: (all) => extend(all),
-    foundRevoked: async (ids) => void (await bury(ids)),
+  const copies = createCopies({ cache, fence, design, nowMs });
+  const touchBatcher = createTouchBatcher({
+    db,
+    clock,
+    everyMs: store.touchEveryMs,
+    onError: observer.onError,
+    extendCopies: copies.extend,
+    onRevokedFound: async (ids) => void (await copies.writeTombstones(ids)),
   });
 
   const accept = (stored: StoredSession, presented: PresentedToken): Session | null => {
-    const isProven = sameHash(stored.secretHash, presented.secretHash);
-    return isProven && !hasEnded(stored, nowMs()) ? publicSession(stored) : null;
+    const isProven = hashesEqual(stored.secretHash, presented.secretHash);
+    return isProven && !hasEnded(stored, nowMs()) ? toPublicSession(stored) : null;
   };
 
-  const isOver = (row: LedgerRow) =>
+  const isRowEnded = (row: SessionRow) =>
     row.revoked || hasEnded(row, nowMs()) || hasIdled(row.lastSeenAtMs, nowMs(), design);
 
-  const fromRow = async (presented: PresentedToken): Promise<Session | null> => {
-    observer.fellBack();
-    const row = await loads.load(presented.id);
-    return row && !isOver(row) ? accept(row, presented) : null;
+  const checkRow = async (presented: PresentedToken): Promise<Session | null> => {
+    observer.onDatabaseFallback();
+    const row = await rowBatcher.read(presented.id);
+    return row && !isRowEnded(row) ? accept(row, presented) : null;
   };
 
-  const fill = async (generation: number, presented: PresentedToken): Promise<Session | null> => {
-    const ticket = await cache.begin();
-    const row = await loads.load(presented.id);
+  const checkRowAndPopulate = async (
+    generation: number,
+    presented: PresentedToken,
+  ): Promise<Session | null> => {
+    const ticket = await cache.beginPopulate();
+    const row = await rowBatcher.read(presented.id);
     if (!row) return null;
-    const copy = isOver(row)
+    const copy = isRowEnded(row)
       ? { endedId: row.id }
       : { session: row, ttlMs: idleTtlMs(row, row.lastSeenAtMs, nowMs(), design) };
-    // Without the copy the next check reads the row again; this one has its answer.
+    // If this fails, only the next check has to read the row again.
     await cache.populate(ticket, generation, copy).catch(ignoreRedis);
     return 'session' in copy ? accept(row, presented) : null;
   };
 
-  /** PostgreSQL turned out to be down and the lease had just run out: the rule for that case still applies. */
-  const lastResort = async (presented: PresentedToken, cause: unknown): Promise<Session | null> => {
-    const generation = fence.inGrace();
-    if (generation === null || !cache.usable()) throw cause;
-    const looked = await cache.look(generation, presented.id).catch(() => {
+  /** PostgreSQL failed just after the generation's TTL ran out: within the grace, Redis may still be used. */
+  const checkInGrace = async (
+    presented: PresentedToken,
+    cause: unknown,
+  ): Promise<Session | null> => {
+    const generation = fence.graceGeneration();
+    if (generation === null || !cache.isUsable()) throw cause;
+    const copy = await cache.read(generation, presented.id).catch(() => {
       throw cause;
     });
-    if (looked === 'absent') throw cause;
-    return looked === 'ended' ? null : accept(looked, presented);
+    if (copy === 'absent') throw cause;
+    return copy === 'ended' ? null : accept(copy, presented);
   };
 
-  const extend = async (all: readonly Touch[]): Promise<void> => {
-    const generation = fence.current();
-    if (generation === null || !cache.usable()) return;
-    const lives = all.map((one) => ({
+  return {
+    ...createRepositoryStore({
+      ...given,
+      repository: createSessionRepository(given),
+      markPending: copies.markPending,
+      invalidateCopies: copies.invalidate,
+    }),
+    start: () => fence.start(),
+    async close() {
+      touchBatcher.close();
+      await touchBatcher.flush();
+      await fence.close();
+      cache.close();
+    },
+    async check(token) {
+      const presented = readToken(token, design.region);
+      if (!presented) return null;
+      const generation = fence.currentGeneration();
+      if (generation !== null && cache.isUsable()) {
+        let copy: CacheReadResult;
+        try {
+          copy = await cache.read(generation, presented.id);
+          observer.onCacheRead(copy !== 'absent');
+          if (copy === 'absent') return await checkRowAndPopulate(generation, presented);
+        } catch (error) {
+          ignoreRedis(error);
+          return checkRow(presented);
+        }
+        return copy === 'ended' ? null : accept(copy, presented);
+      }
+      if (generation !== null) return checkRow(presented);
+      return checkRow(presented).catch((error) => checkInGrace(presented, error));
+    },
+    findCached(token) {
+      const presented = readToken(token, design.region);
+      const generation = presented && fence.currentGeneration();
+      if (generation === null) return null;
+      const cached = cache.findCached(generation, presented!.id);
+      const session = cached && accept(cached.session, presented!);
+      return session && { session, proof: cached.proof };
+    },
+    countCacheHit: () => observer.onCacheRead(true),
+    touch: (session) => touchBatcher.touch(session),
+  };
+}
+
+/** Changes the copies in Redis. If Redis fails, `invalidate` advances the generation instead; the others do nothing. */
+function createCopies({
+  cache,
+  fence,
+  design,
+  nowMs,
+}: {
+  cache: SessionCache;
+  fence: Fence;
+  design: SessionsDesign;
+  nowMs: () => number;
+}) {
+  const extend = async (touches: readonly Touch[]): Promise<void> => {
+    const generation = fence.currentGeneration();
+    if (generation === null || !cache.isUsable()) return;
+    const copies = touches.map((one) => ({
       id: one.id,
       ttlMs: Math.floor(idleTtlMs(one, one.usedAtMs, nowMs(), design)),
     }));
-    await cache.extend(generation, lives).catch(ignoreRedis);
+    await cache.extendTtls(generation, copies).catch(ignoreRedis);
   };
 
-  const bury = async (ids: readonly string[]): Promise<boolean> => {
-    const inUse = await fence.inUse();
-    if (inUse.to - inUse.from >= maxGenerations || !cache.usable()) return false;
+  /** False when the tombstones could not be written in every generation in use. */
+  const writeTombstones = async (ids: readonly string[]): Promise<boolean> => {
+    const inUse = await fence.generationsInUse();
+    if (inUse.to - inUse.from >= maxGenerations || !cache.isUsable()) return false;
     try {
-      await cache.bury(inUse, ids);
+      await cache.writeTombstones(inUse, ids);
       return true;
     } catch (error) {
       ignoreRedis(error);
@@ -122,58 +191,20 @@ export function createReadThroughStore(given: {
     }
   };
 
-  const settle = async (ids: readonly string[]): Promise<void> => {
-    if (ids.length > 0 && !(await bury(ids))) await fence.advance();
+  const invalidate = async (ids: readonly string[]): Promise<void> => {
+    if (ids.length > 0 && !(await writeTombstones(ids))) await fence.advanceGeneration();
   };
 
-  const hold = async (ids: readonly string[]): Promise<void> => {
-    const generation = fence.current();
-    if (generation === null || ids.length === 0 || !cache.usable()) return;
-    await cache.hold(generation, ids).catch(ignoreRedis);
+  const markPending = async (ids: readonly string[]): Promise<void> => {
+    const generation = fence.currentGeneration();
+    if (generation === null || ids.length === 0 || !cache.isUsable()) return;
+    await cache.markPending(generation, ids).catch(ignoreRedis);
   };
 
-  return {
-    ...createLedgerStore({ ...given, ledger: createLedger(given), hold, settle }),
-    start: () => fence.start(),
-    async close() {
-      touches.close();
-      await touches.flush();
-      await fence.close();
-      cache.close();
-    },
-    async check(token) {
-      const presented = readToken(token, design.region);
-      if (!presented) return null;
-      const generation = fence.current();
-      if (generation !== null && cache.usable()) {
-        let looked: Looked;
-        try {
-          looked = await cache.look(generation, presented.id);
-          observer.looked(looked !== 'absent');
-          if (looked === 'absent') return await fill(generation, presented);
-        } catch (error) {
-          ignoreRedis(error);
-          return fromRow(presented);
-        }
-        return looked === 'ended' ? null : accept(looked, presented);
-      }
-      if (generation !== null) return fromRow(presented);
-      return fromRow(presented).catch((error) => lastResort(presented, error));
-    },
-    recall(token) {
-      const presented = readToken(token, design.region);
-      const generation = presented && fence.current();
-      if (generation === null) return null;
-      const remembered = cache.recall(generation, presented!.id);
-      const session = remembered && accept(remembered.session, presented!);
-      return session && { session, proof: remembered.proof };
-    },
-    confirmed: () => observer.looked(true),
-    used: (session) => touches.used(session),
-  };
+  return { extend, writeTombstones, invalidate, markPending };
 }
 
-/** Redis may fail; anything else may not be swallowed with it. */
+/** Swallows failures of Redis only. */
 function ignoreRedis(error: unknown): void {
   if (!(error instanceof RedisUnavailable)) throw error;
 }

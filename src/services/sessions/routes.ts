@@ -1,6 +1,6 @@
 /**
- * Sessions over HTTP: look at them, renew this one, end one, the others, or all; an administrator ends anybody's, or
- * disables the account with them.
+ * Sessions over HTTP: list them, renew the current one, end one, the others, or all. An administrator can end all
+ * sessions of any user, or disable the account.
  */
 import { isoFromUs, ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
@@ -8,14 +8,14 @@ import {
   accountRoutes,
   answerLoggedOut,
   answerNewSession,
-  newSession,
+  newSessionSchema,
   originOf,
   type SessionServices,
   sessionGone,
 } from './account-routes.ts';
 import type { Origin } from './contract.ts';
 
-const listed: JsonSchema = {
+const sessionItemSchema: JsonSchema = {
   type: 'object',
   required: ['id', 'device', 'ip', 'createdAt', 'lastSeenAt', 'current'],
   properties: {
@@ -28,7 +28,7 @@ const listed: JsonSchema = {
   },
 };
 
-const revoked: JsonSchema = {
+const revokedCountSchema: JsonSchema = {
   type: 'object',
   required: ['revoked'],
   properties: { revoked: { type: 'integer', description: 'Sessions ended by this request.' } },
@@ -56,8 +56,8 @@ const currentRoute = (): Route => ({
   access: 'session',
   action: 'session.read',
   resourceType: 'session',
-  whenUnaudited: 'local-log',
-  answers: {
+  onAuditDown: 'local-log',
+  responses: {
     200: {
       type: 'object',
       required: ['userId', 'sessionId'],
@@ -77,7 +77,7 @@ const renewRoute = ({ sessions }: SessionServices): Route => ({
   access: 'session',
   action: 'session.renew',
   resourceType: 'session',
-  answers: { 200: newSession },
+  responses: { 200: newSessionSchema },
   async handle(call) {
     const created = await sessions.renew(call.token, originOf(call));
     if (!created) throw sessionGone();
@@ -92,12 +92,12 @@ const listRoute = ({ sessions }: SessionServices): Route => ({
   access: 'session',
   action: 'session.list',
   resourceType: 'session',
-  whenUnaudited: 'local-log',
-  answers: {
+  onAuditDown: 'local-log',
+  responses: {
     200: {
       type: 'object',
       required: ['items'],
-      properties: { items: { type: 'array', items: listed } },
+      properties: { items: { type: 'array', items: sessionItemSchema } },
     },
   },
   async handle({ userId, session }) {
@@ -123,7 +123,7 @@ const revokeRoute = ({ sessions }: SessionServices): Route => ({
     required: ['id'],
     properties: { id: { type: 'string', pattern: '^[A-Za-z0-9_-]{22}$' } },
   },
-  answers: { 204: null },
+  responses: { 204: null },
   problems: [404],
   async handle(call) {
     const { session, params } = call;
@@ -144,7 +144,7 @@ const revokeOthersRoute = ({ sessions }: SessionServices): Route => ({
   access: 'session',
   action: 'session.revoke-others',
   resourceType: 'session',
-  answers: { 200: revoked },
+  responses: { 200: revokedCountSchema },
   handle: async (call) => ({
     status: 200,
     body: { revoked: await sessions.revokeOthers(call.session!, originOf(call)) },
@@ -158,7 +158,7 @@ const revokeAllRoute = ({ sessions }: SessionServices): Route => ({
   access: 'session',
   action: 'session.revoke-all',
   resourceType: 'session',
-  answers: { 200: revoked },
+  responses: { 200: revokedCountSchema },
   async handle(call) {
     const { userId } = call;
     const actor = { id: userId, reason: 'all' };
@@ -167,16 +167,17 @@ const revokeAllRoute = ({ sessions }: SessionServices): Route => ({
   },
 });
 
-interface AdministratorWork {
+interface AdministratorAction {
   readonly path: string;
   readonly summary: string;
   readonly action: string;
-  work(userId: string, actorId: string, origin: Origin): Promise<number>;
+  /** Returns how many sessions ended. */
+  run(userId: string, actorId: string, origin: Origin): Promise<number>;
 }
 
 const administratorRoute = (
   { users }: SessionServices,
-  { path, summary, action, work }: AdministratorWork,
+  { path, summary, action, run }: AdministratorAction,
 ): Route => ({
   method: 'POST',
   url: `/admin/users/:id/${path}`,
@@ -189,12 +190,12 @@ const administratorRoute = (
     required: ['id'],
     properties: { id: { type: 'string', pattern: '^[1-9][0-9]{0,17}$' } },
   },
-  answers: { 200: revoked },
+  responses: { 200: revokedCountSchema },
   problems: [404],
   async handle(call) {
     const { userId, params } = call;
-    // Read, not remembered: a role that was taken away is gone at once.
-    if ((await users.credentials(userId))?.role !== 'administrator') {
+    // Not cached: a revoked role takes effect at once.
+    if ((await users.findCredentials(userId))?.role !== 'administrator') {
       throw new ServiceError({
         status: 403,
         code: 'not-administrator',
@@ -208,7 +209,7 @@ const administratorRoute = (
         detail: 'There is no user with this id.',
       });
     }
-    return { status: 200, body: { revoked: await work(params.id!, userId, originOf(call)) } };
+    return { status: 200, body: { revoked: await run(params.id!, userId, originOf(call)) } };
   },
 });
 
@@ -217,13 +218,13 @@ const administratorRoutes = (given: SessionServices): readonly Route[] => [
     path: 'revoke-sessions',
     summary: 'End all sessions of a user; needs the role administrator',
     action: 'session.revoke-user',
-    work: (userId, actorId, origin) =>
+    run: (userId, actorId, origin) =>
       given.sessions.revokeAll(userId, { id: actorId, reason: 'administrator' }, origin),
   }),
   administratorRoute(given, {
     path: 'disable',
     summary: 'Disable an account and end all its sessions; needs the role administrator',
     action: 'user.disable',
-    work: (userId, actorId, origin) => given.sessions.disable(userId, actorId, origin),
+    run: (userId, actorId, origin) => given.sessions.disable(userId, actorId, origin),
   }),
 ];

@@ -1,15 +1,15 @@
 /**
- * Sessions in bulk, as seed data: whatever store a design has, thousands in about a second. Not on record as events,
- * because nobody logged in. Each user gets one; a token is returned beside each.
+ * Seeds sessions in bulk for any design's store, thousands in about a second. One per user, returned with its token.
+ * Writes no session events, because these are not logins.
  */
 import type { Redis } from 'ioredis';
 import type { SessionsDesign } from '../design.ts';
 import { type Clock, type Database, isoFromUs, type Random } from '../ports.ts';
-import { encodeSession, endOf, type StoredSession } from './policy.ts';
+import { absoluteEndMs, encodeSession, type StoredSession } from './policy.ts';
 import { redisTtlKey, redisTtlUserKey } from './redis-ttl-store.ts';
 import { makeToken } from './token.ts';
 
-const chunk = 1_000;
+const chunkSize = 1_000;
 const device = 'seeded';
 
 export interface SeededSession {
@@ -34,24 +34,24 @@ export async function seedSessions(
   const createdAtMs = Math.floor(given.clock.nowUs() / 1_000);
   const { store } = design;
   const endsAtMs =
-    store.kind === 'redis-ttl' ? createdAtMs + store.ttlMs : endOf(createdAtMs, design);
+    store.kind === 'redis-ttl' ? createdAtMs + store.ttlMs : absoluteEndMs(createdAtMs, design);
   const seeded: SeededSession[] = [];
-  for (let start = 0; start < userIds.length; start += chunk) {
-    const some = userIds.slice(start, start + chunk);
-    const organisations = await organisationsOf(some, given.db);
-    const made = some.map((userId) => {
+  for (let start = 0; start < userIds.length; start += chunkSize) {
+    const ids = userIds.slice(start, start + chunkSize);
+    const organisations = await findOrganisations(ids, given.db);
+    const made = ids.map((userId) => {
       const organisationId = organisations.get(userId)!;
       const { token, id, secretHash } = makeToken(design.region, random);
       seeded.push({ userId, organisationId, sessionId: id, token });
       return { id, userId, organisationId, secretHash, createdAtMs, endsAtMs };
     });
-    if (store.kind === 'redis-ttl') await intoRedis(made, given);
-    else await intoPostgres(made, given.db);
+    if (store.kind === 'redis-ttl') await insertIntoRedis(made, given);
+    else await insertIntoPostgres(made, given.db);
   }
   return seeded;
 }
 
-async function organisationsOf(userIds: readonly string[], db: Database) {
+async function findOrganisations(userIds: readonly string[], db: Database) {
   const rows = await db.query<{ id: string; organisationId: string }>({
     text: 'SELECT id, organisation_id AS "organisationId" FROM users WHERE id = ANY($1::bigint[])',
     values: [userIds],
@@ -59,7 +59,7 @@ async function organisationsOf(userIds: readonly string[], db: Database) {
   return new Map(rows.map(({ id, organisationId }) => [id, organisationId]));
 }
 
-async function intoPostgres(sessions: readonly StoredSession[], db: Database): Promise<void> {
+async function insertIntoPostgres(sessions: readonly StoredSession[], db: Database): Promise<void> {
   const [first] = sessions;
   await db.query({
     name: 'sessions-seed',
@@ -78,7 +78,7 @@ async function intoPostgres(sessions: readonly StoredSession[], db: Database): P
   });
 }
 
-async function intoRedis(
+async function insertIntoRedis(
   sessions: readonly StoredSession[],
   { redis, keyPrefix }: { redis: Redis; keyPrefix: string },
 ): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Seeded users `user<id>@example.test`, ids from 1. They share one password and one hash, made once: seed data, so
- * that thousands of accounts can log in without minutes of hashing. User n belongs to organisation n. Never used for a registered account.
+ * Seeds users `user<id>@example.test`, ids from 1, user n in organisation n. They share one password and one hash, so
+ * that thousands of accounts need no minutes of hashing. Never used for a registered account.
  */
 import { createHash } from 'node:crypto';
 import type { PasswordDesign } from '../design.ts';

@@ -1,16 +1,16 @@
-/** Sessions as PostgreSQL has them. */
+/** Rows of the table `sessions`. */
 import type { Database } from '../ports.ts';
 import type { StoredSession } from './policy.ts';
 
-export interface LedgerRow extends StoredSession {
+export interface SessionRow extends StoredSession {
   readonly lastSeenAtMs: number;
   readonly revoked: boolean;
 }
 
 /** SQL: a timestamp as milliseconds since the epoch. */
-export const ms = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`;
+export const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`;
 
-interface Raw {
+interface RawSessionRow {
   readonly id: string;
   readonly userId: string;
   readonly organisationId: string;
@@ -24,12 +24,12 @@ interface Raw {
 export async function findSessions(
   db: Database,
   ids: readonly string[],
-): Promise<Map<string, LedgerRow>> {
-  const rows = await db.query<Raw>({
+): Promise<Map<string, SessionRow>> {
+  const rows = await db.query<RawSessionRow>({
     name: 'sessions-find',
     text: `SELECT id, user_id AS "userId", organisation_id AS "organisationId", secret_hash AS "secretHash",
                   revoked_at IS NOT NULL AS revoked,
-                  ${ms('created_at')} AS "createdAt", ${ms('ends_at')} AS "endsAt", ${ms('last_seen_at')} AS "lastSeenAt"
+                  ${epochMs('created_at')} AS "createdAt", ${epochMs('ends_at')} AS "endsAt", ${epochMs('last_seen_at')} AS "lastSeenAt"
              FROM sessions WHERE id = ANY($1::text[])`,
     values: [ids],
   });

@@ -1,4 +1,4 @@
-/** The session store a design asks for. */
+/** Creates the session store that a design names. */
 import type { Redis } from 'ioredis';
 import type { SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
@@ -14,10 +14,10 @@ export interface SessionResources {
   /** Unique among the processes of the service. */
   readonly name: string;
   readonly db: TransactionalDatabase;
-  /** Connections that nothing else can keep busy: the fence must not wait behind requests. */
+  /** A separate pool: the fence must not wait behind requests. */
   readonly fenceDb: Database;
   readonly redis: Redis;
-  /** Fails at once when Redis is not there. */
+  /** Has no offline queue: commands fail at once when Redis is not connected. */
   readonly sessionRedis: Redis;
   readonly keyPrefix: string;
   readonly clock: Clock;
@@ -37,7 +37,7 @@ export function createSessionStore(
       const link = createRedisLink({
         redis: given.sessionRedis,
         breakerOpenMs: store.breakerOpenMs,
-        onBreaker: given.observer.breaker,
+        onBreaker: given.observer.onBreaker,
       });
       const fence = createFence({
         ...store,
@@ -45,8 +45,8 @@ export function createSessionStore(
         db: given.fenceDb,
         random: given.random,
         monotonicMs: () => performance.now(),
-        fenced: given.observer.fenced,
-        report: given.observer.report,
+        onFence: given.observer.onFence,
+        onError: given.observer.onError,
       });
       const cache = createSessionCache({ ...given, link });
       return createReadThroughStore({ ...given, store, cache, fence });

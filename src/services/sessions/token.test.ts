@@ -7,7 +7,7 @@ const random = { uuid: () => randomUUID(), bytes: (count: number) => randomBytes
 const { token, id, secretHash } = makeToken('eu', random);
 
 describe('token', () => {
-  it('is recognisable, and its parts are read back', () => {
+  it('has the documented format, and is parsed into its parts', () => {
     expect(token).toMatch(/^ps_eu\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}$/);
     expect(readToken(token, 'eu')).toEqual({ id, secretHash });
     const secret = token.split('.')[2]!;
@@ -16,9 +16,9 @@ describe('token', () => {
     expect(Buffer.from(id, 'base64url')).toHaveLength(16);
   });
 
-  it('of another region is none', () => expect(readToken(token, 'us')).toBeNull());
+  it('is refused in another region', () => expect(readToken(token, 'us')).toBeNull());
 
-  it('with any one character changed, cut short or longer is none', () => {
+  it('is refused with any character changed, cut short or extended', () => {
     fc.assert(
       fc.property(fc.nat({ max: token.length - 1 }), fc.string({ minLength: 1 }), (at, text) => {
         const changed = token.slice(0, at) + text[0] + token.slice(at + 1);
@@ -30,7 +30,7 @@ describe('token', () => {
     );
   });
 
-  it('of a megabyte is refused before it is read', () => {
+  it('is refused at a megabyte without parsing', () => {
     expect(readToken(token.repeat(12_000), 'eu')).toBeNull();
   });
 });

@@ -3,10 +3,10 @@
  * names the row, the secret proves possession.
  */
 import type { Random } from '../ports.ts';
-import { checkOf, hashOf, newSecret } from '../secret-token.ts';
+import { checksumOf, hashOf, newSecret } from '../secret-token.ts';
 
 const idBytes = 16;
-/** Longest region 8; everything longer is refused without reading it. */
+/** With the longest region, 8 letters; a longer text is refused without parsing it. */
 const maxLength = 3 + 8 + 1 + 22 + 1 + 43 + 1 + 8;
 const shape = /^ps_([a-z]{2,8})\.([\w-]{22})\.([\w-]{43})\.([0-9a-f]{8})$/;
 
@@ -19,13 +19,13 @@ export function makeToken(region: string, random: Random): PresentedToken & { to
   const id = random.bytes(idBytes).toString('base64url');
   const secret = newSecret(random);
   const text = `ps_${region}.${id}.${secret}`;
-  return { token: `${text}.${checkOf(text)}`, id, secretHash: hashOf(secret) };
+  return { token: `${text}.${checksumOf(text)}`, id, secretHash: hashOf(secret) };
 }
 
 /** Null for anything that is not a token of this region. */
 export function readToken(text: string, region: string): PresentedToken | null {
   if (text.length > maxLength) return null;
   const match = shape.exec(text);
-  if (match?.[1] !== region || match[4] !== checkOf(text.slice(0, -9))) return null;
+  if (match?.[1] !== region || match[4] !== checksumOf(text.slice(0, -9))) return null;
   return { id: match[2]!, secretHash: hashOf(match[3]!) };
 }

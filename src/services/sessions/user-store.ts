@@ -1,4 +1,4 @@
-/** Users in PostgreSQL. Whoever registers gets an organisation of their own, in the same statement. */
+/** Users in PostgreSQL. A registration creates the user's own organisation in the same statement. */
 import { type Clock, isoFromUs, type TransactionalDatabase } from '../ports.ts';
 import type { User, UserStore } from './contract.ts';
 
@@ -9,21 +9,21 @@ export function createUserStore(given: { db: TransactionalDatabase; clock: Clock
   return {
     create: (email, passwordHash, recordIn) =>
       db.transaction(async (tx) => {
-        const [person] = await tx.query<User>({
-          text: `WITH person AS (
+        const [user] = await tx.query<User>({
+          text: `WITH created AS (
                  INSERT INTO users (email, password_hash, created_at, organisation_id)
                  VALUES ($1, $2, $3, nextval(pg_get_serial_sequence('organisations', 'id')))
                  ON CONFLICT (email) DO NOTHING RETURNING id, email, created_at, organisation_id),
                personal AS (
                  INSERT INTO organisations (id, name, created_at)
-                 SELECT organisation_id, email, created_at FROM person)
-               SELECT ${columns} FROM person`,
+                 SELECT organisation_id, email, created_at FROM created)
+               SELECT ${columns} FROM created`,
           values: [email, passwordHash, isoFromUs(clock.nowUs())],
         });
-        if (!person) return null;
-        const { id, organisationId } = person;
+        if (!user) return null;
+        const { id, organisationId } = user;
         await recordIn(tx, { userId: id, organisationId, resourceId: id });
-        return person;
+        return user;
       }),
 
     async findByEmail(email) {
@@ -45,7 +45,7 @@ export function createUserStore(given: { db: TransactionalDatabase; clock: Clock
       return rows[0] ?? null;
     },
 
-    async credentials(id) {
+    async findCredentials(id) {
       const rows = await db.query<{ passwordHash: string; role: string }>({
         name: 'user-credentials',
         text: 'SELECT password_hash AS "passwordHash", role FROM users WHERE id = $1 AND disabled_at IS NULL',

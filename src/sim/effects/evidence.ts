@@ -1,8 +1,7 @@
 /**
- * The manifest of a run: every file of its folder with size and SHA-256, written last. It makes a run evidence
- * that a stranger can check: a byte changed anywhere is named, in the manifest itself too, whose text is a pure
- * function of its entries and carries a digest over them. It detects change; it does not say who changed it, and
- * whoever rewrites the folder can write a new manifest as well.
+ * The manifest of a run: every file of its folder with size and SHA-256, written last. With it, others can
+ * check a run: every changed file is named, also the manifest itself, whose text is a pure function of its entries and
+ * holds a digest over them. It detects accidental changes only: who rewrites the folder can write a new manifest.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';

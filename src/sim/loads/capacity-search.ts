@@ -1,13 +1,13 @@
-/** Open arrivals, step by step faster, until an SLO breaks: how much traffic an arm holds. */
+/** Open arrivals at rising rates until an SLO breaks: the rate an arm sustains. */
 import type { LoadKind } from '../load-kind.ts';
-import { mixWords } from '../load-words.ts';
-import { capacityOf } from '../pure/capacity.ts';
-import type { OperationTemplate } from '../pure/workload.ts';
-import { type RisingLoad, searchCapacity } from './search-capacity.ts';
+import { capacityOf } from '../pure/judge/capacity.ts';
+import type { OperationTemplate } from '../pure/load/workload.ts';
+import { describeMix } from './describe-mix.ts';
+import { type RateSearch, searchCapacity } from './search-capacity.ts';
 
 export interface CapacitySearch {
   readonly kind: 'capacity-search';
-  readonly rising: RisingLoad;
+  readonly search: RateSearch;
   readonly operations: readonly OperationTemplate[];
 }
 
@@ -15,25 +15,25 @@ export const capacitySearch: LoadKind<CapacitySearch> = {
   kind: 'capacity-search',
   operations: ({ operations }) => operations,
   mapOperations: (load, change) => ({ ...load, operations: load.operations.map(change) }),
-  problems: ({ rising, operations }) => [
+  problems: ({ search, operations }) => [
     ...(operations.length === 0 ? ['a search needs an operation'] : []),
-    ...(rising.factor > 1 ? [] : [`a factor of ${rising.factor} does not rise`]),
-    ...(rising.startPerSecond > 0 && rising.startPerSecond <= rising.maxPerSecond
+    ...(search.factor > 1 ? [] : [`a factor of ${search.factor} does not rise`]),
+    ...(search.startPerSecond > 0 && search.startPerSecond <= search.maxPerSecond
       ? []
-      : [`${rising.startPerSecond}/s to ${rising.maxPerSecond}/s is no range of rates`]),
+      : [`${search.startPerSecond}/s to ${search.maxPerSecond}/s is no range of rates`]),
   ],
-  words: ({ rising, operations }, text) =>
-    `Open arrivals, from ${text.rate(rising.startPerSecond)} and ${rising.factor} times more each step,` +
-    ` until an SLO breaks: ${mixWords(operations, text)}.`,
+  describe: ({ search, operations }, text) =>
+    `Open arrivals, from ${text.rate(search.startPerSecond)} and ${search.factor} times more each step,` +
+    ` until an SLO breaks: ${describeMix(operations, text)}.`,
   plannedMs: () => null,
-  ownPhases: ['rising-warm-up'],
+  extraPhases: ['rising-warm-up'],
   judgesItself: true,
-  // Its rates are what it searches: with a rate given there is nothing to search.
+  // With a fixed rate there is nothing to search.
   override: (load, { ratePerSecond }) => (ratePerSecond === undefined ? { load } : null),
-  async run({ arm, slos, operationsFile, lagLimitUs, brokenPerSecond }, _phase, load) {
-    const { rising, operations } = load;
-    arm.load.setMix({ operations, think: { meanMs: 0, shape: 1 } });
-    const steps = await searchCapacity(arm, { rising, slos, operationsFile, lagLimitUs });
-    return { capacity: capacityOf(steps, brokenPerSecond) };
+  async run({ session, slos, operationsFile, lagLimitUs, failingPerSecond }, _phase, load) {
+    const { search, operations } = load;
+    session.load.setMix({ operations, think: { meanMs: 0, shape: 1 } });
+    const steps = await searchCapacity(session, { search, slos, operationsFile, lagLimitUs });
+    return { capacity: capacityOf(steps, failingPerSecond) };
   },
 };

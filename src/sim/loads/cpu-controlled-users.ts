@@ -1,18 +1,19 @@
-/** A population of users, held at the size that keeps PostgreSQL as busy as documented. */
-import type { Window } from '../arm-run.ts';
+/** A population of users, sized by a controller that keeps PostgreSQL's CPU at the documented utilisation. */
+
 import type { LoadContext, LoadKind, LoadOutcome } from '../load-kind.ts';
-import { mixWords } from '../load-words.ts';
-import { isOffBand } from '../pure/phase-end.ts';
+import { isOutsideBand } from '../pure/load/phase-end.ts';
 import type { ArmResult } from '../result.ts';
-import { ControlledPopulation, probeServiceMs } from './controlled-population.ts';
+import type { MeasuredWindow } from '../run/arm-session.ts';
+import { CpuControlledPopulation, probeServiceMs } from './cpu-controlled-population.ts';
+import { describeMix } from './describe-mix.ts';
 import {
   type CalibratedUsers,
-  goalOf,
-  openInstead,
+  formatSeconds,
   type PopulationLoad,
+  phaseGoal,
   populationProblems,
-  secondsOf,
-  untilDone,
+  replaceByOpenLoad,
+  waitForPhaseGoal,
 } from './population.ts';
 
 export interface CpuControlledUsers extends PopulationLoad {
@@ -22,7 +23,7 @@ export interface CpuControlledUsers extends PopulationLoad {
 type Step = ArmResult['calibration'][number];
 type Run = LoadKind<CpuControlledUsers>['run'];
 
-/** A machine may be disturbed while it is measured; a phase that missed its load is measured once more. */
+/** A phase whose CPU left the band, for instance on a disturbed machine, is measured once more. */
 const ATTEMPTS = 2;
 
 export const cpuControlledUsers: LoadKind<CpuControlledUsers> = {
@@ -31,93 +32,94 @@ export const cpuControlledUsers: LoadKind<CpuControlledUsers> = {
   mapOperations: (load, change) => ({ ...load, operations: load.operations.map(change) }),
   problems: populationProblems,
   needsOwnCore: true,
-  words({ users, operations }, text) {
+  describe({ users, operations }, text) {
     const { minUsers, maxUsers, think, cpuPercent } = users;
     const { target, low, high } = cpuPercent;
     return (
-      `${minUsers} to ${maxUsers} users who think ${text.length(think.meanMs)} between requests; their number is` +
-      ` adjusted until PostgreSQL is ${target} % busy (${low} to ${high} %), then held: ${mixWords(operations, text)}.`
+      `${minUsers} to ${maxUsers} users who think ${text.duration(think.meanMs)} between requests; their number is` +
+      ` adjusted until PostgreSQL is ${target} % busy (${low} to ${high} %), then held: ${describeMix(operations, text)}.`
     );
   },
   plannedMs: ({ users }) => users.measureMs,
-  ownPhases: ['warm-up', 'probe', 'settle'],
+  extraPhases: ['warm-up', 'probe', 'settle'],
   override(load, { ratePerSecond, durationMs = load.users.measureMs, tool }) {
-    if (ratePerSecond !== undefined) return openInstead(load, { ratePerSecond, tool }, durationMs);
+    if (ratePerSecond !== undefined)
+      return replaceByOpenLoad(load, { ratePerSecond, tool }, durationMs);
     return { load: { ...load, users: { ...load.users, measureMs: durationMs } } };
   },
   async run(context, phase, load) {
-    const { arm } = context;
+    const { session } = context;
     const { users, operations } = load;
-    arm.load.setMix({ operations, think: users.think });
-    const serviceMs = await probeServiceMs(arm, users);
-    const held = await ControlledPopulation.start(arm, users, serviceMs);
+    session.load.setMix({ operations, think: users.think });
+    const serviceMs = await probeServiceMs(session, users);
+    const population = await CpuControlledPopulation.start(session, users, serviceMs);
     let outcome: LoadOutcome;
     try {
-      outcome = await measureHeld(context, phase, { users, held, serviceMs });
+      outcome = await measureCpuControlled(context, phase, { users, population, serviceMs });
     } finally {
-      await held.release();
+      await population.stop();
     }
-    await arm.load.stopUsers();
+    await session.load.stopUsers();
     return outcome;
   },
 };
 
-interface Held {
+interface MeasuredPopulation {
   readonly users: CalibratedUsers;
-  readonly held: ControlledPopulation;
+  readonly population: CpuControlledPopulation;
   readonly serviceMs: number;
 }
 
-async function measureHeld(
-  { arm, slos, measure }: LoadContext,
+async function measureCpuControlled(
+  { session, slos, measure }: LoadContext,
   { name, judged }: Parameters<Run>[1],
-  { users, held, serviceMs }: Held,
+  { users, population, serviceMs }: MeasuredPopulation,
 ): Promise<LoadOutcome> {
-  const aim = `held at ${users.cpuPercent.target} % database CPU, thinking ${secondsOf(users.think.meanMs)}`;
+  const aim = `held at ${users.cpuPercent.target} % database CPU, ${formatSeconds(users.think.meanMs)} think time`;
   const calibration: Step[] = [
     {
-      users: held.users,
+      users: population.users,
       cpuPercent: null,
       meanUs: Math.round(serviceMs * 1_000),
       note: `probe: ${serviceMs.toFixed(1)} ms of database CPU a request`,
     },
   ];
-  const learnt = (phase: string, window: Window, ending: string) => {
-    const { mean, text } = held.sizes();
-    const limit = held.isCapped ? '; at the limit: this design does not saturate' : '';
+  const addStep = (phase: string, window: MeasuredWindow, ending: string) => {
+    const { mean, text } = population.summarizeSizes();
+    const limit = population.isCapped ? '; at the limit: this design does not saturate' : '';
     const cpuPercent = window.utilisation === null ? null : window.utilisation * 100;
     const note = `${phase}: ${text}${limit}${ending === '' ? '' : `; ${ending}`}`;
-    arm.note(phase, ending);
+    session.note(phase, ending);
     calibration.push({ users: mean, cpuPercent, meanUs: Math.round(window.meanUs), note });
   };
   const settle = { name: 'settle', note: `users ${aim}`, plannedMs: users.warmupMs };
   let settled = '';
-  const settling = await arm.phase(settle, async () => {
-    settled = await held.settle();
+  const settling = await session.runPhase(settle, async () => {
+    settled = await population.settle();
   });
-  learnt('settle', settling, settled);
+  addStep('settle', settling, settled);
   for (let attempt = 1; ; attempt++) {
-    held.mark();
+    population.resetSizes();
     const attemptName = attempt === 1 ? name : `${name}-${attempt}`;
-    const goal = goalOf(slos, users.measureMs, held.isCapped ? null : users.cpuPercent);
+    const goal = phaseGoal(slos, users.measureMs, population.isCapped ? null : users.cpuPercent);
     let ending = '';
     const window = await measure(
       { name: attemptName, note: `users ${aim}`, plannedMs: goal.plannedMs, judged },
       async () => {
-        ending = await untilDone(arm, goal);
+        ending = await waitForPhaseGoal(session, goal);
       },
     );
-    const { mean } = held.sizes();
-    learnt(attemptName, window, ending);
-    if (attempt < ATTEMPTS && !held.isCapped && !isOnTarget(window, users)) {
-      arm.discard(attemptName);
+    const { mean } = population.summarizeSizes();
+    addStep(attemptName, window, ending);
+    if (attempt < ATTEMPTS && !population.isCapped && !isOnTarget(window, users)) {
+      session.discard(attemptName);
       continue;
     }
     return { users: mean, calibration };
   }
 }
 
-/** Did the phase carry the load that was asked for? Also when its CPU cannot be read. */
-function isOnTarget({ utilisation }: Window, { cpuPercent }: CalibratedUsers): boolean {
-  return !isOffBand(cpuPercent, utilisation === null ? null : utilisation * 100, 0);
+/** Whether the mean CPU was in the band; true when the CPU cannot be read. */
+function isOnTarget({ utilisation }: MeasuredWindow, { cpuPercent }: CalibratedUsers): boolean {
+  return !isOutsideBand(cpuPercent, utilisation === null ? null : utilisation * 100, 0);
 }

@@ -1,17 +1,17 @@
-/** A workload as the load of a phase: what open, users, sweep and mix have in common. */
+/** The load kinds that run one workload as a whole: open, users, sweep and mix. */
 import type { LoadContext, LoadKind } from '../load-kind.ts';
-import { firstOf, plannedMs } from '../pure/schedule.ts';
-import { validate } from '../pure/validate-workload.ts';
-import type { Workload } from '../pure/workload.ts';
+import { plannedMs, workloadStart } from '../pure/load/schedule.ts';
+import { validate } from '../pure/load/validate-workload.ts';
+import type { Workload } from '../pure/load/workload.ts';
 
-/** Faults that wait for each other take longer on a slow machine; the load goes on for them, but no longer than this. */
-const MAX_SECONDS_MORE = 300;
-/** Seeds of what is played beyond the plan; the phases of a run are numbered far below. */
+/** Faults that wait for each other take longer on a slow machine: the load is extended until they end, at most this long. */
+const MAX_EXTRA_SECONDS = 300;
+/** Seed distance between extension seconds; phase seeds of a run differ by far less. */
 const SEED_STEP = 1_000_000;
 
-/** What these kinds do alike; each adds its name and its words. */
+/** Defaults of these kinds; each adds its name and its description. */
 export function workloadKind<W extends Workload>(
-  own: Pick<LoadKind<W>, 'kind' | 'words'> & Partial<LoadKind<W>>,
+  own: Pick<LoadKind<W>, 'kind' | 'describe'> & Partial<LoadKind<W>>,
 ): LoadKind<W> {
   return {
     operations: ({ operations }) => operations,
@@ -19,11 +19,11 @@ export function workloadKind<W extends Workload>(
     problems,
     plannedMs: (load) => plannedMs(load),
     run: async (context, phase, load) => {
-      const { arm } = context;
+      const { session } = context;
       const planned = plannedMs(load);
-      await arm.load.prepare(load, context.seed);
+      await session.load.prepare(load, context.seed);
       await context.measure({ ...phase, plannedMs: planned === 0 ? null : planned }, (faults) =>
-        play(context, load, faults.mustOutlast),
+        runUntilFaultsEnd(context, load, faults.isPending),
       );
       return {};
     },
@@ -31,14 +31,14 @@ export function workloadKind<W extends Workload>(
   };
 }
 
-async function play(
-  { arm, seed }: LoadContext,
+async function runUntilFaultsEnd(
+  { session, seed }: LoadContext,
   workload: Workload,
   mustOutlast: () => boolean,
 ): Promise<void> {
-  await arm.load.run(workload, seed);
-  for (let more = 1; mustOutlast() && more <= MAX_SECONDS_MORE; more += 1)
-    await arm.load.run(firstOf(workload, 1_000), seed + SEED_STEP * more);
+  await session.load.run(workload, seed);
+  for (let extraSeconds = 1; mustOutlast() && extraSeconds <= MAX_EXTRA_SECONDS; extraSeconds += 1)
+    await session.load.run(workloadStart(workload, 1_000), seed + SEED_STEP * extraSeconds);
 }
 
 function problems(workload: Workload): string[] {

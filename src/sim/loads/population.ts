@@ -1,36 +1,37 @@
-/** What loads of a finite population share: their users, their samples, and what replaces them under `--rate`. */
-import type { ArmRun } from '../arm-run.ts';
-import type { LoadOverride, Overridden } from '../load-kind.ts';
-import { timesFromSend } from '../pure/load-tool.ts';
-import { awaited, extensionNote, type PhaseGoal } from '../pure/phase-end.ts';
-import { latencySamplesNeeded } from '../pure/slo.ts';
-import type { OpenWorkload, OperationTemplate } from '../pure/workload.ts';
+/** Shared by loads with a finite population: their data, when a measured phase ends, and their replacement under `--rate`. */
 
-/** A finite population, held at the size that keeps PostgreSQL's CPU at a target. */
+import type { LoadOverride, LoadReplacement } from '../load-kind.ts';
+import { latencyMinimumSamples } from '../pure/judge/slo.ts';
+import { timesFromSend } from '../pure/load/load-tool.ts';
+import { extensionNote, type PhaseGoal, unmetCondition } from '../pure/load/phase-end.ts';
+import type { OpenWorkload, OperationTemplate } from '../pure/load/workload.ts';
+import type { ArmSession } from '../run/arm-session.ts';
+
+/** A finite population, sized so that PostgreSQL's CPU meets a target. */
 export interface CalibratedUsers {
   readonly think: { readonly meanMs: number; readonly shape: number };
-  /** Where PostgreSQL's CPU should settle, percent of the cores it was given, and the tolerated band. */
+  /** Target of PostgreSQL's CPU, percent of its cores, and the tolerated band. */
   readonly cpuPercent: { readonly target: number; readonly low: number; readonly high: number };
   /** Documented mean response, used to size the population from the probed service time. */
   readonly expectedMeanMs: number;
-  /** Service time the documented figures imply; sizes the population where nothing can be probed. */
+  /** Service time that the documented figures imply; used when no arm has been measured. */
   readonly nominalServiceMs: number;
   /** Open arrivals that measure the service time of this machine, far below saturation. */
   readonly probe: { readonly ratePerSecond: number; readonly durationMs: number };
   readonly minUsers: number;
   readonly maxUsers: number;
   /**
-   * The population is corrected every `periodMs`: by the CPU per operation, which is forgotten over `memoryMs`, and
-   * by the integral of the distance to the target, with `gainPerSecond`.
+   * Every `periodMs` the population is recomputed from the CPU per operation (an exponentially weighted mean with
+   * `timeConstantMs`) and from the integral of the utilisation error with `gainPerSecond`.
    */
-  readonly hold: {
+  readonly control: {
     readonly periodMs: number;
-    readonly memoryMs: number;
+    readonly timeConstantMs: number;
     readonly gainPerSecond: number;
   };
   readonly warmupMs: number;
   readonly measureMs: number;
-  /** Judged phase of the other arms under the same population. */
+  /** Length of the judged phase of arms that run under the same population. */
   readonly sameLoadMs: number;
 }
 
@@ -40,11 +41,11 @@ export interface PopulationLoad {
 }
 
 /** Open arrivals of the same operations. */
-export function openInstead(
+export function replaceByOpenLoad(
   { operations }: PopulationLoad,
   { ratePerSecond, tool }: LoadOverride & { readonly ratePerSecond: number },
   durationMs: number,
-): Overridden<OpenWorkload> {
+): LoadReplacement<OpenWorkload> {
   const isPaced = timesFromSend(tool);
   const by = tool === null ? '' : ` by ${tool}`;
   return {
@@ -70,34 +71,34 @@ export function populationProblems({ users, operations }: PopulationLoad): strin
   ];
 }
 
-/** When a measured phase of a population is over. `cpuBand`: where the CPU is to be held; null where it is not. */
-export function goalOf(
+/** `cpuBand`: null where the CPU is not controlled. */
+export function phaseGoal(
   slos: readonly { readonly objective: string }[],
   plannedMs: number,
   cpuBand: PhaseGoal['cpuBand'],
 ): PhaseGoal {
-  return { plannedMs, samples: latencySamplesNeeded(slos), cpuBand };
+  return { plannedMs, samples: latencyMinimumSamples(slos), cpuBand };
 }
 
-const LOOK_EVERY_MS = 250;
+const POLL_INTERVAL_MS = 250;
 
-/** Waits until the phase has what it needs, or may not wait longer. Says what it went on for. */
-export async function untilDone(arm: ArmRun, goal: PhaseGoal): Promise<string> {
-  const from = arm.cpu.sample();
-  const { planned } = await arm.load.totals();
-  await arm.pause(goal.plannedMs);
+/** Waits until the goal is met or its bound is reached. Returns a note on the extension, empty for none. */
+export async function waitForPhaseGoal(session: ArmSession, goal: PhaseGoal): Promise<string> {
+  const from = session.cpu.sample();
+  const { planned } = await session.load.totals();
+  await session.pause(goal.plannedMs);
   for (;;) {
-    const samples = (await arm.load.totals()).planned - planned;
-    const now = arm.cpu.sample();
-    const utilisation = arm.utilisationBetween(from, now);
+    const samples = (await session.load.totals()).planned - planned;
+    const now = session.cpu.sample();
+    const utilisation = session.utilisationBetween(from, now);
     const cpuPercent = utilisation === null ? null : utilisation * 100;
     const progress = { elapsedMs: (now.atUs - from.atUs) / 1_000, samples, cpuPercent };
-    if (awaited(goal, progress) === null) return extensionNote(goal, progress);
-    await arm.pause(LOOK_EVERY_MS);
+    if (unmetCondition(goal, progress) === null) return extensionNote(goal, progress);
+    await session.pause(POLL_INTERVAL_MS);
   }
 }
 
 /** `5.0 s` */
-export function secondsOf(ms: number): string {
+export function formatSeconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`;
 }

@@ -1,20 +1,20 @@
-/** The population that an earlier arm was held at, for an arm that is to be compared with it. */
+/** The same population that an earlier arm ran with, so that the two can be compared. */
 import type { LoadKind } from '../load-kind.ts';
-import { mixWords } from '../load-words.ts';
 import type { ArmName } from '../result.ts';
-import { nominalUsers } from './controlled-population.ts';
+import { nominalUsers } from './cpu-controlled-population.ts';
+import { describeMix } from './describe-mix.ts';
 import {
-  goalOf,
-  openInstead,
+  formatSeconds,
   type PopulationLoad,
+  phaseGoal,
   populationProblems,
-  secondsOf,
-  untilDone,
+  replaceByOpenLoad,
+  waitForPhaseGoal,
 } from './population.ts';
 
 export interface SameUsers extends PopulationLoad {
   readonly kind: 'same-users';
-  /** The arm whose population it is; where that did not run, the documented service time sizes it. */
+  /** The arm whose population is used; if it did not run, the documented service time sizes it. */
   readonly of: ArmName;
 }
 
@@ -24,35 +24,39 @@ export const sameUsers: LoadKind<SameUsers> = {
   mapOperations: (load, change) => ({ ...load, operations: load.operations.map(change) }),
   problems: populationProblems,
   needsOwnCore: true,
-  words: ({ of, users, operations }, text) =>
-    `As many users as ${of} was held at, who think ${text.length(users.think.meanMs)} between requests: ${mixWords(operations, text)}.`,
+  describe: ({ of, users, operations }, text) =>
+    `As many users as ${of} was held at, who think ${text.duration(users.think.meanMs)} between requests: ${describeMix(operations, text)}.`,
   plannedMs: ({ users }) => users.sameLoadMs,
-  ownPhases: ['warm-up'],
+  extraPhases: ['warm-up'],
   override(load, { ratePerSecond, durationMs, tool }) {
     const { users } = load;
     if (ratePerSecond !== undefined)
-      return openInstead(load, { ratePerSecond, tool }, durationMs ?? users.measureMs);
+      return replaceByOpenLoad(load, { ratePerSecond, tool }, durationMs ?? users.measureMs);
     return { load: { ...load, users: { ...users, sameLoadMs: durationMs ?? users.sameLoadMs } } };
   },
-  async run({ arm, slos, usersOf, measure }, { name, judged }, { of, users, operations }) {
-    arm.load.setMix({ operations, think: users.think });
-    const found = usersOf(of);
-    const count = found ?? nominalUsers(users);
-    const note = `${count} users thinking ${secondsOf(users.think.meanMs)}`;
-    await arm.load.startUsers(count, 0);
+  async run({ session, slos, populationOf, measure }, { name, judged }, { of, users, operations }) {
+    session.load.setMix({ operations, think: users.think });
+    const measuredUsers = populationOf(of);
+    const count = measuredUsers ?? nominalUsers(users);
+    const note = `${count} users, ${formatSeconds(users.think.meanMs)} think time`;
+    await session.load.startUsers(count, 0);
     // Connections, caches and statements warm up before anything is judged.
     const warmupMs = users.warmupMs / 4;
-    await arm.phase({ name: 'warm-up', note, plannedMs: warmupMs }, () => arm.pause(warmupMs));
-    const goal = goalOf(slos, users.sameLoadMs, null);
-    await measure({ name, note, plannedMs: goal.plannedMs, judged }, async () =>
-      arm.note(name, await untilDone(arm, goal)),
+    await session.runPhase({ name: 'warm-up', note, plannedMs: warmupMs }, () =>
+      session.pause(warmupMs),
     );
-    await arm.load.stopUsers();
+    const goal = phaseGoal(slos, users.sameLoadMs, null);
+    await measure({ name, note, plannedMs: goal.plannedMs, judged }, async () =>
+      session.note(name, await waitForPhaseGoal(session, goal)),
+    );
+    await session.load.stopUsers();
     const nominal = 'sized from the documented service time: nothing to calibrate on';
     return {
       users: count,
       calibration:
-        found === null ? [{ users: count, cpuPercent: null, meanUs: 0, note: nominal }] : [],
+        measuredUsers === null
+          ? [{ users: count, cpuPercent: null, meanUs: 0, note: nominal }]
+          : [],
     };
   },
 };

@@ -1,53 +1,57 @@
-/** The search for the highest rate that holds: open load, a step at a time, as pure/capacity-search.ts plans it. */
-import type { ArmRun } from '../arm-run.ts';
+/** Runs the capacity search: one step of open load at a time, planned by pure/load/capacity-search.ts. */
+
 import { readHistory } from '../effects/load/engine/read-history.ts';
 import type { OperationRecord } from '../history.ts';
-import { judgeStep, stepPhase } from '../pure/capacity.ts';
+import { judgeStep, stepPhase } from '../pure/judge/capacity.ts';
+import { errorMinimumSamples, latencyMinimumSamples } from '../pure/judge/slo.ts';
 import {
+  type CompletedStep,
   nextStep,
   type PlannedStep,
   type SearchPlan,
-  type TriedStep,
-} from '../pure/capacity-search.ts';
-import { errorSamplesNeeded, latencySamplesNeeded } from '../pure/slo.ts';
+} from '../pure/load/capacity-search.ts';
 import type { LoadStep } from '../result.ts';
+import type { ArmSession } from '../run/arm-session.ts';
 
 /**
- * Rising load: open arrivals, step by step until an SLO breaks. It begins where the arm
- * surely holds, after a warm-up at that rate that is not judged.
+ * Rates of a capacity search. It starts at a rate the arm certainly sustains, after an unjudged warm-up at that rate,
+ * and multiplies it by `factor` until an SLO breaks.
  */
-export interface RisingLoad {
+export interface RateSearch {
   readonly warmUpMs: number;
   readonly startPerSecond: number;
   readonly factor: number;
   readonly maxPerSecond: number;
-  /** At least; a step goes on until its latency SLOs have their samples. */
+  /** Minimum; a step lasts until its latency SLOs have enough samples. */
   readonly stepMs: number;
 }
 
 export interface SearchOptions {
-  readonly rising: RisingLoad;
+  readonly search: RateSearch;
   readonly slos: readonly { readonly id: string; readonly objective: string }[];
   readonly operationsFile: string;
   readonly lagLimitUs: number;
 }
 
-export async function searchCapacity(run: ArmRun, options: SearchOptions): Promise<LoadStep[]> {
+export async function searchCapacity(
+  session: ArmSession,
+  options: SearchOptions,
+): Promise<LoadStep[]> {
   const plan: SearchPlan = {
-    startPerSecond: options.rising.startPerSecond,
-    factor: options.rising.factor,
-    maxPerSecond: options.rising.maxPerSecond,
-    stepMs: options.rising.stepMs,
-    latencySamples: latencySamplesNeeded(options.slos),
-    errorSamples: errorSamplesNeeded(options.slos),
+    startPerSecond: options.search.startPerSecond,
+    factor: options.search.factor,
+    maxPerSecond: options.search.maxPerSecond,
+    stepMs: options.search.stepMs,
+    latencySamples: latencyMinimumSamples(options.slos),
+    errorSamples: errorMinimumSamples(options.slos),
   };
-  await warmUp(run, options.rising);
+  await warmUp(session, options.search);
   const steps: LoadStep[] = [];
-  const tried: TriedStep[] = [];
-  for (let next = nextStep(plan, tried); next !== null; next = nextStep(plan, tried)) {
-    const step = await oneStep(run, options, { planned: next, name: stepPhase(steps.length) });
+  const completed: CompletedStep[] = [];
+  for (let next = nextStep(plan, completed); next !== null; next = nextStep(plan, completed)) {
+    const step = await runStep(session, options, { planned: next, name: stepPhase(steps.length) });
     steps.push(step);
-    tried.push({
+    completed.push({
       purpose: next.purpose,
       ratePerSecond: next.ratePerSecond,
       durationMs: next.durationMs,
@@ -58,43 +62,46 @@ export async function searchCapacity(run: ArmRun, options: SearchOptions): Promi
   return steps;
 }
 
-/** The first requests of open load find cold code and too few connections; they say nothing about a capacity. */
-async function warmUp(run: ArmRun, { startPerSecond, warmUpMs }: RisingLoad): Promise<void> {
+/** The first requests of an open load meet cold code and open the connections; they are not representative. */
+async function warmUp(
+  session: ArmSession,
+  { startPerSecond, warmUpMs }: RateSearch,
+): Promise<void> {
   const note = `open arrivals at ${startPerSecond}/s, not judged`;
-  await run.phase({ name: 'rising-warm-up', note, plannedMs: warmUpMs }, () =>
-    run.load.runOpen(startPerSecond, warmUpMs),
+  await session.runPhase({ name: 'rising-warm-up', note, plannedMs: warmUpMs }, () =>
+    session.load.runOpen(startPerSecond, warmUpMs),
   );
 }
 
-const PURPOSE: Readonly<Record<PlannedStep['purpose'], string>> = {
+const PURPOSE_TEXT: Readonly<Record<PlannedStep['purpose'], string>> = {
   search: '',
   repeat: ', once more after it broke',
   proof: ', long enough for the error SLO',
 };
 
-async function oneStep(
-  run: ArmRun,
+async function runStep(
+  session: ArmSession,
   options: SearchOptions,
   { planned, name }: { readonly planned: PlannedStep; readonly name: string },
 ): Promise<LoadStep> {
   const { purpose, ratePerSecond, durationMs, repeats } = planned;
-  const note = `open arrivals at ${ratePerSecond}/s${PURPOSE[purpose]}`;
-  // A load ends when all of it is answered: the queue of one step is drained before the next.
-  const window = await run.phase({ name, note, plannedMs: durationMs }, () =>
-    run.load.runOpen(ratePerSecond, durationMs),
+  const note = `open arrivals at ${ratePerSecond}/s${PURPOSE_TEXT[purpose]}`;
+  // The load ends when every operation has ended, so the queue of one step is drained before the next.
+  const window = await session.runPhase({ name, note, plannedMs: durationMs }, () =>
+    session.load.runOpen(ratePerSecond, durationMs),
   );
   const step = judgeStep({
     offeredPerSecond: ratePerSecond,
-    // The load lasted durationMs; what came after is the queue it left.
+    // Arrivals lasted durationMs; afterwards only the queue was drained.
     span: { startUs: window.startUs, endUs: window.startUs + durationMs * 1_000 },
-    operations: await operationsOf(options.operationsFile, name),
+    operations: await readPhaseOperations(options.operationsFile, name),
     slos: options.slos,
     lagLimitUs: options.lagLimitUs,
   });
   return repeats === null ? step : { ...step, repeats };
 }
 
-async function operationsOf(file: string, phase: string): Promise<OperationRecord[]> {
+async function readPhaseOperations(file: string, phase: string): Promise<OperationRecord[]> {
   const operations: OperationRecord[] = [];
   for await (const record of readHistory(file)) {
     if (record.kind === 'op' && record.phase === phase) operations.push(record);

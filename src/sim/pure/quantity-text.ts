@@ -1,4 +1,4 @@
-/** Round quantities as a scenario states them: `20 ms`, `1.5 s`, `10 KiB`. */
+/** Text of round quantities: `20 ms`, `1.5 s`, `10 KiB`. */
 
 export function lengthText(ms: number): string {
   if (ms < 1_000) return `${rounded(ms)} ms`;

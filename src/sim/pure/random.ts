@@ -1,13 +1,12 @@
 /**
- * Seeded randomness as an argument. A stream is named by its seed and the labels it was forked with, never
- * by what other streams have drawn: adding a draw in one place moves nothing elsewhere. The generator is
- * sfc32 (128 bits of state, passes PractRand); it is for experiments, not for secrets.
+ * Seeded random streams. A stream depends on its seed and fork labels only, never on draws from other streams: an added
+ * draw changes nothing elsewhere. The generator is sfc32 (128 bits of state, passes PractRand); not for secrets.
  */
 
 export interface Random {
   /** Uniform in [0, 1), 53 bits. */
   next(): number;
-  /** An independent stream; the same label always gives the same one, whatever was drawn before. */
+  /** An independent stream; the same label always gives the same stream. */
   fork(label: string | number): Random;
 }
 
@@ -41,7 +40,7 @@ export function erlang(random: Random, mean: number, shape: number): number {
 }
 
 /** Uniform integer in [0, count). */
-export function below(random: Random, count: number): number {
+export function randomBelow(random: Random, count: number): number {
   return Math.floor(random.next() * count);
 }
 
@@ -67,10 +66,10 @@ export function weightedPick(weights: readonly number[]): (random: Random) => nu
 export function shuffled(random: Random, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, index) => index);
   for (let last = count - 1; last > 0; last -= 1) {
-    const other = below(random, last + 1);
-    const held = order[last]!;
+    const other = randomBelow(random, last + 1);
+    const swapped = order[last]!;
     order[last] = order[other]!;
-    order[other] = held;
+    order[other] = swapped;
   }
   return order;
 }

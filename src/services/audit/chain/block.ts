@@ -1,7 +1,7 @@
 /**
- * A block: the records of one shard that were new at one look, in order, and the hash of the block before. Its hash
- * covers every field of the header; the header's root covers the leaves. The ids and times among the members are not
- * hashed here: they are a copy of what is in the records, and the verifier compares them.
+ * A block: the records of one shard in one batch, in order, and the hash of the previous block. Its hash covers every
+ * field of the header; the header's root covers the leaves. The ids and times of the members are not hashed here: they
+ * are copied from the records, and the verifier compares them.
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
@@ -16,7 +16,7 @@ export interface BlockHeader {
   /** Sequence of the first record in its shard; from 1, without gaps. */
   readonly firstSequence: bigint;
   readonly records: number;
-  /** Where the look ended, in the order (xid, id): the same for all blocks of the look. */
+  /** End of the batch in the order (xid, id): the same for all blocks of the batch. */
   readonly toXid: bigint;
   readonly toId: bigint;
   /** ISO with microseconds, UTC. */
@@ -32,12 +32,12 @@ export interface Block extends BlockHeader {
 }
 
 export const memberBytes = 56;
-export const noBlock = Buffer.alloc(32);
+export const genesisHash = Buffer.alloc(32);
 const blockVersion = 1;
 const blockPrefix = 0x02;
 
-/** What a block hash is the SHA-256 of, as far as the root. */
-export function headerBytes(header: Omit<BlockHeader, 'root' | 'previous'>): Buffer {
+/** The hashed bytes of a block up to the root. */
+export function encodeHeader(header: Omit<BlockHeader, 'root' | 'previous'>): Buffer {
   const bytes = Buffer.alloc(48);
   let end = bytes.writeUInt8(blockPrefix, 0);
   end = bytes.writeUInt8(header.version, end);
@@ -54,7 +54,7 @@ export function headerBytes(header: Omit<BlockHeader, 'root' | 'previous'>): Buf
 export function hashOfBlock(header: BlockHeader): Buffer {
   return hash(
     'sha256',
-    Buffer.concat([headerBytes(header), header.root, header.previous]),
+    Buffer.concat([encodeHeader(header), header.root, header.previous]),
     'buffer',
   );
 }
@@ -66,7 +66,7 @@ export function eventIdAt(members: Buffer, index: number): string {
 }
 
 /** In Unix microseconds. */
-export function occurredAt(members: Buffer, index: number): number {
+export function occurredUsAt(members: Buffer, index: number): number {
   const at = index * memberBytes + 16;
   return members.readInt32BE(at) * 2 ** 32 + members.readUInt32BE(at + 4);
 }
@@ -78,7 +78,7 @@ export function leavesOf(members: Buffer): Buffer[] {
   return leaves;
 }
 
-/** Of the leaves among the members. */
+/** Merkle root over the leaves of the members. */
 export function rootOfMembers(members: Buffer): Buffer {
   const leafAt = memberBytes - leafBytes;
   // Members that were cut may end within a leaf.
@@ -99,23 +99,23 @@ export const shardOf = (organisationId: string, shards: number): number =>
     ? Number(organisationId) % shards
     : Number(BigInt(organisationId) % BigInt(shards));
 
-/** Where a row lies in the order of the chain. */
-export interface Position {
+/** Position of a row in the order of the log. */
+export interface LogPosition {
   readonly xid: bigint;
   readonly id: bigint;
 }
 
-export const positionOf = (record: AuditRecord): Position => ({
+export const positionOf = (record: AuditRecord): LogPosition => ({
   xid: BigInt(record.xid),
   id: BigInt(record.id),
 });
 
-export const endOf = (block: Look): Position => ({ xid: block.toXid, id: block.toId });
+export const endOf = (block: BatchEnd): LogPosition => ({ xid: block.toXid, id: block.toId });
 
-export const isAfter = (a: Position, b: Position): boolean =>
+export const isAfter = (a: LogPosition, b: LogPosition): boolean =>
   a.xid === b.xid ? a.id > b.id : a.xid > b.xid;
 
-export interface Look {
+export interface BatchEnd {
   readonly toXid: bigint;
   readonly toId: bigint;
   readonly sequencedAt: string;
@@ -126,7 +126,7 @@ export function makeBlock(
   previous: Block | null,
   shard: number,
   records: readonly AuditRecord[],
-  at: Look,
+  end: BatchEnd,
 ): Block {
   if (records.length === 0) throw new RangeError('a block holds at least one record');
   const members = Buffer.alloc(records.length * memberBytes);
@@ -139,11 +139,11 @@ export function makeBlock(
     version: blockVersion,
     firstSequence: previous ? previous.firstSequence + BigInt(previous.records) : 1n,
     records: records.length,
-    toXid: at.toXid,
-    toId: at.toId,
-    sequencedAt: at.sequencedAt,
+    toXid: end.toXid,
+    toId: end.toId,
+    sequencedAt: end.sequencedAt,
     root: rootOfMembers(members),
-    previous: previous ? previous.hash : noBlock,
+    previous: previous ? previous.hash : genesisHash,
   };
   return { ...header, members, hash: hashOfBlock(header) };
 }

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   checkpointDigest,
+  genesisDigest,
   isSignedBy,
   keyIdOf,
-  noCheckpoint,
   readCheckpoint,
   signCheckpoint,
 } from './checkpoint.ts';
@@ -21,7 +21,7 @@ const facts = {
     { shard: 0, blocks: '12', records: '340', head: 'ab'.repeat(32) },
     { shard: 3, blocks: '1', records: '1', head: 'cd'.repeat(32) },
   ],
-  previous: noCheckpoint,
+  previous: genesisDigest,
 };
 
 describe('a checkpoint', () => {
@@ -44,7 +44,7 @@ describe('a checkpoint', () => {
         try {
           held = isSignedBy(readCheckpoint(changed), publicKey);
         } catch {
-          // Refused: not in the one spelling.
+          // Refused: not in canonical form.
         }
         expect(held).toBe(false);
       }),

@@ -1,8 +1,8 @@
 /**
- * A checkpoint: how many blocks and records every shard has and its newest block hash, signed with Ed25519 and kept
- * outside the database. It is what a whole chain recomputed by somebody with all rights on the database cannot match.
- * One JSON line in one spelling: what is read must be, byte for byte, what would be written, so that nothing unsigned
- * can hide in a line. Each line names the digest of the line before; a line taken out is missed.
+ * A checkpoint: the number of blocks and records of every shard and its newest block hash, signed with Ed25519 and kept
+ * outside the database. A superuser who recomputes the whole chain cannot forge it. One JSON line in a canonical form:
+ * a line must equal, byte for byte, what would be written for its content, so that it holds nothing unsigned. Each line
+ * has the digest of the previous line, so that a removed line is detected.
  */
 import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
 
@@ -20,7 +20,7 @@ export interface CheckpointFacts {
   readonly at: string;
   /** In the order of their numbers; shards without blocks are left out. */
   readonly shards: readonly ShardHead[];
-  /** `checkpointDigest` of the line before; `noCheckpoint` for the first. */
+  /** `checkpointDigest` of the line before; `genesisDigest` for the first. */
   readonly previous: string;
 }
 
@@ -36,7 +36,7 @@ export interface CheckpointSigner {
   sign(bytes: Buffer): Buffer;
 }
 
-export const noCheckpoint = '0'.repeat(64);
+export const genesisDigest = '0'.repeat(64);
 const purpose = 'platform-audit-checkpoint\n';
 
 /** Digest of a line without its newline, in hex. */
@@ -84,7 +84,7 @@ const isShardHead = (value: unknown): value is ShardHead => {
   );
 };
 
-/** What a line says, unless it is not one that `signCheckpoint` writes. Says nothing about the signature. */
+/** Throws unless the line has the form that `signCheckpoint` writes. Does not verify the signature. */
 export function readCheckpoint(line: string): Checkpoint {
   let value: Checkpoint;
   try {
@@ -99,10 +99,10 @@ export function readCheckpoint(line: string): Checkpoint {
     heads.every(({ shard }, i) => i === 0 || heads[i - 1]!.shard < shard) &&
     !Number.isNaN(Date.parse(value.at)) &&
     /^[0-9a-f]{64}$/.test(value.previous) &&
-    // Base64 has spare bits at its end: many spellings of one signature.
+    // Unused bits at the end of base64 allow several encodings of one signature.
     Buffer.from(`${value.signature}`, 'base64').toString('base64') === value.signature;
   if (!wellFormed || signedLine(unsignedLine(value, value.keyId), value.signature) !== line)
-    throw new Error('the checkpoint is not in its one spelling');
+    throw new Error('the checkpoint is not in canonical form');
   return value;
 }
 

@@ -115,7 +115,7 @@ describe('the canonical encoding', () => {
     }
   });
 
-  it('tells null from empty', () => {
+  it('distinguishes null from empty', () => {
     const with_ = (change: Partial<AuditRecord>) => leafOf({ ...sampleRecord(1), ...change });
     expect(with_({ reason: null }).equals(with_({ reason: '' }))).toBe(false);
     expect(with_({ sealed: null }).equals(with_({ sealed: Buffer.alloc(0) }))).toBe(false);
@@ -140,7 +140,7 @@ describe('the canonical encoding', () => {
     expect(() => encodeRecord({ ...sampleRecord(1), ...change })).toThrow(EncodingError);
   });
 
-  it('agrees with Date on every microsecond it is asked about', () => {
+  it('agrees with Date on every microsecond', () => {
     fc.assert(
       fc.property(time, (iso) => {
         const expected = Date.parse(`${iso.slice(0, 23)}Z`) * 1_000 + Number(iso.slice(23, 26));

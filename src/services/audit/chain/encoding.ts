@@ -1,8 +1,8 @@
 /**
- * The canonical bytes of a record: the version, then every stored column in a fixed order, each with its length, so
- * that no two records share an encoding and no column can change unseen. A null has a length no value can have.
- * What cannot be encoded in exactly one way (an upper-case UUID, a leading zero, half of a surrogate pair) is refused.
- * A later layout gets a version of its own; this one is never changed.
+ * The canonical encoding of a record: the version, then every stored column in a fixed order with its length, so that
+ * no two records share an encoding and every change of a column changes it. Null has a length that no value has.
+ * Values with more than one spelling (an upper-case UUID, a leading zero, a lone surrogate) are refused. A later layout
+ * gets a new version; this one never changes.
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
@@ -17,15 +17,15 @@ export class EncodingError extends Error {
 
 const nullLength = 0xffff_ffff;
 const leafPrefix = 0x00;
-const high = 2 ** 32;
-const longestByHand = 64;
+const twoTo32 = 2 ** 32;
+const maxAsciiLoopLength = 64;
 
 // Encoding is synchronous, so one buffer serves all: allocating for each record costs more than hashing it.
 // The byte before the record is the leaf's prefix.
 let scratch = Buffer.alloc(16_384);
 let end = 0;
 
-function room(bytes: number): void {
+function reserve(bytes: number): void {
   if (end + bytes <= scratch.length) return;
   const larger = Buffer.alloc(2 * (end + bytes));
   scratch.copy(larger, 0, 0, end);
@@ -41,14 +41,14 @@ function putUint32(value: number): void {
 }
 
 function putBytes(bytes: Buffer): void {
-  room(4 + bytes.length);
+  reserve(4 + bytes.length);
   putUint32(bytes.length);
   end += bytes.copy(scratch, end);
 }
 
 function putText(text: string): void {
-  room(4 + 3 * text.length);
-  if (text.length <= longestByHand && putAscii(text)) return;
+  reserve(4 + 3 * text.length);
+  if (text.length <= maxAsciiLoopLength && putAscii(text)) return;
   const length = scratch.write(text, end + 4);
   // UTF-8 turns every lone surrogate into the same three bytes.
   if (length !== text.length && /\p{Surrogate}/u.test(text))
@@ -71,16 +71,16 @@ function putAscii(text: string): boolean {
 }
 
 function putNumber(value: number): void {
-  room(12);
+  reserve(12);
   putUint32(8);
-  const upper = Math.floor(value / high);
+  const upper = Math.floor(value / twoTo32);
   putUint32(upper);
-  putUint32(value - upper * high);
+  putUint32(value - upper * twoTo32);
 }
 
 function putBigint(value: bigint): void {
   if (BigInt.asIntN(64, value) !== value) throw new EncodingError(`${value} has more than 64 bits`);
-  room(12);
+  reserve(12);
   end = scratch.writeUInt32BE(8, end);
   end = scratch.writeBigInt64BE(value, end);
 }
@@ -98,7 +98,7 @@ function putInteger(value: number): void {
 }
 
 function putUuid(uuid: string): void {
-  room(20);
+  reserve(20);
   putUint32(16);
   let index = 0;
   for (let byte = 0; byte < 16; byte += 1) {
@@ -127,44 +127,48 @@ function putTime(iso: string): void {
   else putBigint(BigInt(Date.parse(`${iso.slice(0, 23)}Z`)) * 1_000n + BigInt(iso.slice(23, 26)));
 }
 
-function orNull<Value>(put: (value: Value) => void, value: Value | null): void {
+function putNullable<Value>(put: (value: Value) => void, value: Value | null): void {
   if (value !== null) {
     put(value);
     return;
   }
-  room(4);
+  reserve(4);
   end = scratch.writeUInt32BE(nullLength, end);
 }
 
-let knownDay = Number.NaN;
-let knownDayMs = 0;
+let cachedDay = Number.NaN;
+let cachedDayMs = 0;
 
 /** `2026-11-21T03:23:15.123456Z` as Unix microseconds; exact from 1684 to 2255. Without an allocation: there are millions. */
 export function unixMicroseconds(iso: string): number {
   const day =
-    pairAt(iso, 0) * 1_000_000 + pairAt(iso, 2) * 10_000 + pairAt(iso, 5) * 100 + pairAt(iso, 8);
-  const hours = pairAt(iso, 11);
-  const minutes = pairAt(iso, 14);
-  const seconds = pairAt(iso, 17);
-  const microseconds = pairAt(iso, 20) * 10_000 + pairAt(iso, 22) * 100 + pairAt(iso, 24);
-  // Comparisons with NaN, of what is no digit, are false.
+    twoDigitsAt(iso, 0) * 1_000_000 +
+    twoDigitsAt(iso, 2) * 10_000 +
+    twoDigitsAt(iso, 5) * 100 +
+    twoDigitsAt(iso, 8);
+  const hours = twoDigitsAt(iso, 11);
+  const minutes = twoDigitsAt(iso, 14);
+  const seconds = twoDigitsAt(iso, 17);
+  const microseconds =
+    twoDigitsAt(iso, 20) * 10_000 + twoDigitsAt(iso, 22) * 100 + twoDigitsAt(iso, 24);
+  // A character that is no digit gives NaN, and comparisons with NaN are false.
   const isTime = hours <= 23 && minutes <= 59 && seconds <= 59 && microseconds >= 0 && day >= 0;
   if (!isTime || !isPunctuated(iso)) throw notTime(iso);
-  // Most records are of the day of the one before.
-  if (day !== knownDay) {
+  // Most records have the same day as the previous one.
+  if (day !== cachedDay) {
     const text = iso.slice(0, 10);
     const dayMs = Date.parse(text);
     if (Number.isNaN(dayMs) || new Date(dayMs).toISOString().slice(0, 10) !== text)
       throw notTime(iso);
-    knownDay = day;
-    knownDayMs = dayMs;
+    cachedDay = day;
+    cachedDayMs = dayMs;
   }
   const secondsOfDay = hours * 3_600 + minutes * 60 + seconds;
-  return (knownDayMs + secondsOfDay * 1_000) * 1_000 + microseconds;
+  return (cachedDayMs + secondsOfDay * 1_000) * 1_000 + microseconds;
 }
 
 /** Two decimal digits; NaN for anything else. */
-function pairAt(text: string, index: number): number {
+function twoDigitsAt(text: string, index: number): number {
   const tens = text.charCodeAt(index) - 48;
   const ones = text.charCodeAt(index + 1) - 48;
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
@@ -183,7 +187,7 @@ const isPunctuated = (iso: string): boolean =>
 const notTime = (text: string) =>
   new EncodingError(`'${text}' is not a time in UTC with microseconds`);
 
-/** Leaves prefix and record in `scratch`, up to `end`. */
+/** Writes the prefix and the record to `scratch`, up to `end`. */
 function encode(record: AuditRecord): void {
   if (record.version !== 1)
     throw new EncodingError(`version ${record.version} of the record layout is not known`);
@@ -197,21 +201,21 @@ function encode(record: AuditRecord): void {
   putDecimal(record.xid);
   putDecimal(record.organisationId);
   putDecimal(record.userId);
-  orNull(putText, record.sessionHash);
-  orNull(putDecimal, record.keyId);
-  orNull(putInteger, record.agent);
+  putNullable(putText, record.sessionHash);
+  putNullable(putDecimal, record.keyId);
+  putNullable(putInteger, record.agent);
   putText(record.action);
   putText(record.resourceType);
-  orNull(putText, record.resourceId);
+  putNullable(putText, record.resourceId);
   putText(record.outcome);
-  orNull(putText, record.reason);
+  putNullable(putText, record.reason);
   putText(record.requestId);
   putText(record.region);
   putText(record.service);
-  orNull(putBytes, record.sealed);
+  putNullable(putBytes, record.sealed);
 }
 
-/** Throws EncodingError for what has no canonical form. */
+/** Throws EncodingError for a record without a canonical form. */
 export function encodeRecord(record: AuditRecord): Buffer {
   encode(record);
   return Buffer.from(scratch.subarray(1, end));
@@ -229,9 +233,9 @@ export function leafOf(record: AuditRecord): Buffer {
  */
 export function writeMember(record: AuditRecord, target: Buffer, at: number): void {
   encode(record);
-  // The two lie at fixed places: each behind the length of it.
+  // Both have fixed offsets, each after its 4-byte length.
   scratch.copy(target, at, 6, 22);
   scratch.copy(target, at + 16, 26, 34);
-  // As a string of bytes: a buffer made by the hash costs four times the hash, and its end more.
+  // As a binary string: allocating a Buffer for the digest costs four times the hash, and collecting it more.
   target.write(hash('sha256', scratch.subarray(0, end), 'binary'), at + 24, 'binary');
 }

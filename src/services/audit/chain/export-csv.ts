@@ -1,7 +1,4 @@
-/**
- * Records as CSV (RFC 4180) for a spreadsheet: what a spreadsheet would take for a formula is text here. Not for
- * verification; the bundle is.
- */
+/** Records as CSV (RFC 4180) for a spreadsheet, with formulas escaped. For verification use the NDJSON bundle. */
 import type { AuditRecord } from '../contract.ts';
 import { type ExportScope, isInScope, shardsOf } from './export-scope.ts';
 import { sequencedRecords } from './sequenced-records.ts';
@@ -37,7 +34,7 @@ function cellOf(value: string | number | null): string {
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
-/** Lines end in a carriage return; whoever writes them adds the newline. */
+/** Lines end in a carriage return; the caller adds the newline. */
 export async function* exportCsv(source: LogSource, scope: ExportScope): AsyncGenerator<string> {
   yield `${['shard', 'sequence', ...columns].join(',')}\r`;
   const only = shardsOf(scope, await source.shards());

@@ -1,7 +1,7 @@
 /**
- * A bundle that can be verified anywhere (bin/verify-audit-export.js, which shares no code with us): a header, blocks
- * each followed by its records, the newest checkpoint, and a trailer with the digest of all lines before it. Members of
- * other tenants appear in blocks as ids and hashes, and as nothing else.
+ * A bundle for an independent verifier (bin/verify-audit-export.js shares no code with this): a header, blocks each
+ * followed by its records, the newest checkpoint, and a trailer with the digest of all previous lines. Of other tenants'
+ * records a bundle has only ids, times and hashes.
  */
 import { createHash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
@@ -42,7 +42,7 @@ export async function* exportNdjson(source: LogSource, scope: ExportScope): Asyn
     digest.update(`${text}\n`);
     return text;
   };
-  // Read first: the source has at least the blocks that were signed by then.
+  // The snapshot has every block that a checkpoint in the file signs.
   let checkpoint: string | null = null;
   for await (const candidate of source.checkpoints()) checkpoint = candidate;
   yield line({ kind: 'header', format: 'platform-audit-export', version: 1, ...scope });

@@ -1,20 +1,20 @@
 /**
- * Records as OCSF 1.9.0 API Activity events (class 6003) with the record_integrity profile. As the profile asks, the
- * fingerprint of an event is computed over the event itself (RFC 8785), with the event before it named inside: the
- * events of an organisation are a chain of their own, whole in its export. The same log gives the same events; one
- * whose oldest months left the database begins later, under another name. Events are not signed: `unmapped` has the
- * leaf each record is in our chain, which `platform audit prove` leads to a signed checkpoint.
+ * Records as OCSF 1.9.0 API Activity events (class 6003) with the record_integrity profile. As the profile requires,
+ * the fingerprint of an event covers the event itself (RFC 8785) including a reference to the previous event, so the
+ * events of an organisation form an OCSF chain. The same log gives the same events; after its oldest months left the
+ * database the OCSF chain begins later, with another chain_uid. Events are not signed: `unmapped` has the record's leaf
+ * in the audit chain, which `platform audit prove` connects to a signed checkpoint.
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
 import { memberBytes } from './block.ts';
 import { unixMicroseconds } from './encoding.ts';
 import { type ExportScope, isInScope, shardsOf } from './export-scope.ts';
-import { type Sequenced, sequencedRecords } from './sequenced-records.ts';
+import { type SequencedRecord, sequencedRecords } from './sequenced-records.ts';
 import type { LogSource } from './verification.ts';
 
 const schemaVersion = '1.9.0';
-/** Who says so: the same for all events of a log. */
+/** OCSF `authority_uid`: the same for all events of a log. */
 const authority = 'platform-audit';
 const category = { category_uid: 6, category_name: 'Application Activity' };
 const apiActivity = { class_uid: 6003, class_name: 'API Activity' };
@@ -24,11 +24,23 @@ const read = { id: 2, name: 'Read' };
 const update = { id: 3, name: 'Update' };
 const remove = { id: 4, name: 'Delete' };
 const activities: Readonly<Record<string, { id: number; name: string }>> = {
-  ...{ create, register: create, enrol: create },
-  ...{ read, list: read, search: read, prove: read },
-  ...{ set: update, password: update, renew: update, disable: update },
-  ...{ delete: remove, revoke: remove, erase: remove },
-  ...{ 'revoke-all': remove, 'revoke-others': remove, 'revoke-user': remove },
+  create,
+  register: create,
+  enrol: create,
+  read,
+  list: read,
+  search: read,
+  prove: read,
+  set: update,
+  password: update,
+  renew: update,
+  disable: update,
+  delete: remove,
+  revoke: remove,
+  erase: remove,
+  'revoke-all': remove,
+  'revoke-others': remove,
+  'revoke-user': remove,
 };
 
 const activityOf = (action: string) =>
@@ -37,7 +49,7 @@ const activityOf = (action: string) =>
 /** Unix milliseconds. */
 const timestamp = (iso: string): number => Math.floor(unixMicroseconds(iso) / 1_000);
 
-function eventOf({ record, shard, sequence, block, index }: Sequenced) {
+function eventOf({ record, shard, sequence, block, index }: SequencedRecord) {
   const activity = activityOf(record.action);
   const succeeded = record.outcome === 'success';
   return {
@@ -71,7 +83,7 @@ function eventOf({ record, shard, sequence, block, index }: Sequenced) {
       service: { name: record.service },
       request: { uid: record.requestId },
     },
-    // Address and device are sealed under the key of the person; they are never exported in the clear.
+    // Address and device are encrypted under the key of the user and never exported in plaintext.
     src_endpoint: { name: 'sealed' },
     resources: [
       record.resourceId === null
@@ -108,13 +120,16 @@ interface Link {
 }
 
 const fingerprintOf = (unattested: unknown) => ({
-  ...{ algorithm_id: 3, algorithm: 'SHA-256' },
-  ...{ encoding_id: 1, encoding: 'Hex' },
-  ...{ serialization_id: 2, serialization: 'JCS' },
+  algorithm_id: 3,
+  algorithm: 'SHA-256',
+  encoding_id: 1,
+  encoding: 'Hex',
+  serialization_id: 2,
+  serialization: 'JCS',
   value: hash('sha256', canonical(unattested), 'hex'),
 });
 
-/** RFC 8785; of strings JSON.stringify is it, and all our names are ASCII. */
+/** RFC 8785: JSON.stringify serialises strings as it requires, and sorting by code unit suffices for ASCII names. */
 function canonical(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
@@ -132,7 +147,7 @@ function attest(event: ReturnType<typeof eventOf>, before: Link | undefined) {
       prev_event: { uid: before.uid, type_uid: before.type_uid, fingerprint: before.fingerprint },
     }),
   };
-  // All of the event but what follows from it.
+  // Everything except the fingerprint itself.
   const fingerprint = fingerprintOf({ ...event, attestation_list: [attestation] });
   return {
     attested: { ...event, attestation_list: [{ ...attestation, fingerprint }] },
@@ -143,7 +158,7 @@ function attest(event: ReturnType<typeof eventOf>, before: Link | undefined) {
 /** One JSON event a line. */
 export async function* exportOcsf(source: LogSource, scope: ExportScope): AsyncGenerator<string> {
   const only = shardsOf(scope, await source.shards());
-  // As long as there are organisations. Also what is before `from` counts: exports of two months link to each other.
+  // One entry per organisation. Events before `from` are chained too, so that exports of two months link to each other.
   const newest = new Map<string, Link>();
   const wholeTime = { ...scope, from: null, to: null };
   for await (const item of sequencedRecords(source, { shards: scope.shards, only })) {

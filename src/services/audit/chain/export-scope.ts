@@ -1,4 +1,4 @@
-/** What part of the log an export holds. */
+/** The part of the log that an export covers. */
 
 import type { AuditRecord } from '../contract.ts';
 import { shardOf } from './block.ts';
@@ -12,7 +12,7 @@ export interface ExportScope {
   readonly shards: number;
 }
 
-/** The shards it concerns. */
+/** The shards with records of the scope. */
 export function shardsOf(scope: ExportScope, all: readonly number[]): readonly number[] {
   if (scope.organisationId === null) return all;
   const shard = shardOf(scope.organisationId, scope.shards);

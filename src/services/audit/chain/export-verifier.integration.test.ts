@@ -10,7 +10,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { type CheckpointFacts, signCheckpoint } from './checkpoint.ts';
 import { exportNdjson } from './export-ndjson.ts';
 import type { ExportScope } from './export-scope.ts';
-import { everything, linesOf } from './fixtures/exported.ts';
+import { linesOf, wholeLog } from './fixtures/export-lines.ts';
 import { columns, edits } from './fixtures/log.ts';
 import { memoryLog } from './fixtures/memory-log.ts';
 
@@ -47,8 +47,8 @@ type Edit = (lines: Line[]) => Line[];
 const bundleOf = async (scope: ExportScope): Promise<Line[]> =>
   (await linesOf(exportNdjson(memoryLog().source, scope))).map((line) => JSON.parse(line));
 
-/** A bundle with its trailer made to fit: only the hashes inside can tell. */
-async function forged(edit: Edit, scope = everything): Promise<string[]> {
+/** A forged bundle with a valid trailer: only the hashes inside reveal it. */
+async function forged(edit: Edit, scope = wholeLog): Promise<string[]> {
   const edited = edit((await bundleOf(scope)).slice(0, -1)).map((line) => JSON.stringify(line));
   const count = (kind: string) => edited.filter((line) => line.includes(`"kind":"${kind}"`)).length;
   const trailer = {
@@ -225,9 +225,9 @@ describe('the bundle', () => {
   it('holds for the independent verifier, whole, of one tenant, of a time, and in gzip', async () => {
     const { source } = memoryLog();
     const scopes: ExportScope[] = [
-      everything,
-      { ...everything, organisationId: '2' },
-      { ...everything, from: '2026-10-31T00:00:00.000000Z', to: '2026-11-01T00:00:00.000000Z' },
+      wholeLog,
+      { ...wholeLog, organisationId: '2' },
+      { ...wholeLog, from: '2026-10-31T00:00:00.000000Z', to: '2026-11-01T00:00:00.000000Z' },
     ];
     for (const scope of scopes) {
       const lines = await linesOf(exportNdjson(source, scope));
@@ -236,7 +236,7 @@ describe('the bundle', () => {
       const records = lines.filter((line) => line.includes('"kind":"record"')).length;
       expect(out).toMatch(new RegExp(`^holds: ${records} records of the \\d+ in \\d+ blocks; \\d`));
     }
-    const text = textOf(await linesOf(exportNdjson(source, everything)));
+    const text = textOf(await linesOf(exportNdjson(source, wholeLog)));
     expect(verifyBytes(gzipSync(text), key.publicKeyPem, '.ndjson.gz').code).toBe(0);
   });
 
@@ -263,14 +263,15 @@ describe('the bundle', () => {
         );
         const { code, err } = verifyLines(lines);
         expect([column, code, err]).toEqual([
-          ...[column, 98],
+          column,
+          98,
           expect.stringContaining(`record ${edit.eventId}, shard `),
         ]);
       }
   });
 
   it('does not hold with a forged chain beside the true one, in whatever spelling of the shard', async () => {
-    const truth = await bundleOf(everything);
+    const truth = await bundleOf(wholeLog);
     const forgery = changed('block', ({ records }) => ({
       members: Buffer.alloc(records * 56, 1).toString('base64'),
     }));
@@ -285,7 +286,7 @@ describe('the bundle', () => {
   });
 
   it('of a tenant does not hold without its blocks, or with a record of another', async () => {
-    const scope = { ...everything, organisationId: '2' };
+    const scope = { ...wholeLog, organisationId: '2' };
     const stripped = await forged(
       without(({ kind }) => kind === 'block' || kind === 'record'),
       scope,
@@ -296,7 +297,7 @@ describe('the bundle', () => {
   });
 
   it('does not hold under another key, when a line is lost, or when something follows it', async () => {
-    const lines = await linesOf(exportNdjson(memoryLog().source, everything));
+    const lines = await linesOf(exportNdjson(memoryLog().source, wholeLog));
     const bad = (given: readonly string[], message: RegExp, pem?: string) => {
       const { code, err } = verifyLines(given, pem);
       expect([code, err]).toEqual([98, expect.stringMatching(message)]);
@@ -313,7 +314,7 @@ describe('the bundle', () => {
   });
 
   it('that cannot be read is an error of another kind', async () => {
-    const text = textOf(await linesOf(exportNdjson(memoryLog().source, everything)));
+    const text = textOf(await linesOf(exportNdjson(memoryLog().source, wholeLog)));
     const pem = key.publicKeyPem;
     const [bundle, keyFile] = [path.join(folder, 'bundle.ndjson'), path.join(folder, 'key.pem')];
     const unreadable = [

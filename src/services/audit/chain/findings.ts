@@ -1,25 +1,24 @@
 /**
- * Collects findings in bounded memory and puts them in the order of the log, so that the first one is the first bad
- * record. A log that is wrong everywhere must not make the verifier fall over: of each kind it keeps a fixed number
- * and counts the rest.
+ * Collects findings in bounded memory and sorts them in the order of the log, so that the first one is the first bad
+ * record. Of each kind it keeps `maxFindings` and counts the rest, however many there are.
  */
-import { isAfter, type Position } from './block.ts';
+import { isAfter, type LogPosition } from './block.ts';
 import type { Finding, FindingKind } from './verification.ts';
 
-/** Where in the order of the log a finding belongs; null: behind everything that has a place. */
-export type At = Position | null;
+/** Position of a finding in the order of the log; null: sorted last. */
+export type FindingPosition = LogPosition | null;
 
 export interface Findings {
-  add(finding: Finding, at: At): void;
+  add(finding: Finding, at: FindingPosition): void;
   result(): { findings: Finding[]; findingCount: number; first: Finding | null };
 }
 
 export function createFindings(maxFindings: number): Findings {
-  const kept: { finding: Finding; at: At }[] = [];
-  const keptOfKind = new Map<FindingKind, number>();
+  const listed: { finding: Finding; at: FindingPosition }[] = [];
+  const listedOfKind = new Map<FindingKind, number>();
   let findingCount = 0;
 
-  const inOrder = (a: (typeof kept)[number], b: (typeof kept)[number]): number => {
+  const inOrder = (a: (typeof listed)[number], b: (typeof listed)[number]): number => {
     if (a.at && b.at && isAfter(a.at, b.at)) return 1;
     if (a.at && b.at && isAfter(b.at, a.at)) return -1;
     if ((a.at === null) !== (b.at === null)) return a.at ? -1 : 1;
@@ -31,14 +30,14 @@ export function createFindings(maxFindings: number): Findings {
   return {
     add(finding, at) {
       findingCount += 1;
-      const ofKind = keptOfKind.get(finding.kind) ?? 0;
+      const ofKind = listedOfKind.get(finding.kind) ?? 0;
       if (ofKind >= maxFindings) return;
-      keptOfKind.set(finding.kind, ofKind + 1);
-      kept.push({ finding, at });
+      listedOfKind.set(finding.kind, ofKind + 1);
+      listed.push({ finding, at });
     },
 
     result() {
-      const findings = kept.sort(inOrder).map(({ finding }) => finding);
+      const findings = listed.sort(inOrder).map(({ finding }) => finding);
       const first = findings.find(({ sequence }) => sequence !== null) ?? findings[0] ?? null;
       return { findings: findings.slice(0, maxFindings), findingCount, first };
     },

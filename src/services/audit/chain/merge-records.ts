@@ -1,17 +1,17 @@
 /**
- * The live log and the archives as one stream in the order (xid, id). A partition may have been attached again and be
- * in both: then its archive's copy is left out.
+ * Merges the live log and the archives into one stream in the order (xid, id). A partition that was attached again is
+ * in both; then the copy from the archive is skipped.
  */
 import type { AuditRecord } from '../contract.ts';
-import { isAfter, type Position, positionOf } from './block.ts';
+import { isAfter, type LogPosition, positionOf } from './block.ts';
 
-interface Head {
+interface StreamHead {
   readonly iterator: AsyncIterator<AuditRecord>;
   record: AuditRecord;
-  at: Position;
+  at: LogPosition;
 }
 
-async function advance(head: Head): Promise<boolean> {
+async function advance(head: StreamHead): Promise<boolean> {
   const { value, done } = await head.iterator.next();
   if (done) return false;
   head.record = value;
@@ -27,13 +27,13 @@ export async function* mergeRecords(
     yield* streams[0]!;
     return;
   }
-  const heads: Head[] = [];
+  const heads: StreamHead[] = [];
   for (const stream of streams) {
     const iterator = stream[Symbol.asyncIterator]();
-    const head: Head = { iterator, record: {} as AuditRecord, at: { xid: 0n, id: 0n } };
+    const head: StreamHead = { iterator, record: {} as AuditRecord, at: { xid: 0n, id: 0n } };
     if (await advance(head)) heads.push(head);
   }
-  let last: Position = { xid: -1n, id: -1n };
+  let last: LogPosition = { xid: -1n, id: -1n };
   while (heads.length > 0) {
     let least = heads[0]!;
     for (const head of heads) if (isAfter(least.at, head.at)) least = head;

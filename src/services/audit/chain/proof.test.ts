@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../contract.ts';
 import { type Block, makeBlock } from './block.ts';
-import { noCheckpoint, signCheckpoint } from './checkpoint.ts';
+import { genesisDigest, signCheckpoint } from './checkpoint.ts';
 import { columns, edits, sampleRecord } from './fixtures/log.ts';
 import { newKey } from './fixtures/memory-log.ts';
 import { checkProof, type Proof, proveRecord } from './proof.ts';
 
 const key = newKey();
 
-/** A chain of one shard, a look every 50 ms, signed at its end. */
+/** A chain of one shard, a batch every 50 ms, signed at its end. */
 function signedChain(blockCount: number, recordsPerBlock: number) {
   const blocks: Block[] = [];
   const records: AuditRecord[][] = [];
@@ -18,7 +18,7 @@ function signedChain(blockCount: number, recordsPerBlock: number) {
     );
     const sequencedAt = `2026-11-21T03:23:${String(10 + Math.floor(n / 20))}.${String(50 * (n % 20)).padStart(3, '0')}017Z`;
     const last = of.at(-1)!;
-    // Rows take their ids before their transactions: an id may be less than one of the look before.
+    // A row draws its id before its transaction gets an xid: an id may be less than one of the previous batch.
     const toId = BigInt(last.id) + (n % 2 === 0 ? 40n : 0n);
     const at = { toXid: 1_000_000n + BigInt(n) * 300n, toId, sequencedAt };
     blocks.push(makeBlock(blocks.at(-1) ?? null, 3, of, at));
@@ -31,12 +31,12 @@ function signedChain(blockCount: number, recordsPerBlock: number) {
     head: shard === 3 ? blocks.at(-1)!.hash.toString('hex') : '0'.repeat(64),
   }));
   const at = '2026-11-21T03:24:00.000Z';
-  const checkpoint = signCheckpoint({ at, shards, previous: noCheckpoint }, key);
+  const checkpoint = signCheckpoint({ at, shards, previous: genesisDigest }, key);
   return { blocks, records, trust: { checkpoint, publicKey: key.publicKeyPem } };
 }
 
 describe('a proof of one event', () => {
-  it('convinces whoever has the record, the checkpoint and the key, from any block and place', () => {
+  it('is verified with the record, the checkpoint and the key, from any block and index', () => {
     const { blocks, records, trust } = signedChain(6, 5);
     blocks.forEach((_, n) => {
       records[n]!.forEach((record, index) => {

@@ -1,11 +1,11 @@
 /**
- * That one event is in the log, in about a kilobyte and without the log: the path from its leaf to the root of its
- * block, and what each block from there to a signed checkpoint added. Whoever holds the record, the proof, the
- * checkpoint and the public key can recompute every hash up to the signed head.
+ * A proof, in about a kilobyte, that one event is in the log: the path from its leaf to the root of its block, and the
+ * headers of the blocks from there to a signed checkpoint. With the record, the proof, the checkpoint and the public
+ * key every hash up to the signed head can be recomputed, without the log.
  *
- * `links` packs the blocks behind the first, in base64, one after the other: as LEB128 numbers the records, then the
- * differences (zigzag) to the block before of xid, id and the time in microseconds; then the root (32 bytes). All else
- * in their headers follows from the block before.
+ * `links` has the headers of the later blocks in base64: as LEB128 numbers the records, then the differences (zigzag) to
+ * the previous block of xid, id and the time in microseconds; then the root (32 bytes). The other fields follow from the
+ * previous block.
  */
 import { createPublicKey } from 'node:crypto';
 import { isoFromUs } from '../../ports.ts';
@@ -20,7 +20,7 @@ export interface Proof {
   readonly eventId: string;
   readonly shard: number;
   readonly sequence: string;
-  /** Header of the block that holds it, less what follows from the rest. */
+  /** Header of the block of the record, without the fields that can be computed. */
   readonly block: {
     readonly number: string;
     readonly firstSequence: string;
@@ -38,9 +38,9 @@ export interface Proof {
 
 export interface ProvenEvent {
   readonly record: AuditRecord;
-  /** From the block of the record to the one the checkpoint names; members are needed of the first alone. */
+  /** From the block of the record to the one the checkpoint names; only the first needs its members. */
   readonly blocks: readonly Block[];
-  /** Place of the record in the first of them. */
+  /** Of the record in the first block. */
   readonly index: number;
 }
 
@@ -69,14 +69,14 @@ export type ProofCheck =
   | { readonly proven: true; readonly at: string; readonly keyId: string }
   | { readonly proven: false; readonly why: string };
 
-/** `checkpoint`: a line of the checkpoint file. `publicKey`: PEM, from somebody you trust. */
+/** `checkpoint`: a line of the checkpoint file. `publicKey`: PEM, from a trusted source. */
 export function checkProof(
   record: AuditRecord,
   proof: Proof,
   { checkpoint, publicKey }: { checkpoint: string; publicKey: string },
 ): ProofCheck {
   try {
-    const why = whyNot(record, proof, checkpoint, publicKey);
+    const why = findRejection(record, proof, checkpoint, publicKey);
     if (why !== null) return { proven: false, why };
     return { proven: true, at: readCheckpoint(checkpoint).at, keyId: keyIdOf(publicKey) };
   } catch (error) {
@@ -84,7 +84,12 @@ export function checkProof(
   }
 }
 
-function whyNot(record: AuditRecord, proof: Proof, line: string, publicKey: string): string | null {
+function findRejection(
+  record: AuditRecord,
+  proof: Proof,
+  line: string,
+  publicKey: string,
+): string | null {
   const checkpoint = readCheckpoint(line);
   if (proof.version !== 1) return `version ${proof.version} is not known`;
   if (!isSignedBy(checkpoint, createPublicKey(publicKey)))
@@ -161,7 +166,7 @@ function packLinks(blocks: readonly Block[]): string {
 
 interface Link {
   readonly records: number;
-  /** Differences to the block before. */
+  /** Differences to the previous block. */
   readonly toXid: bigint;
   readonly toId: bigint;
   readonly afterUs: number;

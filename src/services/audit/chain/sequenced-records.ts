@@ -1,13 +1,13 @@
 /**
- * The log as an export gives it: each block, then its records with their sequences, all shards together in the order
- * of the log. Records that are in no block yet are left for the next export; what does not match its block is left out
- * and is for `verify` to name.
+ * The log for exports: each block, then its records with their sequence numbers, all shards merged in the order of the
+ * log. Skipped are records that are in no block yet, which the next export has, and records that are not in the block
+ * they belong to, which `verify` reports.
  */
 import type { AuditRecord } from '../contract.ts';
 import { type Block, endOf, eventIdAt, isAfter, positionOf, shardOf } from './block.ts';
 import type { LogSource } from './verification.ts';
 
-export interface Sequenced {
+export interface SequencedRecord {
   readonly record: AuditRecord;
   readonly shard: number;
   readonly sequence: bigint;
@@ -17,7 +17,7 @@ export interface Sequenced {
 
 export type Item =
   | { readonly kind: 'block'; readonly block: Block }
-  | ({ readonly kind: 'record' } & Sequenced);
+  | ({ readonly kind: 'record' } & SequencedRecord);
 
 interface Reader {
   readonly iterator: AsyncIterator<Block>;
@@ -25,8 +25,8 @@ interface Reader {
   next: number;
 }
 
-/** The place of the event, which is the next one unless rows are missing. */
-function placeOf(reader: Reader, eventId: string): number {
+/** Usually `reader.next`; later when rows are missing, -1 when the event is not in the block. */
+function memberIndexOf(reader: Reader, eventId: string): number {
   const { members, records } = reader.block!;
   for (let place = reader.next; place < records; place += 1)
     if (eventIdAt(members, place) === eventId) return place;
@@ -55,7 +55,7 @@ export async function* sequencedRecords(
     const reader = readers.get(shard);
     if (!reader) continue;
     while (reader.block && isAfter(positionOf(record), endOf(reader.block))) yield* advance(reader);
-    const index = reader.block ? placeOf(reader, record.eventId) : -1;
+    const index = reader.block ? memberIndexOf(reader, record.eventId) : -1;
     if (!reader.block || index < 0) continue;
     reader.next = index + 1;
     const sequence = reader.block.firstSequence + BigInt(index);

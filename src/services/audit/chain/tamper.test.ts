@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { attacks } from './fixtures/attacks.ts';
-import { runAttack } from './fixtures/judged.ts';
 import { memoryLog } from './fixtures/memory-log.ts';
-import { everyStep, type Steps } from './verify.ts';
+import { runAttack } from './fixtures/run-attack.ts';
+import { allSteps, type VerifySteps } from './verify.ts';
 import { type BlockCheck, blockChecks } from './verify-blocks.ts';
 
 describe('tampering with a log in memory', () => {
-  it('is twelve attacks', () => {
+  it('has twelve attacks', () => {
     expect(new Set(attacks.map(({ attack }) => attack)).size).toBe(12);
   });
 
@@ -15,30 +15,30 @@ describe('tampering with a log in memory', () => {
   });
 });
 
-/** Verifiers with one thing wrong. Whoever runs the attacks must notice each of them. */
-const mutants: Record<string, Steps> = {
+/** Verifiers with one defect each; the attacks must reveal every one. */
+const mutants: Record<string, VerifySteps> = {
   'checks only the ends of a chain': {
-    ...everyStep,
-    blocks: everyStep.blocks.map(
+    ...allSteps,
+    blocks: allSteps.blocks.map(
       (check): BlockCheck =>
         (previous, block) =>
           block.number === 1n ? check(previous, block) : null,
     ),
   },
-  'trusts a checkpoint without its signature': { ...everyStep, trust: () => true },
+  'trusts a checkpoint without its signature': { ...allSteps, trust: () => true },
   'compares ids, not contents': {
-    ...everyStep,
+    ...allSteps,
     sameMember: (member, row) => member.compare(row, 0, 16, 0, 16) === 0,
   },
   'compares leaves, not the ids beside them': {
-    ...everyStep,
+    ...allSteps,
     sameMember: (member, row) => member.compare(row, 24, 56, 24) === 0,
   },
 };
 for (const [name, check] of Object.entries(blockChecks))
   mutants[`leaves out ${name}`] = {
-    ...everyStep,
-    blocks: everyStep.blocks.filter((candidate) => candidate !== check),
+    ...allSteps,
+    blocks: allSteps.blocks.filter((candidate) => candidate !== check),
   };
 
 describe('a verifier with a defect', () => {

@@ -1,20 +1,20 @@
 /**
- * What the verifier is given and what it says. The source is one moment of the log (one snapshot), read after the
- * checkpoints, so that a checkpoint can never be ahead of an honest log. Nothing a source yields is trusted.
+ * Input and result of the verifier. The source is one snapshot of the log, taken after the end of the checkpoint file
+ * was read, so that a checkpoint is never ahead of an honest log. Nothing a source yields is trusted.
  */
 import type { AuditRecord } from '../contract.ts';
 import type { Block } from './block.ts';
 
 export interface LogSource {
   shards(): Promise<readonly number[]>;
-  /** Blocks of a shard by number; asked for twice. */
+  /** Blocks of a shard by number; called twice. */
   blocks(shard: number): AsyncIterable<Block>;
   /** Every row of the live log in the order (xid, id). */
   records(): AsyncIterable<AuditRecord>;
   /** Lines of the checkpoint file without newlines, in order. */
   checkpoints(): AsyncIterable<string>;
   retired(): Promise<readonly Retired[]>;
-  /** Records of a retired partition from its archive in the order (xid, id); null: the file is not at hand. */
+  /** Records of a retired partition from its archive in the order (xid, id); null: no file was given. */
   readonly archive?: (retired: Retired) => AsyncIterable<AuditRecord> | null;
 }
 
@@ -83,7 +83,7 @@ export interface Verification {
   readonly checkpoints: number;
   /** Rows newer than every block. */
   readonly notSequenced: number;
-  /** Members of retired partitions whose archive was not at hand. */
+  /** Members of retired partitions whose archive was not given. */
   readonly archived: number;
   /** In the order of the log, at most `maxFindings`. */
   readonly findings: readonly Finding[];
@@ -96,13 +96,13 @@ export interface Verification {
 export interface VerifyOptions {
   /** PEM (SPKI) of every key checkpoints may be signed with. Trust comes from here and nowhere else. */
   readonly publicKeys: readonly string[];
-  /** A number of shards other than the design's means that rows are looked for in the wrong shard. */
+  /** Must be the number the log was written with: it maps organisations to shards. */
   readonly shards: number;
-  /** Checkpoint lines somebody kept elsewhere; each must still be in the file. */
+  /** Checkpoint lines that were kept elsewhere; each must still be in the file. */
   readonly witnessed?: readonly string[];
   /** How much older than its receipt an event may be: a local log drains late. Default 24 h. */
   readonly maxLateMs?: number;
-  /** Longest a transaction runs and a clock steps back: how far receipts may be out of order. Default 10 min. */
+  /** How far receipts may be out of order: the longest transaction plus the largest clock step. Default 10 min. */
   readonly maxDisorderMs?: number;
   /** How long blocks may go without a checkpoint. Default 1 min. */
   readonly maxUncheckpointedMs?: number;

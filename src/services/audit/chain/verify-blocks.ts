@@ -1,15 +1,15 @@
 /**
- * The chain of one shard, block by block: every number, hash, link, root and sequence, never only the ends. Each check
- * stands alone, so that the tests can take one out and see an attack get through.
+ * Verifies the chain of one shard block by block: number, hash, link, root and sequence of every block. Each check is a
+ * function of its own, so that tests can remove one and show which attack it detects.
  */
 import {
   type Block,
   endOf,
   eventIdAt,
+  genesisHash,
   hashOfBlock,
   isAfter,
   memberBytes,
-  noBlock,
   rootOfMembers,
 } from './block.ts';
 import { unixMicroseconds } from './encoding.ts';
@@ -40,8 +40,8 @@ function hashCheck(_previous: Block | null, block: Block): Fault | null {
 }
 
 function linkCheck(previous: Block | null, block: Block): Fault | null {
-  if (block.previous.equals(previous?.hash ?? noBlock)) return null;
-  return fault('link-broken', 'does not follow the block before: the hash it names is another');
+  if (block.previous.equals(previous?.hash ?? genesisHash)) return null;
+  return fault('link-broken', 'does not link to the previous block: it names another hash');
 }
 
 function rootCheck(_previous: Block | null, block: Block): Fault | null {
@@ -58,9 +58,9 @@ function sequenceCheck(previous: Block | null, { firstSequence }: Block): Fault 
 function orderCheck(previous: Block | null, block: Block): Fault | null {
   if (!previous) return null;
   if (!isAfter(endOf(block), endOf(previous)))
-    return fault('order-broken', 'does not end behind the block before');
+    return fault('order-broken', 'does not end after the previous block');
   if (unixMicroseconds(block.sequencedAt) < unixMicroseconds(previous.sequencedAt))
-    return fault('order-broken', `sequenced at ${block.sequencedAt}, before the block before`);
+    return fault('order-broken', `sequenced at ${block.sequencedAt}, before the previous block`);
   return null;
 }
 
@@ -73,39 +73,39 @@ export const blockChecks = {
   orderCheck,
 } as const satisfies Readonly<Record<string, BlockCheck>>;
 
-/** What a shard has up to a block. */
+/** State of a shard up to and including `block`. */
 export interface Reached {
   readonly block: Block | null;
   readonly blocks: number;
-  /** As the blocks count them. */
+  /** According to the blocks. */
   readonly records: bigint;
 }
 
 export interface ShardWalk {
   readonly shard: number;
   reached(): Reached;
-  /** The next block, checked; null behind the last. */
+  /** The next block, checked; null after the last. */
   next(): Promise<Block | null>;
   close(): Promise<void>;
 }
 
-export interface Walking {
+export interface WalkOptions {
   readonly shard: number;
   readonly blocks: AsyncIterable<Block>;
   readonly checks: readonly BlockCheck[];
   readonly findings: Findings;
 }
 
-function checked(check: BlockCheck, previous: Block | null, block: Block): Fault | null {
+function runCheck(check: BlockCheck, previous: Block | null, block: Block): Fault | null {
   try {
     return check(previous, block);
   } catch (error) {
-    // A number that does not fit its field, a time that is none: nothing the sequencer writes.
+    // A number that does not fit its field or an invalid time: the sequencer never writes these.
     return fault('block-changed', `cannot be encoded: ${(error as Error).message}`);
   }
 }
 
-export function walkShard({ shard, blocks, checks, findings }: Walking): ShardWalk {
+export function walkShard({ shard, blocks, checks, findings }: WalkOptions): ShardWalk {
   const iterator = blocks[Symbol.asyncIterator]();
   let reached: Reached = { block: null, blocks: 0, records: 0n };
 
@@ -117,7 +117,7 @@ export function walkShard({ shard, blocks, checks, findings }: Walking): ShardWa
       const { value: block, done } = await iterator.next();
       if (done) return null;
       for (const check of checks) {
-        const found = checked(check, reached.block, block);
+        const found = runCheck(check, reached.block, block);
         if (!found) continue;
         const eventId = block.members.length >= memberBytes && eventIdAt(block.members, 0);
         const sequence = reached.records + 1n;

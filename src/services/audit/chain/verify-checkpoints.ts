@@ -1,16 +1,16 @@
 /**
- * The checkpoints against the chain, both read forwards once and side by side: for each signed line every shard is
- * walked to the block it names, so memory does not grow with either. Only a line signed with a key we were given says
- * anything about the log; one that is not is itself the finding.
+ * Compares the checkpoints with the chain in one forward pass over both: for each signed line every shard is read up to
+ * the block it names, so memory does not grow. Only lines signed with a given key are compared; any other line is itself
+ * a finding.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type Block, endOf, eventIdAt } from './block.ts';
 import {
   type Checkpoint,
   checkpointDigest,
+  genesisDigest,
   isSignedBy,
   keyIdOf,
-  noCheckpoint,
   readCheckpoint,
   type ShardHead,
 } from './checkpoint.ts';
@@ -36,22 +36,22 @@ export interface CheckpointCheck {
   readonly trust: Trust;
 }
 
-/** The newest head of a shard that a signed line and the chain agree about. */
-interface Agreed {
+/** The newest head of a shard that equals a signed one. */
+interface AgreedHead {
   readonly blocks: bigint;
   readonly records: bigint;
 }
 
-const nothingAgreed: Agreed = { blocks: 0n, records: 0n };
+const noAgreedHead: AgreedHead = { blocks: 0n, records: 0n };
 
-interface State {
+interface CompareState {
   readonly check: CheckpointCheck;
-  readonly agreed: Map<number, Agreed>;
-  /** Shards that were found to differ: later lines would only repeat it. */
+  readonly agreed: Map<number, AgreedHead>;
+  /** Shards with a finding: later lines would only repeat it. */
   readonly differing: Set<number>;
 }
 
-/** Walks a shard to a block; the first block at or behind it, or null when the chain ends before. */
+/** Reads a shard up to a block number. Null when the chain ends before it. */
 async function walkTo(walk: ShardWalk | undefined, blocks: bigint): Promise<Block | null> {
   let block = walk?.reached().block ?? null;
   while (walk && (block === null || block.number < blocks)) {
@@ -62,33 +62,33 @@ async function walkTo(walk: ShardWalk | undefined, blocks: bigint): Promise<Bloc
   return block;
 }
 
-async function compareHead(state: State, head: ShardHead, line: number): Promise<void> {
+async function compareHead(state: CompareState, head: ShardHead, line: number): Promise<void> {
   const { check, agreed, differing } = state;
   const { shard } = head;
   if (differing.has(shard)) return;
   const walk = check.walks.get(shard);
-  const before = agreed.get(shard) ?? nothingAgreed;
+  const before = agreed.get(shard) ?? noAgreedHead;
   const block = await walkTo(walk, BigInt(head.blocks));
   const reached = walk?.reached() ?? { block: null, blocks: 0, records: 0n };
-  const found = (kind: FindingKind, since: Agreed, detail: string) => {
+  const found = (kind: FindingKind, since: AgreedHead, detail: string) => {
     differing.add(shard);
     const where = { shard, sequence: since.records + 1n, block: since.blocks + 1n };
     const at = kind === 'log-behind' || !block ? null : endOf(block);
     check.findings.add({ kind, ...where, checkpoint: line, detail }, at);
   };
   if (!block) {
-    const has = { blocks: reached.block?.number ?? 0n, records: reached.records };
-    const promised = `${head.blocks} blocks with ${head.records} records`;
-    found('log-behind', has, `ends here; the checkpoint has ${promised}`);
+    const end = { blocks: reached.block?.number ?? 0n, records: reached.records };
+    const signed = `${head.blocks} blocks with ${head.records} records`;
+    found('log-behind', end, `ends here; the checkpoint has ${signed}`);
   } else if (block.number > BigInt(head.blocks)) {
     found('checkpoint-order', before, `counts ${head.blocks} blocks, fewer than one before`);
   } else if (block.hash.toString('hex') !== head.head || `${reached.records}` !== head.records) {
-    const stretch = `blocks ${before.blocks + 1n} to ${block.number}`;
-    found('checkpoint-mismatch', before, `${stretch} are not those that were signed`);
+    const range = `blocks ${before.blocks + 1n} to ${block.number}`;
+    found('checkpoint-mismatch', before, `${range} differ from the signed ones`);
   } else agreed.set(shard, { blocks: block.number, records: reached.records });
 }
 
-function readOrWhyNot(line: string): Checkpoint | string {
+function tryReadCheckpoint(line: string): Checkpoint | string {
   try {
     return readCheckpoint(line);
   } catch (error) {
@@ -96,17 +96,20 @@ function readOrWhyNot(line: string): Checkpoint | string {
   }
 }
 
-interface Lines {
+interface LinesRead {
   readonly count: number;
   readonly trusted: number;
   readonly digests: ReadonlySet<string>;
 }
 
-async function readLines(state: State, keys: ReadonlyMap<string, KeyObject>): Promise<Lines> {
+async function readLines(
+  state: CompareState,
+  keys: ReadonlyMap<string, KeyObject>,
+): Promise<LinesRead> {
   const { check } = state;
   const wanted = new Set(check.witnessed.map(checkpointDigest));
   const digests = new Set<string>();
-  let previous = noCheckpoint;
+  let previous = genesisDigest;
   let count = 0;
   let trusted = 0;
   let newestMs = Number.NEGATIVE_INFINITY;
@@ -119,7 +122,7 @@ async function readLines(state: State, keys: ReadonlyMap<string, KeyObject>): Pr
       );
     const digest = checkpointDigest(line);
     if (wanted.has(digest)) digests.add(digest);
-    const checkpoint = readOrWhyNot(line);
+    const checkpoint = tryReadCheckpoint(line);
     if (typeof checkpoint === 'string') add('checkpoint-unreadable', checkpoint);
     else {
       if (checkpoint.previous !== previous)
@@ -137,13 +140,13 @@ async function readLines(state: State, keys: ReadonlyMap<string, KeyObject>): Pr
   return { count, trusted, digests };
 }
 
-/** Blocks behind the newest agreed head: the oldest of them, and the time of the newest. */
+/** Blocks after the newest agreed head: the oldest of them, and the time of the newest. */
 interface Uncovered {
   oldest: { readonly block: Block; readonly us: number } | null;
   newestUs: number;
 }
 
-function note(uncovered: Uncovered, block: Block): void {
+function addUncovered(uncovered: Uncovered, block: Block): void {
   let us: number;
   try {
     us = unixMicroseconds(block.sequencedAt);
@@ -154,17 +157,17 @@ function note(uncovered: Uncovered, block: Block): void {
   if (!uncovered.oldest || us < uncovered.oldest.us) uncovered.oldest = { block, us };
 }
 
-/** Walks every shard to its end; blocks no checkpoint covers must all be of the last moment. */
-async function walkTheRest(state: State, mayJudge: boolean): Promise<void> {
+/** Reads every shard to its end; the blocks without a checkpoint may span at most `maxUncheckpointedMs`. */
+async function walkToEnd(state: CompareState, reportsUncovered: boolean): Promise<void> {
   const { check, agreed, differing } = state;
   const uncovered: Uncovered = { oldest: null, newestUs: Number.NEGATIVE_INFINITY };
   for (const walk of check.walks.values()) {
     const covered = agreed.get(walk.shard)?.blocks ?? 0n;
     for (let block = walk.reached().block ?? (await walk.next()); block; block = await walk.next())
-      if (block.number > covered && !differing.has(walk.shard)) note(uncovered, block);
+      if (block.number > covered && !differing.has(walk.shard)) addUncovered(uncovered, block);
   }
   const { oldest, newestUs } = uncovered;
-  if (!mayJudge || !oldest) return;
+  if (!reportsUncovered || !oldest) return;
   const spanMs = (newestUs - oldest.us) / 1_000;
   if (spanMs <= check.maxUncheckpointedMs) return;
   const { shard, firstSequence: sequence, number, members } = oldest.block;
@@ -173,15 +176,15 @@ async function walkTheRest(state: State, mayJudge: boolean): Promise<void> {
   check.findings.add({ kind: 'checkpoint-rolled-back', ...where, detail }, endOf(oldest.block));
 }
 
-/** Lines somebody kept elsewhere. */
-function askWitnesses(state: State, { count, digests }: Lines): void {
+/** Every line that was kept elsewhere must still be in the file. */
+function checkWitnessed(state: CompareState, { count, digests }: LinesRead): void {
   const { check } = state;
   for (const line of check.witnessed) {
     if (digests.has(checkpointDigest(line))) continue;
     const { at, shards } = readCheckpoint(line);
     const lost = shards.find(({ shard, blocks }) => {
-      const has = check.walks.get(shard)?.reached().block?.number ?? 0n;
-      return has < BigInt(blocks);
+      const reachedBlock = check.walks.get(shard)?.reached().block?.number ?? 0n;
+      return reachedBlock < BigInt(blocks);
     });
     const reached = lost && check.walks.get(lost.shard)?.reached();
     check.findings.add(
@@ -191,20 +194,20 @@ function askWitnesses(state: State, { count, digests }: Lines): void {
         sequence: lost ? (reached?.records ?? 0n) + 1n : null,
         block: lost ? (reached?.block?.number ?? 0n) + 1n : null,
         checkpoint: count + 1,
-        detail: `the checkpoint of ${at}, known from elsewhere, is not in the file`,
+        detail: `the checkpoint of ${at}, kept elsewhere, is not in the file`,
       },
       null,
     );
   }
 }
 
-/** Leaves every shard walked to its end. Resolves to the number of checkpoints. */
+/** Reads every shard to its end. Resolves to the number of checkpoints. */
 export async function verifyCheckpoints(check: CheckpointCheck): Promise<number> {
   const keys = new Map(check.publicKeys.map((pem) => [keyIdOf(pem), createPublicKey(pem)]));
-  const state: State = { check, agreed: new Map(), differing: new Set() };
+  const state: CompareState = { check, agreed: new Map(), differing: new Set() };
   const lines = await readLines(state, keys);
-  // Where lines are there and none can be trusted, that is what is said.
-  await walkTheRest(state, lines.trusted > 0 || lines.count === 0);
-  askWitnesses(state, lines);
+  // If no line is trusted, the signature findings suffice.
+  await walkToEnd(state, lines.trusted > 0 || lines.count === 0);
+  checkWitnessed(state, lines);
   return lines.count;
 }

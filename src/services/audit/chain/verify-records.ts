@@ -1,29 +1,37 @@
 /**
- * Every row against the place the chain gives it. Rows come in the order of the chain, so each shard needs only its
- * present block: a row that is the next member costs one hash and one comparison; anything else is looked up among the
- * members of the block. What is missing from one block and turns up in another is one record that was moved.
+ * Compares every row with the chain. Rows are read in the order of the chain, so each shard needs only its current
+ * block: a row that equals the next member costs one hash and one comparison; any other row is looked up by event id
+ * among the members of the block. A member without a row whose row is in another block is one record that was moved.
  */
 import type { AuditRecord } from '../contract.ts';
 import {
   type Block,
-  endOf,
   eventIdAt,
   isAfter,
+  type LogPosition,
   memberBytes,
-  occurredAt,
-  type Position,
+  occurredUsAt,
   positionOf,
   shardOf,
 } from './block.ts';
 import { EncodingError, writeMember } from './encoding.ts';
 import type { Findings } from './findings.ts';
+import {
+  type BlockMismatches,
+  locationIn,
+  memberCount,
+  memberOf,
+  openNextBlock,
+  type ShardCursor,
+  startMismatches,
+} from './shard-cursor.ts';
 import type { FindingKind } from './verification.ts';
-import type { Lost, Place } from './verify-lost.ts';
+import type { MissingRecords } from './verify-missing.ts';
 import type { Retention } from './verify-retention.ts';
 import type { TimeCheck } from './verify-times.ts';
 
-/** Whether a row is the member it should be; both as `writeMember` writes them. */
-export type SameMember = (member: Buffer, row: Buffer) => boolean;
+/** Whether a row equals the expected member; both as `writeMember` writes them. */
+export type SameMember = (member: Buffer, rowBytes: Buffer) => boolean;
 
 export const sameBytes: SameMember = (member, row) => member.equals(row);
 
@@ -32,75 +40,25 @@ export interface RecordCheck {
   readonly records: AsyncIterable<AuditRecord>;
   readonly shards: number;
   /** The end of the newest block of all shards; a row behind it is not sequenced yet. */
-  readonly end: Position | null;
+  readonly end: LogPosition | null;
   readonly findings: Findings;
-  readonly lost: Lost;
+  readonly missing: MissingRecords;
   readonly retention: Retention;
   readonly checkTimes: TimeCheck;
-  readonly same: SameMember;
+  readonly isSameMember: SameMember;
 }
-
-/** The present block of a shard and how far its members were met. */
-interface Window {
-  readonly shard: number;
-  readonly iterator: AsyncIterator<Block>;
-  block: Block | null;
-  end: Position;
-  /** Place of the member expected next, and of the last one met in order. */
-  next: number;
-  met: number;
-  /** Set once rows and members part ways. */
-  odd: Odd | null;
-  lastSequence: bigint;
-}
-
-interface Odd {
-  readonly places: ReadonlyMap<string, number>;
-  readonly seen: boolean[];
-  /** Members whose row differs, and the place where the row was met. */
-  readonly changed: { place: number; metAt: number; eventId: string; detail: string }[];
-  /** Rows that are no member of the block. */
-  readonly strays: { metAt: number; eventId: string }[];
-}
-
-const maxStraysOfBlock = 10_000;
-
-const memberOf = (block: Block, place: number): Buffer =>
-  block.members.subarray(place * memberBytes, (place + 1) * memberBytes);
-
-/** Not what the block says of itself: that may be a lie, and the walk has said so. */
-const sizeOf = (block: Block): number => Math.floor(block.members.length / memberBytes);
 
 const hasLeafOf = (member: Buffer, row: Buffer): boolean => member.compare(row, 24, 56, 24) === 0;
 
-function placeIn(window: Window, block: Block, place: number): Omit<Place, 'eventId'> {
-  const sequence = block.firstSequence + BigInt(place);
-  return { shard: window.shard, sequence, block: block.number, at: endOf(block) };
-}
+const maxOrphansPerBlock = 10_000;
 
-async function open(window: Window): Promise<void> {
-  const { value, done } = await window.iterator.next();
-  window.block = done ? null : value;
-  window.next = 0;
-  window.met = -1;
-  window.odd = null;
-  if (window.block) window.end = endOf(window.block);
-}
+/** Reused for every row. */
+const rowBytes = Buffer.alloc(memberBytes);
 
-function partWays(window: Window, block: Block): Odd {
-  const places = new Map<string, number>();
-  for (let place = 0; place < sizeOf(block); place += 1)
-    places.set(eventIdAt(block.members, place), place);
-  const seen = Array.from({ length: sizeOf(block) }, (_, place) => place < window.next);
-  return { places, seen, changed: [], strays: [] };
-}
-
-const row = Buffer.alloc(memberBytes);
-
-/** Null, or why the record has no canonical bytes. */
-function writeRow(record: AuditRecord): string | null {
+/** Fills `rowBytes`. Returns the reason when the record has no canonical encoding, else null. */
+function encodeRow(record: AuditRecord): string | null {
   try {
-    writeMember(record, row, 0);
+    writeMember(record, rowBytes, 0);
     return null;
   } catch (error) {
     if (error instanceof EncodingError) return error.message;
@@ -108,171 +66,186 @@ function writeRow(record: AuditRecord): string | null {
   }
 }
 
-function accept(check: RecordCheck, window: Window, record: AuditRecord, place: number): void {
-  const block = window.block!;
-  const sequence = block.firstSequence + BigInt(place);
-  check.checkTimes(record, { shard: window.shard, sequence, block: block.number }, block);
-  check.retention.event(record);
-  window.met = Math.max(window.met, place);
-  window.next = place + 1;
-}
-
-function meet(check: RecordCheck, window: Window, record: AuditRecord): void {
-  const block = window.block!;
-  const unwritable = writeRow(record);
-  const isNext =
-    unwritable === null &&
-    window.odd === null &&
-    window.next < sizeOf(block) &&
-    check.same(memberOf(block, window.next), row);
-  if (isNext) accept(check, window, record, window.next);
-  else meetOdd(check, window, record, unwritable);
-}
-
-function meetOdd(
+function acceptRow(
   check: RecordCheck,
-  window: Window,
+  cursor: ShardCursor,
   record: AuditRecord,
-  unwritable: string | null,
+  index: number,
 ): void {
-  const block = window.block!;
-  window.odd ??= partWays(window, block);
-  const { places, seen, changed, strays } = window.odd;
+  const block = cursor.block!;
+  const sequence = block.firstSequence + BigInt(index);
+  check.checkTimes(record, { shard: cursor.shard, sequence, block: block.number }, block);
+  check.retention.observeRecord(record);
+  cursor.lastMatched = Math.max(cursor.lastMatched, index);
+  cursor.nextIndex = index + 1;
+}
+
+function matchRow(check: RecordCheck, cursor: ShardCursor, record: AuditRecord): void {
+  const block = cursor.block!;
+  const encodingError = encodeRow(record);
+  const isNext =
+    encodingError === null &&
+    cursor.mismatches === null &&
+    cursor.nextIndex < memberCount(block) &&
+    check.isSameMember(memberOf(block, cursor.nextIndex), rowBytes);
+  if (isNext) acceptRow(check, cursor, record, cursor.nextIndex);
+  else matchOutOfOrder(check, cursor, record, encodingError);
+}
+
+function matchOutOfOrder(
+  check: RecordCheck,
+  cursor: ShardCursor,
+  record: AuditRecord,
+  encodingError: string | null,
+): void {
+  const block = cursor.block!;
+  cursor.mismatches ??= startMismatches(cursor, block);
+  const { indexByEventId, isMatched, changed, orphans } = cursor.mismatches;
   const { eventId } = record;
-  const metAt = window.next;
-  const isHere = unwritable === null && metAt < sizeOf(block) && !seen[metAt];
+  const rowIndex = cursor.nextIndex;
+  const isUnmatched =
+    encodingError === null && rowIndex < memberCount(block) && !isMatched[rowIndex];
   if (
-    isHere &&
-    hasLeafOf(memberOf(block, metAt), row) &&
-    !check.same(memberOf(block, metAt), row)
+    isUnmatched &&
+    hasLeafOf(memberOf(block, rowIndex), rowBytes) &&
+    !check.isSameMember(memberOf(block, rowIndex), rowBytes)
   ) {
-    seen[metAt] = true;
-    reportMember(check, window, metAt);
-    accept(check, window, record, metAt);
+    isMatched[rowIndex] = true;
+    reportChangedMember(check, cursor, rowIndex);
+    acceptRow(check, cursor, record, rowIndex);
     return;
   }
-  const place = places.get(eventId);
-  if (place === undefined || seen[place]) {
-    if (strays.length < maxStraysOfBlock) strays.push({ metAt, eventId });
-    else check.lost.stray({ ...placeIn(window, block, metAt), eventId });
+  const index = indexByEventId.get(eventId);
+  if (index === undefined || isMatched[index]) {
+    if (orphans.length < maxOrphansPerBlock) orphans.push({ rowIndex, eventId });
+    else check.missing.addOrphan({ ...locationIn(cursor, block, rowIndex), eventId });
     return;
   }
-  seen[place] = true;
-  if (unwritable === null && check.same(memberOf(block, place), row)) {
-    if (place < window.met) {
-      const { at, ...where } = placeIn(window, block, place);
+  isMatched[index] = true;
+  if (encodingError === null && check.isSameMember(memberOf(block, index), rowBytes)) {
+    if (index < cursor.lastMatched) {
+      const { at, ...where } = locationIn(cursor, block, index);
       const detail = 'the members of the block are not in the order of their rows';
       check.findings.add({ kind: 'record-moved', ...where, eventId, detail }, at);
     }
-    accept(check, window, record, place);
+    acceptRow(check, cursor, record, index);
     return;
   }
-  const detail = unwritable ?? 'the row is not what was hashed';
-  changed.push({ place, metAt, eventId, detail });
-  window.next += 1;
+  const detail = encodingError ?? 'the row is not what was hashed';
+  changed.push({ index, rowIndex, eventId, detail });
+  cursor.nextIndex += 1;
 }
 
-function reportMember(check: RecordCheck, window: Window, place: number): void {
-  const { at, ...where } = placeIn(window, window.block!, place);
-  const eventId = eventIdAt(window.block!.members, place);
+function reportChangedMember(check: RecordCheck, cursor: ShardCursor, index: number): void {
+  const { at, ...where } = locationIn(cursor, cursor.block!, index);
+  const eventId = eventIdAt(cursor.block!.members, index);
   const detail = 'the block names another event or time for it than the record has';
   check.findings.add({ kind: 'member-changed', ...where, eventId, detail }, at);
 }
 
-function reportOdd(check: RecordCheck, window: Window, odd: Odd): void {
-  const block = window.block!;
-  const add = (kind: FindingKind, place: number, eventId: string, detail: string) => {
-    const { at, ...where } = placeIn(window, block, place);
+function reportMismatches(
+  check: RecordCheck,
+  cursor: ShardCursor,
+  mismatches: BlockMismatches,
+): void {
+  const block = cursor.block!;
+  const add = (kind: FindingKind, index: number, eventId: string, detail: string) => {
+    const { at, ...where } = locationIn(cursor, block, index);
     check.findings.add({ kind, ...where, eventId, detail }, at);
   };
-  for (const { place, metAt, eventId, detail } of odd.changed) {
-    // Met where another member belongs that is there as well: they changed places.
-    const moved = place !== metAt && odd.seen[metAt] === true;
-    add(moved ? 'record-moved' : 'record-changed', place, eventId, detail);
+  for (const { index, rowIndex, eventId, detail } of mismatches.changed) {
+    // The row was read at the place of another member that has a row as well: two rows were swapped.
+    const moved = index !== rowIndex && mismatches.isMatched[rowIndex] === true;
+    add(moved ? 'record-moved' : 'record-changed', index, eventId, detail);
   }
-  for (const { metAt, eventId } of odd.strays) {
-    if (metAt >= sizeOf(block) || odd.seen[metAt]) {
-      check.lost.stray({ ...placeIn(window, block, metAt), eventId });
+  for (const { rowIndex, eventId } of mismatches.orphans) {
+    if (rowIndex >= memberCount(block) || mismatches.isMatched[rowIndex]) {
+      check.missing.addOrphan({ ...locationIn(cursor, block, rowIndex), eventId });
       continue;
     }
-    odd.seen[metAt] = true;
-    const was = eventIdAt(block.members, metAt);
-    add('record-changed', metAt, was, `the row here is another event, ${eventId}`);
+    mismatches.isMatched[rowIndex] = true;
+    const was = eventIdAt(block.members, rowIndex);
+    add('record-changed', rowIndex, was, `the row here is another event, ${eventId}`);
   }
 }
 
-/** Every row of the block has been met. */
-function close(check: RecordCheck, window: Window): void {
-  const block = window.block!;
-  const { odd } = window;
-  if (odd) reportOdd(check, window, odd);
-  for (let index = 0; index < sizeOf(block); index += 1) {
-    const us = occurredAt(block.members, index);
-    const present = odd ? odd.seen[index]! : index < window.next;
-    const place = () => ({
-      ...placeIn(window, block, index),
+/** Called when every row of the block has been read. */
+function closeBlock(check: RecordCheck, cursor: ShardCursor): void {
+  const block = cursor.block!;
+  const { mismatches } = cursor;
+  if (mismatches) reportMismatches(check, cursor, mismatches);
+  for (let index = 0; index < memberCount(block); index += 1) {
+    const us = occurredUsAt(block.members, index);
+    const hasRow = mismatches ? mismatches.isMatched[index]! : index < cursor.nextIndex;
+    const locate = () => ({
+      ...locationIn(cursor, block, index),
       eventId: eventIdAt(block.members, index),
     });
-    if (!check.retention.member(us, present, place)) check.lost.member(us, present, place);
+    if (!check.retention.countMember(us, hasRow, locate))
+      check.missing.countMember(us, hasRow, locate);
   }
-  window.lastSequence = block.firstSequence + BigInt(sizeOf(block)) - 1n;
+  cursor.lastSequence = block.firstSequence + BigInt(memberCount(block)) - 1n;
 }
 
-/** A row behind the last block of its shard. */
-function meetBehind(check: RecordCheck, window: Window | undefined, record: AuditRecord): boolean {
+/** A row behind the last block of its shard. True: newer than every block. False: an orphan. */
+function handleUnsequenced(
+  check: RecordCheck,
+  cursor: ShardCursor | undefined,
+  record: AuditRecord,
+): boolean {
   const at = positionOf(record);
-  const shard = window?.shard ?? shardOf(record.organisationId, check.shards);
+  const shard = cursor?.shard ?? shardOf(record.organisationId, check.shards);
   if (check.end === null || isAfter(at, check.end)) {
-    if (writeRow(record) === null)
+    if (encodeRow(record) === null)
       check.checkTimes(record, { shard, sequence: null, block: null }, null);
     return true;
   }
-  const sequence = (window?.lastSequence ?? 0n) + 1n;
-  check.lost.stray({ shard, sequence, block: null, eventId: record.eventId, at });
+  const sequence = (cursor?.lastSequence ?? 0n) + 1n;
+  check.missing.addOrphan({ shard, sequence, block: null, eventId: record.eventId, at });
   return false;
 }
 
-async function meetAll(check: RecordCheck, windows: ReadonlyMap<number, Window>) {
+async function matchAllRows(check: RecordCheck, cursors: ReadonlyMap<number, ShardCursor>) {
   let records = 0;
   let notSequenced = 0;
-  for (const window of windows.values()) await open(window);
+  for (const cursor of cursors.values()) await openNextBlock(cursor);
   for await (const record of check.records) {
-    const window = windows.get(shardOf(record.organisationId, check.shards));
+    const cursor = cursors.get(shardOf(record.organisationId, check.shards));
     const at = positionOf(record);
-    while (window?.block && isAfter(at, window.end)) {
-      close(check, window);
-      await open(window);
+    while (cursor?.block && isAfter(at, cursor.end)) {
+      closeBlock(check, cursor);
+      await openNextBlock(cursor);
     }
-    if (window?.block) {
-      meet(check, window, record);
+    if (cursor?.block) {
+      matchRow(check, cursor, record);
       records += 1;
-    } else if (meetBehind(check, window, record)) notSequenced += 1;
+    } else if (handleUnsequenced(check, cursor, record)) notSequenced += 1;
     else records += 1;
   }
-  for (const window of windows.values())
-    while (window.block) {
-      close(check, window);
-      await open(window);
+  for (const cursor of cursors.values())
+    while (cursor.block) {
+      closeBlock(check, cursor);
+      await openNextBlock(cursor);
     }
   return { records, notSequenced };
 }
 
 export async function verifyRecords(check: RecordCheck) {
-  const windows = new Map<number, Window>();
+  const cursors = new Map<number, ShardCursor>();
   for (const [shard, blocks] of check.blocks)
-    windows.set(shard, {
+    cursors.set(shard, {
       shard,
       iterator: blocks[Symbol.asyncIterator](),
       block: null,
       end: { xid: -1n, id: -1n },
-      next: 0,
-      met: -1,
-      odd: null,
+      nextIndex: 0,
+      lastMatched: -1,
+      mismatches: null,
       lastSequence: 0n,
     });
   try {
-    return await meetAll(check, windows);
+    return await matchAllRows(check, cursors);
   } finally {
-    for (const { iterator } of windows.values()) await iterator.return?.();
+    for (const { iterator } of cursors.values()) await iterator.return?.();
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Four clocks say when a record came to be: the process (occurred), PostgreSQL (received), the order of transactions,
- * and the sequencer (sequenced). A row written today about last week passes every hash; it cannot agree with all four.
+ * Compares four clocks of a record: the process (occurred), PostgreSQL (received), the order of transactions, and the
+ * sequencer (sequenced). A row inserted today with last week's date passes every hash, but not this comparison.
  */
 import type { AuditRecord } from '../contract.ts';
-import { type Block, type Position, positionOf } from './block.ts';
+import { type Block, type LogPosition, positionOf } from './block.ts';
 import { unixMicroseconds } from './encoding.ts';
 import type { Findings } from './findings.ts';
 import type { FindingKind } from './verification.ts';
@@ -13,14 +13,14 @@ export interface TimeLimits {
   readonly maxDisorderMs: number;
 }
 
-/** Called in the order of the log for rows that are what was hashed; `block` null: not sequenced yet. */
+/** Called in the order of the log for rows that match their hash; `block` null: not sequenced yet. */
 export type TimeCheck = (
   record: AuditRecord,
   where: { shard: number; sequence: bigint | null; block: bigint | null },
   block: Block | null,
 ) => void;
 
-/** Clocks of processes, PostgreSQL and sequencer agree this well. */
+/** Assumed largest difference between the clocks of processes, PostgreSQL and the sequencer. */
 const clockSlackUs = 1_000_000;
 
 export function createTimeCheck(findings: Findings, limits: TimeLimits): TimeCheck {
@@ -43,7 +43,7 @@ export function createTimeCheck(findings: Findings, limits: TimeLimits): TimeChe
     return knownSequencedUs;
   }
 
-  function faultOf(record: AuditRecord, block: Block | null): [FindingKind, string] | null {
+  function findFault(record: AuditRecord, block: Block | null): [FindingKind, string] | null {
     const occurred = unixMicroseconds(record.occurredAt);
     const received = unixMicroseconds(record.receivedAt);
     const sequenced = sequencedUs(block);
@@ -61,9 +61,9 @@ export function createTimeCheck(findings: Findings, limits: TimeLimits): TimeChe
   }
 
   return (record, where, block) => {
-    const fault = faultOf(record, block);
+    const fault = findFault(record, block);
     if (!fault) return;
-    const at: Position = positionOf(record);
+    const at: LogPosition = positionOf(record);
     const [kind, detail] = fault;
     findings.add({ kind, ...where, eventId: record.eventId, detail }, at);
   };

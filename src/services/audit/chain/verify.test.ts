@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryLog } from './fixtures/memory-log.ts';
 
 describe('an honest log', () => {
-  it('is found to be what was written, with nothing to say', async () => {
+  it('verifies without findings', async () => {
     expect(await memoryLog().verify()).toEqual({
       verdict: 'pass',
       records: 240,

@@ -1,27 +1,27 @@
 /**
- * Reads a whole log and says whether it is what was written: first the chain of every shard beside the checkpoints,
- * then every row beside the chain. Memory does not grow with the log. Nothing is believed that a signature under one
- * of the given keys does not cover, except what is newer than the newest checkpoint.
+ * Verifies a whole log: first the chain of every shard against the checkpoints, then every row against the chain.
+ * Memory does not grow with the log. Only what a signature under a given key covers is trusted, and what is newer than
+ * the newest checkpoint.
  */
-import { type Block, endOf, isAfter, type Position } from './block.ts';
+import { type Block, endOf, isAfter, type LogPosition } from './block.ts';
 import { createFindings } from './findings.ts';
 import { mergeRecords } from './merge-records.ts';
 import type { LogSource, Verification, VerifyOptions } from './verification.ts';
 import { type BlockCheck, blockChecks, walkShard } from './verify-blocks.ts';
 import { signedByKnownKey, type Trust, verifyCheckpoints } from './verify-checkpoints.ts';
-import { createLost } from './verify-lost.ts';
+import { createMissingRecords } from './verify-missing.ts';
 import { type SameMember, sameBytes, verifyRecords } from './verify-records.ts';
 import { openRetention } from './verify-retention.ts';
 import { createTimeCheck } from './verify-times.ts';
 
-/** The single steps; the tests replace them one by one and see which attack gets through. */
-export interface Steps {
+/** Replaceable steps: tests break one at a time and show that an attack then goes undetected. */
+export interface VerifySteps {
   readonly blocks: readonly BlockCheck[];
   readonly trust: Trust;
   readonly sameMember: SameMember;
 }
 
-export const everyStep: Steps = {
+export const allSteps: VerifySteps = {
   blocks: Object.values(blockChecks),
   trust: signedByKnownKey,
   sameMember: sameBytes,
@@ -30,7 +30,7 @@ export const everyStep: Steps = {
 export async function verifyLog(
   source: LogSource,
   options: VerifyOptions,
-  steps: Steps = everyStep,
+  steps: VerifySteps = allSteps,
 ): Promise<Verification> {
   const findings = createFindings(options.maxFindings ?? 100);
   const shards = await source.shards();
@@ -56,7 +56,7 @@ export async function verifyLog(
   }
   const reached = [...walks.values()].map((walk) => walk.reached());
 
-  const lost = createLost(findings);
+  const lost = createMissingRecords(findings);
   const retention = await openRetention(source, findings, options.minRetentionDays ?? 0);
   const { records, notSequenced } = await verifyRecords({
     blocks: new Map(shards.map((shard) => [shard, source.blocks(shard)])),
@@ -64,16 +64,16 @@ export async function verifyLog(
     shards: options.shards,
     end: newest(reached.map(({ block }) => block)),
     findings,
-    lost,
+    missing: lost,
     retention,
     checkTimes: createTimeCheck(findings, {
       maxLateMs: options.maxLateMs ?? 86_400_000,
       maxDisorderMs: options.maxDisorderMs ?? 600_000,
     }),
-    same: steps.sameMember,
+    isSameMember: steps.sameMember,
   });
-  lost.settle();
-  const archived = retention.settle();
+  lost.reportFindings();
+  const archived = retention.reportFindings();
 
   const result = findings.result();
   const blocks = reached.reduce((sum, shard) => sum + shard.blocks, 0);
@@ -81,8 +81,8 @@ export async function verifyLog(
   return { verdict, records, blocks, checkpoints, notSequenced, archived, ...result };
 }
 
-function newest(blocks: readonly (Block | null)[]): Position | null {
-  let end: Position | null = null;
+function newest(blocks: readonly (Block | null)[]): LogPosition | null {
+  let end: LogPosition | null = null;
   for (const block of blocks)
     if (block && (end === null || isAfter(endOf(block), end))) end = endOf(block);
   return end;

@@ -19,8 +19,14 @@ it('compares six limiters on one trace', { timeout: 60_000 }, async () => {
       connections.push(redis);
       return redis;
     },
-    ...{ keyPrefix: 'c:', limit: 50, windowMs: 1_000, windows: 4, random: seededRandom(3) },
-    ...{ users: 200, rounds: 1, decisions: 300 },
+    keyPrefix: 'c:',
+    limit: 50,
+    windowMs: 1_000,
+    windows: 4,
+    random: seededRandom(3),
+    users: 200,
+    rounds: 1,
+    decisions: 300,
   });
   const values = (name: string) => comparison.rows.find((row) => row.name === name)!.values;
   expect(comparison.rows).toHaveLength(6);

@@ -1,13 +1,13 @@
 /**
- * The comparison: the same trace through every limiter at the same time, each on keys of its own, then what each
- * costs. One table, as the report shows it.
+ * Runs the same trace through every limiter at the same time, each on keys of its own, then measures the cost of each.
+ * The result is one table, as the report shows it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { type Contestant, createContestants } from './contestants.ts';
+import { type ComparedLimiter, createComparedLimiters } from './compared-limiters.ts';
 import { type Cost, measureCosts } from './cost.ts';
-import { type Decided, falseRefusals, worstWindow } from './measure.ts';
-import { type Asked, makeTrace } from './trace.ts';
+import { falseRefusals, type ObservedDecision, worstWindow } from './measure.ts';
+import { makeTrace, type TraceRequest } from './trace.ts';
 
 /** The shape reports read; the same is declared where results are. */
 export interface LimiterComparison {
@@ -41,22 +41,22 @@ export interface CompareOptions {
   readonly random: () => number;
 }
 
-/** No window ends while costs are measured: whoever was active stays it. */
+/** Longer than the measurement, so that no window ends in it and every user stays active. */
 const COST_WINDOW_MS = 600_000;
 
 export async function compareLimiters(options: CompareOptions): Promise<LimiterComparison> {
   const { limit, windowMs, windows, users } = options;
   const trace = makeTrace(options);
-  const onTrace = createContestants({ ...options, keyPrefix: `${options.keyPrefix}trace:` });
-  const decided = await playTrace(onTrace, trace, windowMs);
+  const limiters = createComparedLimiters({ ...options, keyPrefix: `${options.keyPrefix}trace:` });
+  const decided = await playTrace(limiters, trace, windowMs);
   const costs = await limiterCosts(options);
   return {
     title: 'Limiters on the same trace',
     note:
-      `${grouped(trace.length)} requests in ${windows} windows of ${windowMs / 1_000} s, limit ${limit}: six random users and four who know ` +
+      `${withThousands(trace.length)} requests in ${windows} windows of ${windowMs / 1_000} s, limit ${limit}: six random users and four who know ` +
       'where windows end, through all limiters at the same time on one Redis. Most in one window is in parts of the limit; ' +
       'false refusals are requests that would have fitted. ' +
-      `Costs are per decision and per user with ${grouped(users)} active users, medians of ${options.rounds} rounds.`,
+      `Costs are per decision and per user with ${withThousands(users)} active users, medians of ${options.rounds} rounds.`,
     columns: [
       { id: 'worst', label: 'most in one window', unit: 'times', better: 'lower' },
       { id: 'false', label: 'false refusals', unit: 'count', better: 'lower' },
@@ -64,7 +64,7 @@ export async function compareLimiters(options: CompareOptions): Promise<LimiterC
       { id: 'cpu', label: 'Redis CPU', unit: 'us', better: 'lower' },
       { id: 'bytes', label: 'bytes per user', unit: 'bytes', better: 'lower' },
     ],
-    rows: onTrace.map(({ id, name, ours }) => {
+    rows: limiters.map(({ id, name, ours }) => {
       const cost = costs.get(id)!;
       const windowUs = windowMs * 1_000;
       return {
@@ -84,41 +84,42 @@ export async function compareLimiters(options: CompareOptions): Promise<LimiterC
 }
 
 /** `10,000` */
-const grouped = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+const withThousands = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 
 export type CostsOptions = Omit<CompareOptions, 'windowMs' | 'windows'>;
 
 export async function limiterCosts(options: CostsOptions): Promise<Map<string, Cost>> {
-  const contestants = createContestants({
+  const limiters = createComparedLimiters({
     ...options,
-    ...{ keyPrefix: `${options.keyPrefix}cost:`, windowMs: COST_WINDOW_MS },
+    keyPrefix: `${options.keyPrefix}cost:`,
+    windowMs: COST_WINDOW_MS,
   });
-  return measureCosts({ ...options, contestants, observer: options.connect() });
+  return measureCosts({ ...options, limiters, observer: options.connect() });
 }
 
-/** Starts when a window starts for those who cut time into pieces. */
+/** Starts at a multiple of the window, where limiters with fixed windows begin one. */
 async function playTrace(
-  contestants: readonly Contestant[],
-  trace: readonly Asked[],
+  limiters: readonly ComparedLimiter[],
+  trace: readonly TraceRequest[],
   windowMs: number,
-): Promise<Map<string, Decided[]>> {
-  const decided = new Map(contestants.map(({ id }) => [id, [] as Decided[]]));
+): Promise<Map<string, ObservedDecision[]>> {
+  const decided = new Map(limiters.map(({ id }) => [id, [] as ObservedDecision[]]));
   const nowUs = () => performance.now() * 1_000;
-  // Scripts are loaded and connections are there before the first request that counts.
-  await Promise.all(contestants.map((contestant) => contestant.take('warm-up', 1)));
+  // Loads scripts and opens connections before the first request that counts.
+  await Promise.all(limiters.map((limiter) => limiter.take('warm-up', 1)));
   await delay(windowMs - (Date.now() % windowMs));
   const startMs = performance.now();
-  const asked: Promise<void>[] = [];
+  const pending: Promise<void>[] = [];
   for (const { atMs, subject } of trace) {
     const waitMs = startMs + atMs - performance.now();
     if (waitMs >= 1) await delay(waitMs);
-    for (const { id, take } of contestants) {
+    for (const { id, take } of limiters) {
       const sentUs = nowUs();
       const record = (admitted: boolean) =>
         void decided.get(id)!.push({ subject, sentUs, doneUs: nowUs(), admitted });
-      asked.push(take(subject, 1).then(record));
+      pending.push(take(subject, 1).then(record));
     }
   }
-  await Promise.all(asked);
+  await Promise.all(pending);
   return decided;
 }

@@ -1,13 +1,13 @@
 /**
- * What a decision costs Redis, with many active users: commands (also those inside a script), CPU, and memory. Rounds
- * alternate between the limiters and the median counts, since the machine is never quite the same twice.
+ * The cost of a decision for Redis with many active users: commands (also those inside a script), CPU and memory. Rounds
+ * alternate the order of the limiters and medians are reported, because the machine's speed varies.
  */
 import type { Redis } from 'ioredis';
-import type { Contestant } from './contestants.ts';
+import type { ComparedLimiter } from './compared-limiters.ts';
 
 export interface CostOptions {
-  readonly contestants: readonly Contestant[];
-  /** A connection that asks Redis about itself. */
+  readonly limiters: readonly ComparedLimiter[];
+  /** A connection for INFO and MEMORY USAGE. */
   readonly observer: Redis;
   readonly users: number;
   readonly limit: number;
@@ -21,43 +21,43 @@ export interface CostOptions {
 export interface Cost {
   readonly commandsPerDecision: number;
   readonly cpuUsPerDecision: number;
-  /** What a caller waits for one, with nothing else on its way. */
+  /** Wall time of one decision, with nothing else in flight. */
   readonly roundTripUs: number;
-  /** From the caller's side, with `IN_FLIGHT` on their way: its own work included. */
+  /** Wall time with `IN_FLIGHT` in flight, the client's own work included. */
   readonly wallUsPerDecision: number;
   readonly bytesPerUser: number;
 }
 
 const IN_FLIGHT = 64;
 
-/** The windows must be longer than this takes: the users are active in all of it. */
+/** The windows must be longer than the measurement, so that every user stays active. */
 export async function measureCosts(options: CostOptions): Promise<Map<string, Cost>> {
-  const { contestants, observer, users, limit, rounds, decisions, random } = options;
+  const { limiters, observer, users, limit, rounds, decisions, random } = options;
   const bytes = new Map<string, number>();
   const half = Math.floor(limit / 2);
-  for (const contestant of contestants) {
-    await each(users, (index) => contestant.take(`u${index}`, limit));
-    bytes.set(contestant.id, await bytesOf(observer, contestant.keyPattern));
+  for (const limiter of limiters) {
+    await runConcurrently(users, (index) => limiter.take(`u${index}`, limit));
+    bytes.set(limiter.id, await bytesOf(observer, limiter.keyPattern));
     // The rounds work on windows that are half full, so that decisions are admissions.
-    await each(users, (index) => contestant.take(`v${index}`, half));
+    await runConcurrently(users, (index) => limiter.take(`v${index}`, half));
   }
-  const seen = new Map(contestants.map(({ id }) => [id, [] as Round[]]));
+  const seen = new Map(limiters.map(({ id }) => [id, [] as Round[]]));
   for (let round = 0; round < rounds; round += 1) {
-    const order = round % 2 === 0 ? contestants : contestants.toReversed();
-    for (const contestant of order) {
+    const order = round % 2 === 0 ? limiters : limiters.toReversed();
+    for (const limiter of order) {
       const subjects = Array.from({ length: decisions }, () => Math.floor(random() * users));
-      seen.get(contestant.id)!.push(await measured(observer, contestant, subjects));
+      seen.get(limiter.id)!.push(await measureRound(observer, limiter, subjects));
     }
   }
-  const trips = await roundTrips(options);
+  const trips = await measureRoundTrips(options);
   return new Map(
-    contestants.map(({ id }) => {
-      const of = (key: keyof Round) => median(seen.get(id)!.map((round) => round[key]));
+    limiters.map(({ id }) => {
+      const medianOf = (key: keyof Round) => median(seen.get(id)!.map((round) => round[key]));
       const cost = {
-        commandsPerDecision: of('commands'),
-        cpuUsPerDecision: of('cpuUs'),
+        commandsPerDecision: medianOf('commands'),
+        cpuUsPerDecision: medianOf('cpuUs'),
         roundTripUs: trips.get(id)!,
-        wallUsPerDecision: of('wallUs'),
+        wallUsPerDecision: medianOf('wallUs'),
         bytesPerUser: bytes.get(id)! / users,
       };
       return [id, cost];
@@ -71,16 +71,16 @@ interface Round {
   readonly wallUs: number;
 }
 
-async function measured(
+async function measureRound(
   observer: Redis,
-  contestant: Contestant,
+  limiter: ComparedLimiter,
   subjects: readonly number[],
 ): Promise<Round> {
-  const before = await standing(observer);
+  const before = await readCounters(observer);
   const startMs = performance.now();
-  await each(subjects.length, (index) => contestant.take(`v${subjects[index]!}`, 1));
+  await runConcurrently(subjects.length, (index) => limiter.take(`v${subjects[index]!}`, 1));
   const wallUs = (performance.now() - startMs) * 1_000;
-  const after = await standing(observer);
+  const after = await readCounters(observer);
   return {
     commands: (after.calls - before.calls) / subjects.length,
     cpuUs: (after.cpuUs - before.cpuUs) / subjects.length,
@@ -89,20 +89,19 @@ async function measured(
 }
 
 /**
- * One after the other, each limiter in turn and from another one on each time: whatever else the machine does, it
- * does to all of them.
+ * One decision after the other, the limiters in rotating order, so that other load on the machine affects all of them.
  */
-async function roundTrips({
-  contestants,
+async function measureRoundTrips({
+  limiters,
   users,
   decisions,
   random,
 }: CostOptions): Promise<Map<string, number>> {
-  const trips = new Map(contestants.map(({ id }) => [id, [] as number[]]));
+  const trips = new Map(limiters.map(({ id }) => [id, [] as number[]]));
   for (let index = 0; index < decisions; index += 1) {
     const user = `v${Math.floor(random() * users)}`;
-    for (let turn = 0; turn < contestants.length; turn += 1) {
-      const { id, take } = contestants[(index + turn) % contestants.length]!;
+    for (let turn = 0; turn < limiters.length; turn += 1) {
+      const { id, take } = limiters[(index + turn) % limiters.length]!;
       const sentMs = performance.now();
       await take(user, 1);
       trips.get(id)!.push((performance.now() - sentMs) * 1_000);
@@ -111,8 +110,11 @@ async function roundTrips({
   return new Map([...trips].map(([id, times]) => [id, median(times)]));
 }
 
-/** So many, `IN_FLIGHT` at one time. */
-async function each(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
+/** Runs `work` for 0 to `count` - 1, `IN_FLIGHT` at one time. */
+async function runConcurrently(
+  count: number,
+  work: (index: number) => Promise<unknown>,
+): Promise<void> {
   let next = 0;
   const worker = async () => {
     while (next < count) {
@@ -124,9 +126,9 @@ async function each(count: number, work: (index: number) => Promise<unknown>): P
   await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
 }
 
-async function standing(observer: Redis): Promise<{ calls: number; cpuUs: number }> {
+async function readCounters(observer: Redis): Promise<{ calls: number; cpuUs: number }> {
   const stats = await observer.info('commandstats');
-  // Asking is not a part of what is asked about.
+  // INFO is the observer's own command.
   const commands = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].filter(
     ([, name]) => name !== 'info',
   );
@@ -138,7 +140,7 @@ async function standing(observer: Redis): Promise<{ calls: number; cpuUs: number
   };
 }
 
-/** Of all keys that match: name, value and their entry. What Redis uses in all moves in steps as its table grows. */
+/** Memory of all matching keys, with their table entries. Redis' total would grow in steps, with its hash table. */
 async function bytesOf(observer: Redis, keyPattern: string): Promise<number> {
   let sum = 0;
   for await (const found of observer.scanStream({ match: keyPattern, count: 1_000 })) {

@@ -1,14 +1,14 @@
-/** The engine has a checker for the same, which services may not know: both must say the same. */
+/** services may not import the engine's checker of the same property; both must find the same. */
 import { describe, expect, it } from 'vitest';
 import { checkWindow } from '../../../checkers/limits/check-window.ts';
-import { type Decided, falseRefusals, worstWindow } from './measure.ts';
+import { falseRefusals, type ObservedDecision, worstWindow } from './measure.ts';
 import { seededRandom } from './seeded-random.ts';
 import { makeTrace } from './trace.ts';
 
 const [LIMIT, WINDOW_US] = [10, 1_000];
 
-/** Decisions of nobody in particular, some in bursts, each on its way for a while. */
-function noise(seed: number): Decided[] {
+/** Random decisions, some in bursts, each in flight for a while. */
+function randomDecisions(seed: number): ObservedDecision[] {
   const random = seededRandom(seed);
   return Array.from({ length: 400 }, (_, index) => {
     const sentUs = Math.floor(random() * 6_000);
@@ -17,28 +17,33 @@ function noise(seed: number): Decided[] {
   });
 }
 
-const engine = (decided: readonly Decided[]) =>
+const engine = (decided: readonly ObservedDecision[]) =>
   checkWindow({
     events: decided.map(({ subject, sentUs, doneUs, admitted }, index) => ({
-      ...{ requestId: `r${index}`, subject, weight: 1, fromUs: sentUs, toUs: doneUs },
+      requestId: `r${index}`,
+      subject,
+      weight: 1,
+      fromUs: sentUs,
+      toUs: doneUs,
       kind: admitted ? ('admitted' as const) : ('refused' as const),
     })),
-    ...{ limitOf: () => LIMIT, windowUs: WINDOW_US },
+    limitOf: () => LIMIT,
+    windowUs: WINDOW_US,
   });
 
-describe('the measure from outside', () => {
+describe('the measurement from the client', () => {
   it('agrees with the checker of the engine', () => {
     for (let seed = 1; seed <= 30; seed += 1) {
-      const decided = noise(seed);
+      const decided = randomDecisions(seed);
       const findings = engine(decided);
-      expect(worstWindow(decided, WINDOW_US) / LIMIT).toBeCloseTo(findings.worstRatio, 10);
+      expect(worstWindow(decided, WINDOW_US) / LIMIT).toBeCloseTo(findings.maxRatio, 10);
       expect(falseRefusals(decided, { limit: LIMIT, windowUs: WINDOW_US })).toBe(
         findings.falseRefusals,
       );
     }
   });
 
-  it('counts nothing of which it is not sure', () => {
+  it('counts only what is certain', () => {
     const across = { subject: 'u', sentUs: 0, doneUs: 2_000, admitted: true };
     expect(worstWindow([across], WINDOW_US)).toBe(0);
     expect(worstWindow([{ ...across, doneUs: 900 }], WINDOW_US)).toBe(1);

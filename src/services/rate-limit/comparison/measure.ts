@@ -1,19 +1,19 @@
 /**
- * What a limiter did, judged from outside by what is definite: a decision was made somewhere between the sending and
- * the answer, and only what holds wherever it was is counted.
+ * Measures a limiter from the client's side. A decision was made at some instant between sending and answer; only what
+ * holds for every such instant is counted.
  */
-export interface Decided {
+export interface ObservedDecision {
   readonly subject: string;
   readonly sentUs: number;
   readonly doneUs: number;
   readonly admitted: boolean;
 }
 
-/** Most admitted in any half-open window, of all subjects. */
-export function worstWindow(decided: readonly Decided[], windowUs: number): number {
+/** The most requests admitted in any half-open window of one subject. */
+export function worstWindow(decided: readonly ObservedDecision[], windowUs: number): number {
   let worst = 0;
-  for (const of of bySubject(decided).values()) {
-    const admitted = of.filter((one) => one.admitted).sort((a, b) => a.sentUs - b.sentUs);
+  for (const group of groupBySubject(decided).values()) {
+    const admitted = group.filter(({ admitted }) => admitted).sort((a, b) => a.sentUs - b.sentUs);
     for (const [index, { sentUs }] of admitted.entries()) {
       const endUs = sentUs + windowUs;
       let inside = 0;
@@ -25,31 +25,31 @@ export function worstWindow(decided: readonly Decided[], windowUs: number): numb
   return worst;
 }
 
-/** Refused although all that may have been in the window left room. */
+/** Requests refused although the window had room for certain. */
 export function falseRefusals(
-  decided: readonly Decided[],
+  decided: readonly ObservedDecision[],
   { limit, windowUs }: { limit: number; windowUs: number },
 ): number {
-  let wrong = 0;
-  for (const of of bySubject(decided).values()) {
-    const admitted = of.filter((one) => one.admitted);
-    for (const refusal of of) {
+  let count = 0;
+  for (const group of groupBySubject(decided).values()) {
+    const admitted = group.filter(({ admitted }) => admitted);
+    for (const refusal of group) {
       if (refusal.admitted) continue;
       const maybe = admitted.filter(
         ({ sentUs, doneUs }) => sentUs <= refusal.doneUs && doneUs > refusal.sentUs - windowUs,
       );
-      if (maybe.length < limit) wrong += 1;
+      if (maybe.length < limit) count += 1;
     }
   }
-  return wrong;
+  return count;
 }
 
-function bySubject(decided: readonly Decided[]): Map<string, Decided[]> {
-  const groups = new Map<string, Decided[]>();
-  for (const one of decided) {
-    const group = groups.get(one.subject);
-    if (group === undefined) groups.set(one.subject, [one]);
-    else group.push(one);
+function groupBySubject(decided: readonly ObservedDecision[]): Map<string, ObservedDecision[]> {
+  const groups = new Map<string, ObservedDecision[]>();
+  for (const decision of decided) {
+    const group = groups.get(decision.subject);
+    if (group === undefined) groups.set(decision.subject, [decision]);
+    else group.push(decision);
   }
   return groups;
 }

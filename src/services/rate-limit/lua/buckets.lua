@@ -1,5 +1,5 @@
--- Token buckets of one subject, on Redis' own clock: admitted when each of them holds the units asked for. They start
--- full, so a window may see twice the capacity: what was saved up and what flows in meanwhile.
+-- Token buckets of one subject, on Redis' own clock: admitted when each has the units of the request. They start
+-- full, so a window may admit twice the capacity: what was saved and what is refilled meanwhile.
 -- KEYS[1]: hash, `at` and the tokens of each bucket. ARGV: weight, then capacity and refill time (us) of each bucket.
 -- Returns {now, admitted}, then per bucket ok, whole tokens left, microseconds until it has enough (refused) or gains
 -- the next whole one.
@@ -34,7 +34,7 @@ end
 if admitted == 1 then
   redis.call('HSET', KEYS[1], 'at', now)
   for i = 1, count do redis.call('HSET', KEYS[1], tostring(i), tokens[i]) end
-  -- Full again by then, which is how a bucket starts.
+  -- By then it is full again, as a new bucket is.
   redis.call('PEXPIRE', KEYS[1], math.ceil(ttl / 1000) + 1)
 end
 return reply

@@ -1,5 +1,5 @@
--- Questions one after the other, each as if it were asked alone at this time. The last argument has a character for each:
--- how many levels it has.
+-- Requests one after the other, each as if it were the only one. The last argument has a character for each: how many
+-- levels it has.
 local counts, reply, base, at = ARGV[#ARGV], {}, 0, 1
 for i = 1, #counts do
   local count = string.byte(counts, i)

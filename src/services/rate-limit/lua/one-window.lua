@@ -1,5 +1,5 @@
--- One window alone, the commonest question: what decide.lua would say while nothing has expired, in a straight line,
--- because Lua makes a script's functions again in every call. Anything less usual is left to what follows.
+-- A single window, the commonest request: the decision of decide.lua while nothing has expired, without functions,
+-- because Lua creates a script's functions again in every call. Everything else is left to the scripts that follow.
 known = redis.pcall('GET', KEYS[1])
 local size = type(known) == 'string' and #known or 0
 if size > 0 and size % 7 == 0 then
@@ -10,7 +10,7 @@ if size > 0 and size % 7 == 0 then
   local reset = struct.unpack('>I7', known) + window - clock
   if reset > 0 and newest <= clock and free >= 0 and w1 == 0 and w0 == 1 then
     if free == 0 then return { clock, -1, reset } end
-    -- Short enough to append to, and its end is set: write_window.
+    -- Short enough to append to, and its expiry is set: see write_window.
     if size < 600 and newest >= clock - clock % (window / 4) then
       redis.call('APPEND', KEYS[1], struct.pack('>I7', clock))
       return { clock, free - 1, reset }

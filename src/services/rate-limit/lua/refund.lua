@@ -1,10 +1,10 @@
--- Takes units out of windows again. KEYS: one per window. ARGV: the time they were counted at, then their weights.
+-- Takes units out of windows. KEYS: one per window. ARGV: the time they were counted at, then their weights.
 for i = 1, #KEYS do
   local packed = redis.pcall('GET', KEYS[i])
   if type(packed) == 'string' and #packed % 7 == 0 then
     local at = tonumber(ARGV[1])
     local left = tonumber(ARGV[i + 1])
-    -- Equal entries are one run, near the end. Any of them stands for any other.
+    -- Equal entries are adjacent, near the end, and interchangeable.
     local stop = #packed
     while stop > 0 and struct.unpack('>I7', packed, stop - 6) > at do stop = stop - 7 end
     local start = stop

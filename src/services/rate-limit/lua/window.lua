@@ -1,11 +1,11 @@
--- An exact window: the judge of policy.ts. One string per key, 7 bytes per admitted unit: Unix microseconds, big-endian,
+-- An exact window: evaluateWindow of policy.ts. One string per key, 7 bytes per admitted unit: Unix microseconds, big-endian,
 -- oldest first. Measured at a limit of 100: a list costs the same time and half as much memory again, a sorted set
 -- more of both.
--- Takes what GET said. Returns the time it used, ok, remaining and reset as after writing, the string and how much of
--- it no longer counts.
-local function judge_window(packed, now, limit, window, weight)
+-- `packed` is the reply of GET. Returns the time it used, ok, remaining and reset as after writing, the string, and how
+-- many of its bytes have expired.
+local function evaluate_window(packed, now, limit, window, weight)
   local time_at = struct.unpack
-  if type(packed) ~= 'string' then packed = nothing(packed) end
+  if type(packed) ~= 'string' then packed = empty_or_error(packed) end
   local size = #packed
   if size % 7 ~= 0 then packed, size = '', 0 end
 
@@ -31,7 +31,7 @@ local function judge_window(packed, now, limit, window, weight)
   if weight <= free then
     return now, true, free - weight, oldest + window - now, packed, cut
   end
-  -- The last unit that must go before this request fits; what can never fit is told the whole window.
+  -- The last unit that must expire before this request fits; one that never fits waits a whole window.
   local reset = window
   if weight <= limit then
     reset = time_at('>I7', packed, cut + (weight - free) * 7 - 6) + window - now
@@ -54,7 +54,7 @@ local function write_window(key, clock, now, weight, window, packed, cut)
     local newest = struct.unpack('>I7', packed, size - 6)
     if newest >= now - now % quarter then return end
   end
-  -- Counted from the clock: entries may hold times that it has not reached yet.
+  -- Counted from the clock: entries may have times that it has not reached yet.
   local ttl_ms = math.ceil((now - clock + window + quarter) / 1000) + 2
   if appended then
     redis.call('PEXPIRE', key, ttl_ms)

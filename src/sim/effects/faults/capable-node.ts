@@ -1,5 +1,5 @@
-/** Targets of faults that only some kinds of nodes can have. Registered kinds are asked when they run. */
-import { resolvePlace, targetProblems } from '../../fault-target.ts';
+/** Checks the target of a fault that only some nodes support. Nodes of registered kinds (`x-...`) are checked when the fault is created. */
+import { resolveNodeTarget, targetProblems } from '../../plan/fault-target.ts';
 import type { NodeSpec, Topology } from '../../topology.ts';
 
 export interface Requirement {
@@ -16,11 +16,11 @@ export function capableNodeProblems(
   const capable = Object.entries(topology.nodes)
     .filter(([name, spec]) => spec.kind.startsWith('x-') || isCapable(spec, name))
     .map(([name]) => name);
-  const known = capable.length === 0 ? 'no node has' : `these have: ${capable.join(', ')}`;
+  const capableText = capable.length === 0 ? 'no node has' : `these have: ${capable.join(', ')}`;
   return targetProblems(
-    () => resolvePlace(target, topology),
+    () => resolveNodeTarget(target, topology),
     ({ node, member }) => {
-      if (!capable.includes(node)) return [`${node} does not have ${needs}; ${known}`];
+      if (!capable.includes(node)) return [`${node} does not have ${needs}; ${capableText}`];
       return member === null || member === node
         ? []
         : [`${member} is one process; this fault acts on the whole of ${node}`];

@@ -6,12 +6,12 @@ import { describe, expect, it } from 'vitest';
 import type { FaultSpec, PlannedFault } from '../../fault-plan.ts';
 import type { Topology } from '../../topology.ts';
 import { createLease } from '../process/lease.ts';
-import { Undo } from '../process/undo.ts';
+import { UndoStack } from '../process/undo-stack.ts';
 import { TestbedEdges } from '../testbed/edges.ts';
+import { describeFault, describeFaultGroup } from './describe-fault.ts';
 import type { FaultKind } from './fault.ts';
 import { FAULT_KINDS, faultProblems } from './fault-kinds.ts';
 import { createFaultTargets } from './fault-targets.ts';
-import { familyWords, faultWords } from './fault-words.ts';
 import { startNemesis } from './nemesis.ts';
 
 const start = { module: 'services/gateway/main.js' };
@@ -41,7 +41,7 @@ const rule = { kind: 'blackhole' } as const;
 const signal = 'SIGKILL';
 const hanging = { kind: 'hanging' } as const;
 
-describe('a fault that the topology can have', () => {
+describe('faultProblems of a valid fault', () => {
   it.each<FaultSpec>([
     { kind: 'kill', target: 'gateway', signal },
     { kind: 'kill', target: 'cluster.6', signal },
@@ -56,7 +56,7 @@ describe('a fault that the topology can have', () => {
   ])('%j', (fault) => expect(problems(fault)).toEqual([]));
 });
 
-describe('a fault that it cannot have', () => {
+describe('faultProblems of an invalid fault', () => {
   it.each<[FaultSpec, RegExp]>([
     [{ kind: 'kill', target: 'gateway.3', signal }, /^there is no .*did you mean/],
     [{ kind: 'kill', target: 'gateway->postgres', signal }, /is an edge, not a node/],
@@ -89,7 +89,9 @@ describe('a fault that it cannot have', () => {
     ],
     [
       {
-        ...{ kind: 'endpoint', target: 'receiver', endpoints: ['shop'] },
+        kind: 'endpoint',
+        target: 'receiver',
+        endpoints: ['shop'],
         behaviour: { kind: 'status', status: 99 },
       },
       /status must be between 200 and 599/,
@@ -100,7 +102,7 @@ describe('a fault that it cannot have', () => {
     expect(problems(fault)).toEqual([expect.stringMatching(problem)]);
   });
 
-  it('is one that waits for a COMMIT nothing can see', () => {
+  it('rejects a wait for a COMMIT without a proxied edge to PostgreSQL', () => {
     const commit = {
       ...planned({ kind: 'pause', target: 'redis' }),
       at: { afterMs: 0, commitInFlight: true },
@@ -112,7 +114,7 @@ describe('a fault that it cannot have', () => {
   });
 });
 
-describe('a kind from outside', () => {
+describe('a registered kind', () => {
   interface QuakeSpec {
     readonly kind: 'x-quake';
     readonly target: string;
@@ -121,7 +123,7 @@ describe('a kind from outside', () => {
   const done: string[] = [];
   const quake: FaultKind<QuakeSpec> = {
     kind: 'x-quake',
-    words: ([{ target, magnitude }]) => `an earthquake of ${magnitude} under ${target}`,
+    describe: ([{ target, magnitude }]) => `an earthquake of ${magnitude} under ${target}`,
     problems: ({ magnitude }) => (magnitude > 9 ? ['nothing is left to measure'] : []),
     create: ({ target, magnitude }, targets) => {
       const { kind } = targets.node(target);
@@ -137,16 +139,16 @@ describe('a kind from outside', () => {
     },
   };
 
-  it('has its words, its problems and its handle as the shipped ones have', async () => {
+  it('is described, checked and applied like a built-in kind', async () => {
     const takeOut = FAULT_KINDS.register(quake);
     const folder = await mkdtemp(path.join(tmpdir(), 'platform-kinds-'));
     const lease = createLease({ runId: 'kinds', cache: folder, reaper: false });
     try {
       const fault = planned({ kind: 'x-quake', target: 'redis', magnitude: 6 }, 'quake');
-      expect(faultWords(fault)).toBe(
+      expect(describeFault(fault)).toBe(
         "an earthquake of 6 under redis, at once, undone at the phase's end",
       );
-      expect(familyWords([fault, fault])).toBe(
+      expect(describeFaultGroup([fault, fault])).toBe(
         '2 times an earthquake of 6 under redis, drawn from the seed',
       );
       expect(faultProblems(fault, topology)).toEqual([]);
@@ -156,19 +158,30 @@ describe('a kind from outside', () => {
       const edges = await TestbedEdges.open({
         topology: { ...topology, edges: [] },
         membersOf: () => [],
-        ...{ seed: 1, cores: null, lease, undo: new Undo(), logFile: '' },
+        seed: 1,
+        cores: null,
+        lease,
+        undo: new UndoStack(),
+        logFile: '',
       });
       const redis = {
-        ...{ name: 'redis', kind: 'redis', region: 'local', version: null, members: [] },
+        name: 'redis',
+        kind: 'redis',
+        region: 'local',
+        version: null,
+        members: [],
         address: { url: 'redis://127.0.0.1:1', urls: ['redis://127.0.0.1:1'], namespace: '' },
-        ...{ pids: null, cores: 'any', coreCount: 1, capabilities: {} },
-        work: async () => [],
+        pids: null,
+        cores: 'any',
+        coreCount: 1,
+        capabilities: {},
+        readWork: async () => [],
       };
       const nemesis = startNemesis({
         faults: [fault],
         targets: createFaultTargets(topology, new Map([['redis', redis]]), edges),
         nowUs: () => Math.round(performance.now() * 1_000),
-        acknowledged: () => new Promise(() => {}),
+        waitForAcknowledged: () => new Promise(() => {}),
         signal: new AbortController().signal,
       });
       await expect.poll(() => done).toEqual(['apply 6 to redis']);
@@ -186,7 +199,7 @@ describe('a kind from outside', () => {
       await lease.release();
       await rm(folder, { recursive: true, force: true });
     }
-    expect(() => faultWords(planned({ kind: 'x-quake', target: 'redis' }))).toThrow(
+    expect(() => describeFault(planned({ kind: 'x-quake', target: 'redis' }))).toThrow(
       'there is no kind of fault "x-quake"',
     );
   });

@@ -11,7 +11,7 @@ import { linkFault } from './kinds/link.ts';
 import { pauseFault } from './kinds/pause.ts';
 import { replicationDelayFault } from './kinds/replication-delay.ts';
 
-// Each kind knows the shape of its own spec alone; the registry hands it nothing else.
+// Each kind gets specs of its own shape only.
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous registry, keyed by the spec's own kind.
 export const FAULT_KINDS = createRegistry<FaultKind<any>>('fault', [
   killFault,
@@ -23,16 +23,16 @@ export const FAULT_KINDS = createRegistry<FaultKind<any>>('fault', [
   endpointFault,
 ]);
 
-/** Throws at once when the testbed has nothing like the target. */
+/** Throws when the testbed does not have the target. */
 export function createFault(spec: FaultSpec, targets: FaultTargets): Fault {
   return FAULT_KINDS.of(spec.kind).create(spec, targets);
 }
 
 /** Why a fault cannot be applied in a topology, one clause each, from the data alone. */
 export function faultProblems({ at, fault }: PlannedFault, topology: Topology): readonly string[] {
-  const known = FAULT_KINDS.all().some(({ kind }) => kind === fault.kind);
+  const isKnown = FAULT_KINDS.all().some(({ kind }) => kind === fault.kind);
   const kinds = FAULT_KINDS.all().map(({ kind }) => kind);
-  const problems = known
+  const problems = isKnown
     ? FAULT_KINDS.of(fault.kind).problems(fault, topology)
     : [`there is no kind of fault ${fault.kind}; known: ${kinds.join(', ')}`];
   const seesCommits = topology.edges.some(

@@ -1,6 +1,6 @@
-/** What faults act on, of a testbed that is up. Servers that DATABASE_URL and REDIS_URL name are not ours to touch. */
+/** Finds the targets of faults in a running testbed. Servers named by DATABASE_URL and REDIS_URL are never a target. */
 import { EnvironmentError } from '../../errors.ts';
-import { resolvePlace } from '../../fault-target.ts';
+import { resolveNodeTarget } from '../../plan/fault-target.ts';
 import type { Topology } from '../../topology.ts';
 import type { Edges } from '../testbed/edges.ts';
 import type { RunningNode } from '../testbed/node.ts';
@@ -17,7 +17,7 @@ export function createFaultTargets(
   edges: Edges,
 ): FaultTargets {
   const node = (name: string): RunningNode => {
-    const found = nodes.get(resolvePlace(name, topology).node);
+    const found = nodes.get(resolveNodeTarget(name, topology).node);
     if (found === undefined) throw new Error(`node ${name} is not up`);
     return found;
   };
@@ -25,9 +25,10 @@ export function createFaultTargets(
     node,
     edges,
     members(target) {
-      const { node: name, member } = resolvePlace(target, topology);
+      const { node: name, member } = resolveNodeTarget(target, topology);
       const { kind, members } = node(name);
-      if (members.length === 0) throw operatorsOwn(name, VARIABLES[kind] ?? 'the environment');
+      if (members.length === 0)
+        throw externalServerError(name, VARIABLES[kind] ?? 'the environment');
       const found = members.filter((one) => member === null || one.name === member);
       if (found.length > 0) return found;
       const known = members.map((one) => one.name).join(', ');
@@ -36,7 +37,7 @@ export function createFaultTargets(
   };
 }
 
-function operatorsOwn(name: string, variable: string): Error {
+function externalServerError(name: string, variable: string): Error {
   return new EnvironmentError({
     what: `this scenario ends and restarts ${name}, but ${variable} names a server of its own`,
     why: 'only servers that the run started itself are killed',

@@ -1,6 +1,6 @@
 /**
- * A fault: something done to the system under test that can be undone, and proven to be. Whoever applies one
- * undoes it on every way out; undo is idempotent and harmless when apply never ran or failed half way.
+ * A fault is done to the system under test, undone, and the undo is proven by a probe. The nemesis undoes it on every
+ * path; undo is idempotent and safe when apply never ran or failed half way.
  */
 import type { Topology } from '../../topology.ts';
 import type { Edges } from '../testbed/edges.ts';
@@ -8,12 +8,12 @@ import type { Member, RunningNode } from '../testbed/node.ts';
 import type { ProxyDecision } from './proxy/protocol.ts';
 
 export interface Fault {
-  /** Resolves when it has been seen to take effect, with what exactly was hit. */
+  /** Resolves when the effect was observed, with a description of what was hit. */
   apply(): Promise<string>;
   undo(): Promise<void>;
   /** True when the undo is proven, else why it is not. Bounded. */
   probe(): Promise<true | string>;
-  /** The seeded choices made under it so far. */
+  /** Seeded choices made under this fault so far. */
   decisions(): readonly ProxyDecision[];
 }
 
@@ -21,22 +21,22 @@ export interface Fault {
 export interface FaultTargets {
   /** Throws when there is no such node. */
   node(name: string): RunningNode;
-  /** The processes of a node, or the one that is named. Throws when there is none, or when they are the operator's own. */
+  /** The processes of a node, or the named one. Throws when there is none, or when the node is the operator's server. */
   members(target: string): readonly Member[];
   readonly edges: Edges;
 }
 
 export interface FaultKind<Spec extends { readonly kind: string }> {
   readonly kind: Spec['kind'];
-  /** What is done to what: `kill -9 of gateway.2`. Of several that differ in their targets only: `kill -9 of gateway.1 or gateway.2`. */
-  words(alike: readonly [Spec, ...Spec[]]): string;
-  /** Why it cannot be applied in this topology, one clause each, from the data alone; loads no client of a store. */
+  /** `kill -9 of gateway.2`; of several specs that differ only in their targets: `kill -9 of gateway.1 or gateway.2`. */
+  describe(alike: readonly [Spec, ...Spec[]]): string;
+  /** Why it cannot be applied in this topology, one clause each, from the data alone; imports no store client. */
   problems(spec: Spec, topology: Topology): readonly string[];
-  /** Throws at once when the testbed has nothing like the target. */
+  /** Throws when the testbed does not have the target. */
   create(spec: Spec, targets: FaultTargets): Fault;
 }
 
-/** The target of a fault, of several alike: `gateway.1 or gateway.2`. */
-export function targetWords(alike: readonly { readonly target: string }[]): string {
+/** The targets of one fault or several alike: `gateway.1 or gateway.2`. */
+export function describeTargets(alike: readonly { readonly target: string }[]): string {
   return [...new Set(alike.map(({ target }) => target))].sort().join(' or ');
 }

@@ -21,7 +21,7 @@ beforeAll(async () => {
     seed: 7,
     cores: null,
     onNote: () => {},
-    onDeath: ({ name }) => deaths.push(name),
+    onUnexpectedExit: ({ name }) => deaths.push(name),
     env: scratch.env,
   });
 });
@@ -102,7 +102,7 @@ test('a slow link is slow', async () => {
   });
 });
 
-test('a narrow link takes its time', async () => {
+test('a link with limited bandwidth is slow', async () => {
   const rule = { kind: 'bandwidth', bytesPerSecond: 4_000 } as const;
   const fault = link('client->gateway.1', rule);
   await under(fault, async () => {
@@ -112,7 +112,7 @@ test('a narrow link takes its time', async () => {
   });
 });
 
-test('a reply is cut, and that is when the fault has landed', async () => {
+test('a cut reply is the moment the fault has landed', async () => {
   const rule = { kind: 'cut-reply', every: 1 } as const;
   const fault = link('client->gateway.3', rule);
   expect(await under(fault, () => ask('/'))).toEqual([200, 200, expect.any(String)]);
@@ -131,7 +131,7 @@ test('the k-th request fails, and no other', async () => {
   expect(statuses).toEqual([200, expect.toSatisfy((status) => status >= 500), 200]);
 });
 
-test('undo ends a rule that never met a request', async () => {
+test('undo clears a rule that no request has met', async () => {
   const fault = link('client->gateway', { kind: 'cut-reply', every: 1 });
   const landed = expect(fault.apply()).rejects.toThrow('no request met cut-reply');
   await fault.undo();
@@ -141,12 +141,12 @@ test('undo ends a rule that never met a request', async () => {
 });
 
 test('a COMMIT is seen while it is in flight', async () => {
-  const seen = testbed.edges.commitInFlight(5_000, new AbortController().signal);
+  const seen = testbed.edges.waitForCommitInFlight(5_000, new AbortController().signal);
   const [statuses] = await Promise.all([ask('/postgres'), seen]);
   expect(statuses).toContain(503); // The reply was kept back for longer than the fixture waits.
 });
 
-test('an edge or a process that is not there is refused at once', async () => {
+test('an unknown edge or process is rejected at once', async () => {
   const rule = { kind: 'blackhole' } as const;
   expect(() => link('gateway.7->redis', rule)).toThrow(
     /no edge gateway\.7->redis; known: client->gateway, gateway->redis, gateway->postgres/,

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PlannedFault } from '../../fault-plan.ts';
 import type { FaultRecord } from '../../history.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
-import { Undo } from '../process/undo.ts';
+import { UndoStack } from '../process/undo-stack.ts';
 import { TestbedEdges } from '../testbed/edges.ts';
 import { bedTopology, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
@@ -40,7 +40,7 @@ const planned = (faults: readonly PlannedFault[], more: Partial<NemesisOptions> 
     faults,
     targets: testbed,
     nowUs,
-    acknowledged: () => new Promise(() => {}),
+    waitForAcknowledged: () => new Promise(() => {}),
     signal: new AbortController().signal,
     ...more,
   });
@@ -82,7 +82,7 @@ test('applies each fault when it is due and heals it in time', async () => {
         forMs: 0,
       },
     ],
-    { acknowledged },
+    { waitForAcknowledged: acknowledged },
   );
   await sleep(2_500);
   const early = await allUp(); // The phase goes on: forMs heals without its end.
@@ -112,7 +112,7 @@ test('kills PostgreSQL while a COMMIT is in flight', async () => {
   expect((await fetch(url)).status).toBe(200);
 });
 
-test('undoes at the end of the phase what has no length of its own', async () => {
+test('undoes a fault without a duration at the end of the phase', async () => {
   const nemesis = planned([pause, partition, killed('redis')]);
   await expect.poll(() => isPaused(testbed.members('gateway')[0]!.pid())).toBe(true);
   await expect.poll(() => isUp(testbed, 'redis')).toBe(false);
@@ -123,7 +123,7 @@ test('undoes at the end of the phase what has no length of its own', async () =>
   expect(await allUp()).toEqual([]);
 });
 
-test('an abort in the middle heals everything, and misses nothing that had not come', async () => {
+test('an abort heals every applied fault and reports no pending one as missed', async () => {
   const abort = new AbortController();
   const later = { ...killed('postgres'), at: { afterMs: 60_000 } };
   const nemesis = planned([pause, partition, killed('gateway.2'), later], { signal: abort.signal });
@@ -136,7 +136,7 @@ test('an abort in the middle heals everything, and misses nothing that had not c
   expect(problems).toEqual([]);
 });
 
-test('tells that a fault never landed when the phase ended before it', async () => {
+test('reports that a fault never landed when the phase ended before it', async () => {
   const nemesis = planned([{ ...killed('postgres'), at: { afterMs: 60_000 } }]);
   expect((await nemesis.end()).problems).toEqual([
     'postgres-killed never landed: waited for after 60000 ms, the phase ended first',
@@ -156,7 +156,7 @@ test.each([
   ]);
 });
 
-test('tells that a fault never landed when nothing ran into it, and undoes it', async () => {
+test('reports that a fault never landed when no request met it, and undoes it', async () => {
   const fault = {
     kind: 'link',
     target: 'gateway->redis',
@@ -186,7 +186,7 @@ test('keeps the seeded choices of a fault under its name', async () => {
   expect(decision!.atUs).toBeLessThan(undo!.atUs);
 });
 
-test('tells that a fault never healed, and heals the others', async () => {
+test('reports that a fault never healed, and heals the others', async () => {
   const { port } = new URL(testbed.targets[0]!.url);
   const squatter: Server = createServer();
   const nemesis = planned([killed('gateway.1'), partition]);
@@ -201,33 +201,41 @@ test('tells that a fault never healed, and heals the others', async () => {
   expect(await allUp()).toEqual([]);
 });
 
-test('refuses at once what it could never do', async () => {
+test('rejects an impossible fault at once', async () => {
   const one = killed('gateway.9');
   expect(() => planned([partition, one])).toThrow('there is no node or process gateway.9');
   const commit = { ...killed('postgres'), at: { afterMs: 0, commitInFlight: true } };
   const edges = await TestbedEdges.open({
-    ...{ topology: bedTopology(), membersOf: () => ['gateway'], seed: 7, cores: null },
-    ...{ lease: testbed.lease, undo: new Undo(), logFile: '' },
+    topology: bedTopology(),
+    membersOf: () => ['gateway'],
+    seed: 7,
+    cores: null,
+    lease: testbed.lease,
+    undo: new UndoStack(),
+    logFile: '',
   });
   expect(() => planned([commit], { targets: { ...testbed, edges } })).toThrow(
     'no proxied edge leads to PostgreSQL',
   );
 });
 
-test('a run that is thrown out of a fault leaves nothing', async () => {
-  const other = await start('thrown');
-  const pids = () => Object.values(other.pids).flatMap((read) => read());
+test('a run that fails during a fault leaves nothing', async () => {
+  const secondTestbed = await start('thrown');
+  const pids = () => Object.values(secondTestbed.pids).flatMap((read) => read());
   const before = pids();
   const abort = new AbortController();
   const faults = [pause, partition, killed('postgres'), killed('gateway.2')];
   const nemesis = startNemesis({
-    ...{ faults, targets: other, nowUs, signal: abort.signal },
-    acknowledged: async () => {},
+    faults,
+    targets: secondTestbed,
+    nowUs,
+    signal: abort.signal,
+    waitForAcknowledged: async () => {},
   });
-  await expect.poll(() => isUp(other, 'postgres')).toBe(false);
+  await expect.poll(() => isUp(secondTestbed, 'postgres')).toBe(false);
   abort.abort(new Error('Ctrl-C'));
   await nemesis.end();
-  await other.stop();
+  await secondTestbed.stop();
   expect([...before, ...pids()].filter((pid) => startTimeOf(pid) !== null)).toEqual([]);
   expect(readdirSync(path.join(scratch.cache, 'runs'))).toEqual(['nemesis']);
 });

@@ -1,24 +1,23 @@
 /**
- * Takes the planned faults of one phase through their lives: waits for the trigger, applies, waits until it is
- * seen to have taken effect, undoes, and probes until the undo is proven. Every wait has a limit. end() runs on
- * every way out and returns only when nothing is applied any more; what never landed or never healed is a
- * problem, and a run with a problem proves nothing.
+ * Runs the planned faults of one phase: waits for each trigger, applies the fault until its effect is observed, undoes
+ * it, and probes until the undo is proven. Every wait has a limit. end() is called on every path and returns only when
+ * nothing is applied any more. A fault that never landed or never healed is a problem; such a run proves nothing.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultTrigger, PlannedFault } from '../../fault-plan.ts';
 import type { FaultRecord } from '../../history.ts';
 import { monotonicUs } from '../load/engine/monotonic-clock.ts';
+import { withTimeout } from '../process/with-timeout.ts';
 import type { Fault, FaultTargets } from './fault.ts';
 import { createFault } from './fault-kinds.ts';
 import { awaitTrigger, describeTrigger } from './trigger.ts';
-import { withTimeout } from './with-timeout.ts';
 
 export interface NemesisLimits {
   /** From `afterMs` until the event of the trigger. */
   readonly triggerMs: number;
   readonly landMs: number;
-  /** A database that recovers needs its time. */
+  /** A database may have to recover. */
   readonly undoMs: number;
   readonly healMs: number;
 }
@@ -31,7 +30,7 @@ export interface NemesisOptions {
   readonly targets: FaultTargets;
   /** Microseconds on the history's clock. */
   readonly nowUs: () => number;
-  readonly acknowledged: (operation: string) => Promise<unknown>;
+  readonly waitForAcknowledged: (operation: string) => Promise<unknown>;
   readonly signal: AbortSignal;
   readonly limits?: Partial<NemesisLimits>;
 }
@@ -44,9 +43,9 @@ export interface NemesisReport {
 }
 
 export interface Nemesis {
-  /** Faults that are not over yet. */
-  living(): number;
-  /** Ends the phase's faults: undone, probed, reported. Idempotent, never rejects. */
+  /** Faults whose undo is not proven yet. */
+  activeCount(): number;
+  /** Undoes, probes and reports every fault. Idempotent, never rejects. */
   end(): Promise<NemesisReport>;
 }
 
@@ -57,103 +56,133 @@ interface Planned {
 
 /** Starts the clock of every trigger. Throws before anything is done when a target does not exist. */
 export function startNemesis(options: NemesisOptions): Nemesis {
-  const { targets, signal, nowUs } = options;
-  const { edges } = targets;
-  const limits = { ...LIMITS, ...options.limits };
-  const planned = options.faults.map((plan) => ({ plan, fault: createFault(plan.fault, targets) }));
-  if (options.faults.some(({ at }) => at.commitInFlight) && !edges.seesCommits())
-    throw new Error('a fault waits for a COMMIT, but no proxied edge leads to PostgreSQL');
-  const records: FaultRecord[] = [];
-  const problems: string[] = [];
-  const originUs = monotonicUs() - nowUs();
-  const ending = new AbortController();
-  // Every fault waits on it, and there may be hundreds.
-  setMaxListeners(0, ending.signal);
-  const record = (name: string, event: FaultRecord['event'], detail?: string) =>
-    records.push({
-      kind: 'fault',
-      name,
-      event,
-      atUs: nowUs(),
-      ...(detail === undefined ? {} : { detail }),
-    });
+  return new PhaseNemesis(options);
+}
+
+class PhaseNemesis implements Nemesis {
+  readonly #options: NemesisOptions;
+  readonly #limits: NemesisLimits;
+  readonly #records: FaultRecord[] = [];
+  readonly #problems: string[] = [];
+  readonly #originUs: number;
+  readonly #ending = new AbortController();
+  /** By the fault's name. */
+  readonly #lifecycles = new Map<string, Promise<void>>();
+  readonly #onAbort = () => void this.end();
+  #active: number;
+
+  constructor(options: NemesisOptions) {
+    const { faults, targets, signal, nowUs } = options;
+    const planned = faults.map((plan) => ({ plan, fault: createFault(plan.fault, targets) }));
+    if (faults.some(({ at }) => at.commitInFlight) && !targets.edges.canObserveCommits())
+      throw new Error('a fault waits for a COMMIT, but no proxied edge leads to PostgreSQL');
+    this.#options = options;
+    this.#limits = { ...LIMITS, ...options.limits };
+    this.#originUs = monotonicUs() - nowUs();
+    this.#active = planned.length;
+    // Every fault listens to it, and a phase may have hundreds.
+    setMaxListeners(0, this.#ending.signal);
+    for (const one of planned) this.#lifecycles.set(one.plan.name, this.#runLifecycle(one));
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal.aborted) this.#onAbort();
+  }
+
+  activeCount(): number {
+    return this.#active;
+  }
+
+  async end(): Promise<NemesisReport> {
+    this.#ending.abort(new Error('the phase ended first'));
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
+    await Promise.all(this.#lifecycles.values());
+    return { records: this.#records.sort((a, b) => a.atUs - b.atUs), problems: this.#problems };
+  }
+
+  async #runLifecycle(planned: Planned): Promise<void> {
+    if (await this.#apply(planned)) await this.#heal(planned);
+    this.#active -= 1;
+  }
 
   /** True when there is something to undo. */
-  const land = async ({ plan, fault }: Planned): Promise<boolean> => {
-    const { name, at, forMs } = plan;
-    const events = {
-      acknowledged: options.acknowledged,
-      commitInFlight: edges.seesCommits()
-        ? (limitMs: number, until: AbortSignal) => edges.commitInFlight(limitMs, until)
-        : null,
-    };
-    const wait = { limitMs: limits.triggerMs, signal: ending.signal };
-    let due: string;
+  async #apply({ plan, fault }: Planned): Promise<boolean> {
+    const { name, forMs } = plan;
+    const due = await this.#waitForTrigger(plan);
+    if (due === null) return false;
+    this.#record(name, 'apply', due);
     try {
-      due = await awaitTrigger(await whenOthersAreOver(plan), events, wait);
+      this.#record(name, 'landed', await withTimeout(fault.apply(), this.#limits.landMs));
     } catch (error) {
-      // An interrupted run was not meant to reach its later faults.
-      if (!signal.aborted)
-        problems.push(`${name} never landed: waited for ${describeTrigger(at)}, ${reason(error)}`);
-      return false;
-    }
-    record(name, 'apply', due);
-    try {
-      record(name, 'landed', await withTimeout(fault.apply(), limits.landMs));
-    } catch (error) {
-      problems.push(`${name} never landed: ${reason(error)}`);
+      this.#problems.push(`${name} never landed: ${reasonOf(error)}`);
       return true;
     }
-    await sleep(forMs ?? 2 ** 31 - 1, undefined, { signal: ending.signal }).catch(() => {});
+    const { signal } = this.#ending;
+    await sleep(forMs ?? 2 ** 31 - 1, undefined, { signal }).catch(() => {});
     return true;
-  };
+  }
 
-  const heal = async ({ plan: { name }, fault }: Planned): Promise<void> => {
-    record(name, 'undo');
+  /** Why the fault is due; null when its trigger did not come. */
+  async #waitForTrigger(plan: PlannedFault): Promise<string | null> {
+    const { edges } = this.#options.targets;
+    const events = {
+      waitForAcknowledged: this.#options.waitForAcknowledged,
+      waitForCommitInFlight: edges.canObserveCommits()
+        ? (limitMs: number, until: AbortSignal) => edges.waitForCommitInFlight(limitMs, until)
+        : null,
+    };
+    const wait = { limitMs: this.#limits.triggerMs, signal: this.#ending.signal };
     try {
-      await withTimeout(fault.undo(), limits.undoMs);
-      for (const decision of fault.decisions())
-        records.push({ ...decision, name, atUs: decision.atUs - originUs });
-      record(name, 'healed', await untilHealed(fault, limits.healMs));
+      return await awaitTrigger(await this.#triggerAfterOthers(plan), events, wait);
     } catch (error) {
-      problems.push(`${name} never healed: ${reason(error)}`);
+      // An interrupted run was not meant to reach its later faults.
+      if (!this.#options.signal.aborted) {
+        const described = describeTrigger(plan.at);
+        const { name } = plan;
+        this.#problems.push(`${name} never landed: waited for ${described}, ${reasonOf(error)}`);
+      }
+      return null;
     }
-  };
+  }
 
-  const lives = new Map<string, Promise<void>>();
-  let living = planned.length;
-  const whenOthersAreOver = async ({ at, after = [] }: PlannedFault): Promise<FaultTrigger> => {
+  /** Resolves when the faults named in `after` are over, with the trigger that is left to wait for. */
+  async #triggerAfterOthers({ at, after = [] }: PlannedFault): Promise<FaultTrigger> {
     if (after.length === 0) return at;
     const { afterMs, latestMs } = at;
-    await sleep(afterMs, undefined, { signal: ending.signal }).catch(() => {});
-    await Promise.all(after.map((name) => lives.get(name)));
-    ending.signal.throwIfAborted();
+    const { signal } = this.#ending;
+    await sleep(afterMs, undefined, { signal }).catch(() => {});
+    await Promise.all(after.map((name) => this.#lifecycles.get(name)));
+    signal.throwIfAborted();
     return {
       ...at,
       afterMs: 0,
       ...(latestMs === undefined ? {} : { latestMs: latestMs - afterMs }),
     };
-  };
-  for (const one of planned) {
-    const life = async () => {
-      if (await land(one)) await heal(one);
-      living -= 1;
-    };
-    lives.set(one.plan.name, life());
   }
-  const end = async (): Promise<NemesisReport> => {
-    ending.abort(new Error('the phase ended first'));
-    signal.removeEventListener('abort', onAbort);
-    await Promise.all(lives.values());
-    return { records: records.sort((a, b) => a.atUs - b.atUs), problems };
-  };
-  const onAbort = () => void end();
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  return { living: () => living, end };
+
+  async #heal({ plan: { name }, fault }: Planned): Promise<void> {
+    this.#record(name, 'undo');
+    try {
+      await withTimeout(fault.undo(), this.#limits.undoMs);
+      for (const decision of fault.decisions())
+        this.#records.push({ ...decision, name, atUs: decision.atUs - this.#originUs });
+      this.#record(name, 'healed', await waitUntilHealed(fault, this.#limits.healMs));
+    } catch (error) {
+      this.#problems.push(`${name} never healed: ${reasonOf(error)}`);
+    }
+  }
+
+  #record(name: string, event: FaultRecord['event'], detail?: string): void {
+    const atUs = this.#options.nowUs();
+    this.#records.push({
+      kind: 'fault',
+      name,
+      event,
+      atUs,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
 }
 
-async function untilHealed(fault: Fault, limitMs: number): Promise<string> {
+async function waitUntilHealed(fault: Fault, limitMs: number): Promise<string> {
   const startedAt = performance.now();
   for (let probes = 1; ; probes += 1) {
     const answer = await withTimeout(fault.probe(), limitMs);
@@ -163,5 +192,5 @@ async function untilHealed(fault: Fault, limitMs: number): Promise<string> {
   }
 }
 
-const reason = (error: unknown): string =>
+const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message.split('\n')[0]! : String(error);

@@ -4,42 +4,50 @@ import { awaitTrigger, describeTrigger, type TriggerEvents } from './trigger.ts'
 
 const never = () => new Promise<never>(() => {});
 const events = (more: Partial<TriggerEvents> = {}): TriggerEvents => ({
-  acknowledged: never,
-  commitInFlight: null,
+  waitForAcknowledged: never,
+  waitForCommitInFlight: null,
   ...more,
 });
 const limits = (limitMs = 1_000) => ({ limitMs, signal: new AbortController().signal });
 
 describe('awaitTrigger', () => {
   it('does not wait longer than the latest time for an event that a design never causes', async () => {
-    const never = { commitInFlight: () => new Promise<void>(() => {}) };
+    const withoutCommit = { waitForCommitInFlight: () => new Promise<void>(() => {}) };
     const at = { afterMs: 0, commitInFlight: true, latestMs: 5 };
-    expect(await awaitTrigger(at, events(never), limits())).toMatch(
+    expect(await awaitTrigger(at, events(withoutCommit), limits())).toMatch(
       /^without its event, after 5 ms: nothing came/,
     );
-    const now = { commitInFlight: async () => {} };
-    expect(await awaitTrigger(at, events(now), limits())).toBe('while a COMMIT is in flight');
+    const withCommit = { waitForCommitInFlight: async () => {} };
+    expect(await awaitTrigger(at, events(withCommit), limits())).toBe(
+      'while a COMMIT is in flight',
+    );
   });
 
   it('waits for the time, then for the event, then for the lag', async () => {
     const seen: string[] = [];
-    const acknowledged = async (operation: string) => {
+    const waitForAcknowledged = async (operation: string) => {
       seen.push(operation);
       await sleep(10);
       seen.push('answered');
     };
     const at = { afterMs: 5, acknowledged: { operation: 'logout', lagMs: 5 } };
-    const due = awaitTrigger(at, events({ acknowledged }), limits()).then(() => seen.push('due'));
+    const due = awaitTrigger(at, events({ waitForAcknowledged }), limits()).then(() =>
+      seen.push('due'),
+    );
     expect(seen).toEqual([]);
     await due;
     expect(seen).toEqual(['logout', 'answered', 'due']);
   });
 
-  it('asks for a COMMIT with the limit', async () => {
-    const asked: number[] = [];
-    const commitInFlight = async (limitMs: number) => void asked.push(limitMs);
-    await awaitTrigger({ afterMs: 0, commitInFlight: true }, events({ commitInFlight }), limits(7));
-    expect(asked).toEqual([7]);
+  it('waits for a COMMIT with the limit', async () => {
+    const limitsMs: number[] = [];
+    const waitForCommitInFlight = async (limitMs: number) => void limitsMs.push(limitMs);
+    await awaitTrigger(
+      { afterMs: 0, commitInFlight: true },
+      events({ waitForCommitInFlight }),
+      limits(7),
+    );
+    expect(limitsMs).toEqual([7]);
   });
 
   it('gives up on an event that never comes', async () => {
@@ -53,13 +61,13 @@ describe('awaitTrigger', () => {
     { afterMs: 0, commitInFlight: true },
   ])('ends with the reason of its signal: %j', async (at) => {
     const ending = new AbortController();
-    const all = events({ commitInFlight: never });
+    const all = events({ waitForCommitInFlight: never });
     const due = awaitTrigger(at, all, { limitMs: 60_000, signal: ending.signal });
     setTimeout(() => ending.abort(new Error('the phase ended first')), 5);
     await expect(due).rejects.toThrow('the phase ended first');
   });
 
-  it('cannot wait for a COMMIT that nothing sees', async () => {
+  it('rejects a wait for a COMMIT without a proxied edge', async () => {
     const due = awaitTrigger({ afterMs: 0, commitInFlight: true }, events(), limits());
     await expect(due).rejects.toThrow('no proxied edge');
   });

@@ -1,10 +1,10 @@
-/** What arrived at the receivers of a testbed, as records of the arm's history. */
+/** Reads what the receivers of a testbed logged, as records of the arm's history. */
 import { existsSync } from 'node:fs';
 import type { ArrivalRecord } from '../../history.ts';
 import { readHistory } from '../load/engine/read-history.ts';
 import type { Testbed } from '../testbed/testbed.ts';
 
-/** `originUs`: the arm's origin on the machine's monotonic clock, which the receivers' logs are on. */
+/** `originUs`: the arm's origin on the machine's monotonic clock, which the receivers' logs use. */
 export async function readArrivals(
   { nodes }: Pick<Testbed, 'nodes'>,
   originUs: number,
@@ -13,12 +13,12 @@ export async function readArrivals(
   for (const { logFile } of nodes.values()) {
     if (logFile === undefined || !existsSync(logFile)) continue;
     for await (const record of readHistory(logFile))
-      if (record.kind === 'arrival') arrivals.push(onArmClock(record, originUs));
+      if (record.kind === 'arrival') arrivals.push(toArmClock(record, originUs));
   }
   return arrivals.sort((a, b) => a.atUs - b.atUs);
 }
 
-function onArmClock(record: ArrivalRecord, originUs: number): ArrivalRecord {
+function toArmClock(record: ArrivalRecord, originUs: number): ArrivalRecord {
   const { atUs, doneUs } = record;
   return {
     ...record,

@@ -1,11 +1,11 @@
 /**
- * CPU time and memory of groups of processes, sampled at a fixed interval. A group is a function, because
- * PostgreSQL's backends come and go; the time of one that has gone stays in the group's total.
+ * CPU time and memory of groups of processes, sampled at a fixed interval. A group is a function, because PostgreSQL's
+ * backends come and go; the time of an ended process stays in the group's total.
  * Linux reads /proc; elsewhere one `ps` per sample.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { CpuSample } from '../../pure/resources.ts';
+import type { CpuSample } from '../../pure/measure/resources.ts';
 
 /** Linux reports times in ticks of 1/100 s on every architecture Node supports (USER_HZ). */
 const TICK_US = 10_000;
@@ -40,7 +40,7 @@ export function startCpuSampler(options: CpuSamplerOptions): CpuSampler {
     for (const [name, pids] of Object.entries(groups)) {
       let rssBytes = 0;
       for (const [pid, process] of readUsage(pids())) {
-        // A process first seen after the start counts from its birth: its whole time belongs to the run.
+        // A process first seen after the start counts with its whole CPU time: it was started during the run.
         if (!lastByPid.has(pid)) onProcess(pid);
         const previous = lastByPid.get(pid) ?? (samples.length === 0 ? process.cpuUs : 0);
         totals.set(name, (totals.get(name) ?? 0) + Math.max(0, process.cpuUs - previous));
@@ -49,9 +49,9 @@ export function startCpuSampler(options: CpuSamplerOptions): CpuSampler {
       }
       usage[name] = { cpuUs: totals.get(name) ?? 0, rssBytes };
     }
-    const taken = { atUs, groups: usage, ...readMachine() };
-    samples.push(taken);
-    return taken;
+    const reading = { atUs, groups: usage, ...readMachine() };
+    samples.push(reading);
+    return reading;
   };
 
   sample();
@@ -76,7 +76,7 @@ function readMachine(): Pick<CpuSample, 'machine'> {
     };
     return { machine };
   } catch {
-    return {}; // A container may hide it; then nothing is said of other processes.
+    return {}; // A container may hide it; CPU time of other programs is then unknown.
   }
 }
 
@@ -117,7 +117,7 @@ function readPs(pids: readonly number[]): Map<number, ProcessUsage> {
       usage.set(Number(pid), { cpuUs: seconds * 1_000_000, rssBytes: Number(rss) * 1_024 });
     }
   } catch {
-    // ps exits non-zero when every pid has gone.
+    // ps exits non-zero when every process has ended.
   }
   return usage;
 }

@@ -34,7 +34,7 @@ function quantile(values: readonly number[], q: number): number {
   return ascending[Math.min(ascending.length - 1, Math.ceil(q * ascending.length) - 1)] ?? 0;
 }
 
-/** How much later than asked a 1 ms sleep ends, p99 over `durationMs`. */
+/** By how much a 1 ms sleep is late, p99 over `durationMs`. */
 export async function timerJitterP99Us(durationMs = 200): Promise<number> {
   const late: number[] = [];
   const end = microseconds() + durationMs * 1_000;
@@ -46,7 +46,7 @@ export async function timerJitterP99Us(durationMs = 200): Promise<number> {
   return quantile(late, 0.99);
 }
 
-/** Median time to write 4 kB and fsync it, where the databases will be; null when that folder is closed. */
+/** Median time to write 4 kB and fsync it, in the databases' folder; null when it cannot be written. */
 export async function fsyncP50Us(folder: string, rounds = 20): Promise<number | null> {
   const name = path.join(folder, `.fsync-${process.pid}-${microseconds()}`);
   try {
@@ -67,7 +67,7 @@ export async function fsyncP50Us(folder: string, rounds = 20): Promise<number | 
       await rm(name, { force: true });
     }
   } catch {
-    return null; // A fact that could not be measured, which the report shows as such.
+    return null; // Not measurable here; the report says so.
   }
 }
 
@@ -87,7 +87,7 @@ async function commitOf(folder: string): Promise<string | null> {
 }
 
 export async function describeMachine(env: NodeJS.ProcessEnv = process.env): Promise<Machine> {
-  // One after the other: a busy disk would show in the timers.
+  // One after the other: a busy disk would delay the timers.
   const jitter = await timerJitterP99Us();
   const fsync = await fsyncP50Us(cacheFolder(env));
   return {

@@ -1,7 +1,7 @@
 /**
- * What PostgreSQL says about itself during a phase: statement statistics (pg_stat_statements), what busy
- * backends wait for (pg_stat_activity, sampled), blocked locks, and the plan of the dearest read.
- * Uses one connection of its own; a sample costs about 0.2 ms of database time.
+ * PostgreSQL's own statistics during a phase: statements (pg_stat_statements), wait events of active backends
+ * (pg_stat_activity, sampled), blocked locks, and the plan of the most expensive read. Uses one connection; a sample
+ * costs about 0.2 ms of database time.
  */
 import pg from 'pg';
 
@@ -24,9 +24,9 @@ export interface PostgresObservation {
   /** Largest total time first; null when pg_stat_statements is not available. */
   readonly statements: readonly StatementStats[] | null;
   readonly allStatementsMs: number;
-  /** Samples of busy client backends by `type:event`, `CPU` when not waiting. */
+  /** Samples of active client backends by `type:event`, `CPU` when not waiting. */
   readonly waitSamples: Readonly<Record<string, number>>;
-  /** Samples that found an ungranted lock, of how many samples taken. */
+  /** `blocked`: samples that found an ungranted lock. */
   readonly lockWaits: { readonly blocked: number; readonly samples: number };
   readonly deadlocks: number;
 }
@@ -63,14 +63,14 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
       lockWaits.samples = 0;
       deadlocksBefore = await countDeadlocks(client);
       if (hasStatements) await client.query('SELECT pg_stat_statements_reset()');
-      let busy = false;
+      let isSampling = false;
       timer = setInterval(() => {
-        if (busy) return;
-        busy = true;
+        if (isSampling) return;
+        isSampling = true;
         sampling = sampleWaits(client, waitSamples, lockWaits)
-          .catch(() => {}) // a missed sample only makes the evidence thinner
+          .catch(() => {}) // a missed sample is one sample less
           .finally(() => {
-            busy = false;
+            isSampling = false;
           });
       }, SAMPLE_INTERVAL_MS);
     },
@@ -86,7 +86,7 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
     explain: (query, argument) => explain(client, query, argument),
     async close() {
       clearInterval(timer);
-      await client.end().catch(() => {}); // already gone with its server
+      await client.end().catch(() => {}); // the server has ended already
     },
   };
 }
@@ -96,7 +96,7 @@ async function canReadStatements(client: pg.Client): Promise<boolean> {
     await client.query('SELECT 1 FROM pg_stat_statements LIMIT 1');
     return true;
   } catch {
-    return false; // somebody's own server without the extension: not ours to install; the diagnosis says so
+    return false; // an operator's server without the extension, which is not installed there; the diagnosis says so
   }
 }
 

@@ -1,6 +1,6 @@
-/** Reads a service's own /metrics (Prometheus text format) for the few figures a diagnosis needs. */
+/** Reads a service's /metrics (Prometheus text format) for the figures a diagnosis needs. */
 import { request } from 'undici';
-import { type Bucket, quantileIn } from '../../pure/metric-gain.ts';
+import { type Bucket, quantileIn } from '../../pure/measure/metric-increase.ts';
 
 export interface MetricsSnapshot {
   /** Cumulative buckets of a histogram summed over labels: upper bound (seconds) to count. */
@@ -41,15 +41,15 @@ export function parseMetrics(text: string): MetricsSnapshot {
   };
 }
 
-/** Quantile of what a histogram gained between two snapshots, microseconds. Null when it gained nothing. */
+/** Quantile, in microseconds, of a histogram's increase between two snapshots. Null without an increase. */
 export function quantileBetween(
   from: ReadonlyMap<number, number>,
   to: ReadonlyMap<number, number>,
   quantile: number,
 ): number | null {
-  const gained = [...to]
+  const increase = [...to]
     .sort(([a], [b]) => a - b)
     .map(([bound, count]): Bucket => [bound, count - (from.get(bound) ?? 0)]);
-  const found = quantileIn(gained, quantile);
-  return found === null ? null : Math.round(found.value * 1e6);
+  const result = quantileIn(increase, quantile);
+  return result === null ? null : Math.round(result.value * 1e6);
 }

@@ -1,11 +1,11 @@
-/** The service's own histograms around a phase, read from each of its processes, as records of the history. */
+/** Histograms of the service's processes, read before and after a phase, as records of the history. */
 import type { MetricRecord } from '../../history.ts';
 import { type MetricsSnapshot, scrape } from './prometheus.ts';
 
-/** Set by the process's start, as every Prometheus client has it. */
-const STARTED = 'process_start_time_seconds';
+/** Start time of the process, a standard metric of Prometheus clients: it tells a restart. */
+const START_TIME = 'process_start_time_seconds';
 
-/** By process; null: it did not answer. */
+/** By process; null: no answer. */
 export type MetricsReading = ReadonlyMap<string, MetricsSnapshot | null>;
 
 export async function readMetrics(
@@ -17,29 +17,29 @@ export async function readMetrics(
   return new Map(await Promise.all(read));
 }
 
-export function gainsBetween(
+export function metricIncreases(
   { phase, metrics }: { readonly phase: string; readonly metrics: readonly string[] },
   from: MetricsReading,
   to: MetricsReading,
 ): MetricRecord[] {
   return [...from].flatMap(([process, before]) =>
     metrics.map((name): MetricRecord => {
-      const counts = gained(name, before, to.get(process) ?? null);
+      const counts = bucketIncreases(name, before, to.get(process) ?? null);
       return { kind: 'metric', name, phase, process, ...(counts && { counts }) };
     }),
   );
 }
 
-function gained(
+function bucketIncreases(
   name: string,
   before: MetricsSnapshot | null,
   after: MetricsSnapshot | null,
 ): Record<string, number> | null {
   if (before === null || after === null) return null;
-  if (before.value(STARTED) !== after.value(STARTED)) return null;
-  const at = before.histogram(name);
+  if (before.value(START_TIME) !== after.value(START_TIME)) return null;
+  const earlier = before.histogram(name);
   const counts = [...after.histogram(name)].map(
-    ([bound, count]) => [String(bound), count - (at.get(bound) ?? 0)] as const,
+    ([bound, count]) => [String(bound), count - (earlier.get(bound) ?? 0)] as const,
   );
   return counts.some(([, count]) => count < 0) ? null : Object.fromEntries(counts);
 }

@@ -1,15 +1,15 @@
 /**
- * Work the stores have done so far, as they count it themselves: statements (pg_stat_statements), WAL bytes,
- * Redis commands. Two readings around a phase give the work per operation, which does not depend on how fast
- * the machine happens to be. Its own few statements and commands are part of the difference (under ten).
+ * Cumulative work counters of the stores: statements (pg_stat_statements), WAL bytes, Redis commands. The difference of
+ * two readings is the work of a phase, which does not depend on the machine's speed. It includes the reader's own
+ * statements and commands (under ten).
  */
-import { withPostgres } from '../testbed/postgres-client.ts';
-import { withRedis } from '../testbed/redis-client.ts';
+import { withPostgres } from '../testbed/stores/postgres-client.ts';
+import { withRedis } from '../testbed/stores/redis-client.ts';
 
 const LIMIT_MS = 5_000;
 
 export interface PostgresWork {
-  /** Executed; null without pg_stat_statements. */
+  /** Null without pg_stat_statements. */
   readonly statements: number | null;
   /** Written, or on a standby received. */
   readonly walBytes: number | null;

@@ -1,12 +1,12 @@
 /**
- * Keeps the log of a child that writes without end from filling the disk. The child writes to the file itself
- * (O_APPEND), so the file can only be cut in place: its beginning and its end stay, the middle goes, and a line in
- * between says so. What is written between two checks is not bounded.
+ * Bounds the log of a child so that it cannot fill the disk. The child itself writes to the file (O_APPEND), so the
+ * file is cut in place: the first and last 64 kB stay, and a line between them says how much was removed. What is
+ * written between two checks is not bounded.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 
 const CHECK_INTERVAL_MS = 100;
-/** How much of the beginning and of the end survives a cut. */
+/** Kept at the beginning, and as much again at the end. */
 export const KEPT_BYTES = 65_536;
 
 export interface BoundedLog {
@@ -20,18 +20,18 @@ export function boundLog(logFile: string, maxBytes: number): BoundedLog {
   const check = (): void => {
     try {
       const { size } = fstatSync(file);
-      if (size > maxBytes) cut(file, size);
+      if (size > maxBytes) truncateMiddle(file, size);
     } catch {
-      // A full disk or a removed file: the log is evidence, not a condition.
+      // A full disk or a removed file must not fail the run.
     }
   };
   const timer = setInterval(check, CHECK_INTERVAL_MS);
   timer.unref();
-  let open = true;
+  let isOpen = true;
   return {
     close() {
-      if (!open) return;
-      open = false;
+      if (!isOpen) return;
+      isOpen = false;
       clearInterval(timer);
       check();
       closeSync(file);
@@ -39,14 +39,14 @@ export function boundLog(logFile: string, maxBytes: number): BoundedLog {
   };
 }
 
-/** How often the end is read again because more was written meanwhile. */
+/** Retries when the child wrote more while the end was read. */
 const MAX_READS = 20;
 
-function cut(file: number, size: number): void {
+function truncateMiddle(file: number, size: number): void {
   const tail = Buffer.alloc(KEPT_BYTES);
   let end = size;
   let length = 0;
-  // What is written between the last reading and the cut is lost: an instant, once the writer rests.
+  // What is written between the last read and the truncation is lost.
   for (let reads = 0; reads < MAX_READS; reads += 1) {
     length = readSync(file, tail, 0, KEPT_BYTES, end - KEPT_BYTES);
     const now = fstatSync(file).size;

@@ -1,7 +1,7 @@
 /**
- * The cache: one folder per machine (or user) that holds PostgreSQL's binaries, the data templates and the folder
- * of every live run. It is on a real disk, not in /tmp, which is memory on many systems: a copied template must
- * neither eat the machine's memory nor make fsync look free. The account PostgreSQL runs as must reach it.
+ * The cache: one folder per machine (or user) for PostgreSQL's binaries, the data templates and the folder of every
+ * running run. On a real disk, not in /tmp, which is memory on many systems: a copied template would use up memory
+ * and fsync would look free. The account PostgreSQL runs as must be able to reach it.
  */
 import { chmod, chown, mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -18,19 +18,19 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   return path.join(home, '.cache', 'platform-sim');
 }
 
-/** Makes a folder below the cache that `user` may pass through but not list the secrets of. */
-export async function makePassable(folder: string): Promise<void> {
+/** A folder below the cache that every account may traverse (0755). */
+export async function createTraversableFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o755);
 }
 
-/** Makes a folder that only `user` (or the caller, when null) may enter. */
-export async function makePrivate(folder: string, user: RunUser | null): Promise<void> {
+/** A folder that only `user` may enter (0700); null: the caller. */
+export async function createPrivateFolder(folder: string, user: RunUser | null): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if (user) await chown(folder, user.uid, user.gid);
 }
 
-/** Creates the cache and proves that `user` can reach it, or says which parent is in the way. */
+/** Creates the cache and checks that `user` can reach it; the error names the parent folder that is closed. */
 export async function openCache(
   user: RunUser | null,
   env: NodeJS.ProcessEnv = process.env,

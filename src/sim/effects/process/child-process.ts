@@ -1,17 +1,18 @@
 /**
- * A child process that cannot be forgotten: in its own process group, in the lease from its first tick, marked in its
- * environment, with its output in a log file, and stopped by a signal, five seconds, then SIGKILL for it and
- * everything it started.
+ * A child process that is always cleaned up: in its own process group, in the lease in the tick that spawned it, marked
+ * in its environment, with its output in a log file. stop() sends a signal, and after five seconds SIGKILL, to it and
+ * its descendants.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { boundLog } from './bounded-log.ts';
 import type { Lease } from './lease.ts';
-import { raiseSession } from './priority.ts';
+import { raiseSessionPriority } from './priority.ts';
 import { descendantsOf, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
-import { markedEnvironment, markedProcesses, markerOf } from './run-marker.ts';
+import { markedEnvironment, markedProcesses, nextMarker } from './run-marker.ts';
 import type { RunUser } from './run-user.ts';
+import { settlesWithin } from './with-timeout.ts';
 
 const KILL_DEADLINE_MS = 5_000;
 const TAIL_BYTES = 8_192;
@@ -24,7 +25,7 @@ export interface ChildSpec {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
   readonly logFile: string;
-  /** Null: the same user as ours. */
+  /** Null: the user of this process. */
   readonly user: RunUser | null;
   /** A `taskset -c` list, or null for any core. */
   readonly cores: string | null;
@@ -36,12 +37,12 @@ export interface ChildSpec {
   readonly killAfterMs?: number | undefined;
   /** Above this size the middle of the log is removed; default: the log is not bounded. */
   readonly maxLogBytes?: number;
-  /** A program we do not know: what has left its process tree belongs to it, and is killed when it ends. */
+  /** The user's own program: processes that left its process tree are killed when it ends. */
   readonly isForeign?: boolean;
 }
 
-/** How a child ended when nobody asked it to. */
-export interface DeathNotice {
+/** How a child ended. */
+export interface ExitNotice {
   readonly name: string;
   readonly pid: number;
   /** `exit status 1`, `killed by SIGSEGV`. */
@@ -49,14 +50,14 @@ export interface DeathNotice {
   readonly lastLines: readonly string[];
   readonly logFile: string;
   /** How many processes a foreign program left behind when it ended; they were killed. */
-  readonly survivors?: number;
+  readonly orphans?: number;
 }
 
 /** A child that died, hung or never became ready. */
 export class ChildFailure extends Error {
-  readonly notice: DeathNotice;
+  readonly notice: ExitNotice;
 
-  constructor(what: string, notice: DeathNotice, options?: { cause?: unknown }) {
+  constructor(what: string, notice: ExitNotice, options?: { cause?: unknown }) {
     const evidence = notice.lastLines.length > 0 ? `: ${notice.lastLines.join('\n  ')}` : '';
     super(`${notice.name} ${what}${evidence}\n  log: ${notice.logFile}`, options);
     this.name = 'ChildFailure';
@@ -69,17 +70,17 @@ export interface Child {
   readonly pid: number;
   readonly process: ChildProcess;
   /** Resolves when the process is gone, whatever the reason. Never rejects. */
-  readonly exited: Promise<DeathNotice>;
+  readonly exited: Promise<ExitNotice>;
   isExited(): boolean;
-  /** What it has started, nearest first; of a foreign program also what has left its process tree. */
-  family(): ProcessStamp[];
-  notice(status: string): DeathNotice;
+  /** Its descendants, nearest first; of a foreign program also those that left its process tree. */
+  descendants(): ProcessStamp[];
+  notice(status: string): ExitNotice;
   /** Idempotent; after it the whole tree is gone or it throws. */
   stop(): Promise<void>;
 }
 
 /** The last lines of a log file; empty when there is none. */
-export function tailOf(logFile: string): string[] {
+export function lastLogLines(logFile: string): string[] {
   try {
     const file = openSync(logFile, 'r');
     try {
@@ -93,7 +94,7 @@ export function tailOf(logFile: string): string[] {
       closeSync(file);
     }
   } catch {
-    return []; // The log is evidence, not a condition.
+    return []; // A missing log must not hide the failure it belongs to.
   }
 }
 
@@ -104,7 +105,7 @@ function launch(spec: ChildSpec, marker: string): ChildProcess {
       : ['taskset', ['-c', spec.cores, spec.command, ...spec.args]];
   const log = openSync(spec.logFile, 'a', 0o600);
   try {
-    // A file, not a pipe: the child must not stall or break when we are slow or dead.
+    // A file, not a pipe: a pipe would block the child when this process is slow, and break it when this process dies.
     return spawn(command, args, {
       cwd: spec.cwd,
       env: { ...spec.env, ...markedEnvironment(spec.lease.folder, marker) },
@@ -118,7 +119,7 @@ function launch(spec: ChildSpec, marker: string): ChildProcess {
 }
 
 export async function startChild(spec: ChildSpec): Promise<Child> {
-  const marker = markerOf(spec.name);
+  const marker = nextMarker(spec.name);
   const child = launch(spec, marker);
   const { pid } = child;
   if (pid === undefined) {
@@ -126,26 +127,26 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     throw new Error(`cannot start ${spec.name}: ${cause.message}`, { cause });
   }
   spec.lease.addChild({ pid, name: spec.name });
-  raiseSession(pid);
-  child.on('error', () => {}); // A failed kill or send; the exit below tells what matters.
+  raiseSessionPriority(pid);
+  child.on('error', () => {}); // A failed kill or send; the exit handler below reports the end.
   const log = spec.maxLogBytes === undefined ? null : boundLog(spec.logFile, spec.maxLogBytes);
   const marked = () => markedProcesses(spec.lease.folder, marker);
-  const notice = (status: string): DeathNotice => ({
+  const notice = (status: string): ExitNotice => ({
     name: spec.name,
     pid,
     status,
-    lastLines: tailOf(spec.logFile),
+    lastLines: lastLogLines(spec.logFile),
     logFile: spec.logFile,
   });
-  let gone = false;
-  const exited = new Promise<DeathNotice>((resolve) => {
+  let hasExited = false;
+  const exited = new Promise<ExitNotice>((resolve) => {
     child.once('exit', (code, signal) => {
-      gone = true;
-      const survivors = spec.isForeign ? marked() : [];
-      for (const survivor of survivors) sendSignal(survivor.pid, 'SIGKILL');
+      hasExited = true;
+      const orphans = spec.isForeign ? marked() : [];
+      for (const orphan of orphans) sendSignal(orphan.pid, 'SIGKILL');
       log?.close();
       const ended = notice(signal ? `killed by ${signal}` : `exit status ${code}`);
-      resolve({ ...ended, survivors: survivors.length });
+      resolve({ ...ended, orphans: orphans.length });
     });
   });
   let stopping: Promise<void> | null = null;
@@ -154,8 +155,9 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     pid,
     process: child,
     exited,
-    isExited: () => gone,
-    family: () => withoutDoubles([...descendantsOf(pid), ...(spec.isForeign ? marked() : [])], pid),
+    isExited: () => hasExited,
+    descendants: () =>
+      uniqueByPid([...descendantsOf(pid), ...(spec.isForeign ? marked() : [])], pid),
     notice,
     stop: () => {
       stopping ??= stopChild(self, spec, marked);
@@ -165,7 +167,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
   return self;
 }
 
-function withoutDoubles(stamps: readonly ProcessStamp[], except: number): ProcessStamp[] {
+function uniqueByPid(stamps: readonly ProcessStamp[], except: number): ProcessStamp[] {
   const byPid = new Map(stamps.map((stamp) => [stamp.pid, stamp]));
   byPid.delete(except);
   return [...byPid.values()];
@@ -176,24 +178,24 @@ async function stopChild(
   spec: ChildSpec,
   marked: () => ProcessStamp[],
 ): Promise<void> {
-  // Noted before the first signal: orphans without the marker could not be found afterwards.
-  const family = child.family();
-  // A paused process would sleep through every signal but the last.
-  for (const { pid } of [...family, child]) sendSignal(pid, 'SIGCONT');
+  // Listed before the first signal: orphans without the marker cannot be found afterwards.
+  const descendants = child.descendants();
+  // A paused process handles no signal but SIGKILL.
+  for (const { pid } of [...descendants, child]) sendSignal(pid, 'SIGCONT');
   for (const signal of spec.stopSignals) {
     if (child.isExited()) break;
     sendSignal(child.pid, signal);
-    await within(child.exited, spec.killAfterMs ?? KILL_DEADLINE_MS);
+    await settlesWithin(child.exited, spec.killAfterMs ?? KILL_DEADLINE_MS);
   }
   if (!child.isExited()) sendSignal(-child.pid, 'SIGKILL');
   const deadline = performance.now() + KILL_DEADLINE_MS;
   for (;;) {
-    // Marked ones anew each time: one may have forked between its listing and its end.
-    const orphans = withoutDoubles([...family.filter(isRunning), ...marked()], child.pid);
+    // Marked processes are listed again: one may have forked before it ended.
+    const orphans = uniqueByPid([...descendants.filter(isRunning), ...marked()], child.pid);
     if (child.isExited() && orphans.length === 0) break;
     if (performance.now() > deadline) {
       const pids = [child.pid, ...orphans.map((orphan) => orphan.pid)].join(', ');
-      throw new Error(`${child.name} does not die: process ${pids}`);
+      throw new Error(`${child.name} does not end: process ${pids}`);
     }
     if (child.isExited()) for (const orphan of orphans) sendSignal(orphan.pid, 'SIGKILL');
     await sleep(5);
@@ -201,24 +203,11 @@ async function stopChild(
   spec.lease.removeChild(child.pid);
 }
 
-/** Waits for a promise at most `limitMs`; true when it settled in time. */
-export async function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const timer = new AbortController();
-  try {
-    return await Promise.race([
-      promise.then(() => true),
-      sleep(limitMs, false, { signal: timer.signal }).catch(() => false),
-    ]);
-  } finally {
-    timer.abort();
-  }
-}
-
 /**
- * Polls `probe` until it answers. Ends early when the child dies (ChildFailure) or the run is aborted
- * (the signal's reason), and in any case after `limitMs` (ChildFailure).
+ * Polls `probe` until it returns a value. Rejects when the child ends (ChildFailure), when the run is aborted (the
+ * signal's reason), and after `limitMs` (ChildFailure).
  */
-export async function untilReady<T>(
+export async function waitUntilReady<T>(
   child: Child,
   probe: () => Promise<T | null>,
   options: { limitMs: number; signal?: AbortSignal | undefined },
@@ -232,8 +221,8 @@ export async function untilReady<T>(
       throw new ChildFailure(`ended before it was ready (${notice.status})`, notice);
     }
     try {
-      const answer = await probe();
-      if (answer !== null) return answer;
+      const value = await probe();
+      if (value !== null) return value;
     } catch (error) {
       lastError = error;
     }

@@ -1,43 +1,44 @@
 /**
- * One process of a testbed under a name that outlives it: it can be killed, paused and started again at the same
- * address. A signal resolves when it has taken effect, for the process and everything it started. What we caused
- * is not a death to report. Orders to one process wait for each other; stop() ends a restart that is under way.
+ * A process of a testbed whose name outlives it: it can be killed, paused and restarted at the same address. signal()
+ * resolves when the signal has taken effect on the process and its descendants. Exits that were asked for are not
+ * reported as unexpected. Operations on one process are queued; stop() aborts a restart that is under way.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Child, type DeathNotice, within } from './child-process.ts';
+import type { Child, ExitNotice } from './child-process.ts';
 import { isPaused, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
+import { settlesWithin } from './with-timeout.ts';
 
 export type ControlSignal = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT';
 
-/** A service may drain for some seconds after SIGTERM, and what has a low priority needs the processor to die. */
+/** A service may drain for seconds after SIGTERM, and a process of low priority ends late on a busy machine. */
 const END_LIMIT_MS = 15_000;
 const PAUSE_LIMIT_MS = 2_000;
 
 /** A started process, ready at its address. */
-export interface Launched {
+export interface RunningProcess {
   readonly child: Child;
-  /** Resolves when it, and nobody else, has answered there. Bounded. */
-  answers(): Promise<unknown>;
+  /** Resolves when this process, and no other, has answered at its address. Bounded. */
+  ping(): Promise<unknown>;
 }
 
 export interface ControlledOptions {
   readonly name: string;
-  readonly running: Launched;
+  readonly running: RunningProcess;
   /** Starts it again at the same address. */
-  launch(signal: AbortSignal): Promise<Launched>;
-  /** What SIGTERM means to it: PostgreSQL would wait for its clients for ever. */
-  readonly endSignal?: NodeJS.Signals;
-  /** From that signal to SIGKILL; default: it is never killed for ignoring it. */
+  launch(signal: AbortSignal): Promise<RunningProcess>;
+  /** Sent for SIGTERM: at a SIGTERM PostgreSQL waits for its clients without a limit. */
+  readonly terminateSignal?: NodeJS.Signals;
+  /** From that signal to SIGKILL; default: no SIGKILL. */
   readonly killAfterMs?: number;
-  readonly onDeath?: ((notice: DeathNotice) => void) | undefined;
+  readonly onUnexpectedExit?: ((notice: ExitNotice) => void) | undefined;
 }
 
 export class ControlledProcess {
   readonly name: string;
   readonly #options: ControlledOptions;
   readonly #closing = new AbortController();
-  readonly #expected = new WeakSet<Child>();
-  #running: Launched;
+  readonly #expectedExits = new WeakSet<Child>();
+  #running: RunningProcess;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: ControlledOptions) {
@@ -55,21 +56,21 @@ export class ControlledProcess {
     return this.#child.pid;
   }
 
-  /** Its own pid and those of everything it has started; empty while it is down. */
+  /** Its pid and those of its descendants; empty while it is down. */
   pids(): number[] {
     if (this.#child.isExited()) return [];
-    return [this.pid, ...this.#child.family().map((one) => one.pid)];
+    return [this.pid, ...this.#child.descendants().map((stamp) => stamp.pid)];
   }
 
-  /** Returns when the signal has taken effect. Nothing to do is fine: a dead process stays dead. */
+  /** Resolves when the signal has taken effect. No effect on a process that has ended. */
   signal(signal: ControlSignal): Promise<void> {
-    return this.#inTurn(() => this.#send(signal));
+    return this.#enqueue(() => this.#send(signal));
   }
 
-  /** Ends what is left of it and starts it anew, on the same port. */
+  /** Stops what is left of it and starts it again on the same port. */
   restart(): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#expected.add(this.#child);
+    return this.#enqueue(async () => {
+      this.#expectedExits.add(this.#child);
       await this.#child.stop();
       this.#closing.signal.throwIfAborted();
       this.#running = await this.#options.launch(this.#closing.signal);
@@ -77,35 +78,35 @@ export class ControlledProcess {
     });
   }
 
-  /** Why it does not answer, or true. */
+  /** True, or why it does not answer. */
   async probe(): Promise<true | string> {
     if (this.#child.isExited()) return `${this.name} is not running`;
     if (isPaused(this.pid)) return `${this.name} is paused`;
     try {
-      await this.#running.answers();
+      await this.#running.ping();
       return true;
     } catch (error) {
       return `${this.name} does not answer: ${(error as Error).message}`;
     }
   }
 
-  /** Idempotent and final: after it the process cannot be started again. */
+  /** Idempotent and final: the process cannot be restarted afterwards. */
   stop(): Promise<void> {
     this.#closing.abort(new Error(`${this.name} is being stopped`));
-    this.#expected.add(this.#child);
-    return this.#inTurn(() => this.#child.stop());
+    this.#expectedExits.add(this.#child);
+    return this.#enqueue(() => this.#child.stop());
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work);
-    this.#last = turn.catch(() => {}); // The caller gets it; the next order must not.
-    return turn;
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {}); // The rejection is for the caller, not for the next operation.
+    return result;
   }
 
   #watch(child: Child): void {
     void child.exited.then((notice) => {
-      if (!this.#expected.has(child) && !this.#closing.signal.aborted)
-        this.#options.onDeath?.(notice);
+      if (!this.#expectedExits.has(child) && !this.#closing.signal.aborted)
+        this.#options.onUnexpectedExit?.(notice);
     });
   }
 
@@ -113,40 +114,42 @@ export class ControlledProcess {
     if (this.#child.isExited()) return;
     const { pid } = this;
     if (signal === 'SIGCONT') {
-      for (const one of this.#child.family()) sendSignal(one.pid, 'SIGCONT');
+      for (const stamp of this.#child.descendants()) sendSignal(stamp.pid, 'SIGCONT');
       sendSignal(pid, 'SIGCONT');
       return;
     }
     if (signal === 'SIGTERM') {
-      this.#expected.add(this.#child);
-      sendSignal(pid, this.#options.endSignal ?? 'SIGTERM');
+      this.#expectedExits.add(this.#child);
+      sendSignal(pid, this.#options.terminateSignal ?? 'SIGTERM');
       const { killAfterMs } = this.#options;
-      if (killAfterMs === undefined) return await this.#untilGone([]);
-      if (await within(this.#child.exited, killAfterMs)) return;
+      if (killAfterMs === undefined) return await this.#waitUntilGone([]);
+      if (await settlesWithin(this.#child.exited, killAfterMs)) return;
     }
-    // Stopped first, the process cannot start another child between the listing and the signal.
+    // Stopped first, so that the process cannot fork between the listing and the signal.
     sendSignal(pid, 'SIGSTOP');
-    const family = this.#child.family();
+    const descendants = this.#child.descendants();
     if (signal === 'SIGSTOP') {
-      for (const one of family) sendSignal(one.pid, 'SIGSTOP');
-      const held = () =>
-        isPaused(pid) && family.every((one) => isPaused(one.pid) || !isRunning(one));
-      if (!(await until(held, PAUSE_LIMIT_MS))) throw new Error(`${this.name} cannot be paused`);
+      for (const stamp of descendants) sendSignal(stamp.pid, 'SIGSTOP');
+      const arePaused = () =>
+        isPaused(pid) && descendants.every((stamp) => isPaused(stamp.pid) || !isRunning(stamp));
+      if (!(await pollUntil(arePaused, PAUSE_LIMIT_MS)))
+        throw new Error(`${this.name} cannot be paused`);
       return;
     }
-    this.#expected.add(this.#child);
-    for (const one of [...family, { pid }]) sendSignal(one.pid, 'SIGKILL');
-    await this.#untilGone(family);
+    this.#expectedExits.add(this.#child);
+    for (const stamp of [...descendants, { pid }]) sendSignal(stamp.pid, 'SIGKILL');
+    await this.#waitUntilGone(descendants);
   }
 
-  async #untilGone(family: readonly ProcessStamp[]): Promise<void> {
-    const gone = await within(this.#child.exited, END_LIMIT_MS);
-    const all = await until(() => !family.some(isRunning), END_LIMIT_MS);
-    if (!gone || !all) throw new Error(`${this.name} (process ${this.pid}) does not end`);
+  async #waitUntilGone(descendants: readonly ProcessStamp[]): Promise<void> {
+    const hasExited = await settlesWithin(this.#child.exited, END_LIMIT_MS);
+    const areDescendantsGone = await pollUntil(() => !descendants.some(isRunning), END_LIMIT_MS);
+    if (!hasExited || !areDescendantsGone)
+      throw new Error(`${this.name} (process ${this.pid}) does not end`);
   }
 }
 
-async function until(condition: () => boolean, limitMs: number): Promise<boolean> {
+async function pollUntil(condition: () => boolean, limitMs: number): Promise<boolean> {
   const deadline = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > deadline) return false;

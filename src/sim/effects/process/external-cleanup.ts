@@ -1,10 +1,10 @@
 /** Removes our schema and keys from an external PostgreSQL or Redis. Idempotent; every call is bounded. */
-import { withPostgres } from '../testbed/postgres-client.ts';
-import { withRedis } from '../testbed/redis-client.ts';
+import { withPostgres } from '../testbed/stores/postgres-client.ts';
+import { withRedis } from '../testbed/stores/redis-client.ts';
 
 const LIMIT_MS = 5_000;
 
-/** Only names we make ourselves may ever reach a DROP. */
+/** Only names that claimPostgres and claimRedis make may reach a DROP or an UNLINK. */
 const OUR_SCHEMA = /^platform_[a-z0-9_]{1,48}$/;
 const OUR_PREFIX = /^ps:[A-Za-z0-9_-]{1,64}:$/;
 

@@ -1,18 +1,17 @@
 /**
- * A free TCP port on 127.0.0.1, below the range the kernel takes for outgoing connections: a server that is
- * killed must get its port back, and meanwhile no client may be given it, let alone connect to itself.
- * Between finding and using it somebody else may take it, so whoever starts a server on it retries, and
- * afterwards proves that the server that answers is its own.
+ * A free TCP port on 127.0.0.1 below the ephemeral range: a server that is killed must get its port back, and the
+ * kernel must not give the port to a client meanwhile, which could even connect to itself. Another process may take the
+ * port between the check and its use: the start is retried, and the server that answers is checked to be the right one.
  */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const LOWEST = 20_000;
-const DRAWS = 20;
+const LOWEST_PORT = 20_000;
+const MAX_PICKS = 20;
 
-async function listenOnce(port: number): Promise<number | null> {
+async function tryListen(port: number): Promise<number | null> {
   const server = net.createServer();
   try {
     server.listen(port, '127.0.0.1');
@@ -26,8 +25,8 @@ async function listenOnce(port: number): Promise<number | null> {
   return found;
 }
 
-/** First port of the range for outgoing connections; the usual one where the system does not tell. */
-function outgoingFrom(): number {
+/** First port of the ephemeral range; Linux's default where there is no /proc. */
+function firstEphemeralPort(): number {
   try {
     return Number.parseInt(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'), 10);
   } catch {
@@ -35,9 +34,9 @@ function outgoingFrom(): number {
   }
 }
 
-async function drawPort(span: number, isFree: (port: number) => Promise<boolean>) {
-  for (let draw = 0; span > 0 && draw < DRAWS; draw += 1) {
-    const port = LOWEST + Math.floor(Math.random() * span);
+async function pickPort(span: number, isFree: (port: number) => Promise<boolean>) {
+  for (let pick = 0; span > 0 && pick < MAX_PICKS; pick += 1) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * span);
     if (await isFree(port)) return port;
   }
   return null;
@@ -46,39 +45,39 @@ async function drawPort(span: number, isFree: (port: number) => Promise<boolean>
 /** A free port whose neighbour `offset` above it is free as well: Redis Cluster needs both. */
 export async function freePortPair(offset: number): Promise<number> {
   const isFree = async (port: number): Promise<boolean> =>
-    (await listenOnce(port)) !== null && (await listenOnce(port + offset)) !== null;
-  // Both below the range for outgoing connections, if that leaves any choice.
-  const below = outgoingFrom() - LOWEST - offset;
-  const port = (await drawPort(below, isFree)) ?? (await drawPort(offset, isFree));
+    (await tryListen(port)) !== null && (await tryListen(port + offset)) !== null;
+  // Both below the ephemeral range, if that leaves any choice.
+  const below = firstEphemeralPort() - LOWEST_PORT - offset;
+  const port = (await pickPort(below, isFree)) ?? (await pickPort(offset, isFree));
   if (port === null) throw new Error(`no two free ports ${offset} apart on 127.0.0.1`);
   return port;
 }
 
 export async function freePort(): Promise<number> {
-  const below = outgoingFrom() - LOWEST;
-  const drawn = await drawPort(below, async (port) => (await listenOnce(port)) !== null);
-  if (drawn !== null) return drawn;
-  const port = await listenOnce(0);
+  const below = firstEphemeralPort() - LOWEST_PORT;
+  const picked = await pickPort(below, async (port) => (await tryListen(port)) !== null);
+  if (picked !== null) return picked;
+  const port = await tryListen(0);
   if (port === null) throw new Error('no free port on 127.0.0.1');
   return port;
 }
 
-/** Does anything accept connections there? */
+/** True when something accepts connections on the port. */
 export function isPortOpen(port: number, limitMs = 1_000): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect({ port, host: '127.0.0.1', timeout: limitMs });
-    const answer = (open: boolean): void => {
+    const settle = (isOpen: boolean): void => {
       socket.destroy();
-      resolve(open);
+      resolve(isOpen);
     };
-    socket.once('connect', () => answer(true));
-    socket.once('timeout', () => answer(false));
-    socket.once('error', () => answer(false));
+    socket.once('connect', () => settle(true));
+    socket.once('timeout', () => settle(false));
+    socket.once('error', () => settle(false));
   });
 }
 
-/** Starts a server on a free port; `isPortTaken` tells a lost race from a real failure. */
-export async function onFreePort<T>(
+/** Starts a server on a free port; retries when `isPortTaken` says that the port was lost to another process. */
+export async function withFreePort<T>(
   start: (port: number) => Promise<T>,
   isPortTaken: (error: unknown) => boolean,
   findPort: () => Promise<number> = freePort,
@@ -89,7 +88,7 @@ export async function onFreePort<T>(
       return await start(await findPort());
     } catch (error) {
       if (attempt === attempts || !isPortTaken(error)) throw error;
-      // A restart asks for the same port again, which somebody may hold for a moment.
+      // A restart asks for the same port again, which another process may hold for a moment.
       await sleep(attempt * 50);
     }
   }

@@ -1,7 +1,7 @@
 /**
- * A lease says what a run owns: child processes, folders, a schema and keys in somebody else's database. It is
- * written before or in the same tick as the thing itself, so whoever finds the lease of a dead owner can remove
- * everything. The reaper does so within seconds of a kill -9; the next run does if the reaper died as well.
+ * The lease of a run lists what it owns: child processes, folders, a schema and keys in the operator's database. Each
+ * entry is written before, or in the same tick as, what it names, so that everything of a dead owner can be removed. The
+ * reaper does so within seconds of a kill -9; if the reaper died as well, the next run does.
  *
  *   <cache>/runs/<runId>/lease.json    0600, may hold a database password
  *   <cache>/runs/<runId>/...           data directory and work files of the run
@@ -46,7 +46,7 @@ export interface Lease {
   addDirectory(directory: string): void;
   removeDirectory(directory: string): void;
   addExternal(claim: ExternalClaim): void;
-  /** Removes the run's folders and lets the reaper go. The children must be gone. */
+  /** Removes the run's folders and ends the reaper. The children must have ended. */
   release(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ function write(folder: string, data: LeaseData): void {
   renameSync(temporary, leaseFile(folder));
 }
 
-/** Waits on its standard input, which closes when this process dies, however it dies. */
+/** The reaper reads its standard input, which closes when this process ends in any way. */
 function startReaper(folder: string): ChildProcess | null {
   const module = distModule('sim/effects/process/reaper.js');
   if (!existsSync(module)) return null; // Sources without a build: the next run still cleans up.
@@ -68,14 +68,14 @@ function startReaper(folder: string): ChildProcess | null {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  reaper.on('error', () => {}); // No reaper is a lost convenience; cleanStale remains.
+  reaper.on('error', () => {}); // Without a reaper the next run's cleanUpLeftovers does the work.
   reaper.stdin!.on('error', () => {}); // EPIPE when the reaper was killed.
   reaper.unref();
   (reaper.stdin as unknown as { unref(): void }).unref();
   return reaper;
 }
 
-/** Takes a lease for `runId`; its folder appears complete or not at all. */
+/** Creates the lease of `runId`; its folder appears by one rename, complete or not at all. */
 export function createLease(options: { runId: string; cache: string; reaper?: boolean }): Lease {
   const { runId, cache } = options;
   const folder = path.join(runsFolder(cache), runId);
@@ -89,14 +89,14 @@ export function createLease(options: { runId: string; cache: string; reaper?: bo
     directories: [],
     external: {},
   };
-  const fresh = path.join(runsFolder(cache), `.new-${runId}`);
-  mkdirSync(fresh, { recursive: true });
-  for (const passable of [runsFolder(cache), fresh]) chmodSync(passable, 0o755);
-  write(fresh, data);
+  const temporary = path.join(runsFolder(cache), `.new-${runId}`);
+  mkdirSync(temporary, { recursive: true });
+  for (const parent of [runsFolder(cache), temporary]) chmodSync(parent, 0o755);
+  write(temporary, data);
   try {
-    renameSync(fresh, folder);
+    renameSync(temporary, folder);
   } catch (cause) {
-    rmSync(fresh, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
     throw new Error(`run id ${runId} is in use`, { cause });
   }
   const reaper = options.reaper === false ? null : startReaper(folder);
@@ -118,7 +118,7 @@ export function createLease(options: { runId: string; cache: string; reaper?: bo
       update({ directories: data.directories.filter((one) => one !== directory) }),
     addExternal: (claim) => update({ external: { ...data.external, ...claim } }),
     async release() {
-      await removeLeased(folder, data);
+      await removeRunFiles(folder, data);
       reaper?.stdin?.end();
     },
   };
@@ -130,8 +130,8 @@ async function dataDirectoriesIn(folder: string): Promise<string[]> {
   return entries.filter((name) => /^data(-|$)/.test(name)).map((name) => path.join(folder, name));
 }
 
-/** Removes what a lease owns on disk; lease.json goes last, so that an interrupted removal is found again. */
-export async function removeLeased(folder: string, data: LeaseData | null): Promise<void> {
+/** Removes a lease's files; lease.json last, so that an interrupted removal is found by the next run. */
+export async function removeRunFiles(folder: string, data: LeaseData | null): Promise<void> {
   for (const owner of [folder, ...(data?.directories ?? [])]) {
     for (const dataDir of await dataDirectoriesIn(owner)) await removeSharedMemory(dataDir);
   }
@@ -151,6 +151,6 @@ export async function readLease(folder: string): Promise<LeaseData | null> {
     const data = JSON.parse(await readFile(leaseFile(folder), 'utf8')) as LeaseData;
     return data.schema === 'platform-sim/lease@1' ? data : null;
   } catch {
-    return null; // Missing or unreadable: only files can be left.
+    return null; // Missing or unreadable: there are only files to remove.
   }
 }

@@ -15,7 +15,7 @@ import { bedTopology, eventually, makeScratch, type Scratch } from '../testbed/f
 import { type Owned, startOwner } from '../testbed/fixtures/owner.ts';
 import { isPortOpen } from './free-port.ts';
 import { createLease, leaseFile, runsFolder } from './lease.ts';
-import { cleanStale, findLeftovers } from './leftovers.ts';
+import { cleanUpLeftovers, findLeftovers } from './leftovers.ts';
 import { childrenOf, startTimeOf } from './process-table.ts';
 
 let scratch: Scratch;
@@ -68,7 +68,7 @@ test('kill -9 of the run and its reaper: the next run cleans up', async () => {
   expect(leftover).toMatchObject({ runId: 'killed-both' });
   expect(leftover!.runningChildren).toContain('postgres');
   const notes: string[] = [];
-  await cleanStale(scratch.cache, (note) => notes.push(note));
+  await cleanUpLeftovers(scratch.cache, (note) => notes.push(note));
   expect(notes).toEqual(['removed what the killed run killed-both left behind']);
   expect(survivors(owned)).toEqual([]);
   expect(await openPorts(owned)).toBe(0);
@@ -91,7 +91,7 @@ test('kill -9 in the middle of a fault: what was paused is removed as well', asy
   expect(await openPorts(owned)).toBe(0);
 });
 
-test('a process that was started too late for the lease is found by its folder', async () => {
+test('a process that is not in the lease is found by its folder', async () => {
   const { owner, owned } = await startOwner(scratch, 'unnamed');
   process.kill(reaperOf(owner), 'SIGKILL');
   owner.kill('SIGKILL');
@@ -102,12 +102,12 @@ test('a process that was started too late for the lease is found by its folder',
   expect(leftover!.runningChildren).toEqual(
     expect.arrayContaining(['postgres', expect.stringMatching(/-server$/)]),
   );
-  await cleanStale(scratch.cache, () => {});
+  await cleanUpLeftovers(scratch.cache, () => {});
   expect(survivors(owned)).toEqual([]);
   expect(existsSync(owned.folder)).toBe(false);
 });
 
-test('a reaper leaves quietly when the run ended by itself', async () => {
+test('the reaper exits when the run ended by itself', async () => {
   const { owner, owned } = await startOwner(scratch, 'clean', { stop: true });
   await eventually('the owner is gone', () => owner.exitCode !== null);
   expect(owner.exitCode).toBe(0);
@@ -141,7 +141,7 @@ test('a process that merely has a leased pid is not killed', async () => {
     data.owner.startTime = 'before the last boot';
     data.children = [{ pid: bystander.pid, startTime: 'before the last boot', name: 'redis' }];
     writeFileSync(leaseFile(lease.folder), JSON.stringify(data));
-    await cleanStale(scratch.cache, () => {});
+    await cleanUpLeftovers(scratch.cache, () => {});
     expect(existsSync(lease.folder)).toBe(false);
     expect(startTimeOf(bystander.pid!)).not.toBeNull();
   } finally {
@@ -158,7 +158,7 @@ test("a folder outside the cache is not deleted on a lease's word", async () => 
   const data = JSON.parse(readFileSync(leaseFile(lease.folder), 'utf8'));
   data.owner.startTime = 'another';
   writeFileSync(leaseFile(lease.folder), JSON.stringify(data));
-  await cleanStale(scratch.cache, () => {});
+  await cleanUpLeftovers(scratch.cache, () => {});
   expect(existsSync(lease.folder)).toBe(false);
   expect(existsSync(precious)).toBe(true);
 });
@@ -170,7 +170,7 @@ test('an old folder without a lease is a leftover, a new one is not', async () =
   const yesterday = new Date(Date.now() - 86_400_000);
   utimesSync(folder, yesterday, yesterday);
   expect(await findLeftovers(scratch.cache)).toHaveLength(1);
-  await cleanStale(scratch.cache, () => {});
+  await cleanUpLeftovers(scratch.cache, () => {});
   expect(existsSync(folder)).toBe(false);
 });
 

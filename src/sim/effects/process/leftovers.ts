@@ -1,7 +1,7 @@
 /**
- * Finds and removes what dead runs left: first the processes, proven by their start time, then folders, then the
- * schema and keys in external stores. Everything is bounded, nothing outside the cache is deleted, and doing it
- * twice at once (a reaper and the next run) is harmless.
+ * Finds and removes what dead runs left: first processes, identified by pid and start time, then the schema and keys in
+ * external stores, then folders. Every step is bounded, nothing outside the cache is deleted, and two cleanups at once
+ * (a reaper and the next run) are harmless.
  */
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropKeys, dropSchema } from './external-cleanup.ts';
-import { type LeaseChild, type LeaseData, readLease, removeLeased, runsFolder } from './lease.ts';
+import { type LeaseChild, type LeaseData, readLease, removeRunFiles, runsFolder } from './lease.ts';
 import {
   commandOf,
   descendantsOf,
@@ -23,7 +23,7 @@ import { markedFolders, markedProcesses } from './run-marker.ts';
 /** A process that forks while it is being killed is found in the next round. */
 const KILL_ROUNDS = 3;
 
-/** What a run starts inside its folder. Nobody's shell is killed for standing there. */
+/** Programs a run starts inside its folder. Others there, such as an operator's shell, are not killed. */
 const OUR_PROGRAMS = /^(postgres|initdb|redis-server|valkey-server|cp|taskset)$/;
 
 export interface Leftover {
@@ -34,12 +34,12 @@ export interface Leftover {
   readonly runningChildren: readonly string[];
 }
 
-async function inspect(folder: string): Promise<Leftover | null> {
+async function readLeftover(folder: string): Promise<Leftover | null> {
   const info = await stat(folder).catch(() => null);
   if (!info?.isDirectory()) return null;
-  if (process.getuid && info.uid !== process.getuid()) return null; // Not ours to judge or to delete.
+  if (process.getuid && info.uid !== process.getuid()) return null; // Of another account.
   const lease = await readLease(folder);
-  // A folder without a lease is being made or removed right now, unless it is old.
+  // A young folder without a lease is being created or removed by another process.
   if (!lease && Date.now() - info.mtimeMs < 60_000) return null;
   // Another container may share the folder but not the process table.
   if (lease && (lease.host !== hostname() || isRunning(lease.owner))) return null;
@@ -47,60 +47,64 @@ async function inspect(folder: string): Promise<Leftover | null> {
     runId: path.basename(folder).replace(/^\.new-/, ''),
     folder,
     lease,
-    runningChildren: headsOf(folder, lease).map((child) => child.name),
+    runningChildren: runningRootsOf(folder, lease).map((child) => child.name),
   };
 }
 
-/** What still runs: children the lease names, those that were started too late to be named, and those that left their parents. */
-function headsOf(folder: string, lease: LeaseData | null): LeaseChild[] {
-  const named = (lease?.children ?? []).filter(isRunning);
-  const known = new Set(named.flatMap(({ pid }) => [pid, ...descendantsOf(pid).map((p) => p.pid)]));
+/** What still runs: children in the lease, children that were spawned too late to be in it, and marked orphans. */
+function runningRootsOf(folder: string, lease: LeaseData | null): LeaseChild[] {
+  const leased = (lease?.children ?? []).filter(isRunning);
+  const known = new Set(
+    leased.flatMap(({ pid }) => [pid, ...descendantsOf(pid).map((p) => p.pid)]),
+  );
   const cache = path.dirname(path.dirname(folder));
-  const strays = [folder, ...(lease?.directories ?? []).filter((one) => isInside(one, cache))]
+  const unleased = [folder, ...(lease?.directories ?? []).filter((one) => isInside(one, cache))]
     .flatMap(processesIn)
-    .map((stray) => ({ ...stray, name: commandOf(stray.pid) ?? '' }))
+    .map((stamp) => ({ ...stamp, name: commandOf(stamp.pid) ?? '' }))
     .filter(({ pid, name }) => !known.has(pid) && OUR_PROGRAMS.test(name));
-  for (const { pid } of strays) known.add(pid);
+  for (const { pid } of unleased) known.add(pid);
   const marked = markedProcesses(folder)
     .filter(({ pid }) => !known.has(pid))
-    .map((one) => ({ ...one, name: commandOf(one.pid) ?? '' }));
-  return [...named, ...strays, ...marked];
+    .map((stamp) => ({ ...stamp, name: commandOf(stamp.pid) ?? '' }));
+  return [...leased, ...unleased, ...marked];
 }
 
 /** Runs whose owner is dead. */
 export async function findLeftovers(cache: string): Promise<Leftover[]> {
   const names = await readdir(runsFolder(cache)).catch(() => []);
-  const found = await Promise.all(names.map((name) => inspect(path.join(runsFolder(cache), name))));
-  return [...found.filter((leftover) => leftover !== null), ...survivorsOf(cache)];
+  const found = await Promise.all(
+    names.map((name) => readLeftover(path.join(runsFolder(cache), name))),
+  );
+  return [...found.filter((leftover) => leftover !== null), ...processesOfRemovedRuns(cache)];
 }
 
-/** Processes of runs whose folder is gone already: they were being born while everything else was removed. */
-function survivorsOf(cache: string): Leftover[] {
+/** Processes of runs whose folder is removed already: they were being started during the cleanup. */
+function processesOfRemovedRuns(cache: string): Leftover[] {
   return markedFolders()
     .filter((folder) => path.dirname(folder) === runsFolder(cache) && !existsSync(folder))
     .map((folder) => {
-      const runningChildren = headsOf(folder, null).map((child) => child.name);
+      const runningChildren = runningRootsOf(folder, null).map((child) => child.name);
       return { runId: path.basename(folder), folder, lease: null, runningChildren };
     });
 }
 
-/** SIGTERM, then SIGKILL after `graceMs`; PostgreSQL gets SIGQUIT, its order to drop everything. */
-async function killAll(heads: readonly LeaseChild[], graceMs: number): Promise<void> {
-  // Descendants are noted first: backends leave their parent's process group and lose the parent.
-  const all: ProcessStamp[] = heads.flatMap((child) => [child, ...descendantsOf(child.pid)]);
-  for (const { pid } of all) sendSignal(pid, 'SIGCONT'); // A paused process cannot obey.
-  for (const child of heads) {
-    // The lease knows a server by its node's name; only without /proc has that to do.
+/** SIGTERM, then SIGKILL after `graceMs`; PostgreSQL gets SIGQUIT, its immediate shutdown. */
+async function killProcesses(roots: readonly LeaseChild[], graceMs: number): Promise<void> {
+  // Descendants are listed first: backends leave their parent's process group and lose the parent.
+  const all: ProcessStamp[] = roots.flatMap((child) => [child, ...descendantsOf(child.pid)]);
+  for (const { pid } of all) sendSignal(pid, 'SIGCONT'); // A paused process handles no other signal.
+  for (const child of roots) {
+    // The lease has the node's name, which is used only where there is no /proc.
     const program = commandOf(child.pid) ?? child.name;
     sendSignal(child.pid, program.startsWith('postgres') ? 'SIGQUIT' : 'SIGTERM');
   }
-  await untilGone(all, graceMs);
-  for (const head of heads.filter(isRunning)) sendSignal(-head.pid, 'SIGKILL');
+  await waitUntilGone(all, graceMs);
+  for (const root of roots.filter(isRunning)) sendSignal(-root.pid, 'SIGKILL');
   for (const one of all.filter(isRunning)) sendSignal(one.pid, 'SIGKILL');
-  await untilGone(all, 2_000);
+  await waitUntilGone(all, 2_000);
 }
 
-async function untilGone(stamps: readonly ProcessStamp[], limitMs: number): Promise<void> {
+async function waitUntilGone(stamps: readonly ProcessStamp[], limitMs: number): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (stamps.some(isRunning) && performance.now() < deadline) await sleep(20);
 }
@@ -110,13 +114,13 @@ function isInside(folder: string, parent: string): boolean {
   return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative);
 }
 
-/** Removes everything a dead run left. At most about 12 s, then it throws what it could not do. */
+/** Removes everything a dead run left. Takes at most about 12 s; throws for what it could not remove. */
 export async function cleanLeftover(cache: string, leftover: Leftover): Promise<void> {
   const { folder, lease } = leftover;
   for (let round = 1; round <= KILL_ROUNDS; round += 1) {
-    const heads = headsOf(folder, lease);
-    if (heads.length === 0) break;
-    await killAll(heads, round === 1 ? 3_000 : 0);
+    const roots = runningRootsOf(folder, lease);
+    if (roots.length === 0) break;
+    await killProcesses(roots, round === 1 ? 3_000 : 0);
   }
   const results = await Promise.allSettled([
     lease?.external.postgres ? dropSchema(lease.external.postgres) : null,
@@ -131,11 +135,14 @@ export async function cleanLeftover(cache: string, leftover: Leftover): Promise<
       `run ${leftover.runId} left data in an external store that cannot be removed now`,
     );
   }
-  await removeLeased(folder, lease && { ...lease, directories });
+  await removeRunFiles(folder, lease && { ...lease, directories });
 }
 
-/** Cleans after every dead run; a failure is told, never fatal. */
-export async function cleanStale(cache: string, onNote: (text: string) => void): Promise<void> {
+/** Cleans up after every dead run; a failure goes to `onNote` and never throws. */
+export async function cleanUpLeftovers(
+  cache: string,
+  onNote: (text: string) => void,
+): Promise<void> {
   for (const leftover of await findLeftovers(cache)) {
     try {
       await cleanLeftover(cache, leftover);

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 const LISTEN = '0A';
 
 /** Socket inode to port. */
-function listeners(): Map<string, number> {
+function portsByInode(): Map<string, number> {
   const found = new Map<string, number>();
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     for (const row of linesOf(table)) {
@@ -35,13 +35,13 @@ function socketsOf(pid: number): string[] {
       }
     });
   } catch {
-    return []; // Gone, or somebody else's.
+    return []; // Ended, or of another account.
   }
 }
 
 /** Ascending, each once. */
 export function listeningPorts(pids: readonly number[]): number[] {
-  const ports = listeners();
+  const ports = portsByInode();
   const found = pids.flatMap(socketsOf).flatMap((inode) => ports.get(inode) ?? []);
   return [...new Set(found)].sort((a, b) => a - b);
 }

@@ -1,6 +1,6 @@
 /**
- * Where this package lives on disk, the same from src (vitest) and from dist (the shipped CLI).
- * Child processes are always started from dist: plain Node cannot run the sources on every supported version.
+ * The package's root folder, the same from src (vitest) and from dist (the shipped CLI). Child processes are always
+ * started from dist: plain Node cannot run the sources on every supported version.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-/** The pin plan of this machine: asks the kernel which cores we may use at all. */
+/** The pin plan of this machine, from the cores the kernel allows this process. */
 import { readFileSync } from 'node:fs';
 import { findProgram } from './find-program.ts';
 import { type PinPlan, parseCoreList, pinPlan } from './pin-plan.ts';
@@ -8,7 +8,7 @@ export function allowedCores(): number[] {
     const status = readFileSync('/proc/self/status', 'utf8');
     return parseCoreList(/^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '');
   } catch {
-    return []; // No /proc: no pinning either.
+    return []; // Without /proc there is no pinning.
   }
 }
 

@@ -1,4 +1,4 @@
-/** Which cores PostgreSQL gets for itself. The incident is one saturated core; the rest must not share it. */
+/** Which core PostgreSQL gets alone: the incident saturates one core, and nothing else may share it. */
 export interface PinPlan {
   /** A `taskset -c` list: `1`, `0,2`. */
   readonly postgres: string;

@@ -1,7 +1,6 @@
 /**
- * Pins a process that runs already, with its threads and children. Several processes of a service start on all
- * cores and are pinned when they are ready: on one core their starting would take several times as long, and
- * nothing is measured before.
+ * Pins a running process, its threads and its descendants. Several processes of a service start on all cores and are
+ * pinned when they are ready: on one core their start would take several times as long, and it is not measured.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -10,8 +9,8 @@ import { descendantsOf } from './process-table.ts';
 const LIMIT_MS = 5_000;
 const run = promisify(execFile);
 
-/** `cores` is a `taskset -c` list. A child that ends meanwhile needs no core. */
-export async function pinRunning(pid: number, cores: string): Promise<void> {
+/** `cores` is a `taskset -c` list. A descendant that ends meanwhile is skipped. */
+export async function pinProcess(pid: number, cores: string): Promise<void> {
   const pin = (one: number) =>
     run('taskset', ['--all-tasks', '--cpu-list', '--pid', cores, `${one}`], { timeout: LIMIT_MS });
   await pin(pid);

@@ -1,6 +1,6 @@
 /**
- * Facts about running processes. A pid alone names nothing, because the system reuses it: together with the
- * start time it does, and only then may a later process be killed on a lease's word. A zombie counts as gone.
+ * Facts about running processes. The system reuses pids, so a process is identified by pid and start time; a process in
+ * a lease is killed only if both match. A zombie counts as ended.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
@@ -43,7 +43,7 @@ function ps(args: readonly string[]): string {
   }
 }
 
-/** Null when the process is gone. */
+/** Null when the process has ended. */
 export function startTimeOf(pid: number): string | null {
   if (isLinux) {
     const stat = readStat(pid);
@@ -71,7 +71,7 @@ export function parentOf(pid: number): number | null {
   return text === '' ? null : Number(text);
 }
 
-/** Name of the program, `postgres`; null when the process is gone or the system does not tell. */
+/** Name of the program, `postgres`; null when the process has ended or there is no /proc. */
 export function commandOf(pid: number): string | null {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
@@ -119,8 +119,8 @@ export function descendantsOf(pid: number): ProcessStamp[] {
 }
 
 /**
- * Processes whose working directory is `folder` or below it: nothing else tells of a child whose parent was
- * killed before it could write the child down. Linux only; empty elsewhere.
+ * Processes whose working directory is `folder` or below it: the only trace of a child whose parent was killed before it
+ * could write the child to the lease. Linux only; empty elsewhere.
  */
 export function processesIn(folder: string): ProcessStamp[] {
   if (!isLinux) return [];
@@ -131,7 +131,7 @@ export function processesIn(folder: string): ProcessStamp[] {
       const place = readlinkSync(`/proc/${name}/cwd`).replace(/ \(deleted\)$/, '');
       if (place !== folder && !place.startsWith(folder + path.sep)) continue;
     } catch {
-      continue; // Gone, or somebody else's.
+      continue; // Ended, or of another account.
     }
     const startTime = startTimeOf(Number(name));
     if (startTime !== null) found.push({ pid: Number(name), startTime });
@@ -139,7 +139,7 @@ export function processesIn(folder: string): ProcessStamp[] {
   return found;
 }
 
-/** Sends a signal; false when there was nothing to send it to. A negative pid names a process group. */
+/** Sends a signal; false when the process has ended. A negative pid names a process group. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);

@@ -1,6 +1,6 @@
 /**
- * A tiny process beside every run, in a session of its own. Its standard input is a pipe whose other end only the
- * run holds: when it closes, the run has ended, in whatever way. If the lease is still there, the reaper cleans it.
+ * A process beside every run, in its own session. Its standard input is a pipe that only the run holds open: it closes
+ * when the run ends in any way. If the lease is still there by then, the reaper cleans up.
  */
 import path from 'node:path';
 import { readLease } from './lease.ts';
@@ -15,13 +15,13 @@ async function reap(folder: string): Promise<void> {
   await cleanLeftover(cache, { runId: lease.runId, folder, lease, runningChildren: [] });
 }
 
-// A closed terminal or Ctrl-C must not take the cleaner down with the run.
+// A closed terminal or Ctrl-C ends the run; the reaper must outlive it.
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
 process.stdin.resume();
 process.stdin.once('close', () => {
   setTimeout(() => process.exit(1), LIMIT_MS).unref();
-  // What cannot be cleaned stays in its lease for the next run, which can tell the operator.
+  // What cannot be removed stays in the lease for the next run, which notes it for the operator.
   reap(process.argv[2]!).then(
     () => process.exit(0),
     () => process.exit(1),

@@ -1,6 +1,6 @@
 /**
- * Two environment variables in every child of a run, inherited by whatever it starts: they find what has left its
- * parent, its process group and its session. Linux only; a program that clears its environment is not found.
+ * Two environment variables in every child of a run, inherited by its descendants. They find processes that left their
+ * parent, process group and session. Linux only; a program that clears its environment is not found.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { type ProcessStamp, startTimeOf } from './process-table.ts';
@@ -17,8 +17,8 @@ export interface MarkedProcess extends ProcessStamp {
 
 let lastStart = 0;
 
-/** Another one at each call, so that a restarted child is not mistaken for the one before it. */
-export function markerOf(name: string): string {
+/** Unique for each call, so that a restarted child differs from the one before it. */
+export function nextMarker(name: string): string {
   lastStart += 1;
   return `${name}#${lastStart}`;
 }
@@ -53,11 +53,11 @@ function readEnvironment(pid: number): Map<string, string> {
     });
     return new Map(pairs);
   } catch {
-    return new Map(); // Gone, or somebody else's.
+    return new Map(); // Ended, or of another account.
   }
 }
 
-/** What runs of one child of a run, or of all of them. */
+/** Running processes of one child of a run; without `child`, of all. */
 export function markedProcesses(folder: string, child?: string): ProcessStamp[] {
   return allMarked().filter(
     (one) => one.folder === folder && (child === undefined || one.child === child),

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL refuses to run as root. As root we start it (and Redis) under another account that exists on the
- * machine; as anyone else there is nothing to change.
+ * PostgreSQL refuses to run as root. When this process is root, PostgreSQL and Redis run under another account of the
+ * machine; otherwise under the same.
  */
 import { execFileSync } from 'node:child_process';
 

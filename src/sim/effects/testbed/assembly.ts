@@ -1,12 +1,12 @@
-/** The start of a testbed while it is under way: nodes in the order of what they reach, and the accounts between stores and services. */
+/** Starts a testbed: nodes in the order of their dependencies, and the accounts between stores and services. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CLIENT, type JobSpec, type Topology } from '../../topology.ts';
 import { createFaultTargets } from '../faults/fault-targets.ts';
-import { makePassable, makePrivate } from '../process/cache.ts';
+import { createPrivateFolder, createTraversableFolder } from '../process/cache.ts';
 import type { Lease } from '../process/lease.ts';
 import type { RunUser } from '../process/run-user.ts';
-import type { Undo } from '../process/undo.ts';
+import type { UndoStack } from '../process/undo-stack.ts';
 import { dependenciesOf } from './check-topology.ts';
 import { TestbedEdges } from './edges.ts';
 import type { Address, NodeContext, RunningNode } from './node.ts';
@@ -16,19 +16,19 @@ import type { LoadTarget, Testbed, TestbedOptions } from './testbed-types.ts';
 
 const JOB_LIMIT_MS = 120_000;
 
-/** What a testbed stands on: folders, the lease, the undo stack. */
-export interface Ground {
+/** What a testbed uses for cleanup and files: folders, the lease, the undo stack. */
+export interface TestbedResources {
   readonly env: NodeJS.ProcessEnv;
   readonly user: RunUser | null;
   readonly cache: string;
   readonly lease: Lease;
-  readonly undo: Undo;
+  readonly undo: UndoStack;
   readonly logs: string;
 }
 
 export class Assembly {
   readonly #options: TestbedOptions;
-  readonly #ground: Ground;
+  readonly #resources: TestbedResources;
   readonly #stateDirectory: string;
   readonly #accountsFile: string;
   readonly #started = new Map<string, RunningNode>();
@@ -38,19 +38,19 @@ export class Assembly {
   readonly #edges: TestbedEdges;
   #accounts: Promise<void> | null = null;
 
-  private constructor(options: TestbedOptions, ground: Ground, edges: TestbedEdges) {
+  private constructor(options: TestbedOptions, resources: TestbedResources, edges: TestbedEdges) {
     this.#options = options;
-    this.#ground = ground;
+    this.#resources = resources;
     this.#edges = edges;
-    this.#stateDirectory = path.join(ground.lease.folder, 'state');
-    this.#accountsFile = path.join(ground.lease.folder, 'work', 'accounts.json');
+    this.#stateDirectory = path.join(resources.lease.folder, 'state');
+    this.#accountsFile = path.join(resources.lease.folder, 'work', 'accounts.json');
     const given = options.signal ? [options.signal] : [];
     this.#signal = AbortSignal.any([this.#failed.signal, ...given]);
   }
 
-  static async begin(options: TestbedOptions, ground: Ground): Promise<Assembly> {
-    const { topology, seed, faultSeed = seed, cores, onDeath } = options;
-    const { lease, undo, logs } = ground;
+  static async create(options: TestbedOptions, resources: TestbedResources): Promise<Assembly> {
+    const { topology, seed, faultSeed = seed, cores, onUnexpectedExit } = options;
+    const { lease, undo, logs } = resources;
     const edges = await TestbedEdges.open({
       topology,
       membersOf: (name) => membersOf(name, topology),
@@ -59,28 +59,28 @@ export class Assembly {
       lease,
       undo,
       logFile: path.join(logs, 'fault-proxy.log'),
-      onDeath,
+      onUnexpectedExit,
     });
-    return new Assembly(options, ground, edges);
+    return new Assembly(options, resources, edges);
   }
 
   async assemble(): Promise<Testbed> {
     const { topology } = this.#options;
-    const { lease } = this.#ground;
-    await makePassable(lease.folder);
-    await makePrivate(path.dirname(this.#accountsFile), null);
-    await makePrivate(this.#stateDirectory, null);
+    const { lease } = this.#resources;
+    await createTraversableFolder(lease.folder);
+    await createPrivateFolder(path.dirname(this.#accountsFile), null);
+    await createPrivateFolder(this.#stateDirectory, null);
     const names = Object.keys(topology.nodes);
     const starts = await Promise.allSettled([
-      ...names.map((name) => this.#startOnce(name)),
-      this.#accountsOnce(),
+      ...names.map((name) => this.#ensureStarted(name)),
+      this.#ensureAccounts(),
     ]);
     if (starts.some(({ status }) => status === 'rejected')) throw this.#signal.reason;
     return this.#testbed(new Map(names.map((name) => [name, this.#started.get(name)!])));
   }
 
-  /** The first failure is the one to tell; the others need not go on. */
-  async #orFail<T>(work: () => Promise<T>): Promise<T> {
+  /** The first failure aborts all other starts and is the one that is reported. */
+  async #abortOnFailure<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -89,8 +89,8 @@ export class Assembly {
     }
   }
 
-  #startOnce(name: string): Promise<RunningNode> {
-    const running = this.#starts.get(name) ?? this.#orFail(() => this.#start(name));
+  #ensureStarted(name: string): Promise<RunningNode> {
+    const running = this.#starts.get(name) ?? this.#abortOnFailure(() => this.#start(name));
     this.#starts.set(name, running);
     return running;
   }
@@ -99,9 +99,9 @@ export class Assembly {
     const { topology } = this.#options;
     const spec = topology.nodes[name]!;
     const kind = NODE_KINDS.of(spec.kind);
-    await Promise.all(dependenciesOf(name, topology).map((one) => this.#startOnce(one)));
-    // Services find the accounts there when they start.
-    if (spec.kind === 'process' && !this.#accountsNeed(name)) await this.#accountsOnce();
+    await Promise.all(dependenciesOf(name, topology).map((one) => this.#ensureStarted(one)));
+    // Services must find the accounts when they start.
+    if (spec.kind === 'process' && !this.#accountsDependOn(name)) await this.#ensureAccounts();
     this.#signal.throwIfAborted();
     const node = await kind.start(name, spec, this.#contextOf(name));
     this.#started.set(name, node);
@@ -110,8 +110,8 @@ export class Assembly {
   }
 
   #contextOf(name: string): NodeContext {
-    const { runId, topology, seed, cores, onNote, onDeath } = this.#options;
-    const { env, user, cache, lease, undo } = this.#ground;
+    const { runId, topology, seed, cores, onNote, onUnexpectedExit } = this.#options;
+    const { env, user, cache, lease, undo } = this.#resources;
     return {
       runId,
       topology,
@@ -124,7 +124,7 @@ export class Assembly {
       undo,
       signal: this.#signal,
       onNote,
-      onDeath,
+      onUnexpectedExit,
       logFile: (log) => this.#logFile(log),
       stateDirectory: this.#stateDirectory,
       started: this.#started,
@@ -144,28 +144,28 @@ export class Assembly {
     return this.#options.topology.jobs.find((job) => job.role === role);
   }
 
-  /** Does making the accounts need this node? Then it cannot wait for them. */
-  #accountsNeed(name: string): boolean {
+  /** True when the accounts job needs this node, which then cannot wait for the accounts. */
+  #accountsDependOn(name: string): boolean {
     const { topology } = this.#options;
-    const reach = (from: readonly string[]): boolean =>
-      from.some((one) => one === name || reach(dependenciesOf(one, topology)));
-    return reach(Object.values(this.#job('accounts')?.uses ?? {}));
+    const isReached = (from: readonly string[]): boolean =>
+      from.some((one) => one === name || isReached(dependenciesOf(one, topology)));
+    return isReached(Object.values(this.#job('accounts')?.uses ?? {}));
   }
 
-  #accountsOnce(): Promise<void> {
-    this.#accounts ??= this.#orFail(() => this.#makeAccounts());
+  #ensureAccounts(): Promise<void> {
+    this.#accounts ??= this.#abortOnFailure(() => this.#makeAccounts());
     return this.#accounts;
   }
 
   async #makeAccounts(): Promise<void> {
     const job = this.#job('accounts');
     if (job === undefined) {
-      // Somebody must act: an account that brings nothing along.
+      // Operations need an actor: an account without headers and variables.
       const anonymous = [{ id: '', headers: {}, vars: {} }];
       await writeFile(this.#accountsFile, JSON.stringify(anonymous));
       return;
     }
-    await Promise.all(Object.values(job.uses).map((name) => this.#startOnce(name)));
+    await Promise.all(Object.values(job.uses).map((name) => this.#ensureStarted(name)));
     await this.#runJob(job, { outFile: this.#accountsFile });
   }
 
@@ -182,7 +182,7 @@ export class Assembly {
         stateDirectory: this.#stateDirectory,
       },
       cores: this.#options.cores?.rest ?? null,
-      lease: this.#ground.lease,
+      lease: this.#resources.lease,
       logFile: this.#logFile(name),
       signal: this.#signal,
       limitMs: job.limitMs ?? JOB_LIMIT_MS,
@@ -190,7 +190,7 @@ export class Assembly {
   }
 
   #logFile(name: string): string {
-    return path.join(this.#ground.logs, `${name}.log`);
+    return path.join(this.#resources.logs, `${name}.log`);
   }
 
   #clientTargets(nodes: ReadonlyMap<string, RunningNode>): LoadTarget[] {
@@ -204,10 +204,10 @@ export class Assembly {
 
   #testbed(nodes: ReadonlyMap<string, RunningNode>): Testbed {
     const { topology, cores } = this.#options;
-    const { lease, undo } = this.#ground;
+    const { lease, undo } = this.#resources;
     const { proxyPid } = this.#edges;
     const all = [...nodes.values()];
-    const seen = all.flatMap(({ name, pids }) => (pids === null ? [] : [[name, pids] as const]));
+    const visible = all.flatMap(({ name, pids }) => (pids === null ? [] : [[name, pids] as const]));
     return {
       ...createFaultTargets(topology, nodes, this.#edges),
       topology,
@@ -215,7 +215,7 @@ export class Assembly {
       targets: this.#clientTargets(nodes),
       accountsFile: this.#accountsFile,
       pids: {
-        ...Object.fromEntries(seen),
+        ...Object.fromEntries(visible),
         ...(proxyPid !== null && { proxy: () => [proxyPid] }),
       },
       cores: {
@@ -230,7 +230,7 @@ export class Assembly {
         if (job !== undefined) await this.#runJob(job, params);
         return job !== undefined;
       },
-      stop: () => undo.run(),
+      stop: () => undo.unwind(),
     };
   }
 }

@@ -25,7 +25,7 @@ const topology = (changes: Partial<Topology> = {}): Topology => ({
 });
 
 describe('topologyProblems', () => {
-  it('finds nothing wrong with a service and its stores', () => {
+  it('accepts a service and its stores', () => {
     expect(topologyProblems(topology())).toEqual([]);
   });
 
@@ -130,7 +130,7 @@ describe('topologyProblems', () => {
     expect(topologyProblems(topology(changes)).join('\n')).toMatch(message);
   });
 
-  it('knows what must be up before a node', () => {
+  it('lists the dependencies of a node', () => {
     expect(dependenciesOf('web', topology())).toEqual(['db', 'cache']);
     const pair = topology({
       nodes: { db: nodes.db!, copy: { kind: 'postgres', standbyOf: 'db' } },

@@ -1,10 +1,10 @@
-/** What is wrong with a topology, from the data alone, before anything starts: one clause each, naming the place. */
-import { edgeProblems } from '../../edge-problems.ts';
+/** Validates a topology from the data alone, before anything starts: one clause for each problem, naming the place. */
+import { edgeProblems } from '../../plan/edge-problems.ts';
 import { CLIENT, type EdgeSpec, type NodeSpec, type Topology } from '../../topology.ts';
 import { NODE_KINDS } from './node-kinds.ts';
 
 const NODE_NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$/;
-/** Names the harness gives to processes of its own in the report. */
+/** Names that the harness uses in the report for its own processes. */
 const RESERVED = [CLIENT, 'sender', 'proxy'];
 
 export function topologyProblems(topology: Topology): string[] {
@@ -19,7 +19,7 @@ export function topologyProblems(topology: Topology): string[] {
   return [
     ...edgeProblems(topology),
     ...topology.edges.flatMap((edge) => nearEndProblems(edge, topology)),
-    ...doubled(
+    ...duplicateProblems(
       topology.edges
         .filter(({ from }) => from !== CLIENT)
         .map(({ from, as }) => `address "${as}" of ${from}`),
@@ -29,7 +29,7 @@ export function topologyProblems(topology: Topology): string[] {
         .filter((node) => !names.includes(node))
         .map((node) => `job ${name} uses "${node}", which is no node (${listed(names)})`),
     ),
-    ...doubled(topology.jobs.map(({ role }) => `job that makes ${role}`)),
+    ...duplicateProblems(topology.jobs.map(({ role }) => `job that makes ${role}`)),
     ...cycleProblems(topology),
     ...(topology.edges.some(({ from }) => from === CLIENT)
       ? []
@@ -50,7 +50,7 @@ function nodeProblems(name: string, spec: NodeSpec, topology: Topology): readonl
   }
 }
 
-/** Only processes are told an address, each under a name of their own. */
+/** Only processes get addresses, each under a unique name. */
 function nearEndProblems({ from, to, as }: EdgeSpec, { nodes }: Topology): string[] {
   const near = nodes[from];
   if (from === CLIENT || near === undefined) return [];
@@ -63,7 +63,7 @@ function nearEndProblems({ from, to, as }: EdgeSpec, { nodes }: Topology): strin
   ];
 }
 
-/** A process gets its addresses when it starts, so what it reaches starts before it. */
+/** A process gets its addresses when it starts, so its dependencies must start first. */
 function cycleProblems(topology: Topology): string[] {
   const remaining = new Set(Object.keys(topology.nodes));
   for (;;) {
@@ -87,7 +87,7 @@ export function dependenciesOf(name: string, { nodes, edges }: Topology): string
   return [...new Set([...reached, ...primary])].filter((one) => one in nodes && one !== name);
 }
 
-function doubled(labels: readonly string[]): string[] {
+function duplicateProblems(labels: readonly string[]): string[] {
   const twice = labels.filter((label, index) => labels.indexOf(label) !== index);
   return [...new Set(twice)].map((label) => `there are two of ${label}`);
 }

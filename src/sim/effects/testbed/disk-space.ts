@@ -1,4 +1,4 @@
-/** Free space is checked before a copy starts: a disk that fills halfway leaves a broken database behind. */
+/** Checks free space before a copy starts: a disk that fills up during a copy leaves a broken database. */
 import { lstat, readdir, readFile, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { EnvironmentError } from '../../errors.ts';
@@ -43,20 +43,20 @@ export function isDiskFull(error: unknown): boolean {
   return false;
 }
 
-/** A server that a full disk ended frees what it held when it recovers; its client was told of a lost connection only. */
-export async function withServersReason(error: unknown, logFile: string): Promise<unknown> {
+/** Adds the server's log line to an error: after a full disk the client sees a lost connection only, and the space may be free again. */
+export async function addServerLogCause(error: unknown, logFile: string): Promise<unknown> {
   const log = await readFile(logFile, 'utf8').catch(() => '');
-  const said = log.split('\n').find((line) => line.includes('No space left on device'));
-  return said === undefined || !(error instanceof Error)
+  const logLine = log.split('\n').find((line) => line.includes('No space left on device'));
+  return logLine === undefined || !(error instanceof Error)
     ? error
-    : new Error(error.message, { cause: new Error(said, { cause: error }) });
+    : new Error(error.message, { cause: new Error(logLine, { cause: error }) });
 }
 
-/** Any failure that a full disk explains, as the operator's three lines; everything else unchanged. */
+/** A failure caused by a full disk as an EnvironmentError; any other error unchanged. */
 export async function explainDiskFull(error: unknown, folder: string): Promise<unknown> {
   if (error instanceof EnvironmentError) return error;
   const free = await freeBytes(folder).catch(() => Number.POSITIVE_INFINITY);
-  // A database that ran out of space may die without having said so to whoever was talking to it.
+  // A database without space may end without reporting the cause to its client.
   if (!isDiskFull(error) && free > NEARLY_FULL) return error;
   return new EnvironmentError(
     {

@@ -1,10 +1,10 @@
 /** Edges over plain HTTP servers in the test's own process: two gateways, two regions, one receiver with two servers. */
 import http from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { edgeName, membersOf } from '../../fault-target.ts';
+import { edgeName, membersOf } from '../../plan/fault-target.ts';
 import { CLIENT, type EdgeSpec, type Topology } from '../../topology.ts';
 import { makeProxyBed, type ProxyBed, rawClient } from '../faults/proxy/fixtures/proxy-bed.ts';
-import { Undo } from '../process/undo.ts';
+import { UndoStack } from '../process/undo-stack.ts';
 import { TestbedEdges } from './edges.ts';
 import type { RunningNode } from './node.ts';
 
@@ -33,12 +33,16 @@ const [toGateway, toFar, toNear, toDirect] = topology.edges as [
 
 let bed: ProxyBed;
 let edges: TestbedEdges;
-const undo = new Undo();
+const undo = new UndoStack();
 const open = (given: Topology = topology) =>
   TestbedEdges.open({
     topology: given,
     membersOf: (name) => membersOf(name, given.nodes[name]!)!,
-    ...{ seed: 7, cores: null, lease: bed.lease, undo, logFile: `${bed.folder}/edges.log` },
+    seed: 7,
+    cores: null,
+    lease: bed.lease,
+    undo,
+    logFile: `${bed.folder}/edges.log`,
   });
 
 /** A node whose every process is a server that answers with the process's name. */
@@ -52,7 +56,10 @@ async function running(name: string): Promise<RunningNode> {
   );
   const urls = servers.map(({ url }) => url);
   return {
-    ...{ name, kind: 'process', region: topology.nodes[name]!.region ?? 'local', version: null },
+    name,
+    kind: 'process',
+    region: topology.nodes[name]!.region ?? 'local',
+    version: null,
     members: servers.map((one) => ({
       ...one,
       pid: () => 0,
@@ -62,8 +69,11 @@ async function running(name: string): Promise<RunningNode> {
       probe: async () => true,
     })),
     address: { url: urls[0]!, urls, namespace: `${name}:` },
-    ...{ pids: null, cores: 'any', coreCount: 1, capabilities: {} },
-    work: async () => [],
+    pids: null,
+    cores: 'any',
+    coreCount: 1,
+    capabilities: {},
+    readWork: async () => [],
   };
 }
 
@@ -78,7 +88,7 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
-  await undo.run();
+  await undo.unwind();
   await bed.remove();
 });
 
@@ -102,7 +112,7 @@ const all = (edge: EdgeSpec, member: string, limitMs?: number) =>
   Promise.all(edges.addressOf(edge, member).urls.map((url) => get(url, limitMs)));
 
 describe('the address of an edge', () => {
-  it('is a route for each process at either end, with the namespace of the node', async () => {
+  it('is a route for each pair of processes, with the namespace of the node', async () => {
     const urls = [
       ...edges.addressOf(toFar, 'gateway.1').urls,
       ...edges.addressOf(toFar, 'gateway.2').urls,
@@ -116,7 +126,7 @@ describe('the address of an edge', () => {
     expect(namespace).toBe('near:');
   });
 
-  it('is the node itself where the edge is direct', () => {
+  it('is that of the node where the edge is direct', () => {
     expect(edges.addressOf(toDirect, 'gateway.1')).toBe(nodes.get('direct')!.address);
   });
 
@@ -140,22 +150,22 @@ describe('a rule', () => {
       second,
     ]);
     expect(await edges.probe(target)).toMatch(/^no answer through gateway/);
-    expect(await edges.answering(target, 200)).toBe(0);
+    expect(await edges.countResponding(target, 200)).toBe(0);
     expect(await all(toNear, 'gateway.1')).toEqual(['near']);
     await edges.clear(target);
     await edges.clear(target);
     expect(await edges.probe(target)).toBe(true);
   });
 
-  it('from the client cuts off one process', async () => {
+  it('cuts one process off from the client', async () => {
     await edges.apply('client->gateway.2', { kind: 'blackhole' });
     expect(await all(toGateway, CLIENT, 200)).toEqual(['gateway.1', 'timeout']);
-    expect(await edges.answering('client->gateway', 200)).toBe(1);
+    expect(await edges.countResponding('client->gateway', 200)).toBe(1);
     await edges.clear('client->gateway.2');
     expect(await all(toGateway, CLIENT)).toEqual(['gateway.1', 'gateway.2']);
   });
 
-  it('makes its choices under the names of its routes', async () => {
+  it('reports decisions under the names of its routes', async () => {
     await edges.apply('gateway.1->near', { kind: 'cut-reply', every: 1 });
     expect(await all(toNear, 'gateway.1')).not.toEqual(['near']);
     await edges.clear('gateway.1->near');
@@ -177,7 +187,7 @@ describe('a rule', () => {
 });
 
 describe('an edge between regions', () => {
-  it('has its round trip beside the delay of a fault, and alone again after it', async () => {
+  it('adds its round trip to the delay of a fault, and keeps it afterwards', async () => {
     const { url } = edges.addressOf(toFar, 'gateway.1');
     const took = async () => {
       const startMs = performance.now();
@@ -190,7 +200,7 @@ describe('an edge between regions', () => {
     await edges.clear('gateway.1->far');
     expect(await took()).toBeGreaterThan(57);
     // The probe waits for the edge's own latency, whatever it is given.
-    expect(await edges.answering('gateway->far', 30)).toBe(4);
+    expect(await edges.countResponding('gateway->far', 30)).toBe(4);
   });
 });
 
@@ -206,7 +216,7 @@ it('counts the bytes of each route, none in a blackhole', async () => {
   expect(others).toEqual({ 'gateway.2->near': 0 });
 });
 
-it('leads to another server after a failover, from every process', async () => {
+it('points every process at another server after a failover', async () => {
   const { url } = edges.addressOf(toNear, 'gateway.1');
   const open = await rawClient(Number(new URL(url).port));
   open.send('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
@@ -230,15 +240,17 @@ it('needs no proxy where no edge is proxied', async () => {
   expect(none.proxyPid).toBeNull();
   expect(none.addressOf(edge, 'gateway.1')).toBe(nodes.get('near')!.address);
   expect(none.decisions()).toEqual([]);
-  expect(none.seesCommits()).toBe(false);
+  expect(none.canObserveCommits()).toBe(false);
   await expect(none.apply('gateway->near', { kind: 'reset' })).rejects.toThrow();
   await none.retarget('near', 'http://127.0.0.1:1');
 });
 
 it('sees a COMMIT only where a PostgreSQL is behind an edge', async () => {
   const { signal } = new AbortController();
-  expect(edges.seesCommits()).toBe(false);
-  await expect(edges.commitInFlight(10, signal)).rejects.toThrow('no route carries PostgreSQL');
+  expect(edges.canObserveCommits()).toBe(false);
+  await expect(edges.waitForCommitInFlight(10, signal)).rejects.toThrow(
+    'no route carries PostgreSQL',
+  );
   const url = 'postgres://postgres@127.0.0.1:1/postgres';
   const other = await open({
     ...topology,
@@ -247,6 +259,6 @@ it('sees a COMMIT only where a PostgreSQL is behind an edge', async () => {
   });
   const node = await running('near');
   await other.connect({ ...node, name: 'db', address: { url, urls: [url], namespace: '' } });
-  expect(other.seesCommits()).toBe(true);
-  await expect(other.commitInFlight(10, signal)).rejects.toThrow('no COMMIT was forwarded');
+  expect(other.canObserveCommits()).toBe(true);
+  await expect(other.waitForCommitInFlight(10, signal)).rejects.toThrow('no COMMIT was forwarded');
 });

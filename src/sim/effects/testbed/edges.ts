@@ -1,43 +1,43 @@
 /**
- * The edges of a testbed. A proxied edge has a route of its own for each process at its near end and each server at
- * its far end, so that one alone can be cut off; the others are direct. One-shot jobs never go through the proxy.
+ * The edges of a testbed. A proxied edge has one route for each process at its source and each server at its destination,
+ * so that a single one can be cut; other edges are direct. One-shot jobs never go through the proxy.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { edgeName, resolveEdge } from '../../fault-target.ts';
+import { edgeName, resolveEdgeTarget } from '../../plan/fault-target.ts';
 import { CLIENT, type EdgeSpec, type Topology } from '../../topology.ts';
-import { longestMs } from '../faults/proxy/probe.ts';
+import { maxRoundTripMs } from '../faults/proxy/probe.ts';
 import type { BaseLatency, Endpoint, ProxyDecision, Route } from '../faults/proxy/protocol.ts';
 import { type FaultProxy, startProxy } from '../faults/proxy/proxy.ts';
 import type { LinkRule } from '../faults/proxy/rule.ts';
-import type { DeathNotice } from '../process/child-process.ts';
+import type { ExitNotice } from '../process/child-process.ts';
 import type { Lease } from '../process/lease.ts';
-import type { Undo } from '../process/undo.ts';
+import type { UndoStack } from '../process/undo-stack.ts';
 import type { Address, RunningNode } from './node.ts';
 
-/** Targets are edges as fault-target.ts has them; one that no proxied edge matches throws. */
+/** Targets are edges in the syntax of fault-target.ts; a target that matches no proxied edge throws. */
 export interface Edges {
   /** The proxy's process; null when no edge needs one. */
   readonly proxyPid: number | null;
   assertProxied(target: string): void;
-  /** Where the process `member` at the edge's near end finds its far end. From the client: `member` is `client`. */
+  /** The destination's address for the process `member` at the source. From the client: `member` is `client`. */
   addressOf(edge: EdgeSpec, member: string): Address;
-  /** Resolves when the rule acts, beside the edge's own latency. The last rule applied to a route rules it. */
+  /** Resolves when the rule is in force, in addition to the edge's own latency. The last rule applied to a route wins. */
   apply(target: string, rule: LinkRule): Promise<void>;
   /** Idempotent. Connections that lost bytes are reset. */
   clear(target: string): Promise<void>;
-  /** True when a round trip passes on every route it is about, else which one does not. */
+  /** True when a round trip passes on every route of the target, else which route does not answer. */
   probe(target: string): Promise<true | string>;
-  /** How many of the routes answer within `limitMs`, beside the edge's own latency. */
-  answering(target: string, limitMs: number): Promise<number>;
-  /** Bytes handed on by each route, both ways together, since its present rule began to act; by the route's name. */
+  /** How many of the routes answer within `limitMs`, plus the edge's own latency. */
+  countResponding(target: string, limitMs: number): Promise<number>;
+  /** Bytes forwarded in both directions since the current rule took effect, by the route's name. */
   bytesForwarded(target: string): Promise<Readonly<Record<string, number>>>;
   /** Points the routes to a node's first server at another one: new connections go there, open ones are reset. */
   retarget(node: string, url: string): Promise<void>;
-  /** Can a COMMIT be seen? */
-  seesCommits(): boolean;
-  /** Resolves while a COMMIT is with the server and its reply is kept back; rejects after `limitMs`. */
-  commitInFlight(limitMs: number, signal: AbortSignal): Promise<void>;
-  /** What the proxy has chosen so far, in order; times on the machine's monotonic clock. */
+  /** True when an edge to PostgreSQL goes through the proxy. */
+  canObserveCommits(): boolean;
+  /** Resolves when a COMMIT has been forwarded and its reply is held back; rejects after `limitMs`. */
+  waitForCommitInFlight(limitMs: number, signal: AbortSignal): Promise<void>;
+  /** The proxy's decisions so far, in order; times on the machine's monotonic clock. */
   decisions(): readonly ProxyDecision[];
   decisionsOn(target: string): readonly ProxyDecision[];
   onDecision(listener: (decision: ProxyDecision) => void): void;
@@ -50,9 +50,9 @@ export interface EdgesOptions {
   readonly seed: number;
   readonly cores: string | null;
   readonly lease: Lease;
-  readonly undo: Undo;
+  readonly undo: UndoStack;
   readonly logFile: string;
-  readonly onDeath?: ((notice: DeathNotice) => void) | undefined;
+  readonly onUnexpectedExit?: ((notice: ExitNotice) => void) | undefined;
 }
 
 interface OpenRoute {
@@ -64,7 +64,7 @@ interface OpenRoute {
   readonly route: Route;
 }
 
-/** The proxy holds up the first COMMIT it sees while one is awaited: a wait that was given up must not go on. */
+/** While a COMMIT is awaited the proxy holds the first one: short waits, so that an aborted wait ends soon. */
 const COMMIT_SLICE_MS = 250;
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'postgres:': 5432, 'redis:': 6379 };
@@ -84,7 +84,7 @@ function protocolOf(address: string): Route['protocol'] {
   return scheme === 'postgres:' ? 'postgres' : scheme === 'redis:' ? 'resp' : 'http';
 }
 
-function through(address: string, { host, port }: Endpoint): string {
+function withEndpoint(address: string, { host, port }: Endpoint): string {
   const url = new URL(address);
   url.hostname = host;
   url.port = String(port);
@@ -100,7 +100,7 @@ function serversOf({ name, members, address: { urls } }: RunningNode) {
   });
 }
 
-function baseOf({ roundTripMs = 0, jitterMs = 0 }: EdgeSpec): BaseLatency | null {
+function baseLatencyOf({ roundTripMs = 0, jitterMs = 0 }: EdgeSpec): BaseLatency | null {
   return roundTripMs === 0 && jitterMs === 0 ? null : { roundTripMs, jitterMs };
 }
 
@@ -116,23 +116,23 @@ export class TestbedEdges implements Edges {
     this.#options = options;
   }
 
-  /** Starts the proxy where an edge needs it, without a route. */
+  /** Starts the proxy, without routes, if an edge needs it. */
   static async open(options: EdgesOptions): Promise<TestbedEdges> {
-    const { topology, lease, logFile, cores, seed, undo, onDeath } = options;
+    const { topology, lease, logFile, cores, seed, undo, onUnexpectedExit } = options;
     if (!topology.edges.some(({ proxied }) => proxied)) return new TestbedEdges(null, options);
     const proxy = await startProxy({ lease, logFile, cores, seed, routes: [] });
-    let closing = false;
+    let isClosing = false;
     undo.add('the fault proxy', () => {
-      closing = true;
+      isClosing = true;
       return proxy.close();
     });
     void proxy.child.exited.then((notice) => {
-      if (!closing) onDeath?.(notice);
+      if (!isClosing) onUnexpectedExit?.(notice);
     });
     return new TestbedEdges(proxy, options);
   }
 
-  /** Opens the routes that lead to a node which is up; then its address is known to those that need it. */
+  /** Opens the routes to a running node; afterwards addressOf() works for its edges. */
   async connect(node: RunningNode): Promise<void> {
     this.#nodes.set(node.name, node);
     for (const edge of this.#options.topology.edges) {
@@ -147,7 +147,7 @@ export class TestbedEdges implements Edges {
   }
 
   assertProxied(target: string): void {
-    this.#find(target);
+    this.#routesOf(target);
   }
 
   addressOf(edge: EdgeSpec, member: string): Address {
@@ -155,39 +155,42 @@ export class TestbedEdges implements Edges {
     if (node === undefined) throw new Error(`${edge.to} is not up: it has no address yet`);
     if (edge.proxied !== true) return node.address;
     const urls = serversOf(node).map(({ name, url }) =>
-      through(url, this.#running().addressOf(`${member}->${name}`)),
+      withEndpoint(url, this.#requireProxy().addressOf(`${member}->${name}`)),
     );
     return { url: urls[0]!, urls, namespace: node.address.namespace };
   }
 
   async apply(target: string, rule: LinkRule): Promise<void> {
-    await this.#running().apply(target, this.#names(target), rule);
+    await this.#requireProxy().apply(target, this.#routeNames(target), rule);
   }
 
   async clear(target: string): Promise<void> {
-    this.#find(target);
-    await this.#running().clear(target);
+    this.#routesOf(target);
+    await this.#requireProxy().clear(target);
   }
 
   async probe(target: string): Promise<true | string> {
-    const names = this.#names(target);
-    const passed = await Promise.all(names.map((name) => this.#running().probe(name)));
+    const names = this.#routeNames(target);
+    const passed = await Promise.all(names.map((name) => this.#requireProxy().probe(name)));
     const silent = names.filter((_, index) => !passed[index]);
     return silent.length === 0 || `no answer through ${silent.join(', ')}`;
   }
 
-  async answering(target: string, limitMs: number): Promise<number> {
+  async countResponding(target: string, limitMs: number): Promise<number> {
     const passed = await Promise.all(
-      this.#find(target).map(({ route: { name, base } }) =>
-        Promise.race([this.#running().probe(name), delay(limitMs + longestMs(base), false)]),
+      this.#routesOf(target).map(({ route: { name, base } }) =>
+        Promise.race([
+          this.#requireProxy().probe(name),
+          delay(limitMs + maxRoundTripMs(base), false),
+        ]),
       ),
     );
     return passed.filter(Boolean).length;
   }
 
   async bytesForwarded(target: string): Promise<Readonly<Record<string, number>>> {
-    const names = this.#names(target);
-    const counts = await this.#running().bytesForwarded(names);
+    const names = this.#routeNames(target);
+    const counts = await this.#requireProxy().bytesForwarded(names);
     return Object.fromEntries(names.map((name, index) => [name, counts[index]!]));
   }
 
@@ -195,20 +198,20 @@ export class TestbedEdges implements Edges {
     const routes = this.#routes.filter(({ edge, isFirst }) => edge.to === node && isFirst);
     if (routes.length === 0) return;
     const names = routes.map(({ route }) => route.name);
-    await this.#running().retarget(names, endpointOf(url));
+    await this.#requireProxy().retarget(names, endpointOf(url));
   }
 
-  seesCommits(): boolean {
+  canObserveCommits(): boolean {
     return this.#routes.some(({ route }) => route.protocol === 'postgres');
   }
 
-  async commitInFlight(limitMs: number, signal: AbortSignal): Promise<void> {
-    const proxy = this.#running();
+  async waitForCommitInFlight(limitMs: number, signal: AbortSignal): Promise<void> {
+    const proxy = this.#requireProxy();
     const deadline = performance.now() + limitMs;
     for (;;) {
       signal.throwIfAborted();
       try {
-        return await proxy.onCommit(COMMIT_SLICE_MS);
+        return await proxy.waitForCommit(COMMIT_SLICE_MS);
       } catch (error) {
         if (performance.now() > deadline || proxy.child.isExited()) throw error;
       }
@@ -220,7 +223,7 @@ export class TestbedEdges implements Edges {
   }
 
   decisionsOn(target: string): readonly ProxyDecision[] {
-    const prefixes = this.#names(target).map((name) => `${name} `);
+    const prefixes = this.#routeNames(target).map((name) => `${name} `);
     return this.decisions().filter(({ detail }) =>
       prefixes.some((prefix) => detail?.startsWith(prefix)),
     );
@@ -236,24 +239,24 @@ export class TestbedEdges implements Edges {
         name: `${near}->${far}`,
         protocol: protocolOf(url),
         upstream: endpointOf(url),
-        base: baseOf(edge),
+        base: baseLatencyOf(edge),
       };
-      await this.#running().open(route);
+      await this.#requireProxy().open(route);
       this.#routes.push({ edge, near, far, isFirst: index === 0, route });
     }
   }
 
-  #running(): FaultProxy {
+  #requireProxy(): FaultProxy {
     if (this.#proxy === null) throw new Error('no edge of this topology goes through the proxy');
     return this.#proxy;
   }
 
-  #names(target: string): string[] {
-    return this.#find(target).map(({ route }) => route.name);
+  #routeNames(target: string): string[] {
+    return this.#routesOf(target).map(({ route }) => route.name);
   }
 
-  #find(target: string): readonly OpenRoute[] {
-    const { edge, near, far } = resolveEdge(target, this.#options.topology);
+  #routesOf(target: string): readonly OpenRoute[] {
+    const { edge, near, far } = resolveEdgeTarget(target, this.#options.topology);
     const found = this.#routes.filter(
       (one) =>
         one.edge === edge &&

@@ -8,7 +8,7 @@ import { createLease } from '../process/lease.ts';
 import { packageRoot } from '../process/package-root.ts';
 import { processesIn } from '../process/process-table.ts';
 import { bedTopology, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
-import { copyTemplate } from './postgres-template.ts';
+import { copyTemplate } from './templates/template-store.ts';
 import { startTestbed } from './testbed.ts';
 
 const MB = 1024 ** 2;
@@ -71,7 +71,7 @@ async function failureOf(rows: number, onNote: (note: string) => void = () => {}
   return error as EnvironmentError;
 }
 
-test('a disk too small for the binaries is refused before anything is copied', async (context) => {
+test('a disk too small for the binaries is rejected before anything is copied', async (context) => {
   const ran = await onDisk(40, async () => {
     const { what, why } = await failureOf(10);
     expect(what).toBe("not enough disk space for PostgreSQL's binaries");
@@ -81,7 +81,7 @@ test('a disk too small for the binaries is refused before anything is copied', a
   if (!ran) context.skip();
 });
 
-test('the command says so in three lines and exits 3', async (context) => {
+test('the command reports a full disk in three lines and exits 3', async (context) => {
   const ran = await onDisk(40, async () => {
     const argv = [path.join(packageRoot, 'bin/platform.js'), 'sim', 'turn4', '--quick', '--quiet'];
     const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
@@ -99,14 +99,14 @@ test('the command says so in three lines and exits 3', async (context) => {
   if (!ran) context.skip();
 });
 
-test('a disk too small for the data is refused before it is built', async (context) => {
+test('a disk too small for the data is rejected before it is built', async (context) => {
   const ran = await onDisk(600, async () => {
     expect((await failureOf(10)).what).toBe('not enough disk space to build the data template');
   });
   if (!ran) context.skip();
 });
 
-test('a disk that fills while the data is built leaves nothing half built', async (context) => {
+test('a disk that fills up during a build leaves no partial template', async (context) => {
   const ran = await onDisk(2_048, async () => {
     const templates = path.join(scratch.cache, 'templates');
     const isBuilding = () =>
@@ -125,13 +125,13 @@ test('a disk that fills while the data is built leaves nothing half built', asyn
   if (!ran) context.skip();
 });
 
-test('a disk that fills while the data is copied is named as such', async (context) => {
+test('a disk that fills up during a copy is reported as full', async (context) => {
   const dataDir = path.join(scratch.root, 'data');
   mkdirSync(dataDir);
   writeFileSync(path.join(dataDir, 'base'), Buffer.alloc(310 * MB, 1));
   const ran = await onDisk(300, async () => {
     const lease = createLease({ runId: 'copy', cache: scratch.cache, reaper: false });
-    const grown = { key: 'grown', dataDir, sizeBytes: 1, built: false };
+    const grown = { key: 'grown', dataDir, sizeBytes: 1, isNew: false };
     const error = await copyTemplate(grown, path.join(lease.folder, 'data'), lease).catch(
       (thrown) => thrown,
     );

@@ -6,7 +6,7 @@ import { processKind } from './nodes/process.ts';
 import { receiverKind } from './nodes/receiver.ts';
 import { redisKind } from './nodes/redis.ts';
 
-// Each kind knows the shape of its own spec alone; the registry hands it nothing else.
+// Each kind gets specs of its own shape only.
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous registry, keyed by the spec's own kind.
 export const NODE_KINDS = createRegistry<NodeKind<any>>('node', [
   postgresKind,

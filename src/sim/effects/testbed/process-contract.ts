@@ -1,7 +1,7 @@
 /**
- * How the engine and a child process of the platform talk. The config arrives as JSON in the environment
- * variable PLATFORM_PROCESS; messages go over Node's IPC channel. A child exits when the channel closes, so
- * that nothing outlives a killed parent. The services declare the same shape themselves (walls).
+ * The contract between the engine and a child process of the platform. The config is JSON in the environment variable
+ * PLATFORM_PROCESS; messages go over Node's IPC channel. A child exits when the channel closes, so that it does not
+ * outlive a killed parent. The services declare the same types themselves, because they must not import the engine.
  *
  * long-running: sends {type:'ready', url} when it accepts requests; SIGTERM drains and exits 0.
  * one-shot:     exits 0 when done; anything else is an error with its stderr as the reason.
@@ -13,7 +13,7 @@ export interface ProcessConfig {
   /** Where the edges that leave this process lead, by the edge's `as`: `database`, `redis`. */
   readonly addresses: Readonly<Record<string, Address>>;
   readonly seed: number;
-  /** A folder outside the stores that lives as long as they do, for what must survive a process; empty for steps that build data. */
+  /** A folder with the lifetime of the stores, for files that must survive a process; empty for steps that build data. */
   readonly stateDirectory: string;
   readonly params: Readonly<Record<string, unknown>>;
 }

@@ -1,20 +1,15 @@
 /**
- * Runs a Node module of the platform as a child process, by the rules of process-contract.ts. The IPC channel
- * doubles as a lifeline: when this process dies, the channel closes and the child exits.
+ * Runs a Node module of the platform as a child process, by the contract in process-contract.ts. When this process dies,
+ * the IPC channel closes and the child exits.
  */
 import { existsSync } from 'node:fs';
 import type { ModuleStep, ReadySign } from '../../topology.ts';
-import {
-  type Child,
-  ChildFailure,
-  startChild,
-  untilReady,
-  within,
-} from '../process/child-process.ts';
+import { type Child, ChildFailure, startChild, waitUntilReady } from '../process/child-process.ts';
 import type { Lease } from '../process/lease.ts';
 import { distModule } from '../process/package-root.ts';
+import { settlesWithin } from '../process/with-timeout.ts';
 import type { ProcessConfig, ReadyMessage } from './process-contract.ts';
-import { getStatus, probeSign } from './start/ready-sign.ts';
+import { createReadinessProbe, getStatus } from './start/readiness-probe.ts';
 
 export const READY_LIMIT_MS = 20_000;
 
@@ -42,7 +37,7 @@ export interface ServiceProcess {
   readonly pid: number;
   readonly child: Child;
   /** Resolves when it has answered any HTTP request, whatever the answer says. */
-  answers(): Promise<void>;
+  ping(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -79,7 +74,7 @@ function isReady(message: unknown): message is ReadyMessage {
 export async function startService(
   options: ServiceOptions & ReadyOptions,
 ): Promise<ServiceProcess> {
-  const sign = signOf(options);
+  const readinessProbe = readinessProbeOf(options);
   const child = await launch(options);
   let url: string | null = null;
   child.process.on('message', (message) => {
@@ -87,13 +82,14 @@ export async function startService(
   });
   try {
     const limits = { limitMs: options.readyWithinMs ?? READY_LIMIT_MS, signal: options.signal };
-    const probe = async () => (sign === null ? url : await sign.ready().then(() => sign.url));
-    const readyUrl = await untilReady(child, probe, limits);
+    const probe = async () =>
+      readinessProbe === null ? url : await readinessProbe.ready().then(() => readinessProbe.url);
+    const readyUrl = await waitUntilReady(child, probe, limits);
     return {
       url: readyUrl,
       pid: child.pid,
       child,
-      answers: sign?.answers ?? (async () => void (await getStatus(readyUrl))),
+      ping: readinessProbe?.ping ?? (async () => void (await getStatus(readyUrl))),
       stop: () => child.stop(),
     };
   } catch (error) {
@@ -102,11 +98,11 @@ export async function startService(
   }
 }
 
-/** Null: the message, which also tells the address. */
-function signOf({ ready, spec, logFile }: ServiceOptions & ReadyOptions) {
+/** Null: ready by its message, which also has the address. */
+function readinessProbeOf({ ready, spec, logFile }: ServiceOptions & ReadyOptions) {
   if (ready === undefined || 'message' in ready) return null;
   const port = Number(spec.params?.port);
-  return { ...probeSign(ready, port, logFile), url: `http://127.0.0.1:${port}` };
+  return { ...createReadinessProbe(ready, port, logFile), url: `http://127.0.0.1:${port}` };
 }
 
 /** Runs a process to its end. Anything but exit 0 within `limitMs` throws with its last lines. */
@@ -117,12 +113,12 @@ export async function runOneShot(options: ServiceOptions & { limitMs: number }):
     if (options.signal?.aborted) resolve();
     options.signal?.addEventListener('abort', () => resolve(), { once: true });
   });
-  const ended = await within(Promise.race([child.exited, aborted]), options.limitMs);
-  const inTime = child.isExited();
+  const ended = await settlesWithin(Promise.race([child.exited, aborted]), options.limitMs);
+  const hasExited = child.isExited();
   await child.stop();
   options.signal?.throwIfAborted();
   const notice = await child.exited;
-  if (!ended && !inTime)
+  if (!ended && !hasExited)
     throw new ChildFailure(`did not end in ${options.limitMs / 1_000} s`, notice);
   if (notice.status !== 'exit status 0')
     throw new ChildFailure(`failed (${notice.status})`, notice);

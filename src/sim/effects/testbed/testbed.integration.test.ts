@@ -84,17 +84,17 @@ test('starts everything on real servers and leaves nothing', async () => {
   expect(existsSync(path.join(scratch.logFolder, 'postgres.log'))).toBe(true);
 });
 
-test('a folder for what must survive a process: the same after a restart, gone with the testbed', async () => {
+test('the state directory survives a restart and is removed with the testbed', async () => {
   const testbed = await startTestbed(options('stateful'));
   const { stateDirectory } = testbed;
-  const told = async () => await (await fetch(testbed.targets[0]!.url)).json();
+  const readConfig = async () => await (await fetch(testbed.targets[0]!.url)).json();
   try {
     expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);
-    expect(await told()).toMatchObject({ stateDirectory });
+    expect(await readConfig()).toMatchObject({ stateDirectory });
     writeFileSync(path.join(stateDirectory, 'kept'), 'yes');
     await testbed.members('gateway')[0]!.signal('SIGKILL');
     await testbed.members('gateway')[0]!.restart();
-    expect(await told()).toMatchObject({ stateDirectory });
+    expect(await readConfig()).toMatchObject({ stateDirectory });
     expect(readFileSync(path.join(stateDirectory, 'kept'), 'utf8')).toBe('yes');
   } finally {
     await testbed.stop();
@@ -116,11 +116,11 @@ test('builds a template once', async () => {
   expect(notes.filter((note) => note.includes('building'))).toHaveLength(1);
 });
 
-test('runs a further one-shot step, and shows why one failed', async () => {
+test('runs a one-shot job, and reports why one failed', async () => {
   const testbed = await startTestbed(options('steps'));
   try {
     const outcome = testbed.runJob('facts', { crash: true });
-    await expect(outcome).rejects.toThrow(/facts failed \(exit status 7\).*told to crash/s);
+    await expect(outcome).rejects.toThrow(/facts failed \(exit status 7\).*readConfig to crash/s);
   } finally {
     await testbed.stop();
   }
@@ -130,7 +130,7 @@ test('stops what it started when the service does not start', async () => {
   const topology = bedTopology({ service: { crash: true } });
   const start = startTestbed(options('crashing', { topology }));
   await expect(start).rejects.toThrow(ChildFailure);
-  await expect(start).rejects.toThrow(/exit status 7.*told to crash/s);
+  await expect(start).rejects.toThrow(/exit status 7.*readConfig to crash/s);
   expect(runs()).toEqual([]);
 });
 
@@ -142,10 +142,10 @@ test('kills a service that ignores SIGTERM', async () => {
   expect(startTimeOf(testbed.members('gateway')[0]!.pid())).toBeNull();
 });
 
-test('tells when a process dies on its own, and still stops cleanly', async () => {
+test('reports an unexpected exit, and still stops cleanly', async () => {
   const deaths: string[] = [];
   const testbed = await startTestbed(
-    options('dying', { onDeath: ({ name, status }) => deaths.push(`${name} ${status}`) }),
+    options('dying', { onUnexpectedExit: ({ name, status }) => deaths.push(`${name} ${status}`) }),
   );
   process.kill(testbed.members('gateway')[0]!.pid(), 'SIGKILL');
   await eventually('death notice', () => deaths.length > 0);
@@ -172,7 +172,7 @@ test.each([
   expect(templates.filter((name) => /new|lock/.test(name))).toEqual([]);
 });
 
-test('says what to type when Redis is missing', async () => {
+test('names the next command when Redis is missing', async () => {
   const env = { ...scratch.env, PATH: '' };
   const error = await startTestbed(options('no-redis', { env })).catch((thrown) => thrown);
   expect(error).toBeInstanceOf(EnvironmentError);

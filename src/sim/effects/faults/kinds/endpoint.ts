@@ -1,9 +1,9 @@
-/** Endpoints of a receiver behave in another way; undo brings back what they did before. */
+/** Changes the behaviour of a receiver's endpoints; undo restores the declared behaviour. */
 import { lengthText } from '../../../pure/quantity-text.ts';
 import { suggestion } from '../../../suggestion.ts';
 import type { EndpointBehaviour, NodeOf, Topology } from '../../../topology.ts';
 import { capableNodeProblems } from '../capable-node.ts';
-import { type FaultKind, targetWords } from '../fault.ts';
+import { describeTargets, type FaultKind } from '../fault.ts';
 
 export interface EndpointSpec<Target extends string = string> {
   readonly kind: 'endpoint';
@@ -16,8 +16,8 @@ export interface EndpointSpec<Target extends string = string> {
 
 export const endpointFault: FaultKind<EndpointSpec> = {
   kind: 'endpoint',
-  words: (alike) =>
-    `${namesWords(alike[0].endpoints)} of ${targetWords(alike)} ${behaviourWords(alike[0].behaviour)}`,
+  describe: (alike) =>
+    `${describeEndpointNames(alike[0].endpoints)} of ${describeTargets(alike)} ${describeBehaviour(alike[0].behaviour)}`,
   problems: ({ target, endpoints, behaviour }, topology) => [
     ...capableNodeProblems(target, topology, {
       needs: 'endpoints',
@@ -31,15 +31,15 @@ export const endpointFault: FaultKind<EndpointSpec> = {
     if (found === undefined) throw new Error(`${target} has no endpoints`);
     const unknown = endpoints.filter((name) => !found.names.includes(name));
     if (unknown.length > 0) throw new Error(`${target} has no endpoint ${unknown.join(', ')}`);
-    const now = () => Promise.all(endpoints.map((name) => found.behaviourOf(name)));
+    const readBehaviours = () => Promise.all(endpoints.map((name) => found.behaviourOf(name)));
     let before: readonly string[] | null = null;
     let isApplied = false;
     return {
       async apply() {
-        before ??= await now();
+        before ??= await readBehaviours();
         isApplied = true;
         await found.set(endpoints, { ...behaviour });
-        return `${namesWords(endpoints)} of ${target} ${behaviourWords(behaviour)}`;
+        return `${describeEndpointNames(endpoints)} of ${target} ${describeBehaviour(behaviour)}`;
       },
       async undo() {
         if (!isApplied) return;
@@ -47,9 +47,9 @@ export const endpointFault: FaultKind<EndpointSpec> = {
         isApplied = false;
       },
       async probe() {
-        const wanted = before;
-        const seen = wanted === null ? [] : await now();
-        const changed = endpoints.filter((_, index) => seen[index] !== wanted?.[index]);
+        const expected = before;
+        const current = expected === null ? [] : await readBehaviours();
+        const changed = endpoints.filter((_, index) => current[index] !== expected?.[index]);
         return changed.length === 0 || `${changed.join(', ')} of ${target} did not change back`;
       },
       decisions: () => [],
@@ -85,11 +85,11 @@ function behaviourProblems(behaviour: EndpointBehaviour): readonly string[] {
     : [`status must be between 200 and 599, got ${status}`];
 }
 
-function namesWords(names: readonly string[]): string {
+function describeEndpointNames(names: readonly string[]): string {
   return `${names.length === 1 ? 'endpoint' : 'endpoints'} ${names.join(', ')}`;
 }
 
-function behaviourWords(behaviour: EndpointBehaviour): string {
+function describeBehaviour(behaviour: EndpointBehaviour): string {
   switch (behaviour.kind) {
     case 'healthy':
       return 'answering 200';

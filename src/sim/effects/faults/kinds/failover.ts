@@ -1,7 +1,7 @@
-/** Ends a primary, or one master of a cluster, until another has taken over; undo brings it back as a replica. */
+/** Kills a primary, or one master of a cluster, and waits for the takeover; undo restarts it as a replica. */
 import type { NodeOf } from '../../../topology.ts';
 import { capableNodeProblems } from '../capable-node.ts';
-import { type FaultKind, targetWords } from '../fault.ts';
+import { describeTargets, type FaultKind } from '../fault.ts';
 
 export interface FailoverSpec<Target extends string = string> {
   readonly kind: 'failover';
@@ -11,7 +11,7 @@ export interface FailoverSpec<Target extends string = string> {
 
 export const failoverFault: FaultKind<FailoverSpec> = {
   kind: 'failover',
-  words: (alike) => `failover of ${targetWords(alike)}`,
+  describe: (alike) => `failover of ${describeTargets(alike)}`,
   problems: ({ target }, topology) =>
     capableNodeProblems(target, topology, {
       needs: 'a replica that can take over',

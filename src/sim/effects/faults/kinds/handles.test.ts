@@ -10,7 +10,10 @@ import { createFaultTargets } from '../fault-targets.ts';
 function memberOf(name: string, events: string[]): Member {
   let state = 'up';
   return {
-    ...{ name, url: 'http://127.0.0.1:1', pid: () => 7, pids: () => [7] },
+    name,
+    url: 'http://127.0.0.1:1',
+    pid: () => 7,
+    pids: () => [7],
     async signal(signal) {
       events.push(`${signal} ${name}`);
       state = { SIGSTOP: 'paused', SIGCONT: 'up', SIGKILL: 'down', SIGTERM: 'down' }[signal];
@@ -28,11 +31,17 @@ function bed(capabilities: NodeCapabilities, names: readonly string[] = ['node.1
   const events: string[] = [];
   const url = 'http://127.0.0.1:1';
   const node: RunningNode = {
-    ...{ name: 'node', kind: 'x-any', region: 'local', version: null, pids: null },
+    name: 'node',
+    kind: 'x-any',
+    region: 'local',
+    version: null,
+    pids: null,
     members: names.map((name) => memberOf(name, events)),
     address: { url, urls: [url], namespace: '' },
-    ...{ cores: 'any', coreCount: 1, capabilities },
-    work: async () => [],
+    cores: 'any',
+    coreCount: 1,
+    capabilities,
+    readWork: async () => [],
   };
   const nodes = { node: { kind: 'x-any' }, redis: { kind: 'redis' } } as const;
   const external = { ...node, name: 'redis', kind: 'redis', members: [] };
@@ -70,7 +79,7 @@ describe('kill and pause', () => {
     ]);
   });
 
-  it('act on the one that is named, and refuse what is not there or not ours', async () => {
+  it('act on the named process, and reject unknown processes and servers of the operator', async () => {
     const { events, make } = bed({});
     await make({ kind: 'kill', target: 'node.2', signal: 'SIGKILL' }).apply();
     expect(events).toEqual(['SIGKILL node.2']);
@@ -80,7 +89,7 @@ describe('kill and pause', () => {
   });
 });
 
-describe('a fault that needs an ability of the node', () => {
+describe('a fault that needs a capability of the node', () => {
   it.each<[FaultSpec, string]>([
     [{ kind: 'kill-backend', target: 'node' }, 'node has no backends to signal'],
     [{ kind: 'failover', target: 'node' }, 'node has nothing that can take over'],
@@ -93,10 +102,10 @@ describe('a fault that needs an ability of the node', () => {
     expect(() => bed({}).make(spec)).toThrow(message);
   });
 
-  it('kills a backend, SIGKILL by default, and leaves the rest to the server', async () => {
+  it('kills a backend, SIGKILL by default; the server recovers by itself', async () => {
     const struck: string[] = [];
     const { events, make } = bed({
-      strikeBackend: async (signal) => {
+      signalBackend: async (signal) => {
         struck.push(signal);
         return `${signal} to busy backend 9`;
       },
@@ -109,7 +118,7 @@ describe('a fault that needs an ability of the node', () => {
     expect([struck, events]).toEqual([['SIGKILL', 'SIGTERM'], []]);
   });
 
-  it('fails over and brings the old primary back, once', async () => {
+  it('fails over and restarts the old primary, once', async () => {
     const done: string[] = [];
     const { make } = bed({
       failover: {
@@ -153,7 +162,7 @@ describe('a fault that needs an ability of the node', () => {
     expect(await fault.probe()).toBe(true);
   });
 
-  it('changes endpoints and sees them change back', async () => {
+  it('changes endpoints and probes that they are restored', async () => {
     const behaviours = new Map([
       ['a', 'healthy'],
       ['b', 'slow'],

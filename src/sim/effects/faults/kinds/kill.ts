@@ -1,8 +1,8 @@
-/** Ends a process, or every process of a node; undo starts it again at the same address (PostgreSQL: same data; Redis: empty). */
-import { resolvePlace, targetProblems } from '../../../fault-target.ts';
+/** Kills a process, or every process of a node; undo restarts it at the same address (PostgreSQL with its data, Redis empty). */
+import { resolveNodeTarget, targetProblems } from '../../../plan/fault-target.ts';
 import type { NodeOf } from '../../../topology.ts';
-import { type FaultKind, targetWords } from '../fault.ts';
-import { answerOfAll, signalAll } from '../members.ts';
+import { describeTargets, type FaultKind } from '../fault.ts';
+import { probeAll, signalAll } from '../members.ts';
 
 export interface KillSpec<Target extends string = string> {
   readonly kind: 'kill';
@@ -13,8 +13,8 @@ export interface KillSpec<Target extends string = string> {
 
 export const killFault: FaultKind<KillSpec> = {
   kind: 'kill',
-  words: (alike) => `${killWords(alike[0].signal)} of ${targetWords(alike)}`,
-  problems: ({ target }, topology) => targetProblems(() => resolvePlace(target, topology)),
+  describe: (alike) => `${describeSignal(alike[0].signal)} of ${describeTargets(alike)}`,
+  problems: ({ target }, topology) => targetProblems(() => resolveNodeTarget(target, topology)),
   create({ target, signal }, targets) {
     const members = targets.members(target);
     let isApplied = false;
@@ -28,11 +28,11 @@ export const killFault: FaultKind<KillSpec> = {
         await Promise.all(members.map((member) => member.restart()));
         isApplied = false;
       },
-      probe: () => answerOfAll(members),
+      probe: () => probeAll(members),
       decisions: () => [],
     };
   },
 };
 
-export const killWords = (signal: KillSpec['signal']): string =>
+export const describeSignal = (signal: KillSpec['signal']): string =>
   signal === 'SIGKILL' ? 'kill -9' : 'kill -TERM';

@@ -1,9 +1,9 @@
 /**
- * A rule on an edge, made by the fault proxy. An edge that is cut is seen to be cut by a round trip that does not
- * pass; a rule about single requests has taken effect when the proxy has made its first choice by it.
+ * A rule on an edge, applied by the fault proxy. A cut edge has taken effect when a round trip does not pass; a rule about
+ * single requests, when the proxy has applied it to the first request.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { edgeName, resolveEdge, targetProblems } from '../../../fault-target.ts';
+import { edgeName, resolveEdgeTarget, targetProblems } from '../../../plan/fault-target.ts';
 import { bytesText, lengthText } from '../../../pure/quantity-text.ts';
 import { CLIENT, type EdgeOf, type Topology } from '../../../topology.ts';
 import type { Edges } from '../../testbed/edges.ts';
@@ -17,19 +17,19 @@ export interface LinkSpec<Target extends string = string> {
   readonly rule: LinkRule;
 }
 
-/** A round trip on loopback takes less than a millisecond. */
+/** How long a cut edge must stay silent; a round trip on loopback takes less than a millisecond. */
 const SILENCE_MS = 400;
 const DECISION_INTERVAL_MS = 5;
 
 const CUTS: readonly LinkRule['kind'][] = ['blackhole', 'reset', 'half-open'];
-const BY_REQUEST: readonly LinkRule['kind'][] = ['cut-reply', 'fail-request'];
+const PER_REQUEST: readonly LinkRule['kind'][] = ['cut-reply', 'fail-request'];
 
 export const linkFault: FaultKind<LinkSpec> = {
   kind: 'link',
-  words: (alike) => `${ruleWords(alike[0].rule)} ${placesWords(alike)}`,
+  describe: (alike) => `${describeRule(alike[0].rule)} ${describePlaces(alike)}`,
   problems: ({ target, rule }, topology) => [
     ...targetProblems(
-      () => resolveEdge(target, topology),
+      () => resolveEdgeTarget(target, topology),
       ({ edge }) => (edge.proxied === true ? [] : [notProxied(edgeName(edge), topology)]),
     ),
     ...[ruleProblem(rule)].filter((problem) => problem !== null),
@@ -40,21 +40,22 @@ export const linkFault: FaultKind<LinkSpec> = {
 function createLinkFault(target: string, rule: LinkRule, edges: Edges): Fault {
   edges.assertProxied(target);
   let skipped = 0;
-  // Only what this rule chose here: another fault may act on other edges at the same time.
-  const made = () => edges.decisionsOn(target).filter(({ name }) => name === rule.kind);
-  const decisions = () => made().slice(skipped);
+  // Only this rule's on this edge: another fault may act on other edges at the same time.
+  const ruleDecisions = () => edges.decisionsOn(target).filter(({ name }) => name === rule.kind);
+  const decisions = () => ruleDecisions().slice(skipped);
   let state: 'idle' | 'applied' | 'undone' = 'idle';
-  // One route that still answers is no partition.
-  const answers = async (): Promise<boolean> => (await edges.answering(target, SILENCE_MS)) > 0;
+  // A partition must silence every route.
+  const hasAnswer = async (): Promise<boolean> =>
+    (await edges.countResponding(target, SILENCE_MS)) > 0;
 
   return {
     async apply() {
       state = 'applied';
-      skipped = made().length;
+      skipped = ruleDecisions().length;
       await edges.apply(target, rule);
-      if (CUTS.includes(rule.kind) && (await answers()))
+      if (CUTS.includes(rule.kind) && (await hasAnswer()))
         throw new Error(`${target} still answers under ${rule.kind}`);
-      if (BY_REQUEST.includes(rule.kind)) {
+      if (PER_REQUEST.includes(rule.kind)) {
         while (decisions().length === 0) {
           if (state !== 'applied') throw new Error(`no request met ${rule.kind} on ${target}`);
           await sleep(DECISION_INTERVAL_MS);
@@ -79,7 +80,7 @@ function notProxied(name: string, { edges }: Topology): string {
 }
 
 /** `between clients and gateway.2`. */
-function placesWords(alike: readonly LinkSpec[]): string {
+function describePlaces(alike: readonly LinkSpec[]): string {
   const pairs = alike.map(({ target }) => {
     const [near, far] = target.split('->');
     return `between ${near === CLIENT ? 'clients' : near} and ${far}`;
@@ -87,7 +88,7 @@ function placesWords(alike: readonly LinkSpec[]): string {
   return [...new Set(pairs)].sort().join(' or ');
 }
 
-function ruleWords(rule: LinkRule): string {
+function describeRule(rule: LinkRule): string {
   switch (rule.kind) {
     case 'latency':
       return `${lengthText(rule.meanMs)} more, give or take ${lengthText(rule.jitterMs)},`;

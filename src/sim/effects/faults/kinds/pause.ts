@@ -1,8 +1,8 @@
 /** SIGSTOP for a process, or for every process of a node; undo is SIGCONT. */
-import { resolvePlace, targetProblems } from '../../../fault-target.ts';
+import { resolveNodeTarget, targetProblems } from '../../../plan/fault-target.ts';
 import type { NodeOf } from '../../../topology.ts';
-import { type FaultKind, targetWords } from '../fault.ts';
-import { answerOfAll, signalAll } from '../members.ts';
+import { describeTargets, type FaultKind } from '../fault.ts';
+import { probeAll, signalAll } from '../members.ts';
 
 export interface PauseSpec<Target extends string = string> {
   readonly kind: 'pause';
@@ -12,8 +12,8 @@ export interface PauseSpec<Target extends string = string> {
 
 export const pauseFault: FaultKind<PauseSpec> = {
   kind: 'pause',
-  words: (alike) => `pause of ${targetWords(alike)} (SIGSTOP)`,
-  problems: ({ target }, topology) => targetProblems(() => resolvePlace(target, topology)),
+  describe: (alike) => `pause of ${describeTargets(alike)} (SIGSTOP)`,
+  problems: ({ target }, topology) => targetProblems(() => resolveNodeTarget(target, topology)),
   create({ target }, targets) {
     const members = targets.members(target);
     let isApplied = false;
@@ -27,7 +27,7 @@ export const pauseFault: FaultKind<PauseSpec> = {
         await signalAll(members, 'SIGCONT');
         isApplied = false;
       },
-      probe: () => answerOfAll(members),
+      probe: () => probeAll(members),
       decisions: () => [],
     };
   },

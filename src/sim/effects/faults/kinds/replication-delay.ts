@@ -1,8 +1,8 @@
-/** A standby replays each change this much later; undo lets it catch up. */
+/** Delays a standby's replay (recovery_min_apply_delay); undo lets it catch up. */
 import { lengthText } from '../../../pure/quantity-text.ts';
 import type { NodeOf } from '../../../topology.ts';
 import { capableNodeProblems } from '../capable-node.ts';
-import { type FaultKind, targetWords } from '../fault.ts';
+import { describeTargets, type FaultKind } from '../fault.ts';
 
 export interface ReplicationDelaySpec<Target extends string = string> {
   readonly kind: 'replication-delay';
@@ -11,12 +11,12 @@ export interface ReplicationDelaySpec<Target extends string = string> {
   readonly delayMs: number;
 }
 
-/** A standby without a delay is behind by less, also on a busy machine. */
+/** Lag of a standby without a delay, also on a busy machine. */
 const CAUGHT_UP_MS = 50;
 
 export const replicationDelayFault: FaultKind<ReplicationDelaySpec> = {
   kind: 'replication-delay',
-  words: (alike) => `${targetWords(alike)} replays ${lengthText(alike[0].delayMs)} later`,
+  describe: (alike) => `${describeTargets(alike)} replays ${lengthText(alike[0].delayMs)} later`,
   problems: ({ target, delayMs }, topology) => [
     ...capableNodeProblems(target, topology, {
       needs: 'a primary to follow',

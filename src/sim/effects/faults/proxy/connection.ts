@@ -1,61 +1,53 @@
 /**
- * One proxied connection: two sockets, the framing between them, and the replies the server still owes. A chunk
- * goes on as it came; it is taken apart only where a request is refused or cut, or a COMMIT must be caught.
- * Replies keep the order of their requests, whoever answers them.
+ * One proxied connection: two sockets, the protocol framing between them, and the pending replies. Chunks are forwarded
+ * unchanged; a chunk is split only where a request is refused or cut, or a COMMIT is held. Replies keep the order of
+ * their requests, whether the server or the proxy sends them.
  */
 import type { Socket } from 'node:net';
-import type { Framing, Request } from './frames.ts';
-import { Line, type Shaping } from './line.ts';
-import type { ActiveRule, RequestFate } from './rule.ts';
+import type { Framing, PendingReply, Request } from './frames.ts';
+import type { ActiveRule, RequestAction } from './rule.ts';
+import { ShapedStream, type ShapingOptions } from './shaped-stream.ts';
 
-/** A reply that does not come: the client is cut anyway. */
+/** Without a reply by then, the client is cut anyway. */
 const CUT_LIMIT_MS = 1_000;
-/** How long the server's side outlives a client that was cut, to finish what it began. */
+/** How long the server's side stays open after the client was cut, so that the server can finish the request. */
 const LINGER_MS = 5_000;
-/** How long the reply to an awaited COMMIT is kept from the client. */
+/** How long the reply to an awaited COMMIT is held back. */
 const COMMIT_HOLD_MS = 500;
 const MAX_HELD_BYTES = 262_144;
 
 export interface ConnectionHost {
   rule(): ActiveRule | null;
-  readonly toServer: Shaping;
-  readonly toClient: Shaping;
-  decided(kind: 'cut-reply' | 'fail-request', request: number, name: string): void;
-  commitAwaited(): boolean;
-  commitForwarded(): void;
-  closed(connection: ProxyConnection): void;
+  readonly toServer: ShapingOptions;
+  readonly toClient: ShapingOptions;
+  onDecision(kind: 'cut-reply' | 'fail-request', request: number, name: string): void;
+  isCommitAwaited(): boolean;
+  onCommitForwarded(): void;
+  onClosed(connection: ProxyConnection): void;
 }
 
-/** What becomes of the server's next reply. `own`: it is not the server that answers. */
-interface Owed {
-  readonly kind: 'pass' | 'drop' | 'cut' | 'own';
-  readonly request: Request;
-  refusal: Buffer | null;
-  isWhole: boolean;
-}
-
-const UNNAMED: Request = { name: 'request', commit: false };
+const UNNAMED: Request = { name: 'request', isCommit: false };
 
 export class ProxyConnection {
   readonly #host: ConnectionHost;
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #framing: Framing;
-  readonly #toServer: Line;
-  readonly #toClient: Line;
-  readonly #owed: Owed[] = [];
+  readonly #toServer: ShapedStream;
+  readonly #toClient: ShapedStream;
+  readonly #pending: PendingReply[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** Nothing passes any more. */
-  #isLost = false;
-  /** The client was cut; the server may still finish. */
+  /** Bytes of both sides are discarded. */
+  #isDropping = false;
+  /** The client was cut; the server's side is still open. */
   #isLingering = false;
   #isCutting = false;
   #held: Buffer[] | null = null;
-  #fate: RequestFate = 'pass';
-  #number = 0;
-  /** The refused request whose bytes are being kept from the server. */
-  #withheld: { own: Owed | null } | null = null;
-  /** The chunk being read, and its first byte that has not gone on. */
+  #action: RequestAction = 'pass';
+  #requestNumber = 0;
+  /** The refused request whose bytes are not forwarded. */
+  #refused: { reply: PendingReply | null } | null = null;
+  /** The chunk being read, and its first byte that is not forwarded yet. */
   #chunk: Buffer = Buffer.alloc(0);
   #from = 0;
 
@@ -65,92 +57,98 @@ export class ProxyConnection {
     this.#client = client;
     this.#server = server;
     this.#framing = framing;
-    this.#toServer = new Line(client, server, host.toServer);
-    this.#toClient = new Line(server, client, host.toClient);
-    client.on('data', (chunk) => this.#fromClient(chunk));
-    server.on('data', (chunk) => this.#fromServer(chunk));
-    client.on('end', () => this.#clientEnded());
-    server.on('end', () => this.#serverEnded());
+    this.#toServer = new ShapedStream(client, server, host.toServer);
+    this.#toClient = new ShapedStream(server, client, host.toClient);
+    client.on('data', (chunk) => this.#onClientData(chunk));
+    server.on('data', (chunk) => this.#onServerData(chunk));
+    client.on('end', () => this.#onClientEnd());
+    server.on('end', () => this.#onServerEnd());
     for (const socket of [client, server]) {
-      socket.on('error', () => {}); // 'close' follows and says so.
-      socket.on('close', (hadError) => this.#closed(socket, hadError));
+      socket.on('error', () => {}); // 'close' follows.
+      socket.on('close', (hadError) => this.#onClosed(socket, hadError));
     }
   }
 
-  /** From now on nothing passes. `closeServer`: only the client's side stays open. */
-  lose(closeServer: boolean): void {
-    this.#isLost = true;
+  /** Discards all bytes from now on. `closeServer`: only the client's side stays open. */
+  dropTraffic(closeServer: boolean): void {
+    this.#isDropping = true;
     this.#stop();
     if (closeServer) this.#server.destroy();
     for (const socket of [this.#client, this.#server]) socket.resume();
   }
 
-  /** Hangs until it is reset. */
+  /** Open and silent until it is reset. */
   get isHanging(): boolean {
-    return this.#isLost && !this.#isLingering;
+    return this.#isDropping && !this.#isLingering;
   }
 
-  /** Both sides learn at once that the connection is over. */
+  /** Resets both sides. */
   reset(): void {
-    this.#isLost = true;
+    this.#isDropping = true;
     this.#stop();
     this.#client.resetAndDestroy();
     if (this.#server.connecting) this.#server.destroy();
     else this.#server.resetAndDestroy();
   }
 
-  /** The rule that delayed bytes is gone; the base latency stays. */
-  release(): void {
-    this.#toServer.release();
-    this.#toClient.release();
+  /** Forwards bytes that only the cleared rule delayed; the base latency stays. */
+  releaseDelayed(): void {
+    this.#toServer.releaseDelayed();
+    this.#toClient.releaseDelayed();
   }
 
-  #fromClient(chunk: Buffer): void {
-    if (this.#isLost || this.#isCutting) return;
+  #onClientData(chunk: Buffer): void {
+    if (this.#isDropping || this.#isCutting) return;
     this.#chunk = chunk;
     this.#from = 0;
-    if (!this.#framing.opaque) this.#framing.requests(chunk, this.#requests);
-    if (this.#isCutting || this.#isLost) return;
-    if (this.#withheld === null) this.#forward(chunk.length);
-    else if (this.#framing.opaque) this.reset(); // The refused request has no end to be found.
+    if (!this.#framing.isOpaque) this.#framing.requests(chunk, this.#requests);
+    if (this.#isCutting || this.#isDropping) return;
+    if (this.#refused === null) this.#forward(chunk.length);
+    else if (this.#framing.isOpaque) this.reset(); // The end of the refused request cannot be found.
   }
 
   readonly #requests = {
     begin: (at: number) => {
       if (this.#isCutting) return;
-      if (this.#withheld !== null) this.#from = at; // It was no request after all.
-      this.#withheld = null;
-      this.#fate = 'pass';
+      if (this.#refused !== null) this.#from = at; // The bytes before were no request (an empty line).
+      this.#refused = null;
+      this.#action = 'pass';
       const rule = this.#host.rule();
       if (rule === null) return;
-      const { fate, request } = rule.decide();
-      this.#fate = fate;
-      this.#number = request;
-      if (fate !== 'fail') return;
+      const { action, requestNumber } = rule.decide();
+      this.#action = action;
+      this.#requestNumber = requestNumber;
+      if (action !== 'fail') return;
       this.#forward(at);
-      this.#withheld = { own: null };
+      this.#refused = { reply: null };
     },
     flush: (at: number) => {
-      if (this.#isCutting || this.#withheld === null) return;
+      if (this.#isCutting || this.#refused === null) return;
       this.#refuse(null);
       this.#from = at;
     },
     end: (at: number, request: Request) => {
       if (this.#isCutting) return;
-      if (this.#withheld !== null) {
+      if (this.#refused !== null) {
         this.#refuse(request);
-        this.#withheld = null;
+        this.#refused = null;
         this.#from = at;
-        this.#host.decided('fail-request', this.#number, request.name);
-      } else if (this.#fate === 'cut') this.#cutAfter(at, request);
+        this.#host.onDecision('fail-request', this.#requestNumber, request.name);
+      } else if (this.#action === 'cut') this.#cutAfter(at, request);
       else {
-        this.#owed.push({ kind: 'pass', request, refusal: null, isWhole: false });
-        if (request.commit && this.#host.commitAwaited()) this.#holdCommit(at);
+        this.#expectReply('pass', request);
+        if (request.isCommit && this.#host.isCommitAwaited()) this.#holdCommit(at);
       }
     },
   };
 
-  /** Hands the chunk on up to `to`. */
+  #expectReply(kind: PendingReply['kind'], request: Request): PendingReply {
+    const reply: PendingReply = { kind, request, errorReply: null, isComplete: false };
+    this.#pending.push(reply);
+    return reply;
+  }
+
+  /** Forwards the chunk up to `to`. */
   #forward(to: number, written?: () => void): void {
     const { length } = this.#chunk;
     const whole = this.#from === 0 && to === length;
@@ -160,77 +158,76 @@ export class ProxyConnection {
     this.#from = to;
   }
 
-  /** Once when the client waits for the first answer, and again when the request has ended. */
+  /** Called when the client waits for the first answer (null), and again when the request has ended. */
   #refuse(request: Request | null): void {
-    const withheld = this.#withheld!;
-    if (withheld.own === null) {
-      const quiet = this.#owed.length === 0;
-      const substitute = this.#framing.substitute({ request, quiet });
+    const refused = this.#refused!;
+    if (refused.reply === null) {
+      const isServerIdle = this.#pending.length === 0;
+      const substitute = this.#framing.substituteRequest({ request, isServerIdle });
       if (substitute !== null) {
         this.#toServer.push(substitute);
-        this.#owed.push({ kind: 'drop', request: UNNAMED, refusal: null, isWhole: false });
+        this.#expectReply('drop', UNNAMED);
       }
-      const refusal = this.#framing.refusal(request);
-      withheld.own = { kind: 'own', request: request ?? UNNAMED, refusal, isWhole: false };
-      this.#owed.push(withheld.own);
+      refused.reply = this.#expectReply('refusal', request ?? UNNAMED);
+      refused.reply.errorReply = this.#framing.errorReply(request);
     }
-    withheld.own.isWhole = request !== null;
-    this.#answerOwn();
+    refused.reply.isComplete = request !== null;
+    this.#sendRefusals();
   }
 
-  /** Sends our own replies as far as everything before them has been answered. */
-  #answerOwn(): void {
-    for (let head = this.#owed[0]; head?.kind === 'own'; head = this.#owed[0]) {
-      if (head.refusal !== null) this.#toClient.push(head.refusal);
-      head.refusal = null;
-      if (!head.isWhole) return;
-      const closing = this.#framing.closing();
-      if (closing !== null) this.#toClient.push(closing);
-      this.#owed.shift();
+  /** Sends the refusals at the head of the queue: every earlier request has been answered. */
+  #sendRefusals(): void {
+    for (let head = this.#pending[0]; head?.kind === 'refusal'; head = this.#pending[0]) {
+      if (head.errorReply !== null) this.#toClient.push(head.errorReply);
+      head.errorReply = null;
+      if (!head.isComplete) return;
+      const end = this.#framing.errorReplyEnd();
+      if (end !== null) this.#toClient.push(end);
+      this.#pending.shift();
     }
   }
 
-  /** The whole request goes to the server; its reply, when it comes, is the sign to cut. */
+  /** Forwards the whole request; the connection is cut when its reply comes. */
   #cutAfter(at: number, request: Request): void {
     this.#forward(at);
-    this.#owed.push({ kind: 'cut', request, refusal: null, isWhole: false });
+    this.#expectReply('cut', request);
     this.#isCutting = true;
-    this.#toServer.block();
-    this.#host.decided('cut-reply', this.#number, request.name);
-    this.#after(CUT_LIMIT_MS, () => this.#cut());
+    this.#toServer.pauseSource();
+    this.#host.onDecision('cut-reply', this.#requestNumber, request.name);
+    this.#startTimer(CUT_LIMIT_MS, () => this.#cut());
   }
 
   #cut(): void {
-    this.#isLost = true;
+    this.#isDropping = true;
     this.#isLingering = true;
     this.#stop();
     this.#client.resetAndDestroy();
     this.#server.resume();
-    this.#after(LINGER_MS, () => this.#server.destroy());
+    this.#startTimer(LINGER_MS, () => this.#server.destroy());
   }
 
   #holdCommit(at: number): void {
     this.#held = [];
     this.#forward(at, () => {
-      this.#host.commitForwarded();
-      this.#after(COMMIT_HOLD_MS, () => this.#unhold());
+      this.#host.onCommitForwarded();
+      this.#startTimer(COMMIT_HOLD_MS, () => this.#passHeld());
     });
   }
 
-  #unhold(): void {
+  #passHeld(): void {
     const held = this.#held ?? [];
     this.#held = null;
-    for (const chunk of held) this.#fromServer(chunk);
+    for (const chunk of held) this.#onServerData(chunk);
   }
 
-  #fromServer(chunk: Buffer): void {
-    if (this.#isLost) return;
+  #onServerData(chunk: Buffer): void {
+    if (this.#isDropping) return;
     if (this.#held !== null) {
       this.#held.push(chunk);
-      if (this.#held.reduce((sum, one) => sum + one.length, 0) > MAX_HELD_BYTES) this.#unhold();
+      if (this.#held.reduce((sum, one) => sum + one.length, 0) > MAX_HELD_BYTES) this.#passHeld();
       return;
     }
-    if (this.#framing.opaque) {
+    if (this.#framing.isOpaque) {
       this.#toClient.push(chunk);
       return;
     }
@@ -240,48 +237,48 @@ export class ProxyConnection {
       if (to > from) this.#toClient.push(whole ? chunk : chunk.subarray(from, to));
     };
     this.#framing.replies(chunk, {
-      awaited: () => this.#owed[0]?.request,
+      nextRequest: () => this.#pending[0]?.request,
       end: (at) => {
-        const ended = this.#isLost ? undefined : this.#owed.shift();
+        const ended = this.#isDropping ? undefined : this.#pending.shift();
         if (ended === undefined) return;
-        if (ended.kind === 'cut') this.#cutAnswered();
-        else if (ended.kind === 'drop' || this.#owed[0]?.kind !== 'pass') {
+        if (ended.kind === 'cut') this.#cutAtReply();
+        else if (ended.kind === 'drop' || this.#pending[0]?.kind !== 'pass') {
           if (ended.kind === 'pass') pass(at);
           from = at;
-          this.#answerOwn();
+          this.#sendRefusals();
         }
       },
     });
-    const next = this.#owed[0]?.kind;
-    if (!this.#isLost && next !== 'drop' && next !== 'cut') pass(chunk.length);
+    const next = this.#pending[0]?.kind;
+    if (!this.#isDropping && next !== 'drop' && next !== 'cut') pass(chunk.length);
   }
 
-  #cutAnswered(): void {
+  #cutAtReply(): void {
     this.#cut();
     this.#server.end();
   }
 
-  #clientEnded(): void {
-    if (this.#isLost) this.#client.destroy();
+  #onClientEnd(): void {
+    if (this.#isDropping) this.#client.destroy();
     else this.#toServer.end();
   }
 
-  #serverEnded(): void {
-    if (this.#isLost) this.#server.destroy();
+  #onServerEnd(): void {
+    if (this.#isDropping) this.#server.destroy();
     else if (this.#held !== null) this.reset();
-    else if (this.#owed[0]?.kind === 'cut') this.#cutAnswered();
+    else if (this.#pending[0]?.kind === 'cut') this.#cutAtReply();
     else this.#toClient.end();
   }
 
-  #closed(socket: Socket, hadError: boolean): void {
+  #onClosed(socket: Socket, hadError: boolean): void {
     const other = socket === this.#client ? this.#server : this.#client;
-    if (hadError && !this.#isLost) this.reset();
+    if (hadError && !this.#isDropping) this.reset();
     if (!socket.destroyed || !other.destroyed) return;
     this.#stop();
-    this.#host.closed(this);
+    this.#host.onClosed(this);
   }
 
-  #after(limitMs: number, run: () => void): void {
+  #startTimer(limitMs: number, run: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       run();
@@ -290,8 +287,8 @@ export class ProxyConnection {
   }
 
   #stop(): void {
-    this.#toServer.close();
-    this.#toClient.close();
+    this.#toServer.discardQueue();
+    this.#toClient.discardQueue();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#held = null;

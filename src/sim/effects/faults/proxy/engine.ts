@@ -1,34 +1,33 @@
 /**
- * The rules of all edges and the routes they act on. Rules stack: the one applied last rules a route, and when it
- * is cleared the one below it rules again, with the choices it had made.
+ * The rules of all edges and the routes they act on. Rules stack: the last one applied is in force on a route; when it is
+ * cleared, the one below is in force again, with the choices it has made.
  */
-
 import { createRandom, type Random } from '../../../pure/random.ts';
 import { monotonicUs } from '../../load/engine/monotonic-clock.ts';
 import type { Endpoint, ProxyDecision, Route } from './protocol.ts';
 import { ProxyRoute } from './route.ts';
-import { type ActiveRule, activate, type LinkRule } from './rule.ts';
+import { type ActiveRule, activateRule, type LinkRule } from './rule.ts';
 
-interface Applied {
+interface AppliedRule {
   readonly target: string;
   readonly routes: ReadonlySet<ProxyRoute>;
   readonly rule: LinkRule;
   readonly active: Map<ProxyRoute, ActiveRule>;
 }
 
-interface Tracked {
+interface RouteState {
   readonly route: ProxyRoute;
-  current: Applied | null;
-  /** Rules this route has had; names the next one's generator. */
+  current: AppliedRule | null;
+  /** Rules applied to this route so far; part of the label of the next rule's generator. */
   count: number;
 }
 
 export class ProxyEngine {
   readonly #random: Random;
   readonly #onDecision: (decision: ProxyDecision) => void;
-  readonly #routes = new Map<string, Tracked>();
+  readonly #routes = new Map<string, RouteState>();
   readonly #commitWaiters = new Set<() => void>();
-  #applied: Applied[] = [];
+  #applied: AppliedRule[] = [];
 
   constructor(seed: number, onDecision: (decision: ProxyDecision) => void) {
     this.#random = createRandom(seed).fork('fault-proxy');
@@ -39,7 +38,7 @@ export class ProxyEngine {
     const { name, base } = description;
     if (this.#routes.has(name)) throw new Error(`two routes ${name}`);
     const host = {
-      decided: (kind: string, detail: string) =>
+      onDecision: (kind: string, detail: string) =>
         this.#onDecision({
           kind: 'fault',
           name: kind,
@@ -47,8 +46,8 @@ export class ProxyEngine {
           atUs: monotonicUs(),
           detail: `${name} ${detail}`,
         }),
-      commitAwaited: () => this.#commitWaiters.size > 0,
-      commitForwarded: () => {
+      isCommitAwaited: () => this.#commitWaiters.size > 0,
+      onCommitForwarded: () => {
         for (const resolve of this.#commitWaiters) resolve();
       },
     };
@@ -57,36 +56,36 @@ export class ProxyEngine {
       meanMs: base.roundTripMs,
       jitterMs: base.jitterMs,
     };
-    const always = latency && activate(latency, this.#random.fork(`${name}/base`));
-    const route = new ProxyRoute(description, always, host);
+    const baseLatency = latency && activateRule(latency, this.#random.fork(`${name}/base`));
+    const route = new ProxyRoute(description, baseLatency, host);
     this.#routes.set(name, { route, current: null, count: 0 });
     return await route.listen();
   }
 
   apply(target: string, names: readonly string[], rule: LinkRule): void {
-    const routes = new Set(names.map((name) => this.#find(name).route));
-    activate(rule, this.#random); // Throws before anything has changed.
+    const routes = new Set(names.map((name) => this.#routeState(name).route));
+    activateRule(rule, this.#random); // Throws before anything has changed.
     this.#applied = this.#applied.filter((one) => one.target !== target);
     this.#applied.push({ target, routes, rule, active: new Map() });
-    for (const tracked of this.#routes.values()) this.#refresh(tracked);
+    for (const state of this.#routes.values()) this.#refresh(state);
   }
 
-  /** Nothing applied, nothing to do: undo is idempotent. */
+  /** Idempotent. */
   clear(target: string): void {
     this.#applied = this.#applied.filter((one) => one.target !== target);
-    for (const tracked of this.#routes.values()) this.#refresh(tracked);
+    for (const state of this.#routes.values()) this.#refresh(state);
   }
 
   retarget(names: readonly string[], upstream: Endpoint): void {
-    const found = names.map((name) => this.#find(name));
+    const found = names.map((name) => this.#routeState(name));
     for (const { route } of found) route.retarget(upstream);
   }
 
   bytesForwarded(names: readonly string[]): number[] {
-    return names.map((name) => this.#find(name).route.bytesForwarded);
+    return names.map((name) => this.#routeState(name).route.bytesForwarded);
   }
 
-  async awaitCommit(timeoutMs: number): Promise<void> {
+  async waitForCommit(timeoutMs: number): Promise<void> {
     const routes = [...this.#routes.values()];
     if (!routes.some(({ route }) => route.description.protocol === 'postgres')) {
       throw new Error('no route carries PostgreSQL: a COMMIT cannot be seen');
@@ -109,22 +108,22 @@ export class ProxyEngine {
     for (const { route } of this.#routes.values()) route.close();
   }
 
-  #find(name: string): Tracked {
+  #routeState(name: string): RouteState {
     const found = this.#routes.get(name);
     if (found === undefined) throw new Error(`the fault proxy has no route ${name}`);
     return found;
   }
 
-  #refresh(tracked: Tracked): void {
-    const { route } = tracked;
+  #refresh(state: RouteState): void {
+    const { route } = state;
     const next = this.#applied.findLast(({ routes }) => routes.has(route)) ?? null;
-    if (next === tracked.current) return;
-    tracked.current = next;
+    if (next === state.current) return;
+    state.current = next;
     if (next !== null && !next.active.has(route)) {
-      tracked.count += 1;
-      const label = `${route.description.name}/${next.rule.kind}/${tracked.count}`;
-      next.active.set(route, activate(next.rule, this.#random.fork(label)));
+      state.count += 1;
+      const label = `${route.description.name}/${next.rule.kind}/${state.count}`;
+      next.active.set(route, activateRule(next.rule, this.#random.fork(label)));
     }
-    route.change(next?.active.get(route) ?? null);
+    route.setRule(next?.active.get(route) ?? null);
   }
 }

@@ -21,7 +21,8 @@ function requestsIn(framing: Framing, chunks: readonly Buffer[]): string[] {
     framing.requests(chunk, {
       begin: (at) => marks.push(`begin ${base + at}`),
       flush: (at) => marks.push(`flush ${base + at}`),
-      end: (at, { name, commit }) => marks.push(`end ${base + at} ${name}${commit ? '!' : ''}`),
+      end: (at, { name, isCommit: commit }) =>
+        marks.push(`end ${base + at} ${name}${commit ? '!' : ''}`),
     });
     base += chunk.length;
   }
@@ -33,7 +34,7 @@ function repliesIn(framing: Framing, chunks: readonly Buffer[], asked: Request[]
   let base = 0;
   for (const chunk of chunks) {
     framing.replies(chunk, {
-      awaited: () => asked[0],
+      nextRequest: () => asked[0],
       end: (at) => {
         asked.shift();
         ends.push(base + at);
@@ -44,7 +45,7 @@ function repliesIn(framing: Framing, chunks: readonly Buffer[], asked: Request[]
   return ends;
 }
 
-const request = (name: string): Request => ({ name, commit: false });
+const request = (name: string): Request => ({ name, isCommit: false });
 const endsOf = (parts: readonly (Buffer | string)[]) => {
   let end = 0;
   return parts.map((part) => {
@@ -97,7 +98,7 @@ describe('HTTP/1.1', () => {
             `end ${ends[index]} ${text.startsWith('GET') ? 'GET /g' : 'POST /p'}`,
           ]),
         );
-        expect(framing.opaque).toBe(false);
+        expect(framing.isOpaque).toBe(false);
       }),
     );
   });
@@ -126,10 +127,10 @@ describe('HTTP/1.1', () => {
     );
   });
 
-  it('stops looking after an upgrade', () => {
+  it('becomes opaque after an upgrade', () => {
     const framing = createFraming('http');
     repliesIn(framing, [Buffer.from('HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05hello')]);
-    expect(framing.opaque).toBe(true);
+    expect(framing.isOpaque).toBe(true);
   });
 });
 
@@ -162,7 +163,7 @@ describe('RESP', () => {
     );
   });
 
-  it('finds the end of every reply, nested, pushed or described, in any split', () => {
+  it('finds the end of every reply, nested, pushed or with attributes, in any split', () => {
     const { value } = fc.letrec<{ value: string }>((tie) => ({
       value: fc.oneof(
         { maxDepth: 4 },
@@ -189,11 +190,11 @@ describe('RESP', () => {
     );
   });
 
-  it('stops looking where replies no longer follow commands', () => {
+  it('becomes opaque where replies no longer match commands', () => {
     for (const command of ['SUBSCRIBE a', 'monitor', 'CLIENT reply OFF']) {
       const framing = createFraming('resp');
       requestsIn(framing, [Buffer.from(`${command}\r\n`)]);
-      expect(framing.opaque).toBe(true);
+      expect(framing.isOpaque).toBe(true);
     }
   });
 });
@@ -233,7 +234,7 @@ describe('PostgreSQL', () => {
           return [`begin ${begin}`, ...flushed, `end ${at} ${name}`];
         });
         expect(requestsIn(framing, split(bytes, cuts))).toEqual(marks);
-        expect(framing.opaque).toBe(false);
+        expect(framing.isOpaque).toBe(false);
       }),
     );
   });
@@ -250,7 +251,7 @@ describe('PostgreSQL', () => {
     );
   });
 
-  it('knows a COMMIT by the name of its statement, until the name is reused', () => {
+  it('recognises a COMMIT by the name of its statement, until the name is reused', () => {
     const framing = createFraming('postgres');
     const run = [pgMessage('B', '\0c\0\0\0\0\0\0\0'), pgMessage('E', '\0\0\0\0\0')];
     const sync = pgMessage('S', '');
@@ -268,7 +269,7 @@ describe('PostgreSQL', () => {
     ]);
   });
 
-  it('goes on after a refused SSLRequest and stops looking after an accepted one', () => {
+  it('continues after a refused SSLRequest and becomes opaque after an accepted one', () => {
     const sslRequest = pgMessage('', '\x04\xd2\x16\x2f');
     for (const [answer, opaque] of [
       ['N', false],
@@ -277,7 +278,7 @@ describe('PostgreSQL', () => {
       const framing = createFraming('postgres');
       requestsIn(framing, [sslRequest]);
       repliesIn(framing, [Buffer.from(answer)]);
-      expect(framing.opaque).toBe(opaque);
+      expect(framing.isOpaque).toBe(opaque);
       if (opaque) continue;
       requestsIn(framing, [pgStartup]);
       expect(repliesIn(framing, [pgMessage('Z', 'I'), pgMessage('Z', 'I')])).toEqual([12]);
@@ -285,21 +286,20 @@ describe('PostgreSQL', () => {
   });
 });
 
+const NOISE = [
+  '*2\r\n$',
+  'GET / HTTP/1.1\r\n',
+  '\r\n\r\n',
+  'Q\0\0\0\x05',
+  '*1000000000\r\n',
+  '$5\r\n',
+];
+
 describe('garbage', () => {
   const noise = fc.array(
     fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
-      fc.constantFrom(
-        ...[
-          '*2\r\n$',
-          'GET / HTTP/1.1\r\n',
-          '\r\n\r\n',
-          'Q\0\0\0\x05',
-          '*1000000000\r\n',
-          '$5\r\n',
-        ].map((text) => Buffer.from(text, 'latin1')),
-        pgStartup,
-      ),
+      fc.constantFrom(...NOISE.map((text) => Buffer.from(text, 'latin1')), pgStartup),
     ),
     { maxLength: 8 },
   );
@@ -313,7 +313,7 @@ describe('garbage', () => {
         const chunks = split(bytes, cuts);
         expect(requestsIn(pieces, chunks)).toEqual(requestsIn(whole, [bytes]));
         expect(repliesIn(pieces, chunks)).toEqual(repliesIn(whole, [bytes]));
-        expect(pieces.opaque).toBe(whole.opaque);
+        expect(pieces.isOpaque).toBe(whole.isOpaque);
       }),
       { numRuns: 500 },
     );
@@ -328,7 +328,7 @@ describe('garbage', () => {
     const framing = createFraming(protocol);
     requestsIn(framing, [Buffer.from(start)]);
     const chunk = Buffer.from(more.repeat(1_000));
-    for (let count = 0; count < 200 && !framing.opaque; count += 1) requestsIn(framing, [chunk]);
-    expect(framing.opaque).toBe(true);
+    for (let count = 0; count < 200 && !framing.isOpaque; count += 1) requestsIn(framing, [chunk]);
+    expect(framing.isOpaque).toBe(true);
   });
 });

@@ -15,14 +15,14 @@ type Body = 'none' | 'interim' | 'close' | 'chunked' | number;
 
 interface MessageSink {
   begin(at: number): void;
-  /** Says what follows the head; null when it makes no sense. */
+  /** Returns what follows the head; null when the head is malformed. */
   head(text: string): Body | null;
   end(at: number): void;
 }
 
 /** Messages of one direction. */
 class HttpReader {
-  opaque = false;
+  isOpaque = false;
   #state: State = 'head';
   #begun = false;
   #text = '';
@@ -30,7 +30,7 @@ class HttpReader {
 
   read(chunk: Buffer, sink: MessageSink): void {
     let at = 0;
-    while (at < chunk.length && !this.opaque) at = this.#step(chunk, at, sink);
+    while (at < chunk.length && !this.isOpaque) at = this.#step(chunk, at, sink);
   }
 
   #step(chunk: Buffer, at: number, sink: MessageSink): number {
@@ -56,19 +56,19 @@ class HttpReader {
   #head(chunk: Buffer, from: number, sink: MessageSink): number {
     let at = from;
     if (!this.#begun) {
-      // Empty lines before a message belong to none.
+      // Empty lines before a message are skipped.
       while (at < chunk.length && (chunk[at] === 13 || chunk[at] === 10)) at += 1;
       if (at === chunk.length) return at;
       this.#begun = true;
       sink.begin(at);
     }
     const known = this.#text.length;
-    // Most heads are in one chunk; only then is its end known without copying what comes after it.
+    // Most heads are in one chunk: then the end is found without copying the bytes after it.
     const whole = known === 0 ? chunk.indexOf('\r\n\r\n', at, 'latin1') : -1;
     this.#text += chunk.toString('latin1', at, whole === -1 ? chunk.length : whole + 4);
     const end = this.#text.indexOf('\r\n\r\n', Math.max(0, known - 3));
     if (end === -1) {
-      if (this.#text.length > MAX_HEAD_BYTES) this.opaque = true;
+      if (this.#text.length > MAX_HEAD_BYTES) this.isOpaque = true;
       return chunk.length;
     }
     const text = this.#text.slice(0, end + 2);
@@ -77,7 +77,7 @@ class HttpReader {
   }
 
   #body(body: Body | null, at: number, sink: MessageSink): number {
-    if (body === null) this.opaque = true;
+    if (body === null) this.isOpaque = true;
     else if (body === 'none' || body === 0) return this.#end(at, sink);
     else if (body === 'chunked') this.#state = 'chunk-size';
     else if (body === 'close') this.#state = 'close';
@@ -93,18 +93,18 @@ class HttpReader {
     const newline = chunk.indexOf(10, at);
     const end = newline === -1 ? chunk.length : newline + 1;
     this.#text += chunk.toString('latin1', at, end);
-    if (this.#text.length > MAX_LINE_BYTES) this.opaque = true;
-    if (newline === -1 || this.opaque) return end;
+    if (this.#text.length > MAX_LINE_BYTES) this.isOpaque = true;
+    if (newline === -1 || this.isOpaque) return end;
     const line = this.#text.trim();
     this.#text = '';
     if (this.#state === 'trailer') return line === '' ? this.#end(end, sink) : end;
     if (this.#state === 'chunk-end') {
       this.#state = 'chunk-size';
-      if (line !== '') this.opaque = true;
+      if (line !== '') this.isOpaque = true;
       return end;
     }
     const size = /^([\da-f]{1,12})[ \t]*(?:;|$)/i.exec(line);
-    if (size === null) this.opaque = true;
+    if (size === null) this.isOpaque = true;
     this.#remaining = Number.parseInt(size?.[1] ?? '0', 16);
     this.#state = this.#remaining === 0 ? 'trailer' : 'chunk-data';
     return end;
@@ -132,8 +132,8 @@ export class HttpFraming implements Framing {
   #name = '';
   #upgraded = false;
 
-  get opaque(): boolean {
-    return this.#upgraded || this.#fromClient.opaque || this.#fromServer.opaque;
+  get isOpaque(): boolean {
+    return this.#upgraded || this.#fromClient.isOpaque || this.#fromServer.isOpaque;
   }
 
   requests(chunk: Buffer, sink: RequestSink): void {
@@ -146,14 +146,14 @@ export class HttpFraming implements Framing {
         const body = declaredBody(text);
         return body === undefined ? 'none' : body;
       },
-      end: (at) => sink.end(at, { name: this.#name, commit: false }),
+      end: (at) => sink.end(at, { name: this.#name, isCommit: false }),
     });
   }
 
   replies(chunk: Buffer, sink: ReplySink): void {
     this.#fromServer.read(chunk, {
       begin: () => {},
-      head: (text) => this.#replyBody(text, sink.awaited()),
+      head: (text) => this.#replyBody(text, sink.nextRequest()),
       end: (at) => sink.end(at),
     });
   }
@@ -171,11 +171,11 @@ export class HttpFraming implements Framing {
     return body === undefined ? 'close' : body;
   }
 
-  substitute(): null {
+  substituteRequest(): null {
     return null;
   }
 
-  refusal(request: Request | null): Buffer {
+  errorReply(request: Request | null): Buffer {
     const title = 'Service Unavailable';
     const detail = 'refused by the fault proxy';
     const body = JSON.stringify({ type: 'about:blank', title, status: 503, detail });
@@ -188,7 +188,7 @@ export class HttpFraming implements Framing {
     return Buffer.from(request?.name.startsWith('HEAD ') ? head : head + body);
   }
 
-  closing(): null {
+  errorReplyEnd(): null {
     return null;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Which PostgreSQL messages ask for a COMMIT: the text of a simple query, or Parse, Bind and Execute, where the
- * text may have been sent long before under a name. Only names that stand for a COMMIT are kept.
+ * Detects PostgreSQL messages that COMMIT: a simple query's text, or Parse, Bind and Execute, where the text may have been
+ * sent long before under a name. Only names of COMMIT statements are kept.
  */
 
 const MAX_NAMES = 1_000;
 
-/** `END` alone counts too; after a semicolon it may as well end a block in a function's body. */
+/** `END` alone counts; after a semicolon it may end a block in a function's body instead. */
 export function isCommit(sql: string): boolean {
   const text = sql.replace(/\/\*[\s\S]{0,1000}?\*\//g, ' ');
   return (
@@ -19,14 +19,14 @@ export class CommitTracker {
   readonly #portals = new Set<string>();
 
   parse(statement: string, sql: string): void {
-    mark(this.#statements, statement, isCommit(sql));
+    setMember(this.#statements, statement, isCommit(sql));
   }
 
   bind(portal: string, statement: string): void {
-    mark(this.#portals, portal, this.#statements.has(statement));
+    setMember(this.#portals, portal, this.#statements.has(statement));
   }
 
-  /** Is it a COMMIT that is executed? */
+  /** True when the executed portal is a COMMIT. */
   execute(portal: string): boolean {
     return this.#portals.has(portal);
   }
@@ -37,7 +37,7 @@ export class CommitTracker {
   }
 }
 
-function mark(names: Set<string>, name: string, present: boolean): void {
-  if (!present) names.delete(name);
+function setMember(names: Set<string>, name: string, isMember: boolean): void {
+  if (!isMember) names.delete(name);
   else if (names.size < MAX_NAMES) names.add(name);
 }

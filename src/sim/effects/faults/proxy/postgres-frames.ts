@@ -1,9 +1,9 @@
 /**
  * PostgreSQL protocol 3 for the fault proxy. A request is one simple query or function call, or an extended batch
- * up to its Sync; its reply ends with ReadyForQuery. Start-up, passwords and COPY data belong to none. After an
- * accepted SSLRequest nothing can be read any more. Memory is the kept start of one message.
+ * up to its Sync; its reply ends with ReadyForQuery. Start-up, passwords and COPY data are part of no request. After an
+ * accepted SSLRequest the connection is opaque. Memory: at most 4 kB of one message.
  */
-import type { Framing, ReplySink, RequestSink, Withheld } from './frames.ts';
+import type { Framing, RefusedRequest, ReplySink, RequestSink } from './frames.ts';
 import { CommitTracker, isCommit } from './postgres-commit.ts';
 
 const MAX_LENGTH = 0x3fff_ffff;
@@ -24,7 +24,7 @@ const NOTHING = Buffer.alloc(0);
 
 /** Messages of one direction. */
 class MessageReader {
-  opaque = false;
+  isOpaque = false;
   /** The next message has a length but no type. */
   untyped: boolean;
   /** Types whose bodies are needed. */
@@ -43,12 +43,12 @@ class MessageReader {
 
   read(chunk: Buffer, from: number, sink: MessageSink): void {
     let at = from;
-    while (at < chunk.length && !this.opaque) {
+    while (at < chunk.length && !this.isOpaque) {
       if (this.#headerBytes < this.#headerSize()) {
         at = this.#readHeader(chunk, at, sink);
         if (this.#headerBytes < this.#headerSize() || this.#remaining > 0) continue;
       } else at = this.#readBody(chunk, at);
-      if (this.#remaining === 0 && !this.opaque) this.#end(at, sink);
+      if (this.#remaining === 0 && !this.isOpaque) this.#end(at, sink);
     }
   }
 
@@ -66,8 +66,8 @@ class MessageReader {
     this.#headerBytes += taken;
     if (this.#headerBytes === size) {
       const length = this.#header.readUInt32BE(size - 4);
-      const most = this.untyped ? MAX_STARTUP_LENGTH : MAX_LENGTH;
-      if (length < 4 || length > most) this.opaque = true;
+      const maxLength = this.untyped ? MAX_STARTUP_LENGTH : MAX_LENGTH;
+      if (length < 4 || length > maxLength) this.isOpaque = true;
       this.#remaining = length - 4;
     }
     return at + taken;
@@ -78,7 +78,7 @@ class MessageReader {
     const room = Math.min(size, MAX_KEPT_BYTES - this.#partsBytes);
     if (room > 0 && (this.#type === '' || this.#kept.includes(this.#type))) {
       const part = chunk.subarray(at, at + room);
-      // What outlives this chunk is copied: a view would keep all of it.
+      // Copied when it outlives this chunk: a view would keep the whole chunk in memory.
       this.#parts.push(size < this.#remaining ? Buffer.from(part) : part);
       this.#partsBytes += room;
     }
@@ -93,7 +93,7 @@ class MessageReader {
     this.#headerBytes = 0;
     this.#parts = [];
     this.#partsBytes = 0;
-    if (!sink.end(this.#type, body, at)) this.opaque = true;
+    if (!sink.end(this.#type, body, at)) this.isOpaque = true;
   }
 }
 
@@ -114,8 +114,8 @@ export class PostgresFraming implements Framing {
   readonly #fromClient = new MessageReader({ untyped: true, kept: 'BCEPQ' });
   readonly #fromServer = new MessageReader({ untyped: false, kept: 'Z' });
   readonly #commits = new CommitTracker();
-  /** Answers of one raw byte that are owed for SSLRequest and GSSENCRequest. */
-  #rawOwed = 0;
+  /** Pending replies of one raw byte, to SSLRequest and GSSENCRequest. */
+  #pendingRawReplies = 0;
   #encrypted = false;
   #started = false;
   #begun = false;
@@ -123,8 +123,8 @@ export class PostgresFraming implements Framing {
   #commit = false;
   #status = 'I';
 
-  get opaque(): boolean {
-    return this.#encrypted || this.#fromClient.opaque || this.#fromServer.opaque;
+  get isOpaque(): boolean {
+    return this.#encrypted || this.#fromClient.isOpaque || this.#fromServer.isOpaque;
   }
 
   requests(chunk: Buffer, sink: RequestSink): void {
@@ -140,11 +140,11 @@ export class PostgresFraming implements Framing {
       end: (type, body, at) => {
         if (type === '') return this.#startup(body);
         if (!FRONTEND.includes(type)) return false;
-        this.#look(type, body);
+        this.#inspectMessage(type, body);
         if (type === 'H') sink.flush(at);
         else if (ENDS_REQUEST.includes(type)) {
           this.#begun = false;
-          sink.end(at, { name: this.#name ?? 'statement', commit: this.#commit });
+          sink.end(at, { name: this.#name ?? 'statement', isCommit: this.#commit });
         }
         return true;
       },
@@ -154,13 +154,13 @@ export class PostgresFraming implements Framing {
   /** SSLRequest and GSSENCRequest are answered by one byte, and another untyped message follows. */
   #startup(body: Buffer): boolean {
     const code = body.length < 4 ? 0 : body.readUInt32BE(0);
-    if (code === SSL_REQUEST || code === GSS_REQUEST) this.#rawOwed += 1;
+    if (code === SSL_REQUEST || code === GSS_REQUEST) this.#pendingRawReplies += 1;
     else if (code >>> 16 === 3 || code === CANCEL_REQUEST) this.#fromClient.untyped = false;
     else return false;
     return true;
   }
 
-  #look(type: string, body: Buffer): void {
+  #inspectMessage(type: string, body: Buffer): void {
     const first = textAt(body, type === 'C' ? 1 : 0);
     if (type === 'Q') {
       this.#name ??= firstWord(first.text);
@@ -177,9 +177,9 @@ export class PostgresFraming implements Framing {
 
   replies(chunk: Buffer, sink: ReplySink): void {
     let from = 0;
-    for (; this.#rawOwed > 0 && from < chunk.length; from += 1) {
-      this.#rawOwed -= 1;
-      // Anything but a plain no: TLS, GSSAPI, or an old server's error.
+    for (; this.#pendingRawReplies > 0 && from < chunk.length; from += 1) {
+      this.#pendingRawReplies -= 1;
+      // Anything but N (refused): TLS, GSSAPI, or an old server's error.
       if (chunk[from] !== 0x4e) this.#encrypted = true;
     }
     if (this.#encrypted) return;
@@ -189,7 +189,7 @@ export class PostgresFraming implements Framing {
         if (!/[0-9A-Za-z]/.test(type)) return false;
         if (type !== 'Z') return true;
         this.#status = body.toString('latin1', 0, 1);
-        // The first one ends the start-up.
+        // The first ReadyForQuery ends the start-up.
         if (this.#started) sink.end(at);
         this.#started = true;
         return true;
@@ -197,17 +197,19 @@ export class PostgresFraming implements Framing {
     });
   }
 
-  /** Not a statement, so that the server fails the transaction this connection may be in. */
-  substitute({ quiet }: Withheld): Buffer | null {
-    return quiet && this.#status === 'I' ? null : message('Q', 'refused by the fault proxy\0');
+  /** An invalid statement, so that the server fails an open transaction as well. */
+  substituteRequest({ isServerIdle }: RefusedRequest): Buffer | null {
+    return isServerIdle && this.#status === 'I'
+      ? null
+      : message('Q', 'refused by the fault proxy\0');
   }
 
-  refusal(): Buffer {
+  errorReply(): Buffer {
     const fields = ['SERROR', 'VERROR', 'C58000', 'Mrefused by the fault proxy'];
     return message('E', `${fields.join('\0')}\0\0`);
   }
 
-  closing(): Buffer {
+  errorReplyEnd(): Buffer {
     return message('Z', this.#status);
   }
 }

@@ -1,32 +1,32 @@
 /**
- * Does a route carry a request and its answer? Asked from outside, through the listening port, in the protocol's
- * smallest exchange that needs no account and changes nothing.
+ * Probes whether a route carries a request and its reply: through the listening port, with the protocol's smallest
+ * exchange that needs no account and changes nothing.
  */
 import { connect } from 'node:net';
 import type { Protocol } from './frames.ts';
 import type { BaseLatency, Endpoint, Route } from './protocol.ts';
 
-/** Beside the route's own latency. */
+/** In addition to the route's own latency. */
 const LIMIT_MS = 1_000;
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
-/** The longest round trip a route's own latency can make. */
-export const longestMs = (base: BaseLatency | null): number =>
+/** The longest round trip that a route's own latency causes. */
+export const maxRoundTripMs = (base: BaseLatency | null): number =>
   base === null ? 0 : base.roundTripMs + base.jitterMs;
 
-/** Any answer proves the way there and back; a server that is loading still says so. */
-const EXCHANGES: Readonly<Record<Protocol, { ask: Buffer; answer: RegExp }>> = {
+/** Any reply proves both directions; also a server that is still loading replies. */
+const EXCHANGES: Readonly<Record<Protocol, { request: Buffer; reply: RegExp }>> = {
   http: {
-    ask: Buffer.from('OPTIONS * HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n'),
-    answer: /^HTTP\/1\.[01] \d/,
+    request: Buffer.from('OPTIONS * HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n'),
+    reply: /^HTTP\/1\.[01] \d/,
   },
-  resp: { ask: Buffer.from('PING\r\n'), answer: /^(?:\+PONG|-NOAUTH)/ },
-  postgres: { ask: SSL_REQUEST, answer: /^[SN]/ },
+  resp: { request: Buffer.from('PING\r\n'), reply: /^(?:\+PONG|-NOAUTH)/ },
+  postgres: { request: SSL_REQUEST, reply: /^[SN]/ },
 };
 
 export function probeRoute(at: Endpoint, { protocol, base }: Route): Promise<boolean> {
-  const { ask, answer } = EXCHANGES[protocol];
+  const { request, reply } = EXCHANGES[protocol];
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ ...at });
@@ -35,12 +35,12 @@ export function probeRoute(at: Endpoint, { protocol, base }: Route): Promise<boo
       socket.destroy();
       resolve(passed);
     };
-    const limit = setTimeout(() => settle(false), LIMIT_MS + longestMs(base));
-    socket.on('connect', () => socket.write(ask));
+    const limit = setTimeout(() => settle(false), LIMIT_MS + maxRoundTripMs(base));
+    socket.on('connect', () => socket.write(request));
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1', 0, 64);
-      if (answer.test(text)) settle(true);
+      if (reply.test(text)) settle(true);
     });
-    for (const event of ['end', 'error']) socket.on(event, () => settle(answer.test(text)));
+    for (const event of ['end', 'error']) socket.on(event, () => settle(reply.test(text)));
   });
 }

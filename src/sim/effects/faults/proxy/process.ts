@@ -1,9 +1,9 @@
 /**
- * Entry of the fault proxy's own process: its work cannot delay the run, and the run cannot delay its edges.
- * Speaks protocol.ts over IPC; ends with the channel, so it never outlives its parent.
+ * Entry of the fault proxy's process. In a process of its own, its work does not delay the run and the run does not delay
+ * its edges. Speaks protocol.ts over IPC; exits when the channel closes, so it never outlives its parent.
  */
 import { ProxyEngine } from './engine.ts';
-import type { FromProxy, ProxyAnswer, ToProxy } from './protocol.ts';
+import type { FromProxy, ProxyResult, ToProxy } from './protocol.ts';
 
 let engine: ProxyEngine | null = null;
 
@@ -11,7 +11,7 @@ function send(message: FromProxy): void {
   if (process.connected) process.send!(message);
 }
 
-async function answer(message: ToProxy): Promise<ProxyAnswer> {
+async function execute(message: ToProxy): Promise<ProxyResult> {
   if (message.type === 'init') {
     engine = new ProxyEngine(message.seed, (decision) => send({ type: 'decision', decision }));
     return undefined;
@@ -29,7 +29,7 @@ async function answer(message: ToProxy): Promise<ProxyAnswer> {
     case 'count-bytes':
       return engine.bytesForwarded(message.routes);
     case 'await-commit':
-      return void (await engine.awaitCommit(message.timeoutMs));
+      return void (await engine.waitForCommit(message.timeoutMs));
     default:
       return message satisfies never;
   }
@@ -37,8 +37,8 @@ async function answer(message: ToProxy): Promise<ProxyAnswer> {
 
 function onMessage(message: ToProxy): void {
   const { id } = message;
-  answer(message).then(
-    (result) => send({ type: 'done', id, answer: result }),
+  execute(message).then(
+    (result) => send({ type: 'done', id, result }),
     (error: Error) => send({ type: 'failed', id, message: error.message }),
   );
 }

@@ -1,5 +1,4 @@
 /** The messages between a run and its fault proxy. Times are microseconds on the machine's monotonic clock. */
-
 import type { FaultRecord } from '../../../history.ts';
 import type { Protocol } from './frames.ts';
 import type { LinkRule } from './rule.ts';
@@ -9,7 +8,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Added to every round trip, whatever rule acts; each way takes half. */
+/** Added to every round trip under any rule; each direction takes half. */
 export interface BaseLatency {
   readonly roundTripMs: number;
   readonly jitterMs: number;
@@ -17,7 +16,7 @@ export interface BaseLatency {
 
 /** One listening port of the proxy and the server behind it. */
 export interface Route {
-  /** Both ends, `gateway.2->redis`; opens the detail of its decisions. */
+  /** Source and destination, `gateway.2->redis`; the detail of its decisions begins with it. */
   readonly name: string;
   readonly protocol: Protocol;
   readonly upstream: Endpoint;
@@ -27,7 +26,7 @@ export interface Route {
 /** `atUs` is on the machine's monotonic clock; subtract the arm's origin for the history. */
 export type ProxyDecision = FaultRecord & { readonly event: 'decision' };
 
-/** A target names a rule for as long as it acts; `routes` are the names of those it acts on. */
+/** `target` identifies a rule until it is cleared; `routes` are the names of the routes it acts on. */
 export type ProxyRequest =
   | { readonly type: 'init'; readonly seed: number }
   | { readonly type: 'open'; readonly route: Route }
@@ -45,10 +44,10 @@ export type ProxyRequest =
 export type ToProxy = ProxyRequest & { readonly id: number };
 
 /** `open`: the port. `count-bytes`: bytes, in the order of the routes. Nothing for the others. */
-export type ProxyAnswer = number | readonly number[] | undefined;
+export type ProxyResult = number | readonly number[] | undefined;
 
 export type FromProxy =
-  | { readonly type: 'done'; readonly id: number; readonly answer?: ProxyAnswer }
+  | { readonly type: 'done'; readonly id: number; readonly result?: ProxyResult }
   | { readonly type: 'failed'; readonly id: number; readonly message: string }
   | { readonly type: 'decision'; readonly decision: ProxyDecision }
   | { readonly type: 'fatal'; readonly message: string };

@@ -134,7 +134,7 @@ describe('PostgreSQL', () => {
     await commit(db); // A named one is parsed here and only bound and executed below.
     let answered = false;
     await db.query('BEGIN');
-    const seen = proxy.onCommit(5_000).then(() => answered);
+    const seen = proxy.waitForCommit(5_000).then(() => answered);
     await db.query('INSERT INTO done VALUES (1)');
     await sleep(50); // The wait must be with the proxy before the COMMIT is.
     const committed = commit(db).then(() => {
@@ -147,19 +147,19 @@ describe('PostgreSQL', () => {
 
   it('does not take other statements for a COMMIT', async () => {
     const db = await client();
-    const seen = failed(proxy.onCommit(300));
+    const seen = failed(proxy.waitForCommit(300));
     await db.query('BEGIN');
     await db.query(`SELECT 'commit' AS commit`);
     await db.query('ROLLBACK');
     expect(await seen).toMatch(/no COMMIT was forwarded within 300 ms/);
   });
 
-  it('gives an unknown outcome when PostgreSQL dies under a COMMIT', async () => {
+  it('resets the client when PostgreSQL dies during a COMMIT', async () => {
     const db = await client();
     const { pid } = (await db.query('SELECT pg_backend_pid() AS pid')).rows[0];
     await db.query('BEGIN');
     await db.query('INSERT INTO done VALUES (1)');
-    const seen = proxy.onCommit(5_000);
+    const seen = proxy.waitForCommit(5_000);
     await sleep(50);
     const committed = failed(db.query('COMMIT'));
     await seen;

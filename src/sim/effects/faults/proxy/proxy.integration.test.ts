@@ -77,7 +77,7 @@ describe('without a rule', () => {
     client.socket.destroy();
   });
 
-  it('passes a half-close on and the answer after it back', async () => {
+  it('forwards a half-close and the answer after it', async () => {
     const upstream = await bed.serveTcp((socket) => {
       socket.on('data', () => {}).on('end', () => socket.end('after the end'));
     });
@@ -88,7 +88,7 @@ describe('without a rule', () => {
     expect(client.received()).toBe('after the end');
   });
 
-  it('resets the client when the server resets or is not there', async () => {
+  it('resets the client when the server resets or refuses the connection', async () => {
     const upstream = await bed.serveTcp((socket) =>
       socket.once('data', () => socket.resetAndDestroy()),
     );
@@ -101,7 +101,7 @@ describe('without a rule', () => {
     expect(await proxy.probe('client->gone')).toBe(false);
   });
 
-  it('says what it does not know', async () => {
+  it('rejects unknown routes', async () => {
     const { proxy } = await proxied((await paths()).port);
     const nowhere = 'gateway->redis';
     await expect(proxy.apply(nowhere, [nowhere], { kind: 'reset' })).rejects.toThrow(
@@ -109,7 +109,7 @@ describe('without a rule', () => {
     );
     const wrong = { kind: 'cut-reply', every: 0 } as const;
     await expect(proxy.apply(EDGE, [EDGE], wrong)).rejects.toThrow(/every must be at least 1/);
-    await expect(proxy.onCommit(50)).rejects.toThrow(/no route carries PostgreSQL/);
+    await expect(proxy.waitForCommit(50)).rejects.toThrow(/no route carries PostgreSQL/);
     expect(() => proxy.addressOf('nobody')).toThrow(/no route nobody/);
   });
 });
@@ -138,7 +138,7 @@ describe('a blackhole', () => {
     expect(await fetchFate(port, '/after')).toBe('200');
   });
 
-  it('of one instance leaves the others alone', async () => {
+  it('of one instance does not affect the others', async () => {
     const { port: upstream } = await paths();
     const proxy = await bed.start([
       route('http', upstream, { gateway: 'gateway.1' }),
@@ -152,7 +152,7 @@ describe('a blackhole', () => {
     expect(await fetchFate(two!, '/', 200)).toBe('TimeoutError');
   });
 
-  it('gives way to the rule below it when it is cleared', async () => {
+  it('restores the rule below it when it is cleared', async () => {
     const { proxy, port } = await proxied((await paths()).port);
     const one = 'client->gateway.1';
     await proxy.apply(EDGE, [EDGE], { kind: 'reset' });
@@ -218,7 +218,7 @@ describe('delay', () => {
     expect(proxy.decisions()[0]?.detail).toMatch(/delays in ms: to-server [\d.]+/);
   });
 
-  it('of 100 ms without jitter takes 100 ms, and what waits goes on when it is cleared', async () => {
+  it('of 100 ms without jitter takes 100 ms, and delayed bytes are forwarded when it is cleared', async () => {
     const { proxy, port } = await proxied((await paths()).port);
     await proxy.apply(EDGE, [EDGE], { kind: 'latency', meanMs: 100, jitterMs: 0 });
     const startMs = performance.now();
@@ -231,7 +231,7 @@ describe('delay', () => {
     expect(await waiting).toBe('200');
   });
 
-  it('by bandwidth is bytes by rate', async () => {
+  it('by bandwidth is bytes divided by the rate', async () => {
     const upstream = await bed.serve((_, response) => response.end(Buffer.alloc(50_000)));
     const { proxy, port } = await proxied(upstream);
     await proxy.apply(EDGE, [EDGE], { kind: 'bandwidth', bytesPerSecond: 100_000 });
@@ -245,7 +245,7 @@ describe('delay', () => {
 });
 
 describe('a cut reply', () => {
-  it('resets the client although the server has done it all', async () => {
+  it('resets the client although the server has executed the request', async () => {
     const { port: upstream, seen } = await paths();
     const { proxy, port } = await proxied(upstream);
     await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 1 });
@@ -293,7 +293,7 @@ describe('a cut reply', () => {
     },
   );
 
-  it('is cut without a reply as well, after a while', async () => {
+  it('cuts after a limit when no reply comes', async () => {
     const upstream = await bed.serve(() => {});
     const { proxy, port } = await proxied(upstream);
     await proxy.apply(EDGE, [EDGE], { kind: 'cut-reply', every: 1 });
@@ -369,7 +369,7 @@ it('passes interim answers and bodies that end with the connection', async () =>
   expect(client.received()).toMatch(/^HTTP\/1.1 100[\s\S]*one[\s\S]*until the end$/);
 });
 
-it.runIf(existsSync('/proc'))('keeps no connection that is over, however it ended', async () => {
+it.runIf(existsSync('/proc'))('keeps no closed connection', async () => {
   const { proxy, port } = await proxied((await paths()).port);
   const openFiles = () => readdirSync(`/proc/${proxy.pid}/fd`).length;
   const before = openFiles();
@@ -396,7 +396,7 @@ it.runIf(existsSync('/proc'))('keeps no connection that is over, however it ende
   await eventually('every connection is closed', () => openFiles() <= before);
 });
 
-it('ends with the process that started it', async () => {
+it('exits with the process that started it', async () => {
   const { proxy } = await proxied((await paths()).port);
   proxy.child.process.disconnect();
   expect((await proxy.child.exited).status).toBe('exit status 0');

@@ -1,6 +1,7 @@
 /**
- * The run's handle on the fault proxy's process, which carries every edge that is declared proxied. Every wait has a
- * limit, and a proxy that dies fails whatever is waited for, with the end of its log as the reason.
+ * The run's client of the fault proxy's process, which carries every proxied edge. Every wait has a limit; a proxy that
+ * dies rejects all pending requests, with the end of its log as the reason. Our own because a byte proxy cannot cut a
+ * connection between request and reply: added p50 33 us, Toxiproxy 57 us (D-051, `npm run bench -- proxy`).
  */
 import { preferGenerator } from '../../load/engine/generator-priority.ts';
 import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
@@ -10,16 +11,16 @@ import { probeRoute } from './probe.ts';
 import type {
   Endpoint,
   FromProxy,
-  ProxyAnswer,
   ProxyDecision,
   ProxyRequest,
+  ProxyResult,
   Route,
   ToProxy,
 } from './protocol.ts';
 import type { LinkRule } from './rule.ts';
 
 const ANSWER_LIMIT_MS = 10_000;
-/** Beyond these, decisions still reach the listeners. */
+/** Stored at most; later decisions still reach the listeners. */
 const MAX_DECISIONS = 10_000;
 
 export interface ProxyOptions {
@@ -37,18 +38,18 @@ export interface FaultProxy {
   /** Adds a route whose server was not up yet when the proxy started. */
   open(route: Route): Promise<Endpoint>;
   addressOf(routeName: string): Endpoint;
-  /** Resolves when the rule acts. The last rule applied to a route rules it; one target has one rule. */
+  /** Resolves when the rule is in force. The last rule applied to a route wins; one target has one rule. */
   apply(target: string, routes: readonly string[], rule: LinkRule): Promise<void>;
   /** Idempotent. Connections that lost bytes are reset. */
   clear(target: string): Promise<void>;
-  /** New connections go to another server, those that are open are reset. */
+  /** New connections go to another server, open ones are reset. */
   retarget(routes: readonly string[], upstream: Endpoint): Promise<void>;
-  /** Bytes handed on, both ways together, since the present rule of each route began to act. */
+  /** Bytes forwarded in both directions since the current rule of each route took effect. */
   bytesForwarded(routes: readonly string[]): Promise<readonly number[]>;
-  /** True when a request and its answer pass through the route. */
+  /** True when a request and its reply pass through the route. */
   probe(routeName: string): Promise<boolean>;
-  /** Resolves when a COMMIT has been forwarded; its reply is kept back for half a second from then on. */
-  onCommit(timeoutMs: number): Promise<void>;
+  /** Resolves when a COMMIT has been forwarded; its reply is held back for half a second from then on. */
+  waitForCommit(timeoutMs: number): Promise<void>;
   onDecision(listener: (decision: ProxyDecision) => void): void;
   decisions(): readonly ProxyDecision[];
   /** Idempotent. */
@@ -69,11 +70,11 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     lease: options.lease,
     stopSignals: ['SIGTERM'],
   });
-  // Like the generator's, its delays would be measured as the platform's.
+  // Its delays would be measured as the platform's, like the generator's.
   preferGenerator(child.pid);
-  const calls = new Calls(child);
+  const channel = new RequestChannel(child);
   const routes = new Map<string, { route: Route; address: Endpoint }>();
-  const find = (name: string) => {
+  const routeOf = (name: string) => {
     const found = routes.get(name);
     if (found === undefined) throw new Error(`the fault proxy has no route ${name}`);
     return found;
@@ -82,33 +83,33 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     pid: child.pid,
     child,
     async open(route) {
-      const port = (await calls.ask({ type: 'open', route })) as number;
+      const port = (await channel.request({ type: 'open', route })) as number;
       const address = { host: '127.0.0.1', port };
       routes.set(route.name, { route, address });
       return address;
     },
-    addressOf: (name) => find(name).address,
+    addressOf: (name) => routeOf(name).address,
     async apply(target, names, rule) {
-      await calls.ask({ type: 'apply', target, routes: names, rule });
+      await channel.request({ type: 'apply', target, routes: names, rule });
     },
     async clear(target) {
-      await calls.ask({ type: 'clear', target });
+      await channel.request({ type: 'clear', target });
     },
     async retarget(names, upstream) {
-      await calls.ask({ type: 'retarget', routes: names, upstream });
+      await channel.request({ type: 'retarget', routes: names, upstream });
     },
     bytesForwarded: async (names) =>
-      (await calls.ask({ type: 'count-bytes', routes: names })) as readonly number[],
-    probe: async (name) => await probeRoute(find(name).address, find(name).route),
-    async onCommit(timeoutMs) {
-      await calls.ask({ type: 'await-commit', timeoutMs }, timeoutMs + ANSWER_LIMIT_MS);
+      (await channel.request({ type: 'count-bytes', routes: names })) as readonly number[],
+    probe: async (name) => await probeRoute(routeOf(name).address, routeOf(name).route),
+    async waitForCommit(timeoutMs) {
+      await channel.request({ type: 'await-commit', timeoutMs }, timeoutMs + ANSWER_LIMIT_MS);
     },
-    onDecision: (listener) => void calls.listeners.push(listener),
-    decisions: () => calls.decisions,
+    onDecision: (listener) => void channel.listeners.push(listener),
+    decisions: () => channel.decisions,
     close: () => child.stop(),
   };
   try {
-    await calls.ask({ type: 'init', seed: options.seed });
+    await channel.request({ type: 'init', seed: options.seed });
     for (const route of options.routes) await proxy.open(route);
   } catch (error) {
     await child.stop();
@@ -117,18 +118,18 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   return proxy;
 }
 
-interface Call {
-  readonly resolve: (answer: ProxyAnswer) => void;
+interface PendingRequest {
+  readonly resolve: (result: ProxyResult) => void;
   readonly reject: (error: Error) => void;
   readonly limit: NodeJS.Timeout;
 }
 
-/** Requests to the process and their answers, by number. */
-class Calls {
+/** Requests to the process and their results, matched by id. */
+class RequestChannel {
   readonly decisions: ProxyDecision[] = [];
   readonly listeners: ((decision: ProxyDecision) => void)[] = [];
   readonly #child: Child;
-  readonly #open = new Map<number, Call>();
+  readonly #pending = new Map<number, PendingRequest>();
   #lastId = 0;
   #failure: Error | null = null;
 
@@ -140,16 +141,16 @@ class Calls {
     });
   }
 
-  ask(request: ProxyRequest, limitMs = ANSWER_LIMIT_MS): Promise<ProxyAnswer> {
+  request(request: ProxyRequest, limitMs = ANSWER_LIMIT_MS): Promise<ProxyResult> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       const limit = setTimeout(() => {
-        this.#open.delete(id);
+        this.#pending.delete(id);
         reject(new Error(`the fault proxy did not answer ${request.type} in ${limitMs / 1000} s`));
       }, limitMs);
-      this.#open.set(id, { resolve, reject, limit });
+      this.#pending.set(id, { resolve, reject, limit });
       this.#child.process.send({ ...request, id } satisfies ToProxy);
     });
   }
@@ -161,21 +162,21 @@ class Calls {
       if (this.decisions.length < MAX_DECISIONS) this.decisions.push(message.decision);
       for (const listener of this.listeners) listener(message.decision);
     } else {
-      const call = this.#open.get(message.id);
+      const call = this.#pending.get(message.id);
       if (call === undefined) return;
-      this.#open.delete(message.id);
+      this.#pending.delete(message.id);
       clearTimeout(call.limit);
-      if (message.type === 'done') call.resolve(message.answer);
+      if (message.type === 'done') call.resolve(message.result);
       else call.reject(new Error(message.message));
     }
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    for (const { reject, limit } of this.#open.values()) {
+    for (const { reject, limit } of this.#pending.values()) {
       clearTimeout(limit);
       reject(this.#failure);
     }
-    this.#open.clear();
+    this.#pending.clear();
   }
 }

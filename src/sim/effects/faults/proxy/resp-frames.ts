@@ -1,8 +1,8 @@
 /**
- * RESP2 and RESP3 for the fault proxy: commands (arrays or inline) and their replies, pipelined in any way. Where
- * replies no longer follow commands one to one (subscriptions, MONITOR, CLIENT REPLY) the connection is opaque.
+ * RESP2 and RESP3 for the fault proxy: commands (arrays or inline) and their replies, pipelined or not. Where replies
+ * no longer match commands one to one (subscriptions, MONITOR, CLIENT REPLY), the connection is opaque.
  */
-import type { Framing, ReplySink, RequestSink, Withheld } from './frames.ts';
+import type { Framing, RefusedRequest, ReplySink, RequestSink } from './frames.ts';
 
 const MAX_LINE_BYTES = 65_536;
 const MAX_DEPTH = 64;
@@ -29,7 +29,7 @@ interface ValueSink {
 
 /** Top-level values of one direction. `inline`: anything else is a line of words. */
 class RespReader {
-  opaque = false;
+  isOpaque = false;
   readonly #inline: boolean;
   readonly #open: { readonly type: number; left: number }[] = [];
   #top = 0;
@@ -37,7 +37,7 @@ class RespReader {
   /** First byte of the value being read; -1 between values. */
   #type = -1;
   #line = '';
-  /** Bytes of a bulk that have not come, with its line end; -1 outside of one. */
+  /** Bytes of a bulk string still to come, line end included; -1 outside of one. */
   #bulk = -1;
   #word = '';
 
@@ -47,7 +47,7 @@ class RespReader {
 
   read(chunk: Buffer, sink: ValueSink): void {
     let at = 0;
-    while (at < chunk.length && !this.opaque) {
+    while (at < chunk.length && !this.isOpaque) {
       if (this.#bulk >= 0) at = this.#skipBulk(chunk, at, sink);
       else at = this.#readLine(chunk, at, sink);
     }
@@ -78,7 +78,7 @@ class RespReader {
     const newline = chunk.indexOf(10, at);
     const end = newline === -1 ? chunk.length : newline + 1;
     this.#line += chunk.toString('latin1', at, end);
-    if (this.#line.length > MAX_LINE_BYTES) this.opaque = true;
+    if (this.#line.length > MAX_LINE_BYTES) this.isOpaque = true;
     else if (newline !== -1) this.#header(end, sink);
     return end;
   }
@@ -95,10 +95,10 @@ class RespReader {
       this.#count = words[0] === '' ? 0 : words.length;
       this.#valueEnded(at, sink);
     } else if (LINES.has(type)) this.#valueEnded(at, sink);
-    else if (perCount === undefined && !BULKS.has(type)) this.opaque = true;
+    else if (perCount === undefined && !BULKS.has(type)) this.isOpaque = true;
     else {
       const count = /^-?\d{1,10}$/.test(line.slice(1).trim()) ? Number(line.slice(1)) : Number.NaN;
-      if (Number.isNaN(count)) this.opaque = true;
+      if (Number.isNaN(count)) this.isOpaque = true;
       else if (perCount === undefined) this.#openBulk(count, at, sink);
       else this.#openAggregate(type, count * perCount, at, sink);
     }
@@ -112,7 +112,7 @@ class RespReader {
   #openAggregate(type: number, count: number, at: number, sink: ValueSink): void {
     if (this.#open.length === 0) this.#count = Math.max(0, count);
     if (count <= 0) this.#valueEnded(at, sink);
-    else if (this.#open.length === MAX_DEPTH) this.opaque = true;
+    else if (this.#open.length === MAX_DEPTH) this.isOpaque = true;
     else {
       this.#open.push({ type, left: count });
       this.#type = -1;
@@ -128,7 +128,7 @@ class RespReader {
         sink.end(at, this.#top, this.#count);
         return;
       }
-      // An attribute stands before the value it describes and is not one itself.
+      // An attribute precedes the value it describes and does not count as a value.
       if (type !== ATTRIBUTE) parent.left -= 1;
       if (parent.left > 0) return;
       this.#open.pop();
@@ -146,15 +146,15 @@ export class RespFraming implements Framing {
   #unpaired = false;
   #inMulti = false;
 
-  get opaque(): boolean {
-    return this.#unpaired || this.#fromClient.opaque || this.#fromServer.opaque;
+  get isOpaque(): boolean {
+    return this.#unpaired || this.#fromClient.isOpaque || this.#fromServer.isOpaque;
   }
 
   requests(chunk: Buffer, sink: RequestSink): void {
     this.#fromClient.read(chunk, {
       begin: (at) => {
         this.#words = [];
-        // Redis reads over empty lines and answers nothing.
+        // Redis skips empty lines without a reply.
         if (chunk[at] !== 13 && chunk[at] !== 10) sink.begin(at);
       },
       word: (text) => {
@@ -167,7 +167,7 @@ export class RespFraming implements Framing {
   #commandEnded(at: number, count: number, sink: RequestSink): void {
     const [name = '', argument] = this.#words;
     if (count === 0) return;
-    sink.end(at, { name, commit: false });
+    sink.end(at, { name, isCommit: false });
     if (name === 'MULTI') this.#inMulti = true;
     else if (name === 'EXEC' || name === 'DISCARD' || name === 'RESET') this.#inMulti = false;
     if (UNPAIRED.has(name) || (name === 'CLIENT' && argument === 'REPLY')) this.#unpaired = true;
@@ -183,17 +183,17 @@ export class RespFraming implements Framing {
     });
   }
 
-  /** In a transaction a refused command must make EXEC fail, and a refused EXEC must end it. */
-  substitute({ request }: Withheld): Buffer | null {
+  /** In MULTI, a refused command must make EXEC fail, and a refused EXEC must end the transaction. */
+  substituteRequest({ request }: RefusedRequest): Buffer | null {
     if (!this.#inMulti) return null;
     return Buffer.from(request?.name === 'EXEC' ? 'DISCARD\r\n' : 'INJECTED-FAULT\r\n');
   }
 
-  refusal(): Buffer {
+  errorReply(): Buffer {
     return Buffer.from('-ERR injected\r\n');
   }
 
-  closing(): null {
+  errorReplyEnd(): null {
     return null;
   }
 }

@@ -1,19 +1,19 @@
 /**
- * One listening port of the fault proxy: its connections and the rule they are under. A port never closes while
- * the proxy lives, since another process could take it; a refusing route resets what it has just accepted.
+ * One listening port of the fault proxy, its connections and their rule. The port stays open as long as the proxy runs,
+ * because another process could take it; a route that refuses connections resets them after accept.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type ConnectionHost, ProxyConnection } from './connection.ts';
 import { createFraming } from './framing.ts';
-import type { Shaping } from './line.ts';
 import type { Endpoint, Route } from './protocol.ts';
 import type { ActiveRule } from './rule.ts';
+import type { ShapingOptions } from './shaped-stream.ts';
 
 export interface RouteHost {
-  decided(kind: string, detail: string): void;
-  commitAwaited(): boolean;
-  commitForwarded(): void;
+  onDecision(kind: string, detail: string): void;
+  isCommitAwaited(): boolean;
+  onCommitForwarded(): void;
 }
 
 export class ProxyRoute {
@@ -21,14 +21,14 @@ export class ProxyRoute {
   readonly #host: RouteHost;
   readonly #listener: Server;
   readonly #connections = new Set<ProxyConnection>();
-  /** Accepted while nothing passes: there is no server's side. */
+  /** Accepted under a rule that drops traffic: there is no server's side. */
   readonly #swallowed = new Set<Socket>();
   readonly #connectionHost: ConnectionHost;
   #upstream: Endpoint;
   #rule: ActiveRule | null = null;
   #bytesForwarded = 0;
 
-  /** `base` acts always, under whatever rule there is. A new connection is accepted at once: its handshake takes no round trip. */
+  /** `base` acts under every rule. A connection is accepted without delay: its handshake takes no round trip. */
   constructor(description: Route, base: ActiveRule | null, host: RouteHost) {
     this.description = description;
     this.#upstream = description.upstream;
@@ -36,21 +36,22 @@ export class ProxyRoute {
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
       this.#accept(client),
     );
-    const shaping = (way: 'toServer' | 'toClient'): Shaping => ({
-      base: base?.[way] ?? null,
-      rule: () => this.#rule?.[way] ?? null,
-      forwarded: (bytes) => {
+    const shapingOf = (direction: 'toServer' | 'toClient'): ShapingOptions => ({
+      base: base?.[direction] ?? null,
+      rule: () => this.#rule?.[direction] ?? null,
+      onForwarded: (bytes) => {
         this.#bytesForwarded += bytes;
       },
     });
     this.#connectionHost = {
       rule: () => this.#rule,
-      toServer: shaping('toServer'),
-      toClient: shaping('toClient'),
-      decided: (kind, request, name) => host.decided(kind, `request ${request}: ${name}`),
-      commitAwaited: () => host.commitAwaited(),
-      commitForwarded: () => host.commitForwarded(),
-      closed: (connection) => this.#connections.delete(connection),
+      toServer: shapingOf('toServer'),
+      toClient: shapingOf('toClient'),
+      onDecision: (kind, requestNumber, name) =>
+        host.onDecision(kind, `request ${requestNumber}: ${name}`),
+      isCommitAwaited: () => host.isCommitAwaited(),
+      onCommitForwarded: () => host.onCommitForwarded(),
+      onClosed: (connection) => this.#connections.delete(connection),
     };
   }
 
@@ -60,28 +61,29 @@ export class ProxyRoute {
     return (this.#listener.address() as AddressInfo).port;
   }
 
-  /** Bytes handed on, both ways together, since the present rule began to act; without one, since the last one did. */
+  /** Bytes forwarded in both directions since the current rule, or without one the last rule, took effect. */
   get bytesForwarded(): number {
     return this.#bytesForwarded;
   }
 
-  /** New connections go there; those that are open would never hear of it, so they are reset. */
+  /** New connections go there; open ones are reset, so that their clients reconnect. */
   retarget(upstream: Endpoint): void {
     this.#upstream = upstream;
     for (const connection of [...this.#connections]) connection.reset();
   }
 
-  change(rule: ActiveRule | null): void {
+  setRule(rule: ActiveRule | null): void {
     this.#rule = rule;
     this.#heal();
-    for (const connection of this.#connections) connection.release();
+    for (const connection of this.#connections) connection.releaseDelayed();
     if (rule === null) return;
     this.#bytesForwarded = 0;
-    if (rule.drawn !== null) this.#host.decided(rule.rule.kind, rule.drawn);
+    if (rule.drawn !== null) this.#host.onDecision(rule.rule.kind, rule.drawn);
     const { kind } = rule.rule;
     for (const connection of [...this.#connections]) {
       if (kind === 'reset') connection.reset();
-      else if (kind === 'blackhole' || kind === 'half-open') connection.lose(kind === 'half-open');
+      else if (kind === 'blackhole' || kind === 'half-open')
+        connection.dropTraffic(kind === 'half-open');
     }
   }
 
@@ -91,7 +93,7 @@ export class ProxyRoute {
     for (const connection of [...this.#connections]) connection.reset();
   }
 
-  /** What has lost bytes cannot go on: both ends are told, so that they connect again. */
+  /** Resets connections that lost bytes, so that both ends reconnect. */
   #heal(): void {
     for (const connection of [...this.#connections]) if (connection.isHanging) connection.reset();
     for (const socket of this.#swallowed) socket.resetAndDestroy();
@@ -100,7 +102,7 @@ export class ProxyRoute {
   #accept(client: Socket): void {
     const kind = this.#rule?.rule.kind;
     if (kind === 'reset') {
-      client.on('error', () => {}); // It may have gone already.
+      client.on('error', () => {}); // It may be closed already.
       client.resetAndDestroy();
     } else if (kind === 'blackhole' || kind === 'half-open') this.#swallow(client);
     else {

@@ -24,7 +24,7 @@ const ask = async (proxy: FaultProxy) => {
 describe('an edge with a latency of its own', () => {
   const base = { roundTripMs: 80, jitterMs: 0 };
 
-  it('has it always: a fault adds to it, and undo goes back to it', async () => {
+  it('always has it: a fault adds to it, and undo restores it', async () => {
     const proxy = await bed.start([route('http', await named('here'), { base })]);
     expect((await ask(proxy)).tookMs).toBeGreaterThan(80 - EARLY_MS);
     await proxy.apply(EDGE, [EDGE], { kind: 'latency', meanMs: 120, jitterMs: 0 });
@@ -36,7 +36,7 @@ describe('an edge with a latency of its own', () => {
     expect(await proxy.probe(EDGE)).toBe(true);
   });
 
-  it('keeps bytes for its own time when the rule that held them is cleared', async () => {
+  it('still delays bytes by its own latency when the rule that held them is cleared', async () => {
     const upstream = await bed.serveTcp((socket) => void socket.pipe(socket));
     const slow = { roundTripMs: 600, jitterMs: 0 };
     const proxy = await bed.start([route('http', upstream, { base: slow })]);
@@ -54,13 +54,13 @@ describe('an edge with a latency of its own', () => {
     client.socket.destroy();
   });
 
-  it('slows a narrow edge as well', async () => {
+  it('is added to a limited bandwidth', async () => {
     const proxy = await bed.start([route('http', await named('x'.repeat(5_000)), { base })]);
     await proxy.apply(EDGE, [EDGE], { kind: 'bandwidth', bytesPerSecond: 50_000 });
     expect((await ask(proxy)).tookMs).toBeGreaterThan(180 - EARLY_MS);
   });
 
-  it('is answered after it, and still cut off by a rule', async () => {
+  it('answers after it, and is cut by a rule', async () => {
     const proxy = await bed.start([route('http', await named('here'), { base })]);
     await proxy.apply(EDGE, [EDGE], { kind: 'blackhole' });
     expect(await proxy.probe(EDGE)).toBe(false);
@@ -70,7 +70,7 @@ describe('an edge with a latency of its own', () => {
 });
 
 describe('the bytes of a route', () => {
-  it('are counted both ways from the moment a rule acts, and are 0 in a blackhole', async () => {
+  it('are counted in both directions since a rule took effect, and are 0 in a blackhole', async () => {
     const body = 'x'.repeat(10_000);
     const proxy = await bed.start([route('http', await named(body))]);
     const bytes = async () => (await proxy.bytesForwarded([EDGE]))[0]!;
@@ -108,7 +108,7 @@ describe('another server behind a route', () => {
     expect(await proxy.probe(EDGE)).toBe(true);
   });
 
-  it('is under the rule that acts on the route', async () => {
+  it('is under the current rule of the route', async () => {
     const [one, two] = [await named('one'), await named('two')];
     const proxy = await bed.start([route('http', one)]);
     await proxy.apply(EDGE, [EDGE], { kind: 'blackhole' });

@@ -1,27 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../pure/random.ts';
-import { activate, type LinkRule } from './rule.ts';
+import { activateRule, type LinkRule } from './rule.ts';
 
-const fates = (rule: LinkRule, seed: number, count: number) => {
-  const active = activate(rule, createRandom(seed));
-  return Array.from({ length: count }, () => active.decide().fate);
+const actions = (rule: LinkRule, seed: number, count: number) => {
+  const active = activateRule(rule, createRandom(seed));
+  return Array.from({ length: count }, () => active.decide().action);
 };
 
 describe('a rule', () => {
   it('cuts every n-th request from a seeded phase on', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(), (every, seed) => {
-        const all = fates({ kind: 'cut-reply', every }, seed, every * 3);
-        const cut = all.flatMap((fate, index) => (fate === 'cut' ? [index] : []));
+        const all = actions({ kind: 'cut-reply', every }, seed, every * 3);
+        const cut = all.flatMap((action, index) => (action === 'cut' ? [index] : []));
         expect(cut).toEqual([cut[0]!, cut[0]! + every, cut[0]! + 2 * every]);
-        expect(fates({ kind: 'cut-reply', every }, seed, every * 3)).toEqual(all);
+        expect(actions({ kind: 'cut-reply', every }, seed, every * 3)).toEqual(all);
       }),
     );
   });
 
   it('fails the k-th request alone', () =>
-    expect(fates({ kind: 'fail-request', k: 3 }, 1, 5)).toEqual([
+    expect(actions({ kind: 'fail-request', k: 3 }, 1, 5)).toEqual([
       'pass',
       'pass',
       'fail',
@@ -32,10 +32,10 @@ describe('a rule', () => {
   it('delays within its bounds, half on each way, the same for the same seed', () => {
     const delays = (seed: number) => {
       const rule = { kind: 'latency', meanMs: 100, jitterMs: 20 } as const;
-      const { toServer, toClient } = activate(rule, createRandom(seed));
+      const { toServer, toClient } = activateRule(rule, createRandom(seed));
       return Array.from({ length: 200 }, () => [toServer, toClient])
         .flat()
-        .map((shaper) => shaper!.untilMs(100, 1_000) - 1_000);
+        .map((shaper) => shaper!.releaseAtMs(100, 1_000) - 1_000);
     };
     const drawn = delays(1);
     expect(Math.min(...drawn)).toBeGreaterThanOrEqual(40);
@@ -45,12 +45,15 @@ describe('a rule', () => {
     expect(delays(2)).not.toEqual(drawn);
   });
 
-  it('lets bytes go at the rate of the link, whoever sends them', () => {
-    const { toServer } = activate({ kind: 'bandwidth', bytesPerSecond: 1_000 }, createRandom(1));
+  it('forwards bytes at the rate of the link, of all connections together', () => {
+    const { toServer } = activateRule(
+      { kind: 'bandwidth', bytesPerSecond: 1_000 },
+      createRandom(1),
+    );
     // 500 bytes take half a second; the next ones wait for them, and a pause is not saved up.
-    expect(toServer!.untilMs(500, 0)).toBe(500);
-    expect(toServer!.untilMs(250, 0)).toBe(750);
-    expect(toServer!.untilMs(250, 10_000)).toBe(10_250);
+    expect(toServer!.releaseAtMs(500, 0)).toBe(500);
+    expect(toServer!.releaseAtMs(250, 0)).toBe(750);
+    expect(toServer!.releaseAtMs(250, 10_000)).toBe(10_250);
   });
 
   it.each<LinkRule>([
@@ -60,6 +63,8 @@ describe('a rule', () => {
     { kind: 'cut-reply', every: 0 },
     { kind: 'fail-request', k: 0 },
   ])('of nonsense is refused: %j', (rule) => {
-    expect(() => activate(rule, createRandom(1)).toServer?.untilMs(1, 1)).toThrow(RangeError);
+    expect(() => activateRule(rule, createRandom(1)).toServer?.releaseAtMs(1, 1)).toThrow(
+      RangeError,
+    );
   });
 });

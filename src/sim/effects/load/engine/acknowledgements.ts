@@ -1,26 +1,26 @@
-/** Who waits for the next ok answer to an operation of some name: a fault that is tied to it. */
+/** Notifies waiters, such as a fault's trigger, of the next ok answer to an operation of a given name. */
 import type { OperationRecord } from '../../../history.ts';
 import type { FromSender } from './sender-protocol.ts';
 
 export class Acknowledgements {
-  readonly #answer: (message: FromSender) => void;
-  readonly #questions = new Map<string, number[]>();
+  readonly #send: (message: FromSender) => void;
+  readonly #waiters = new Map<string, number[]>();
 
-  constructor(answer: (message: FromSender) => void) {
-    this.#answer = answer;
+  constructor(send: (message: FromSender) => void) {
+    this.#send = send;
   }
 
-  ask(question: number, operation: string): void {
-    const asked = this.#questions.get(operation);
-    if (asked === undefined) this.#questions.set(operation, [question]);
-    else asked.push(question);
+  subscribe(waiterId: number, operation: string): void {
+    const waiterIds = this.#waiters.get(operation);
+    if (waiterIds === undefined) this.#waiters.set(operation, [waiterId]);
+    else waiterIds.push(waiterId);
   }
 
-  recorded({ name, outcome, doneUs: atUs, requestId }: OperationRecord): void {
-    if (this.#questions.size === 0 || outcome !== 'ok') return;
-    for (const question of this.#questions.get(name) ?? []) {
-      this.#answer({ type: 'acknowledged', question, atUs, requestId });
+  onRecord({ name, outcome, doneUs: atUs, requestId }: OperationRecord): void {
+    if (this.#waiters.size === 0 || outcome !== 'ok') return;
+    for (const waiterId of this.#waiters.get(name) ?? []) {
+      this.#send({ type: 'acknowledged', waiterId, atUs, requestId });
     }
-    this.#questions.delete(name);
+    this.#waiters.delete(name);
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileAccount } from '../http/request-template.ts';
-import { type Credential, Credentials, readBegun } from './credentials.ts';
+import { type Credential, Credentials, readIssuedCredential } from './credentials.ts';
 
 /** With `groups`, account k is of the group at k, round and round. */
 const make = (count: number, groups: readonly string[] = []) =>
@@ -19,19 +19,20 @@ const make = (count: number, groups: readonly string[] = []) =>
       ),
     ),
   );
-const subjects = (found: readonly (Credential | null)[]) => found.map((one) => one?.subject);
+const subjects = (found: readonly (Credential | null)[]) =>
+  found.map((credential) => credential?.subject);
 const end = (
   credentials: Credentials,
-  one: Credential,
+  credential: Credential,
   ...outcomes: ('ok' | 'fail' | 'unknown')[]
 ) => {
-  credentials.startEnding(one);
-  for (const outcome of outcomes) credentials.attempted(one, outcome);
-  credentials.stopEnding(one);
+  credentials.startRevocation(credential);
+  for (const outcome of outcomes) credentials.recordRevocationAttempt(credential, outcome);
+  credentials.finishRevocation(credential);
 };
 
-describe('drawing', () => {
-  it('is account by account, round and round, while nothing ended', () => {
+describe('draw', () => {
+  it('draws account by account, repeatedly, while no credential is revoked', () => {
     const credentials = make(3);
     const drawn = [0, 1, 2, 3, 4, 302].map((position) => credentials.draw('live', position));
     expect(subjects(drawn)).toEqual(['s0', 's1', 's2', 's0', 's1', 's2']);
@@ -39,7 +40,7 @@ describe('drawing', () => {
     expect(make(0).draw('any', 0)).toBeNull();
   });
 
-  it('of any walks all, those whose end is unknown too', () => {
+  it('any: draws all credentials, also the unsure ones', () => {
     const credentials = make(4);
     end(credentials, credentials.draw('live', 1)!, 'ok');
     end(credentials, credentials.draw('live', 2)!, 'unknown');
@@ -50,7 +51,7 @@ describe('drawing', () => {
 });
 
 describe('a group', () => {
-  it('is drawn from alone, round and round', () => {
+  it('is drawn from separately, repeatedly', () => {
     const credentials = make(6, ['bot', 'honest', 'honest']);
     const of = (group: string) =>
       [0, 1, 2, 3, 4].map((position) => credentials.draw('live', position, group));
@@ -59,9 +60,9 @@ describe('a group', () => {
     expect(subjects(of('nobody'))).toEqual([null, null, null, null, null].map(() => undefined));
   });
 
-  it('takes in what its accounts begin, and only that', () => {
+  it('gets the credentials issued to its accounts, and no others', () => {
     const credentials = make(4, ['bot', 'honest']);
-    credentials.begin(1, { token: 't', subject: 'n' });
+    credentials.addIssued(1, { token: 't', subject: 'n' });
     expect(subjects(credentials.all('live', 'honest'))).toEqual(['s1', 'n', 's3']);
     expect(subjects(credentials.all('live', 'bot'))).toEqual(['s0', 's2']);
     end(credentials, credentials.draw('live', 2, 'honest')!, 'ok');
@@ -72,7 +73,7 @@ describe('a group', () => {
   });
 });
 
-describe('an end', () => {
+describe('a revocation', () => {
   it.each([
     ['acknowledged', ['ok'], 'ended'],
     ['failed', ['fail'], 'live'],
@@ -82,53 +83,53 @@ describe('an end', () => {
     ['failed twice', ['fail', 'fail'], 'live'],
   ] as const)('%s (%j) leaves it %s', (_, outcomes, state) => {
     const credentials = make(2);
-    const one = credentials.draw('live', 0)!;
-    end(credentials, one, ...outcomes);
-    expect(one.state).toBe(state);
-    const of = (kind: 'live' | 'ended') => credentials.all(kind).includes(one);
+    const credential = credentials.draw('live', 0)!;
+    end(credentials, credential, ...outcomes);
+    expect(credential.state).toBe(state);
+    const of = (kind: 'live' | 'ended') => credentials.all(kind).includes(credential);
     expect([of('live'), of('ended')]).toEqual([state === 'live', state === 'ended']);
   });
 
-  it('is drawn as neither while it is under way, and as ended from the acknowledgement on', () => {
+  it('makes the credential unsure while in flight, and ended once acknowledged', () => {
     const credentials = make(1);
-    const one = credentials.draw('live', 0)!;
-    credentials.startEnding(one);
+    const credential = credentials.draw('live', 0)!;
+    credentials.startRevocation(credential);
     expect([credentials.draw('live', 0), credentials.draw('ended', 0)]).toEqual([null, null]);
-    credentials.attempted(one, 'ok');
-    expect(credentials.draw('ended', 0)).toBe(one);
+    credentials.recordRevocationAttempt(credential, 'ok');
+    expect(credentials.draw('ended', 0)).toBe(credential);
   });
 
-  it('is final, whatever other ends say', () => {
+  it('is final once acknowledged, whatever other revocations report', () => {
     const credentials = make(1);
-    const one = credentials.draw('live', 0)!;
-    credentials.startEnding(one);
-    end(credentials, one, 'ok');
-    credentials.attempted(one, 'fail');
-    credentials.stopEnding(one);
-    end(credentials, one, 'fail');
-    expect(one.state).toBe('ended');
+    const credential = credentials.draw('live', 0)!;
+    credentials.startRevocation(credential);
+    end(credentials, credential, 'ok');
+    credentials.recordRevocationAttempt(credential, 'fail');
+    credentials.finishRevocation(credential);
+    end(credentials, credential, 'fail');
+    expect(credential.state).toBe('ended');
   });
 
-  it('that failed does not bring back what another may have ended', () => {
+  it('that failed does not make a credential live that another may have revoked', () => {
     const credentials = make(1);
-    const one = credentials.draw('live', 0)!;
-    credentials.startEnding(one);
-    end(credentials, one, 'unknown');
-    credentials.attempted(one, 'fail');
-    credentials.stopEnding(one);
-    expect(one.state).toBe('unsure');
+    const credential = credentials.draw('live', 0)!;
+    credentials.startRevocation(credential);
+    end(credentials, credential, 'unknown');
+    credentials.recordRevocationAttempt(credential, 'fail');
+    credentials.finishRevocation(credential);
+    expect(credential.state).toBe('unsure');
   });
 });
 
 describe('a new credential', () => {
-  it('is live, of the same account, with its own token and nothing of the old one', () => {
+  it('is live, of the same account, with its own token and without the old one', () => {
     const credentials = make(2);
-    credentials.begin(1, { token: 'new', subject: 's9' });
+    credentials.addIssued(1, { token: 'new', subject: 's9' });
     expect(credentials.count('live')).toBe(3);
-    const one = credentials.draw('live', 2)!;
-    expect(one).toMatchObject({ account: 1, id: 'u1', subject: 's9' });
-    expect(one.vars).toEqual({ email: '1@b', subject: 's9' });
-    expect(one.headerLines).toBe('X-Agent: a\r\nauthorization: Bearer new\r\n');
+    const credential = credentials.draw('live', 2)!;
+    expect(credential).toMatchObject({ account: 1, id: 'u1', subject: 's9' });
+    expect(credential.vars).toEqual({ email: '1@b', subject: 's9' });
+    expect(credential.headerLines).toBe('X-Agent: a\r\nauthorization: Bearer new\r\n');
     expect(subjects(credentials.all('live'))).toEqual(['s0', 's1', 's9']);
   });
 
@@ -144,11 +145,11 @@ describe('a new credential', () => {
     ['{"token":"t","ses', null],
     ['', null],
   ])('of %s is %j', (body, expected) => {
-    expect(readBegun(body, { token: 'token', subject: 'session.id' })).toEqual(expected);
+    expect(readIssuedCredential(body, { token: 'token', subject: 'session.id' })).toEqual(expected);
   });
 });
 
-it('holds every credential in exactly one list, in its place, whatever happens', () => {
+it('keeps every credential in exactly one list, at its index, after any sequence of operations', () => {
   const step = fc.record({
     kind: fc.constantFrom('live' as const, 'ended' as const, 'any' as const),
     position: fc.nat(),
@@ -161,35 +162,36 @@ it('holds every credential in exactly one list, in its place, whatever happens',
       const open: Credential[] = [];
       let made = accounts;
       for (const { kind, position, act, outcome } of steps) {
-        const one = credentials.draw(kind, position);
-        if (one !== null && kind !== 'any') expect(one.state).toBe(kind);
+        const credential = credentials.draw(kind, position);
+        if (credential !== null && kind !== 'any') expect(credential.state).toBe(kind);
         if (act === 'begin' && accounts > 0) {
           made += 1;
-          credentials.begin(position % accounts, { token: 't', subject: `n${made}` });
+          credentials.addIssued(position % accounts, { token: 't', subject: `n${made}` });
         } else if (act === 'stop') {
           const stopped = open.pop();
           if (stopped === undefined) continue;
-          credentials.attempted(stopped, outcome);
-          credentials.stopEnding(stopped);
-        } else if (one !== null && act === 'start') {
-          credentials.startEnding(one);
-          open.push(one);
-        } else if (one !== null) {
-          end(credentials, one, outcome);
+          credentials.recordRevocationAttempt(stopped, outcome);
+          credentials.finishRevocation(stopped);
+        } else if (credential !== null && act === 'start') {
+          credentials.startRevocation(credential);
+          open.push(credential);
+        } else if (credential !== null) {
+          end(credentials, credential, outcome);
         }
-        const all = Array.from({ length: made }, (_, place) => credentials.draw('any', place)!);
+        const all = Array.from({ length: made }, (_, index) => credentials.draw('any', index)!);
         expect(new Set(all).size).toBe(made);
         const of = (state: string) => all.filter((each) => each.state === state);
-        expect(of('live').map((each) => each.place)).toEqual(of('live').map((_, place) => place));
+        expect(of('live').map((each) => each.index)).toEqual(of('live').map((_, index) => index));
         expect(of('ended')).toHaveLength(credentials.count('ended'));
         for (const group of ['bot', 'honest', 'ci']) {
           const members = all.filter((each) => each.group === group);
-          const drawn = members.map((__, place) => credentials.draw('any', place, group)!);
+          const drawn = members.map((__, index) => credentials.draw('any', index, group)!);
           expect(new Set(drawn)).toEqual(new Set(members));
           const live = drawn.filter((each) => each.state === 'live');
-          expect(live.map((each) => each.groupPlace)).toEqual(live.map((__, place) => place));
+          expect(live.map((each) => each.groupIndex)).toEqual(live.map((__, index) => index));
         }
-        for (const each of of('live')) expect([each.ending, each.doubted]).toEqual([0, false]);
+        for (const each of of('live'))
+          expect([each.pendingRevocations, each.mayBeRevoked]).toEqual([0, false]);
       }
     }),
   );

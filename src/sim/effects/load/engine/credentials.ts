@@ -1,40 +1,40 @@
 /**
- * What the client holds: every credential it was given or began, and what it knows of each. `live`: nothing has
- * tried to end it. `ended`: an end was acknowledged, which is final. `unsure`: an end is under way, or may have
- * happened. A definite failure of the only end takes it back to live, whatever its status: a 401 too says that
- * this attempt ended nothing, and if the platform lost the session, acting as it will show that.
+ * The client's credentials and their states. `live`: no revocation was sent. `ended`: a revocation was acknowledged, which
+ * is final. `unsure`: a revocation is in flight or may have happened. If the only revocation definitely failed, the
+ * credential is live again, whatever the status: a 401 too means that this attempt revoked nothing, and if the platform
+ * lost the session, later requests with it show that.
  *
- * Drawing and moving are O(1): a credential stands in a list of all and, if its account is of a group, in one of the
- * group. The k-th place of a plan draws the k-th of the present list, round and round: with nothing begun or ended,
- * account by account as planned; otherwise the same for the same answers.
+ * draw() and state changes are O(1): a credential is in the list of its state and, if its account has a group, in the
+ * group's list. Position k of a plan draws element k (modulo the length) of the current list: without new or revoked
+ * credentials, account by account as planned; otherwise the same for the same answers.
  */
 import type { Outcome } from '../../../history.ts';
-import type { OperationTemplate } from '../../../pure/workload.ts';
+import type { OperationTemplate } from '../../../pure/load/workload.ts';
 import { isHeaderValue } from '../http/header-template.ts';
 import type { Actor } from '../http/placeholders.ts';
 import type { CompiledAccount } from '../http/request-template.ts';
 
 type State = 'live' | 'ended' | 'unsure';
 type Lists = Readonly<Record<State, Credential[]>>;
-/** Which of a credential's two places a list is about. */
-type Place = 'place' | 'groupPlace';
+/** The index field that belongs to a list. */
+type IndexField = 'index' | 'groupIndex';
 
 export interface Credential extends Actor {
-  /** Unique; in order of the accounts, then of beginning. */
+  /** Unique; in order of the accounts, then of issue. */
   readonly serial: number;
   state: State;
   readonly group: string | undefined;
-  /** Its place in the list of its state, and in that of its group. */
-  place: number;
-  groupPlace: number;
-  /** Ends that are under way. */
-  ending: number;
-  /** An end may have happened. */
-  doubted: boolean;
+  /** Its index in the list of its state, and in that of its group. */
+  index: number;
+  groupIndex: number;
+  /** Revocations in flight. */
+  pendingRevocations: number;
+  /** A revocation had an unknown outcome. */
+  mayBeRevoked: boolean;
 }
 
-/** What an answer says of a new credential. */
-export interface Begun {
+/** A new credential in an answer. */
+export interface IssuedCredential {
   readonly token: string;
   readonly subject: string;
 }
@@ -54,7 +54,7 @@ export class Credentials {
     return this.#lists[kind].length;
   }
 
-  /** Null when there is none of the kind. `any` walks the live ones, then the ended, then the unsure. */
+  /** Null when there is none of the kind. `any`: the live ones, then the ended, then the unsure. */
   draw(kind: 'live' | 'ended' | 'any', position: number, group?: string): Credential | null {
     const lists = group === undefined ? this.#lists : this.#groups.get(group);
     if (lists === undefined) return null;
@@ -63,71 +63,83 @@ export class Credentials {
       const list = lists[kind];
       return list[position % list.length] ?? null;
     }
-    const place = position % (live.length + ended.length + unsure.length);
-    const beyondLive = place - live.length;
-    return live[place] ?? ended[beyondLive] ?? unsure[beyondLive - ended.length] ?? null;
+    const index = position % (live.length + ended.length + unsure.length);
+    const beyondLive = index - live.length;
+    return live[index] ?? ended[beyondLive] ?? unsure[beyondLive - ended.length] ?? null;
   }
 
-  /** All of a kind in an order that does not depend on when they came to it. */
+  /** All of a kind, by account and serial: independent of the order of answers. */
   all(kind: 'live' | 'ended', group?: string): readonly Credential[] {
     const lists = group === undefined ? this.#lists : this.#groups.get(group);
     return (lists?.[kind] ?? []).toSorted((a, b) => a.account - b.account || a.serial - b.serial);
   }
 
-  /** A new live one of the same account, and of its group. */
-  begin(account: number, { token, subject }: Begun): void {
+  /** Adds a new live credential of the account and its group. */
+  addIssued(account: number, { token, subject }: IssuedCredential): void {
     const { id, vars, ownHeaderLines, group } = this.#accounts[account]!;
     const headerLines = `${ownHeaderLines}authorization: Bearer ${token}\r\n`;
     this.#add({ account, id, subject, vars: { ...vars, subject }, headerLines }, group);
   }
 
-  /** An operation that ends it is about to be sent. */
-  startEnding(credential: Credential): void {
-    credential.ending += 1;
-    this.#settle(credential);
+  /** Called before a revoking operation is sent. */
+  startRevocation(credential: Credential): void {
+    credential.pendingRevocations += 1;
+    this.#updateState(credential);
   }
 
-  /** One attempt to end it has been recorded. */
-  attempted(credential: Credential, outcome: Outcome): void {
+  /** Called after each recorded attempt to revoke it. */
+  recordRevocationAttempt(credential: Credential, outcome: Outcome): void {
     if (outcome === 'ok') this.#move(credential, 'ended');
-    else if (outcome === 'unknown') credential.doubted = true;
+    else if (outcome === 'unknown') credential.mayBeRevoked = true;
   }
 
-  /** No further attempt of that operation follows. */
-  stopEnding(credential: Credential): void {
-    credential.ending -= 1;
-    this.#settle(credential);
+  /** Called after the operation's last attempt. */
+  finishRevocation(credential: Credential): void {
+    credential.pendingRevocations -= 1;
+    this.#updateState(credential);
   }
 
-  #settle(credential: Credential): void {
+  #updateState(credential: Credential): void {
     if (credential.state === 'ended') return;
-    this.#move(credential, credential.ending > 0 || credential.doubted ? 'unsure' : 'live');
+    this.#move(
+      credential,
+      credential.pendingRevocations > 0 || credential.mayBeRevoked ? 'unsure' : 'live',
+    );
   }
 
   #add({ account, id, subject, vars, headerLines }: Actor, group: string | undefined): void {
     const credential: Credential = {
-      ...{ account, id, subject, vars, headerLines, group },
-      ...{ serial: this.#nextSerial, state: 'live', place: 0, groupPlace: 0 },
-      ...{ ending: 0, doubted: false },
+      account,
+      id,
+      subject,
+      vars,
+      headerLines,
+      group,
+      serial: this.#nextSerial,
+      state: 'live',
+      index: 0,
+      groupIndex: 0,
+      pendingRevocations: 0,
+      mayBeRevoked: false,
     };
     this.#nextSerial += 1;
-    put(this.#lists.live, credential, 'place');
+    append(this.#lists.live, credential, 'index');
     if (group === undefined) return;
     const lists = this.#groups.get(group) ?? emptyLists();
     this.#groups.set(group, lists);
-    put(lists.live, credential, 'groupPlace');
+    append(lists.live, credential, 'groupIndex');
   }
 
   #move(credential: Credential, state: State): void {
     const { state: old, group } = credential;
     if (old === state) return;
     credential.state = state;
-    take(this.#lists[old], credential, 'place');
-    put(this.#lists[state], credential, 'place');
+    swapRemove(this.#lists[old], credential, 'index');
+    append(this.#lists[state], credential, 'index');
     const lists = group === undefined ? undefined : this.#groups.get(group);
     if (lists === undefined) return;
-    take(lists[old], credential, 'groupPlace');
-    put(lists[state], credential, 'groupPlace');
+    swapRemove(lists[old], credential, 'groupIndex');
+    append(lists[state], credential, 'groupIndex');
   }
 }
 
@@ -135,24 +147,24 @@ function emptyLists(): Lists {
   return { live: [], ended: [], unsure: [] };
 }
 
-function put(list: Credential[], credential: Credential, place: Place): void {
-  credential[place] = list.length;
+function append(list: Credential[], credential: Credential, field: IndexField): void {
+  credential[field] = list.length;
   list.push(credential);
 }
 
-/** The last one takes its place. */
-function take(list: Credential[], credential: Credential, place: Place): void {
+/** O(1): the last element moves to the free index. */
+function swapRemove(list: Credential[], credential: Credential, field: IndexField): void {
   const last = list.pop()!;
   if (last === credential) return;
-  list[credential[place]] = last;
-  last[place] = credential[place];
+  list[credential[field]] = last;
+  last[field] = credential[field];
 }
 
-/** Null when the answer does not hold a credential that can be sent. A dot leads into an object. */
-export function readBegun(
+/** Null when the answer holds no credential that can be sent. A dot in a field's name leads into an object. */
+export function readIssuedCredential(
   body: string,
-  fields: NonNullable<OperationTemplate['begins']>,
-): Begun | null {
+  fields: NonNullable<OperationTemplate['issuesCredential']>,
+): IssuedCredential | null {
   let answer: unknown;
   try {
     answer = JSON.parse(body);

@@ -5,7 +5,7 @@ import { DueHeap } from './due-heap.ts';
 /** Few distinct instants, so that ties are common. */
 const instants = fc.array(fc.nat(20), { maxLength: 200 });
 
-test('empties in the order of a stable sort', () => {
+test('pops in the order of a stable sort', () => {
   fc.assert(
     fc.property(instants, (dues) => {
       const heap = new DueHeap<number>();
@@ -20,7 +20,7 @@ test('empties in the order of a stable sort', () => {
   );
 });
 
-test('always shows and takes the earliest, with pushes and pops in any order', () => {
+test('always peeks and pops the earliest item, with pushes and pops in any order', () => {
   const step = fc.option(fc.nat(20), { nil: null });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

@@ -1,4 +1,4 @@
-/** Binary heap of things that fall due; equal instants leave in the order they came. */
+/** Binary heap of items by due time; items of the same instant leave in insertion order. */
 interface Entry<T> {
   readonly dueUs: number;
   readonly order: number;

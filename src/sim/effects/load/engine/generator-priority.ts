@@ -1,24 +1,24 @@
-/** Keeps the load generator, and what else stands for the network, from waiting for a processor. */
+/** Gives the load generator and the fault proxy priority over the processes they measure. */
 import { execFile } from 'node:child_process';
 import { setPriority } from 'node:os';
-import { raiseSession, SESSION_NICE } from '../../process/priority.ts';
+import { raiseSessionPriority, SESSION_NICE } from '../../process/priority.ts';
 
 const LIMIT_MS = 2_000;
-/** Before the other processes of the experiment, which are raised themselves. */
+/** Above the run's other processes, whose sessions are raised as well. */
 const GENERATOR_NICE = SESSION_NICE - 4;
 
 /**
- * On a full machine the generator should be the last to wait, or the run measures the generator. Only root may
- * raise a priority; elsewhere the send lag tells whether it was needed. A real-time class (util-linux's chrt) on
- * top of it, because a fair scheduler lets even a preferred process wait out other slices: several milliseconds.
+ * On a saturated machine a generator that waits for the CPU would measure itself. Only root may raise a priority; for
+ * other users the send lag shows the effect. In addition a real-time class (util-linux's chrt): under the fair scheduler
+ * even a preferred process waits several milliseconds for other slices.
  */
 export function preferGenerator(pid: number): void {
   try {
     setPriority(pid, GENERATOR_NICE);
   } catch {
-    return; // Not root, or it has ended already, which its exit reports.
+    return; // Not root, or it has ended, which its exit reports.
   }
-  raiseSession(pid, GENERATOR_NICE);
+  raiseSessionPriority(pid, GENERATOR_NICE);
   const child = execFile(
     'chrt',
     ['--all-tasks', '--rr', '--pid', '1', `${pid}`],

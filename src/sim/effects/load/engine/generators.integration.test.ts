@@ -2,8 +2,8 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../../history.ts';
-import { LOAD_TOOLS, type LoadTool } from '../../../pure/load-tool.ts';
-import type { OperationTemplate } from '../../../pure/workload.ts';
+import { LOAD_TOOLS, type LoadTool } from '../../../pure/load/load-tool.ts';
+import type { OperationTemplate } from '../../../pure/load/workload.ts';
 import { findProgram } from '../../process/find-program.ts';
 import { freePort } from '../../process/free-port.ts';
 import { account, constant, type LoadBed, makeLoadBed } from '../fixtures/load-bed.ts';
@@ -24,7 +24,12 @@ const read: OperationTemplate = { name: 'read', weight: 3, method: 'GET', path: 
 const body = { text: 'for {id}: "{op}" \u00fc' };
 const write: OperationTemplate = { name: 'write', weight: 1, method: 'POST', path: '/items', body };
 const peek: OperationTemplate = {
-  ...{ name: 'peek', weight: 1, method: 'GET', path: '/peek', anonymous: true, capture: true },
+  name: 'peek',
+  weight: 1,
+  method: 'GET',
+  path: '/peek',
+  anonymous: true,
+  capture: true,
 };
 const mix = [read, write, peek];
 
@@ -70,7 +75,7 @@ async function play(
 
 for (const tool of LOAD_TOOLS) {
   describe.skipIf(tool === 'k6' && !hasK6)(tool, () => {
-    it('sends what was planned, under ids that the server can be asked about', async () => {
+    it('sends the planned requests with their ids', async () => {
       const records = await play(tool, () => 200);
       // k6 begins one more than its rate says.
       expect(records.length - PLANNED).toBeGreaterThanOrEqual(0);
@@ -82,7 +87,9 @@ for (const tool of LOAD_TOOLS) {
           {
             read: { method: 'GET', url: `/items/${one.user}`, user: one.user, body: '' },
             write: {
-              ...{ method: 'POST', url: '/items', user: one.user },
+              method: 'POST',
+              url: '/items',
+              user: one.user,
               body: JSON.stringify({ text: `for ${one.user}: "${one.id}" \u00fc` }),
             },
             peek: { method: 'GET', url: '/peek', user: '', body: '' },
@@ -101,7 +108,7 @@ for (const tool of LOAD_TOOLS) {
       expect(spanUs).toBeLessThan(DURATION_MS * 2_000);
     });
 
-    it('tells answers apart by the one outcome table', async () => {
+    it('classifies answers by the same outcome table', async () => {
       let count = 0;
       const silent: string[] = [];
       const statuses = [200, 404, 503, 302, 429];
@@ -132,7 +139,7 @@ for (const tool of LOAD_TOOLS) {
       }
     });
 
-    it('says of a lost connection that the request may have happened', async () => {
+    it('records a lost connection as an unknown outcome', async () => {
       let count = 0;
       const lost: string[] = [];
       const records = await play(
@@ -153,7 +160,7 @@ for (const tool of LOAD_TOOLS) {
       }
     });
 
-    it('records a server that is not there as requests that did not happen', async () => {
+    it('records refused connections as failures', async () => {
       const port = await freePort();
       const sender = await bed.start(port, { load: tool, timeoutMs: 1_000 });
       await sender.run('judged', constant(20, 1_000, [read]), 1);
@@ -166,7 +173,7 @@ for (const tool of LOAD_TOOLS) {
       }
     });
 
-    it('ends a load that is not wanted any more', async () => {
+    it('ends a load early', async () => {
       const port = await bed.serve(listener(() => 200));
       const sender = await bed.start(port, { load: tool });
       const workload = constant(50, 60_000, [read]);
@@ -183,8 +190,8 @@ for (const tool of LOAD_TOOLS) {
   });
 }
 
-describe('what was asked for and not sent', () => {
-  it.skipIf(!hasK6)('is on record when k6 has no user left', async () => {
+describe('a planned request that was not sent', () => {
+  it.skipIf(!hasK6)('is recorded when k6 has no free virtual user', async () => {
     // More than its thousand users can hold: each waits two seconds for nothing.
     const port = await bed.serve(() => {});
     const sender = await bed.start(port, { load: 'k6', timeoutMs: 2_000 });
@@ -200,7 +207,7 @@ describe('what was asked for and not sent', () => {
     }
   });
 
-  it('is on record when the connections of autocannon wait for their answers', async () => {
+  it('is recorded when all connections of autocannon wait for answers', async () => {
     const port = await bed.serve((_, response) => setTimeout(() => response.end('x'), 500));
     const sender = await bed.start(port, { load: 'autocannon', timeoutMs: 2_000 });
     const run = await sender.run('judged', constant(100, 2_000, [read]), 1);

@@ -1,12 +1,12 @@
 /**
- * Appends operations to the history file in large pieces, so that the generator makes no system call per
- * operation. Memory is bounded: a disk that falls behind by more than the limit is an error, not a leak.
+ * Appends operations to the history file in large chunks, so that the generator makes no system call per operation.
+ * Memory is bounded: a disk that is more than 64 MB behind is an error.
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import type { OperationRecord } from '../../../history.ts';
 
-const PIECE_CHARACTERS = 64 * 1024;
+const CHUNK_CHARACTERS = 64 * 1024;
 const FLUSH_EVERY_MS = 500;
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
@@ -14,7 +14,7 @@ export class HistoryWriter {
   readonly #stream: WriteStream;
   readonly #timer: NodeJS.Timeout;
   readonly #done: Promise<void>;
-  #piece = '';
+  #chunk = '';
   #failure: Error | null = null;
 
   constructor(file: string) {
@@ -28,8 +28,8 @@ export class HistoryWriter {
   /** Throws when the file cannot be written or the disk is too far behind. */
   append(record: OperationRecord): void {
     if (this.#failure !== null) throw this.#failure;
-    this.#piece += operationLine(record);
-    if (this.#piece.length >= PIECE_CHARACTERS) this.#flush();
+    this.#chunk += operationLine(record);
+    if (this.#chunk.length >= CHUNK_CHARACTERS) this.#flush();
     if (this.#stream.writableLength > MAX_QUEUED_BYTES) {
       throw new Error(`the disk is ${MAX_QUEUED_BYTES / 2 ** 20} MB behind the history`);
     }
@@ -51,9 +51,9 @@ export class HistoryWriter {
   }
 
   #flush(): void {
-    if (this.#piece === '' || this.#failure !== null) return;
-    this.#stream.write(this.#piece);
-    this.#piece = '';
+    if (this.#chunk === '' || this.#failure !== null) return;
+    this.#stream.write(this.#chunk);
+    this.#chunk = '';
   }
 }
 
@@ -78,7 +78,7 @@ export function operationLine(record: OperationRecord): string {
   );
 }
 
-/** Plain text needs no escaping; the test is cheaper than the general way. */
+/** Plain text needs no escaping; the test is cheaper than JSON.stringify. */
 function quote(text: string): string {
   return /^[\w .:/@+-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -1,14 +1,14 @@
-/** What the kinds of workload have in common, seen from the generator. */
-import type { AccountGroups } from '../../../pure/account-walk.ts';
-import type { OperationTemplate } from '../../../pure/workload.ts';
+/** What the generator needs of every kind of workload. */
+import type { AccountGroups } from '../../../pure/load/round-robin.ts';
+import type { OperationTemplate } from '../../../pure/load/workload.ts';
 import type { Clock } from './monotonic-clock.ts';
 
 /** Starts one operation now; `onDone` follows exactly once. */
 export type StartOperation = (planned: {
   readonly scheduledUs: number;
   /**
-   * Of the actor: place of the planned account among those that may act, plus their number for every round the
-   * plan has made over them. So a list that has grown longer than the accounts is still walked evenly.
+   * Of the actor: index of the planned account among those that may act, plus their number for every completed round.
+   * A list of credentials longer than the accounts is still used evenly that way.
    */
   readonly position: number;
   readonly template: number;
@@ -20,13 +20,13 @@ export interface LoadOptions {
   readonly seed: number;
   readonly accounts: number;
   readonly groups: AccountGroups;
-  /** Credentials a sweep goes over. */
-  readonly swept: number;
+  /** Number of credentials that a sweep covers. */
+  readonly sweptCredentials: number;
   readonly targets: number;
   readonly startUs: number;
   readonly clock: Clock;
   readonly start: StartOperation;
-  /** Nothing more will be started. */
+  /** Called when no further operation will be started. */
   readonly onExhausted: () => void;
 }
 
@@ -34,7 +34,7 @@ export interface Load {
   readonly templates: readonly OperationTemplate[];
   /** Operations that fell due so far. */
   readonly planned: number;
-  /** Starts no more; what is already due counts as planned. Does not call onExhausted. */
+  /** Starts no further operation; what is due already counts as planned. Does not call onExhausted. */
   stop(): void;
   setUsers(count: number): void;
 }

@@ -13,7 +13,7 @@ export function monotonicUs(): number {
  */
 export function clockSince(originUs: number): Clock {
   let offsetUs = Number.POSITIVE_INFINITY;
-  // The smallest of a few readings is the one that was interrupted least.
+  // The smallest of a few readings is the least interrupted one.
   for (let reading = 0; reading < 10; reading += 1) {
     const before = performance.now() * 1000;
     offsetUs = Math.min(offsetUs, Number(process.hrtime.bigint()) / 1000 - before);

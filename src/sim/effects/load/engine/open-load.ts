@@ -1,15 +1,14 @@
-/** A planned load, open, a mix or a sweep: on each wake, starts everything that is due, whatever became of the earlier. */
-import { mixSchedule, openSchedule, sweepSchedule } from '../../../pure/schedule.ts';
-import type { PlannedOperation, UsersWorkload, Workload } from '../../../pure/workload.ts';
-import { Alarm } from './alarm.ts';
+/** A load with a planned schedule (open, mix, sweep): each wake-up starts everything that is due, independent of answers. */
+import { mixSchedule, openSchedule, sweepSchedule } from '../../../pure/load/schedule.ts';
+import type { PlannedOperation, UsersWorkload, Workload } from '../../../pure/load/workload.ts';
 import type { Load, LoadOptions } from './load.ts';
+import { PrecisionTimer } from './precision-timer.ts';
 
-/** After a stall of the generator itself, lets answers be read between handfuls of late arrivals. */
+/** After a stall of the generator, answers are read between batches of late arrivals. */
 const MAX_PER_WAKE = 500;
 
 /**
- * Above some 300 arrivals a second one wake sends all that fell due in this time. Waking for each one costs more
- * than sending it: at 2,000/s 53 us of CPU a request against 39 us (bench/sender.mjs), for a lag below 4 ms.
+ * Above some 300 arrivals a second, one wake-up sends all arrivals of this time. A wake-up costs more than a send: at 2,000/s 53 us of CPU a request against 39 us (bench/sender.mjs), for a lag below 4 ms.
  */
 const WAKE_EVERY_MS = 3;
 
@@ -23,9 +22,9 @@ export function startOpenLoad(workload: PlannedWorkload, options: LoadOptions): 
   const onDue = () => {
     startDue(MAX_PER_WAKE);
     if (next.done) options.onExhausted();
-    else alarm.set(startUs + next.value.atUs);
+    else timer.set(startUs + next.value.atUs);
   };
-  const alarm = new Alarm(clock, onDue, WAKE_EVERY_MS);
+  const timer = new PrecisionTimer(clock, onDue, WAKE_EVERY_MS);
 
   const startDue = (limit: number) => {
     const nowUs = clock();
@@ -38,14 +37,14 @@ export function startOpenLoad(workload: PlannedWorkload, options: LoadOptions): 
     }
   };
 
-  alarm.set(next.done ? startUs : startUs + next.value.atUs);
+  timer.set(next.done ? startUs : startUs + next.value.atUs);
   return {
     templates: workload.operations,
     get planned() {
       return planned;
     },
     stop() {
-      alarm.clear();
+      timer.clear();
       startDue(Number.POSITIVE_INFINITY);
     },
     setUsers() {
@@ -56,7 +55,7 @@ export function startOpenLoad(workload: PlannedWorkload, options: LoadOptions): 
 
 function scheduleOf(
   workload: PlannedWorkload,
-  { seed, accounts, swept, targets, groups }: LoadOptions,
+  { seed, accounts, sweptCredentials, targets, groups }: LoadOptions,
 ): Generator<PlannedOperation, void> {
   switch (workload.kind) {
     case 'open':
@@ -64,7 +63,7 @@ function scheduleOf(
     case 'mix':
       return mixSchedule(workload, seed, accounts, targets, groups);
     case 'sweep':
-      return sweepSchedule(workload, seed, swept, targets);
+      return sweepSchedule(workload, seed, sweptCredentials, targets);
     default:
       return workload satisfies never;
   }

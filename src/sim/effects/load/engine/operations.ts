@@ -1,17 +1,16 @@
 /**
- * Operations in flight, each one attempt of a client: from the scheduled instant to exactly one record. It is given
- * up `timeoutMs` after its scheduled instant, wherever it is by then: on the wire it is unknown, still unsent it is
- * a failure. One list in order of those deadlines serves all, because operations start in scheduled order, give or
- * take how late the generator is.
+ * Attempts in flight, each from its scheduled instant to exactly one record. An attempt is given up `timeoutMs` after its
+ * scheduled instant: once sent its outcome is unknown, unsent it is a failure. One queue in order of the deadlines serves
+ * all, because operations start in scheduled order, up to the generator's lag.
  */
 import type { OperationRecord } from '../../../history.ts';
-import type { FlightLedger } from '../../../pure/little.ts';
-import { classify } from '../../../pure/outcome.ts';
+import type { InFlightTotals } from '../../../pure/judge/littles-law.ts';
+import { classify } from '../../../pure/measure/outcome.ts';
 import type { Actor } from '../http/placeholders.ts';
 import type { CompiledTemplate } from '../http/request-template.ts';
 import type { Target } from '../http/target.ts';
 import type { Exchange, KeptHeaders } from '../http/transport.ts';
-import { type Begun, readBegun } from './credentials.ts';
+import { type IssuedCredential, readIssuedCredential } from './credentials.ts';
 import type { Clock } from './monotonic-clock.ts';
 import { Queue } from './queue.ts';
 
@@ -20,12 +19,12 @@ export interface OperationsOptions {
   readonly requestIdPrefix: string;
   readonly timeoutUs: number;
   readonly maxInFlight: number;
-  /** With one process there is nothing to tell apart. */
+  /** Records the target; false when there is only one. */
   readonly nameTargets: boolean;
   readonly onRecord: (record: OperationRecord) => void;
 }
 
-export interface Start {
+export interface AttemptStart {
   readonly phase: string;
   readonly template: CompiledTemplate;
   readonly target: Target;
@@ -35,11 +34,11 @@ export interface Start {
   readonly attempt: number;
   /** Id of the first attempt; null on it. */
   readonly retryOf: number | null;
-  /** Called once, after the record was written. `begun` is the credential that an ok answer brought. */
-  onDone(record: OperationRecord, begun: Begun | null): void;
+  /** Called once, after the record was written. `issued` is the credential in an ok answer. */
+  onDone(record: OperationRecord, issued: IssuedCredential | null): void;
 }
 
-/** Arrivals refused by the in-flight limit are remembered until their deadline; beyond this many, not even that. */
+/** Arrivals refused by the in-flight limit are kept until their deadline, up to this multiple of the limit. */
 const REFUSED_PER_IN_FLIGHT = 20;
 
 export class Operations {
@@ -65,15 +64,15 @@ export class Operations {
     return this.#open;
   }
 
-  /** Kept beside the records, to be compared with them; see pure/little.ts. */
-  get ledger(): Pick<FlightLedger, 'scheduledSumUs' | 'inFlightIntegralUs'> {
+  /** Counted independently of the records, to be compared with them. */
+  get flightTotals(): Pick<InFlightTotals, 'scheduledSumUs' | 'inFlightIntegralUs'> {
     return {
       scheduledSumUs: this.#scheduledSumUs,
       inFlightIntegralUs: this.#inFlightIntegralUs,
     };
   }
 
-  start(start: Start): void {
+  start(start: AttemptStart): void {
     const { maxInFlight } = this.#options;
     const operation = this.#create(start);
     this.#deadlines.push(operation);
@@ -84,15 +83,15 @@ export class Operations {
     } else if (this.#open > maxInFlight * (1 + REFUSED_PER_IN_FLIGHT)) {
       operation.giveUp();
     }
-    // Otherwise it is refused, but keeps ageing until its deadline: recorded at once it would look fast.
+    // Otherwise it is refused, and recorded at its deadline: recorded at once it would look fast.
   }
 
   /** Records an operation that cannot be sent at all. */
-  refuse(start: Start, why: string): void {
+  refuse(start: AttemptStart, why: string): void {
     this.#create(start).onFailure(why, 0);
   }
 
-  /** Gives up everything whose time has come. Call it often enough for the precision you want. */
+  /** Gives up every operation past its deadline. The caller's interval is the precision. */
   expire(): void {
     const limitUs = this.#options.clock() - this.#options.timeoutUs;
     this.#giveUpWhile((operation) => operation.start.scheduledUs <= limitUs);
@@ -113,7 +112,7 @@ export class Operations {
     }
   }
 
-  #create(start: Start): Operation {
+  #create(start: AttemptStart): Operation {
     const operation = new Operation(this.#nextId, start, this.#options, this.#end);
     this.#nextId += 1;
     this.#open += 1;
@@ -131,9 +130,9 @@ export class Operations {
 
 class Operation implements Exchange {
   readonly id: number;
-  readonly start: Start;
-  carrier: Exchange['carrier'] = null;
-  over = false;
+  readonly start: AttemptStart;
+  connection: Exchange['connection'] = null;
+  isAbandoned = false;
   admitted = false;
   recorded = false;
   #sentUs = -1;
@@ -142,7 +141,7 @@ class Operation implements Exchange {
 
   constructor(
     id: number,
-    start: Start,
+    start: AttemptStart,
     options: OperationsOptions,
     onEnd: (operation: Operation, doneUs: number) => void,
   ) {
@@ -153,8 +152,8 @@ class Operation implements Exchange {
   }
 
   get capture(): boolean {
-    const { capture, begins } = this.start.template;
-    return capture || begins !== undefined;
+    const { capture, issuesCredential } = this.start.template;
+    return capture || issuesCredential !== undefined;
   }
 
   get captureHeaders(): readonly string[] | null {
@@ -167,7 +166,7 @@ class Operation implements Exchange {
     return template.render(target, actor, retryOf ?? this.id, requestId);
   }
 
-  sent(): void {
+  onSent(): void {
     this.#sentUs = this.#options.clock();
   }
 
@@ -196,16 +195,17 @@ class Operation implements Exchange {
     const doneUs = clock();
     this.#onEnd(this, doneUs);
     const sent = this.#sentUs !== -1;
-    let verdict = classify({ sent, status, error: failure });
-    let begun: Begun | null = null;
-    if (template.begins !== undefined && verdict.outcome === 'ok') {
-      begun = readBegun(body ?? '', template.begins);
-      // The platform may well have made one, but nobody holds it: a malformed answer after the send.
-      if (begun === null) verdict = { outcome: 'unknown', error: 'no credential in the answer' };
+    let classified = classify({ sent, status, error: failure });
+    let issued: IssuedCredential | null = null;
+    if (template.issuesCredential !== undefined && classified.outcome === 'ok') {
+      issued = readIssuedCredential(body ?? '', template.issuesCredential);
+      // The platform may have issued one that the client does not know: a malformed answer after the send.
+      if (issued === null)
+        classified = { outcome: 'unknown', error: 'no credential in the answer' };
     }
-    const { outcome, error } = verdict;
+    const { outcome, error } = classified;
     const subject = template.anonymous ? undefined : actor?.subject;
-    // Absent fields are left out by hand: five spreads in one literal cost more than the rest of it.
+    // Absent fields are assigned one by one: five spreads in one literal cost more than the rest of it.
     const record: { -readonly [Field in keyof OperationRecord]: OperationRecord[Field] } = {
       kind: 'op',
       id: this.id,
@@ -229,6 +229,6 @@ class Operation implements Exchange {
     if (body !== null && template.capture) record.body = body;
     if (headers !== null) record.headers = headers;
     onRecord(record);
-    this.start.onDone(record, begun);
+    this.start.onDone(record, issued);
   }
 }

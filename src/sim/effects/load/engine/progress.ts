@@ -1,13 +1,13 @@
 /** The last second and a half of a load, for the live view: three half-second windows, the oldest dropped. */
 import type { OperationRecord } from '../../../history.ts';
-import { LatencyHistogram } from '../../../pure/histogram.ts';
+import { LatencyHistogram } from '../../../pure/measure/histogram.ts';
 
 export const WINDOW_MS = 500;
 const WINDOWS = 3;
 
 interface Window {
   endUs: number;
-  started: number;
+  startedCount: number;
   answered: number;
   errors: number;
   readonly latency: LatencyHistogram;
@@ -31,7 +31,7 @@ export class Progress {
     this.#openedUs = nowUs;
     this.#windows = Array.from({ length: WINDOWS }, () => ({
       endUs: nowUs,
-      started: 0,
+      startedCount: 0,
       answered: 0,
       errors: 0,
       latency: new LatencyHistogram(2),
@@ -39,11 +39,11 @@ export class Progress {
     }));
   }
 
-  started(): void {
-    this.#current.started += 1;
+  countStarted(): void {
+    this.#current.startedCount += 1;
   }
 
-  recorded(record: OperationRecord): void {
+  countRecorded(record: OperationRecord): void {
     const window = this.#current;
     if (record.status !== 0) window.answered += 1;
     if (record.outcome !== 'ok') window.errors += 1;
@@ -51,8 +51,8 @@ export class Progress {
     if (record.sentUs !== -1) window.lag.record(record.sentUs - record.scheduledUs);
   }
 
-  /** The figures of the windows so far; then the oldest makes room. */
-  turn(nowUs: number): ProgressFigures {
+  /** The figures of all windows; then drops the oldest. */
+  rotate(nowUs: number): ProgressFigures {
     this.#current.endUs = nowUs;
     const latency = new LatencyHistogram(2);
     const lag = new LatencyHistogram(2);
@@ -60,12 +60,12 @@ export class Progress {
     for (const window of this.#windows) {
       latency.merge(window.latency);
       lag.merge(window.lag);
-      sum.started += window.started;
+      sum.started += window.startedCount;
       sum.answered += window.answered;
       sum.errors += window.errors;
     }
     const seconds = Math.max(1, nowUs - this.#openedUs) / 1e6;
-    this.#rotate();
+    this.#dropOldestWindow();
     return {
       offeredPerSecond: sum.started / seconds,
       achievedPerSecond: sum.answered / seconds,
@@ -80,10 +80,10 @@ export class Progress {
     return this.#windows.at(-1)!;
   }
 
-  #rotate(): void {
+  #dropOldestWindow(): void {
     const oldest = this.#windows.shift()!;
     this.#openedUs = oldest.endUs;
-    oldest.started = 0;
+    oldest.startedCount = 0;
     oldest.answered = 0;
     oldest.errors = 0;
     oldest.latency.reset();

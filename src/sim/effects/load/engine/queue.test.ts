@@ -26,7 +26,7 @@ test('behaves as an array, also across its compactions', () => {
   );
 });
 
-test('keeps an undefined item apart from an empty queue by its length', () => {
+test('distinguishes an undefined item from an empty queue by its length', () => {
   const queue = new Queue<undefined>();
   queue.push(undefined);
   expect(queue.length).toBe(1);

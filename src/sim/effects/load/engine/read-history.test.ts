@@ -61,7 +61,7 @@ function file(name: string, content: string | Buffer): string {
 const phase = '{"kind":"phase","name":"steady","startUs":0,"endUs":10,"judged":true}';
 
 describe('a history', () => {
-  it('gives back any operation, whatever is in its text', () => {
+  it('round-trips any operation, with any text', () => {
     fc.assert(
       fc.property(operation, (record) => {
         const line = operationLine(record);
@@ -85,13 +85,13 @@ describe('a history', () => {
     expect(await readAll(file('all.ndjson.gz', gzipped))).toEqual(records);
   });
 
-  it('that cannot be written fails its writer', async () => {
+  it('rejects in the writer when it cannot be written', async () => {
     const writer = new HistoryWriter(path.join(folder, 'missing', 'x.ndjson'));
     await expect(writer.close()).rejects.toThrow('cannot write the history');
   });
 });
 
-describe('a corrupt history names its line', () => {
+describe('a corrupt history is rejected with its line number', () => {
   it.each([
     ['half a record', '{"kind":"op","id":1', 'not JSON'],
     ['a foreign record', '{"level":30,"msg":"hi"}', 'not a record of a history'],
@@ -135,13 +135,13 @@ describe('a corrupt history names its line', () => {
     expect((error as Error).message).toContain(why);
   });
 
-  it('also when the gzip is cut off', async () => {
+  it('when the gzip file is truncated', async () => {
     const whole = gzipSync(`${phase}\n`.repeat(50));
     const cut = file('cut.ndjson.gz', whole.subarray(0, whole.length - 12));
     await expect(readAll(cut)).rejects.toThrow(CorruptHistory);
   });
 
-  it('but a missing file is a missing file', async () => {
+  it('a missing file is reported as missing', async () => {
     await expect(readAll(path.join(folder, 'none.ndjson'))).rejects.toMatchObject({
       code: 'ENOENT',
     });

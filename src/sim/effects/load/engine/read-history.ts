@@ -1,6 +1,6 @@
 /**
- * Streams the records of a history, plain or gzipped. Each line is checked: a verdict must not rest on a
- * half-written or foreign file, so the first bad line is an error that names itself.
+ * Streams the records of a history, plain or gzipped. Every line is validated, so that no verdict rests on a truncated or
+ * foreign file: the first invalid line throws with its number.
  */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -59,8 +59,8 @@ function parseRecord(file: string, line: number, text: string): HistoryRecord {
   const fields = FIELDS[kind as HistoryRecord['kind']];
   for (const [name, type] of Object.entries(fields)) {
     const given = record[name];
-    const right = IS[type](given);
-    if (!right && !(OPTIONAL.has(name) && given === undefined)) {
+    const isValid = TYPE_CHECKS[type](given);
+    if (!isValid && !(OPTIONAL.has(name) && given === undefined)) {
       throw new CorruptHistory(file, line, `${record.kind} needs ${name} (${type})`);
     }
   }
@@ -78,7 +78,7 @@ type FieldType =
   | 'boolean'
   | 'object of strings'
   | 'object of facts';
-const IS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
+const TYPE_CHECKS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   string: (given) => typeof given === 'string',
   whole: Number.isSafeInteger,
   'whole or null': (given) => given === null || Number.isSafeInteger(given),
@@ -87,21 +87,19 @@ const IS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   'object of facts': (given) => isObjectOf(given, ['string', 'number']),
 };
 const OPTIONAL = new Set([
-  ...[
-    'error',
-    'body',
-    'headers',
-    'detail',
-    'subject',
-    'target',
-    'attempt',
-    'retryOf',
-    'facts',
-    'counts',
-  ],
+  'error',
+  'body',
+  'headers',
+  'detail',
+  'subject',
+  'target',
+  'attempt',
+  'retryOf',
+  'facts',
+  'counts',
 ]);
 
-/** Every field of every kind: the compiler refuses a field missing here or a name that is not in the type. */
+/** Every field of every kind; the compiler rejects a missing field and an unknown name. */
 type Fields<Record> = { readonly [Name in keyof Omit<Record, 'kind'>]-?: FieldType };
 const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord & { kind: Kind }> } =
   {

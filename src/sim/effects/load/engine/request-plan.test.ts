@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { mixOf, type OpenWorkload, type OperationTemplate } from '../../../pure/workload.ts';
+import { mixOf, type OpenWorkload, type OperationTemplate } from '../../../pure/load/workload.ts';
 import { parseRequest } from '../http/wire-request.ts';
 import { constantLoad, planRequests } from './request-plan.ts';
 
 const write: OperationTemplate = {
-  ...{ name: 'write', weight: 1, method: 'POST', path: '/items/{id}', body: { text: '{op}' } },
+  name: 'write',
+  weight: 1,
+  method: 'POST',
+  path: '/items/{id}',
+  body: { text: '{op}' },
 };
 const open = (part: Partial<OpenWorkload> = {}): OpenWorkload => ({
-  ...{ kind: 'open', arrivals: 'constant', operations: [write] },
+  kind: 'open',
+  arrivals: 'constant',
+  operations: [write],
   stages: [{ ratePerSecond: 10, durationMs: 1_000 }],
   ...part,
 });
@@ -20,26 +26,30 @@ const options = {
 };
 
 describe('a plan for an external generator', () => {
-  it('is our requests, numbered on from the load before', () => {
+  it('holds the same requests as ours, with ids after those of the load before', () => {
     const plan = planRequests(open(), options);
     expect(plan.map(({ id }) => id)).toEqual([5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
     expect(plan[3]).toMatchObject({
-      ...{ requestId: 'run:8', method: 'POST', body: '{"text":"8"}', nominalUs: 300_000 },
+      requestId: 'run:8',
+      method: 'POST',
+      body: '{"text":"8"}',
+      nominalUs: 300_000,
       path: `/base/items/${plan[3]!.user}`,
       url: `http://127.0.0.1:8080/base/items/${plan[3]!.user}`,
       headers: {
-        ...{ 'x-user': plan[3]!.user, 'x-request-id': 'run:8' },
+        'x-user': plan[3]!.user,
+        'x-request-id': 'run:8',
         'content-type': 'application/json',
       },
     });
   });
 
-  it('begins the same however long it is', () => {
+  it('has the same beginning for every duration', () => {
     const longer = open({ stages: [{ ratePerSecond: 10, durationMs: 3_000 }] });
     expect(planRequests(longer, options).slice(0, 10)).toEqual(planRequests(open(), options));
   });
 
-  it('is for one constant rate', () => {
+  it('accepts one constant rate only', () => {
     expect(constantLoad(open())).toMatchObject({ ratePerSecond: 10, durationMs: 1_000 });
     const ramp = { ratePerSecond: 1, endRatePerSecond: 2, durationMs: 1_000 };
     for (const workload of [open({ arrivals: 'poisson' }), open({ stages: [ramp] })]) {
@@ -49,7 +59,7 @@ describe('a plan for an external generator', () => {
 });
 
 describe('an external generator', () => {
-  it('is handed the group and the headers of an operation', () => {
+  it('gets the group and the headers of an operation', () => {
     const headers = { 'X-Forwarded-For': '192.0.2.{op}' };
     const [a, b] = options.accounts;
     const accounts = [{ ...a!, group: 'bot' }, b!];
@@ -61,19 +71,22 @@ describe('an external generator', () => {
     expect(plan[2]!.headers['x-forwarded-for']).toBe('192.0.2.7');
   });
 
-  it('plays no mix and keeps no headers', () => {
+  it('is refused for a mix and for captured headers', () => {
     expect(() => constantLoad(mixOf([open()]))).toThrow('one constant rate only, not a mix');
     const operations = [{ ...write, captureHeaders: ['x'] }];
     expect(() => planRequests(open({ operations }), options)).toThrow('no response headers');
   });
 });
 
-describe('a request taken apart', () => {
-  it('keeps what the sender wrote, but not what a client writes itself', () => {
+describe('parseRequest', () => {
+  it('keeps what the sender rendered, without the headers that clients write themselves', () => {
     const wire =
       'GET /a?b=c HTTP/1.1\r\nhost: h:1\r\nCookie: s=1; t=a:b\r\ncontent-length: 0\r\n\r\n';
     expect(parseRequest(wire)).toEqual({
-      ...{ method: 'GET', path: '/a?b=c', headers: { cookie: 's=1; t=a:b' }, body: null },
+      method: 'GET',
+      path: '/a?b=c',
+      headers: { cookie: 's=1; t=a:b' },
+      body: null,
     });
     expect(parseRequest('POST / HTTP/1.1\r\nhost: h\r\n\r\n{"a":"\r\n\r\n"}').body).toBe(
       '{"a":"\r\n\r\n"}',

@@ -1,11 +1,11 @@
 /**
- * The requests an external generator is handed, in the order it sends them: ours in every byte, drawn from the
- * seed as ours are, with ids by which the platform's own record can be checked against them. When each one goes
- * out is the tool's affair; `nominalUs` is where an even spread at the asked rate would put it.
+ * The requests that an external generator sends, in order: the same bytes and the same seeded choices as our own, with
+ * ids to match them with the platform's records. The tool decides when each one is sent; `nominalUs` is its instant at a
+ * constant rate.
  */
-import { groupsOf } from '../../../pure/account-walk.ts';
-import { openSchedule } from '../../../pure/schedule.ts';
-import type { Account, OpenWorkload, Workload } from '../../../pure/workload.ts';
+import { groupsOf } from '../../../pure/load/round-robin.ts';
+import { openSchedule } from '../../../pure/load/schedule.ts';
+import type { Account, OpenWorkload, Workload } from '../../../pure/load/workload.ts';
 import { compileAccount, compileTemplate } from '../http/request-template.ts';
 import type { TargetAddress } from '../http/target.ts';
 import { parseRequest, type WireRequest } from '../http/wire-request.ts';
@@ -28,18 +28,18 @@ export interface PlanOptions {
   readonly accounts: readonly Account[];
   readonly targets: readonly TargetAddress[];
   readonly requestIdPrefix: string;
-  /** Ids go on where the load before ended. */
+  /** One above the last id of the load before. */
   readonly firstId: number;
 }
 
-/** All of it is in memory, and in k6's once more. */
+/** The plan is in memory, in k6's memory as well. */
 const MAX_REQUESTS = 500_000;
 
 export interface ConstantLoad extends OpenWorkload {
   readonly arrivals: 'constant';
 }
 
-/** What an external tool can be asked for; anything else is a mistake of ours. */
+/** An external tool plays one constant rate only; any other workload is a bug of the caller. */
 export function constantLoad(workload: Workload): {
   readonly ratePerSecond: number;
   readonly durationMs: number;
@@ -52,8 +52,8 @@ export function constantLoad(workload: Workload): {
     stage === undefined ||
     (stage.endRatePerSecond ?? stage.ratePerSecond) !== stage.ratePerSecond
   ) {
-    const instead = workload.kind === 'open' ? '' : `, not a ${workload.kind}`;
-    throw new Error(`an external generator plays one constant rate only${instead}`);
+    const kindText = workload.kind === 'open' ? '' : `, not a ${workload.kind}`;
+    throw new Error(`an external generator plays one constant rate only${kindText}`);
   }
   return stage;
 }
@@ -63,11 +63,17 @@ export function planRequests(workload: OpenWorkload, options: PlanOptions): Plan
   const templates = workload.operations.map((template) => compileTemplate(template, accounts));
   const targets = options.targets.map(({ url }) => {
     const { host, pathname } = new URL(url);
-    return { line: ` HTTP/1.1\r\nhost: ${host}\r\n`, pathPrefix: pathname.replace(/\/$/, ''), url };
+    return {
+      requestLineEnd: ` HTTP/1.1\r\nhost: ${host}\r\n`,
+      pathPrefix: pathname.replace(/\/$/, ''),
+      url,
+    };
   });
-  const deaf = templates.find(({ captureHeaders }) => captureHeaders !== null);
-  if (deaf !== undefined) {
-    throw new Error(`operation ${deaf.name}: an external generator keeps no response headers`);
+  const withHeaderCapture = templates.find(({ captureHeaders }) => captureHeaders !== null);
+  if (withHeaderCapture !== undefined) {
+    throw new Error(
+      `operation ${withHeaderCapture.name}: an external generator keeps no response headers`,
+    );
   }
   const plan: PlannedRequest[] = [];
   const counts = [accounts.length, targets.length] as const;
@@ -78,15 +84,20 @@ export function planRequests(workload: OpenWorkload, options: PlanOptions): Plan
     }
     const template = templates[planned.template]!;
     const target = targets[planned.target]!;
-    const account = template.acts ? accounts[planned.account]! : null;
+    const account = template.needsActor ? accounts[planned.account]! : null;
     const id = options.firstId + plan.length;
     const requestId = options.requestIdPrefix + id;
     const wire = parseRequest(template.render(target, account, id, requestId));
     plan.push({
       ...wire,
-      ...{ id, requestId, name: template.name, user: account?.id ?? '' },
-      ...{ subject: account?.subject, capture: template.capture },
-      ...{ url: new URL(wire.path, target.url).href, nominalUs: planned.atUs },
+      id,
+      requestId,
+      name: template.name,
+      user: account?.id ?? '',
+      subject: account?.subject,
+      capture: template.capture,
+      url: new URL(wire.path, target.url).href,
+      nominalUs: planned.atUs,
     });
   }
   return plan;

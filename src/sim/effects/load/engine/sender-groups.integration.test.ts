@@ -8,10 +8,10 @@ import {
   type OperationTemplate,
   type RetryPolicy,
   type SweepWorkload,
-} from '../../../pure/workload.ts';
+} from '../../../pure/load/workload.ts';
 import { constant, type LoadBed, makeLoadBed } from '../fixtures/load-bed.ts';
 
-// Clients of several kinds against real servers: who acts, what they send, what they are told and whether they obey.
+// Groups, headers, captured headers and Retry-After, against real servers.
 interface Got {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
@@ -32,7 +32,10 @@ const accounts: readonly Account[] = Array.from({ length: 12 }, (_, index) => ({
   group: index % 3 === 0 ? 'bot' : 'honest',
 }));
 const get = (name: string, part: Partial<OperationTemplate> = {}): OperationTemplate => ({
-  ...{ name, weight: 1, method: 'GET', path: `/${name}` },
+  name,
+  weight: 1,
+  method: 'GET',
+  path: `/${name}`,
   ...part,
 });
 const named = (records: readonly OperationRecord[], name: string) =>
@@ -49,12 +52,14 @@ const serve = (headers: Readonly<Record<string, string>> = {}) =>
   });
 
 describe('a mix', () => {
-  it('plays each stream as its own group, in the order of time, and sums it up by name', async () => {
+  it('plays each stream with its own group, in order of time', async () => {
     const port = await serve();
     const sender = await bed.start(port, {}, accounts);
     const bursts: OpenWorkload = {
       ...constant(60, 1_000, [get('scrape', { group: 'bot' })]),
-      ...{ arrivals: 'bursts', burstEveryMs: 500, burstOffsetMs: 100 },
+      arrivals: 'bursts',
+      burstEveryMs: 500,
+      burstOffsetMs: 100,
     };
     const mix = mixOf([constant(80, 1_000, [get('work', { group: 'honest' })]), bursts]);
     const run = await sender.run('mix', mix, 1);
@@ -85,7 +90,7 @@ describe('a mix', () => {
     );
   });
 
-  it('lets a login begin a session of the group of its account', async () => {
+  it('adds the credential of a login to the group of its account', async () => {
     let made = 0;
     const port = await bed.serve((request, response) => {
       made += request.url === '/login' ? 1 : 0;
@@ -93,7 +98,7 @@ describe('a mix', () => {
     });
     const sender = await bed.start(port, {}, accounts);
     const begins = { token: 'token', subject: 'id' };
-    const login = get('login', { group: 'bot', begins, anonymous: true });
+    const login = get('login', { group: 'bot', issuesCredential: begins, anonymous: true });
     await sender.run('login', constant(40, 200, [login]), 1);
     await sender.run('read', constant(100, 300, [get('scrape', { group: 'bot' })]), 2);
     await sender.run('work', constant(100, 300, [get('work', { group: 'honest' })]), 3);
@@ -108,10 +113,13 @@ describe('a mix', () => {
     expect([...subjects('work')].some((subject) => subject?.startsWith('n'))).toBe(false);
   });
 
-  it('leaves a sweep of one group to that group', async () => {
+  it('sweeps one group only', async () => {
     const sender = await bed.start(await serve(), {}, accounts);
     const sweep: SweepWorkload = {
-      ...{ kind: 'sweep', as: 'live', everyTarget: false, ratePerSecond: 200 },
+      kind: 'sweep',
+      as: 'live',
+      everyTarget: false,
+      ratePerSecond: 200,
       operations: [get('scrape', { group: 'bot' })],
     };
     expect(await sender.run('sweep', sweep, 1)).toMatchObject({ planned: 4, recorded: 4 });
@@ -119,7 +127,7 @@ describe('a mix', () => {
     expect([...users].toSorted()).toEqual(['u0', 'u3', 'u6', 'u9']);
   });
 
-  it('of a group that nobody is of never begins', async () => {
+  it('is rejected for a group without accounts', async () => {
     const sender = await bed.start(await serve(), {}, accounts);
     const mix = mixOf([constant(10, 100, [get('x', { group: 'ci' })])]);
     await expect(sender.run('mix', mix, 1)).rejects.toThrow(
@@ -130,13 +138,14 @@ describe('a mix', () => {
 });
 
 describe.each([undefined, 'undici' as const])('headers, sent by %s', (load) => {
-  it('go out and come back as they were asked for', async () => {
+  it('are sent and captured as declared', async () => {
     const answer = { 'X-Limit-Decision': 'at=1;took=2', RateLimit: '"user";r=4', 'x-other': '1' };
     const port = await serve(answer);
     const options = load === undefined ? {} : { load };
     const sender = await bed.start(port, options, accounts);
     const headers = {
-      ...{ 'x-forwarded-for': '2001:db8:{opHex}::1, {ip}', 'X-Client': 'agent {agent}' },
+      'x-forwarded-for': '2001:db8:{opHex}::1, {ip}',
+      'X-Client': 'agent {agent}',
     };
     const captureHeaders = ['x-limit-decision', 'RateLimit', 'retry-after'];
     const scrape = get('scrape', { group: 'bot', headers, captureHeaders });
@@ -152,7 +161,8 @@ describe.each([undefined, 'undici' as const])('headers, sent by %s', (load) => {
         authorization: `Bearer ${one.subject}`,
       });
       expect(one.headers).toEqual({
-        ...{ 'x-limit-decision': 'at=1;took=2', ratelimit: '"user";r=4' },
+        'x-limit-decision': 'at=1;took=2',
+        ratelimit: '"user";r=4',
       });
     }
     for (const one of named(records, 'door')) {
@@ -167,15 +177,19 @@ describe.each([undefined, 'undici' as const])('headers, sent by %s', (load) => {
 
 describe('a client that obeys Retry-After', () => {
   const retry: RetryPolicy = {
-    ...{ attempts: 3, baseMs: 10, capMs: 0, statuses: [429], elsewhere: false },
+    attempts: 3,
+    baseMs: 10,
+    capMs: 0,
+    statuses: [429],
+    onNextInstance: false,
     obeyRetryAfter: true,
   };
   /** Refuses the first `times` attempts of each operation. */
   const refuse = (times: number, retryAfter: () => string) => {
-    const seen = new Map<string, number>();
+    const requestCounts = new Map<string, number>();
     return bed.serve((request, response) => {
-      const count = (seen.get(request.url ?? '') ?? 0) + 1;
-      seen.set(request.url ?? '', count);
+      const count = (requestCounts.get(request.url ?? '') ?? 0) + 1;
+      requestCounts.set(request.url ?? '', count);
       if (count > times) response.end('{}');
       else response.writeHead(429, { 'retry-after': retryAfter() }).end();
     });
@@ -187,7 +201,7 @@ describe('a client that obeys Retry-After', () => {
   ];
   const load: OpenWorkload = { ...constant(20, 250, [patient]), stages };
 
-  it('comes back when it was told, not before, as an operation of its own', async () => {
+  it('retries at the given time, not before, as an operation of its own', async () => {
     const sender = await bed.start(await refuse(2, () => '1'), {}, accounts);
     const run = await sender.run('wait', load, 1);
     expect(run).toMatchObject({ planned: 5, recorded: 15, retries: 10 });
@@ -206,19 +220,19 @@ describe('a client that obeys Retry-After', () => {
     }
   });
 
-  it('reads a date', async () => {
+  it('accepts an HTTP date', async () => {
     const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
     const sender = await bed.start(await refuse(1, inTwoSeconds), {}, accounts);
     const beganMs = Date.now();
     await sender.run('wait', load, 1);
     const retries = (await bed.operations()).filter((one) => one.attempt === 2);
     expect(retries).toHaveLength(5);
-    // A date has whole seconds: told between 1 and 2 s, and as the wall clock says.
+    // An HTTP date has whole seconds: 1 to 2 s from now, by the wall clock.
     for (const one of retries) expect(one.outcome).toBe('ok');
     expect(Date.now() - beganMs).toBeGreaterThan(1_000);
   });
 
-  it('gives up when that is beyond the end of the load', async () => {
+  it('gives up when the time is beyond the end of the load', async () => {
     const sender = await bed.start(await refuse(1, () => '60'), {}, accounts);
     const run = await sender.run('wait', load, 1);
     expect(run).toMatchObject({ planned: 5, recorded: 5, retries: 0 });

@@ -75,7 +75,7 @@ describe('the outcome of an operation', () => {
     expect(await outcomesAt(port)).toBe('unknown 0 bad response');
   });
 
-  it('is good when the end of the connection is the end of the body', async () => {
+  it('is ok when the body ends with the connection', async () => {
     const port = await bed.serveTcp((socket) =>
       socket.once('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nwhole')),
     );

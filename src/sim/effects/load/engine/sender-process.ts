@@ -1,6 +1,6 @@
 /**
- * Entry of the load generator's own process: a busy service cannot delay its clock and it cannot hide its own
- * delays. Speaks sender-protocol.ts over IPC; ends with the channel, so it never outlives its parent.
+ * Entry of the load generator's process. In a process of its own, the run does not delay its timers, and its send lag is
+ * measured. Speaks sender-protocol.ts over IPC; exits when the channel closes, so it never outlives its parent.
  */
 import type { AutocannonEngine } from '../external/autocannon-engine.ts';
 import { LoadEngine } from './load-engine.ts';
@@ -14,7 +14,7 @@ function send(message: FromSender): void {
   if (process.connected) process.send!(message);
 }
 
-/** Other clients are loaded only where they are asked for: ours should start fast and stay small. */
+/** Other clients are imported on demand, so that the default starts fast and stays small. */
 async function startEngine(init: SenderInit): Promise<Engine> {
   const owner = { send, fail };
   if (init.load === 'autocannon') {
@@ -40,7 +40,7 @@ function onMessage(message: ToSender): void {
   else if (message.type === 'users') engine.users(message.count);
   else if (message.type === 'stop') engine.stop(message.graceMs);
   else if (message.type === 'acknowledged') {
-    engine.acknowledged(message.question, message.operation);
+    engine.acknowledged(message.waiterId, message.operation);
   } else if (message.type === 'totals') send({ type: 'totals', ...engine.totals() });
   else close(engine, 0);
 }

@@ -1,9 +1,9 @@
 /**
- * The words between a run and its load generator. All times are integer microseconds since `originUs`, the
- * run's own zero on the machine's monotonic clock, which every process on it shares.
+ * The IPC messages between a run and its load generator. Times are integer microseconds since `originUs`, the run's
+ * origin on the machine's monotonic clock, which all processes share.
  */
-import type { FlightLedger } from '../../../pure/little.ts';
-import type { Workload } from '../../../pure/workload.ts';
+import type { InFlightTotals } from '../../../pure/judge/littles-law.ts';
+import type { Workload } from '../../../pure/load/workload.ts';
 import type { TargetAddress } from '../http/target.ts';
 
 export interface SenderInit {
@@ -17,7 +17,7 @@ export interface SenderInit {
   /** Each request carries `x-request-id: <prefix><operation id>`. */
   readonly requestIdPrefix: string;
   readonly originUs: number;
-  /** How long after its scheduled instant an operation is given up. */
+  /** An operation is given up this long after its scheduled instant. */
   readonly timeoutMs: number;
   /** Operations waiting for a connection or an answer; arrivals beyond it are never sent. */
   readonly maxInFlight: number;
@@ -43,7 +43,7 @@ export type ToSender =
   /** No new operations; those in flight get `graceMs`. */
   | { readonly type: 'stop'; readonly graceMs: number }
   /** Answered once, at the first ok record of this name from now on. */
-  | { readonly type: 'acknowledged'; readonly question: number; readonly operation: string }
+  | { readonly type: 'acknowledged'; readonly waiterId: number; readonly operation: string }
   | { readonly type: 'totals' }
   | { readonly type: 'close' };
 
@@ -78,7 +78,7 @@ export interface Acknowledgement {
 }
 
 /** Sums since the generator was started, over all its loads. */
-export interface SenderTotals extends FlightLedger {
+export interface SenderTotals extends InFlightTotals {
   readonly planned: number;
   /** Attempts. Without `retries`, the operations of `planned` whose first attempt is recorded. */
   readonly recorded: number;
@@ -97,7 +97,7 @@ export type FromSender =
   /** From `atUs` on, scheduled instants belong to the phase. */
   | { readonly type: 'phase-started'; readonly phase: string; readonly atUs: number }
   | ({ readonly type: 'finished' } & RunSummary)
-  | ({ readonly type: 'acknowledged'; readonly question: number } & Acknowledgement)
+  | ({ readonly type: 'acknowledged'; readonly waiterId: number } & Acknowledgement)
   | ({ readonly type: 'totals' } & SenderTotals)
   | { readonly type: 'closed' }
   | { readonly type: 'fatal'; readonly message: string };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../../history.ts';
-import type { OperationTemplate, RetryPolicy, SweepWorkload } from '../../../pure/workload.ts';
+import type { OperationTemplate, RetryPolicy, SweepWorkload } from '../../../pure/load/workload.ts';
 import { constant, type LoadBed, makeLoadBed } from '../fixtures/load-bed.ts';
 import { check, login, logout, probe, serveSessions } from '../fixtures/session-servers.ts';
 import type { Sender } from './sender.ts';
@@ -13,18 +13,28 @@ beforeEach(async () => {
 });
 afterEach(() => bed.remove());
 
-const retry: RetryPolicy = { attempts: 3, baseMs: 50, capMs: 80, statuses: [401], elsewhere: true };
+const retry: RetryPolicy = {
+  attempts: 3,
+  baseMs: 50,
+  capMs: 80,
+  statuses: [401],
+  onNextInstance: true,
+};
 const named = (records: readonly OperationRecord[], name: string) =>
   records.filter((one) => one.name === name);
 const inPhase = async (phase: string) =>
   (await bed.operations()).filter((one) => one.phase === phase);
 const sweep = (part: Partial<SweepWorkload> = {}): SweepWorkload => ({
-  ...{ kind: 'sweep', as: 'live', everyTarget: true, ratePerSecond: 1_000, operations: [check] },
+  kind: 'sweep',
+  as: 'live',
+  everyTarget: true,
+  ratePerSecond: 1_000,
+  operations: [check],
   ...part,
 });
 
 describe('credentials', () => {
-  it('are used while live, probed once their end was acknowledged, and begun by a login', async () => {
+  it('are used while live, probed once revoked, and issued by a login', async () => {
     const servers = await serveSessions(bed, 40);
     const sender = await bed.start(servers.ports, {}, servers.accounts);
     const mix = constant(400, 1_500, [check, logout, login, probe]);
@@ -62,7 +72,7 @@ describe('credentials', () => {
     expect(servers.live.size).toBe(40 + logins.length - logouts.size);
   });
 
-  it('are neither live nor ended when the answer to their end was lost', async () => {
+  it('are neither live nor ended when the answer to their revocation was lost', async () => {
     const servers = await serveSessions(bed, 20);
     const sender = await bed.start(servers.ports, {}, servers.accounts);
     servers.resets = true;
@@ -85,7 +95,7 @@ describe('credentials', () => {
     for (const one of lost) expect(live.has(one) || ended.has(one)).toBe(false);
   });
 
-  it('come only from an answer that holds one', async () => {
+  it('are added only from an answer that holds one', async () => {
     const port = await bed.serve((_, response) => response.end('{"token":"t"}'));
     const { accounts } = await serveSessions(bed, 3);
     const sender = await bed.start(port, {}, accounts);
@@ -99,10 +109,15 @@ describe('credentials', () => {
 
 describe('a retry', () => {
   const write: OperationTemplate = {
-    ...{ name: 'write', weight: 1, method: 'POST', path: '/check', body: { key: 'k{op}' }, retry },
+    name: 'write',
+    weight: 1,
+    method: 'POST',
+    path: '/check',
+    body: { key: 'k{op}' },
+    retry,
   };
 
-  it('is an operation of its own, elsewhere, as the same actor, and arrivals stay accounted for', async () => {
+  it('is a record of its own, on the next instance, as the same actor, and every arrival is counted', async () => {
     const servers = await serveSessions(bed, 10);
     servers.resets = true;
     const sender = await bed.start(servers.ports, {}, servers.accounts);
@@ -136,7 +151,7 @@ describe('a retry', () => {
     expect(recorded - retries).toBe(planned);
   });
 
-  it('repeats what it is a retry of, `{op}` included', async () => {
+  it('repeats the request, `{op}` included', async () => {
     const bodies: string[] = [];
     const port = await bed.serve(async (request, response) => {
       let body = '';
@@ -146,7 +161,9 @@ describe('a retry', () => {
     });
     const sender = await bed.start(port);
     expect(await sender.run('steady', constant(50, 100, [write]), 1)).toMatchObject({
-      ...{ planned: 5, recorded: 15, retries: 10 },
+      planned: 5,
+      recorded: 15,
+      retries: 10,
     });
     const firsts = (await bed.operations()).filter((one) => one.retryOf === undefined);
     const each = firsts.flatMap((one) => Array(3).fill(`{"key":"k${one.id}"}`));
@@ -156,14 +173,18 @@ describe('a retry', () => {
     );
   });
 
-  it('keeps its user waiting: nobody has two requests out', async () => {
+  it('keeps its user waiting: a user has one request in flight', async () => {
     const port = await bed.serve((_, response) => response.writeHead(503).end());
     const sender = await bed.start(port);
     const run = await sender.run(
       'steady',
       {
-        ...{ kind: 'users', users: 3, think: { meanMs: 30, shape: 2 }, startBusy: 1 },
-        ...{ durationMs: 1_000, operations: [write] },
+        kind: 'users',
+        users: 3,
+        think: { meanMs: 30, shape: 2 },
+        startBusy: 1,
+        durationMs: 1_000,
+        operations: [write],
       },
       1,
     );
@@ -180,9 +201,9 @@ describe('a retry', () => {
   });
 
   it('is not sent after the grace of a load that was stopped', async () => {
-    let asked = 0;
+    let requestCount = 0;
     const port = await bed.serve((_, response) => {
-      asked += 1;
+      requestCount += 1;
       response.writeHead(503).end();
     });
     const sender = await bed.start(port);
@@ -192,13 +213,13 @@ describe('a retry', () => {
     await sleep(1_000);
     await sender.stop(500);
     const run = await running;
-    const askedThen = asked;
+    const askedThen = requestCount;
     expect(run.recorded - run.retries).toBe(run.planned);
     expect(run.retries).toBeGreaterThan(0);
     const records = await bed.operations();
     expect(records).toHaveLength(run.recorded);
     await sleep(1_000);
-    expect(asked).toBe(askedThen);
+    expect(requestCount).toBe(askedThen);
     expect(await bed.operations()).toHaveLength(run.recorded);
   });
 });
@@ -212,7 +233,7 @@ describe('a sweep', () => {
     return pairs(phase);
   };
 
-  it('asks as every credential of its kind once on every target', async () => {
+  it('sends one operation as every credential of its kind to every target', async () => {
     const servers = await serveSessions(bed, 60);
     const sender = await bed.start(servers.ports, {}, servers.accounts);
     await sender.run('mix', constant(200, 500, [logout, { ...login, weight: 2 }]), 1);
@@ -236,7 +257,7 @@ describe('a sweep', () => {
     expect(some).toHaveLength(5);
   });
 
-  it('has the same order however the credentials came to their list', async () => {
+  it('has the same order, independent of the order of revocations', async () => {
     const orders: string[][] = [];
     for (const seed of [1, 2]) {
       const servers = await serveSessions(bed, 20);
@@ -250,7 +271,7 @@ describe('a sweep', () => {
     expect(orders[0]).toHaveLength(40);
   });
 
-  it('of nothing is over at once', async () => {
+  it('without credentials ends at once', async () => {
     const servers = await serveSessions(bed, 3);
     const sender = await bed.start(servers.ports, {}, servers.accounts);
     expect(await run(sender, 'none', sweep({ as: 'ended' }))).toEqual([]);

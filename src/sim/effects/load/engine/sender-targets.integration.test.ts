@@ -9,10 +9,10 @@ beforeEach(async () => {
 afterEach(() => bed.remove());
 
 describe('several processes of the service', () => {
-  it('each get the operations the seed gives them, and the history says which', async () => {
-    const asked: string[][] = [[], [], []];
+  it('each get the operations drawn for them, and the history names the target', async () => {
+    const requestsByTarget: string[][] = [[], [], []];
     const ports = await Promise.all(
-      asked.map((list) =>
+      requestsByTarget.map((list) =>
         bed.serve((request, response) => {
           list.push(String(request.headers['x-request-id']));
           expect(request.headers.host).toBe(`127.0.0.1:${request.socket.localPort}`);
@@ -24,7 +24,7 @@ describe('several processes of the service', () => {
     await sender.run('steady', constant(300, 500), 1);
     const operations = await bed.operations();
     expect(operations).toHaveLength(150);
-    for (const [index, list] of asked.entries()) {
+    for (const [index, list] of requestsByTarget.entries()) {
       const named = operations.filter((one) => one.target === `server.${index + 1}`);
       expect(named.map((one) => one.requestId).sort()).toEqual(list.sort());
       expect(list.length).toBeGreaterThan(20);
@@ -40,7 +40,7 @@ describe('several processes of the service', () => {
     for (const one of await bed.operations()) expect(one).not.toHaveProperty('target');
   });
 
-  it('do not hold each other up: one that hangs leaves the other its connections', async () => {
+  it('have separate connections: a hanging one does not block the other', async () => {
     const hangs = await bed.serve(() => {});
     const answers = await bed.serve((_, response) => response.end('x'));
     const sender = await bed.start([hangs, answers], { timeoutMs: 500, maxConnections: 1 });
@@ -58,14 +58,14 @@ describe('an acknowledgement', () => {
       response.writeHead(request.url === '/refused' ? 409 : 200).end('x');
     });
 
-  it('is the first ok answer of its name after the question, for everybody who asked', async () => {
+  it('is the first ok answer of its name after the request, for every waiter', async () => {
     const sender = await bed.start(await serve());
     const running = sender.run('steady', constant(200, 1_000, operations), 1);
     await sleep(400);
-    const refused = sender.acknowledged('refused').catch((error: Error) => error.message);
+    const refused = sender.waitForAcknowledged('refused').catch((error: Error) => error.message);
     const [one, other] = await Promise.all([
-      sender.acknowledged('read'),
-      sender.acknowledged('read'),
+      sender.waitForAcknowledged('read'),
+      sender.waitForAcknowledged('read'),
     ]);
     await running;
     expect(other).toEqual(one);
@@ -77,10 +77,10 @@ describe('an acknowledgement', () => {
     expect(await refused).toBe('the sender was closed');
   });
 
-  it('is waited for no longer than asked, and a late one answers nobody else', async () => {
+  it('is waited for up to the limit, and a late one resolves no other waiter', async () => {
     const sender = await bed.start(await serve());
-    await expect(sender.acknowledged('read', 100)).rejects.toThrow('within 0.1 s');
-    const next = sender.acknowledged('read');
+    await expect(sender.waitForAcknowledged('read', 100)).rejects.toThrow('within 0.1 s');
+    const next = sender.waitForAcknowledged('read');
     await sender.run('steady', constant(100, 100), 1);
     const [first] = await bed.operations();
     expect(await next).toEqual({ atUs: first!.doneUs, requestId: first!.requestId });

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { summarize } from '../../../pure/histogram.ts';
-import { littlesLaw } from '../../../pure/little.ts';
-import type { UsersWorkload } from '../../../pure/workload.ts';
+import { littlesLaw } from '../../../pure/judge/littles-law.ts';
+import type { UsersWorkload } from '../../../pure/load/workload.ts';
+import { summarize } from '../../../pure/measure/histogram.ts';
 import { ChildFailure } from '../../process/child-process.ts';
 import { distModule } from '../../process/package-root.ts';
 import { account, constant, type LoadBed, makeLoadBed, read } from '../fixtures/load-bed.ts';
@@ -65,9 +65,9 @@ describe('an open load', () => {
     expect(reported.p95Us).toBeLessThan(1.25 * expectedUs);
   });
 
-  it('of one seed asks the same of every server, whatever it answers', async () => {
+  it('sends the same requests for the same seed, whatever the answers', async () => {
     const operations = [read, { ...read, name: 'write', method: 'POST' as const, weight: 2 }];
-    const asked = async (seed: number, delayMs: number) => {
+    const requestsOf = async (seed: number, delayMs: number) => {
       const port = await bed.serve((_, response) => setTimeout(() => response.end('x'), delayMs));
       const sender = await bed.start(port);
       const { startedUs } = await sender.run(
@@ -80,13 +80,13 @@ describe('an open load', () => {
         .filter((one) => one.phase === `seed ${seed} ${delayMs}`)
         .map((one) => [one.id, one.name, one.user, one.requestId, one.scheduledUs - startedUs]);
     };
-    const first = await asked(3, 0);
+    const first = await requestsOf(3, 0);
     expect(first).toHaveLength(100);
-    expect(await asked(3, 30)).toEqual(first);
-    expect(await asked(4, 0)).not.toEqual(first);
+    expect(await requestsOf(3, 30)).toEqual(first);
+    expect(await requestsOf(4, 0)).not.toEqual(first);
   });
 
-  it('relabels from one instant on, without a gap', async () => {
+  it('relabels operations from one instant on, without a gap', async () => {
     const sender = await bed.start(await serveFast());
     const running = sender.run('before', constant(200, 1_000), 1);
     await sleep(500);
@@ -99,7 +99,7 @@ describe('an open load', () => {
     }
   });
 
-  it('stops with a grace for what is in flight, then gives it up', async () => {
+  it('stops with a grace period for operations in flight, then gives them up', async () => {
     let held = 0;
     const port = await bed.serve((_, response) => {
       held += 1;
@@ -142,7 +142,7 @@ describe('a population of users', () => {
   it('grows and shrinks while it runs; each user has one request at a time', async () => {
     const inFlight = new Map<string, number>();
     let most = 0;
-    const seen: string[][] = [];
+    const snapshots: string[][] = [];
     let window: string[] = [];
     const port = await bed.serve((request, response) => {
       const user = String(request.headers['x-user']);
@@ -159,19 +159,19 @@ describe('a population of users', () => {
     const running = sender.run('steady', users({}), 1);
     for (const count of [30, 2]) {
       await sleep(700);
-      seen.push([...window]);
+      snapshots.push([...window]);
       await sender.users(count);
       await sleep(300); // Whoever leaves may still finish what he has sent.
       window = [];
     }
     await running;
-    seen.push(window);
-    expect(seen.map((asked) => new Set(asked).size)).toEqual([5, 30, 2]);
+    snapshots.push(window);
+    expect(snapshots.map((requestsOf) => new Set(requestsOf).size)).toEqual([5, 30, 2]);
     expect(most).toBe(1);
-    expect(new Set(seen[2])).toEqual(new Set(['u0', 'u1']));
+    expect(new Set(snapshots[2])).toEqual(new Set(['u0', 'u1']));
   });
 
-  it('ends when every user has his answer', async () => {
+  it('ends when every user has an answer', async () => {
     const sender = await bed.start(await serveFast());
     const run = await sender.run('steady', users({ durationMs: 500 }), 1);
     expect(run.recorded).toBe(run.planned);
@@ -181,7 +181,7 @@ describe('a population of users', () => {
 });
 
 describe('the process', () => {
-  it('that is killed fails the waiting call, and says where its log is', async () => {
+  it('that is killed rejects the pending call with the path of its log', async () => {
     const sender = await bed.start(await serveFast());
     const running = sender.run('steady', constant(100, 30_000), 1);
     const failed = running.catch((error: unknown) => error);
@@ -195,7 +195,7 @@ describe('the process', () => {
     await sender.close();
   });
 
-  it('reports what it cannot do instead of a load', async () => {
+  it('reports an error for a load it cannot play', async () => {
     const sender = await bed.start(await serveFast());
     const impossible = constant(10, 100, [{ ...read, path: '/{nothing}' }]);
     await expect(sender.run('steady', impossible, 1)).rejects.toThrow('has no {nothing}');
@@ -213,7 +213,7 @@ describe('the process', () => {
     expect(() => process.kill(sender.pid, 0)).toThrow('ESRCH');
   });
 
-  it('ends with the channel to its parent', async () => {
+  it('exits when the channel to its parent closes', async () => {
     const module = distModule('sim/effects/load/engine/sender-process.js');
     const child = spawn(process.execPath, [module], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

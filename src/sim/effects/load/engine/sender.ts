@@ -1,13 +1,14 @@
 /**
- * The run's handle on the load generator's process. Every wait has a limit, and a generator that dies or
- * reports a fatal error fails whatever is waited for, with the end of its log as the reason.
+ * The run's client of the load generator's process. Every wait has a limit; a generator that dies or reports a fatal
+ * error rejects all pending waits, with the end of its log as the reason.
  */
-import type { Workload } from '../../../pure/workload.ts';
-import { ChildFailure, startChild, within } from '../../process/child-process.ts';
+import type { Workload } from '../../../pure/load/workload.ts';
+import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
 import type { Lease } from '../../process/lease.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
+import { settlesWithin } from '../../process/with-timeout.ts';
 import { preferGenerator } from './generator-priority.ts';
-import { clockSince } from './monotonic-clock.ts';
+import { type Clock, clockSince } from './monotonic-clock.ts';
 import type {
   Acknowledgement,
   FromSender,
@@ -20,11 +21,11 @@ import type {
 
 export type { Acknowledgement, RunSummary, SenderProgress, SenderTotals };
 
-/** For answers that need no load to end. */
+/** For messages that do not wait for a load to end. */
 const ANSWER_LIMIT_MS = 10_000;
-/** Longer than any phase: whoever waits for an acknowledgement has a shorter limit of his own. */
+/** Longer than any phase: the callers have shorter limits. */
 const ACKNOWLEDGED_LIMIT_MS = 15 * 60_000;
-/** Between the request for a load and its first instant: the message must arrive before it. */
+/** From the `run` message to the load's first instant, by which the message must have arrived. */
 const START_DELAY_US = 100_000;
 
 export interface SenderOptions extends Omit<SenderInit, 'type' | 'maxInFlight' | 'maxConnections'> {
@@ -42,7 +43,7 @@ export interface SenderOptions extends Omit<SenderInit, 'type' | 'maxInFlight' |
 
 export interface Sender {
   readonly pid: number;
-  /** Does ahead of a load what takes time and is no part of it. A load may come without. */
+  /** Optional: does slow preparation of a load before it starts. */
   prepare(workload: Workload, seed: number): Promise<void>;
   /** Resolves when every planned operation is recorded and can be read from the history file. */
   run(phase: string, workload: Workload, seed: number): Promise<RunSummary>;
@@ -50,10 +51,10 @@ export interface Sender {
   phase(name: string): Promise<number>;
   /** Grows or shrinks the running population. */
   users(count: number): Promise<void>;
-  /** Ends the load: nothing new, and `graceMs` for what is in flight. Resolves once it has ended. */
+  /** Ends the load: no new operations, `graceMs` for those in flight. Resolves when it has ended. */
   stop(graceMs: number): Promise<void>;
-  /** The next operation of this name that is answered ok. Fails when the sender is closed before. */
-  acknowledged(operation: string, limitMs?: number): Promise<Acknowledgement>;
+  /** The next operation of this name that is answered ok. Rejects when the sender is closed first. */
+  waitForAcknowledged(operation: string, limitMs?: number): Promise<Acknowledgement>;
   totals(): Promise<SenderTotals>;
   onProgress(listener: (progress: SenderProgress) => void): void;
   /** Writes everything out and ends the process. Idempotent. */
@@ -76,86 +77,9 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
     stopSignals: ['SIGTERM'],
   });
   preferGenerator(child.pid);
-  const channel = new Channel((message) => child.process.send(message));
-  child.process.on('message', (message) => channel.receive(message as FromSender));
-  void child.exited.then((notice) => {
-    channel.fail(new ChildFailure(`ended (${notice.status})`, notice));
-  });
-  let questions = 0;
-  let running: Promise<RunSummary> | null = null;
-  let closing: Promise<void> | null = null;
-  const nowUs = clockSince(init.originUs);
-
-  const close = async () => {
-    try {
-      if (!child.isExited()) {
-        const closed = channel.next('closed', ANSWER_LIMIT_MS);
-        channel.post({ type: 'close' });
-        channel.reject('acknowledged', new Error('the sender was closed'));
-        await closed;
-        await within(child.exited, ANSWER_LIMIT_MS);
-      }
-    } finally {
-      await child.stop();
-    }
-  };
-
-  const sender: Sender = {
-    pid: child.pid,
-    async prepare() {},
-    run(phase, workload, seed) {
-      // Until the process has said how long the load may take.
-      const finished = channel.next('finished', ANSWER_LIMIT_MS);
-      channel.post({ type: 'run', phase, workload, seed, startUs: nowUs() + START_DELAY_US });
-      running = finished;
-      const forget = () => {
-        if (running === finished) running = null;
-      };
-      finished.then(forget, forget);
-      return finished;
-    },
-    async phase(name) {
-      const started = channel.next('phase-started', ANSWER_LIMIT_MS);
-      channel.post({ type: 'phase', name });
-      return (await started).atUs;
-    },
-    async users(count) {
-      // The answer to `totals` says that the message before it was taken.
-      channel.post({ type: 'users', count });
-      await sender.totals();
-    },
-    async stop(graceMs) {
-      if (running === null) return;
-      channel.post({ type: 'stop', graceMs });
-      if (!(await within(running, graceMs + ANSWER_LIMIT_MS))) {
-        throw new ChildFailure('did not end its load', child.notice('running'));
-      }
-    },
-    async acknowledged(operation, limitMs = ACKNOWLEDGED_LIMIT_MS) {
-      questions += 1;
-      const question = questions;
-      const answer = channel.next('acknowledged', limitMs, (one) => one.question === question);
-      channel.post({ type: 'acknowledged', question, operation });
-      const { atUs, requestId } = await answer;
-      return { atUs, requestId };
-    },
-    async totals() {
-      const totals = channel.next('totals', ANSWER_LIMIT_MS);
-      channel.post({ type: 'totals' });
-      const { type: _, ...sums } = await totals;
-      return sums;
-    },
-    onProgress: (listener) => channel.onProgress(listener),
-    close() {
-      closing ??= close();
-      return closing;
-    },
-  };
-
+  const sender = new ProcessSender(child, init.originUs);
   try {
-    const ready = channel.next('ready', ANSWER_LIMIT_MS);
-    channel.post({ type: 'init', maxInFlight: 10_000, maxConnections: 256, ...init });
-    await ready;
+    await sender.initialize({ type: 'init', maxInFlight: 10_000, maxConnections: 256, ...init });
   } catch (error) {
     await child.stop();
     throw error;
@@ -163,17 +87,124 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
   return sender;
 }
 
+/** A generator in a child process of its own. */
+class ProcessSender implements Sender {
+  readonly #child: Child;
+  readonly #channel: Channel;
+  readonly #nowUs: Clock;
+  #lastWaiterId = 0;
+  #running: Promise<RunSummary> | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(child: Child, originUs: number) {
+    this.#child = child;
+    this.#channel = new Channel((message) => child.process.send(message));
+    this.#nowUs = clockSince(originUs);
+    child.process.on('message', (message) => this.#channel.receive(message as FromSender));
+    void child.exited.then((notice) => {
+      this.#channel.fail(new ChildFailure(`ended (${notice.status})`, notice));
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async initialize(message: SenderInit): Promise<void> {
+    const ready = this.#channel.next('ready', ANSWER_LIMIT_MS);
+    this.#channel.post(message);
+    await ready;
+  }
+
+  async prepare(): Promise<void> {}
+
+  run(phase: string, workload: Workload, seed: number): Promise<RunSummary> {
+    // Extended when the process reports how long the load may take.
+    const finished = this.#channel.next('finished', ANSWER_LIMIT_MS);
+    const startUs = this.#nowUs() + START_DELAY_US;
+    this.#channel.post({ type: 'run', phase, workload, seed, startUs });
+    this.#running = finished;
+    const clearRunning = () => {
+      if (this.#running === finished) this.#running = null;
+    };
+    finished.then(clearRunning, clearRunning);
+    return finished;
+  }
+
+  async phase(name: string): Promise<number> {
+    const started = this.#channel.next('phase-started', ANSWER_LIMIT_MS);
+    this.#channel.post({ type: 'phase', name });
+    return (await started).atUs;
+  }
+
+  async users(count: number): Promise<void> {
+    // Messages are handled in order: the answer to `totals` proves that this one was handled.
+    this.#channel.post({ type: 'users', count });
+    await this.totals();
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    if (this.#running === null) return;
+    this.#channel.post({ type: 'stop', graceMs });
+    if (!(await settlesWithin(this.#running, graceMs + ANSWER_LIMIT_MS))) {
+      throw new ChildFailure('did not end its load', this.#child.notice('running'));
+    }
+  }
+
+  async waitForAcknowledged(
+    operation: string,
+    limitMs = ACKNOWLEDGED_LIMIT_MS,
+  ): Promise<Acknowledgement> {
+    this.#lastWaiterId += 1;
+    const waiterId = this.#lastWaiterId;
+    const answer = this.#channel.next('acknowledged', limitMs, (one) => one.waiterId === waiterId);
+    this.#channel.post({ type: 'acknowledged', waiterId, operation });
+    const { atUs, requestId } = await answer;
+    return { atUs, requestId };
+  }
+
+  async totals(): Promise<SenderTotals> {
+    const totals = this.#channel.next('totals', ANSWER_LIMIT_MS);
+    this.#channel.post({ type: 'totals' });
+    const { type: _, ...sums } = await totals;
+    return sums;
+  }
+
+  onProgress(listener: (progress: SenderProgress) => void): void {
+    this.#channel.onProgress(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (!this.#child.isExited()) {
+        const closed = this.#channel.next('closed', ANSWER_LIMIT_MS);
+        this.#channel.post({ type: 'close' });
+        this.#channel.reject('acknowledged', new Error('the sender was closed'));
+        await closed;
+        await settlesWithin(this.#child.exited, ANSWER_LIMIT_MS);
+      }
+    } finally {
+      await this.#child.stop();
+    }
+  }
+}
+
 type Answer<Type> = Extract<FromSender, { type: Type }>;
 
 interface Waiter {
   readonly type: FromSender['type'];
-  readonly isMeant: (message: never) => boolean;
+  readonly isMatch: (message: never) => boolean;
   readonly setLimit: (limitMs: number) => void;
   readonly resolve: (message: never) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Answers come in the order of the questions of their kind. */
+/** Answers of one type arrive in the order of their requests. */
 class Channel {
   readonly #send: (message: ToSender) => void;
   readonly #waiters = new Set<Waiter>();
@@ -195,7 +226,7 @@ class Channel {
   next<Type extends FromSender['type']>(
     type: Type,
     limitMs: number,
-    isMeant: (message: Answer<Type>) => boolean = () => true,
+    isMatch: (message: Answer<Type>) => boolean = () => true,
   ): Promise<Answer<Type>> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
@@ -204,12 +235,12 @@ class Channel {
         clearTimeout(limit);
         limit = setTimeout(() => {
           this.#waiters.delete(waiter);
-          reject(new Error(`the sender did not say ${type} within ${ms / 1000} s`));
+          reject(new Error(`the sender did not answer ${type} within ${ms / 1000} s`));
         }, ms);
       };
       const waiter: Waiter = {
         type,
-        isMeant,
+        isMatch,
         setLimit,
         resolve: (message) => {
           clearTimeout(limit);
@@ -236,7 +267,7 @@ class Channel {
       this.fail(new Error(`the sender failed: ${message.message}`));
     } else {
       const waiter = [...this.#waiters].find(
-        ({ type, isMeant }) => type === message.type && isMeant(message as never),
+        ({ type, isMatch }) => type === message.type && isMatch(message as never),
       );
       if (waiter === undefined) return;
       this.#waiters.delete(waiter);
@@ -244,7 +275,7 @@ class Channel {
     }
   }
 
-  /** Ends the waits for one kind of answer that will not come any more. */
+  /** Rejects all waits for one type of answer. */
   reject(type: FromSender['type'], error: Error): void {
     for (const waiter of this.#waiters) {
       if (waiter.type !== type) continue;

@@ -1,30 +1,33 @@
 /**
- * The generators a run can be driven by. Ours is the default (design.md, D-045); the others are there to be compared
- * with it, and are asked for what they can do before anything is started.
+ * The load generators of a run. Ours is the default (design.md, D-045); the others are for comparison, and their limits
+ * are checked before anything is started.
  */
 import { createRequire } from 'node:module';
 import { EnvironmentError, UsageError } from '../../../errors.ts';
-import { type LoadTool, timesFromSend } from '../../../pure/load-tool.ts';
-import type { OperationTemplate } from '../../../pure/workload.ts';
+import { type LoadTool, timesFromSend } from '../../../pure/load/load-tool.ts';
+import type { OperationTemplate } from '../../../pure/load/workload.ts';
 import { findProgram } from '../../process/find-program.ts';
 import { K6Sender } from '../external/k6-sender.ts';
 import { type Sender, type SenderOptions, startSender } from './sender.ts';
 
-/** Throws when the machine has no such tool, or it cannot play what is asked. */
+/** Throws when the tool is not installed or cannot play the load. */
 export function requireLoadTool(
   tool: LoadTool,
   load: { readonly ratePerSecond: number; readonly operations: readonly OperationTemplate[] },
   env: NodeJS.ProcessEnv = process.env,
 ): void {
   if (!timesFromSend(tool)) return;
-  const special = load.operations.find(
-    ({ as = 'live', ends, begins, retry }) =>
-      as !== 'live' || ends === true || begins !== undefined || retry !== undefined,
+  const stateful = load.operations.find(
+    ({ as = 'live', revokesCredential, issuesCredential, retry }) =>
+      as !== 'live' ||
+      revokesCredential === true ||
+      issuesCredential !== undefined ||
+      retry !== undefined,
   );
-  if (special !== undefined) {
+  if (stateful !== undefined) {
     throw new UsageError({
-      what: `--load ${tool} cannot play the operation "${special.name}"`,
-      why: 'it depends on earlier answers (a session it begins or ends, a retry), which only our own schedule follows',
+      what: `--load ${tool} cannot play the operation "${stateful.name}"`,
+      why: 'it depends on earlier answers (a credential it issues or revokes, a retry), which only our own schedule follows',
       next: 'repeat the command without --load, or with --load undici',
     });
   }
@@ -67,7 +70,7 @@ function requireAutocannon(ratePerSecond: number): void {
   });
 }
 
-/** The generator's process, or what stands for it. */
+/** Starts the generator's process; k6 is started for each load. */
 export async function startLoadTool(
   tool: LoadTool | null,
   options: SenderOptions,

@@ -1,26 +1,25 @@
 /**
- * One connection of autocannon, seen from outside: which planned request is on it, and what became of that. Its
- * events do not say which request they are about, and one lost with its connection is not reported at all: that
- * shows when the next is built.
+ * Matches the events of one autocannon connection with planned requests. Its events do not name their request, and a
+ * request lost with its connection is not reported: that is detected when the next one is built.
  */
 import type { Client, Request } from 'autocannon';
 import type { Clock } from '../engine/monotonic-clock.ts';
 import type { PlannedRequest } from '../engine/request-plan.ts';
 import { MAX_CAPTURE_BYTES } from '../http/response-parser.ts';
-import type { ToolLedger } from './tool-ledger.ts';
+import type { ExternalRecorder } from './external-recorder.ts';
 
 export interface AutocannonClientOptions {
   readonly clock: Clock;
-  readonly ledger: ToolLedger;
+  readonly recorder: ExternalRecorder;
   readonly plan: readonly PlannedRequest[];
   readonly timeoutUs: number;
-  /** Index of the next planned request. */
-  readonly draw: () => number;
-  /** The load was ended before its amount was sent. */
-  readonly isCutOff: () => boolean;
+  /** Takes the next planned request and returns its index. */
+  readonly nextIndex: () => number;
+  /** True when the load was ended before every request was sent. */
+  readonly isAborted: () => boolean;
 }
 
-/** Its timer is rescheduled with each request and may be this much early against our clock. */
+/** Autocannon's timeout may fire this much early by our clock. */
 const TIMEOUT_SLACK_US = 20_000;
 
 export class AutocannonClient {
@@ -30,16 +29,16 @@ export class AutocannonClient {
 
   constructor(client: Client, options: AutocannonClientOptions) {
     this.#options = options;
-    // The types name fewer events than there are.
+    // The types lack some events.
     const events: NodeJS.EventEmitter = client;
     events.on('request', () => this.#onFirstRequest());
     events.on('timeout', () => {
-      if (this.#isLate()) this.#lose('timeout');
+      if (this.#isLate()) this.#recordFailure('timeout');
     });
     events.on('connError', (error: NodeJS.ErrnoException) => {
-      this.#lose(error.code ?? error.message, error.syscall !== 'connect');
+      this.#recordFailure(error.code ?? error.message, error.syscall !== 'connect');
     });
-    events.on('done', () => this.#lose(this.#cause()));
+    events.on('done', () => this.#recordFailure(this.#cause()));
     client.setRequests([
       {
         setupRequest: (request) => this.#build(request),
@@ -49,19 +48,21 @@ export class AutocannonClient {
   }
 
   #build(request: Request): Request {
-    const { clock, plan, draw } = this.#options;
-    this.#lose(this.#cause());
-    const index = draw();
+    const { clock, plan, nextIndex } = this.#options;
+    this.#recordFailure(this.#cause());
+    const index = nextIndex();
     this.#pending = { index, sentUs: clock() };
     const { method, path, headers, body, requestId } = plan[index]!;
     return {
       ...request,
-      ...{ method: method as 'GET', path, headers: { ...headers, 'x-request-id': requestId } },
+      method: method as 'GET',
+      path,
+      headers: { ...headers, 'x-request-id': requestId },
       ...(body === null ? {} : { body }),
     };
   }
 
-  /** The first request is built before its connection is opened; every other one as it is written. */
+  /** The first request is built before its connection is opened, every other one when it is written. */
   #onFirstRequest(): void {
     if (this.#isSending || this.#pending === null) return;
     this.#isSending = true;
@@ -70,20 +71,24 @@ export class AutocannonClient {
 
   #onResponse(status: number, body: string): void {
     if (this.#pending === null) return;
-    const { ledger, plan, clock } = this.#options;
+    const { recorder, plan, clock } = this.#options;
     const { index, sentUs } = this.#pending;
     this.#pending = null;
-    const captured = plan[index]!.capture ? body.slice(0, MAX_CAPTURE_BYTES) : null;
-    const answer = { status, error: null, sent: true, body: captured };
-    ledger.answered(index, { ...answer, sentUs, doneUs: clock() });
+    const capturedBody = plan[index]!.capture ? body.slice(0, MAX_CAPTURE_BYTES) : null;
+    const answer = { status, error: null, sent: true, body: capturedBody };
+    recorder.recordResponse(index, { ...answer, sentUs, doneUs: clock() });
   }
 
-  #lose(error: string, sent = true): void {
+  #recordFailure(error: string, sent = true): void {
     if (this.#pending === null) return;
     const { index, sentUs } = this.#pending;
     this.#pending = null;
     const answer = { status: 0, error, sent, body: null };
-    this.#options.ledger.answered(index, { ...answer, sentUs, doneUs: this.#options.clock() });
+    this.#options.recorder.recordResponse(index, {
+      ...answer,
+      sentUs,
+      doneUs: this.#options.clock(),
+    });
   }
 
   #isLate(): boolean {
@@ -93,6 +98,6 @@ export class AutocannonClient {
 
   #cause(): string {
     if (this.#isLate()) return 'timeout';
-    return this.#options.isCutOff() ? 'cut off' : 'closed by server';
+    return this.#options.isAborted() ? 'cut off' : 'closed by server';
   }
 }

@@ -1,37 +1,36 @@
 /**
- * autocannon under the sender's protocol, in the sender's own process: programmatic, one request at a time on each
- * of its connections, every answer an event of its own. Its rate is a quota of each second, spent at the second's
- * beginning, and its connections wait for their answers: an overloaded server is simply asked less often. What was
- * asked for and not sent is recorded as such.
+ * autocannon behind the sender's protocol, in the sender's process: one request at a time on each connection, an event for
+ * each answer. Its rate is a quota of each second that it sends at the second's start, and its connections wait for their
+ * answers, so it sends less to an overloaded server. Planned requests that were not sent are recorded as never sent.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import type { Account, OpenWorkload } from '../../../pure/workload.ts';
+import type { Account, OpenWorkload } from '../../../pure/load/workload.ts';
 import { type Clock, clockSince } from '../engine/monotonic-clock.ts';
 import { WINDOW_MS } from '../engine/progress.ts';
 import { constantLoad, type PlannedRequest, planRequests } from '../engine/request-plan.ts';
 import type { FromSender, SenderInit, SenderTotals, ToSender } from '../engine/sender-protocol.ts';
 import { AutocannonClient } from './autocannon-client.ts';
-import { ToolLedger } from './tool-ledger.ts';
+import { ExternalRecorder } from './external-recorder.ts';
 
-/** Requests a second that each connection is asked for: the rate holds while answers take less than 100 ms. */
+/** Requests a second on each connection: the rate holds while answers take less than 100 ms. */
 const PER_CONNECTION = 10;
-/** Its own default. */
+/** autocannon's default. */
 const MIN_CONNECTIONS = 10;
 const MAX_CONNECTIONS = 1_000;
-/** How often it looks whether it is to end. */
+/** How often it checks for its end. */
 const SAMPLE_MS = 100;
 
 type RunMessage = Extract<ToSender, { type: 'run' }>;
 type Load = ReturnType<typeof constantLoad>;
 
-interface Play {
+interface PlannedRun {
   readonly phase: string;
   readonly plan: readonly PlannedRequest[];
   readonly load: Load;
   readonly startUs: number;
-  readonly cut: AbortController;
+  readonly abort: AbortController;
 }
 
 export class AutocannonEngine {
@@ -40,9 +39,9 @@ export class AutocannonEngine {
   readonly #fail: (error: unknown) => void;
   readonly #clock: Clock;
   readonly #accounts: readonly Account[];
-  readonly #ledger: ToolLedger;
+  readonly #recorder: ExternalRecorder;
   readonly #timer: NodeJS.Timeout;
-  #active: { readonly cut: AbortController; readonly playing: Promise<void> } | null = null;
+  #active: { readonly abort: AbortController; readonly playing: Promise<void> } | null = null;
   #nextId = 0;
 
   constructor(
@@ -58,7 +57,7 @@ export class AutocannonEngine {
     this.#fail = owner.fail;
     this.#clock = clockSince(init.originUs);
     this.#accounts = JSON.parse(readFileSync(init.accountsFile, 'utf8')) as readonly Account[];
-    this.#ledger = new ToolLedger(init.historyFile, this.#clock);
+    this.#recorder = new ExternalRecorder(init.historyFile, this.#clock);
     this.#timer = setInterval(() => this.#sendProgress(), WINDOW_MS);
   }
 
@@ -67,13 +66,17 @@ export class AutocannonEngine {
     const load = constantLoad(workload);
     const { targets, requestIdPrefix, timeoutMs } = this.#init;
     const plan = planRequests(workload as OpenWorkload, {
-      ...{ seed, accounts: this.#accounts, targets, requestIdPrefix, firstId: this.#nextId },
+      seed,
+      accounts: this.#accounts,
+      targets,
+      requestIdPrefix,
+      firstId: this.#nextId,
     });
     this.#nextId += plan.length;
     this.#send({ type: 'started', limitMs: load.durationMs + timeoutMs });
-    const cut = new AbortController();
-    const playing = this.#play({ phase, plan, load, startUs, cut }).catch(this.#fail);
-    this.#active = { cut, playing };
+    const abort = new AbortController();
+    const playing = this.#play({ phase, plan, load, startUs, abort }).catch(this.#fail);
+    this.#active = { abort, playing };
   }
 
   phase(): void {
@@ -88,77 +91,79 @@ export class AutocannonEngine {
     throw new Error('nothing can wait for an operation of autocannon');
   }
 
-  /** Ends at its next look; what is in flight then is an unknown outcome. */
+  /** Takes effect at its next check; requests in flight then have an unknown outcome. */
   stop(): void {
-    this.#active?.cut.abort();
+    this.#active?.abort.abort();
   }
 
   totals(): SenderTotals {
-    return this.#ledger.totals();
+    return this.#recorder.totals();
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.stop();
     await this.#active?.playing;
-    await this.#ledger.close();
+    await this.#recorder.close();
   }
 
-  async #play({ phase, plan, load, startUs, cut }: Play): Promise<void> {
-    const { signal } = cut;
+  async #play({ phase, plan, load, startUs, abort }: PlannedRun): Promise<void> {
+    const { signal } = abort;
     await sleep((startUs - this.#clock()) / 1000, null, { signal }).catch(() => {});
     const startedUs = this.#clock();
-    this.#ledger.begin(phase, plan, startedUs);
-    if (!signal.aborted) await this.#shoot(plan, load, cut);
+    this.#recorder.beginLoad(phase, plan, startedUs);
+    if (!signal.aborted) await this.#runAutocannon(plan, load, abort);
     const endUs = this.#clock();
     for (const [index, { nominalUs }] of plan.entries()) {
       const dueUs = startedUs + nominalUs;
-      // Ended early: what was not due yet was never planned.
-      if (dueUs <= endUs) this.#ledger.neverSent(index, dueUs, endUs);
+      // After an early end, requests that were not due yet do not count as planned.
+      if (dueUs <= endUs) this.#recorder.recordNeverSent(index, dueUs, endUs);
     }
-    const summary = await this.#ledger.end();
+    const summary = await this.#recorder.finishLoad();
     this.#active = null;
     this.#send({ type: 'finished', ...summary });
   }
 
-  async #shoot(plan: readonly PlannedRequest[], load: Load, cut: AbortController): Promise<void> {
+  async #runAutocannon(
+    plan: readonly PlannedRequest[],
+    load: Load,
+    abort: AbortController,
+  ): Promise<void> {
     const { targets, timeoutMs } = this.#init;
     let next = 0;
-    const shot = autocannon({
+    const running = autocannon({
       url: targets[0]!.url,
       connections: connectionsFor(load.ratePerSecond, plan.length),
       overallRate: load.ratePerSecond,
       amount: plan.length,
-      // It takes whole seconds.
+      // Whole seconds only.
       timeout: Math.ceil(timeoutMs / 1000),
       sampleInt: SAMPLE_MS,
       setupClient: (client) => {
         new AutocannonClient(client, {
-          ...{
-            clock: this.#clock,
-            ledger: this.#ledger,
-            plan,
-            timeoutUs: Math.ceil(timeoutMs / 1000) * 1e6,
-          },
-          isCutOff: () => cut.signal.aborted,
-          draw: () => {
-            this.#ledger.started();
+          clock: this.#clock,
+          recorder: this.#recorder,
+          plan,
+          timeoutUs: Math.ceil(timeoutMs / 1000) * 1e6,
+          isAborted: () => abort.signal.aborted,
+          nextIndex: () => {
+            this.#recorder.countStarted();
             next += 1;
             return next - 1;
           },
         });
       },
     });
-    // Both a promise and an emitter; the types say one or the other.
-    const { stop } = shot as unknown as autocannon.Instance;
-    cut.signal.addEventListener('abort', stop, { once: true });
-    const deadline = setTimeout(() => cut.abort(), load.durationMs);
-    await shot;
+    // Both a promise and an emitter, which the types do not express.
+    const { stop } = running as unknown as autocannon.Instance;
+    abort.signal.addEventListener('abort', stop, { once: true });
+    const deadline = setTimeout(() => abort.abort(), load.durationMs);
+    await running;
     clearTimeout(deadline);
   }
 
   #sendProgress(): void {
-    if (this.#active !== null) this.#send(this.#ledger.progress());
+    if (this.#active !== null) this.#send(this.#recorder.progress());
   }
 }
 

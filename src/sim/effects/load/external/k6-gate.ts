@@ -1,4 +1,4 @@
-/** Where k6 waits when it is ready, so that its start is not part of a load: one request, answered at the go. */
+/** A server that k6's setup() waits on, so that k6's start is not part of a load: it answers one request when the load may begin. */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -7,11 +7,16 @@ const answer = (tags: object, time = '2026-11-21T06:34:20.091317907Z') =>
   line('http_req_duration', { time, value: 29.1827, tags, metadata: { op: '7' } });
 const T = Date.UTC(2026, 10, 21, 6, 34, 20) * 1_000;
 
-describe('a line of k6', () => {
-  it('is an answer, to the microsecond', () => {
+describe('parseK6Line', () => {
+  it('parses an answer, to the microsecond', () => {
     expect(parseK6Line(answer({ status: '200' }))).toEqual({
-      ...{ kind: 'answer', op: 7, endUs: T + 91_317, durationUs: 29_183, status: 200 },
-      ...{ error: null, sent: true },
+      kind: 'answer',
+      op: 7,
+      endUs: T + 91_317,
+      durationUs: 29_183,
+      status: 200,
+      error: null,
+      sent: true,
     });
   });
 
@@ -31,20 +36,22 @@ describe('a line of k6', () => {
     [{ status: '0', error_code: '1220', error: 'reset' }, 0, 'ECONNRESET', true],
     [{ status: '0', error_code: '1101', error: 'no such host' }, 0, 'no such host', false],
     [{ status: '0', error_code: '1000', error: 'EOF' }, 0, 'closed by server', true],
-  ])('of %j', (tags, status, error, sent) => {
+  ])('maps the tags %j', (tags, status, error, sent) => {
     expect(parseK6Line(answer(tags))).toMatchObject({ status, error, sent });
   });
 
-  it('is a body, or arrivals it dropped', () => {
+  it('parses a captured body and dropped iterations', () => {
     const time = '2026-11-21T06:34:20Z';
     const captured = line('captured', { time, metadata: { op: '3', body: 'x' } });
     expect(parseK6Line(captured)).toEqual({ kind: 'body', op: 3, body: 'x' });
     expect(parseK6Line(line('dropped_iterations', { time, value: 2 }))).toEqual({
-      ...{ kind: 'dropped', count: 2, atUs: T },
+      kind: 'dropped',
+      count: 2,
+      atUs: T,
     });
   });
 
-  it('is something else', () => {
+  it('returns null for any other line', () => {
     const time = '2026-11-21T06:34:20Z';
     expect(parseK6Line(line('http_reqs', { time }))).toBeNull();
     expect(parseK6Line(line('http_req_duration', { time }))).toBeNull(); // the gate's

@@ -1,6 +1,6 @@
 /**
- * The lines of k6's `--out json` that say how a request went. k6 writes some fifteen lines a request; the others
- * are told apart by their first characters. Times are wall clock, in microseconds since 1970.
+ * Parses the lines of k6's `--out json` that describe a request's outcome. k6 writes some fifteen lines a request; the
+ * others are skipped by their first characters. Times are wall clock, in microseconds since 1970.
  */
 export type K6Sample =
   | {
@@ -31,18 +31,21 @@ interface Point {
   };
 }
 
-/** Null for a line that is about something else. */
+/** Null for any other line. */
 export function parseK6Line(line: string): K6Sample | null {
   const kind = [ANSWER, BODY, DROPPED].find((start) => line.startsWith(start));
   if (kind === undefined) return null;
   const { time, value, tags, metadata } = (JSON.parse(line) as Point).data;
   if (kind === DROPPED) return { kind: 'dropped', count: value, atUs: instantUs(time) };
-  // Requests of the set-up carry no number.
+  // Requests of setup() carry no number.
   if (metadata?.op === undefined) return null;
   const op = Number(metadata.op);
   if (kind === BODY) return { kind: 'body', op, body: metadata.body ?? '' };
   return {
-    ...{ kind: 'answer', op, endUs: instantUs(time), durationUs: Math.round(value * 1_000) },
+    kind: 'answer',
+    op,
+    endUs: instantUs(time),
+    durationUs: Math.round(value * 1_000),
     status: Number(tags.status ?? 0),
     ...failure(tags),
   };
@@ -53,7 +56,7 @@ function point(metric: string): string {
 }
 
 /** k6's error codes: 14xx to 15xx are answers with that status, 11xx DNS, 121x dialling, 13xx TLS before a byte. */
-const BEFORE_A_BYTE = /^(10[12]\d|11\d\d|121\d|13\d\d)$/;
+const NEVER_SENT_CODES = /^(10[12]\d|11\d\d|121\d|13\d\d)$/;
 const CAUSES: Readonly<Record<string, string>> = {
   1050: 'timeout',
   1211: 'connect timeout',
@@ -65,9 +68,9 @@ const CAUSES: Readonly<Record<string, string>> = {
 function failure(tags: Point['data']['tags']): { error: string | null; sent: boolean } {
   const code = tags.error_code ?? '';
   if (code === '' || /^1[45]\d\d$/.test(code)) return { error: null, sent: true };
-  const said = tags.error === 'EOF' ? 'closed by server' : tags.error;
-  const error = CAUSES[code] ?? said ?? `k6 error ${code}`;
-  return { error, sent: !BEFORE_A_BYTE.test(code) };
+  const message = tags.error === 'EOF' ? 'closed by server' : tags.error;
+  const error = CAUSES[code] ?? message ?? `k6 error ${code}`;
+  return { error, sent: !NEVER_SENT_CODES.test(code) };
 }
 
 /** RFC 3339 with up to nine digits of a second; Date keeps three. */

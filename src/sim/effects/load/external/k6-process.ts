@@ -1,4 +1,4 @@
-/** One k6: started with its script and waiting at its gate, so that it can begin in a moment. */
+/** One k6 process, started with its script and waiting at its gate until the load begins. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { MAX_CAPTURE_BYTES } from '../http/response-parser.ts';
 import { K6Gate } from './k6-gate.ts';
 import { type K6Request, k6Script } from './k6-script.ts';
 
-/** A thousand users with half a million requests take their time. */
+/** k6 starts slowly with a thousand users and half a million requests. */
 const GATE_LIMIT_MS = 90_000;
 
 export interface K6Process {
@@ -19,7 +19,7 @@ export interface K6Process {
   readonly samplesFile: string;
   /** Lets the load begin. */
   open(): void;
-  /** Ends it if it runs, and removes what it wrote. */
+  /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export async function startK6(
   { lease, logFile, timeoutMs, cores = null }: SenderOptions,
 ): Promise<K6Process> {
   mkdirSync(lease.folder, { recursive: true });
-  // The plan holds credentials: it lives and dies with the lease.
+  // The plan holds credentials: its folder is removed with the lease.
   const folder = mkdtempSync(path.join(lease.folder, 'k6-'));
   const samplesFile = path.join(folder, 'samples.ndjson');
   const gate = await K6Gate.listen();
@@ -40,25 +40,43 @@ export async function startK6(
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan.map(ofPlan)), {
+    writeFileSync(path.join(folder, 'plan.json'), JSON.stringify(plan.map(toK6Request)), {
       mode: 0o600,
     });
     const script = k6Script({
-      ...{ ratePerSecond, durationMs, timeoutMs, gateUrl: gate.url, gateLimitMs: GATE_LIMIT_MS },
-      ...{ planFile: './plan.json', maxCaptureBytes: MAX_CAPTURE_BYTES },
+      ratePerSecond,
+      durationMs,
+      timeoutMs,
+      gateUrl: gate.url,
+      gateLimitMs: GATE_LIMIT_MS,
+      planFile: './plan.json',
+      maxCaptureBytes: MAX_CAPTURE_BYTES,
     });
     writeFileSync(path.join(folder, 'script.js'), script);
     child = await startChild({
-      ...{ name: 'k6', command: 'k6', cwd: folder, logFile, user: null, cores, lease },
+      name: 'k6',
+      command: 'k6',
+      cwd: folder,
+      logFile,
+      user: null,
+      cores,
+      lease,
       args: [
-        ...['run', '--quiet', '--no-color', '--no-usage-report', '--address', ''],
-        ...['--out', `json=${samplesFile}`, 'script.js'],
+        'run',
+        '--quiet',
+        '--no-color',
+        '--no-usage-report',
+        '--address',
+        '',
+        '--out',
+        `json=${samplesFile}`,
+        'script.js',
       ],
-      env: ownEnv(process.env),
+      env: withoutK6Variables(process.env),
       stopSignals: ['SIGINT'],
     });
     preferGenerator(child.pid);
-    await ready(child, gate);
+    await waitUntilAtGate(child, gate);
   } catch (error) {
     await remove();
     throw error;
@@ -66,26 +84,28 @@ export async function startK6(
   return { child, samplesFile, open: () => gate.open(), remove };
 }
 
-function ofPlan({ method, url, headers, body, capture }: PlannedRequest): K6Request {
+function toK6Request({ method, url, headers, body, capture }: PlannedRequest): K6Request {
   return { method, url, headers, body, capture };
 }
 
-/** Without what would change the script's options from outside. */
-function ownEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** K6_* variables would override the script's options. */
+function withoutK6Variables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('K6_')));
 }
 
-async function ready(child: Child, gate: K6Gate): Promise<void> {
-  const over = new AbortController();
+async function waitUntilAtGate(child: Child, gate: K6Gate): Promise<void> {
+  const timer = new AbortController();
   try {
-    const late = sleep(GATE_LIMIT_MS, 'running', { signal: over.signal });
-    const first = await Promise.race([
+    const late = sleep(GATE_LIMIT_MS, 'running', { signal: timer.signal });
+    const failure = await Promise.race([
       gate.reached.then(() => null),
       child.exited.then(({ status }) => status),
       late,
     ]);
-    if (first !== null) throw new ChildFailure('was not ready to begin', child.notice(first));
+    if (failure !== null) {
+      throw new ChildFailure('was not ready to begin', child.notice(failure));
+    }
   } finally {
-    over.abort();
+    timer.abort();
   }
 }

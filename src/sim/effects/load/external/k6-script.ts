@@ -1,15 +1,15 @@
 /**
- * The script k6 plays: the planned requests in their order, one an iteration, at a constant arrival rate. Its own
- * samples carry the number of the request as metadata, which is how they find their way back to it.
+ * Generates k6's script: the planned requests in order, one for each iteration, at a constant arrival rate. Samples carry
+ * the number of their request as metadata.
  */
 export interface K6Load {
   readonly ratePerSecond: number;
   readonly durationMs: number;
   readonly timeoutMs: number;
-  /** Answered once when the load may begin: starting k6 and its users takes a while. */
+  /** Answered when the load may begin: k6 and its virtual users start slowly. */
   readonly gateUrl: string;
   readonly gateLimitMs: number;
-  /** Beside the script. */
+  /** In the script's folder. */
   readonly planFile: string;
   readonly maxCaptureBytes: number;
 }
@@ -23,13 +23,13 @@ export interface K6Request {
   readonly capture: boolean;
 }
 
-/** Memory of its users is k6's price: some hundreds of kB each. Beyond them it drops arrivals. */
-const MAX_USERS = 1_000;
-const MIN_USERS = 20;
+/** A virtual user takes some hundreds of kB of memory. Without a free one k6 drops the arrival. */
+const MAX_VUS = 1_000;
+const MIN_VUS = 20;
 
 export function k6Script(load: K6Load): string {
-  // Users for answers of a second from the start: made during the load they cost what is measured.
-  const users = Math.min(MAX_USERS, Math.max(MIN_USERS, Math.ceil(load.ratePerSecond)));
+  // Enough from the start for answers of a second: creating them during the load would disturb the measurement.
+  const users = Math.min(MAX_VUS, Math.max(MIN_VUS, Math.ceil(load.ratePerSecond)));
   const options = {
     discardResponseBodies: true,
     systemTags: ['status', 'error', 'error_code'],
@@ -38,12 +38,12 @@ export function k6Script(load: K6Load): string {
       open: {
         executor: 'constant-arrival-rate',
         exec: 'send',
-        // k6 takes whole numbers; by the minute, 90/m stays what it is.
+        // k6 takes whole numbers only: a rate by the minute keeps 1.5/s exact.
         rate: Math.max(1, Math.round(load.ratePerSecond * 60)),
         timeUnit: '1m',
         duration: `${load.durationMs}ms`,
         preAllocatedVUs: users,
-        maxVUs: MAX_USERS,
+        maxVUs: MAX_VUS,
         gracefulStop: `${load.timeoutMs + 1_000}ms`,
       },
     },

@@ -1,11 +1,11 @@
 /**
- * k6 as a generator of open loads: a process for each load, with our requests in its script. What it writes of
- * each request is read while it runs. Its instants are wall clock; how far that is from the run's own clock is
- * measured as each load begins.
+ * k6 as a generator of open loads: a process for each load, with our requests in its script. Its samples are read while it
+ * runs. Its instants are wall clock; the offset to the run's clock is measured at the start of each load.
  */
 import { readFileSync } from 'node:fs';
-import type { Account, OpenWorkload, Workload } from '../../../pure/workload.ts';
-import { ChildFailure, within } from '../../process/child-process.ts';
+import type { Account, OpenWorkload, Workload } from '../../../pure/load/workload.ts';
+import { ChildFailure } from '../../process/child-process.ts';
+import { settlesWithin } from '../../process/with-timeout.ts';
 import { type Clock, clockSince } from '../engine/monotonic-clock.ts';
 import { WINDOW_MS } from '../engine/progress.ts';
 import { constantLoad, type PlannedRequest, planRequests } from '../engine/request-plan.ts';
@@ -16,14 +16,14 @@ import type {
   SenderProgress,
   SenderTotals,
 } from '../engine/sender.ts';
+import { ExternalRecorder } from './external-recorder.ts';
 import { type K6Process, startK6 } from './k6-process.ts';
 import { K6Samples } from './k6-samples.ts';
-import { ToolLedger } from './tool-ledger.ts';
 
 const READ_EVERY_MS = 100;
-/** Its end, and a machine under load. */
+/** For k6's own end on a machine under load. */
 const END_LIMIT_MS = 15_000;
-/** It begins one more than its rate says; requests beyond the asked duration stay unused. */
+/** k6 may start one request more than its rate; the plan is this much longer, the rest stays unused. */
 const SPARE_MS = 1_000;
 
 interface Prepared {
@@ -35,7 +35,7 @@ interface Prepared {
 export class K6Sender implements Sender {
   readonly #options: SenderOptions;
   readonly #clock: Clock;
-  readonly #ledger: ToolLedger;
+  readonly #recorder: ExternalRecorder;
   readonly #listeners: ((progress: SenderProgress) => void)[] = [];
   #nextId = 0;
   #preparing: Promise<Prepared> | null = null;
@@ -46,10 +46,10 @@ export class K6Sender implements Sender {
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#clock = clockSince(options.originUs);
-    this.#ledger = new ToolLedger(options.historyFile, this.#clock);
+    this.#recorder = new ExternalRecorder(options.historyFile, this.#clock);
   }
 
-  /** 0 while there is none. */
+  /** 0 while no k6 runs. */
   get pid(): number {
     return this.#k6?.child.pid ?? 0;
   }
@@ -63,17 +63,17 @@ export class K6Sender implements Sender {
     await this.prepare(workload, seed);
     const { plan, k6, durationMs } = await this.#preparing!;
     this.#preparing = null;
-    const samples = new K6Samples(k6.samplesFile, plan, this.#ledger);
+    const samples = new K6Samples(k6.samplesFile, plan, this.#recorder);
     const startedUs = this.#clock();
     const clocks = { startedUs, wallShiftUs: wallShiftUs(this.#clock) };
-    this.#ledger.begin(phase, plan, startedUs);
+    this.#recorder.beginLoad(phase, plan, startedUs);
     samples.begin(clocks);
-    const timer = setInterval(() => this.#report(), WINDOW_MS);
+    const timer = setInterval(() => this.#emitProgress(), WINDOW_MS);
     try {
       k6.open();
       await this.#follow(k6, samples, durationMs + this.#options.timeoutMs + END_LIMIT_MS);
       samples.end(this.#clock());
-      return await this.#ledger.end();
+      return await this.#recorder.finishLoad();
     } finally {
       clearInterval(timer);
       samples.close();
@@ -90,18 +90,18 @@ export class K6Sender implements Sender {
     return Promise.reject(new Error('k6 plays no users here'));
   }
 
-  acknowledged(): Promise<never> {
+  waitForAcknowledged(): Promise<never> {
     return Promise.reject(new Error('nothing can wait for an operation of k6'));
   }
 
-  /** k6 knows no grace: what is in flight is interrupted, and may have happened. */
+  /** k6 has no grace period: requests in flight are interrupted, with an unknown outcome. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#k6?.child.stop();
   }
 
   async totals(): Promise<SenderTotals> {
-    return this.#ledger.totals();
+    return this.#recorder.totals();
   }
 
   onProgress(listener: (progress: SenderProgress) => void): void {
@@ -116,7 +116,7 @@ export class K6Sender implements Sender {
   async #close(): Promise<void> {
     this.#isStopping = true;
     await this.#k6?.remove();
-    await this.#ledger.close();
+    await this.#recorder.close();
   }
 
   async #prepare(workload: Workload, seed: number): Promise<Prepared> {
@@ -126,9 +126,7 @@ export class K6Sender implements Sender {
     const stages = [{ ...load, durationMs: load.durationMs + SPARE_MS }];
     const plan = planRequests(
       { ...(workload as OpenWorkload), stages },
-      {
-        ...{ seed, accounts, targets, requestIdPrefix, firstId: this.#nextId },
-      },
+      { seed, accounts, targets, requestIdPrefix, firstId: this.#nextId },
     );
     this.#nextId += plan.length;
     this.#isStopping = false;
@@ -139,7 +137,7 @@ export class K6Sender implements Sender {
 
   async #follow({ child }: K6Process, samples: K6Samples, limitMs: number): Promise<void> {
     const limitUs = this.#clock() + limitMs * 1_000;
-    while (!(await within(child.exited, READ_EVERY_MS))) {
+    while (!(await settlesWithin(child.exited, READ_EVERY_MS))) {
       samples.read();
       if (this.#clock() > limitUs) {
         throw new ChildFailure('did not end its load', child.notice('running'));
@@ -152,13 +150,13 @@ export class K6Sender implements Sender {
     }
   }
 
-  #report(): void {
-    const progress = this.#ledger.progress();
+  #emitProgress(): void {
+    const progress = this.#recorder.progress();
     for (const listener of this.#listeners) listener(progress);
   }
 }
 
-/** Wall clock minus ours. Date counts milliseconds, so it is read where one begins; the least delayed of a few. */
+/** Wall clock minus the run's clock. Date counts milliseconds, so it is read when one begins; the least delayed of five readings. */
 function wallShiftUs(clock: Clock): number {
   let shiftUs = Number.NEGATIVE_INFINITY;
   for (let reading = 0; reading < 5; reading += 1) {

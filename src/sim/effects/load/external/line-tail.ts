@@ -1,7 +1,7 @@
-/** The whole lines another process has appended to a file since the last look. */
+/** Reads the complete lines that another process has appended to a file since the last read. */
 import { closeSync, openSync, readSync } from 'node:fs';
 
-const PIECE_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 10;
 
 export class LineTail {
@@ -14,13 +14,13 @@ export class LineTail {
   }
 
   *read(): Generator<string> {
-    this.#handle ??= openIfThere(this.#file);
+    this.#handle ??= openIfExists(this.#file);
     if (this.#handle === null) return;
-    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     for (;;) {
-      const length = readSync(this.#handle, piece);
+      const length = readSync(this.#handle, chunk);
       if (length === 0) return;
-      const bytes = Buffer.concat([this.#rest, piece.subarray(0, length)]);
+      const bytes = Buffer.concat([this.#rest, chunk.subarray(0, length)]);
       const end = bytes.lastIndexOf(NEWLINE) + 1;
       this.#rest = bytes.subarray(end);
       if (end > 0) yield* bytes.toString('utf8', 0, end - 1).split('\n');
@@ -33,7 +33,7 @@ export class LineTail {
   }
 }
 
-function openIfThere(file: string): number | null {
+function openIfExists(file: string): number | null {
   try {
     return openSync(file, 'r');
   } catch (error) {

@@ -1,24 +1,23 @@
 /**
  * Connections to one server, opened when an exchange finds none idle, up to a limit; beyond it exchanges wait
- * in order. Waiting is the caller's time: it is part of the response time and never hidden. Nothing is sent
- * twice: a broken connection fails its exchange.
+ * in order. The wait is part of the response time. Nothing is sent twice: a broken connection fails its
+ * exchange.
  */
-
 import { Queue } from '../engine/queue.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import type { Exchange, PoolOptions, Transport } from './transport.ts';
 
-/** An idle connection is not trusted longer than this, nor in the last second of what the server promised. */
-const IDLE_SECONDS = 4;
+/** An idle connection is not reused after this time, nor in the last second of the server's Keep-Alive timeout. */
+const MAX_IDLE_SECONDS = 4;
 
 export class ConnectionPool implements ConnectionOwner, Transport {
   readonly #options: PoolOptions;
   readonly #connections = new Set<Connection>();
-  /** Last in, first out: few connections stay warm and the surplus ages out. */
+  /** Last in, first out: few connections stay in use and the surplus times out. */
   readonly #idle: Connection[] = [];
   readonly #waiting = new Queue<Exchange>();
   #connecting = 0;
-  #closed = false;
+  #isClosed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -35,14 +34,14 @@ export class ConnectionPool implements ConnectionOwner, Transport {
   }
 
   cancel(exchange: Exchange): void {
-    exchange.over = true;
-    exchange.carrier?.abandon();
-    // Exchanges are given up oldest first, so this keeps the queue as short as what still waits.
-    while (this.#waiting.peek()?.over) this.#waiting.shift();
+    exchange.isAbandoned = true;
+    exchange.connection?.abandon();
+    // Exchanges are abandoned oldest first, so removing them at the head keeps the queue short.
+    while (this.#waiting.peek()?.isAbandoned) this.#waiting.shift();
   }
 
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
     for (const connection of this.#connections) connection.abandon();
   }
 
@@ -67,7 +66,7 @@ export class ConnectionPool implements ConnectionOwner, Transport {
     if (idle !== -1) this.#idle.splice(idle, 1);
     if (failure !== null) {
       this.#connecting -= 1;
-      // Each attempt is made for one exchange; the oldest takes the blame, so none waits for ever.
+      // Each attempt to connect serves one exchange: the oldest fails with it, so that none waits for ever.
       this.#nextWaiting()?.onFailure(failure, 0);
     }
     this.#openForWaiting();
@@ -76,7 +75,7 @@ export class ConnectionPool implements ConnectionOwner, Transport {
   #nextWaiting(): Exchange | undefined {
     for (;;) {
       const exchange = this.#waiting.shift();
-      if (exchange === undefined || !exchange.over) return exchange;
+      if (exchange === undefined || !exchange.isAbandoned) return exchange;
     }
   }
 
@@ -84,8 +83,8 @@ export class ConnectionPool implements ConnectionOwner, Transport {
     for (;;) {
       const connection = this.#idle.pop();
       if (connection === undefined) return null;
-      const promised = connection.keepAliveSeconds ?? Number.POSITIVE_INFINITY;
-      const limitUs = Math.min(IDLE_SECONDS, promised - 1) * 1e6;
+      const keepAliveSeconds = connection.keepAliveSeconds ?? Number.POSITIVE_INFINITY;
+      const limitUs = Math.min(MAX_IDLE_SECONDS, keepAliveSeconds - 1) * 1e6;
       if (this.#options.clock() - connection.idleSinceUs < limitUs) return connection;
       connection.abandon();
     }
@@ -93,7 +92,7 @@ export class ConnectionPool implements ConnectionOwner, Transport {
 
   #openForWaiting(): void {
     while (
-      !this.#closed &&
+      !this.#isClosed &&
       this.#connecting < this.#waiting.length &&
       this.#connections.size < this.#options.maxConnections
     ) {

@@ -1,8 +1,8 @@
 /**
- * The header lines of an operation: those of its actor, and its own, which win over an account's of the same name.
- * Whatever could end a line early is found before the first request, or percent-encoded if an answer brought it.
+ * The header lines of an operation: those of its actor, overridden by the operation's own of the same name. Values that
+ * could end a line early are rejected before the first request, or percent-encoded if they come from an answer.
  */
-import type { OperationTemplate } from '../../../pure/workload.ts';
+import type { OperationTemplate } from '../../../pure/load/workload.ts';
 import type { Actor } from './placeholders.ts';
 import { fill, pieces, variablesOf } from './placeholders.ts';
 
@@ -14,8 +14,8 @@ export interface CompiledHeaders {
   render(sentAs: Actor | null, actor: Actor | null, operation: number): string;
 }
 
-/** Written for every request, by what is sent and not by what is asked for. */
-const OWN_HEADERS = new Set([
+/** Set by the generator for every request. */
+const RESERVED_HEADERS = new Set([
   'host',
   'connection',
   'content-length',
@@ -31,14 +31,14 @@ export function isHeaderValue(text: string): boolean {
   return /^[\t\x20-\x7e]*$/.test(text);
 }
 
-/** A name that an account or an operation may give. */
+/** True for a header that an account or an operation may set. */
 export function canSend(name: string): boolean {
-  return isHeaderName(name) && !OWN_HEADERS.has(name.toLowerCase());
+  return isHeaderName(name) && !RESERVED_HEADERS.has(name.toLowerCase());
 }
 
 export function compileHeaders(
   { name: operationName, headers = {} }: OperationTemplate,
-  players: readonly Actor[],
+  accounts: readonly Actor[],
 ): CompiledHeaders {
   const own = Object.entries(headers).map(([name, value]) => ({ name, value: pieces(value) }));
   if (own.length === 0) {
@@ -52,7 +52,7 @@ export function compileHeaders(
       throw new Error(`operation ${operationName}: header ${JSON.stringify(name)} cannot be sent`);
     }
   }
-  for (const { id, vars } of players) {
+  for (const { id, vars } of accounts) {
     const bad = variables.find((variable) => !isHeaderValue(vars[variable] ?? ''));
     if (bad === undefined) continue;
     throw new Error(`operation ${operationName}: {${bad}} of ${id} cannot be sent in a header`);
@@ -61,7 +61,7 @@ export function compileHeaders(
   const linesOf = (actor: Actor): string => {
     const known = kept.get(actor);
     if (known !== undefined) return known;
-    const lines = without(actor.headerLines, names);
+    const lines = withoutHeaders(actor.headerLines, names);
     kept.set(actor, lines);
     return lines;
   };
@@ -71,19 +71,19 @@ export function compileHeaders(
     render(sentAs, actor, operation) {
       let lines = sentAs === null ? '' : linesOf(sentAs);
       for (const { name, value } of own) {
-        lines += `${name}: ${fill(value, actor, operation, sendable)}\r\n`;
+        lines += `${name}: ${fill(value, actor, operation, encodeHeaderValue)}\r\n`;
       }
       return lines;
     },
   };
 }
 
-/** The subject of a credential that an answer brought may be anything. */
-function sendable(value: string): string {
+/** A subject that came in an answer may hold any character. */
+function encodeHeaderValue(value: string): string {
   return isHeaderValue(value) ? value : encodeURIComponent(value);
 }
 
-function without(lines: string, names: readonly string[]): string {
+function withoutHeaders(lines: string, names: readonly string[]): string {
   const kept = lines.split('\r\n').filter((line) => {
     const name = line.slice(0, line.indexOf(':')).toLowerCase();
     return line !== '' && !names.includes(name);

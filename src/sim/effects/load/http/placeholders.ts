@@ -1,6 +1,6 @@
 /**
- * Text with `{name}` in it, taken apart once so that filling it is joining. `{op}` and `{opHex}` are the operation's
- * own, everything else is a variable of the actor.
+ * Text with `{name}` placeholders, parsed once so that filling it is string concatenation. `{op}` and `{opHex}` are the
+ * operation's number, every other name is a variable of the actor.
  */
 export type Piece = string | { readonly variable: string };
 
@@ -15,7 +15,7 @@ export function pieces(text: string): Piece[] {
     .filter((piece) => piece !== '');
 }
 
-/** Those an actor must have. */
+/** The variables that an actor must have. */
 export function variablesOf(parts: readonly Piece[]): string[] {
   return parts.flatMap((part) =>
     typeof part === 'string' || OF_OPERATION.has(part.variable) ? [] : [part.variable],
@@ -44,7 +44,7 @@ function hexGroups(operation: number): string {
   return `${high.toString(16)}:${low.toString(16)}`;
 }
 
-/** Whom an operation is sent as. */
+/** The account or credential that an operation is sent as. */
 export interface Actor {
   /** Index of the account. */
   readonly account: number;

@@ -1,8 +1,8 @@
 /**
- * Operation templates compiled once per run: sending one is joining ready pieces. Everything that can be
- * wrong with a template or an account is found here, before the first request.
+ * Operation templates, compiled once per run: rendering a request is string concatenation. Errors in a template or an
+ * account are found here, before the first request.
  */
-import type { Account, OperationTemplate, RetryPolicy } from '../../../pure/workload.ts';
+import type { Account, OperationTemplate, RetryPolicy } from '../../../pure/load/workload.ts';
 import { canSend, compileHeaders, isHeaderName, isHeaderValue } from './header-template.ts';
 import { type Actor, fill, pieces, variablesOf } from './placeholders.ts';
 import type { Target } from './target.ts';
@@ -11,11 +11,11 @@ export interface CompiledTemplate {
   readonly name: string;
   /** Sent without the actor's headers. */
   readonly anonymous: boolean;
-  /** Needs an actor: always, unless it is anonymous, names no variable and begins nothing. */
-  readonly acts: boolean;
-  readonly as: 'live' | 'ended' | 'any';
-  readonly ends: boolean;
-  readonly begins: OperationTemplate['begins'] | undefined;
+  /** False for an anonymous operation that names no variable and issues no credential. */
+  readonly needsActor: boolean;
+  readonly actsAs: 'live' | 'ended' | 'any';
+  readonly revokesCredential: boolean;
+  readonly issuesCredential: OperationTemplate['issuesCredential'] | undefined;
   readonly retry: RetryPolicy | undefined;
   readonly capture: boolean;
   readonly group: string | undefined;
@@ -26,13 +26,13 @@ export interface CompiledTemplate {
 }
 
 export interface CompiledAccount extends Actor {
-  /** Without those that carry a credential; a new one brings its own. */
+  /** Without those that carry a credential; an issued credential has its own. */
   readonly ownHeaderLines: string;
   readonly group: string | undefined;
 }
 
 /** The part of a target that a request's text needs. */
-export type Destination = Pick<Target, 'line' | 'pathPrefix'>;
+export type Destination = Pick<Target, 'requestLineEnd' | 'pathPrefix'>;
 
 const CREDENTIAL_HEADERS = new Set(['authorization', 'cookie']);
 
@@ -61,16 +61,22 @@ export function compileTemplate(
     throw new Error(`operation ${template.name}: ${JSON.stringify(template.path)} is not a path`);
   }
   const body = template.body === undefined ? null : pieces(JSON.stringify(template.body));
-  const { method, anonymous = false, ends = false, begins, group } = template;
-  if (anonymous && (ends || template.as !== undefined)) {
+  const {
+    method,
+    anonymous = false,
+    revokesCredential = false,
+    issuesCredential,
+    group,
+  } = template;
+  if (anonymous && (revokesCredential || template.as !== undefined)) {
     throw new Error(`operation ${template.name}: anonymous, so it acts as no credential`);
   }
-  const players = playersOf(template, accounts);
-  const headers = compileHeaders(template, players);
+  const actors = actingAccounts(template, accounts);
+  const headers = compileHeaders(template, actors);
   const names = [...variablesOf([...path, ...(body ?? [])]), ...headers.variables];
-  checkVariables(template.name, names, players);
-  const acts = !anonymous || names.length > 0 || begins !== undefined;
-  if (acts && accounts.length === 0) {
+  checkVariables(template.name, names, actors);
+  const needsActor = !anonymous || names.length > 0 || issuesCredential !== undefined;
+  if (needsActor && accounts.length === 0) {
     throw new Error(`operation ${template.name}: there are no accounts to act as`);
   }
   const empty = method === 'GET' || method === 'DELETE' ? '' : 'content-length: 0\r\n';
@@ -78,18 +84,18 @@ export function compileTemplate(
   return {
     name: template.name,
     anonymous,
-    acts,
-    as: template.as ?? 'live',
-    ends,
-    begins,
+    needsActor,
+    actsAs: template.as ?? 'live',
+    revokesCredential,
+    issuesCredential,
     retry: template.retry,
     capture: template.capture ?? false,
     group,
     captureHeaders: capturedHeaders(template),
-    render({ pathPrefix, line }, actor, operation, requestId) {
-      const own = fill(path, actor, operation, encodeURIComponent);
+    render({ pathPrefix, requestLineEnd }, actor, operation, requestId) {
+      const filledPath = fill(path, actor, operation, encodeURIComponent);
       const lines = headers.render(anonymous ? null : actor, actor, operation);
-      const head = `${method} ${pathPrefix}${own}${line}${lines}x-request-id: ${requestId}\r\n`;
+      const head = `${method} ${pathPrefix}${filledPath}${requestLineEnd}${lines}x-request-id: ${requestId}\r\n`;
       if (body === null) return `${head}${empty}\r\n`;
       const text = fill(body, actor, operation, escapeJson);
       return `${head}${type}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
@@ -97,20 +103,20 @@ export function compileTemplate(
   };
 }
 
-/** Who may act: of a group that nobody is of, an operation could never be played. */
-function playersOf(
+/** The accounts that may act; throws for a group without accounts. */
+function actingAccounts(
   { name, group }: OperationTemplate,
   accounts: readonly CompiledAccount[],
 ): readonly CompiledAccount[] {
   if (group === undefined) return accounts;
-  const players = accounts.filter((account) => account.group === group);
-  if (players.length > 0) return players;
+  const actors = accounts.filter((account) => account.group === group);
+  if (actors.length > 0) return actors;
   const known = [...new Set(accounts.flatMap((account) => account.group ?? []))];
-  const instead = known.length === 0 ? 'no account has a group' : `there are ${known.join(', ')}`;
-  throw new Error(`operation ${name}: no account is of the group ${group}; ${instead}`);
+  const knownText = known.length === 0 ? 'no account has a group' : `there are ${known.join(', ')}`;
+  throw new Error(`operation ${name}: no account is of the group ${group}; ${knownText}`);
 }
 
-/** Whoever obeys Retry-After must see it. */
+/** A retry policy that obeys Retry-After needs that header. */
 function capturedHeaders({ name, captureHeaders = [], retry }: OperationTemplate) {
   const bad = captureHeaders.find((header) => !isHeaderName(header));
   if (bad !== undefined) {

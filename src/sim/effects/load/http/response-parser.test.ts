@@ -86,7 +86,7 @@ describe('an answer', () => {
     });
   }
 
-  it('carries any body in any chunks', () => {
+  it('is parsed with any body in any chunks', () => {
     const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 8 });
     fc.assert(
       fc.property(chunks, fc.array(fc.nat(), { maxLength: 12 }), (sent, places) => {
@@ -113,7 +113,7 @@ describe('an answer', () => {
     });
   });
 
-  it('says whether its connection may be used again', () => {
+  it('reports whether its connection may be reused', () => {
     const keeps = (version: string, header: string) =>
       parse([bytes(`HTTP/${version} 200 OK\r\n${header}content-length: 0\r\n\r\n`)]).keepAlive;
     expect(keeps('1.1', '')).toBe(true);
@@ -122,7 +122,7 @@ describe('an answer', () => {
     expect(keeps('1.0', 'Connection: keep-alive\r\n')).toBe(true);
   });
 
-  it('does not leak into the next one on the same connection', () => {
+  it('leaves no state for the next one on the same connection', () => {
     const parser = new ResponseParser();
     parser.start(true);
     const first = bytes(
@@ -164,7 +164,7 @@ describe('memory and framing', () => {
   });
 });
 
-describe('wanted headers', () => {
+describe('captured headers', () => {
   const head =
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRateLimit:  a;b \r\nratelimit: c\r\n' +
     `X-Long: ${'x'.repeat(3_000)}\r\nempty:\r\nno colon\r\nx-other: 1\r\n\r\n`;
@@ -186,7 +186,7 @@ describe('wanted headers', () => {
     }
   });
 
-  it('are null when none were asked for, and nothing of the answer before', () => {
+  it('are null when none are to be captured, without state of the answer before', () => {
     expect(headersOf(`${head}ok`, null)).toBeNull();
     const parser = new ResponseParser();
     for (const [name, expected] of [
@@ -201,7 +201,7 @@ describe('wanted headers', () => {
     }
   });
 
-  it('are those of the answer, not of an interim one', () => {
+  it('are those of the final answer, not of an interim one', () => {
     const interim = 'HTTP/1.1 103 Early Hints\r\nlink: early\r\n\r\n';
     expect(headersOf(`${interim}HTTP/1.1 204 No Content\r\n\r\n`, ['link'])).toEqual({});
   });

@@ -1,8 +1,6 @@
 /**
- * Reads HTTP/1.1 answers from the bytes of one connection, one answer at a time. Written for a generator: it
- * keeps the status, the framing and, on request, the start of the body and named headers; everything else is
- * counted past.
- * Memory is bounded by the head limit and the captured part, however large the answer is.
+ * Parses HTTP/1.1 responses on one connection, one at a time. It keeps the status, the framing and, on request, the start
+ * of the body and named headers; all other bytes are skipped. Memory is bounded by the head limit and the captured part.
  */
 
 export const MAX_HEAD_BYTES = 65_536;
@@ -19,9 +17,9 @@ type State = 'head' | 'length' | 'chunk-size' | 'chunk-data' | 'trailer' | 'unti
 export class ResponseParser {
   /** Of the answer being read; 0 until its head is complete. */
   status = 0;
-  /** May the connection carry another request after this answer? */
+  /** The connection can carry another request after this answer. */
   keepAlive = true;
-  /** The server's `Keep-Alive: timeout=`, in seconds, if it ever said. */
+  /** The server's last `Keep-Alive: timeout=`, in seconds. */
   keepAliveSeconds: number | null = null;
   #state: State = 'head';
   #remaining = 0;
@@ -45,7 +43,7 @@ export class ResponseParser {
     this.#headers = null;
   }
 
-  /** The wanted ones that came; null when none were asked for, or no head has come. */
+  /** Captured headers; null when none are to be captured, or before the head. */
   get headers(): Readonly<Record<string, string>> | null {
     return this.#headers;
   }
@@ -148,7 +146,7 @@ export class ResponseParser {
     let lineStart = head.indexOf('\r\n') + 2;
     while (lineStart < head.length) {
       const lineEnd = head.indexOf('\r\n', lineStart);
-      // Lower-casing every header costs more than all the rest; only these four initials matter.
+      // Lower-casing every name costs more than the rest of the parser; only the initials c, t and k matter.
       const initial = head.charCodeAt(lineStart) | 0x20;
       if (initial === 99 || initial === 116 || initial === 107) {
         const colon = head.indexOf(':', lineStart);

@@ -1,4 +1,4 @@
-/** One process of the service, as the generator sees it: a name for the history, an address, a pool of connections. */
+/** One process of the service as a target of the load: a name for the history, an address, a connection pool. */
 import { ConnectionPool } from './connection-pool.ts';
 import type { OpenTransport, PoolOptions, Transport } from './transport.ts';
 
@@ -11,8 +11,8 @@ export interface TargetAddress {
 
 export interface Target {
   readonly name: string;
-  /** What every request to it has between its path and the headers of its credential. */
-  readonly line: string;
+  /** The end of the request line and the host header: the text between the path and the actor's headers. */
+  readonly requestLineEnd: string;
   readonly pathPrefix: string;
   readonly pool: Transport;
 }
@@ -26,7 +26,7 @@ export function openTarget(
   if (protocol !== 'http:') throw new Error(`only http:// can be loaded, not ${url}`);
   return {
     name,
-    line: ` HTTP/1.1\r\nhost: ${host}\r\n`,
+    requestLineEnd: ` HTTP/1.1\r\nhost: ${host}\r\n`,
     pathPrefix: pathname.replace(/\/$/, ''),
     pool: open({
       host: hostname.replace(/^\[|\]$/g, ''),

@@ -1,6 +1,6 @@
 /**
- * What carries an operation to the server and its answer back. The engine owns instants, deadlines and records;
- * a transport only moves bytes, so that another HTTP client can stand in for our sockets under the same schedule.
+ * Carries requests and answers. The engine owns schedule, deadlines and records; a transport only moves bytes, so that
+ * another HTTP client can replace our sockets under the same schedule.
  */
 import type { Clock } from '../engine/monotonic-clock.ts';
 
@@ -13,13 +13,13 @@ export interface Exchange {
   /** Names in lower case of the response headers to hand over with the answer; null for none. */
   readonly captureHeaders: readonly string[] | null;
   /** Set by the transport while the exchange is on the wire. */
-  carrier: { abandon(): void } | null;
-  /** Set by its owner when it has given up; a waiting exchange that is over is never sent. */
-  over: boolean;
+  connection: { abandon(): void } | null;
+  /** Set when the owner has given up; an abandoned exchange that is still waiting is never sent. */
+  isAbandoned: boolean;
   /** The whole request as text. */
   render(): string;
   /** Called at the write: takes the send stamp. */
-  sent(): void;
+  onSent(): void;
   /** `headers` is null unless some were asked for. */
   onAnswer(status: number, body: string | null, headers: KeptHeaders | null): void;
   /** `status` is 0 unless the answer's head had arrived. */
@@ -28,7 +28,7 @@ export interface Exchange {
 
 export interface Transport {
   submit(exchange: Exchange): void;
-  /** Gives up an exchange without telling it: a waiting one is never sent, a sent one loses its connection. */
+  /** Abandons an exchange without notifying it: a waiting one is never sent, a sent one loses its connection. */
   cancel(exchange: Exchange): void;
   close(): void;
 }

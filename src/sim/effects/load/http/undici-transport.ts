@@ -1,7 +1,6 @@
 /**
- * undici's Pool under our schedule and our records: what the same load looks like through the client most Node
- * services use. The send stamp is taken when undici writes, so waiting for one of its connections counts as lag,
- * as it does with our own sockets.
+ * undici's Pool under our schedule and records, for comparison with the client most Node services use. The send stamp is
+ * taken when undici writes, so the wait for a connection counts as send lag, as with our own sockets.
  */
 import { type Dispatcher, Pool } from 'undici';
 import { MAX_CAPTURE_BYTES, MAX_HEADER_CHARACTERS } from './response-parser.ts';
@@ -16,7 +15,7 @@ export class UndiciTransport implements Transport {
     this.#pool = new Pool(origin, {
       connections: maxConnections,
       pipelining: 1,
-      // The engine gives operations up, from their scheduled instant on.
+      // The engine times operations out, from their scheduled instant.
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: { timeout: connectTimeoutMs, noDelay: true },
@@ -32,12 +31,12 @@ export class UndiciTransport implements Transport {
   }
 
   cancel(exchange: Exchange): void {
-    exchange.over = true;
-    exchange.carrier?.abandon();
+    exchange.isAbandoned = true;
+    exchange.connection?.abandon();
   }
 
   close(): void {
-    this.#pool.destroy().catch(() => {}); // Whoever waited has been told by its own record.
+    this.#pool.destroy().catch(() => {}); // The engine has recorded every waiting operation.
   }
 }
 
@@ -52,15 +51,15 @@ class Reply implements Dispatcher.DispatchHandler {
     this.#exchange = exchange;
   }
 
-  /** undici cannot forget a waiting request: one that was given up is refused when its turn comes. */
+  /** undici cannot remove a waiting request: an abandoned one is aborted when it starts. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     const abandon = () => controller.abort(new Error('given up'));
-    if (this.#exchange.over) {
+    if (this.#exchange.isAbandoned) {
       abandon();
       return;
     }
-    this.#exchange.carrier = { abandon };
-    this.#exchange.sent();
+    this.#exchange.connection = { abandon };
+    this.#exchange.onSent();
   }
 
   onResponseStart(
@@ -82,15 +81,15 @@ class Reply implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#exchange.carrier = null;
-    if (this.#exchange.over) return;
+    this.#exchange.connection = null;
+    if (this.#exchange.isAbandoned) return;
     const body = this.#exchange.capture ? Buffer.concat(this.#parts).toString('utf8') : null;
     this.#exchange.onAnswer(this.#status, body, this.#headers);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#exchange.carrier = null;
-    if (!this.#exchange.over) this.#exchange.onFailure(causeOf(error), this.#status);
+    this.#exchange.connection = null;
+    if (!this.#exchange.isAbandoned) this.#exchange.onFailure(causeOf(error), this.#status);
   }
 }
 
@@ -107,7 +106,7 @@ function keptOf(
   return kept;
 }
 
-/** The words our own sockets use, where undici has words of its own for the same thing. */
+/** Maps undici's errors to the causes our own sockets report. */
 function causeOf(error: NodeJS.ErrnoException): string {
   if (error.code === 'UND_ERR_CONNECT_TIMEOUT') return 'connect timeout';
   if (error.code === 'UND_ERR_SOCKET' && error.message === 'other side closed') {

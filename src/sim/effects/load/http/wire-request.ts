@@ -1,6 +1,6 @@
 /**
- * A request as our sender writes it, taken apart again for clients that want its pieces. One renderer serves all
- * generators, so all of them send the same request.
+ * Parses a rendered request for clients that take its parts. All generators use one renderer, so all of them send the same
+ * request.
  */
 export interface WireRequest {
   readonly method: string;

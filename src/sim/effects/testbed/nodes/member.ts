@@ -1,8 +1,8 @@
-/** A controlled process as a member of a node: what runs, and where it answers. */
+/** A controlled process, with its URL, as a member of a node. */
 import type { ControlledProcess } from '../../process/controlled-process.ts';
 import type { Member } from '../node.ts';
 
-/** `isUp` is called after the process itself has answered: true, or why it is not yet what it should be. */
+/** `isUp` is called after the process has answered a ping: true, or why it is not ready in its role. */
 export function memberOf(
   process: ControlledProcess,
   url: string,

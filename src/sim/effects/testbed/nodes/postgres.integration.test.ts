@@ -7,7 +7,7 @@ import { processesIn } from '../../process/process-table.ts';
 import { eventually, fixture } from '../fixtures/bed.ts';
 import { type NodeBed, openNodeBed } from '../fixtures/node-context.ts';
 import type { RunningNode } from '../node.ts';
-import { withPostgres } from '../postgres-client.ts';
+import { withPostgres } from '../stores/postgres-client.ts';
 
 const LIMIT_MS = 10_000;
 const settings = { shared_buffers: '16MB' };
@@ -22,7 +22,7 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
 }
 
 const counter = async (node: RunningNode, id: string) =>
-  (await node.work()).find((one) => one.id === id)?.value;
+  (await node.readWork()).find((one) => one.id === id)?.value;
 
 beforeAll(async () => {
   bed = await openNodeBed(
@@ -39,7 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => bed?.stop());
 
-test('both say what they are', async () => {
+test('primary and standby report their versions and roles', async () => {
   expect(startMs).toBeLessThan(60_000);
   expect(primary).toMatchObject({ name: 'eu.postgres', kind: 'postgres', region: 'eu' });
   expect(primary.version).toMatch(/^PostgreSQL \d+\.\d+$/);
@@ -47,8 +47,8 @@ test('both say what they are', async () => {
   expect(primary.address.namespace).toBe('platform');
   expect(primary.address.urls).toEqual([primary.address.url]);
   expect(primary.pids!().length).toBeGreaterThan(1);
-  expect(Object.keys(primary.capabilities).sort()).toEqual(['failover', 'strikeBackend']);
-  expect(Object.keys(standby.capabilities).sort()).toEqual(['replication', 'strikeBackend']);
+  expect(Object.keys(primary.capabilities).sort()).toEqual(['failover', 'signalBackend']);
+  expect(Object.keys(standby.capabilities).sort()).toEqual(['replication', 'signalBackend']);
   expect(await primary.members[0]!.probe()).toBe(true);
   expect(await standby.members[0]!.probe()).toBe(true);
 });
@@ -66,7 +66,7 @@ test('the standby replays what the primary writes, and refuses writes', async ()
   expect(await standby.capabilities.replication!.lag()).toEqual({ bytes: 0, replayUs: 0 });
 });
 
-test('a delayed replay shows in the lag, and ends with the delay', async () => {
+test('a delayed replay shows in the lag until the delay is reset', async () => {
   const { lag, delay } = standby.capabilities.replication!;
   await delay(30_000);
   await query(primary.address.url, 'INSERT INTO seen VALUES (2)');
@@ -85,7 +85,7 @@ test('work is counted: statements, WAL written by one and received by the other'
   const after = await Promise.all([counter(primary, 'statements'), counter(primary, 'walBytes')]);
   expect(after[0]! - before[0]!).toBeGreaterThanOrEqual(5);
   expect(after[1]! - before[1]!).toBeGreaterThan(0);
-  const onStandby = await standby.work();
+  const onStandby = await standby.readWork();
   expect(onStandby.map(({ id }) => id)).toEqual(['statements', 'walReceivedBytes']);
   expect(onStandby[1]!.value).toBeGreaterThan(0);
 });
@@ -98,7 +98,7 @@ test.each(['SIGKILL', 'SIGTERM'] as const)(
     expect(await member!.signal(signal)).toBe(`${signal} to eu.postgres, process ${pid}`);
     expect(member!.pids()).toEqual([]);
     expect(await member!.probe()).toBe('eu.postgres is not running');
-    expect((await primary.work()).map(({ value }) => value)).toEqual([null, null]);
+    expect((await primary.readWork()).map(({ value }) => value)).toEqual([null, null]);
     await member!.restart();
     expect(member!.pid()).not.toBe(pid);
     expect((await query(primary.address.url, 'SELECT id FROM seen')).length).toBeGreaterThan(1);
@@ -106,18 +106,18 @@ test.each(['SIGKILL', 'SIGTERM'] as const)(
   },
 );
 
-test('one backend is ended, and a paused one goes on with the server', async () => {
+test('one backend is killed, and a paused one is resumed with the server', async () => {
   const client = withPostgres(primary.address.url, LIMIT_MS, (own) =>
     own.query('SELECT pg_sleep(9)'),
   );
   const lost = expect(client).rejects.toThrow(/terminat/);
-  const hit = await primary.capabilities.strikeBackend!('SIGTERM');
+  const hit = await primary.capabilities.signalBackend!('SIGTERM');
   expect(hit).toMatch(/^SIGTERM to (busy|idle) backend \d+$/);
   await lost;
-  expect(await primary.capabilities.strikeBackend!('SIGCONT')).toContain('eu.postgres');
+  expect(await primary.capabilities.signalBackend!('SIGCONT')).toContain('eu.postgres');
 });
 
-test('a failover swaps the roles, and its undo brings the ended server back as a standby', async () => {
+test('a failover swaps the roles, and its undo restarts the killed server as a standby', async () => {
   const failover = primary.capabilities.failover!;
   const urls = [primary.address.url, standby.address.url];
   const port = new URL(urls[0]!).port;
@@ -147,7 +147,7 @@ test('a failover swaps the roles, and its undo brings the ended server back as a
   expect(retargeted.map(([, url]) => url)).toEqual([urls[1], urls[0]]);
 });
 
-test('a server comes back as a standby while the new primary is written to', async () => {
+test('a server rejoins as a standby while the new primary takes writes', async () => {
   const failover = primary.capabilities.failover!;
   await failover.apply();
   const { url } = primary.address;
@@ -176,7 +176,7 @@ test('a server comes back as a standby while the new primary is written to', asy
   await failover.undo();
 });
 
-test('a failover without a standby that is up is refused, and its undo starts both', async () => {
+test('a failover without a running standby is rejected, and its undo starts both', async () => {
   const failover = primary.capabilities.failover!;
   await standby.members[0]!.signal('SIGKILL');
   await expect(failover.apply()).rejects.toThrow('no replica of eu.postgres is up');
@@ -184,7 +184,7 @@ test('a failover without a standby that is up is refused, and its undo starts bo
   expect(await failover.probe()).toBe(true);
 });
 
-test('DATABASE_URL replaces what is replaceable: its own schema, the steps, no process', async () => {
+test('DATABASE_URL replaces a replaceable node: own schema, template steps, no process', async () => {
   const step = { name: 'template', module: fixture('template.mjs'), params: { rows: 3 } };
   const spec: PostgresSpec = { kind: 'postgres', settings, template: [step], replaceable: true };
   const env = { ...process.env, DATABASE_URL: primary.members[0]!.url };
@@ -204,7 +204,7 @@ test('DATABASE_URL replaces what is replaceable: its own schema, the steps, no p
   await expect(query(node.address.url, 'SELECT * FROM facts')).rejects.toThrow('does not exist');
 });
 
-test('what is not replaceable is started beside DATABASE_URL', async () => {
+test('a node that is not replaceable is started in spite of DATABASE_URL', async () => {
   await using other = await openNodeBed(
     { store: { kind: 'postgres', settings } },
     { env: { ...process.env, DATABASE_URL: 'postgres://nowhere.invalid/x' } },

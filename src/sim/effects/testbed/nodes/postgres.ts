@@ -1,10 +1,10 @@
-/** PostgreSQL: a server of our own on a data template, a streaming standby of one, or the operator's server. */
+/** PostgreSQL: a server of the run on a data template, a streaming standby of one, or the operator's server. */
 import type { NodeSpec, PostgresSpec, Topology } from '../../../topology.ts';
 import type { NodeKind } from '../node.ts';
 import { standbysOf } from '../stores/standbys.ts';
 import { settingProblems } from './settings.ts';
 
-const KEPT_SETTINGS =
+const RESERVED_SETTINGS =
   /^(port|listen_addresses|unix_socket_.*|data_directory|(config|hba|ident)_file|external_pid_file|primary_conninfo|primary_slot_name|restore_command|recovery_.*|hot_standby|logging_collector|log_destination|ssl|password_encryption|dynamic_shared_memory_type)$/i;
 /** A standby reads the primary's WAL, through one of its sender processes. */
 const NEEDED_BY_STANDBYS: Readonly<Record<string, string>> = {
@@ -15,7 +15,7 @@ const NEEDED_BY_STANDBYS: Readonly<Record<string, string>> = {
 const isPostgres = (spec: NodeSpec | undefined): spec is PostgresSpec => spec?.kind === 'postgres';
 
 function* problemsOf(name: string, spec: PostgresSpec, topology: Topology): Generator<string> {
-  yield* settingProblems(name, spec.settings, KEPT_SETTINGS);
+  yield* settingProblems(name, spec.settings, RESERVED_SETTINGS);
   if (spec.standbyOf !== undefined) yield* standbyProblems(name, spec, spec.standbyOf, topology);
   const standbys = standbysOf(name, topology);
   if (standbys.length > 0) {
@@ -75,7 +75,7 @@ export const postgresKind: NodeKind<PostgresSpec> = {
   kind: 'postgres',
   problems: (name, spec, topology) => [...problemsOf(name, spec, topology)],
   members: (name) => [name],
-  words: (_name, { standbyOf }) =>
+  describe: (_name, { standbyOf }) =>
     standbyOf === undefined ? 'PostgreSQL' : `PostgreSQL, standby of ${standbyOf}`,
   async start(name, spec, context) {
     const { startPostgresNode } = await import('../stores/postgres-node.ts');

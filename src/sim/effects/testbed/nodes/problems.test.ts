@@ -63,9 +63,9 @@ describe('a process', () => {
     (name) => expect(problems(module, name)).toEqual([expect.stringContaining('its name must be')]),
   );
 
-  it('may be called after its region', () => expect(problems(module, 'eu.worker')).toEqual([]));
+  it('may have a name with its region', () => expect(problems(module, 'eu.worker')).toEqual([]));
 
-  it('reads the names of its edges as environment variables', () => {
+  it('must have edge names that are valid environment variables', () => {
     const to = (as: string) => [{ from: 'worker', to: 'store', as }];
     const withEnv = { ...command, start: { command: ['node'], env: { STORE_URL: 'x' } } };
     expect(problems(command, 'worker', to('STORE_URL'))).toEqual([]);
@@ -76,12 +76,12 @@ describe('a process', () => {
     expect(problems(command, 'other', to('the-store'))).toEqual([]);
   });
 
-  it('has a name for each of its instances, and words', () => {
+  it('has a name for each instance, and a description', () => {
     const three = { ...command, instances: 3 } as ProcessSpec;
     expect(processKind.members('worker', three)).toEqual(['worker.1', 'worker.2', 'worker.3']);
-    expect(processKind.words('worker', three)).toBe('3 processes node');
+    expect(processKind.describe('worker', three)).toBe('3 processes node');
     expect(processKind.members('worker', module)).toEqual(['worker']);
-    expect(processKind.words('worker', module)).toBe('process services/gateway/main.js');
+    expect(processKind.describe('worker', module)).toBe('process services/gateway/main.js');
   });
 });
 
@@ -122,6 +122,6 @@ describe('a receiver', () => {
   it('is one process', () => {
     const spec: ReceiverSpec = { kind: 'receiver', endpoints: { a: { kind: 'healthy' } } };
     expect(receiverKind.members('hooks', spec)).toEqual(['hooks']);
-    expect(receiverKind.words('hooks', spec)).toBe('receiver with 1 endpoint');
+    expect(receiverKind.describe('hooks', spec)).toBe('receiver with 1 endpoint');
   });
 });

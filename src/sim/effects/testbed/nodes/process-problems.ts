@@ -1,4 +1,4 @@
-/** What can be wrong with a process node, from the data alone. */
+/** Validates the data of a process node. */
 import type { ProcessSpec, ReadySign, Topology } from '../../../topology.ts';
 import { nameProblems } from './names.ts';
 
@@ -65,7 +65,7 @@ function readyProblems({ ready, start }: ProcessSpec): string[] {
   return [];
 }
 
-/** PORT and HOST are the testbed's; each edge has a variable of its own. */
+/** The testbed sets PORT and HOST, and one variable for each edge. */
 function variableProblems(name: string, spec: ProcessSpec, { edges }: Topology): string[] {
   const env = ('env' in spec.start ? spec.start.env : undefined) ?? {};
   const declared = Object.entries(env).flatMap(([key, value]) => {

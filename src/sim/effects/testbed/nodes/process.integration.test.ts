@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { EnvironmentError } from '../../../errors.ts';
 import type { ProcessSpec } from '../../../topology.ts';
 import { isPortOpen } from '../../process/free-port.ts';
-import { cleanStale, findLeftovers } from '../../process/leftovers.ts';
+import { cleanUpLeftovers, findLeftovers } from '../../process/leftovers.ts';
 import { startTimeOf } from '../../process/process-table.ts';
 import { eventually, fixture, makeScratch, type Scratch } from '../fixtures/bed.ts';
 import { type NodeBed, openNodeBed } from '../fixtures/node-context.ts';
@@ -16,14 +16,14 @@ import { singleServer } from '../process-contract.ts';
 
 let scratch: Scratch;
 let beds: NodeBed[] = [];
-const deaths: string[] = [];
+const exits: string[] = [];
 beforeAll(async () => {
   scratch = await makeScratch();
 });
 afterEach(async () => {
   for (const bed of beds) await bed.stop();
   beds = [];
-  deaths.length = 0;
+  exits.length = 0;
   expect(readdirSync(path.join(scratch.cache, 'runs'))).toEqual([]);
 });
 afterAll(() => scratch.remove());
@@ -44,7 +44,7 @@ async function open(spec: ProcessSpec, env: NodeJS.ProcessEnv = {}): Promise<Nod
     { worker: spec },
     {
       env: { ...scratch.env, ...env },
-      onDeath: ({ name, status }) => deaths.push(`${name} ${status}`),
+      onUnexpectedExit: ({ name, status }) => exits.push(`${name} ${status}`),
     },
   );
   beds.push(bed);
@@ -90,9 +90,9 @@ test('any program gets a port, its edges and its own variables, and not the oper
   });
   const bed = await open(spec, { DATABASE_URL: 'postgres://operator' });
   const node = await bed.start('worker', { STORE_URL: singleServer('redis://127.0.0.1:1', 'ps:') });
-  const told = await (await fetch(node.address.url)).json();
-  expect(told).not.toHaveProperty('DATABASE_URL');
-  expect(told).toMatchObject({
+  const reported = await (await fetch(node.address.url)).json();
+  expect(reported).not.toHaveProperty('DATABASE_URL');
+  expect(reported).toMatchObject({
     PORT: `${portOf(node)}`,
     HOST: '127.0.0.1',
     STORE_URL: 'redis://127.0.0.1:1',
@@ -101,7 +101,7 @@ test('any program gets a port, its edges and its own variables, and not the oper
   });
   expect(node).toMatchObject({ name: 'worker', kind: 'process', region: 'eu', version: null });
   expect(node.address).toEqual(singleServer(node.address.url));
-  expect(await node.work()).toEqual([]);
+  expect(await node.readWork()).toEqual([]);
   expect(node.members.map(({ name }) => name)).toEqual(['worker']);
   const [pid] = node.pids!();
   await bed.stop();
@@ -109,7 +109,7 @@ test('any program gets a port, its edges and its own variables, and not the oper
   expect(await isPortOpen(portOf(node))).toBe(false);
 });
 
-test('modules start together, and come back at their addresses with the same configuration', async () => {
+test('modules start together, and restart at the same addresses with the same configuration', async () => {
   const bed = await open({
     kind: 'process',
     start: { module: fixture('service.mjs') },
@@ -122,8 +122,8 @@ test('modules start together, and come back at their addresses with the same con
   expect(node.members.map(({ name }) => name)).toEqual(['worker.1', 'worker.2', 'worker.3']);
   expect(node.address.urls).toEqual(node.members.map(({ url }) => url));
   const second = node.members[1]!;
-  const told = async () => await (await fetch(second.url)).json();
-  const before = await told();
+  const reported = async () => await (await fetch(second.url)).json();
+  const before = await reported();
   expect(before).toMatchObject({
     name: 'worker.2',
     addresses: { database },
@@ -137,12 +137,12 @@ test('modules start together, and come back at their addresses with the same con
   expect(await second.probe()).toBe('worker.2 is not running');
   await second.restart();
   expect(second.pid()).not.toBe(pid);
-  expect(await told()).toEqual(before);
+  expect(await reported()).toEqual(before);
   expect(await second.probe()).toBe(true);
-  expect(deaths).toEqual([]);
+  expect(exits).toEqual([]);
 });
 
-test('a module shows that it is ready over HTTP where that is its sign', async () => {
+test('a module can be probed for readiness over HTTP', async () => {
   const node = await start({
     kind: 'process',
     start: { module: fixture('service.mjs') },
@@ -170,11 +170,11 @@ test.each([
   expect((await fetch(member!.url)).status).toBe(200);
 });
 
-test('a death that nobody caused is told', async () => {
+test('an unexpected exit is reported', async () => {
   const node = await start(command(program()));
   process.kill(node.members[0]!.pid(), 'SIGKILL');
-  await eventually('the death is told', () => deaths.length > 0);
-  expect(deaths).toEqual(['worker killed by SIGKILL']);
+  await eventually('the exit is reported', () => exits.length > 0);
+  expect(exits).toEqual(['worker killed by SIGKILL']);
 });
 
 test('a program that does not exist', async () => {
@@ -196,7 +196,7 @@ test('a program that is not executable, or in a folder that does not exist', asy
   expect((await failureOf(start(spec))).what).toBe('worker cannot be started in /no/such/folder');
 });
 
-test('a program that exits at once: its last words, without escape codes, and how to repeat it', async () => {
+test('a program that exits at once: its last output, without escape codes, and the command to repeat it', async () => {
   const error = await failureOf(start(command(program('exit'))));
   expect(error.what).toBe('worker ended before it was ready (exit status 3)');
   expect(error.why).toMatch(
@@ -233,7 +233,7 @@ test('a program that listens on another port', async () => {
   expect(error.why).toMatch(/^it listens on port \d+ instead of \d+, which PORT names; its last/);
 });
 
-test('a program that ignores SIGTERM is killed after its deadline, as a fault and at the stop', async () => {
+test('a program that ignores SIGTERM is killed after its deadline, by a fault and by stop', async () => {
   const seen = path.join(scratch.root, 'seen');
   const spec = command(program('stubborn', seen), { killAfterMs: 300 });
   const bed = await open(spec);
@@ -262,7 +262,7 @@ test('a child that has left its parent belongs to the program and does not survi
   await eventually('the child sleeps', () => running(word).length === 1);
   // Nobody asked for this death; what it leaves goes as well.
   process.kill(member!.pid(), 'SIGKILL');
-  await eventually('the death is told', () => deaths.length > 0);
+  await eventually('the exit is reported', () => exits.length > 0);
   await eventually('the child is gone', () => running(word).length === 0);
   await member!.restart();
   await eventually('the child sleeps', () => running(word).length === 1);
@@ -270,7 +270,7 @@ test('a child that has left its parent belongs to the program and does not survi
   expect(running(word)).toEqual([]);
 });
 
-test('a program that goes to the background is told that it must not', async () => {
+test('a program that goes to the background is rejected', async () => {
   const word = uniqueSleep();
   const error = await failureOf(start(command(program('daemon', word))));
   expect(error.what).toBe('worker ended before it was ready (exit status 0)');
@@ -278,7 +278,7 @@ test('a program that goes to the background is told that it must not', async () 
   expect(running(word)).toEqual([]);
 });
 
-test('a program that prints a gigabyte keeps the beginning and the end of it', async () => {
+test('a gigabyte of output is cut to its beginning and end', async () => {
   const bed = await open(command(program('flood', '1024'), { readyWithinMs: 60_000 }));
   const log = bed.context.logFile('worker');
   let largest = 0;
@@ -297,7 +297,7 @@ test('a program that prints a gigabyte keeps the beginning and the end of it', a
   expect(text).toContain('the last line\n');
 });
 
-test('several instances of a program have a port each; one that fails ends the others', async () => {
+test('several instances of a program have a port each; one that fails stops the others', async () => {
   const bed = await open(command(program(), { instances: 2, ready: { http: '/health' } }));
   const node = await bed.start('worker');
   expect(new Set(node.address.urls).size).toBe(2);
@@ -306,7 +306,7 @@ test('several instances of a program have a port each; one that fails ends the o
   await expect(failing.start('worker')).rejects.toThrow(/^worker\.[12] ended before it was ready/);
 });
 
-test('an abort ends the wait for a program that is not ready', async () => {
+test('an abort ends the wait for readiness', async () => {
   const abort = new AbortController();
   const bed = await openNodeBed(
     { worker: command(program('silent')) },
@@ -332,7 +332,7 @@ async function startOwner(spec: ProcessSpec) {
   return { owner, owned: JSON.parse(String(line)) as Owned };
 }
 
-test('kill -9 of the run: the reaper finds what has left its parent', async () => {
+test('kill -9 of the run: the reaper finds processes that left their parent', async () => {
   const word = uniqueSleep();
   const { owner, owned } = await startOwner(command(program('fork', word)));
   await eventually('the child sleeps', () => running(word).length === 1);
@@ -342,7 +342,7 @@ test('kill -9 of the run: the reaper finds what has left its parent', async () =
   expect(owned.pids.worker!.filter((pid) => startTimeOf(pid) !== null)).toEqual([]);
 });
 
-test('what was born while everything was removed is found by its marker alone', async () => {
+test('a process that was started during the cleanup is found by its marker', async () => {
   const word = uniqueSleep();
   const folder = path.join(scratch.cache, 'runs', 'gone');
   const orphan = spawn('sleep', [word], { env: { PATH: process.env.PATH, PLATFORM_RUN: folder } });
@@ -351,7 +351,7 @@ test('what was born while everything was removed is found by its marker alone', 
   expect(others).toEqual([]);
   expect(leftover).toEqual({ runId: 'gone', folder, lease: null, runningChildren: ['sleep'] });
   const notes: string[] = [];
-  await cleanStale(scratch.cache, (note) => notes.push(note));
+  await cleanUpLeftovers(scratch.cache, (note) => notes.push(note));
   expect(notes).toEqual(['removed what the killed run gone left behind']);
   await ended;
   expect(running(word)).toEqual([]);

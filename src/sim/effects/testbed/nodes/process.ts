@@ -1,4 +1,4 @@
-/** Processes under test: a Node module by process-contract.ts, or any program, in one or several instances. */
+/** Processes under test: a Node module (process-contract.ts) or any program, in one or several instances. */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { ProcessSpec } from '../../../topology.ts';
@@ -10,8 +10,8 @@ import {
   type Instance,
   type InstanceStart,
   instanceNames,
+  requestedPort,
   startInstances,
-  wishedPort,
 } from '../start/instances.ts';
 import { memberOf } from './member.ts';
 import { processProblems } from './process-problems.ts';
@@ -22,7 +22,7 @@ export const processKind: NodeKind<ProcessSpec> = {
   kind: 'process',
   problems: processProblems,
   members: (name, spec) => instanceNames(name, spec.instances ?? 1),
-  words(_name, { start, instances = 1 }) {
+  describe(_name, { start, instances = 1 }) {
     const what = 'module' in start ? start.module : path.basename(start.command[0]);
     return instances === 1 ? `process ${what}` : `${instances} processes ${what}`;
   },
@@ -31,19 +31,19 @@ export const processKind: NodeKind<ProcessSpec> = {
     const instances = await startInstances({
       node: name,
       names: instanceNames(name, spec.instances ?? 1),
-      wishedPort: wishedPort(spec.params),
+      requestedPort: requestedPort(spec.params),
       launch: (start) => launch(spec, start, context),
       ...killLimit(spec),
       cores: context.cores?.rest ?? null,
       undo: context.undo,
       signal: context.signal,
-      onDeath: context.onDeath,
+      onUnexpectedExit: context.onUnexpectedExit,
     });
     return runningNode(name, spec, instances, context);
   },
 };
 
-/** A module of ours drains for as long as it needs; a program we do not know may ignore SIGTERM for ever. */
+/** A module of the platform may drain without a limit; a user's program may ignore SIGTERM, so it is killed. */
 function killLimit(spec: ProcessSpec): { killAfterMs?: number } {
   if (spec.killAfterMs !== undefined) return { killAfterMs: spec.killAfterMs };
   return 'command' in spec.start ? { killAfterMs: KILL_AFTER_MS } : {};
@@ -87,7 +87,7 @@ function launchCommand(spec: ProcessSpec, start: InstanceStart, context: NodeCon
   });
 }
 
-/** A node made of instances alone; kinds add what else it can do. */
+/** A node of instances without capabilities; a kind may add some. */
 export function runningNode(
   name: string,
   spec: { readonly kind: string; readonly region?: string },
@@ -107,6 +107,6 @@ export function runningNode(
     cores: cores ?? 'any',
     coreCount: cores === null ? availableParallelism() : parseCoreList(cores).length,
     capabilities: {},
-    work: async () => [],
+    readWork: async () => [],
   };
 }

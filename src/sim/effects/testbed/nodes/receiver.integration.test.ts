@@ -56,7 +56,7 @@ async function arrivals(): Promise<ArrivalRecord[]> {
   return records as ArrivalRecord[];
 }
 
-test('each endpoint does what it was declared to do, and everything that arrives is in the log', async () => {
+test('each endpoint has its declared behaviour, and every request is in the log', async () => {
   const fromUs = monotonicUs();
   expect(await post('good/deeper?x=1', '{"id":"ä"}')).toBe(200);
   expect(await post('slow')).toBe(200);
@@ -96,7 +96,7 @@ test('each endpoint does what it was declared to do, and everything that arrives
   expect(never!.atUs).toBeLessThan(monotonicUs());
 });
 
-test('behaviours change while it runs, and go back to the declared ones', async () => {
+test('behaviours change at run time, and are reset to the declared ones', async () => {
   expect(endpoints.names).toEqual(['good', 'slow', 'never', 'broken', 'closed']);
   await endpoints.set(['good', 'broken'], { kind: 'status', status: 429 });
   expect(await post('good')).toBe(429);
@@ -113,7 +113,7 @@ test('behaviours change while it runs, and go back to the declared ones', async 
   await expect(endpoints.behaviourOf('none')).rejects.toThrow(RangeError);
 });
 
-test('kill -9 loses nothing that was answered; the same address, the last behaviours, one log', async () => {
+test('kill -9 loses no answered request; a restart keeps the address, the behaviours and the log', async () => {
   await endpoints.set(['good'], { kind: 'status', status: 202 });
   const answers = Array.from({ length: 200 }, (_, index) => post('good', `${index}`));
   await Promise.all(answers.slice(0, 100));
@@ -134,7 +134,7 @@ test('kill -9 loses nothing that was answered; the same address, the last behavi
   expect(await arrivals()).toHaveLength(before + 1);
 });
 
-test('a pause is a member of the node like any other', async () => {
+test('the receiver can be paused like any member', async () => {
   const [member] = node.members;
   expect(node).toMatchObject({ kind: 'receiver', region: 'eu' });
   await member!.signal('SIGSTOP');
@@ -144,7 +144,7 @@ test('a pause is a member of the node like any other', async () => {
   expect(await arrivals()).toEqual([]);
 });
 
-test('what has not been answered when it is stopped is in the log', async () => {
+test('requests that are unanswered at the stop are in the log', async () => {
   await endpoints.set(['slow'], { kind: 'slow', delayMs: 60_000 });
   const waiting = post('slow', 'waiting').catch(() => 0);
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -178,7 +178,7 @@ test('thousands of requests may hang at once; the others are served', async () =
   expect((await arrivals()).filter(({ doneUs }) => doneUs === null)).toHaveLength(count);
 }, 60_000);
 
-test('long bodies are cut in the log, and refused where they have no end', async () => {
+test('long bodies are truncated in the log, and rejected above the limit', async () => {
   expect(await post('good', 'x'.repeat(40_000))).toBe(200);
   const endless = await post('good', 'x'.repeat(9_000_000)).catch(() => 413);
   expect(endless).toBe(413);
@@ -188,7 +188,7 @@ test('long bodies are cut in the log, and refused where they have no end', async
   expect(refused).toMatchObject({ truncated: true, status: 413, behaviour: 'refused' });
 });
 
-test('a sender that goes away, and bytes that are no HTTP, do not end it', async () => {
+test('it survives senders that disconnect and bytes that are no HTTP', async () => {
   const port = Number(new URL(node.address.url).port);
   const half = net.connect(port, '127.0.0.1');
   half.write('POST /good HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf');

@@ -1,18 +1,18 @@
 /** A receiver: one process with any number of programmable HTTP endpoints, and a log of what arrived. */
 import type { EndpointBehaviour, ReceiverSpec } from '../../../topology.ts';
-import { within } from '../../process/child-process.ts';
+import { settlesWithin } from '../../process/with-timeout.ts';
 import type { Endpoints, NodeContext, NodeKind } from '../node.ts';
+import { behaviourProblem, describeBehaviour } from '../receiver/endpoint-behaviours.ts';
 import {
-  type BehavioursSet,
+  type BehavioursApplied,
   HEALTH_PATH,
   type ReceiverParams,
   type SetBehaviours,
-} from '../receiver-protocol.ts';
+} from '../receiver/receiver-protocol.ts';
 import { type ServiceProcess, startService } from '../service-process.ts';
 import { MAX_LOG_BYTES } from '../start/command.ts';
 import { type InstanceStart, startInstances } from '../start/instances.ts';
-import { getStatus } from '../start/ready-sign.ts';
-import { behaviourProblem, behaviourWords } from './endpoint-behaviours.ts';
+import { getStatus } from '../start/readiness-probe.ts';
 import { nameProblems } from './names.ts';
 import { runningNode } from './process.ts';
 
@@ -23,7 +23,7 @@ export const receiverKind: NodeKind<ReceiverSpec> = {
   kind: 'receiver',
   problems: (name, { endpoints }) => [...nameProblems(name), ...endpointProblems(endpoints)],
   members: (name) => [name],
-  words(_name, { endpoints }) {
+  describe(_name, { endpoints }) {
     const count = Object.keys(endpoints).length;
     return `receiver with ${count} ${count === 1 ? 'endpoint' : 'endpoints'}`;
   },
@@ -33,7 +33,7 @@ export const receiverKind: NodeKind<ReceiverSpec> = {
     const instances = await startInstances({
       node: name,
       names: [name],
-      wishedPort: null,
+      requestedPort: null,
       launch: async (start) => {
         const server = await launch(start, endpoints.current(), arrivals, context);
         endpoints.attach(server);
@@ -42,7 +42,7 @@ export const receiverKind: NodeKind<ReceiverSpec> = {
       cores: context.cores?.rest ?? null,
       undo: context.undo,
       signal: context.signal,
-      onDeath: context.onDeath,
+      onUnexpectedExit: context.onUnexpectedExit,
     });
     const node = runningNode(name, spec, instances, context);
     return { ...node, capabilities: { endpoints }, logFile: arrivals };
@@ -70,7 +70,11 @@ async function launch(
 ): Promise<ServiceProcess> {
   const params: ReceiverParams = { port, endpoints, arrivals };
   const server = await startService({
-    spec: { name, module: 'sim/effects/testbed/receiver-process.js', params: { ...params } },
+    spec: {
+      name,
+      module: 'sim/effects/testbed/receiver/receiver-process.js',
+      params: { ...params },
+    },
     config: { addresses: {}, seed: context.seed, stateDirectory: '' },
     maxLogBytes: MAX_LOG_BYTES,
     cores,
@@ -78,75 +82,78 @@ async function launch(
     logFile: context.logFile(name),
     signal,
   });
-  // A request for anything else would be an arrival.
-  const answers = async () => void (await getStatus(`${server.url}${HEALTH_PATH}`));
-  return { ...server, answers };
+  // Any other path would be logged as an arrival.
+  const ping = async () => void (await getStatus(`${server.url}${HEALTH_PATH}`));
+  return { ...server, ping };
 }
 
 /**
- * The run's knowledge of what the endpoints do. It outlives the process: a restart brings the last behaviours back,
- * because a crash of a receiver does not change what its endpoints would do.
+ * The current behaviours of the endpoints. They outlive the process: a restarted receiver gets the last behaviours, because
+ * a crash of the process stands for no change of the endpoints.
  */
 class ReceiverEndpoints implements Endpoints {
   readonly #name: string;
   readonly #declared: Readonly<Record<string, EndpointBehaviour>>;
-  readonly #now: Map<string, EndpointBehaviour>;
+  readonly #current: Map<string, EndpointBehaviour>;
   #server: ServiceProcess | null = null;
   #lastId = 0;
 
   constructor(name: string, spec: ReceiverSpec) {
     this.#name = name;
     this.#declared = spec.endpoints;
-    this.#now = new Map(Object.entries(spec.endpoints));
+    this.#current = new Map(Object.entries(spec.endpoints));
   }
 
   get names(): readonly string[] {
-    return [...this.#now.keys()];
+    return [...this.#current.keys()];
   }
 
   current(): Readonly<Record<string, EndpointBehaviour>> {
-    return Object.fromEntries(this.#now);
+    return Object.fromEntries(this.#current);
   }
 
   attach(server: ServiceProcess): void {
     this.#server = server;
   }
 
-  /** For requests that arrive from now on; what hangs already goes on hanging. Throws RangeError for an unknown one. */
+  /** Applies to new requests; hanging ones keep hanging. Throws RangeError for an unknown endpoint. */
   async set(names: readonly string[], behaviour: Readonly<Record<string, unknown>>): Promise<void> {
     const problem = behaviourProblem(behaviour);
     if (problem !== null) throw new RangeError(`${this.#name}: ${problem}`);
     const given = behaviour as unknown as EndpointBehaviour;
-    await this.#order(names, () => given);
+    await this.#apply(names, () => given);
   }
 
   async reset(names: readonly string[]): Promise<void> {
-    await this.#order(names, (name) => this.#declared[name]!);
+    await this.#apply(names, (name) => this.#declared[name]!);
   }
 
   async behaviourOf(name: string): Promise<string> {
     this.#assertKnown([name]);
-    return behaviourWords(this.#now.get(name)!);
+    return describeBehaviour(this.#current.get(name)!);
   }
 
   #assertKnown(names: readonly string[]): void {
-    const unknown = names.find((name) => !this.#now.has(name));
+    const unknown = names.find((name) => !this.#current.has(name));
     if (unknown === undefined) return;
     throw new RangeError(
       `${this.#name} has no endpoint ${unknown}; known: ${this.names.join(', ')}`,
     );
   }
 
-  async #order(names: readonly string[], of: (name: string) => EndpointBehaviour): Promise<void> {
+  async #apply(
+    names: readonly string[],
+    behaviourFor: (name: string) => EndpointBehaviour,
+  ): Promise<void> {
     this.#assertKnown(names);
-    const endpoints = Object.fromEntries(names.map((name) => [name, of(name)]));
+    const endpoints = Object.fromEntries(names.map((name) => [name, behaviourFor(name)]));
     const child = this.#server?.child;
     if (child === undefined || child.isExited()) throw new Error(`${this.#name} is not running`);
     this.#lastId += 1;
     const id = this.#lastId;
-    const { promise: inForce, resolve } = withResolver();
+    const { promise: applied, resolve } = withResolver();
     const onMessage = (message: unknown): void => {
-      if ((message as BehavioursSet).id === id) resolve();
+      if ((message as BehavioursApplied).id === id) resolve();
     };
     const ended = child.exited.then(() => {
       throw new Error(`${this.#name} ended before it had changed its endpoints`);
@@ -154,12 +161,12 @@ class ReceiverEndpoints implements Endpoints {
     child.process.on('message', onMessage);
     child.process.send({ type: 'set', id, endpoints } satisfies SetBehaviours);
     try {
-      if (!(await within(Promise.race([inForce, ended]), SET_LIMIT_MS)))
+      if (!(await settlesWithin(Promise.race([applied, ended]), SET_LIMIT_MS)))
         throw new Error(`${this.#name} did not change its endpoints in ${SET_LIMIT_MS} ms`);
     } finally {
       child.process.off('message', onMessage);
     }
-    for (const [name, behaviour] of Object.entries(endpoints)) this.#now.set(name, behaviour);
+    for (const [name, behaviour] of Object.entries(endpoints)) this.#current.set(name, behaviour);
   }
 }
 

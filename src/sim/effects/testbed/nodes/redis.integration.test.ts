@@ -7,7 +7,7 @@ import { processesIn } from '../../process/process-table.ts';
 import { eventually } from '../fixtures/bed.ts';
 import { type NodeBed, openNodeBed } from '../fixtures/node-context.ts';
 import type { RunningNode } from '../node.ts';
-import { withRedis } from '../redis-client.ts';
+import { withRedis } from '../stores/redis-client.ts';
 
 const LIMIT_MS = 5_000;
 const retargeted: [string, string][] = [];
@@ -17,7 +17,7 @@ let pair: RunningNode;
 let cluster: RunningNode;
 
 const namesOf = (node: RunningNode) => node.members.map(({ name }) => name);
-const commands = async (node: RunningNode) => (await node.work())[0]!.value;
+const commands = async (node: RunningNode) => (await node.readWork())[0]!.value;
 const set = (url: string, key: string) => withRedis(url, LIMIT_MS, (redis) => redis.set(key, '1'));
 const get = (url: string, key: string) => withRedis(url, LIMIT_MS, (redis) => redis.get(key));
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => bed?.stop());
 
-test('each says what it is', async () => {
+test('nodes report their version and members', async () => {
   expect(namesOf(single)).toEqual(['cache']);
   expect(namesOf(pair)).toEqual(['pair.1', 'pair.2']);
   expect(namesOf(cluster)).toEqual([1, 2, 3, 4, 5, 6].map((index) => `shards.${index}`));
@@ -57,7 +57,7 @@ test('each says what it is', async () => {
   expect(cluster.region).toBe('eu');
 });
 
-test('settings reach the server, also those of several words', async () => {
+test('settings reach the server, also values of several words', async () => {
   const read = (name: string) =>
     withRedis(single.address.url, LIMIT_MS, (redis) => redis.config('GET', name));
   expect(await read('maxmemory-policy')).toContain('allkeys-lru');
@@ -83,7 +83,7 @@ test('commands are counted over all servers of a node', async () => {
   expect(difference).toBeLessThan(40);
 });
 
-test('a pair: the replica takes over, the ended primary comes back as its replica', async () => {
+test('a pair: the replica takes over, the killed primary rejoins as its replica', async () => {
   const failover = pair.capabilities.failover!;
   const [first, second] = pair.members;
   await set(first!.url, 'kept');
@@ -106,7 +106,7 @@ test('a pair: the replica takes over, the ended primary comes back as its replic
   await eventually('the primary is back', async () => (await failover.probe()) === true);
 });
 
-test('a cluster: serves all slots; a replica takes over and the ended master rejoins', async () => {
+test('a cluster: serves all slots; a replica takes over and the killed master rejoins', async () => {
   const failover = cluster.capabilities.failover!;
   const roots = cluster.address.urls.map((url) => ({
     host: '127.0.0.1',
@@ -136,7 +136,7 @@ test('a cluster: serves all slots; a replica takes over and the ended master rej
   }
 });
 
-test('a master of the cluster that restarts before anything took over is part of it again', async () => {
+test('a master of the cluster that restarts before a takeover rejoins as master', async () => {
   const [, master] = cluster.members;
   await master!.signal('SIGKILL');
   await master!.restart();
@@ -146,7 +146,7 @@ test('a master of the cluster that restarts before anything took over is part of
   expect(await master!.probe()).toBe(true);
 });
 
-test('REDIS_URL replaces what is replaceable: its own keys, no process', async () => {
+test('REDIS_URL replaces a replaceable node: own keys, no process', async () => {
   const url = single.address.url;
   const other = await openNodeBed(
     { store: { kind: 'redis', settings: { maxmemory: '1gb' }, replaceable: true } },
@@ -164,7 +164,7 @@ test('REDIS_URL replaces what is replaceable: its own keys, no process', async (
   expect(await get(url, 'foreign')).toBe('1');
 });
 
-test('one server of several that cannot start ends them all', async () => {
+test('one server of several that cannot start stops all of them', async () => {
   await using other = await openNodeBed({
     shards: { kind: 'redis', mode: 'cluster', settings: { 'maxmemory-policy': 'none-such' } },
   });

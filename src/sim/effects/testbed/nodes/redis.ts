@@ -1,24 +1,24 @@
-/** Redis: one server, a primary with a replica, or a cluster, all of our own; or the operator's server. */
+/** Redis: one server, a primary with a replica, or a cluster, of the run; or the operator's server. */
 import type { NodeSpec, RedisSpec, Topology } from '../../../topology.ts';
 import type { NodeKind } from '../node.ts';
 import { settingProblems } from './settings.ts';
 
-const KEPT_SETTINGS =
+const RESERVED_SETTINGS =
   /^(port|bind|tls-.*|unixsocket.*|dir|include|daemonize|supervised|pidfile|logfile|protected-mode|requirepass|masterauth|masteruser|user|aclfile|rename-command|replicaof|slaveof|cluster-(enabled|port|config-file|announce-.*))$/i;
-const LEAST_MASTERS = 3;
-/** More processes than a machine for tests has memory and ports for. */
-const MOST_MASTERS = 20;
+const MIN_MASTERS = 3;
+/** Above it a test machine runs out of memory and ports. */
+const MAX_MASTERS = 20;
 
 const isReplaceable = (spec: NodeSpec): boolean =>
   spec.kind === 'redis' && spec.replaceable === true;
 
 function* problemsOf(name: string, spec: RedisSpec, topology: Topology): Generator<string> {
   const { mode = 'single', masters, settings, replaceable } = spec;
-  yield* settingProblems(name, settings, KEPT_SETTINGS);
+  yield* settingProblems(name, settings, RESERVED_SETTINGS);
   if (masters !== undefined) {
     if (mode !== 'cluster') yield `${name} says how many masters it has, but is not a cluster`;
-    else if (!Number.isInteger(masters) || masters < LEAST_MASTERS || masters > MOST_MASTERS)
-      yield `${name} has ${masters} masters, but a cluster has ${LEAST_MASTERS} to ${MOST_MASTERS}`;
+    else if (!Number.isInteger(masters) || masters < MIN_MASTERS || masters > MAX_MASTERS)
+      yield `${name} has ${masters} masters, but a cluster has ${MIN_MASTERS} to ${MAX_MASTERS}`;
   }
   if (replaceable === true) {
     if (mode !== 'single')
@@ -29,7 +29,7 @@ function* problemsOf(name: string, spec: RedisSpec, topology: Topology): Generat
   }
 }
 
-function membersOf(name: string, { mode, masters = LEAST_MASTERS }: RedisSpec): string[] {
+function membersOf(name: string, { mode, masters = MIN_MASTERS }: RedisSpec): string[] {
   const count = mode === 'cluster' ? masters * 2 : mode === 'replica' ? 2 : 1;
   if (count === 1) return [name];
   return Array.from({ length: count }, (_, index) => `${name}.${index + 1}`);
@@ -39,7 +39,7 @@ export const redisKind: NodeKind<RedisSpec> = {
   kind: 'redis',
   problems: (name, spec, topology) => [...problemsOf(name, spec, topology)],
   members: membersOf,
-  words(_name, { mode, masters = LEAST_MASTERS }) {
+  describe(_name, { mode, masters = MIN_MASTERS }) {
     if (mode === 'cluster') return `Redis Cluster, ${masters} masters with one replica each`;
     return mode === 'replica' ? 'Redis, a primary and a replica' : 'Redis';
   },

@@ -1,11 +1,10 @@
-/** Settings that belong to the testbed, because it finds, starts and reaches a server by them. */
-
+/** Rejects settings that the testbed sets itself to find, start and reach a server. */
 export function settingProblems(
   name: string,
   settings: Readonly<Record<string, string>> | undefined,
-  kept: RegExp,
+  reserved: RegExp,
 ): string[] {
   return Object.keys(settings ?? {})
-    .filter((setting) => kept.test(setting))
+    .filter((setting) => reserved.test(setting))
     .map((setting) => `${name} sets ${setting}, which the testbed sets itself`);
 }

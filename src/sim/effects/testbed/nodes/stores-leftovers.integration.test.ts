@@ -23,7 +23,7 @@ const moments = Array.from({ length: KILLS }, (_, index) =>
   Math.round(250 + (LAST_MS * index) / Math.max(1, KILLS - 1)),
 );
 
-/** Segments whose creator is gone and that nobody has attached, by their ids. */
+/** Ids of unattached segments whose creator has ended. */
 function abandonedSegments(): string[] {
   const [, ...rows] = readFileSync('/proc/sysvipc/shm', 'utf8').trim().split('\n');
   return rows

@@ -22,7 +22,7 @@ const pg = (more: Partial<PostgresSpec> = {}): PostgresSpec => ({ kind: 'postgre
 const redis = (more: Partial<RedisSpec> = {}): RedisSpec => ({ kind: 'redis', ...more });
 const step = { name: 'template', module: 'services/jobs/template.js' };
 
-test('sound stores have no problems', () => {
+test('valid stores have no problems', () => {
   expect(
     problems({
       postgres: pg({ settings: { shared_buffers: '16MB' }, template: [step] }),
@@ -88,7 +88,7 @@ test('two nodes cannot share one replacement', () => {
   ]);
 });
 
-test('settings that the testbed needs are refused by name, in any case', () => {
+test('reserved settings are rejected, in upper and lower case', () => {
   expect(
     problems({ a: pg({ settings: { port: '1', Data_Directory: '/x', work_mem: '1MB' } }) }),
   ).toEqual([
@@ -108,7 +108,7 @@ test('settings that the testbed needs are refused by name, in any case', () => {
   ]);
 });
 
-test.each([2, 0, 21, 3.5, Number.NaN])('a cluster of %s masters is refused', (masters) => {
+test.each([2, 0, 21, 3.5, Number.NaN])('a cluster of %s masters is rejected', (masters) => {
   expect(problems({ a: redis({ mode: 'cluster', masters }) })).toEqual([
     `a has ${masters} masters, but a cluster has 3 to 20`,
   ]);
@@ -123,21 +123,23 @@ test('only a cluster has masters, and only a single server can be replaced', () 
   ]);
 });
 
-test('members and words', () => {
+test('members and descriptions', () => {
   expect(postgresKind.members('eu.postgres', pg())).toEqual(['eu.postgres']);
-  expect(postgresKind.words('a', pg())).toBe('PostgreSQL');
-  expect(postgresKind.words('a', pg({ standbyOf: 'b' }))).toBe('PostgreSQL, standby of b');
+  expect(postgresKind.describe('a', pg())).toBe('PostgreSQL');
+  expect(postgresKind.describe('a', pg({ standbyOf: 'b' }))).toBe('PostgreSQL, standby of b');
   expect(redisKind.members('redis', redis())).toEqual(['redis']);
   expect(redisKind.members('r', redis({ mode: 'replica' }))).toEqual(['r.1', 'r.2']);
   expect(redisKind.members('r', redis({ mode: 'cluster', masters: 4 }))).toHaveLength(8);
-  expect(redisKind.words('r', redis())).toBe('Redis');
-  expect(redisKind.words('r', redis({ mode: 'replica' }))).toBe('Redis, a primary and a replica');
-  expect(redisKind.words('r', redis({ mode: 'cluster' }))).toBe(
+  expect(redisKind.describe('r', redis())).toBe('Redis');
+  expect(redisKind.describe('r', redis({ mode: 'replica' }))).toBe(
+    'Redis, a primary and a replica',
+  );
+  expect(redisKind.describe('r', redis({ mode: 'cluster' }))).toBe(
     'Redis Cluster, 3 masters with one replica each',
   );
 });
 
-test('CLUSTER NODES is read', () => {
+test('readClusterNodes parses CLUSTER NODES', () => {
   const text = [
     'a1 127.0.0.1:20001@30001,host myself,master - 0 0 1 connected 0-5460 [5461->-b2]',
     'b2 127.0.0.1:20002@30002 slave,fail a1 0 0 1 disconnected',

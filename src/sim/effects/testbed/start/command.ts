@@ -1,18 +1,23 @@
 /**
- * Starts any program as one process of a node and waits for its ready sign. The program is the user's: whatever is
- * wrong with it becomes an EnvironmentError with its last lines of output and the line that starts it by hand.
+ * Starts a user's program as one process of a node and waits until it is ready. A failure becomes an EnvironmentError with
+ * the program's last lines of output and the shell command that starts it by hand.
  */
 import { EnvironmentError } from '../../../errors.ts';
 import type { ReadySign } from '../../../topology.ts';
-import { type Child, ChildFailure, startChild, untilReady } from '../../process/child-process.ts';
+import {
+  type Child,
+  ChildFailure,
+  startChild,
+  waitUntilReady,
+} from '../../process/child-process.ts';
 import type { Lease } from '../../process/lease.ts';
 import { listeningPorts } from '../../process/listening-ports.ts';
 import type { Address } from '../node.ts';
 import type { ServiceProcess } from '../service-process.ts';
 import { type CommandStart, findCommand, type Program } from './program.ts';
-import { probeSign } from './ready-sign.ts';
+import { createReadinessProbe } from './readiness-probe.ts';
 
-/** Of one process; above it the middle of the log is removed. */
+/** Log limit of one process; above it the middle of the log is removed. */
 export const MAX_LOG_BYTES = 16_777_216;
 const SHOWN_LINES = 3;
 const SHOWN_CHARACTERS = 200;
@@ -35,18 +40,19 @@ export interface CommandOptions {
 export async function startCommand(options: CommandOptions): Promise<ServiceProcess> {
   const { port, logFile, readyWithinMs, signal } = options;
   const program = findCommand(options.name, options.start, options);
-  const sign = probeSign(options.ready, port, logFile);
+  const readinessProbe = createReadinessProbe(options.ready, port, logFile);
   const child = await launch(program, options);
   const ready = async (): Promise<true> => {
-    await sign.ready();
+    await readinessProbe.ready();
     assertOwnPort(child, port);
     return true;
   };
   try {
-    await untilReady(child, ready, { limitMs: readyWithinMs, signal });
+    await waitUntilReady(child, ready, { limitMs: readyWithinMs, signal });
   } catch (error) {
-    // Looked up while it still runs.
-    const reason = error instanceof ChildFailure ? explain(error, child, program, options) : error;
+    // Its ports are read while it still runs.
+    const reason =
+      error instanceof ChildFailure ? explainFailure(error, child, program, options) : error;
     await child.stop();
     throw reason;
   }
@@ -54,7 +60,7 @@ export async function startCommand(options: CommandOptions): Promise<ServiceProc
     url: `http://127.0.0.1:${port}`,
     pid: child.pid,
     child,
-    answers: sign.answers,
+    ping: readinessProbe.ping,
     stop: () => child.stop(),
   };
 }
@@ -81,24 +87,24 @@ async function launch(program: Program, options: CommandOptions): Promise<Child>
       {
         what: `${options.name} cannot be started: ${program.file}`,
         why: (cause as Error).message,
-        next: program.byHand,
+        next: program.shellCommand,
       },
       { cause },
     );
   }
 }
 
-const familyPorts = (child: Child): number[] =>
-  listeningPorts([child.pid, ...child.family().map(({ pid }) => pid)]);
+const listeningPortsOf = (child: Child): number[] =>
+  listeningPorts([child.pid, ...child.descendants().map(({ pid }) => pid)]);
 
-/** What answers may be another process, when the program listens elsewhere. */
+/** When the program listens on another port, another process may have answered on this one. */
 function assertOwnPort(child: Child, port: number): void {
-  const ports = familyPorts(child);
-  // A program without a listener of its own may have one in a container that it started.
+  const ports = listeningPortsOf(child);
+  // A program without a listener may have started a container that listens.
   if (ports.length > 0 && !ports.includes(port)) throw new Error(`port ${port} is not its own`);
 }
 
-function explain(
+function explainFailure(
   failure: ChildFailure,
   child: Child,
   program: Program,
@@ -108,25 +114,25 @@ function explain(
   const output = outputOf(notice.lastLines);
   const log = `log: ${notice.logFile}`;
   if (child.isExited()) {
-    const left = notice.survivors ?? 0;
-    const background = `it left ${left} process${left === 1 ? '' : 'es'} in the background, which ended with it; it must stay in the foreground; `;
+    const orphans = notice.orphans ?? 0;
+    const orphansText = `it left ${orphans} process${orphans === 1 ? '' : 'es'} in the background, which ended with it; it must stay in the foreground; `;
     return new EnvironmentError(
       {
         what: `${name} ended before it was ready (${notice.status})`,
-        why: `${left > 0 ? background : ''}${output}; ${log}`,
-        next: program.byHand,
+        why: `${orphans > 0 ? orphansText : ''}${output}; ${log}`,
+        next: program.shellCommand,
       },
       { cause: failure },
     );
   }
   const missing = failure.cause instanceof Error ? failure.cause.message : 'no sign of life';
-  const others = familyPorts(child).filter((one) => one !== port);
-  const elsewhere = `it listens on port ${others.join(', ')} instead of ${port}, which PORT names; `;
+  const others = listeningPortsOf(child).filter((one) => one !== port);
+  const otherPortsText = `it listens on port ${others.join(', ')} instead of ${port}, which PORT names; `;
   return new EnvironmentError(
     {
       what: `${name} was not ready after ${readyWithinMs / 1_000} s: ${missing}`,
-      why: `${others.length > 0 ? elsewhere : ''}${output}; ${log}`,
-      next: program.byHand,
+      why: `${others.length > 0 ? otherPortsText : ''}${output}; ${log}`,
+      next: program.shellCommand,
     },
     { cause: failure },
   );

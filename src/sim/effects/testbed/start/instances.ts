@@ -1,17 +1,17 @@
 /**
- * The processes of one node, started together: each has a port that is chosen beforehand and stays its own, so that
- * it comes back at the same address. Several start on all cores and are pinned when all are ready.
+ * The processes of one node, started together. Each port is chosen beforehand and kept, so that a restarted process has
+ * the same address. Several processes start on all cores and are pinned when all are ready.
  */
-import { ChildFailure, type DeathNotice } from '../../process/child-process.ts';
+import { ChildFailure, type ExitNotice } from '../../process/child-process.ts';
 import { ControlledProcess } from '../../process/controlled-process.ts';
-import { freePort, onFreePort } from '../../process/free-port.ts';
-import { pinRunning } from '../../process/pin-running.ts';
-import type { Undo } from '../../process/undo.ts';
+import { freePort, withFreePort } from '../../process/free-port.ts';
+import { pinProcess } from '../../process/pin-running.ts';
+import type { UndoStack } from '../../process/undo-stack.ts';
 import type { ServiceProcess } from '../service-process.ts';
 
 const ATTEMPTS = 3;
 
-/** How one process is started: again at each restart. */
+/** Arguments of a process's start, also at each restart. */
 export interface InstanceStart {
   readonly name: string;
   readonly port: number;
@@ -23,15 +23,15 @@ export interface InstancesOptions {
   /** Of the node, for the undo step. */
   readonly node: string;
   readonly names: readonly string[];
-  /** A port of the operator's choice for a single process, which is kept or refused. */
-  readonly wishedPort: number | null;
+  /** The operator's port for a single process; the start fails if it is taken. */
+  readonly requestedPort: number | null;
   launch(start: InstanceStart): Promise<ServiceProcess>;
   /** From SIGTERM as a fault to SIGKILL; default: no SIGKILL. */
   readonly killAfterMs?: number;
   readonly cores: string | null;
-  readonly undo: Undo;
+  readonly undo: UndoStack;
   readonly signal?: AbortSignal | undefined;
-  readonly onDeath?: ((notice: DeathNotice) => void) | undefined;
+  readonly onUnexpectedExit?: ((notice: ExitNotice) => void) | undefined;
 }
 
 export interface Instance {
@@ -44,14 +44,19 @@ export function instanceNames(name: string, instances: number): string[] {
   return Array.from({ length: instances }, (_, index) => `${name}.${index + 1}`);
 }
 
-/** A port of the operator's choice, in a module's params (`platform serve --port`). */
-export function wishedPort(params: Readonly<Record<string, unknown>> | undefined): number | null {
+/** The operator's port, in a module's params (`platform serve --port`). */
+export function requestedPort(
+  params: Readonly<Record<string, unknown>> | undefined,
+): number | null {
   return typeof params?.port === 'number' && params.port > 0 ? params.port : null;
 }
 
-async function choosePorts({ names, wishedPort }: InstancesOptions): Promise<Map<string, number>> {
+async function choosePorts({
+  names,
+  requestedPort,
+}: InstancesOptions): Promise<Map<string, number>> {
   const ports = new Set<number>();
-  if (wishedPort !== null && names.length === 1) ports.add(wishedPort);
+  if (requestedPort !== null && names.length === 1) ports.add(requestedPort);
   while (ports.size < names.length) ports.add(await freePort());
   return new Map([...ports].map((port, index) => [names[index]!, port]));
 }
@@ -64,7 +69,7 @@ function isPortTaken(error: unknown): boolean {
 
 /** Starts all of them, or none. */
 export async function startInstances(options: InstancesOptions): Promise<Instance[]> {
-  const attempts = options.wishedPort === null ? ATTEMPTS : 1;
+  const attempts = options.requestedPort === null ? ATTEMPTS : 1;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await startOn(await choosePorts(options), options);
@@ -79,15 +84,15 @@ async function startOn(
   options: InstancesOptions,
 ): Promise<Instance[]> {
   const failed = new AbortController();
-  const pinLater = ports.size > 1 ? options.cores : null;
-  const cores = pinLater === null ? options.cores : null;
+  const coresToPin = ports.size > 1 ? options.cores : null;
+  const cores = coresToPin === null ? options.cores : null;
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
   const starts = await Promise.allSettled(
     [...ports].map(async ([name, port]) => {
       try {
         return { name, server: await options.launch({ name, port, cores, signal }) };
       } catch (error) {
-        failed.abort(error); // The first failure is the one to tell; the others need not go on.
+        failed.abort(error); // The first failure aborts the other starts and is the one that is reported.
         throw error;
       }
     }),
@@ -97,10 +102,10 @@ async function startOn(
     await Promise.all(started.map(({ server }) => server.stop()));
     throw failed.signal.reason;
   }
-  if (pinLater !== null) {
-    await Promise.all(started.map(({ server }) => pinRunning(server.pid, pinLater)));
+  if (coresToPin !== null) {
+    await Promise.all(started.map(({ server }) => pinProcess(server.pid, coresToPin)));
   }
-  const instances = started.map(({ name, server }) => control(name, server, options));
+  const instances = started.map(({ name, server }) => createInstance(name, server, options));
   options.undo.addServers(
     options.node,
     instances.map(({ process, url }) => ({ port: portOf(url), stop: () => process.stop() })),
@@ -110,18 +115,18 @@ async function startOn(
 
 const portOf = (url: string): number => Number(new URL(url).port);
 
-function control(name: string, server: ServiceProcess, options: InstancesOptions): Instance {
+function createInstance(name: string, server: ServiceProcess, options: InstancesOptions): Instance {
   const process = new ControlledProcess({
     name,
     running: server,
-    launch: (stopped) => relaunch(name, server.url, options, stopped),
-    onDeath: options.onDeath,
+    launch: (stopped) => restartAtSamePort(name, server.url, options, stopped),
+    onUnexpectedExit: options.onUnexpectedExit,
     ...(options.killAfterMs !== undefined && { killAfterMs: options.killAfterMs }),
   });
   return { process, url: server.url };
 }
 
-async function relaunch(
+async function restartAtSamePort(
   name: string,
   url: string,
   options: InstancesOptions,
@@ -129,8 +134,8 @@ async function relaunch(
 ): Promise<ServiceProcess> {
   const { cores } = options;
   const start = (port: number) => options.launch({ name, port, cores, signal });
-  const server = await onFreePort(start, isPortTaken, async () => portOf(url));
+  const server = await withFreePort(start, isPortTaken, async () => portOf(url));
   if (server.url === url) return server;
   await server.stop();
-  throw new Error(`${name} came back at ${server.url} instead of ${url}: it ignores params.port`);
+  throw new Error(`${name} restarted at ${server.url} instead of ${url}: it ignores params.port`);
 }

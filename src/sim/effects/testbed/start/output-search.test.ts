@@ -12,7 +12,7 @@ const fresh = (name: string, content?: string): string => {
   return file;
 };
 
-it('sees what is appended, also in two pieces, and nothing that was there before', () => {
+it('finds appended text, also in two parts, and no earlier text', () => {
   const log = fresh('old', 'listening on 1\n');
   const contains = createOutputSearch(log, 'listening on');
   expect(contains()).toBe(false);
@@ -23,7 +23,7 @@ it('sees what is appended, also in two pieces, and nothing that was there before
   expect(contains()).toBe(true);
 });
 
-it('waits for a file that is not there yet', () => {
+it('finds nothing while the file does not exist', () => {
   const log = fresh('late');
   const contains = createOutputSearch(log, 'ready');
   expect(contains()).toBe(false);
@@ -31,7 +31,7 @@ it('waits for a file that is not there yet', () => {
   expect(contains()).toBe(true);
 });
 
-it('goes on after the log was cut in place', () => {
+it('continues after the log was cut in place', () => {
   const log = fresh('cut', 'x'.repeat(200_000));
   const contains = createOutputSearch(log, 'ready');
   truncateSync(log, 65_536);

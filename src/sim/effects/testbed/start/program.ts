@@ -1,4 +1,4 @@
-/** A user's program before it runs: where it is, what its environment holds, how to start it by hand. */
+/** Resolves a user's program: its file, arguments, environment, and the shell command to start it by hand. */
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentError } from '../../../errors.ts';
@@ -14,17 +14,17 @@ export interface Program {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
-  /** A shell line that starts it as the testbed does, on one line. */
-  readonly byHand: string;
+  /** Starts it as the testbed does; one line. */
+  readonly shellCommand: string;
 }
 
 /**
- * The operator's servers: they replace nodes of the topology, and a process reaches those by an edge. Without one it
- * must not find somebody's database by accident.
+ * The operator's servers replace nodes of the topology, which a process reaches by an edge. A process without such an edge
+ * must not find the operator's database by accident.
  */
 const NOT_INHERITED = ['DATABASE_URL', 'REDIS_URL', 'PLATFORM_PROCESS'];
 
-/** Throws EnvironmentError when there is no such program or folder. `name` is the process's own. */
+/** Throws EnvironmentError when there is no such program or folder. `name` is the process's. */
 export function findCommand(
   name: string,
   start: CommandStart,
@@ -44,7 +44,7 @@ export function findCommand(
     PORT: `${given.port}`,
   };
   const env = { ...Object.fromEntries(inherited), ...own };
-  const byHand = handLine(start, cwd, own);
+  const shellCommand = shellCommandOf(start, cwd, own);
   if (!statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) {
     throw new EnvironmentError({
       what: `${name} cannot be started in ${cwd}`,
@@ -53,7 +53,7 @@ export function findCommand(
     });
   }
   const [program, ...args] = start.command;
-  return { file: locate(name, program, cwd, env), args, cwd, env, byHand };
+  return { file: locate(name, program, cwd, env), args, cwd, env, shellCommand };
 }
 
 function locate(name: string, program: string, cwd: string, env: NodeJS.ProcessEnv): string {
@@ -92,7 +92,7 @@ function locate(name: string, program: string, cwd: string, env: NodeJS.ProcessE
 const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-function handLine(start: CommandStart, cwd: string, own: Record<string, string>): string {
+function shellCommandOf(start: CommandStart, cwd: string, own: Record<string, string>): string {
   const variables = Object.entries(own).map(([key, value]) => `${key}=${quoted(value)}`);
   const line = [...variables, ...start.command.map(quoted)].join(' ');
   const whole = cwd === process.cwd() ? line : `cd ${quoted(cwd)} && ${line}`;

@@ -1,27 +1,37 @@
 /**
- * A copy of a running server's data directory for a standby, by PostgreSQL's backup functions: the binaries come
- * without pg_basebackup. The WAL that makes the copy consistent is not copied; the standby streams it.
+ * Copies a running server's data directory for a standby, with PostgreSQL's backup functions, because the npm binaries lack
+ * pg_basebackup. The WAL that makes the copy consistent is not copied; the standby streams it.
  */
 import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makePrivate } from '../../process/cache.ts';
+import { createPrivateFolder } from '../../process/cache.ts';
 import type { Lease } from '../../process/lease.ts';
 import type { RunUser } from '../../process/run-user.ts';
 import { removeSharedMemory } from '../../process/shared-memory.ts';
 import { explainDiskFull, requireFreeSpace } from '../disk-space.ts';
-import { withPostgres } from '../postgres-client.ts';
-import { RUN_BYTES, runCopy } from '../postgres-template.ts';
+import { RUN_BYTES, runCopy } from '../templates/template-store.ts';
+import { withPostgres } from './postgres-client.ts';
 
-/** The checkpoint at the start and each step of the copy; a loaded server takes its time. */
+/** For the checkpoint at the start and each step of the copy, on a loaded server. */
 const LIMIT_MS = 120_000;
 
-/** Folders whose content a server makes itself; the list is pg_basebackup's. */
-const EMPTY: readonly string[] = [
-  ...['pg_wal', 'pg_replslot', 'pg_dynshmem', 'pg_notify', 'pg_serial', 'pg_snapshots'],
-  ...['pg_stat_tmp', 'pg_subtrans'],
+/** Folders whose content the server creates itself; the list is pg_basebackup's. */
+const EMPTIED_FOLDERS: readonly string[] = [
+  'pg_wal',
+  'pg_replslot',
+  'pg_dynshmem',
+  'pg_notify',
+  'pg_serial',
+  'pg_snapshots',
+  'pg_stat_tmp',
+  'pg_subtrans',
 ];
-const LEFT_OUT: readonly string[] = [
-  ...['postmaster.pid', 'postmaster.opts', 'backup_label', 'tablespace_map', 'standby.signal'],
+const EXCLUDED_FILES: readonly string[] = [
+  'postmaster.pid',
+  'postmaster.opts',
+  'backup_label',
+  'tablespace_map',
+  'standby.signal',
   'postgresql.auto.conf',
 ];
 
@@ -32,12 +42,12 @@ export interface CopyOptions {
   readonly lease: Lease;
 }
 
-/** Fills `dataDir`, whatever it held before, with a standby's data. Its server must be down. */
+/** Replaces the content of `dataDir` with a standby's data. Its server must be down. */
 export async function copyForStandby(options: CopyOptions): Promise<void> {
   const { source, dataDir, user } = options;
   try {
     await removeSharedMemory(dataDir);
-    await makePrivate(dataDir, user);
+    await createPrivateFolder(dataDir, user);
     for (const entry of await readdir(dataDir)) {
       await rm(path.join(dataDir, entry), { recursive: true, force: true });
     }
@@ -65,11 +75,13 @@ async function writeOwned(file: string, text: string, user: RunUser | null): Pro
 }
 
 async function copyFiles({ source, dataDir, user, lease }: CopyOptions): Promise<void> {
-  for (const name of EMPTY) await makePrivate(path.join(dataDir, name), user);
+  for (const name of EMPTIED_FOLDERS) await createPrivateFolder(path.join(dataDir, name), user);
   const entries = await readdir(source.dataDir);
-  const whole = entries.filter((name) => !EMPTY.includes(name) && !LEFT_OUT.includes(name));
+  const whole = entries.filter(
+    (name) => !EMPTIED_FOLDERS.includes(name) && !EXCLUDED_FILES.includes(name),
+  );
   await copyInto(dataDir, filesIn(source.dataDir, whole), lease);
-  // Its data must not be older than the files beside it.
+  // pg_control last: it must not be older than the other files.
   await copyInto(
     path.join(dataDir, 'global'),
     [path.join(source.dataDir, 'global/pg_control')],
@@ -87,15 +99,15 @@ async function copyFiles({ source, dataDir, user, lease }: CopyOptions): Promise
 const filesIn = (folder: string, names: readonly string[]): string[] =>
   names.map((name) => path.join(folder, name));
 
-/** A running server removes files while they are copied; recovery knows what became of them. */
+/** A running server may remove files during the copy; recovery replays the removal. */
 async function copyInto(folder: string, files: readonly string[], lease: Lease): Promise<void> {
   await mkdir(folder, { recursive: true });
   try {
     await runCopy(['-a', ...files, folder], lease);
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    const complaints = (stderr ?? '').split('\n').filter((line) => line !== '');
-    const harmless = complaints.length > 0 && complaints.every((line) => /No such file/.test(line));
-    if (!harmless) throw error;
+    const messages = (stderr ?? '').split('\n').filter((line) => line !== '');
+    const areHarmless = messages.length > 0 && messages.every((line) => /No such file/.test(line));
+    if (!areHarmless) throw error;
   }
 }

@@ -1,31 +1,31 @@
-/** Starts what a node of kind `postgres` says: the operator's server, one of our own, or a standby of one of our own. */
+/** Starts a node of kind `postgres`: the operator's server, a server of the run, or a standby of one. */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import type { WorkCounter } from '../../../pure/costs.ts';
+import type { WorkCounter } from '../../../pure/measure/costs.ts';
 import type { ModuleStep, PostgresSpec } from '../../../topology.ts';
 import { readPostgres } from '../../observe/work-counters.ts';
 import type { ControlSignal } from '../../process/controlled-process.ts';
 import { parseCoreList } from '../../process/pin-plan.ts';
 import { childrenOf } from '../../process/process-table.ts';
-import { syncDataDirectory } from '../data-directory.ts';
-import { claimPostgres } from '../external.ts';
 import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
 import { memberOf } from '../nodes/member.ts';
-import { strikeBackend } from '../postgres-backend.ts';
-import { preparePostgres } from '../postgres-binaries.ts';
-import { copyTemplate } from '../postgres-template.ts';
-import { withSearchPath } from '../search-path.ts';
 import { runOneShot } from '../service-process.ts';
-import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../template-build.ts';
-import { noteOwnServer } from './own-server-note.ts';
+import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../templates/template-build.ts';
+import { copyTemplate } from '../templates/template-store.ts';
+import { syncDataDirectory } from './data-directory.ts';
+import { claimPostgres } from './external.ts';
+import { signalBackend } from './postgres-backend.ts';
+import { preparePostgres } from './postgres-binaries.ts';
 import { delayReplay, isInRecovery, isStreaming, readLag } from './postgres-replication.ts';
 import { PostgresServer } from './postgres-server.ts';
-import { PrimaryGroup, type Replicating } from './primary-group.ts';
+import { PrimaryGroup, type ReplicationStrategy } from './primary-group.ts';
+import { withSearchPath } from './search-path.ts';
+import { noteServerNotUsed } from './server-not-used-note.ts';
 import { standbysOf } from './standbys.ts';
 
 const STEP_LIMIT_MS = 120_000;
 
-/** A standby that was away finds on its primary what it missed; more than this it must copy. */
+/** A standby that was down catches up from this much WAL of its primary; beyond it, it must copy the data. */
 const KEEP_WAL: Readonly<Record<string, string>> = { wal_keep_size: '1GB' };
 
 export async function startPostgresNode(
@@ -35,12 +35,12 @@ export async function startPostgresNode(
 ): Promise<RunningNode> {
   const { DATABASE_URL: url } = context.env;
   if (url && spec.replaceable === true) return await claimNode(name, spec, url, context);
-  noteOwnServer('DATABASE_URL', name, spec, context);
+  noteServerNotUsed('DATABASE_URL', name, spec, context);
   if (spec.standbyOf !== undefined) return await startStandby(name, spec, spec.standbyOf, context);
   return await startPrimary(name, spec, context);
 }
 
-/** A node whose server is our own. */
+/** A node with a server of the run. */
 export class PostgresNode implements RunningNode {
   readonly kind = 'postgres';
   readonly name: string;
@@ -72,27 +72,27 @@ export class PostgresNode implements RunningNode {
     this.coreCount = cores === null ? availableParallelism() : parseCoreList(cores).length;
     this.capabilities = {
       ...options.capabilities,
-      strikeBackend: (signal) => this.#strike(signal),
+      signalBackend: (signal) => this.#signalBackend(signal),
     };
     this.#isStandby = spec.standbyOf !== undefined;
   }
 
-  /** Of a primary: where the writes go, which after a failover is another server. */
+  /** Of a primary: the server that takes writes, after a failover another one. */
   get address(): Address {
     return addressOf(this.#isStandby ? this.server : this.group.current);
   }
 
   readonly pids = (): number[] => this.server.process.pids();
 
-  work(): Promise<readonly WorkCounter[]> {
-    return workOf(this.server.url);
+  readWork(): Promise<readonly WorkCounter[]> {
+    return readWorkCounters(this.server.url);
   }
 
-  async #strike(signal: ControlSignal): Promise<string> {
+  async #signalBackend(signal: ControlSignal): Promise<string> {
     const [member] = this.members;
-    // Which one was paused need not be remembered: a running one ignores SIGCONT.
+    // SIGCONT goes to all backends: a running one ignores it.
     if (signal === 'SIGCONT') return await member!.signal(signal);
-    return await strikeBackend(this.server.url, signal);
+    return await signalBackend(this.server.url, signal);
   }
 }
 
@@ -101,8 +101,8 @@ function addressOf(server: PostgresServer): Address {
   return { url, urls: [url], namespace: TEMPLATE_SCHEMA };
 }
 
-/** A server that cannot be read leaves its counters null: a cost nobody measured is never judged. */
-async function workOf(url: string): Promise<WorkCounter[]> {
+/** Null counters when the server cannot be read: an unmeasured cost is not judged. */
+async function readWorkCounters(url: string): Promise<WorkCounter[]> {
   const read = await readPostgres(url).catch(() => null);
   return [
     {
@@ -117,15 +117,16 @@ async function workOf(url: string): Promise<WorkCounter[]> {
   ];
 }
 
-const streaming = (
-  announce: (promoted: PostgresServer) => Promise<void>,
-): Replicating<PostgresServer> => ({
-  announce,
+const streamingReplication = (
+  redirectEdges: (promoted: PostgresServer) => Promise<void>,
+): ReplicationStrategy<PostgresServer> => ({
+  redirectEdges,
   isPrimary: async ({ url }) => !(await isInRecovery(url)),
   isFollowing: ({ url }, { port }) => isStreaming(url, port),
   promote: (successor) => successor.promote(),
-  // WAL that was never sent makes it another history: only a copy agrees with the new primary.
-  follow: (server, primary, { gone }) => server.follow(primary, { copy: gone }),
+  // Its unsent WAL diverges from the new primary: it needs a copy of the data.
+  follow: (server, primary, { mayHaveDiverged }) =>
+    server.follow(primary, { copy: mayHaveDiverged }),
   isStale: (server) => server.mustCopy,
 });
 
@@ -165,8 +166,9 @@ async function startPrimary(
     cores,
     context,
   });
-  const announce = (promoted: PostgresServer) => context.retarget(name, addressOf(promoted).url);
-  const group = new PrimaryGroup(server, streaming(announce));
+  const redirectEdges = (promoted: PostgresServer) =>
+    context.retarget(name, addressOf(promoted).url);
+  const group = new PrimaryGroup(server, streamingReplication(redirectEdges));
   const capabilities = hasStandby ? { failover: group.failover } : {};
   return new PostgresNode({ server, group, spec, cores, capabilities });
 }
@@ -182,7 +184,7 @@ async function startStandby(
     throw new Error(`${name} is a standby of ${primaryName}, which is not a server of this run`);
   }
   const { server: source, group } = primary;
-  // Not the core of its primary: a replay must not take from what is measured.
+  // Not the primary's core: replay must not disturb the measurement.
   const cores = context.cores?.rest ?? null;
   const server = await PostgresServer.start({
     name,
@@ -228,7 +230,7 @@ async function claimNode(
     cores: 'any',
     coreCount: availableParallelism(),
     capabilities: {},
-    work: () => workOf(claimed.url),
+    readWork: () => readWorkCounters(claimed.url),
   };
 }
 

@@ -1,11 +1,11 @@
-/** What a standby says of its own state, and how far it is behind. */
-import { withPostgres } from '../postgres-client.ts';
+/** State, lag and promotion of a standby. */
+import { withPostgres } from './postgres-client.ts';
 import { waitUntil } from './wait-until.ts';
 
 const LIMIT_MS = 5_000;
 
 export interface Lag {
-  /** Of WAL that the primary has written and the standby not replayed. */
+  /** WAL that the primary has written and the standby not replayed. */
   readonly bytes: number;
   /**
    * 0 when everything is replayed, else the age of the newest commit that is: never less than the lag, more
@@ -35,7 +35,7 @@ export async function isStreaming(url: string, primaryPort: number): Promise<tru
   });
 }
 
-/** `primaryUrl` is read for what has been written; when it does not answer, what the standby received counts. */
+/** Compares with the WAL position of `primaryUrl`, or, when it does not answer, with what the standby received. */
 export async function readLag(url: string, primaryUrl: string): Promise<Lag> {
   const written = await withPostgres(primaryUrl, LIMIT_MS, async (client) => {
     const { rows } = await client.query('SELECT pg_current_wal_lsn()::text AS lsn');
@@ -54,7 +54,7 @@ export async function readLag(url: string, primaryUrl: string): Promise<Lag> {
   });
 }
 
-/** Replays each commit this much later than the primary made it; 0 takes the setting back. */
+/** Sets recovery_min_apply_delay; 0 resets it. */
 export async function delayReplay(url: string, delayMs: number): Promise<void> {
   if (!Number.isInteger(delayMs) || delayMs < 0) {
     throw new RangeError(`a replay is delayed by a whole number of milliseconds, not ${delayMs}`);
@@ -67,7 +67,7 @@ export async function delayReplay(url: string, delayMs: number): Promise<void> {
     );
     await client.query('SELECT pg_reload_conf()');
   });
-  // The reload is a signal to the server: what a new session finds proves that it arrived.
+  // The reload is asynchronous: the setting in a new session proves that it happened.
   await waitUntil(
     'the delay of the replay',
     () =>

@@ -1,19 +1,19 @@
 /**
- * One PostgreSQL server of our own under a name that outlives its process: a primary on data that it is given, or a
- * standby on a copy of another server's. Which of the two it is may change; the change takes effect at its next start.
+ * A PostgreSQL server whose name outlives its process: a primary on given data, or a standby on a copy of another server's
+ * data. The role may change; the change takes effect at its next start.
  */
 import { ControlledProcess } from '../../process/controlled-process.ts';
-import { syncDataDirectory } from '../data-directory.ts';
 import type { NodeContext } from '../node.ts';
-import { type PostgresServer as Launched, startPostgres } from '../postgres.ts';
-import type { PostgresBinaries } from '../postgres-binaries.ts';
+import { syncDataDirectory } from './data-directory.ts';
+import type { PostgresBinaries } from './postgres-binaries.ts';
 import { copyForStandby } from './postgres-copy.ts';
+import { type PostgresProcess, startPostgres } from './postgres-process.ts';
 import { promote } from './postgres-replication.ts';
 
 const PROMOTE_LIMIT_S = 20;
 
 const STANDBY_SETTINGS: Readonly<Record<string, string>> = {
-  // The default of 5 s would be most of the time that a standby takes to come back.
+  // The default of 5 s would dominate the time a standby takes to reconnect.
   wal_retrieve_retry_interval: '200ms',
 };
 
@@ -26,7 +26,7 @@ export interface PostgresServerOptions {
   readonly settings: Settings;
   readonly cores: string | null;
   readonly context: NodeContext;
-  /** Starts as its standby, on a copy of its data. Otherwise `dataDir` is there already. */
+  /** Starts as its standby, on a copy of its data. Otherwise `dataDir` must exist. */
   readonly primary?: PostgresServer;
 }
 
@@ -53,9 +53,9 @@ export class PostgresServer {
       name,
       running: first,
       launch: (stopped) => server.#launch(stopped, first.port),
-      // Fast shutdown: a SIGTERM waits until the last client has gone, which a pool never does.
-      endSignal: 'SIGINT',
-      onDeath: context.onDeath,
+      // Fast shutdown: SIGTERM waits for the last client to disconnect, which a pool never does.
+      terminateSignal: 'SIGINT',
+      onUnexpectedExit: context.onUnexpectedExit,
     });
     context.undo.addServers(name, [{ port: first.port, stop: () => server.#process.stop() }]);
     return server;
@@ -90,12 +90,12 @@ export class PostgresServer {
     return this.#process;
   }
 
-  /** True when its data are another history than its primary's, until it has been started again. */
+  /** True when its data diverged from its primary's, until its next start. */
   get mustCopy(): boolean {
     return this.#mustCopy;
   }
 
-  /** From its next start on a standby of `primary`: with `copy` on a copy of its data, as what it has itself is given up. */
+  /** From its next start a standby of `primary`; with `copy` on a copy of the primary's data, its own is discarded. */
   follow(primary: PostgresServer, how: { readonly copy: boolean }): void {
     this.#primary = primary;
     this.#mustCopy ||= how.copy;
@@ -108,13 +108,13 @@ export class PostgresServer {
     this.#mustCopy = false;
   }
 
-  async #launch(signal: AbortSignal | undefined, port?: number): Promise<Launched> {
+  async #launch(signal: AbortSignal | undefined, port?: number): Promise<PostgresProcess> {
     const { name, dataDir, binaries, settings, cores, context } = this.#options;
     const { user, lease } = context;
     const primary = this.#primary;
     if (primary !== null && this.#mustCopy) {
       await copyForStandby({ source: primary, dataDir, user, lease });
-      // Otherwise the kernel writes the copy back during the measurement; after a restart it is on already.
+      // Otherwise the kernel would write the copy back during the measurement; at a restart the measurement is under way.
       if (port === undefined) await syncDataDirectory({ binaries, user, dataDir });
       this.#mustCopy = false;
     }

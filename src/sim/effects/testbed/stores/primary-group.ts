@@ -1,6 +1,6 @@
 /**
- * Servers of which one is the primary and the others follow it. A failover swaps the roles and leaves the names
- * alone: `postgres` is afterwards a standby of the server that was its standby.
+ * A primary and its replicas. A failover swaps the roles and keeps the names: `postgres` is afterwards a standby of the
+ * server that was its standby.
  */
 import type { ControlledProcess } from '../../process/controlled-process.ts';
 import type { Failover } from '../node.ts';
@@ -13,33 +13,33 @@ interface GroupServer {
   readonly process: ControlledProcess;
 }
 
-/** What PostgreSQL and Redis do differently. */
-export interface Replicating<Server extends GroupServer> {
+/** The operations that differ between PostgreSQL and Redis. */
+export interface ReplicationStrategy<Server extends GroupServer> {
   isPrimary(server: Server): Promise<boolean>;
   /** True, or why it does not receive the primary's changes. */
   isFollowing(replica: Server, primary: Server): Promise<true | string>;
   /** Resolves when it takes writes. */
   promote(successor: Server): Promise<void>;
-  /** From its next start on. `gone`: its data may hold what the primary has never seen. */
-  follow(server: Server, primary: Server, how: { readonly gone: boolean }): void;
-  /** True while it runs on what it must give up to follow. */
+  /** Takes effect at its next start. `mayHaveDiverged`: its data may hold changes the primary has not received. */
+  follow(server: Server, primary: Server, options: { readonly mayHaveDiverged: boolean }): void;
+  /** True while it runs on data that it must discard to follow. */
   isStale(server: Server): boolean;
-  /** Leads every edge there. */
-  announce(promoted: Server): Promise<void>;
+  /** Points every edge at the new primary. */
+  redirectEdges(promoted: Server): Promise<void>;
 }
 
 export class PrimaryGroup<Server extends GroupServer> {
   readonly #servers: Server[];
-  readonly #how: Replicating<Server>;
+  readonly #strategy: ReplicationStrategy<Server>;
   #current: Server;
-  /** The primary that the edges lead to. */
-  #announced: Server;
+  /** The primary that the edges point at. */
+  #edgesPrimary: Server;
 
-  constructor(primary: Server, how: Replicating<Server>) {
+  constructor(primary: Server, strategy: ReplicationStrategy<Server>) {
     this.#servers = [primary];
-    this.#how = how;
+    this.#strategy = strategy;
     this.#current = primary;
-    this.#announced = primary;
+    this.#edgesPrimary = primary;
   }
 
   get current(): Server {
@@ -48,18 +48,18 @@ export class PrimaryGroup<Server extends GroupServer> {
 
   /** Resolves when the new replica follows. */
   async join(replica: Server, signal?: AbortSignal): Promise<void> {
-    await this.#untilFollowing(replica, signal);
+    await this.#waitUntilFollowing(replica, signal);
     this.#servers.push(replica);
   }
 
-  /** True, or why this server is not what it should be: the primary, or one that follows it. */
+  /** True, or why this server does not have its role: the primary, or a replica that follows it. */
   async isInRole(server: Server): Promise<true | string> {
     const { name } = server;
     if (server === this.#current) {
       const isAlone = this.#servers.length === 1;
-      return isAlone || (await this.#how.isPrimary(server)) ? true : `${name} takes no writes`;
+      return isAlone || (await this.#strategy.isPrimary(server)) ? true : `${name} takes no writes`;
     }
-    const answer = await this.#how.isFollowing(server, this.#current);
+    const answer = await this.#strategy.isFollowing(server, this.#current);
     return answer === true ? true : `${name} does not follow ${this.#current.name}: ${answer}`;
   }
 
@@ -71,22 +71,22 @@ export class PrimaryGroup<Server extends GroupServer> {
       const { pid } = ended.process;
       const from = performance.now();
       await ended.process.signal('SIGKILL');
-      await this.#how.promote(successor);
-      await this.#succeed(successor);
+      await this.#strategy.promote(successor);
+      await this.#switchPrimary(successor);
       const tookMs = Math.round(performance.now() - from);
       return `SIGKILL to ${ended.name}, process ${pid}; ${successor.name} promoted after ${tookMs} ms`;
     },
     undo: async () => {
       for (const one of this.#replicas()) {
-        // A promotion that came too late for apply() has happened all the same.
-        if (!isDown(one) && (await this.#how.isPrimary(one))) await this.#succeed(one);
+        // A promotion may have completed after apply() had timed out.
+        if (!isDown(one) && (await this.#strategy.isPrimary(one))) await this.#switchPrimary(one);
       }
-      await this.#announce();
+      await this.#redirectEdges();
       if (isDown(this.#current)) await this.#current.process.restart();
       await Promise.all(
         this.#replicas().map(async (replica) => {
-          if (isDown(replica) || this.#how.isStale(replica)) await replica.process.restart();
-          await this.#untilFollowing(replica);
+          if (isDown(replica) || this.#strategy.isStale(replica)) await replica.process.restart();
+          await this.#waitUntilFollowing(replica);
         }),
       );
     },
@@ -105,27 +105,28 @@ export class PrimaryGroup<Server extends GroupServer> {
     return this.#servers.filter((one) => one !== this.#current);
   }
 
-  async #succeed(successor: Server): Promise<void> {
+  async #switchPrimary(successor: Server): Promise<void> {
     const ended = this.#current;
     this.#current = successor;
-    this.#how.follow(ended, successor, { gone: true });
+    this.#strategy.follow(ended, successor, { mayHaveDiverged: true });
     const rest = this.#replicas().filter((one) => one !== ended);
-    for (const replica of rest) this.#how.follow(replica, successor, { gone: false });
-    await this.#announce();
+    for (const replica of rest)
+      this.#strategy.follow(replica, successor, { mayHaveDiverged: false });
+    await this.#redirectEdges();
     await Promise.all(rest.map((replica) => replica.process.restart()));
   }
 
-  async #announce(): Promise<void> {
-    if (this.#announced === this.#current) return;
+  async #redirectEdges(): Promise<void> {
+    if (this.#edgesPrimary === this.#current) return;
     const promoted = this.#current;
-    await this.#how.announce(promoted);
-    this.#announced = promoted;
+    await this.#strategy.redirectEdges(promoted);
+    this.#edgesPrimary = promoted;
   }
 
-  async #untilFollowing(replica: Server, signal?: AbortSignal): Promise<void> {
+  async #waitUntilFollowing(replica: Server, signal?: AbortSignal): Promise<void> {
     await waitUntil(
       `${replica.name} follows ${this.#current.name}`,
-      () => this.#how.isFollowing(replica, this.#current),
+      () => this.#strategy.isFollowing(replica, this.#current),
       { limitMs: FOLLOW_LIMIT_MS, signal },
     );
   }

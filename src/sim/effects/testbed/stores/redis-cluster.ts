@@ -1,18 +1,18 @@
 /**
- * A Redis Cluster made with its own commands (redis-cli need not be there): the first half of the servers are
- * masters with equal ranges of slots, each server of the second half replicates one of them.
+ * Forms a Redis Cluster with CLUSTER commands, without redis-cli: the first half of the servers are masters with equal
+ * ranges of slots, each server of the second half replicates one of them.
  */
 import type { Redis } from 'ioredis';
 import type { Failover } from '../node.ts';
-import { infoFields } from '../redis.ts';
-import { connectRedis, withRedis } from '../redis-client.ts';
+import { connectRedis, withRedis } from './redis-client.ts';
+import { infoFields } from './redis-process.ts';
 import type { RedisServer } from './redis-server.ts';
 import { waitUntil } from './wait-until.ts';
 
 const SLOTS = 16_384;
 const COMMAND_LIMIT_MS = 2_000;
 const FORM_LIMIT_MS = 20_000;
-/** The node timeout, an election and, on a busy machine, a second one. */
+/** For the node timeout, an election and, on a busy machine, a second election. */
 const FAILOVER_LIMIT_MS = 30_000;
 
 interface ClusterNode {
@@ -43,7 +43,7 @@ export function readClusterNodes(text: string): ClusterNode[] {
 const nodesOf = async (redis: Redis): Promise<ClusterNode[]> =>
   readClusterNodes(String(await redis.call('CLUSTER', 'NODES')));
 
-/** Joins fresh servers; resolves when every one of them says that the cluster is ok and every replica is in sync. */
+/** Joins new servers; resolves when every server reports the cluster as ok and every replica is in sync. */
 export async function formCluster(
   servers: readonly RedisServer[],
   signal: AbortSignal | undefined,
@@ -57,7 +57,7 @@ export async function formCluster(
       clients.map(async (redis, index) => {
         await redis.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
         if (index < masters) await redis.call('CLUSTER', 'ADDSLOTS', ...slotsOf(index, masters));
-        // Each meets all before it: waiting for gossip would take longer.
+        // Each meets all servers before it: gossip alone would take longer.
         for (const { port } of servers.slice(0, index)) {
           await redis.call('CLUSTER', 'MEET', '127.0.0.1', port);
         }
@@ -70,12 +70,12 @@ export async function formCluster(
           await redis.call('CLUSTER', 'REPLICATE', String(ids[index]));
           return true;
         };
-        // It must have met its master first.
+        // Fails until it has met its master.
         return waitUntil('a replica of the Redis cluster knows its master', replicate, limits);
       }),
     );
-    const isWhole = () => whole(servers, (index, work) => work(clients[index]!));
-    await waitUntil('the Redis cluster is complete', isWhole, limits);
+    const isComplete = () => checkCluster(servers, (index, work) => work(clients[index]!));
+    await waitUntil('the Redis cluster is complete', isComplete, limits);
   } finally {
     for (const redis of clients) redis.disconnect();
   }
@@ -87,17 +87,23 @@ function slotsOf(index: number, masters: number): number[] {
   return Array.from({ length: to - from }, (_, slot) => from + slot);
 }
 
-type Ask = <T>(index: number, work: (redis: Redis) => Promise<T>) => Promise<T>;
+type Query = <T>(index: number, work: (redis: Redis) => Promise<T>) => Promise<T>;
 
-/** True when every server is there, says that the cluster is ok, and half of them are replicas in sync. */
-async function whole(servers: readonly RedisServer[], ask: Ask): Promise<true | string> {
+/** True when every server is up and reports the cluster as ok, and half of them are replicas in sync. */
+async function checkCluster(servers: readonly RedisServer[], query: Query): Promise<true | string> {
   const answers = await Promise.all(
-    servers.map((server, index) => ask(index, (redis) => stateOf(redis, server, servers.length))),
+    servers.map((server, index) =>
+      query(index, (redis) => checkNode(redis, server, servers.length)),
+    ),
   );
   return answers.find((answer) => answer !== true) ?? true;
 }
 
-async function stateOf(redis: Redis, { name }: RedisServer, size: number): Promise<true | string> {
+async function checkNode(
+  redis: Redis,
+  { name }: RedisServer,
+  size: number,
+): Promise<true | string> {
   const isOk = await isClusterOk(redis, name);
   if (isOk !== true) return isOk;
   const nodes = await nodesOf(redis);
@@ -110,7 +116,7 @@ async function stateOf(redis: Redis, { name }: RedisServer, size: number): Promi
   return replicas.length === size / 2 || `${name} sees ${replicas.length} replicas`;
 }
 
-/** As this server sees it; of a replica also that it is in sync. */
+/** As this server reports it; a replica must also be in sync. */
 async function isClusterOk(redis: Redis, name: string): Promise<true | string> {
   const [cluster, replication] = await Promise.all([
     redis.call('CLUSTER', 'INFO').then(String),
@@ -128,12 +134,12 @@ export const isClusterOkAt = ({ url, name }: RedisServer): Promise<true | string
 
 const isDown = ({ process }: RedisServer): boolean => process.pids().length === 0;
 
-/** Ends a master and waits for its replica, which the cluster itself promotes. */
+/** Kills a master and waits until the cluster has promoted its replica. */
 export function clusterFailover(servers: readonly RedisServer[]): Failover {
-  const ask: Ask = (index, work) => withRedis(servers[index]!.url, COMMAND_LIMIT_MS, work);
-  const isWhole = () => whole(servers, ask);
+  const query: Query = (index, work) => withRedis(servers[index]!.url, COMMAND_LIMIT_MS, work);
+  const isComplete = () => checkCluster(servers, query);
   const nodesAt = ({ url }: RedisServer) => withRedis(url, COMMAND_LIMIT_MS, nodesOf);
-  const until = (what: string, isTrue: () => Promise<true | string>) =>
+  const waitFor = (what: string, isTrue: () => Promise<true | string>) =>
     waitUntil(what, isTrue, { limitMs: FAILOVER_LIMIT_MS });
   return {
     async apply() {
@@ -152,15 +158,15 @@ export function clusterFailover(servers: readonly RedisServer[]): Failover {
         }
         return true;
       };
-      await until(`${replica.name} takes over from ${master.name}`, hasTakenOver);
+      await waitFor(`${replica.name} takes over from ${master.name}`, hasTakenOver);
       const tookMs = Math.round(performance.now() - from);
       return `SIGKILL to ${master.name}, process ${pid}; ${replica.name} took over its slots after ${tookMs} ms`;
     },
     async undo() {
       await Promise.all(servers.filter(isDown).map(({ process }) => process.restart()));
-      await until('the Redis cluster is complete', isWhole);
+      await waitFor('the Redis cluster is complete', isComplete);
     },
-    probe: () => isWhole().catch((error: Error) => error.message),
+    probe: () => isComplete().catch((error: Error) => error.message),
   };
 }
 

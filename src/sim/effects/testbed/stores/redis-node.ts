@@ -1,18 +1,18 @@
-/** Starts what a node of kind `redis` says: the operator's server, or one, a pair or a cluster of our own. */
+/** Starts a node of kind `redis`: the operator's server, or one server, a pair or a cluster of the run. */
 import { availableParallelism } from 'node:os';
-import type { WorkCounter } from '../../../pure/costs.ts';
+import type { WorkCounter } from '../../../pure/measure/costs.ts';
 import type { RedisSpec } from '../../../topology.ts';
 import { readRedis } from '../../observe/work-counters.ts';
 import { parseCoreList } from '../../process/pin-plan.ts';
-import { claimRedis, prefixOf } from '../external.ts';
 import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
 import { memberOf } from '../nodes/member.ts';
-import { noteOwnServer } from './own-server-note.ts';
+import { claimRedis, prefixOf } from './external.ts';
 import { PrimaryGroup } from './primary-group.ts';
 import { clusterFailover, formCluster, isClusterOkAt } from './redis-cluster.ts';
 import { isRedisPrimary, isRedisReplica } from './redis-replication.ts';
 import { RedisServer } from './redis-server.ts';
-import { startTogether } from './start-together.ts';
+import { noteServerNotUsed } from './server-not-used-note.ts';
+import { startAllOrNone } from './start-all-or-none.ts';
 
 export async function startRedisNode(
   name: string,
@@ -22,10 +22,10 @@ export async function startRedisNode(
 ): Promise<RunningNode> {
   const { REDIS_URL: url } = context.env;
   if (url && spec.replaceable === true) return await claimNode(name, spec, url, context);
-  noteOwnServer('REDIS_URL', name, spec, context);
+  noteServerNotUsed('REDIS_URL', name, spec, context);
   const isClustered = spec.mode === 'cluster';
   const settings = spec.settings ?? {};
-  const servers = await startTogether(
+  const servers = await startAllOrNone(
     members.map(
       (member) => (signal) =>
         RedisServer.start({ name: member, settings, context, signal, isClustered }),
@@ -45,7 +45,7 @@ function nodeOf(
   more: {
     readonly capabilities?: NodeCapabilities;
     readonly isUp?: (server: RedisServer) => Promise<true | string>;
-    /** Where the writes go; default the first. */
+    /** The server that takes writes; default the first. */
     readonly current?: () => RedisServer;
   },
 ): RunningNode {
@@ -68,7 +68,7 @@ function nodeOf(
     cores: cores ?? 'any',
     coreCount: cores === null ? availableParallelism() : parseCoreList(cores).length,
     capabilities: more.capabilities ?? {},
-    work: () => workOf(urls),
+    readWork: () => readWorkCounters(urls),
   };
 }
 
@@ -85,7 +85,7 @@ async function pairNode(
     promote: (successor) => successor.promote(),
     follow: (server, leader) => server.follow(leader),
     isStale: () => false,
-    announce: ({ url }) => context.retarget(name, url),
+    redirectEdges: ({ url }) => context.retarget(name, url),
   });
   await replica.replicate(primary);
   await group.join(replica, context.signal);
@@ -130,12 +130,12 @@ async function claimNode(
     cores: 'any',
     coreCount: availableParallelism(),
     capabilities: {},
-    work: () => workOf([url]),
+    readWork: () => readWorkCounters([url]),
   };
 }
 
-/** Null when one of the servers cannot be read: a sum without it would say that less was done. */
-async function workOf(urls: readonly string[]): Promise<WorkCounter[]> {
+/** Null when one of the servers cannot be read: the sum would be too small. */
+async function readWorkCounters(urls: readonly string[]): Promise<WorkCounter[]> {
   const value = await Promise.all(urls.map(readRedis)).then(
     (counts) => counts.reduce((sum, count) => sum + count, 0),
     () => null,

@@ -1,6 +1,7 @@
-/** What a Redis server says of its own part in a replication. */
-import { infoFields } from '../redis.ts';
-import { withRedis } from '../redis-client.ts';
+/** Replication role of a Redis server. */
+
+import { withRedis } from './redis-client.ts';
+import { infoFields } from './redis-process.ts';
 import type { RedisServer } from './redis-server.ts';
 
 const LIMIT_MS = 2_000;

@@ -1,20 +1,20 @@
 /**
- * One Redis server of our own under a name that outlives its process, in a folder of its own. Whom it follows may
- * change; the change takes effect at its next start.
+ * A Redis server whose name outlives its process, in a folder of its own. Its primary may change; the change takes effect
+ * at its next start.
  */
 import path from 'node:path';
-import { makePrivate } from '../../process/cache.ts';
+import { createPrivateFolder } from '../../process/cache.ts';
 import { ControlledProcess } from '../../process/controlled-process.ts';
 import { freePortPair } from '../../process/free-port.ts';
 import type { NodeContext } from '../node.ts';
-import { startRedis } from '../redis.ts';
-import { withRedis } from '../redis-client.ts';
+import { withRedis } from './redis-client.ts';
+import { startRedis } from './redis-process.ts';
 
-/** The port of the cluster's own protocol is this much above the other: every version's default. */
+/** The cluster bus port is this much above the client port: the default of every version. */
 const BUS_OFFSET = 10_000;
 const COMMAND_LIMIT_MS = 5_000;
 
-/** A replica asks at once and is answered at once: the defaults wait for further ones. */
+/** Without a delay; the default waits for further replicas. */
 const REPLICATION: readonly string[] = ['--repl-diskless-sync-delay', '0'];
 
 export interface RedisServerOptions {
@@ -22,11 +22,11 @@ export interface RedisServerOptions {
   readonly settings: Readonly<Record<string, string>>;
   readonly context: NodeContext;
   readonly signal?: AbortSignal | undefined;
-  /** As one of a cluster's nodes. */
+  /** Starts as a node of a cluster. */
   readonly isClustered?: boolean;
 }
 
-/** `maxmemory-policy: allkeys-lru` as the command line has it; a value may be several words. */
+/** Settings as command-line arguments; a value may be several words. */
 function directivesOf(settings: Readonly<Record<string, string>>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [
     `--${name}`,
@@ -58,9 +58,9 @@ export class RedisServer {
   /** Resolves when it answers. */
   static async start(options: RedisServerOptions): Promise<RedisServer> {
     const { name, context, isClustered } = options;
-    const { lease, user, env, onDeath } = context;
+    const { lease, user, env, onUnexpectedExit } = context;
     const folder = path.join(lease.folder, `redis-${name}`);
-    await makePrivate(folder, user);
+    await createPrivateFolder(folder, user);
     const primary: { port: number | null } = { port: null };
     const launch = (signal: AbortSignal | undefined, findPort?: () => Promise<number>) =>
       startRedis({
@@ -74,7 +74,7 @@ export class RedisServer {
         signal,
         directives: [
           ...REPLICATION,
-          ...(isClustered ? clusterDirectives : []),
+          ...(isClustered ? CLUSTER_DIRECTIVES : []),
           ...directivesOf(options.settings),
           ...(primary.port === null ? [] : ['--replicaof', '127.0.0.1', `${primary.port}`]),
         ],
@@ -86,7 +86,7 @@ export class RedisServer {
       name,
       running: first,
       launch: (stopped) => launch(stopped, async () => first.port),
-      onDeath,
+      onUnexpectedExit,
     });
     const stop = () => process.stop();
     const ports = [first.port, ...(isClustered ? [first.port + BUS_OFFSET] : [])];
@@ -98,12 +98,12 @@ export class RedisServer {
     return new RedisServer({ name, port, url, version, process }, primary);
   }
 
-  /** From its next start on a replica of `primary`. */
+  /** From its next start a replica of `primary`. */
   follow(primary: RedisServer): void {
     this.#primary.port = primary.port;
   }
 
-  /** A replica of `primary` from now on. */
+  /** Makes it a replica of `primary` now. */
   async replicate(primary: RedisServer): Promise<void> {
     await withRedis(this.url, COMMAND_LIMIT_MS, (redis) =>
       redis.replicaof('127.0.0.1', primary.port),
@@ -121,7 +121,11 @@ export class RedisServer {
 /** Shorter than the default of 15 s, longer than any pause of a busy machine. */
 const NODE_TIMEOUT_MS = 1_500;
 
-const clusterDirectives: readonly string[] = [
-  ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
-  ...['--cluster-node-timeout', `${NODE_TIMEOUT_MS}`],
+const CLUSTER_DIRECTIVES: readonly string[] = [
+  '--cluster-enabled',
+  'yes',
+  '--cluster-config-file',
+  'nodes.conf',
+  '--cluster-node-timeout',
+  `${NODE_TIMEOUT_MS}`,
 ];

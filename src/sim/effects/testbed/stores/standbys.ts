@@ -1,4 +1,4 @@
-/** Who follows whom, from the topology alone. */
+/** The standbys of a primary, from the topology. */
 import type { PostgresSpec, Topology } from '../../../topology.ts';
 
 export function standbysOf(primary: string, topology: Topology): string[] {

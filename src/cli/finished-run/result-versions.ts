@@ -1,0 +1,37 @@
+/**
+ * The versions of result.json that can be read. To add one: copy result.schema.json to result.v<N>.schema.json, name
+ * that copy here with a conversion to the new `Result`, append the new version, change result.ts, run `npm run schema`.
+ */
+import { capitalize } from '../../report/format.ts';
+import type { Environment, Result } from '../../sim/result.ts';
+
+interface ResultVersion {
+  /** Its JSON Schema, beside src/sim/result.ts. */
+  readonly schemaFile: string;
+  /** `document` is valid under that schema. */
+  readonly toResult: (document: unknown) => Result;
+}
+
+/** Keyed by the document's `schema`, newest last. */
+export const resultVersions: ReadonlyMap<unknown, ResultVersion> = new Map([
+  ['platform-sim/result@1', { schemaFile: 'result.v1.schema.json', toResult: fromVersion1 }],
+  [
+    'platform-sim/result@2',
+    { schemaFile: 'result.schema.json', toResult: (document: unknown) => document as Result },
+  ],
+]);
+
+/** Version 1 had one PostgreSQL and one Redis; `redis` was `redis 7.0.15` or `valkey 8.1.1`. */
+interface Version1 extends Omit<Result, 'schema' | 'environment'> {
+  readonly environment: Omit<Environment, 'versions'> & {
+    readonly postgres: string;
+    readonly redis: string;
+  };
+}
+
+function fromVersion1(document: unknown): Result {
+  const { environment, ...rest } = document as Version1;
+  const { postgres, redis, ...kept } = environment;
+  const versions = { postgres: `PostgreSQL ${postgres}`, redis: capitalize(redis) };
+  return { ...rest, schema: 'platform-sim/result@2', environment: { ...kept, versions } };
+}

@@ -1,0 +1,116 @@
+/**
+ * Finds scenarios by name: an id, `all`, or a file of the user's own that exports what defineScenario returned.
+ * Every name is resolved before anything starts.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { OperatorError, UsageError } from '../../sim/errors.ts';
+import type { ArmName } from '../../sim/result.ts';
+import type { Scenario } from '../../sim/scenario.ts';
+import { suggestion } from '../../sim/suggestion.ts';
+import { parseChoices } from '../units.ts';
+
+const armNames: readonly ArmName[] = ['before', 'sample', 'after'];
+
+export async function resolveScenarios(
+  names: readonly string[],
+  known: readonly Scenario[],
+): Promise<readonly Scenario[]> {
+  const found: Scenario[] = [];
+  for (const name of names) {
+    if (name === 'all') found.push(...known);
+    else found.push(await resolveScenario(name, known));
+  }
+  return found.filter((scenario, index) => found.indexOf(scenario) === index);
+}
+
+export async function resolveScenario(name: string, known: readonly Scenario[]): Promise<Scenario> {
+  return isFilePath(name) ? await importScenario(name) : findScenario(name, known);
+}
+
+function findScenario(name: string, known: readonly Scenario[]): Scenario {
+  const scenario = known.find(({ id }) => id === name.toLowerCase());
+  if (scenario !== undefined) return scenario;
+  const ids = known.map(({ id }) => id);
+  const guess = suggestion(name, ids);
+  const available = ids.length === 0 ? 'there are no scenarios' : `known: ${ids.join(', ')}`;
+  throw new UsageError({
+    what: `there is no scenario "${name}"`,
+    why: guess === null ? available : `did you mean ${guess}? ${available}`,
+    next: 'platform list',
+  });
+}
+
+/** The arms that `--design` names; undefined for all. */
+export function parseArms(design: string): readonly ArmName[] | undefined {
+  return design === 'all' ? undefined : parseChoices('--design', design, armNames);
+}
+
+function isFilePath(name: string): boolean {
+  return /\.[cm]?[jt]s$/.test(name) || /[\\/]/.test(name);
+}
+
+async function importScenario(name: string): Promise<Scenario> {
+  const file = resolve(name);
+  if (!existsSync(file)) {
+    throw new UsageError({
+      what: `there is no file ${name}`,
+      why: `looked for ${file}`,
+      next: 'platform list, or give the path of a file that exports a scenario',
+    });
+  }
+  if (/\.[cm]?ts$/.test(file) && !canStripTypes()) throw cannotStripTypes(name);
+  const exported = await importFile(name, file);
+  const scenario = exported.scenario ?? exported.default;
+  if (isScenario(scenario)) return scenario;
+  throw new UsageError({
+    what: `${name} does not export a scenario`,
+    why: `it exports ${Object.keys(exported).join(', ') || 'nothing'}`,
+    next: "export const scenario = defineScenario({ ... }), imported from 'platform-sim'",
+  });
+}
+
+async function importFile(
+  name: string,
+  file: string,
+): Promise<{ scenario?: unknown; default?: unknown }> {
+  try {
+    return await import(pathToFileURL(file).href);
+  } catch (cause) {
+    // defineScenario's own errors already say what is wrong.
+    if (cause instanceof OperatorError) throw cause;
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new UsageError(
+      {
+        what: `${name} could not be loaded`,
+        why: String(reason),
+        next: `node --check ${name}`,
+      },
+      { cause },
+    );
+  }
+}
+
+/** Node strips types by default from 22.18 and 23.6 on; Node 20 cannot. */
+function canStripTypes(): boolean {
+  const features = process.features as { typescript?: unknown };
+  return features.typescript !== undefined && features.typescript !== false;
+}
+
+function cannotStripTypes(name: string): UsageError {
+  return new UsageError({
+    what: `${name} is TypeScript, which Node ${process.versions.node} cannot run`,
+    why: 'Node reads TypeScript by itself from 22.18 on',
+    next: `rename it to ${name.replace(/ts$/, 'js').replace(/([^cm])js$/, '$1mjs')} without types, or use Node 22.18 or newer`,
+  });
+}
+
+function isScenario(value: unknown): value is Scenario {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as Record<string, unknown>;
+  return (
+    ['id', 'title', 'question'].every((key) => typeof fields[key] === 'string') &&
+    typeof fields.declare === 'function'
+  );
+}

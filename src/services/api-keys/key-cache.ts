@@ -1,0 +1,174 @@
+/**
+ * Cache of API keys, so that a request rarely reads PostgreSQL. An entry is used for `ttlMs`, counted from before its
+ * statement was sent. Concurrent requests for a key share one read, and while all reads are busy the waiting keys are
+ * read in one statement. While reads fail, entries up to `staleIfErrorMs` old are used without waiting.
+ *
+ * That a key does not exist is cached too, for a shorter time and in a map of its own, so that guesses evict no real key.
+ */
+import { ServiceError } from '../ports.ts';
+import { withTimeout } from '../with-timeout.ts';
+
+const ttlMs = 1_000;
+/** Short, because another process may just have created the key. */
+const negativeTtlMs = 100;
+const staleIfErrorMs = 30_000;
+const readTimeoutMs = 1_000;
+const maxCached = 10_000;
+const maxCachedAbsent = 1_000;
+const maxQueued = 10_000;
+const maxConcurrentReads = 2;
+const maxBatchSize = 500;
+
+export interface KeyCache<Key> {
+  /** Null when there is no valid key with this id. Rejects with 503 when PostgreSQL cannot be read. */
+  find(keyId: string): Promise<Key | null>;
+  /** As `find`, with an entry at most 0.1 s old: before a secret is refused that may be newer than the entry. */
+  refresh(keyId: string): Promise<Key | null>;
+  /** Later calls see only rows that are read after this one. */
+  invalidate(keyId: string): void;
+}
+
+interface Entry<Key> {
+  readonly key: Key | null;
+  readonly readAtMs: number;
+}
+
+interface PendingRead<Key> {
+  readonly keyId: string;
+  /** When its statement was sent; infinite until then, so that every caller may join. */
+  sentAtMs: number;
+  readonly promise: Promise<Key | null>;
+  resolve(key: Key | null): void;
+  reject(error: unknown): void;
+}
+
+export function createKeyCache<Key>(given: {
+  read: (keyIds: readonly string[]) => Promise<ReadonlyMap<string, Key>>;
+  monotonicMs: () => number;
+}): KeyCache<Key> {
+  const { read, monotonicMs } = given;
+  const cached = new Map<string, Entry<Key>>();
+  const cachedAbsent = new Map<string, Entry<Key>>();
+  /** Reads that later callers may share. */
+  const joinable = new Map<string, PendingRead<Key>>();
+  const queue: PendingRead<Key>[] = [];
+  let runningReads = 0;
+  let isScheduled = false;
+  let isFailing = false;
+
+  const addEntry = (keyId: string, entry: Entry<Key>) => {
+    cached.delete(keyId);
+    cachedAbsent.delete(keyId);
+    const [map, maxSize] =
+      entry.key === null ? [cachedAbsent, maxCachedAbsent] : [cached, maxCached];
+    map.set(keyId, entry);
+    if (map.size > maxSize) map.delete(map.keys().next().value!);
+  };
+
+  const startReads = () => {
+    isScheduled = false;
+    while (queue.length > 0 && runningReads < maxConcurrentReads) {
+      const batch = queue.splice(0, maxBatchSize);
+      runningReads += 1;
+      void readBatch(batch).finally(() => {
+        runningReads -= 1;
+        startReads();
+      });
+    }
+  };
+
+  const readBatch = async (batch: readonly PendingRead<Key>[]) => {
+    const readAtMs = monotonicMs();
+    for (const pending of batch) pending.sentAtMs = readAtMs;
+    let settled = batch;
+    try {
+      const keys = await withTimeout(
+        read(batch.map(({ keyId }) => keyId)),
+        readTimeoutMs,
+        `keys were not read in ${readTimeoutMs} ms`,
+      );
+      isFailing = false;
+      for (const pending of batch) {
+        const key = keys.get(pending.keyId) ?? null;
+        // Not if it was invalidated meanwhile.
+        if (joinable.get(pending.keyId) === pending) addEntry(pending.keyId, { key, readAtMs });
+        pending.resolve(key);
+      }
+    } catch (cause) {
+      isFailing = true;
+      // The queue fails as well, so that no caller waits for more than two timeouts.
+      settled = [...batch, ...queue.splice(0)];
+      for (const pending of settled) pending.reject(unavailable(cause));
+    }
+    for (const pending of settled)
+      if (joinable.get(pending.keyId) === pending) joinable.delete(pending.keyId);
+  };
+
+  const joinRead = (keyId: string, maxAgeMs: number): Promise<Key | null> => {
+    const pending = joinable.get(keyId);
+    if (pending && monotonicMs() - pending.sentAtMs < maxAgeMs) return pending.promise;
+    if (queue.length >= maxQueued) return Promise.reject(unavailable(new Error('queue is full')));
+    const { promise, resolve, reject } = withResolvers<Key | null>();
+    const added = { keyId, sentAtMs: Infinity, promise, resolve, reject };
+    joinable.set(keyId, added);
+    queue.push(added);
+    if (!isScheduled) setImmediate(startReads);
+    isScheduled = true;
+    return promise;
+  };
+
+  return {
+    async find(keyId) {
+      const entry = cached.get(keyId) ?? cachedAbsent.get(keyId);
+      const ageMs = () => (entry ? monotonicMs() - entry.readAtMs : Infinity);
+      const maxAgeMs = entry?.key ? ttlMs : negativeTtlMs;
+      if (entry && ageMs() < maxAgeMs) return entry.key;
+      const reading = joinRead(keyId, maxAgeMs);
+      if (entry?.key && isFailing && ageMs() < staleIfErrorMs) {
+        // The read only finds out whether reads work again.
+        reading.catch(() => {});
+        return entry.key;
+      }
+      try {
+        return await reading;
+      } catch (error) {
+        // Not if it was invalidated meanwhile.
+        if (entry?.key && cached.get(keyId) === entry && ageMs() < staleIfErrorMs) return entry.key;
+        throw error;
+      }
+    },
+
+    async refresh(keyId) {
+      const entry = cached.get(keyId) ?? cachedAbsent.get(keyId);
+      if (entry && monotonicMs() - entry.readAtMs < negativeTtlMs) return entry.key;
+      return joinRead(keyId, negativeTtlMs);
+    },
+
+    invalidate(keyId) {
+      cached.delete(keyId);
+      cachedAbsent.delete(keyId);
+      joinable.delete(keyId);
+    },
+  };
+}
+
+function withResolvers<T>() {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<T>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}
+
+const unavailable = (cause: unknown): ServiceError =>
+  new ServiceError(
+    {
+      status: 503,
+      code: 'keys-unavailable',
+      detail: 'API keys cannot be checked at the moment. Try again shortly.',
+      headers: { 'retry-after': '1' },
+    },
+    { cause },
+  );

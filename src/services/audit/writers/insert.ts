@@ -1,0 +1,130 @@
+/**
+ * Inserts events, one statement for any number, with an array parameter per column. A conflict on the event's key
+ * means that an earlier attempt was committed: then only the missing events are inserted. ON CONFLICT is not used at
+ * first, because it costs every insert something and conflicts are rare. In the transaction of a change a conflict is
+ * an error, because a change whose event is already on record was answered before.
+ */
+import { type Database, ServiceError } from '../../ports.ts';
+import type { AuditEvent } from '../contract.ts';
+import type { SubjectKeys } from '../subject-keys.ts';
+
+const columns = [
+  ['event_id', 'uuid'],
+  ['occurred_at', 'timestamptz'],
+  ['organisation_id', 'bigint'],
+  ['user_id', 'bigint'],
+  ['session_hash', 'text'],
+  ['key_id', 'bigint'],
+  ['agent', 'smallint'],
+  ['action', 'text'],
+  ['resource_type', 'text'],
+  ['resource_id', 'text'],
+  ['outcome', 'text'],
+  ['reason', 'text'],
+  ['request_id', 'text'],
+  ['region', 'text'],
+  ['service', 'text'],
+  ['sealed', 'bytea'],
+] as const;
+
+const into = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')})`;
+const arrays = columns.map(([, type], at) => `$${at + 1}::${type}[]`).join(', ');
+const scalars = columns.map((_, at) => `$${at + 1}`).join(', ');
+
+const insertNew = { name: 'audit-insert', text: `${into} SELECT * FROM unnest(${arrays})` };
+const insertMissing = {
+  name: 'audit-insert-missing',
+  text: `${insertNew.text} ON CONFLICT (event_id, occurred_at) DO NOTHING`,
+};
+const insertOne = { name: 'audit-insert-in', text: `${into} VALUES (${scalars})` };
+
+export interface AuditInsert {
+  /** Resolves when all are committed, each once, also after earlier attempts. */
+  many(events: readonly AuditEvent[]): Promise<void>;
+  /** In the caller's transaction. */
+  inTransaction(tx: Database, event: AuditEvent): Promise<void>;
+  /** Rejects while PostgreSQL is unavailable. */
+  ping(): Promise<void>;
+}
+
+export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }): AuditInsert {
+  const { db, subjects } = given;
+  return {
+    async many(events) {
+      const keys = await subjects.getKeys(events.map(({ userId }) => userId));
+      const rows = events.map((event) =>
+        rowOf(event, keys.get(event.userId)!.seal(event.personal)),
+      );
+      const values = columns.map((_, at) => toArrayLiteral(rows, at));
+      try {
+        await db.query({ ...insertNew, values });
+      } catch (error) {
+        if ((error as { code?: string }).code !== uniqueViolation) throw error;
+        await db.query({ ...insertMissing, values });
+      }
+    },
+    async inTransaction(tx, event) {
+      const key = await subjects.getKeyInTransaction(tx, event.userId);
+      await tx.query({ ...insertOne, values: rowOf(event, key.seal(event.personal)) });
+    },
+    async ping() {
+      await db.query({ name: 'audit-probe', text: 'SELECT 1' });
+    },
+  };
+}
+
+const uniqueViolation = '23505';
+
+/** A column of the rows as a PostgreSQL array literal; faster than the client's own, which inspects the type of every value. */
+function toArrayLiteral(rows: readonly (readonly unknown[])[], at: number): string {
+  const isPlain = plainTypes.has(columns[at]![1]);
+  let text = '';
+  for (const row of rows) {
+    const value = row[at];
+    const element = value === null ? 'NULL' : isPlain ? `${value}` : quoteElement(value);
+    text = text === '' ? element : `${text},${element}`;
+  }
+  return `{${text}}`;
+}
+
+/** Their values need no quoting in an array literal. */
+const plainTypes: ReadonlySet<string> = new Set(['uuid', 'timestamptz', 'bigint', 'smallint']);
+
+function quoteElement(value: unknown): string {
+  if (value instanceof Buffer) return `"\\\\x${value.toString('hex')}"`;
+  const element = String(value);
+  return special.test(element) ? `"${element.replace(/["\\]/g, '\\$&')}"` : `"${element}"`;
+}
+
+const special = /["\\]/;
+
+/** In the order of `columns`. */
+const rowOf = (event: AuditEvent, sealed: Buffer | null): unknown[] => [
+  event.eventId,
+  event.occurredAt,
+  event.organisationId,
+  event.userId,
+  event.sessionHash,
+  event.keyId,
+  event.agent,
+  event.action,
+  event.resourceType,
+  event.resourceId,
+  event.outcome,
+  event.reason,
+  event.requestId,
+  event.region,
+  event.service,
+  sealed,
+];
+
+export const auditUnavailable = (cause: unknown): ServiceError =>
+  new ServiceError(
+    {
+      status: 503,
+      code: 'audit-unavailable',
+      detail: 'The action could not be recorded, so it is not confirmed.',
+      headers: { 'retry-after': '1' },
+    },
+    { cause },
+  );

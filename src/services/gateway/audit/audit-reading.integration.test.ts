@@ -1,0 +1,201 @@
+/** The audit log over HTTP: access by organisation, recorded reads, erasure of personal fields. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../sim/effects/testbed/fixtures/bed.ts';
+import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
+import { findDesign } from '../../lineage.ts';
+import { bearer, client, type Send } from '../fixtures/client.ts';
+import { type Platform, prepareSchema, smallSize, startPlatform } from '../fixtures/platform.ts';
+
+const { postgres, redis } = sharedStores('audit-reading');
+const schema = 'audit_reading';
+const design = findDesign('turn4.after');
+let platform: Platform;
+
+beforeAll(async () => {
+  await prepareSchema(postgres.url, { schema, design, size: smallSize });
+  platform = await startPlatform({
+    databaseUrl: postgres.url,
+    schema,
+    redisUrl: redis.url,
+    design,
+  });
+});
+afterAll(() => platform?.stop());
+
+async function loggedIn(userId: string): Promise<Send> {
+  const { token } = await platform.login(userId);
+  const headers = { ...bearer(token), 'user-agent': `browser of ${userId}` };
+  return client(platform.url, headers);
+}
+
+const missing = '019aa4b1-2c33-7abc-8def-0123456789ab';
+const newest = async (send: Send, query = '') =>
+  (await send('GET', `/audit?limit=100${query}`)).body;
+const actionsOf = async (userId: string) =>
+  (
+    await platform.db.query<{ action: string; resource_id: string | null; outcome: string }>({
+      text: `SELECT action, resource_id, outcome FROM audit_logs
+              WHERE user_id = $1 AND request_id NOT LIKE 'seed:%' ORDER BY id`,
+      values: [userId],
+    })
+  ).map(({ action, resource_id, outcome }) => [action, resource_id, outcome]);
+
+describe('reading the log', () => {
+  it('shows an organisation its own events, with the address and device of who acted', async () => {
+    const send = await loggedIn('11');
+    const created = await send('POST', '/projects', { body: { name: 'audited' } });
+    await send('GET', `/projects/${missing}`);
+    const { items } = await newest(send, '&targetType=project');
+    expect(items.slice(0, 2)).toMatchObject([
+      { action: 'project.read', outcome: 'denied', reason: 'project-not-found' },
+      { action: 'project.create', outcome: 'success', reason: null, resourceId: created.body.id },
+    ]);
+    for (const item of items.slice(0, 2))
+      expect(item).toMatchObject({
+        userId: '11',
+        keyId: null,
+        region: 'us',
+        service: 'gateway',
+        erased: false,
+        personal: { ip: '127.0.0.1', userAgent: 'browser of 11' },
+      });
+    const one = await send('GET', `/audit/${items[0].eventId}`);
+    expect([one.status, one.body]).toEqual([200, items[0]]);
+  });
+
+  it('shows no event, proof or page of another organisation', async () => {
+    const [mine, other] = [await loggedIn('12'), await loggedIn('13')];
+    await mine('GET', '/me');
+    const { items } = await newest(mine);
+    const page = await mine('GET', '/audit?limit=1');
+    for (const { eventId } of items.slice(0, 3))
+      for (const path of [`/audit/${eventId}`, `/audit/${eventId}/proof`])
+        expect(await other('GET', path)).toMatchObject({
+          status: 404,
+          body: { type: 'urn:platform:problem:event-not-found' },
+        });
+    expect(await newest(other, '&actor=12')).toEqual({ items: [], next: null });
+    const stolen = await other('GET', `/audit?limit=1&cursor=${page.body.next}`);
+    expect([stolen.status, stolen.body.type]).toEqual([400, 'urn:platform:problem:invalid-cursor']);
+    const seen = (await newest(other)).items.map(({ userId }: { userId: string }) => userId);
+    expect([...new Set(seen)]).toEqual(['13']);
+  });
+
+  it('is itself recorded, also when it was refused', async () => {
+    const send = await loggedIn('14');
+    const found = await send('GET', '/audit?limit=1&action=project.*');
+    const { eventId } = found.body.items[0];
+    await send('GET', `/audit/${eventId}`);
+    await send('GET', `/audit/${missing}`);
+    await send('GET', '/audit?cursor=nonsense');
+    expect(await actionsOf('14')).toEqual([
+      ['audit.search', null, 'success'],
+      ['audit.read', eventId, 'success'],
+      ['audit.read', missing, 'denied'],
+      ['audit.search', null, 'failure'],
+    ]);
+  });
+
+  it('requires a session: 403 with a key, 401 without credentials', async () => {
+    const send = await loggedIn('15');
+    const { token } = (await send('POST', '/keys', { body: { name: 'ci' } })).body;
+    const withKey = client(platform.url, bearer(token));
+    const anyone = client(platform.url);
+    for (const path of ['/audit', `/audit/${missing}`, `/audit/${missing}/proof`]) {
+      expect((await withKey('GET', path)).status).toBe(403);
+      expect((await anyone('GET', path)).status).toBe(401);
+    }
+    expect((await withKey('DELETE', '/me/personal-data')).status).toBe(403);
+  });
+
+  it.each([
+    ['actor=x', 400],
+    ['actor=key:1/2', 400],
+    ['from=2026-02-30', 400],
+    ['to=yesterday', 400],
+    ['limit=101', 400],
+    ['outcome=other', 400],
+    ['unknown=1', 400],
+    ['action=\u0000', 400],
+    ["targetId='; DROP TABLE users; --", 200],
+    ['from=2026-11-20&to=2026-11-19', 200],
+  ])('answers %s with %i', async (query, status) => {
+    const send = await loggedIn('16');
+    expect((await send('GET', `/audit?${encodeURI(query)}`)).status).toBe(status);
+  });
+});
+
+describe('a proof', () => {
+  it('is available once the event is under a checkpoint, and 409 with retry-after before', async () => {
+    const send = await loggedIn('21');
+    await send('GET', '/me');
+    const { eventId } = (await newest(send, '&action=user.read')).items[0];
+    await eventually('the event is proven', async () => {
+      const { status, body, headers } = await send('GET', `/audit/${eventId}/proof`);
+      if (status === 409) {
+        expect(body.type).toBe('urn:platform:problem:not-sequenced');
+        expect(headers.get('retry-after')).toBe('1');
+      } else expect(status).toBe(200);
+      return status === 200;
+    });
+  });
+});
+
+describe('the erasure of personal fields', () => {
+  it('leaves every event without address and device, in responses and in the tables', async () => {
+    const send = await loggedIn('31');
+    await send('GET', '/me');
+    const before = (await newest(send, '&action=user.read')).items[0];
+    expect(before.personal).toEqual({ ip: '127.0.0.1', userAgent: 'browser of 31' });
+    expect((await send('DELETE', '/me/personal-data')).status).toBe(204);
+    const after = await send('GET', `/audit/${before.eventId}`);
+    expect(after.body).toEqual({ ...before, personal: null, erased: true });
+    for (const { personal } of (await newest(send)).items) expect(personal).toBeNull();
+    const keys = await platform.db.query<{ wrapped: Buffer | null }>({
+      text: 'SELECT wrapped FROM audit_subject_keys WHERE user_id = 31',
+    });
+    expect(keys).toEqual([{ wrapped: null }]);
+  });
+
+  it('is recorded once, in the transaction that erased the key, and is idempotent', async () => {
+    const send = await loggedIn('32');
+    for (let times = 0; times < 2; times += 1)
+      expect((await send('DELETE', '/me/personal-data')).status).toBe(204);
+    expect(await actionsOf('32')).toEqual([
+      ['subject.erase', '32', 'success'],
+      ['subject.erase', '32', 'success'],
+    ]);
+  });
+
+  it('does not affect other users', async () => {
+    const [one, other] = [await loggedIn('33'), await loggedIn('34')];
+    await other('GET', '/me');
+    await one('DELETE', '/me/personal-data');
+    expect((await newest(other, '&action=user.read')).items[0]).toMatchObject({
+      personal: { ip: '127.0.0.1', userAgent: 'browser of 34' },
+      erased: false,
+    });
+  });
+});
+
+describe('a design without a log', () => {
+  it('offers no reading of it', async () => {
+    const document = await client(platform.url)('GET', '/openapi.json');
+    expect(Object.keys(document.body.paths)).toEqual(
+      expect.arrayContaining(['/audit', '/audit/{id}', '/audit/{id}/proof', '/me/personal-data']),
+    );
+    const without = findDesign('turn1.after');
+    await prepareSchema(postgres.url, { schema: 'no_log', design: without, size: smallSize });
+    const plain = await startPlatform({
+      databaseUrl: postgres.url,
+      schema: 'no_log',
+      redisUrl: redis.url,
+      design: without,
+    });
+    try {
+      expect((await client(plain.url)('GET', '/audit')).status).toBe(404);
+    } finally {
+      await plain.stop();
+    }
+  });
+});

@@ -1,0 +1,26 @@
+/** The response for an unknown path or method: 405 with Allow when the path exists, else 404. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { problem, problemType } from './problems.ts';
+
+/** Must be created before the routes are registered, because it collects them in an onRoute hook. */
+export function createUnknownRouteHandler(app: FastifyInstance) {
+  const routes = new Map<string, { shape: RegExp; methods: Set<string> }>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const shape = new RegExp(`^${url.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`);
+    const route = routes.get(url) ?? { shape, methods: new Set<string>() };
+    for (const name of [method].flat()) route.methods.add(name);
+    routes.set(url, route);
+  });
+
+  return (request: FastifyRequest, reply: FastifyReply) => {
+    const path = request.url.split('?', 1)[0]!;
+    const route = [...routes.values()].find(({ shape }) => shape.test(path));
+    if (!route) {
+      const body = problem(404, 'not-found', 'There is nothing at this path.', request.id);
+      return reply.code(404).type(problemType).send(body);
+    }
+    const allow = [...route.methods].sort().join(', ');
+    const body = problem(405, 'method-not-allowed', `This path allows ${allow}.`, request.id);
+    return reply.code(405).header('allow', allow).type(problemType).send(body);
+  };
+}

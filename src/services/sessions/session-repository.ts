@@ -1,0 +1,285 @@
+/**
+ * Sessions in PostgreSQL, the source of truth. Every change and its event are one transaction.
+ *
+ * Opening a session takes a share lock on the user's row, ending all of a user's sessions an exclusive one, and the
+ * sessions are selected after the lock: a concurrent login is either seen and ended, or it opens its session
+ * afterwards. `beforeRevoke` runs before the commit with the sessions about to end; the last statement of a change
+ * writes its audit event.
+ */
+import { type Clock, type Database, isoFromUs, type TransactionalDatabase } from '../ports.ts';
+import type { Origin, SessionView } from './contract.ts';
+import type { StoredSession } from './policy.ts';
+import { epochMs, findSessions, type SessionRow } from './session-rows.ts';
+
+export type BeforeRevoke = (ids: readonly string[]) => Promise<void>;
+
+export interface RevokeResult {
+  /** Ended by this call. */
+  readonly ended: readonly string[];
+  /** Ended by an earlier or concurrent call, which may have died before it invalidated the copies. */
+  readonly alreadyEnded: readonly string[];
+}
+
+/** Which sessions of a user end, and what their events say. */
+export interface Revocation {
+  readonly userId: string;
+  /** Disables the account in the same transaction. */
+  readonly disable?: boolean;
+  readonly only?: string;
+  readonly except?: string;
+  readonly event: 'revoked' | 'rotated';
+  readonly actorId: string;
+  readonly reason: string;
+}
+
+/** The organisation is read when the user's row is locked. */
+export type NewSession = Omit<StoredSession, 'organisationId'>;
+
+export interface SessionOpening {
+  readonly session: NewSession;
+  readonly reason: 'login' | 'renewal' | 'password-change';
+}
+
+export interface OpenResult {
+  readonly opened: StoredSession;
+  readonly ended: readonly string[];
+}
+
+export interface SessionRepository {
+  find(id: string): Promise<SessionRow | null>;
+  /** `opened` is null when the user is gone, disabled, or has another password by now. */
+  open(
+    given: SessionOpening & { passwordHash: string; replaces: Revocation | null },
+    origin: Origin,
+    beforeRevoke: BeforeRevoke,
+  ): Promise<{ opened: StoredSession | null; ended: readonly string[] }>;
+  /** Null when `old` had ended. */
+  replace(
+    old: Revocation,
+    given: SessionOpening,
+    origin: Origin,
+    beforeRevoke: BeforeRevoke,
+  ): Promise<OpenResult | null>;
+  /** `ended` includes sessions that had ended before; null when `current` had ended or the password was another one. */
+  changePassword(
+    given: SessionOpening & { current: string; from: string; to: string },
+    origin: Origin,
+    beforeRevoke: BeforeRevoke,
+  ): Promise<OpenResult | null>;
+  revoke(what: Revocation, origin: Origin, beforeRevoke: BeforeRevoke): Promise<RevokeResult>;
+  list(userId: string, seenAfterMs: number): Promise<readonly SessionView[]>;
+  recordRefusedLogin(userId: string | null, origin: Origin): Promise<void>;
+}
+
+/** Rolls back: a concurrent change made this one impossible. */
+class Conflict extends Error {}
+
+export function createSessionRepository(given: {
+  db: TransactionalDatabase;
+  clock: Clock;
+}): SessionRepository {
+  const { db, clock } = given;
+  const now = () => isoFromUs(clock.nowUs());
+  const revoke = (tx: Database, what: Revocation, origin: Origin) =>
+    revokeRows(tx, what, origin, clock.nowUs());
+
+  const change = async <Result>(
+    work: (tx: Database) => Promise<Result>,
+  ): Promise<Result | null> => {
+    try {
+      return await db.transaction(work);
+    } catch (error) {
+      if (error instanceof Conflict) return null;
+      throw error;
+    }
+  };
+
+  return {
+    find: async (id) => (await findSessions(db, [id])).get(id) ?? null,
+
+    async open({ session, reason, passwordHash, replaces }, origin, beforeRevoke) {
+      const done = await change(async (tx) => {
+        const organisationId = await lockUser(tx, session.userId, 'SHARE', passwordHash);
+        const opened = { ...session, organisationId };
+        const ended = replaces ? (await revoke(tx, replaces, origin)).ended : [];
+        await insert(tx, opened, reason, origin);
+        await beforeRevoke(ended);
+        await origin.recordIn(tx);
+        return { opened, ended };
+      });
+      return done ?? { opened: null, ended: [] };
+    },
+
+    replace: (old, { session, reason }, origin, beforeRevoke) =>
+      change(async (tx) => {
+        const organisationId = await lockUser(tx, session.userId, 'SHARE', null);
+        const opened = { ...session, organisationId };
+        const { ended } = await revoke(tx, old, origin);
+        if (ended.length === 0) throw new Conflict();
+        await insert(tx, opened, reason, origin);
+        await beforeRevoke(ended);
+        await origin.recordIn(tx);
+        return { opened, ended };
+      }),
+
+    changePassword: ({ session, reason, current, from, to }, origin, beforeRevoke) =>
+      change(async (tx) => {
+        const { userId } = session;
+        const organisationId = await lockUser(tx, userId, 'UPDATE', from);
+        const opened = { ...session, organisationId };
+        await tx.query({
+          text: 'UPDATE users SET password_hash = $2 WHERE id = $1',
+          values: [userId, to],
+        });
+        const common = { userId, actorId: userId, reason };
+        const own = await revoke(tx, { ...common, event: 'rotated', only: current }, origin);
+        if (own.ended.length === 0) throw new Conflict();
+        const others = await revoke(tx, { ...common, event: 'revoked' }, origin);
+        await insert(tx, opened, reason, origin);
+        await beforeRevoke([...own.ended, ...others.ended]);
+        const ended = [...new Set([...own.ended, ...others.ended, ...others.alreadyEnded])];
+        await origin.recordIn(tx);
+        return { opened, ended };
+      }),
+
+    async revoke(what, origin, beforeRevoke) {
+      const revoked = await change(async (tx) => {
+        // Ending one session needs no lock on the user: no concurrent login can add to it.
+        if (what.only === undefined) await lockUser(tx, what.userId, 'UPDATE', null);
+        if (what.disable) {
+          const text = 'UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1';
+          await tx.query({ text, values: [what.userId, now()] });
+        }
+        const all = await revoke(tx, what, origin);
+        await beforeRevoke(all.ended);
+        // If nothing changed, the gateway records the response instead.
+        if (what.disable || all.ended.length > 0) await origin.recordIn(tx);
+        return all;
+      });
+      return revoked ?? { ended: [], alreadyEnded: [] };
+    },
+
+    async list(userId, seenAfterMs) {
+      const rows = await db.query<{
+        id: string;
+        device: string | null;
+        ip: string | null;
+        createdAt: string;
+        lastSeenAt: string;
+      }>({
+        name: 'sessions-list',
+        text: `SELECT id, device, ip, ${epochMs('created_at')} AS "createdAt", ${epochMs('last_seen_at')} AS "lastSeenAt"
+                 FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND ends_at > $2 AND last_seen_at > $3
+                ORDER BY created_at DESC, id LIMIT 100`,
+        values: [userId, now(), isoFromUs(seenAfterMs * 1_000)],
+      });
+      return rows.map(({ createdAt, lastSeenAt, ...row }) => ({
+        ...row,
+        createdAtMs: Number(createdAt),
+        lastSeenAtMs: Number(lastSeenAt),
+      }));
+    },
+
+    recordRefusedLogin: (userId, origin) => insertRefusal(db, userId, origin, now()),
+  };
+}
+
+/** Returns the user's organisation. */
+async function lockUser(
+  tx: Database,
+  userId: string,
+  mode: 'SHARE' | 'UPDATE',
+  passwordHash: string | null,
+): Promise<string> {
+  const [found] = await tx.query<{ organisationId: string }>({
+    name: `sessions-lock-user-${mode.toLowerCase()}`,
+    text: `SELECT organisation_id AS "organisationId" FROM users WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
+              AND ($3 OR disabled_at IS NULL) FOR ${mode}`,
+    // Sessions of a disabled account may be ended, but not opened.
+    values: [userId, passwordHash, mode === 'UPDATE'],
+  });
+  if (!found) throw new Conflict();
+  return found.organisationId;
+}
+
+async function insert(
+  tx: Database,
+  session: StoredSession,
+  reason: string,
+  origin: Origin,
+): Promise<void> {
+  await tx.query({
+    name: 'sessions-insert',
+    text: `WITH made AS (
+             INSERT INTO sessions (id, user_id, secret_hash, created_at, last_seen_at, ends_at, device, ip, organisation_id)
+             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $10) RETURNING id, user_id)
+           INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
+           SELECT 'created', id, user_id, user_id, $8, $9, $4 FROM made`,
+    values: [
+      session.id,
+      session.userId,
+      session.secretHash,
+      isoFromUs(session.createdAtMs * 1_000),
+      isoFromUs(session.endsAtMs * 1_000),
+      origin.device,
+      origin.ip,
+      reason,
+      origin.requestId,
+      session.organisationId,
+    ],
+  });
+}
+
+/**
+ * Also returns rows that another call ended: that call may have died before it wrote its tombstone, so this one must
+ * invalidate the copies too, until the absolute end, which no copy outlives. That includes a row that is live in this
+ * statement's snapshot and that its update, after waiting for the other's commit, finds ended.
+ */
+async function revokeRows(
+  tx: Database,
+  what: Revocation,
+  origin: Origin,
+  nowUs: number,
+): Promise<RevokeResult> {
+  const chosen =
+    'user_id = $3 AND ($4::text IS NULL OR id = $4) AND ($5::text IS NULL OR id <> $5)';
+  const rows = await tx.query<{ id: string; fresh: boolean }>({
+    name: 'sessions-revoke',
+    text: `WITH ended AS (
+             UPDATE sessions SET revoked_at = $1, revoked_reason = $2 WHERE ${chosen} AND revoked_at IS NULL
+             RETURNING id, user_id),
+           logged AS (
+             INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
+             SELECT $6, id, user_id, $7, $2, $8, $1 FROM ended)
+           SELECT id, true AS fresh FROM ended
+           UNION ALL SELECT id, false FROM sessions
+            WHERE ${chosen} AND ends_at > $9 AND id NOT IN (SELECT id FROM ended)`,
+    values: [
+      isoFromUs(nowUs),
+      what.reason,
+      what.userId,
+      what.only ?? null,
+      what.except ?? null,
+      what.event,
+      what.actorId,
+      origin.requestId,
+      isoFromUs(nowUs),
+    ],
+  });
+  const ids = (fresh: boolean) => rows.filter((row) => row.fresh === fresh).map(({ id }) => id);
+  return { ended: ids(true), alreadyEnded: ids(false) };
+}
+
+async function insertRefusal(
+  db: Database,
+  userId: string | null,
+  origin: Origin,
+  at: string,
+): Promise<void> {
+  await db.query({
+    name: 'sessions-refuse',
+    text: `INSERT INTO session_events (event, user_id, reason, request_id, at)
+           VALUES ('refused', $1, 'invalid-credentials', $2, $3)`,
+    values: [userId, origin.requestId, at],
+  });
+}

@@ -1,0 +1,37 @@
+/** Bounded connections of the harness to a single Redis server. */
+import { Redis } from 'ioredis';
+
+/** Connecting and each command take at most `limitMs`, without retries. The caller disconnects it. */
+export async function connectRedis(url: string, limitMs: number): Promise<Redis> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: limitMs,
+    commandTimeout: limitMs,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  });
+  let cause: unknown;
+  redis.on('error', (error) => {
+    cause = error; // connect() only says that the connection is closed.
+  });
+  try {
+    await redis.connect();
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    throw cause ?? error;
+  }
+}
+
+export async function withRedis<T>(
+  url: string,
+  limitMs: number,
+  work: (redis: Redis) => Promise<T>,
+): Promise<T> {
+  const redis = await connectRedis(url, limitMs);
+  try {
+    return await work(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
