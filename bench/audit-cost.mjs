@@ -10,7 +10,7 @@
  * most 1.25 times what it stores of an event (56 bytes: its id, its time, its leaf).
  */
 import { readHeads } from '../dist/services/audit/block-store.js';
-import { memberBytes } from '../dist/services/audit/chain/block.js';
+import { MEMBER_BYTES } from '../dist/services/audit/chain/block.js';
 import { forceIndexScans, sequenceBatch } from '../dist/services/audit/sequencer/sequence-batch.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { grouped, makeAuditBed, wallClock } from './audit-bed.mjs';
@@ -204,7 +204,7 @@ function judge({ events, costs, chain }) {
   const names = ['pkey', 'order', 'tenant', 'actor', 'brin'];
   const paid = costs.every(({ indexes }) => Object.values(indexes).every((bytes) => bytes >= 0));
   const grows = costs.slice(1, 4).every(({ wal }, at) => wal > (costs[at]?.wal ?? 0));
-  const ok = paid && grows && full.stored <= MAX_CHAIN_RATIO * memberBytes;
+  const ok = paid && grows && full.stored <= MAX_CHAIN_RATIO * MEMBER_BYTES;
   const lines = [
     `${grouped(events)} events into each log; bytes for an event`,
     row(['', 'WAL of 1', `WAL of ${BATCH}`, 'with images', 'table', ...names]),
@@ -221,7 +221,7 @@ function judge({ events, costs, chain }) {
     `the chain, ${SHARDS} shards; bytes for an event`,
     row(['a block of', 'WAL', 'stored']),
     ...chain.map((one) => row([one.recordsPerBlock.toFixed(1), one.wal, one.stored])),
-    `a block itself ${perBlock('wal').toFixed(0)} bytes of WAL and ${perBlock('stored').toFixed(0)} stored; full blocks ${(full.stored / memberBytes).toFixed(2)} times the ${memberBytes} bytes of a member (at most ${MAX_CHAIN_RATIO})`,
+    `a block itself ${perBlock('wal').toFixed(0)} bytes of WAL and ${perBlock('stored').toFixed(0)} stored; full blocks ${(full.stored / MEMBER_BYTES).toFixed(2)} times the ${MEMBER_BYTES} bytes of a member (at most ${MAX_CHAIN_RATIO})`,
   ];
   const block = { wal: perBlock('wal'), stored: perBlock('stored') };
   return { ok, lines, data: { events, costs, chain, block } };

@@ -30,7 +30,8 @@ function readTree(): Tree {
       );
     }
   }
-  tree.set('package.json', readFileSync(path.join(root, 'package.json'), 'utf8'));
+  for (const file of ['package.json', 'CONTRIBUTING.md'])
+    tree.set(file, readFileSync(path.join(root, file), 'utf8'));
   return tree;
 }
 
@@ -254,8 +255,8 @@ function reachAssets(tree: ReadonlyMap<string, string>, alive: Set<string>): voi
   }
 }
 
-/** Everything must be reachable from the bin, a package export, a bench, a test or a named process entry. */
-const deadFiles: Rule = (tree) => {
+/** What is reachable from `roots`, and from the package's exports. */
+function reachFrom(tree: Tree, roots: readonly string[]): Set<string> {
   const alive = new Set<string>();
   const visit = (file: string): void => {
     const text = tree.get(file);
@@ -264,14 +265,29 @@ const deadFiles: Rule = (tree) => {
     for (const { target } of importsOf(file, text)) visit(target);
     for (const named of namedModules(file, text)) visit(named);
   };
-  // This file names modules it has planted; they must not keep real ones alive.
-  const roots = [...tree.keys()].filter((file) => isTest(file) || /^(bin|bench)\//.test(file));
-  for (const file of roots) if (file !== 'src/walls.test.ts') visit(file);
+  for (const root of roots) visit(root);
   for (const m of (tree.get('package.json') ?? '').matchAll(/"\.\/dist\/([^"]+)\.js"/g))
     visit(`src/${m[1]!}.ts`);
   reachAssets(tree, alive);
-  return [...tree.keys()]
-    .filter((file) => file.startsWith('src/') && !isTest(file) && !alive.has(file))
+  return alive;
+}
+
+const isTestData = (file: string) => /\/(?:fixtures|golden)[/.]/.test(file);
+
+/**
+ * Everything must be reachable from the bin, a package export, a bench or a named process entry. Tests keep their own
+ * fixtures and golden files alive, and no source.
+ */
+const deadFiles: Rule = (tree) => {
+  const files = [...tree.keys()];
+  const shipped = files.filter((file) => /^(bin|bench)\//.test(file));
+  // This file names modules it has planted; they must not keep real ones alive.
+  const tests = files.filter((file) => isTest(file) && file !== 'src/walls.test.ts');
+  const alive = reachFrom(tree, shipped);
+  const tested = reachFrom(tree, [...shipped, ...tests]);
+  return files
+    .filter((file) => file.startsWith('src/') && !isTest(file))
+    .filter((file) => !(isTestData(file) ? tested : alive).has(file))
     .map((file) => `${file} is reached by nothing`);
 };
 
@@ -291,6 +307,64 @@ const noConsole: Rule = (tree) =>
     .filter(([file]) => !file.startsWith('src/cli/'))
     .filter(([, text]) => /\bconsole\.(log|info|debug)\b/.test(withoutComments(text)))
     .map(([file]) => `${file} prints to stdout`);
+
+const maxSourcesInFolder = 25;
+
+const folderSizes: Rule = (tree) => {
+  const counts = new Map<string, number>();
+  for (const [file] of sources(tree)) {
+    const folder = path.posix.dirname(file);
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([, count]) => count > maxSourcesInFolder)
+    .map(([folder, count]) => `${folder} has ${count} source files`);
+};
+
+/** An object or array literal that is spread in place: its members belong where the spread stands. */
+const noSpreadLiterals: Rule = (tree) =>
+  sources(tree).flatMap(([file, text]) =>
+    [...withoutComments(text).matchAll(/\.\.\.(?:\{|\[[^\]]*\](?!\s*\.))/g)].map(
+      (m) => `${file} spreads the literal ${m[0]}`,
+    ),
+  );
+
+/** Private words of earlier editions, each with the field's word in the glossary of design.md. */
+const bannedWords =
+  /\b(?:Doorkeeper|Passage|introduce|asSomebody|asNobody|asApplicant|Overtaken|Unproven|bury|tallies|untold|startPatiently|createTogether|AuditDesk|DeskError|AccountWalk|ToolLedger|crowding|underHeldUsers|HeldPopulation|armInRun|(?:every|some|no)body's)\b/g;
+
+const noPrivateWords: Rule = (tree) =>
+  [...tree]
+    .filter(([file]) => isCode(file) && file !== 'src/walls.test.ts')
+    .flatMap(([file, text]) =>
+      [...text.matchAll(bannedWords)].map((m) => `${file} says "${m[0]}"`),
+    );
+
+/** Folders that CONTRIBUTING.md names: the first of a row in full, the others of the row beside it. */
+function mappedFolders(text: string): string[] {
+  return text.split('\n').flatMap((line) => {
+    const cell = /^\| (`src\/[^|]*) \|/.exec(line)?.[1] ?? '';
+    const named = [...cell.matchAll(/`([^`<]+)\/`/g)].map((m) => m[1]!);
+    const beside = path.posix.dirname(named[0] ?? '');
+    return named.map((name) => (name.startsWith('src/') ? name : `${beside}/${name}`));
+  });
+}
+
+const mapIsTheTree: Rule = (tree) => {
+  const folders = new Set(sources(tree).map(([file]) => path.posix.dirname(file)));
+  for (const folder of folders) if (/\/fixtures(?:\/|$)/.test(folder)) folders.delete(folder);
+  const mapped = mappedFolders(tree.get('CONTRIBUTING.md') ?? '');
+  const holdsFiles = (folder: string) =>
+    [...tree.keys()].some((file) => file.startsWith(`${folder}/`));
+  return [
+    ...[...folders]
+      .filter((folder) => !mapped.includes(folder))
+      .map((folder) => `CONTRIBUTING.md does not name ${folder}`),
+    ...mapped
+      .filter((folder) => !holdsFiles(folder))
+      .map((folder) => `CONTRIBUTING.md names ${folder}, which does not exist`),
+  ];
+};
 
 interface Planted {
   readonly rule: string;
@@ -399,6 +473,10 @@ const rules: readonly Planted[] = [
         'src/cli/old.ts': '',
       },
       { 'src/services/audit/old.sql': 'SELECT 1;' },
+      {
+        'src/sim/pure/old.ts': '',
+        'src/sim/pure/old.test.ts': "import { old } from './old.ts';",
+      },
     ],
   },
   {
@@ -408,6 +486,44 @@ const rules: readonly Planted[] = [
       { 'src/sim/pure/schedule.ts': 'const at = Math.random();' },
       { 'src/sim/pure/schedule.ts': 'const at = Date.now();' },
       { 'src/sim/pure/schedule.ts': 'const at = performance.now();' },
+    ],
+  },
+  {
+    rule: `no folder has more than ${maxSourcesInFolder} source files`,
+    check: folderSizes,
+    violations: [
+      Object.fromEntries(
+        Array.from({ length: maxSourcesInFolder + 1 }, (_, i) => [`src/sim/part-${i}.ts`, '']),
+      ),
+    ],
+  },
+  {
+    rule: 'no literal is spread in place',
+    check: noSpreadLiterals,
+    violations: [
+      { 'src/sim/run.ts': 'const run = { ...{ seed, rate }, arms };' },
+      { 'src/sim/run.ts': 'values: [...[a, b], c]' },
+    ],
+  },
+  {
+    rule: 'no private word comes back',
+    check: noPrivateWords,
+    violations: [
+      { 'src/services/gateway/guard.ts': 'export function asSomebody() {}' },
+      { 'src/services/batcher.ts': "/** A failure is everybody's. */" },
+    ],
+  },
+  {
+    rule: 'the map in CONTRIBUTING.md is the tree',
+    check: mapIsTheTree,
+    violations: [
+      {
+        'CONTRIBUTING.md': '| `src/sim/plan/`, `run/` | plans |',
+        'src/sim/plan/plan.ts': '',
+        'src/sim/run/run.ts': '',
+        'src/sim/result/figures.ts': '',
+      },
+      { 'CONTRIBUTING.md': '| `src/sim/old/` | gone |' },
     ],
   },
   {

@@ -1,6 +1,6 @@
 /**
- * `platform audit export`: lines for another system, to stdout or to a file that is created atomically. When the reader
- * closes the pipe, the export ends.
+ * `platform audit export`: writes the log as lines for another system, to stdout or to a file that is created
+ * atomically. When the reader closes the pipe, the export ends.
  */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
@@ -12,6 +12,7 @@ import { exitCodes } from '../sim/pure/exit-code.ts';
 import type { AuditCall } from './audit-call.ts';
 import { displayPath } from './finished-run/write-reports.ts';
 
+/** Characters that are collected before a write. */
 const CHUNK_LENGTH = 64 * 1024;
 
 export async function exportLog({ admin, flags, io }: AuditCall): Promise<number> {
@@ -32,8 +33,8 @@ export async function exportLog({ admin, flags, io }: AuditCall): Promise<number
 }
 
 function requireInstant(admin: AuditCall['admin'], flag: string, text: string): string {
-  const at = admin.parseInstant(text);
-  if (at !== null) return at;
+  const instant = admin.parseInstant(text);
+  if (instant !== null) return instant;
   throw new UsageError({
     what: `${flag} "${text}" is not understood`,
     why: 'it takes a time in UTC: 2026-11-01 or 2026-11-01T08:00:00Z',
@@ -54,8 +55,8 @@ async function writeLinesToFile(lines: AsyncIterable<string>, file: string): Pro
   } catch (error) {
     stream.destroy();
     await rm(temporaryFile, { force: true });
-    const { path: failed, message } = error as NodeJS.ErrnoException;
-    if (failed !== temporaryFile) throw error;
+    const { path: failedPath, message } = error as NodeJS.ErrnoException;
+    if (failedPath !== temporaryFile) throw error;
     throw new EnvironmentError(
       {
         what: `cannot write ${displayPath(file)}`,
@@ -67,7 +68,9 @@ async function writeLinesToFile(lines: AsyncIterable<string>, file: string): Pro
   }
 }
 
-/** With backpressure; ends when the reader has closed the stream. Resolves to the number of lines. */
+/**
+ * Waits when the stream's buffer is full, and ends early when the reader closes it. Resolves to the number of lines.
+ */
 async function writeLines(
   lines: AsyncIterable<string>,
   output: NodeJS.WritableStream,
@@ -79,11 +82,12 @@ async function writeLines(
     const text = chunk;
     chunk = '';
     if (text === '' || stream.destroyed || stream.write(text)) return;
-    const settled = new AbortController();
-    const { signal } = settled;
+    // Removes the listener of the event that did not come.
+    const listeners = new AbortController();
+    const { signal } = listeners;
     await Promise.race([once(stream, 'drain', { signal }), once(stream, 'close', { signal })])
       .catch(() => {}) // After an error the stream is destroyed, which the loop checks.
-      .finally(() => settled.abort());
+      .finally(() => listeners.abort());
   };
   for await (const line of lines) {
     chunk += `${line}\n`;

@@ -2,8 +2,13 @@
 import { exitCodes } from '../sim/pure/exit-code.ts';
 import { type AuditCall, formatJson } from './audit-call.ts';
 
-export async function proveEvent({ admin, argument, flags, io }: AuditCall): Promise<number> {
-  const { document, evidence } = await admin.prove(argument.toLowerCase());
+export async function proveEvent({
+  admin,
+  argument: eventId,
+  flags,
+  io,
+}: AuditCall): Promise<number> {
+  const { document, evidence } = await admin.prove(eventId.toLowerCase());
   if (flags.json) {
     io.stdout.write(formatJson(document));
     return exitCodes.pass;

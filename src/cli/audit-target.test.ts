@@ -14,10 +14,10 @@ afterEach(() => rmSync(cache, { recursive: true, force: true }));
 const served = { databaseUrl: 'postgresql://u@127.0.0.1:5555/platform', stateDirectory: '/state' };
 
 /** A `platform serve` that runs, or one that was killed. */
-async function serve(runId: string, alive: boolean): Promise<string> {
+async function serve(runId: string, isAlive: boolean): Promise<string> {
   const folder = path.join(cache, 'runs', runId);
   mkdirSync(folder, { recursive: true });
-  const owner = { pid: process.pid, startTime: alive ? startTimeOf(process.pid) : 1 };
+  const owner = { pid: process.pid, startTime: isAlive ? startTimeOf(process.pid) : 1 };
   const lease = { schema: 'platform-sim/lease@1', runId, host: hostname(), owner };
   writeFileSync(path.join(folder, 'lease.json'), JSON.stringify(lease));
   await publishTarget({ folder }, served);

@@ -6,26 +6,26 @@ import { OperatorError } from '../sim/errors.ts';
 import { exitCodes } from '../sim/pure/exit-code.ts';
 import { type AuditCall, formatJson } from './audit-call.ts';
 
-/** More would hide the `next:` line. */
+/** A longer error message would push its last line, `next:`, out of sight. */
 const MAX_NAMED_FINDINGS = 3;
 
 export async function verifyLog({ admin, flags, io }: AuditCall): Promise<number> {
   const verification = await admin.verify({
     archives: flags.archive ?? [],
-    ...(flags.keepOption === undefined ? {} : { minRetentionDays: flags.keepOption }),
+    ...(flags.keep === undefined ? {} : { minRetentionDays: flags.keep }),
     ...(flags.publicKey === undefined ? {} : { publicKeyFile: flags.publicKey }),
   });
   const { findings, first, findingCount } = verification;
   io.stdout.write(flags.json ? formatJson(verification) : formatSummary(verification));
   if (first === null) return exitCodes.pass;
-  const others = findings.filter((one) => one !== first).slice(0, MAX_NAMED_FINDINGS - 1);
-  const more = findingCount - 1 - others.length;
+  const further = findings.filter((finding) => finding !== first).slice(0, MAX_NAMED_FINDINGS - 1);
+  const unnamedCount = findingCount - 1 - further.length;
   throw new OperatorError(exitCodes.invariant, {
     what: `the audit log does not hold: ${describeFinding(first)}`,
     why: [
       first.detail,
-      ...others.map((one) => `also ${describeFinding(one)}`),
-      ...(more > 0 ? [`and ${more} more`] : []),
+      ...further.map((finding) => `also ${describeFinding(finding)}`),
+      ...(unnamedCount > 0 ? [`and ${unnamedCount} more`] : []),
     ].join('; '),
     next: flags.json
       ? 'keep the database and the state directory as they are: they are the evidence'
@@ -37,30 +37,32 @@ type Verification = Awaited<ReturnType<AuditCall['admin']['verify']>>;
 type Finding = Verification['findings'][number];
 
 function describeFinding({ kind, shard, sequence, block, eventId, checkpoint }: Finding): string {
-  const places = [
+  const location = [
     eventId && `event ${eventId}`,
     shard !== null && `shard ${shard}`,
     sequence !== null && `record ${sequence}`,
     block !== null && `block ${block}`,
     checkpoint !== undefined && `checkpoint ${checkpoint}`,
-  ].filter((place) => typeof place === 'string');
-  return places.length === 0 ? kind : `${kind} (${places.join(', ')})`;
+  ].filter((part) => typeof part === 'string');
+  return location.length === 0 ? kind : `${kind} (${location.join(', ')})`;
 }
 
 function formatSummary(verification: Verification): string {
   const { verdict, records, blocks, checkpoints, notSequenced, archived } = verification;
   const rows: [string, string][] = [
     ['verdict', verdict === 'pass' ? 'pass: the audit log holds' : 'fail'],
-    ['records', count(records)],
-    ['blocks', count(blocks)],
-    ['checkpoints', count(checkpoints)],
-    ['newer', `${count(notSequenced)} not yet in a block`],
+    ['records', formatCount(records)],
+    ['blocks', formatCount(blocks)],
+    ['checkpoints', formatCount(checkpoints)],
+    ['newer', `${formatCount(notSequenced)} not yet in a block`],
     [
       'archived',
-      archived === 0 ? '0' : `${count(archived)} counted only; --archive <file> checks them too`,
+      archived === 0
+        ? '0'
+        : `${formatCount(archived)} counted only; --archive <file> checks them too`,
     ],
   ];
   return `${rows.map(([name, value]) => `${name.padEnd(13)}${value}`).join('\n')}\n`;
 }
 
-const count = (value: number): string => value.toLocaleString('en-US');
+const formatCount = (value: number): string => value.toLocaleString('en-US');

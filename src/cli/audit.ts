@@ -1,6 +1,6 @@
 /**
  * `platform audit`: administration of the audit log without a gateway. Opens the log that the flags name, runs one verb,
- * and turns errors into the three lines of the CLI.
+ * and turns errors into the CLI's three lines: what is wrong, why, what to type next.
  */
 
 import { AdminError } from '../services/audit/admin/admin-error.ts';
@@ -12,8 +12,8 @@ import { type AuditTarget, resolveAuditTarget } from './audit-target.ts';
 import type { Io } from './io.ts';
 import type { AuditFlags, AuditVerb } from './program-audit.ts';
 
-/** Verbs that need the state directory. */
-const NEED_STATE: readonly AuditVerb[] = ['verify', 'prove', 'export', 'archive', 'attach'];
+/** Verbs that read or sign checkpoints, or need the keys. */
+const STATE_VERBS: readonly AuditVerb[] = ['verify', 'prove', 'export', 'archive', 'attach'];
 
 export async function runAudit(
   verb: AuditVerb,
@@ -23,12 +23,12 @@ export async function runAudit(
 ): Promise<number> {
   assertArgument(verb, argument);
   const target = await resolveAuditTarget(flags, io);
-  if (NEED_STATE.includes(verb) && target.stateDirectory === null) throw missingState(verb);
+  if (STATE_VERBS.includes(verb) && target.stateDirectory === null) throw missingStateError(verb);
   try {
     const { region } = flags;
     const admin = await openAuditAdmin({ ...target, ...(region === undefined ? {} : { region }) });
     try {
-      return await (await loadVerb(verb))({ admin, argument, flags, io });
+      return await (await loadHandler(verb))({ admin, argument, flags, io });
     } finally {
       await admin.close();
     }
@@ -37,7 +37,7 @@ export async function runAudit(
   }
 }
 
-async function loadVerb(verb: AuditVerb): Promise<(call: AuditCall) => Promise<number>> {
+async function loadHandler(verb: AuditVerb): Promise<(call: AuditCall) => Promise<number>> {
   switch (verb) {
     case 'verify':
       return (await import('./audit-verify.ts')).verifyLog;
@@ -58,7 +58,7 @@ async function loadVerb(verb: AuditVerb): Promise<(call: AuditCall) => Promise<n
 
 /** Checked before a connection is opened. */
 function assertArgument(verb: AuditVerb, argument: string): void {
-  const shapes: Partial<Record<AuditVerb, readonly [RegExp, string, string]>> = {
+  const rules: Partial<Record<AuditVerb, readonly [RegExp, string, string]>> = {
     prove: [
       /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
       'the id of an event is a UUID, as GET /audit and the exports show it',
@@ -75,12 +75,12 @@ function assertArgument(verb: AuditVerb, argument: string): void {
       'platform audit erase 7',
     ],
   };
-  const [shape, why, next] = shapes[verb] ?? [/^/, '', ''];
-  if (shape.test(argument)) return;
+  const [pattern, why, next] = rules[verb] ?? [/^/, '', ''];
+  if (pattern.test(argument)) return;
   throw new UsageError({ what: `audit ${verb}: "${argument}" is not understood`, why, next });
 }
 
-function missingState(verb: AuditVerb): UsageError {
+function missingStateError(verb: AuditVerb): UsageError {
   return new UsageError({
     what: `audit ${verb} needs the log's checkpoints and keys`,
     why: 'they are kept outside the database, in the state directory of the platform',
@@ -88,7 +88,7 @@ function missingState(verb: AuditVerb): UsageError {
   });
 }
 
-const exitCodeOf = {
+const exitCodeByKind = {
   usage: exitCodes.usage,
   environment: exitCodes.environment,
   finding: exitCodes.invariant,
@@ -98,7 +98,7 @@ function toOperatorError(verb: AuditVerb, error: unknown, target: AuditTarget): 
   if (error instanceof OperatorError) return error;
   if (error instanceof AdminError) {
     const { what, why, next } = error;
-    return new OperatorError(exitCodeOf[error.kind], { what, why, next }, { cause: error });
+    return new OperatorError(exitCodeByKind[error.kind], { what, why, next }, { cause: error });
   }
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (isUnreachable(code, error))
@@ -118,11 +118,15 @@ function toOperatorError(verb: AuditVerb, error: unknown, target: AuditTarget): 
   );
 }
 
-/** Connection errors, and server errors of authentication, overload and shutdown. */
+/**
+ * Connection errors, and the SQLSTATEs of a lost connection, authentication, an unknown database, overload and
+ * shutdown.
+ */
 const isUnreachable = (code: string, error: unknown): boolean =>
   /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|EPIPE|08|28|3D000|53|57P)/.test(code) ||
   /connection terminated|timeout expired|not queryable/i.test((error as Error).message ?? '') ||
-  (error instanceof AggregateError && error.errors.some((one) => /^ECONN/.test(one.code ?? '')));
+  (error instanceof AggregateError &&
+    error.errors.some(({ code: cause }) => /^ECONN/.test(cause ?? '')));
 
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');

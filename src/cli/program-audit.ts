@@ -20,8 +20,8 @@ export interface AuditFlags {
   /** A file with the trusted public key; default: the one in the state directory. */
   readonly publicKey?: string;
   /** Retention in days after the end of a month. */
-  readonly keepOption?: number;
-  /** Recorded with the operator's action. */
+  readonly keep?: number;
+  /** The region in the audit event of the operator's action. */
   readonly region?: string;
 }
 
@@ -30,62 +30,66 @@ export type AuditVerb = 'verify' | 'prove' | 'export' | 'archive' | 'attach' | '
 /** `argument` is empty for verbs without one. */
 export type RunAudit = (verb: AuditVerb, argument: string, flags: AuditFlags) => Promise<number>;
 
-export function addAudit(program: Command, run: RunAudit, done: (exitCode: number) => void): void {
+export function addAuditCommand(
+  program: Command,
+  run: RunAudit,
+  setExitCode: (exitCode: number) => void,
+): void {
   const audit = program
     .command('audit')
     .helpCommand(false)
     .summary('verify, prove, export, archive the audit log')
     .addHelpText('before', EXAMPLES);
-  const verb = (name: AuditVerb, summary: string, argument?: readonly [string, string]) => {
+  const addVerb = (name: AuditVerb, summary: string, argument?: readonly [string, string]) => {
     const command = audit.command(name).summary(summary);
     if (argument !== undefined) command.argument(...argument);
     return command
       .option('--database <url>', 'its PostgreSQL (default: DATABASE_URL, else the running serve)')
       .option('--state <dir>', 'its checkpoints and keys (default: of the running serve)')
-      .action(async (...given: unknown[]) => {
-        const [typed, flags] = argument === undefined ? ['', given[0]] : given;
-        done(await run(name, String(typed), flags as AuditFlags));
+      .action(async (...actionArguments: unknown[]) => {
+        // Commander passes the positional argument, if the verb has one, before the flags.
+        const [value, flags] = argument === undefined ? ['', actionArguments[0]] : actionArguments;
+        setExitCode(await run(name, String(value), flags as AuditFlags));
       });
   };
   const region = ['--region <name>', 'recorded with it (default: as the newest event)'] as const;
-  const json = '--json';
-  const asJson = 'print one JSON document';
-  verb('verify', 'every block, record and checkpoint; exit 98 names the first bad record')
+  const json = ['--json', 'print one JSON document'] as const;
+  addVerb('verify', 'every block, record and checkpoint; exit 98 names the first bad record')
     .option('--archive <file...>', 'archives of months that left the database')
     .option('--public-key <file>', 'trust this key (PEM), not the one in --state')
-    .addOption(keep('a month that left earlier is a finding'))
-    .option(json, asJson);
-  verb('prove', 'that one event is in the log, under a signed checkpoint', [
+    .addOption(keepOption('a month that left earlier is a finding'))
+    .option(...json);
+  addVerb('prove', 'that one event is in the log, under a signed checkpoint', [
     '<event>',
     'id of the event',
-  ]).option(json, 'print the proof');
-  addExport(verb('export', 'records, blocks and checkpoints, to be verified elsewhere'));
-  verb('archive', 'move a month to a signed file, and record that it left', [
+  ]).option('--json', 'print the proof');
+  addExportOptions(addVerb('export', 'records, blocks and checkpoints, to be verified elsewhere'));
+  addVerb('archive', 'move a month to a signed file, and record that it left', [
     '<month>',
     '2026-08; older than the retention',
   ])
     .option('--out <dir>', 'where to write the file', '.')
-    .addOption(keep('younger months are refused'))
+    .addOption(keepOption('younger months are refused'))
     .option(...region)
-    .option(json, asJson);
-  verb('attach', 'verify an archive and bring its month back', ['<file>', 'as archive wrote it'])
+    .option(...json);
+  addVerb('attach', 'verify an archive and bring its month back', ['<file>', 'as archive wrote it'])
     .option(...region)
-    .option(json, asJson);
-  verb('erase', "erase the key of a user's personal fields; the chain stays valid", [
+    .option(...json);
+  addVerb('erase', "erase the key of a user's personal fields; the chain stays valid", [
     '<user>',
     'id of the user',
   ])
     .option(...region)
-    .option(json, asJson);
+    .option(...json);
 }
 
-const keep = (what: string): Option =>
+const keepOption = (effect: string): Option =>
   new Option(
     '--keep <days>',
-    `the retention (default, and the least: ${auditRetentionDays} days); ${what}`,
+    `the retention (default, and the least: ${auditRetentionDays} days); ${effect}`,
   ).argParser(parseDays);
 
-function addExport(command: Command): void {
+function addExportOptions(command: Command): void {
   command
     .addOption(
       new Option('--format <name>', EXPORT_FORMATS.join(', '))

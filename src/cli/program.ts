@@ -8,9 +8,9 @@ import type { FormatName } from '../report/formats.ts';
 import type { DoctorOptions } from './doctor/doctor.ts';
 import type { SetupOptions } from './doctor/setup.ts';
 import type { VerifyFlags } from './finished-run/verify.ts';
-import { formatNames } from './finished-run/write-reports.ts';
+import { reportFormatNames } from './finished-run/write-reports.ts';
 import type { Io } from './io.ts';
-import { addAudit, type RunAudit } from './program-audit.ts';
+import { addAuditCommand, type RunAudit } from './program-audit.ts';
 import type { SimFlags } from './sim/sim.ts';
 import {
   DEFAULT_SEED,
@@ -68,11 +68,11 @@ export function buildProgram(
   addSimCommand(program, handlers, setExitCode);
   addReadCommands(program, handlers, setExitCode);
   addMachineCommands(program, handlers, setExitCode);
-  addAudit(program, handlers.audit, setExitCode);
+  addAuditCommand(program, handlers.audit, setExitCode);
   return program;
 }
 
-/** The head of `platform --help`, which `platform` alone prints as well. */
+/** The first lines of `platform --help`. */
 function introText(): string {
   const width = Math.max(...introExamples.map(([command]) => command.length)) + 4;
   const lines = introExamples.map(([command, text]) => `  ${command.padEnd(width)}${text}`);
@@ -118,6 +118,7 @@ function addSimCommand(
     });
 }
 
+/** Commands that start no server: they read scenarios and finished runs. */
 function addReadCommands(
   program: Command,
   handlers: CommandHandlers,
@@ -163,6 +164,7 @@ function addReadCommands(
     );
 }
 
+/** Commands that prepare this machine, or run a design on it. */
 function addMachineCommands(
   program: Command,
   handlers: CommandHandlers,
@@ -201,8 +203,8 @@ function addMachineCommands(
 type ParsedFlags = Readonly<Record<string, unknown>>;
 
 function simFlags(typed: ParsedFlags): SimFlags {
-  const off = { quick: false, json: false, quiet: false, keep: false, swapArms: false };
-  return { ...off, ...typed } as SimFlags;
+  const defaults = { quick: false, json: false, quiet: false, keep: false, swapArms: false };
+  return { ...defaults, ...typed } as SimFlags;
 }
 
 function rateOption(): Option {
@@ -226,9 +228,9 @@ function durationOption(): Option {
 }
 
 function formatOption(): Option {
-  return new Option('--format <list>', `files to write: ${formatNames.join(',')}`)
-    .argParser((text) => parseChoices('--format', text, formatNames))
-    .default(formatNames, 'all');
+  return new Option('--format <list>', `files to write: ${reportFormatNames.join(',')}`)
+    .argParser((text) => parseChoices('--format', text, reportFormatNames))
+    .default(reportFormatNames, 'all');
 }
 
 function formatExamples(commands: readonly string[]): string {

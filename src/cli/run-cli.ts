@@ -29,10 +29,10 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const known = error instanceof CommanderError ? toUsageError(error, argv, program) : error;
-    const explained = explainError(known, context);
-    writeError(`${explained.text}\n`);
-    return explained.exitCode;
+    const reported = error instanceof CommanderError ? toUsageError(error, argv, program) : error;
+    const { text, exitCode: errorCode } = explainError(reported, context);
+    writeError(`${text}\n`);
+    return errorCode;
   } finally {
     uninstall();
   }

@@ -23,7 +23,9 @@ import type { Io, ProcessHooks } from './io.ts';
 import { DEFAULT_SEED } from './units.ts';
 
 const STOPPING = 'stopping; press Ctrl-C again to leave at once';
-/** Enough data to page through; a million rows take minutes to generate the first time. */
+/**
+ * Upper limits of the data's parameters: enough rows to page through. Generating a million takes minutes the first time.
+ */
 const maxServeParams: Readonly<Record<string, number>> = {
   rows: 20_000,
   heavyRows: 2_000,
@@ -52,7 +54,7 @@ export async function runServe(
   const log = (text: string): void => void io.stderr.write(`${text}\n`);
   const interrupts = listenForInterrupts(deps.process, () => log(STOPPING));
   const { signal } = interrupts;
-  const end = new Deferred();
+  const testbedEnd = new DeferredEnd();
   let testbed: Testbed | null = null;
   context.cleanup = async () => testbed?.stop();
   try {
@@ -64,7 +66,7 @@ export async function runServe(
       seed: DATA_SEED,
       cores: null,
       onNote: log,
-      onUnexpectedExit: end.resolve,
+      onUnexpectedExit: testbedEnd.resolve,
       signal,
       env: { ...io.env },
     });
@@ -73,8 +75,8 @@ export async function runServe(
     if (databaseUrl !== undefined)
       await publishTarget(testbed.lease, { databaseUrl, stateDirectory });
     io.stdout.write(await formatWelcome(testbed, arm));
-    signal.addEventListener('abort', () => end.resolve(null), { once: true });
-    const notice = signal.aborted ? null : await end.promise;
+    signal.addEventListener('abort', () => testbedEnd.resolve(null), { once: true });
+    const notice = signal.aborted ? null : await testbedEnd.promise;
     if (notice !== null) throw processEndedError(notice);
     return 0;
   } catch (error) {
@@ -89,7 +91,7 @@ export async function runServe(
 }
 
 /** Resolved by Ctrl-C (null), or by a process of the testbed that ends by itself. */
-class Deferred {
+class DeferredEnd {
   resolve: (notice: ExitNotice | null) => void = () => {};
   readonly promise = new Promise<ExitNotice | null>((resolve) => {
     this.resolve = resolve;
@@ -115,7 +117,7 @@ function findArm(design: string | undefined, scenarios: readonly Scenario[]): Pl
 
 /** The design's topology with little data, one instance of each process, no fault proxies, and the given port. */
 function shrinkTopology({ nodes, edges, jobs }: Topology, port: number): Topology {
-  const [entry] = edges.filter(({ from }) => from === CLIENT).map(({ to }) => to);
+  const [entryNode] = edges.filter(({ from }) => from === CLIENT).map(({ to }) => to);
   const capParams = <Step extends ModuleStep>(step: Step): Step => ({
     ...step,
     params: Object.fromEntries(
@@ -129,20 +131,20 @@ function shrinkTopology({ nodes, edges, jobs }: Topology, port: number): Topolog
     if (spec.kind === 'postgres' && spec.template !== undefined)
       return { ...spec, template: spec.template.map(capParams) };
     if (spec.kind !== 'process') return spec;
-    const params = name === entry ? { ...spec.params, port } : (spec.params ?? {});
+    const params = name === entryNode ? { ...spec.params, port } : (spec.params ?? {});
     return { ...spec, instances: 1, params };
   };
-  const smaller = Object.entries(nodes).map(
+  const shrunkNodes = Object.entries(nodes).map(
     ([name, spec]) => [name, shrinkNode(name, spec)] as const,
   );
   return {
-    nodes: Object.fromEntries(smaller),
+    nodes: Object.fromEntries(shrunkNodes),
     edges: edges.map((edge) => ({ ...edge, proxied: edge.roundTripMs !== undefined })),
     jobs: jobs.map(capParams),
   };
 }
 
-/** What to paste: the address, an authorized request, and the addresses of the stores. */
+/** The address, a request with valid credentials to paste into a shell, and the addresses of the stores. */
 async function formatWelcome(testbed: Testbed, arm: PlannedArm): Promise<string> {
   const accounts = JSON.parse(await readFile(testbed.accountsFile, 'utf8')) as readonly Account[];
   const headers = Object.entries(accounts[0]?.headers ?? {}).map(

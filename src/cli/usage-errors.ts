@@ -31,7 +31,7 @@ function unknownCommandError(what: string, argv: readonly string[], parent: Comm
   const names = parent.commands.map((command) => command.name());
   const typed = /'(.*)'/.exec(what)?.[1] ?? argv[0] ?? '';
   const path = commandPath(parent);
-  // `platform turn4` lacks the command, which no edit distance finds.
+  // `platform turn4` lacks the word `sim`: no command is spelled like `turn4`, so the edit distance suggests none.
   const isScenario = parent.parent === null && /^(turn\d+|all)$/.test(typed);
   const guess = isScenario ? `sim ${typed}` : suggestion(typed, names);
   return new UsageError({

@@ -17,8 +17,12 @@ function killed(result: Result): Result {
     const family = index % 2 === 0 ? 'gateway-kill' : 'redis-kill';
     const startUs = 1_000_000 * (index + 1);
     return {
-      ...{ name: `${family}#${(index >> 1) + 1}`, family, startUs, endUs: startUs + 400_000 },
-      ...{ outcome: index < TIMES - 2 ? 'healed' : 'not healed', detail: `SIGKILL ${index}` },
+      name: `${family}#${(index >> 1) + 1}`,
+      family,
+      startUs,
+      endUs: startUs + 400_000,
+      outcome: index < TIMES - 2 ? 'healed' : 'not healed',
+      detail: `SIGKILL ${index}`,
     };
   });
   const recovery = faults.map(({ name }, index): RecoveryResult => {
@@ -36,7 +40,9 @@ describe('hundreds of faults', () => {
     const rows = faultRows(arms);
     expect(rows.map(({ id }) => id)).toEqual(['gateway-kill', 'redis-kill']);
     expect(rows[0]!.cells[0]).toMatchObject({
-      ...{ ending: '99 of 100 healed', outcome: 'not healed', startUs: 1_000_000 },
+      ending: '99 of 100 healed',
+      outcome: 'not healed',
+      startUs: 1_000_000,
       detail: 'gateway-kill#100: SIGKILL 198',
     });
     expect(rows[0]!.cells[0]!.recovery).toBe(
@@ -47,7 +53,9 @@ describe('hundreds of faults', () => {
   it('tell a recovery cut short by the next fault from one that never came', () => {
     const after = result.arms.after!;
     const overtaken = (recovery: RecoveryResult, index: number): RecoveryResult => ({
-      ...{ ...recovery, watchedUs: 900_000 + 1_000 * index, drainUs: index < 4 ? 0 : null },
+      ...recovery,
+      watchedUs: 900_000 + 1_000 * index,
+      drainUs: index < 4 ? 0 : null,
       ...(index < TIMES - 1 && { next: 'the next one' }),
       ...(index >= 100 && { recoverUs: null }),
     });
@@ -82,7 +90,8 @@ describe('hundreds of faults', () => {
       id: 'gateway-kill',
       cells: [
         {
-          ...{ ending: 'healed', detail: 'SIGKILL 0' },
+          ending: 'healed',
+          detail: 'SIGKILL 0',
           recovery: 'never detected, back in tolerance after 1.0 ms, drained at once',
         },
       ],

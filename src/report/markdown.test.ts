@@ -45,8 +45,16 @@ describe('renderMarkdown', () => {
     const text = renderMarkdown(turn1Result);
     expect(text.match(/^## .*/gm)).toEqual(
       [
-        ...['Service level objectives', 'Invariants', 'Cost per operation', 'Latency', 'Phases'],
-        ...['Faults and recovery', 'Errors by cause', 'Resources', 'Validity', 'Reproduce'],
+        'Service level objectives',
+        'Invariants',
+        'Cost per operation',
+        'Latency',
+        'Phases',
+        'Faults and recovery',
+        'Errors by cause',
+        'Resources',
+        'Validity',
+        'Reproduce',
       ].map((title) => `## ${title}`),
     );
     expect(text).toContain('| 7 postgres-kill | before | 3.4 ms | 1.2 s | 9.4 % | 2.120 | 6,258 |');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../sim/history.ts';
 import { operation } from '../../sim/pure/fixtures/records.ts';
 import { checkSessions, type SessionsInput } from './check-sessions.ts';
-import { type StartedSession, toRevocationEvents } from './revoke-all.ts';
+import { type StartedSession, toRevocationEvents } from './fixtures/revoke-all.ts';
 import type { SessionEvent } from './session-event.ts';
 import { judgeLogoutFinal, judgeSessionsKept } from './session-verdicts.ts';
 

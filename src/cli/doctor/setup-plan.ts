@@ -1,5 +1,5 @@
 /**
- * What `platform setup` will run, as data: it is displayCommand and confirmed before anything runs. No step starts a daemon or
+ * What `platform setup` will run, as data: it is shown and confirmed before anything runs. No step starts a daemon or
  * leaves one enabled for the next boot.
  */
 
@@ -17,7 +17,7 @@ export interface SetupMachine {
 
 export interface SetupStep {
   readonly tool: Tool;
-  /** What the operator is displayCommand: an equivalent shell command. */
+  /** What the operator is shown: an equivalent shell command. */
   readonly displayCommand: string;
   readonly command: string;
   readonly args: readonly string[];

@@ -113,7 +113,9 @@ test('says what to do where there is no package manager', async () => {
   rmSync(path.join(bin, 'dnf'));
   const error = await runSetup(captureIo(env), { yes: true }).catch((thrown) => thrown);
   expect(error).toBeInstanceOf(EnvironmentError);
-  expect(error.toLines()).toMatch(/redis is not installed\nno apt-get.*\nnext: install Redis/);
+  expect(error.toLines()).toMatch(
+    /redis is not installed\nthere is no apt-get.*\nnext: install Redis/,
+  );
 });
 
 test('needs no Redis and no PostgreSQL when both are external', async () => {

@@ -9,13 +9,13 @@ import type { Plan, PlannedArm } from '../../sim/plan/plan.ts';
 import { faultFamily } from '../../sim/pure/faults/fault-windows.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { OperationTemplate, RetryPolicy } from '../../sim/pure/load/workload.ts';
-import { lengthText } from '../../sim/pure/quantity-text.ts';
+import { durationText } from '../../sim/pure/quantity-text.ts';
 import type { ArmName } from '../../sim/result.ts';
 import type { Phase } from '../../sim/scenario.ts';
 import type { Topology } from '../../sim/topology.ts';
 import { formatEntry, formatParagraph, formatTable, joinList } from './explain-text.ts';
 
-const quantityText: QuantityText = { rate: formatRate, duration: lengthText, ratio: formatRatio };
+const quantityText: QuantityText = { rate: formatRate, duration: durationText, ratio: formatRatio };
 
 export type PhaseDescriptions = ReturnType<typeof describePhases>;
 
@@ -75,7 +75,7 @@ export function formatPhases(
     const qualifiers = [
       ...(phase.arms.length === arms.length ? [] : [`${joinList(phase.arms)} only`]),
       ...(role === name ? [] : [role]),
-      ...(durationMs === null ? [] : [lengthText(durationMs)]),
+      ...(durationMs === null ? [] : [durationText(durationMs)]),
       ...(judged ? [] : ['not judged']),
     ];
     const title = `${name}${qualifiers.length === 0 ? '' : ` (${qualifiers.join(', ')})`}: ${note}.`;

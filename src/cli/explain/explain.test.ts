@@ -67,9 +67,7 @@ describe('phases of load and faults, explained', () => {
     ]);
     const phases = planned(turn1)
       .slice(0, 1)
-      .map((phase) => ({
-        ...{ ...phase, load: workload, judged: true },
-      }));
+      .map((phase) => ({ ...phase, load: workload, judged: true }));
     const mixed: Scenario = {
       ...turn1,
       declare: (options) => {

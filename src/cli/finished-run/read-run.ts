@@ -13,7 +13,7 @@ import { resultVersions } from './result-versions.ts';
 import { compileSchema } from './validate-schema.ts';
 import { displayPath } from './write-reports.ts';
 
-/** Schemas are not compiled: the same path from dist/ and from src/. */
+/** The build does not copy the JSON Schemas to dist/; from there this relative path leads to src/ as well. */
 const schemaFolder = new URL('../../../src/sim/', import.meta.url);
 
 export interface FoundRun {

@@ -31,7 +31,7 @@ interface Version1 extends Omit<Result, 'schema' | 'environment'> {
 
 function fromVersion1(document: unknown): Result {
   const { environment, ...rest } = document as Version1;
-  const { postgres, redis, ...kept } = environment;
+  const { postgres, redis, ...unchanged } = environment;
   const versions = { postgres: `PostgreSQL ${postgres}`, redis: capitalize(redis) };
-  return { ...rest, schema: 'platform-sim/result@2', environment: { ...kept, versions } };
+  return { ...rest, schema: 'platform-sim/result@2', environment: { ...unchanged, versions } };
 }

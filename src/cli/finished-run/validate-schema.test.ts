@@ -9,9 +9,9 @@ import { compileSchema } from './validate-schema.ts';
 const schema = JSON.parse(
   readFileSync(new URL('../../sim/result.schema.json', import.meta.url), 'utf8'),
 );
-const complaintAbout = compileSchema(schema);
-const valid = new Ajv({ strict: false, allErrors: true }).compile(schema);
-const sound = JSON.stringify(turn4Result);
+const describeFirstError = compileSchema(schema);
+const isValid = new Ajv({ strict: false, allErrors: true }).compile(schema);
+const validJson = JSON.stringify(turn4Result);
 
 type Path = readonly (string | number)[];
 
@@ -23,14 +23,14 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
   return path.length === 0 ? children : [path, ...children];
 }
 
-const shown = (path: Path) =>
+const formatPath = (path: Path) =>
   path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`))
     .join('')
     .slice(1);
 
 function damaged(path: Path, damage: unknown): unknown {
-  const copy = JSON.parse(sound) as Record<string | number, unknown>;
+  const copy = JSON.parse(validJson) as Record<string | number, unknown>;
   const parent = path
     .slice(0, -1)
     .reduce((at, key) => at[key] as Record<string | number, unknown>, copy);
@@ -41,13 +41,13 @@ function damaged(path: Path, damage: unknown): unknown {
 }
 
 describe('compileSchema', () => {
-  it('accepts a sound result', () => expect(complaintAbout(turn4Result)).toBeNull());
+  it('accepts a valid result', () => expect(describeFirstError(turn4Result)).toBeNull());
 
-  it('accepts one with a comparison, and names what is wrong in it', () => {
-    expect(complaintAbout(comparedResult)).toBeNull();
+  it('accepts a result with a comparison, and describes an error in the comparison', () => {
+    expect(describeFirstError(comparedResult)).toBeNull();
     const { comparison } = comparedResult;
     const broken = { ...comparedResult, comparison: { ...comparison, chart: { column: 'worst' } } };
-    expect(complaintAbout(broken)).toBe('comparison.chart.limit is missing');
+    expect(describeFirstError(broken)).toBe('comparison.chart.limit is missing');
   });
 
   it.each([
@@ -83,8 +83,8 @@ describe('compileSchema', () => {
       Array(11).fill({}),
       'arms.after.invariants[0].witness has more than 10 items',
     ],
-  ])('names the place: %j', (path, damage, complaint) =>
-    expect(complaintAbout(damaged(path, damage))).toBe(complaint),
+  ])('names the path: %j', (path, damage, error) =>
+    expect(describeFirstError(damaged(path, damage))).toBe(error),
   );
 
   it('reports any single damage that the schema forbids, with its path', () => {
@@ -95,9 +95,9 @@ describe('compileSchema', () => {
         fc.constantFrom(...damages),
         (path, damage) => {
           const value = damaged(path, damage);
-          const complaint = complaintAbout(value);
-          expect(complaint === null).toBe(valid(value));
-          if (complaint !== null) expect(complaint.startsWith(shown(path))).toBe(true);
+          const error = describeFirstError(value);
+          expect(error === null).toBe(isValid(value));
+          if (error !== null) expect(error.startsWith(formatPath(path))).toBe(true);
         },
       ),
       { numRuns: 300 },
@@ -105,7 +105,7 @@ describe('compileSchema', () => {
   });
 
   it('names the whole document', () =>
-    expect(complaintAbout(null)).toBe('the document is not an object'));
+    expect(describeFirstError(null)).toBe('the document is not an object'));
 
   it('refuses a schema it does not understand', () =>
     expect(() => compileSchema({ patternProperty: {} })).toThrow('patternProperty'));

@@ -19,7 +19,7 @@ import { locateRun, readRun } from './read-run.ts';
 import { displayPath } from './write-reports.ts';
 
 const HISTORY_FILE = 'history.ndjson.gz';
-/** More names would hide the `next:` line. */
+/** A longer error message would push its last line, `next:`, out of sight. */
 const MAX_NAMED = 5;
 
 export interface VerifyFlags {
@@ -71,7 +71,7 @@ async function rerunCheckers(
   scenarios: readonly Scenario[],
 ): Promise<Recheck[]> {
   const { result } = await readRun(folder);
-  const scenario = await scenarioOf(result, flags, scenarios);
+  const scenario = await findScenario(result, flags, scenarios);
   const history = path.join(folder, HISTORY_FILE);
   if (!existsSync(history)) throw unverifiableError(folder, `it has no ${HISTORY_FILE}`);
   try {
@@ -83,7 +83,7 @@ async function rerunCheckers(
   }
 }
 
-async function scenarioOf(
+async function findScenario(
   result: Result,
   { scenario }: VerifyFlags,
   scenarios: readonly Scenario[],

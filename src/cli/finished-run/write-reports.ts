@@ -8,7 +8,12 @@ import type { FormatName } from '../../report/formats.ts';
 import { EnvironmentError } from '../../sim/errors.ts';
 import type { Result } from '../../sim/result.ts';
 
-export const formatNames = ['html', 'md', 'json', 'junit'] as const satisfies readonly FormatName[];
+export const reportFormatNames = [
+  'html',
+  'md',
+  'json',
+  'junit',
+] as const satisfies readonly FormatName[];
 
 /** Paths of the files written, in the order of `names`. */
 export async function writeReports(
@@ -46,10 +51,11 @@ export async function ensureFolder(folder: string): Promise<void> {
   await explainWriteErrors(folder, () => mkdir(folder, { recursive: true }));
 }
 
-/** The path relative to the working directory if it is inside it. */
+/** For messages: relative to the working directory if the path is inside it, else absolute. */
 export function displayPath(path: string): string {
-  const near = relative(process.cwd(), resolve(path));
-  return near === '' ? '.' : near.startsWith('..') ? resolve(path) : near;
+  const relativePath = relative(process.cwd(), resolve(path));
+  if (relativePath === '') return '.';
+  return relativePath.startsWith('..') ? resolve(path) : relativePath;
 }
 
 async function writeAtomically(path: string, text: string): Promise<void> {

@@ -28,6 +28,8 @@ export interface KeyCache<Key> {
   invalidate(keyId: string): void;
 }
 
+type ReadKeys<Key> = (keyIds: readonly string[]) => Promise<ReadonlyMap<string, Key>>;
+
 interface Entry<Key> {
   readonly key: Key | null;
   readonly readAtMs: number;
@@ -43,27 +45,86 @@ interface PendingRead<Key> {
 }
 
 export function createKeyCache<Key>(given: {
-  read: (keyIds: readonly string[]) => Promise<ReadonlyMap<string, Key>>;
+  read: ReadKeys<Key>;
   monotonicMs: () => number;
 }): KeyCache<Key> {
   const { read, monotonicMs } = given;
+  const entries = createEntries<Key>();
+  const reads = createSharedReads({ read, monotonicMs, onRead: entries.add });
+
+  return {
+    async find(keyId) {
+      const entry = entries.find(keyId);
+      const ageMs = () => (entry ? monotonicMs() - entry.readAtMs : Infinity);
+      const maxAgeMs = entry?.key ? ttlMs : negativeTtlMs;
+      if (entry && ageMs() < maxAgeMs) return entry.key;
+      const reading = reads.join(keyId, maxAgeMs);
+      if (entry?.key && reads.isFailing() && ageMs() < staleIfErrorMs) {
+        // The read only finds out whether reads work again.
+        reading.catch(() => {});
+        return entry.key;
+      }
+      try {
+        return await reading;
+      } catch (error) {
+        // Not if it was invalidated meanwhile.
+        if (entry?.key && entries.find(keyId) === entry && ageMs() < staleIfErrorMs)
+          return entry.key;
+        throw error;
+      }
+    },
+
+    async refresh(keyId) {
+      const entry = entries.find(keyId);
+      if (entry && monotonicMs() - entry.readAtMs < negativeTtlMs) return entry.key;
+      return reads.join(keyId, negativeTtlMs);
+    },
+
+    invalidate(keyId) {
+      entries.remove(keyId);
+      reads.detach(keyId);
+    },
+  };
+}
+
+/** What was read last, in two maps of limited size: keys that exist, and ids without a key. */
+function createEntries<Key>() {
   const cached = new Map<string, Entry<Key>>();
   const cachedAbsent = new Map<string, Entry<Key>>();
+
+  const remove = (keyId: string): void => {
+    cached.delete(keyId);
+    cachedAbsent.delete(keyId);
+  };
+
+  return {
+    find: (keyId: string): Entry<Key> | undefined => cached.get(keyId) ?? cachedAbsent.get(keyId),
+
+    add(keyId: string, entry: Entry<Key>): void {
+      remove(keyId);
+      const [map, maxSize] =
+        entry.key === null ? [cachedAbsent, maxCachedAbsent] : [cached, maxCached];
+      map.set(keyId, entry);
+      if (map.size > maxSize) map.delete(map.keys().next().value!);
+    },
+
+    remove,
+  };
+}
+
+/** Reads that concurrent callers share. `onRead` gets what was read, except of keys that were detached meanwhile. */
+function createSharedReads<Key>(given: {
+  read: ReadKeys<Key>;
+  monotonicMs: () => number;
+  onRead: (keyId: string, entry: Entry<Key>) => void;
+}) {
+  const { read, monotonicMs, onRead } = given;
   /** Reads that later callers may share. */
   const joinable = new Map<string, PendingRead<Key>>();
   const queue: PendingRead<Key>[] = [];
   let runningReads = 0;
   let isScheduled = false;
   let isFailing = false;
-
-  const addEntry = (keyId: string, entry: Entry<Key>) => {
-    cached.delete(keyId);
-    cachedAbsent.delete(keyId);
-    const [map, maxSize] =
-      entry.key === null ? [cachedAbsent, maxCachedAbsent] : [cached, maxCached];
-    map.set(keyId, entry);
-    if (map.size > maxSize) map.delete(map.keys().next().value!);
-  };
 
   const startReads = () => {
     isScheduled = false;
@@ -90,8 +151,7 @@ export function createKeyCache<Key>(given: {
       isFailing = false;
       for (const pending of batch) {
         const key = keys.get(pending.keyId) ?? null;
-        // Not if it was invalidated meanwhile.
-        if (joinable.get(pending.keyId) === pending) addEntry(pending.keyId, { key, readAtMs });
+        if (joinable.get(pending.keyId) === pending) onRead(pending.keyId, { key, readAtMs });
         pending.resolve(key);
       }
     } catch (cause) {
@@ -104,49 +164,24 @@ export function createKeyCache<Key>(given: {
       if (joinable.get(pending.keyId) === pending) joinable.delete(pending.keyId);
   };
 
-  const joinRead = (keyId: string, maxAgeMs: number): Promise<Key | null> => {
-    const pending = joinable.get(keyId);
-    if (pending && monotonicMs() - pending.sentAtMs < maxAgeMs) return pending.promise;
-    if (queue.length >= maxQueued) return Promise.reject(unavailable(new Error('queue is full')));
-    const { promise, resolve, reject } = withResolvers<Key | null>();
-    const added = { keyId, sentAtMs: Infinity, promise, resolve, reject };
-    joinable.set(keyId, added);
-    queue.push(added);
-    if (!isScheduled) setImmediate(startReads);
-    isScheduled = true;
-    return promise;
-  };
-
   return {
-    async find(keyId) {
-      const entry = cached.get(keyId) ?? cachedAbsent.get(keyId);
-      const ageMs = () => (entry ? monotonicMs() - entry.readAtMs : Infinity);
-      const maxAgeMs = entry?.key ? ttlMs : negativeTtlMs;
-      if (entry && ageMs() < maxAgeMs) return entry.key;
-      const reading = joinRead(keyId, maxAgeMs);
-      if (entry?.key && isFailing && ageMs() < staleIfErrorMs) {
-        // The read only finds out whether reads work again.
-        reading.catch(() => {});
-        return entry.key;
-      }
-      try {
-        return await reading;
-      } catch (error) {
-        // Not if it was invalidated meanwhile.
-        if (entry?.key && cached.get(keyId) === entry && ageMs() < staleIfErrorMs) return entry.key;
-        throw error;
-      }
+    isFailing: () => isFailing,
+
+    join(keyId: string, maxAgeMs: number): Promise<Key | null> {
+      const pending = joinable.get(keyId);
+      if (pending && monotonicMs() - pending.sentAtMs < maxAgeMs) return pending.promise;
+      if (queue.length >= maxQueued) return Promise.reject(unavailable(new Error('queue is full')));
+      const { promise, resolve, reject } = withResolvers<Key | null>();
+      const added = { keyId, sentAtMs: Infinity, promise, resolve, reject };
+      joinable.set(keyId, added);
+      queue.push(added);
+      if (!isScheduled) setImmediate(startReads);
+      isScheduled = true;
+      return promise;
     },
 
-    async refresh(keyId) {
-      const entry = cached.get(keyId) ?? cachedAbsent.get(keyId);
-      if (entry && monotonicMs() - entry.readAtMs < negativeTtlMs) return entry.key;
-      return joinRead(keyId, negativeTtlMs);
-    },
-
-    invalidate(keyId) {
-      cached.delete(keyId);
-      cachedAbsent.delete(keyId);
+    /** The read in progress still answers its callers; later callers do not join it. */
+    detach(keyId: string): void {
       joinable.delete(keyId);
     },
   };

@@ -6,7 +6,7 @@ import { type RecordIn, ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
 import type { ProveEvent } from './event-proof.ts';
 import type { AuditSearch } from './search/search.ts';
-import { type AuditFilter, actorPattern, parseInstant } from './search/search-request.ts';
+import { ACTOR_PATTERN, type AuditFilter, parseInstant } from './search/search-request.ts';
 
 /** Erases the key of a user's personal fields and records it, in one transaction. */
 export type EraseSubject = (userId: string, recordIn: RecordIn) => Promise<void>;
@@ -80,7 +80,7 @@ const searchRoute = (search: AuditSearch): Route => ({
     properties: {
       actor: {
         type: 'string',
-        pattern: actorPattern,
+        pattern: ACTOR_PATTERN,
         description: '`7` or `user:7`, `key:12` with its agents, `agent:12/3`.',
       },
       action: { ...textParam(100), description: 'Whole, or `project.*`.' },

@@ -32,7 +32,7 @@ export interface CheckpointFile {
 
 const sync = promisify(fsync);
 const newline = 0x0a;
-const firstChunk = 64 * 1024;
+const FIRST_CHUNK = 64 * 1024;
 
 /** The first append creates the file. */
 export function openCheckpointFile(file: string): CheckpointFile {
@@ -73,7 +73,7 @@ export function openCheckpointFile(file: string): CheckpointFile {
 /** The last complete line and the offset behind it. */
 function readTail(descriptor: number): { last: string | null; endByte: number } {
   const { size } = fstatSync(descriptor);
-  for (let length = Math.min(size, firstChunk); ; length = Math.min(size, length * 2)) {
+  for (let length = Math.min(size, FIRST_CHUNK); ; length = Math.min(size, length * 2)) {
     const bytes = Buffer.alloc(length);
     let read = 0;
     while (read < length) {

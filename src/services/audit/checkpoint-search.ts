@@ -5,7 +5,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { readCheckpoint } from './chain/checkpoint.ts';
 
-const chunkBytes = 16 * 1024;
+const CHUNK_BYTES = 16 * 1024;
 const newline = 0x0a;
 
 interface Line {
@@ -76,7 +76,7 @@ async function findNextLineStart(
 async function readLine(handle: FileHandle, startByte: number, end: number): Promise<Line | null> {
   const pieces: Buffer[] = [];
   for (let at = startByte; at < end; ) {
-    const bytes = Buffer.alloc(Math.min(chunkBytes, end - at));
+    const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, end - at));
     const { bytesRead } = await handle.read(bytes, 0, bytes.length, at);
     if (bytesRead === 0) return null;
     const stop = bytes.subarray(0, bytesRead).indexOf(newline);

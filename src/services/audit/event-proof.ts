@@ -13,7 +13,7 @@ import { type RecordRow, recordColumns, recordOf } from './record-row.ts';
 import { occurredAtRange } from './search/search.ts';
 
 /** Keeps proofs small. Without a checkpoint for longer than this, only `verify` can prove the log. */
-const maxBlocks = 1_000;
+const MAX_BLOCKS = 1_000;
 
 export interface Evidence {
   readonly record: AuditRecord;
@@ -78,7 +78,7 @@ function memberIndexOf({ members, records }: Block, eventId: string): number {
 }
 
 async function blocksAfter(db: Database, { shard, number }: Block, last: bigint): Promise<Block[]> {
-  if (last - number > maxBlocks) throw new Error(`${last - number} blocks without a checkpoint`);
+  if (last - number > MAX_BLOCKS) throw new Error(`${last - number} blocks without a checkpoint`);
   const rows = await db.query<BlockRow>({
     name: 'audit-blocks-after',
     text: `SELECT shard, number, version, first_sequence, records, to_xid, to_id, sequenced_at, ''::bytea AS members,

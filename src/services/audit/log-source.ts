@@ -5,14 +5,14 @@
 import type { Database } from '../ports.ts';
 import { archivedRecords } from './archive/archive-file.ts';
 import { type BlockRow, blockOf } from './block-store.ts';
-import type { LogSource, Retired } from './chain/verification.ts';
+import type { LogSource, RetiredPartition } from './chain/verification.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import type { AuditRecord } from './contract.ts';
 import { isoOf, type RecordRow, recordColumns, recordOf } from './record-row.ts';
 
-const pageRecords = 5_000;
+const PAGE_RECORDS = 5_000;
 // Of up to 280 kB each.
-const pageBlocks = 20;
+const PAGE_BLOCKS = 20;
 
 export interface LogSnapshot extends LogSource {
   /** Ends the snapshot. */
@@ -63,11 +63,11 @@ async function* readBlocks(db: Database, shard: number) {
   for (let after = '0'; ; ) {
     const rows = await db.query<BlockRow>({
       name: 'audit-log-blocks',
-      text: `SELECT * FROM audit_blocks WHERE shard = $1 AND number > $2 ORDER BY number LIMIT ${pageBlocks}`,
+      text: `SELECT * FROM audit_blocks WHERE shard = $1 AND number > $2 ORDER BY number LIMIT ${PAGE_BLOCKS}`,
       values: [shard, after],
     });
     for (const row of rows) yield blockOf(row);
-    if (rows.length < pageBlocks) return;
+    if (rows.length < PAGE_BLOCKS) return;
     after = rows.at(-1)!.number;
   }
 }
@@ -80,26 +80,28 @@ async function* readRecords(db: Database): AsyncIterable<AuditRecord> {
   });
   try {
     for (;;) {
-      const rows = await db.query<RecordRow>({ text: `FETCH ${pageRecords} FROM audit_records` });
+      const rows = await db.query<RecordRow>({ text: `FETCH ${PAGE_RECORDS} FROM audit_records` });
       for (const row of rows) yield recordOf(row);
-      if (rows.length < pageRecords) return;
+      if (rows.length < PAGE_RECORDS) return;
     }
   } finally {
     await db.query({ text: 'CLOSE audit_records' });
   }
 }
 
-export interface RetiredRow extends Retired {
+export interface RetiredRow extends RetiredPartition {
   readonly file: string;
   readonly reason: string;
 }
 
 export async function readRetired(db: Database): Promise<RetiredRow[]> {
-  const rows = await db.query<Retired & { file: string; reason: string; records: string }>({
-    text: `SELECT partition, from_at AS "from", to_at AS "to", records, encode(digest, 'hex') AS digest, file, reason,
+  const rows = await db.query<RetiredPartition & { file: string; reason: string; records: string }>(
+    {
+      text: `SELECT partition, from_at AS "from", to_at AS "to", records, encode(digest, 'hex') AS digest, file, reason,
                   retired_at AS "retiredAt"
              FROM audit_retired ORDER BY retired_at, partition`,
-  });
+    },
+  );
   return rows.map((row) => ({
     ...row,
     from: isoOf(row.from),

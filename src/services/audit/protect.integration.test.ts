@@ -5,7 +5,7 @@ import { readHeads } from './block-store.ts';
 import { addEvents, clock, connect, makeLog } from './fixtures/chained-log.ts';
 import { forceIndexScans, sequenceBatch } from './sequencer/sequence-batch.ts';
 import type { DedicatedConnection } from './sequencer/sequencer.ts';
-import { grantStorage, migrateToMonthly, serviceRole } from './storage.ts';
+import { grantStorage, migrateToMonthly, SERVICE_ROLE } from './storage.ts';
 
 const postgres = ownPostgres('protect');
 const storage = { kind: 'monthly', liveDays: 30, indexes: ['tenant', 'actor'] } as const;
@@ -20,7 +20,7 @@ async function monthlyLog(schema: string): Promise<DedicatedConnection> {
 }
 
 const roleThere = async (db: DedicatedConnection) =>
-  (await db.query({ text: 'SELECT FROM pg_roles WHERE rolname = $1', values: [serviceRole] }))
+  (await db.query({ text: 'SELECT FROM pg_roles WHERE rolname = $1', values: [SERVICE_ROLE] }))
     .length === 1;
 
 async function growing(db: DedicatedConnection): Promise<string[]> {
@@ -89,7 +89,7 @@ describe('on a server of our own', () => {
   let service: DedicatedConnection;
   beforeAll(async () => {
     owner = await monthlyLog('platform');
-    service = await connect(postgres.url, 'platform', serviceRole);
+    service = await connect(postgres.url, 'platform', SERVICE_ROLE);
   });
   afterAll(() => Promise.all([owner.close(), service.close()]));
 

@@ -6,26 +6,26 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { PersonalFields } from './contract.ts';
 
-const cipher = 'aes-256-gcm';
-const nonceBytes = 12;
-const tagBytes = 16;
+const CIPHER = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
 
 export function encrypt(key: Buffer, associatedData: string, plain: Buffer): Buffer {
-  const nonce = randomBytes(nonceBytes);
-  const sealing = createCipheriv(cipher, key, nonce).setAAD(Buffer.from(associatedData));
+  const nonce = randomBytes(NONCE_BYTES);
+  const sealing = createCipheriv(CIPHER, key, nonce).setAAD(Buffer.from(associatedData));
   return Buffer.concat([nonce, sealing.update(plain), sealing.final(), sealing.getAuthTag()]);
 }
 
 /** Null when the key or the associated data differ, or the ciphertext was changed. */
 export function decrypt(key: Buffer, associatedData: string, sealed: Buffer): Buffer | null {
-  if (sealed.length < nonceBytes + tagBytes) return null;
-  const nonce = sealed.subarray(0, nonceBytes);
-  const end = sealed.length - tagBytes;
-  const opening = createDecipheriv(cipher, key, nonce, { authTagLength: tagBytes })
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return null;
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  const end = sealed.length - TAG_BYTES;
+  const opening = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
     .setAAD(Buffer.from(associatedData))
     .setAuthTag(sealed.subarray(end));
   try {
-    return Buffer.concat([opening.update(sealed.subarray(nonceBytes, end)), opening.final()]);
+    return Buffer.concat([opening.update(sealed.subarray(NONCE_BYTES, end)), opening.final()]);
   } catch {
     return null;
   }

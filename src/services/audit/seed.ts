@@ -16,7 +16,7 @@ export interface HistorySize {
   readonly heavyRows: number;
 }
 
-const historyDays = 360;
+const HISTORY_DAYS = 360;
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
@@ -47,9 +47,9 @@ SELECT n,
                     ELSE 1 + $3::bigint
                        + floor(($2::bigint - $3::bigint) * power((u & 16777215) / 16777216.0::float8, 1.25))::bigint
                END AS user_id,
-               $6::timestamptz - interval '${historyDays} days'
+               $6::timestamptz - interval '${HISTORY_DAYS} days'
                  + make_interval(secs => floor((n - 1 + (u >> 24 & 16777215) / 16777216.0::float8)
-                     * (${historyDays} * 86400.0::float8 * 1e6 / $1::bigint)) / 1e6) AS occurred_at
+                     * (${HISTORY_DAYS} * 86400.0::float8 * 1e6 / $1::bigint)) / 1e6) AS occurred_at
           FROM (SELECT n, (n * $7::bigint) % $1::bigint AS place,
                        hashint8extended(n, $5::bigint) AS h, hashint8extended(-n, $5::bigint) AS u
                   FROM generate_series(1, $1::bigint) AS n) AS numbered) AS owned`;

@@ -6,15 +6,15 @@
  */
 import type { Database } from '../ports.ts';
 import { type BlockRow, blockOf } from './block-store.ts';
-import { type Block, eventIdAt, memberBytes } from './chain/block.ts';
+import { type Block, eventIdAt, MEMBER_BYTES } from './chain/block.ts';
 import { EncodingError, writeMember } from './chain/encoding.ts';
 import type { AuditRecord } from './contract.ts';
 import { type RecordRow, recordColumns, recordOf } from './record-row.ts';
 
 /** Shards are numbered in 16 bits, signed in the database. */
-const maxShards = 32_768;
+const MAX_SHARDS = 32_768;
 /** Per organisation; then the organisation is skipped. */
-const maxRecordsTried = 20;
+const MAX_RECORDS_TRIED = 20;
 
 /** `organisations`: those the result must be right for; default: all. */
 export async function inferShardCount(
@@ -25,7 +25,7 @@ export async function inferShardCount(
     text: 'SELECT coalesce(max(shard), 0) + 1 AS minimum FROM audit_blocks',
   });
   const { minimum } = row!;
-  let candidates = Array.from({ length: maxShards - minimum + 1 }, (_, more) =>
+  let candidates = Array.from({ length: MAX_SHARDS - minimum + 1 }, (_, more) =>
     BigInt(minimum + more),
   );
   for (const organisation of (organisations ?? (await organisationsOf(db))).map(BigInt)) {
@@ -51,7 +51,7 @@ async function organisationsOf(db: Database): Promise<readonly string[]> {
 
 async function findShardOfOrganisation(db: Database, organisation: bigint): Promise<bigint | null> {
   const rows = await db.query<RecordRow>({
-    text: `SELECT ${recordColumns} FROM audit_everything WHERE organisation_id = $1 LIMIT ${maxRecordsTried}`,
+    text: `SELECT ${recordColumns} FROM audit_everything WHERE organisation_id = $1 LIMIT ${MAX_RECORDS_TRIED}`,
     values: [organisation],
   });
   for (const record of rows.map(recordOf)) {
@@ -73,15 +73,15 @@ async function findShardOfRecord(db: Database, record: AuditRecord): Promise<num
 }
 
 function containsRecord({ members }: Block, record: AuditRecord): boolean {
-  const own = Buffer.alloc(memberBytes);
+  const own = Buffer.alloc(MEMBER_BYTES);
   try {
     writeMember(record, own, 0);
   } catch (error) {
     if (error instanceof EncodingError) return false;
     throw error;
   }
-  for (let index = 0; (index + 1) * memberBytes <= members.length; index += 1)
+  for (let index = 0; (index + 1) * MEMBER_BYTES <= members.length; index += 1)
     if (eventIdAt(members, index) === record.eventId)
-      return own.equals(members.subarray(index * memberBytes, (index + 1) * memberBytes));
+      return own.equals(members.subarray(index * MEMBER_BYTES, (index + 1) * MEMBER_BYTES));
   return false;
 }

@@ -10,8 +10,8 @@ import { type Clock, type Database, isoFromUs } from '../ports.ts';
 const sql = (name: string) =>
   readFileSync(new URL(`../../../src/services/audit/${name}`, import.meta.url), 'utf8');
 
-const dayUs = 86_400_000_000;
-const monthsAheadUs = 62 * dayUs;
+const DAY_US = 86_400_000_000;
+const monthsAheadUs = 62 * DAY_US;
 
 /** Without the retention, which concerns only archiving. */
 type MonthlyStorage = Omit<Extract<AuditStorageDesign, { kind: 'monthly' }>, 'retentionDays'>;
@@ -22,7 +22,7 @@ const indexes: Readonly<Record<MonthlyStorage['indexes'][number], string>> = {
 };
 
 /** Role of the gateways where it exists. It is created only in the platform's own schemas, not on a user's server. */
-export const serviceRole = 'platform_service';
+export const SERVICE_ROLE = 'platform_service';
 const ownSchemas = ['platform', 'public'];
 
 export async function createStorage(db: Database): Promise<void> {
@@ -34,7 +34,7 @@ export async function createStorage(db: Database): Promise<void> {
 export async function grantStorage(db: Database): Promise<void> {
   await db.query({
     text: 'SELECT audit_grant($1) WHERE current_schema() = ANY ($2::text[])',
-    values: [serviceRole, ownSchemas],
+    values: [SERVICE_ROLE, ownSchemas],
   });
 }
 
@@ -48,7 +48,7 @@ export async function migrateToMonthly(
       await db.query({ text: `CREATE INDEX ${parent}_${name} ON ${parent} (${indexes[name]})` });
   await db.query({ text: 'SELECT audit_protect(name) FROM audit_tables() AS name' });
   await ensureMonths(db, given.nowUs);
-  const cutoff = isoFromUs(given.nowUs - given.storage.liveDays * dayUs);
+  const cutoff = isoFromUs(given.nowUs - given.storage.liveDays * DAY_US);
   await db.query({ text: 'SELECT audit_archive_before($1)', values: [cutoff] });
   await grantStorage(db);
 }

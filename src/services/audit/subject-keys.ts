@@ -38,10 +38,10 @@ interface Row {
   readonly created: boolean;
 }
 
-const cacheTtlUs = 60_000_000;
-const maxCachedKeys = 20_000;
-const maxAttempts = 5;
-const keyBytes = 32;
+const CACHE_TTL_US = 60_000_000;
+const MAX_CACHED_KEYS = 20_000;
+const MAX_ATTEMPTS = 5;
+const KEY_BYTES = 32;
 
 export function createSubjectKeys(given: {
   db: Database;
@@ -85,7 +85,7 @@ export function createSubjectKeys(given: {
       }
       if (unknown.length === 0) return keys;
       for (const row of await findOrCreateKeys(db, unknown)) {
-        const key = toCachedKey(row, nowUs + cacheTtlUs);
+        const key = toCachedKey(row, nowUs + CACHE_TTL_US);
         cache.set(row.userId, key);
         keys.set(row.userId, key);
       }
@@ -97,7 +97,7 @@ export function createSubjectKeys(given: {
       const cached = cache.get(userId);
       if (cached && nowUs < cached.untilUs) return cached;
       const [row] = await findOrCreateKeys(tx, [userId]);
-      const key = toCachedKey(row!, nowUs + cacheTtlUs);
+      const key = toCachedKey(row!, nowUs + CACHE_TTL_US);
       if (!row!.created && row!.wrapped !== null) cache.set(userId, key);
       return key;
     },
@@ -145,7 +145,7 @@ function createKeyCache() {
       // Deleted first, so that the order of insertion is the order of the last `set`.
       keys.delete(userId);
       keys.set(userId, key);
-      if (keys.size <= maxCachedKeys) return;
+      if (keys.size <= MAX_CACHED_KEYS) return;
       const oldest = keys.keys().next();
       if (!oldest.done) keys.delete(oldest.value);
     },
@@ -161,11 +161,11 @@ async function findOrCreateRows(
 ): Promise<Row[]> {
   // A cached key is proposed again, which saves generating one.
   const proposeKey = (userId: string) =>
-    given.cache.get(userId)?.wrapped ?? encrypt(given.wrappingKey, userId, randomBytes(keyBytes));
+    given.cache.get(userId)?.wrapped ?? encrypt(given.wrappingKey, userId, randomBytes(KEY_BYTES));
   const found: Row[] = [];
   let missing = [...userIds];
   for (let attempt = 0; missing.length > 0; attempt += 1) {
-    if (attempt === maxAttempts)
+    if (attempt === MAX_ATTEMPTS)
       throw new Error(`keys of ${missing.length} users cannot be created`);
     const values = [missing, missing.map(proposeKey), isoFromUs(given.clock.nowUs())];
     const rows = await connection.query<Row>({ ...findOrCreate, values });

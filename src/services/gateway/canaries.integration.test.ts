@@ -16,7 +16,7 @@ import { makeToken } from '../sessions/token.ts';
 import { openConnection } from './clients.ts';
 import { bearer, client } from './fixtures/client.ts';
 import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
-import { cookieName } from './http/presented-token.ts';
+import { COOKIE_NAME } from './http/presented-token.ts';
 import { openRedis } from './redis-clients.ts';
 import { systemRandom } from './system.ts';
 
@@ -160,9 +160,9 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   expect(refused.status).toBe(401);
   for (const token of [first, second, third, forged]) {
     await send('GET', '/session', { headers: bearer(token) });
-    await send('GET', '/sessions', { headers: { cookie: `${cookieName}=${token}` } });
+    await send('GET', '/sessions', { headers: { cookie: `${COOKIE_NAME}=${token}` } });
     await send('POST', '/sessions/revoke-others', {
-      headers: { cookie: `${cookieName}=${token}` },
+      headers: { cookie: `${COOKIE_NAME}=${token}` },
     });
     await send('PUT', '/session', { headers: bearer(token) });
     await send('POST', '/login', { raw: '{', headers: bearer(token) });

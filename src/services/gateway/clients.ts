@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { serviceRole } from '../audit/storage.ts';
+import { SERVICE_ROLE } from '../audit/storage.ts';
 import type { DatabaseDesign } from '../design.ts';
 import { type Database, ServiceError, type TransactionalDatabase } from '../ports.ts';
 
@@ -33,9 +33,9 @@ export async function findServiceRole(databaseUrl: string): Promise<string | nul
       text: `SELECT 1 FROM pg_roles WHERE rolname = $1 AND pg_has_role(current_user, oid, 'MEMBER')
                 AND has_schema_privilege(oid, current_schema(), 'USAGE')
                 AND has_table_privilege(oid, to_regclass('audit_logs'), 'INSERT')`,
-      values: [serviceRole],
+      values: [SERVICE_ROLE],
     });
-    return found.length > 0 ? serviceRole : null;
+    return found.length > 0 ? SERVICE_ROLE : null;
   } finally {
     await db.close();
   }

@@ -6,11 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import {
   fullestWindow,
-  limit,
+  LIMIT,
   modesSince,
   setUpFourLimiters,
   untilAllUseRedis,
-  windowMs,
+  WINDOW_MS,
 } from './fixtures/four-limiters.ts';
 import { startSaturatingLoad } from './fixtures/limiters.ts';
 
@@ -27,9 +27,9 @@ it('killed and restarted empty: at most 1.1 times the limit, and Redis is unused
   await delay(500);
   const decisions = await load.stop();
 
-  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * limit);
-  expect(fullestWindow(decisions)).toBeGreaterThan(limit);
-  expect(backMs - lostMs).toBeGreaterThan(windowMs - 200);
+  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * LIMIT);
+  expect(fullestWindow(decisions)).toBeGreaterThan(LIMIT);
+  expect(backMs - lostMs).toBeGreaterThan(WINDOW_MS - 200);
   const after = decisions.filter(({ endedMs, mode }) => endedMs > lostMs + 200 && mode === 'share');
   expect(Math.max(...after.map(({ tookMs }) => tookMs))).toBeLessThan(200);
   // The limit in the decisions is the one that is enforced: a quarter of a tenth.
@@ -45,9 +45,9 @@ it('paused: limiters decide locally meanwhile, and use it again at once', async 
   process.kill(redis.pid, 'SIGCONT');
   const onMs = performance.now();
   await untilAllUseRedis(load.decisions);
-  expect(performance.now() - onMs).toBeLessThan(windowMs);
+  expect(performance.now() - onMs).toBeLessThan(WINDOW_MS);
   const decisions = await load.stop();
-  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * limit);
+  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * LIMIT);
   expect(Math.max(...decisions.map(({ tookMs }) => tookMs))).toBeLessThan(400);
 });
 
@@ -56,14 +56,14 @@ it('unreachable for one process: that one decides by its share, the others by Re
   await delay(300);
   members()[0]!.cut.redis(true);
   const cutMs = performance.now();
-  await delay(2 * windowMs);
+  await delay(2 * WINDOW_MS);
   const during = load.decisions.filter(({ endedMs }) => endedMs > cutMs + 300);
   members()[0]!.cut.redis(false);
   await untilAllUseRedis(load.decisions);
   const decisions = await load.stop();
   for (const { member, mode } of during) expect(mode).toBe(member === 0 ? 'share' : 'store');
   expect(during.some(({ mode, admitted }) => mode === 'share' && admitted)).toBe(true);
-  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * limit);
+  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * LIMIT);
 });
 
 it('is not taken for slow when the event loop of this process was blocked', async () => {

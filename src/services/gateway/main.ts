@@ -21,8 +21,8 @@ import { createServices, type Services } from './services.ts';
 import { openStores } from './stores.ts';
 import { systemClock, systemRandom } from './system.ts';
 
-const finishTimeoutMs = 5_000;
-const maintenanceIntervalMs = 86_400_000;
+const FINISH_TIMEOUT_MS = 5_000;
+const MAINTENANCE_INTERVAL_MS = 86_400_000;
 
 const report = (where: string, error: Error) => {
   const cause = error.cause instanceof Error ? ` <- ${error.cause.message}` : '';
@@ -75,7 +75,7 @@ async function start() {
   services.audit?.start();
   const maintenance = setInterval(() => {
     preparePartitions(config.databaseUrl, design).catch((error) => report('maintenance', error));
-  }, maintenanceIntervalMs);
+  }, MAINTENANCE_INTERVAL_MS);
   maintenance.unref();
 
   const gateway = await createGateway({
@@ -121,7 +121,7 @@ async function preparePartitions(databaseUrl: string, design: Design): Promise<v
 async function finishRequests({ app }: Gateway): Promise<void> {
   // Keep-alive connections become idle when the requests that were running at the close end.
   const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
-  const deadline = setTimeout(() => app.server.closeAllConnections(), finishTimeoutMs);
+  const deadline = setTimeout(() => app.server.closeAllConnections(), FINISH_TIMEOUT_MS);
   await app.close();
   clearInterval(sweep);
   clearTimeout(deadline);
@@ -134,7 +134,7 @@ try {
     if (isStopping) return;
     isStopping = true;
     // The process ends even if the stop hangs: 6 s are for the audit writer and the sequencer.
-    setTimeout(() => process.exit(1), finishTimeoutMs + 6_000).unref();
+    setTimeout(() => process.exit(1), FINISH_TIMEOUT_MS + 6_000).unref();
     stop().catch((error) => {
       report('shutdown', error);
       process.exit(1);

@@ -16,7 +16,7 @@ const latencyBuckets = [
 const shortBuckets = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10,
 ];
-const loopResolutionMs = 10;
+const LOOP_RESOLUTION_MS = 10;
 
 export interface Metrics {
   readonly registry: Registry;
@@ -85,7 +85,7 @@ function createHitRate(
 }
 
 function observeEventLoopDelay(registers: Registry[]) {
-  const delay = monitorEventLoopDelay({ resolution: loopResolutionMs });
+  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
   new Gauge({
     name: 'event_loop_delay_p99_seconds',
@@ -94,7 +94,7 @@ function observeEventLoopDelay(registers: Registry[]) {
     collect() {
       // The histogram holds the interval between ticks, which is the resolution when nothing is late.
       this.set(
-        delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / 1e9 - loopResolutionMs / 1e3),
+        delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / 1e9 - LOOP_RESOLUTION_MS / 1e3),
       );
       delay.reset();
     },
@@ -138,7 +138,7 @@ function createSessionMetrics(registers: Registry[]): Metrics['sessions'] {
 }
 
 /** A level that has at most this fraction left is near its limit. */
-const nearLimitFraction = 0.2;
+const NEAR_LIMIT_FRACTION = 0.2;
 
 /** Labelled by policy, of which a design has a handful; never by subject. */
 function createLimiterMetrics(registry: Registry): Pick<Metrics, 'limiter' | 'countDecision'> {
@@ -188,7 +188,7 @@ function createLimiterMetrics(registry: Registry): Pick<Metrics, 'limiter' | 'co
       for (const level of levels) {
         const { policy } = level;
         if (!level.admitted) (level.shadow ? shadowed : refused).inc({ policy });
-        if (level.remaining <= nearLimitFraction * level.limit) near.inc({ policy });
+        if (level.remaining <= NEAR_LIMIT_FRACTION * level.limit) near.inc({ policy });
       }
     },
   };

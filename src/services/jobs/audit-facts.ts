@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Heads, readHeads } from '../audit/block-store.ts';
-import { eventIdAt, memberBytes } from '../audit/chain/block.ts';
+import { eventIdAt, MEMBER_BYTES } from '../audit/chain/block.ts';
 import { verifyLog } from '../audit/chain/verify.ts';
 import { openCheckpointFile } from '../audit/checkpoint-file.ts';
 import { openLogSnapshot } from '../audit/log-source.ts';
@@ -20,9 +20,9 @@ export interface FactsRequest {
   readonly requestIdPrefix: string;
 }
 
-const pageRows = 5_000;
-const pageBlocks = 50;
-const sequencerTimeoutMs = 5_000;
+const PAGE_ROWS = 5_000;
+const PAGE_BLOCKS = 50;
+const SEQUENCER_TIMEOUT_MS = 5_000;
 
 interface Row {
   readonly id: string;
@@ -55,9 +55,9 @@ export async function* readAuditFacts(db: Database, request: FactsRequest): Asyn
     values: [request.sinceMs, request.requestIdPrefix],
   });
   for (let place = 1; ; ) {
-    const rows = await db.query<Row>({ text: `FETCH ${pageRows} FROM events` });
+    const rows = await db.query<Row>({ text: `FETCH ${PAGE_ROWS} FROM events` });
     for (const row of rows) yield toFact(row, { place: place++, ...chained?.get(row.eventId) });
-    if (rows.length < pageRows) break;
+    if (rows.length < PAGE_ROWS) break;
   }
   await db.query({ text: 'COMMIT' });
 }
@@ -131,7 +131,7 @@ async function publicKeysIn(folder: string): Promise<string[]> {
 }
 
 async function waitForSequencer(db: Database): Promise<Heads> {
-  const untilMs = performance.now() + sequencerTimeoutMs;
+  const untilMs = performance.now() + SEQUENCER_TIMEOUT_MS;
   for (;;) {
     // Shards without blocks have no head.
     const heads = await readHeads(db, await inferShardCount(db, []));
@@ -155,12 +155,12 @@ async function readChainPositions(
   });
   for (;;) {
     const blocks = await db.query<{ shard: number; first: string; members: Buffer }>({
-      text: `FETCH ${pageBlocks} FROM blocks`,
+      text: `FETCH ${PAGE_BLOCKS} FROM blocks`,
     });
     for (const { shard, first, members } of blocks)
-      for (let index = 0; index * memberBytes < members.length; index += 1)
+      for (let index = 0; index * MEMBER_BYTES < members.length; index += 1)
         found.set(eventIdAt(members, index), { shard, sequence: Number(first) + index });
-    if (blocks.length < pageBlocks) break;
+    if (blocks.length < PAGE_BLOCKS) break;
   }
   await db.query({ text: 'CLOSE blocks' });
   return found;

@@ -4,7 +4,7 @@
  */
 import type { Database } from '../ports.ts';
 
-const perUser = 3;
+const PER_USER = 3;
 
 export interface ProjectsSize {
   /** Users from 1 on with `heavyProjects` projects instead of a few; default none. */
@@ -32,11 +32,11 @@ SELECT (lpad(to_hex((extract(epoch FROM created_at) * 1000)::bigint), 12, '0')
   FROM (SELECT user_id, n, md5($2::text || ':project:' || user_id || ':' || n) AS hash,
                hashint8extended(user_id * 1000000 + n, $2::bigint) AS h,
                CASE WHEN user_id > $4::bigint
-                    THEN $3::timestamptz - interval '30 days' * (${perUser} + 1 - n)
+                    THEN $3::timestamptz - interval '30 days' * (${PER_USER} + 1 - n)
                     ELSE $3::timestamptz - interval '360 days' * (1 - (n - 1.0) / $5::bigint)
                END - interval '1 second' * user_id AS created_at
           FROM generate_series(1, $1::bigint) AS user_id,
-               generate_series(1, CASE WHEN user_id > $4::bigint THEN ${perUser} ELSE $5::bigint END) AS n) AS s`;
+               generate_series(1, CASE WHEN user_id > $4::bigint THEN ${PER_USER} ELSE $5::bigint END) AS n) AS s`;
 
 export async function seedProjects(
   db: Database,

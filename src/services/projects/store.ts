@@ -14,7 +14,7 @@ interface Row {
   readonly created_at: string;
 }
 
-const maxFound = 20;
+const MAX_FOUND = 20;
 const columns = `id, name, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at`;
 const fromRow = (row: Row): Project => ({ id: row.id, name: row.name, createdAt: row.created_at });
 
@@ -63,7 +63,7 @@ export function createProjects(given: {
         name: 'project-search',
         text: `SELECT ${columns}, total
                  FROM (SELECT *, count(*) OVER ()::int AS total FROM projects
-                        WHERE owner_id = $1 AND name ILIKE $2 ORDER BY id DESC LIMIT ${maxFound}) AS found
+                        WHERE owner_id = $1 AND name ILIKE $2 ORDER BY id DESC LIMIT ${MAX_FOUND}) AS found
                 ORDER BY id DESC`,
         values: [ownerId, `%${text.replace(/[\\%_]/g, '\\$&')}%`],
       });

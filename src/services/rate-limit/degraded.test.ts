@@ -2,18 +2,18 @@
 import { describe, expect, it } from 'vitest';
 import { type MemberGrant, type MemberReport, type MemberRow, processReport } from './degraded.ts';
 import {
-  degradedShare,
-  limit,
+  DEGRADED_SHARE,
+  LIMIT,
   realSteps,
   type SimulatedSteps,
   simulate,
-  windowMs,
+  WINDOW_MS,
   worstWindow,
 } from './fixtures/degraded-simulation.ts';
 import { createPermission } from './permission.ts';
 
 const simulations = 80;
-const bound = limit * (1 + degradedShare);
+const bound = LIMIT * (1 + DEGRADED_SHARE);
 
 /** The first simulation in which a window holds more than the bound; null when none does. */
 function firstViolation(steps: SimulatedSteps): number | null {
@@ -65,13 +65,13 @@ const changingInput = (
 const defects: Record<string, SimulatedSteps> = {
   'the whole degraded share in each process': {
     ...realSteps,
-    limitFactor: ({ expanded, quotaShare }) => (expanded ? quotaShare : degradedShare),
+    limitFactor: ({ expanded, quotaShare }) => (expanded ? quotaShare : DEGRADED_SHARE),
   },
   'a Redis that lost its data is used at once': changingGrant((_, { runId }) => ({
     grantedRunId: runId,
   })),
   'expansion without regard to the others': changingGrant((grant, { runId, lastUseAgoMs }) => ({
-    expanded: grant.expanded || (runId === null && (lastUseAgoMs ?? windowMs) >= windowMs),
+    expanded: grant.expanded || (runId === null && (lastUseAgoMs ?? WINDOW_MS) >= WINDOW_MS),
   })),
   'back to Redis right after expansion': changingInput(
     (members) => members.map((row) => ({ ...row, expanded: false, lastExpandedMs: null })),

@@ -66,131 +66,170 @@ const scriptOf = (mask: number, ending: string): string => {
   );
 };
 
-export function createLimitStore(options: { redis: Redis; keyPrefix: string }): LimitStore {
-  const { redis } = options;
-  const prefix = `${options.keyPrefix}rl:`;
-  const keysOf = (request: LimitRequest, levels: readonly Level[]) =>
-    levels.map((level) => prefix + levelKey(request.tag, level));
+interface LimitScripts {
+  /** By the mask of `scriptOf`. */
+  readonly decideOne: readonly Script[];
+  readonly decideMany: readonly Script[];
+  readonly decideManyIf: Script;
+  readonly refund: Script;
+}
+
+/**
+ * Before first use: an ioredis pipeline knows the commands defined when it began, and calling one that it lacks ends
+ * the process.
+ */
+function defineScripts(redis: Redis): LimitScripts {
   const command = (name: string, lua: string): Script => {
     redis.defineCommand(name, { lua });
     return (redis as unknown as Record<string, Script>)[name]!;
   };
-  // All before first use: an ioredis pipeline knows the commands defined when it began, and calling one that it lacks
-  // ends the process.
-  const decideOne = Array.from({ length: ALL_KINDS + 1 }, (_, mask) =>
-    command(`limit:decide${mask}`, scriptOf(mask, endOne)),
-  );
-  const decideMany = Array.from({ length: ALL_KINDS + 1 }, (_, mask) =>
-    command(`limit:decideMany${mask}`, scriptOf(mask || 1, endMany)),
-  );
-  const decideManyIf = command('limit:decideManyIf', scriptOf(kindBits.window, endConditional));
-  const refundUnits = command('limit:refund', refundScript);
-
-  const decide = async (request: LimitRequest): Promise<Decision> => {
-    const { levels } = request;
-    const isSingleWindow = levels.length === 1 && levels[0]!.kind === 'window';
-    const mask = isSingleWindow ? 0 : levels.reduce((all, { kind }) => all | kindBits[kind], 0);
-    const reply = await decideOne[mask]!.call(
-      redis,
-      levels.length,
-      ...keysOf(request, levels),
-      ...levels.flatMap(argumentsOf),
-    );
-    return decisionOf(levels, reply, 0);
-  };
-
-  const encodedKeys = (request: LimitRequest): readonly string[] => {
-    const { cached, levels } = request;
-    const keys = cached?.keys ?? keysOf(request, levels);
-    if (cached) cached.keys = keys;
-    return keys;
-  };
-  /** Only window levels, whose arguments are their headers alone. */
-  const encodeConditional = (
-    request: LimitRequest,
-  ): { keys: readonly string[]; headers: string } => {
-    const { cached, levels } = request;
-    const headers = cached?.headers ?? levels.flatMap(argumentsOf).join('');
-    if (cached) cached.headers = headers;
-    return { keys: encodedKeys(request), headers };
-  };
-
   return {
-    decide,
-
-    async decideBatch(requests) {
-      if (requests.length === 1) return [await decide(requests[0]!)];
-      const keys: string[] = [];
-      const rest: (string | number)[] = [];
-      const counts: number[] = [];
-      let mask = 0;
-      for (const request of requests) {
-        counts.push(request.levels.length);
-        for (const { kind } of request.levels) mask |= kindBits[kind];
-        for (const key of encodedKeys(request)) keys.push(key);
-        for (const level of request.levels) rest.push(...argumentsOf(level));
-      }
-      const reply = await decideMany[mask]!.call(
-        redis,
-        keys.length,
-        ...keys,
-        ...rest,
-        String.fromCharCode(...counts),
-      );
-      let offset = 0;
-      return requests.map(({ levels }) => {
-        const decision = decisionOf(levels, reply, offset);
-        offset += 1 + 2 * levels.length;
-        return decision;
-      });
-    },
-
-    async decideBatchIf(requests) {
-      const keys: string[] = [];
-      let headers = '';
-      let counts = '';
-      for (const { request } of requests) {
-        const encoded = encodeConditional(request);
-        for (const key of encoded.keys) keys.push(key);
-        headers += encoded.headers;
-        counts += String.fromCharCode(encoded.keys.length);
-      }
-      const texts: string[] = [];
-      for (const { condition } of requests) {
-        keys.push(condition.key);
-        texts.push(condition.text);
-      }
-      // In arrays, because ioredis would copy single arguments once more.
-      const reply = await decideManyIf.call(redis, keys.length, keys, [headers, counts], texts);
-      let offset = 0;
-      return requests.map(({ request: { levels } }) => {
-        const decision = reply[offset]! < 0 ? null : decisionOf(levels, reply, offset);
-        offset += 1 + 2 * levels.length;
-        return decision;
-      });
-    },
-
-    async release(request) {
-      const slots = request.levels.filter((level) => level.kind === 'lease');
-      await Promise.all(keysOf(request, slots).map((key, i) => redis.zrem(key, slots[i]!.slotId)));
-    },
-
-    async refund(request, decision) {
-      if (!decision.admitted) return;
-      const counted = request.levels.filter(
-        (level, i) => level.kind === 'window' && decision.levels[i]!.admitted,
-      );
-      if (counted.length === 0) return;
-      const weights = counted.map((level) => (level.kind === 'window' ? level.weight : 0));
-      await refundUnits.call(
-        redis,
-        counted.length,
-        ...keysOf(request, counted),
-        decision.atUs,
-        ...weights,
-      );
-    },
+    decideOne: Array.from({ length: ALL_KINDS + 1 }, (_, mask) =>
+      command(`limit:decide${mask}`, scriptOf(mask, endOne)),
+    ),
+    decideMany: Array.from({ length: ALL_KINDS + 1 }, (_, mask) =>
+      command(`limit:decideMany${mask}`, scriptOf(mask || 1, endMany)),
+    ),
+    decideManyIf: command('limit:decideManyIf', scriptOf(kindBits.window, endConditional)),
+    refund: command('limit:refund', refundScript),
   };
+}
+
+/** Where the requests are decided. */
+interface ScriptTarget {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly scripts: LimitScripts;
+}
+
+export function createLimitStore(options: { redis: Redis; keyPrefix: string }): LimitStore {
+  const { redis, keyPrefix } = options;
+  const target = { redis, prefix: `${keyPrefix}rl:`, scripts: defineScripts(redis) };
+  return {
+    decide: (request) => decide(target, request),
+    decideBatch: (requests) => decideBatch(target, requests),
+    decideBatchIf: (requests) => decideBatchIf(target, requests),
+    release: (request) => release(target, request),
+    refund: (request, decision) => refund(target, request, decision),
+  };
+}
+
+async function decide(target: ScriptTarget, request: LimitRequest): Promise<Decision> {
+  const { levels } = request;
+  const isSingleWindow = levels.length === 1 && levels[0]!.kind === 'window';
+  const mask = isSingleWindow ? 0 : levels.reduce((all, { kind }) => all | kindBits[kind], 0);
+  const reply = await target.scripts.decideOne[mask]!.call(
+    target.redis,
+    levels.length,
+    ...keysOf(target.prefix, request, levels),
+    ...levels.flatMap(argumentsOf),
+  );
+  return decisionOf(levels, reply, 0);
+}
+
+async function decideBatch(
+  target: ScriptTarget,
+  requests: readonly LimitRequest[],
+): Promise<readonly Decision[]> {
+  if (requests.length === 1) return [await decide(target, requests[0]!)];
+  const keys: string[] = [];
+  const rest: (string | number)[] = [];
+  const counts: number[] = [];
+  let mask = 0;
+  for (const request of requests) {
+    counts.push(request.levels.length);
+    for (const { kind } of request.levels) mask |= kindBits[kind];
+    for (const key of encodedKeys(target.prefix, request)) keys.push(key);
+    for (const level of request.levels) rest.push(...argumentsOf(level));
+  }
+  const reply = await target.scripts.decideMany[mask]!.call(
+    target.redis,
+    keys.length,
+    ...keys,
+    ...rest,
+    String.fromCharCode(...counts),
+  );
+  let offset = 0;
+  return requests.map(({ levels }) => {
+    const decision = decisionOf(levels, reply, offset);
+    offset += 1 + 2 * levels.length;
+    return decision;
+  });
+}
+
+async function decideBatchIf(
+  { redis, prefix, scripts }: ScriptTarget,
+  requests: readonly ConditionalRequest[],
+): Promise<readonly (Decision | null)[]> {
+  const keys: string[] = [];
+  let headers = '';
+  let counts = '';
+  for (const { request } of requests) {
+    const encoded = encodeConditional(prefix, request);
+    for (const key of encoded.keys) keys.push(key);
+    headers += encoded.headers;
+    counts += String.fromCharCode(encoded.keys.length);
+  }
+  const texts: string[] = [];
+  for (const { condition } of requests) {
+    keys.push(condition.key);
+    texts.push(condition.text);
+  }
+  // In arrays, because ioredis would copy single arguments once more.
+  const reply = await scripts.decideManyIf.call(redis, keys.length, keys, [headers, counts], texts);
+  let offset = 0;
+  return requests.map(({ request: { levels } }) => {
+    const decision = reply[offset]! < 0 ? null : decisionOf(levels, reply, offset);
+    offset += 1 + 2 * levels.length;
+    return decision;
+  });
+}
+
+async function release({ redis, prefix }: ScriptTarget, request: LimitRequest): Promise<void> {
+  const slots = request.levels.filter((level) => level.kind === 'lease');
+  const keys = keysOf(prefix, request, slots);
+  await Promise.all(keys.map((key, i) => redis.zrem(key, slots[i]!.slotId)));
+}
+
+async function refund(
+  { redis, prefix, scripts }: ScriptTarget,
+  request: LimitRequest,
+  decision: Decision,
+): Promise<void> {
+  if (!decision.admitted) return;
+  const counted = request.levels.filter(
+    (level, i) => level.kind === 'window' && decision.levels[i]!.admitted,
+  );
+  if (counted.length === 0) return;
+  const weights = counted.map((level) => (level.kind === 'window' ? level.weight : 0));
+  await scripts.refund.call(
+    redis,
+    counted.length,
+    ...keysOf(prefix, request, counted),
+    decision.atUs,
+    ...weights,
+  );
+}
+
+const keysOf = (prefix: string, request: LimitRequest, levels: readonly Level[]): string[] =>
+  levels.map((level) => prefix + levelKey(request.tag, level));
+
+function encodedKeys(prefix: string, request: LimitRequest): readonly string[] {
+  const { cached, levels } = request;
+  const keys = cached?.keys ?? keysOf(prefix, request, levels);
+  if (cached) cached.keys = keys;
+  return keys;
+}
+
+/** Only window levels, whose arguments are their headers alone. */
+function encodeConditional(
+  prefix: string,
+  request: LimitRequest,
+): { keys: readonly string[]; headers: string } {
+  const { cached, levels } = request;
+  const headers = cached?.headers ?? levels.flatMap(argumentsOf).join('');
+  if (cached) cached.headers = headers;
+  return { keys: encodedKeys(prefix, request), headers };
 }
 
 function argumentsOf(level: Level): (string | number)[] {

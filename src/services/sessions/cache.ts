@@ -100,22 +100,7 @@ export function createSessionCache(given: {
   const key = (generation: number, runId: string, id: string) =>
     `${keyPrefix}s:${generation}:${runId}:${id}`;
   const markerKey = (runId: string) => `${keyPrefix}marker:${runId}`;
-  const decoded = new Map<string, Decoded>();
-
-  const parseCopy = (text: string | null, id: string): CacheReadResult => {
-    if (text === null || text === pendingMark) return 'absent';
-    if (text === tombstone) {
-      decoded.delete(id);
-      return 'ended';
-    }
-    const before = decoded.get(id);
-    if (before?.text === text) return before.session;
-    const session = decodeSession(text);
-    if (session?.id !== id) throw new Error('Redis returned the copy of another session');
-    if (decoded.size >= maxDecoded) decoded.clear();
-    decoded.set(id, { text, session });
-    return session;
-  };
+  const decodedCopies = createDecodedCopies(key);
 
   const readBatched = createBatcher<{ generation: number; id: string }, CacheReadResult>({
     maxBatchSize: maxKeysPerRead,
@@ -125,7 +110,7 @@ export function createSessionCache(given: {
         const texts = await redis.mget(
           reads.map(({ generation, id }) => key(generation, runId, id)),
         );
-        return texts.map((text, i) => parseCopy(text, reads[i]!.id));
+        return texts.map((text, i) => decodedCopies.parse(text, reads[i]!.id));
       }),
   });
 
@@ -134,13 +119,7 @@ export function createSessionCache(given: {
 
     findCached(generation, id) {
       const runId = link.runId();
-      const entry = decoded.get(id);
-      if (!entry || runId === null) return null;
-      const { session, text, cached } = entry;
-      if (cached?.generation === generation && cached.proof.runId === runId) return cached;
-      const proof = { runId, key: key(generation, runId, id), text };
-      entry.cached = { session, proof, generation };
-      return entry.cached;
+      return runId === null ? null : decodedCopies.find(generation, runId, id);
     },
 
     read: (generation, id) => readBatched({ generation, id }),
@@ -199,5 +178,39 @@ export function createSessionCache(given: {
       }),
 
     close: () => link.close(),
+  };
+}
+
+/** The copies this process decoded, so that an unchanged text is not decoded again. */
+function createDecodedCopies(key: (generation: number, runId: string, id: string) => string) {
+  const decoded = new Map<string, Decoded>();
+
+  return {
+    /** Reads what Redis holds for a session. */
+    parse(text: string | null, id: string): CacheReadResult {
+      if (text === null || text === pendingMark) return 'absent';
+      if (text === tombstone) {
+        decoded.delete(id);
+        return 'ended';
+      }
+      const before = decoded.get(id);
+      if (before?.text === text) return before.session;
+      const session = decodeSession(text);
+      if (session?.id !== id) throw new Error('Redis returned the copy of another session');
+      if (decoded.size >= maxDecoded) decoded.clear();
+      decoded.set(id, { text, session });
+      return session;
+    },
+
+    /** The copy as it was parsed last, with its proof under this key. */
+    find(generation: number, runId: string, id: string): CachedCopy | null {
+      const entry = decoded.get(id);
+      if (!entry) return null;
+      const { session, text, cached } = entry;
+      if (cached?.generation === generation && cached.proof.runId === runId) return cached;
+      const proof = { runId, key: key(generation, runId, id), text };
+      entry.cached = { session, proof, generation };
+      return entry.cached;
+    },
   };
 }

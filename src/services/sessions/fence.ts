@@ -116,35 +116,6 @@ export function createFence(given: {
     }
   };
 
-  const increment = async () => {
-    const startedMs = monotonicMs();
-    const seconds = () => (monotonicMs() - startedMs) / 1_000;
-    try {
-      const target = await rows.increment();
-      pause.wake();
-      while ((await rows.countOlderMembers(target)) > 0) {
-        if (monotonicMs() - startedMs > maxWaitTtls * generationTtlMs)
-          throw new Error('a process has not confirmed');
-        await delay(pollMs);
-      }
-      given.onFence(seconds(), true);
-    } catch (cause) {
-      given.onFence(seconds(), false);
-      throw unconfirmedError(cause);
-    }
-  };
-
-  let running: Promise<void> | null = null;
-  let next: Promise<void> | null = null;
-  const startIncrement = () => {
-    next = null;
-    const started = increment().finally(() => {
-      if (running === started) running = null;
-    });
-    running = started;
-    return started;
-  };
-
   const isUsable = () => !isReplaced && !isClosed && monotonicMs() < graceUntilMs;
   return {
     async start() {
@@ -161,12 +132,52 @@ export function createFence(given: {
       isUsable() && (isFailing || monotonicMs() < currentUntilMs) ? generation : null,
     graceGeneration: () => (isUsable() ? generation : null),
     generationsInUse: () => rows.generationsInUse(),
-    // The running increment may have begun before this caller's commit; the next one serves all callers since.
-    advanceGeneration() {
-      if (!running) return startIncrement();
-      next ??= running.then(startIncrement, startIncrement);
-      return next;
-    },
+    advanceGeneration: coalesce(() => increment({ ...given, rows, onIncremented: pause.wake })),
+  };
+}
+
+/** Increments the generation, and waits until no process uses an older one. */
+async function increment(given: {
+  rows: ReturnType<typeof createFenceRows>;
+  generationTtlMs: number;
+  monotonicMs: () => number;
+  onIncremented: () => void;
+  onFence: (seconds: number, isConfirmed: boolean) => void;
+}): Promise<void> {
+  const { rows, generationTtlMs, monotonicMs, onFence } = given;
+  const startedMs = monotonicMs();
+  const seconds = () => (monotonicMs() - startedMs) / 1_000;
+  try {
+    const target = await rows.increment();
+    given.onIncremented();
+    while ((await rows.countOlderMembers(target)) > 0) {
+      if (monotonicMs() - startedMs > maxWaitTtls * generationTtlMs)
+        throw new Error('a process has not confirmed');
+      await delay(pollMs);
+    }
+    onFence(seconds(), true);
+  } catch (cause) {
+    onFence(seconds(), false);
+    throw unconfirmedError(cause);
+  }
+}
+
+/** One run at a time. The running one may have begun before a caller's commit; the next one serves all callers since. */
+function coalesce(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+  const start = () => {
+    next = null;
+    const started = run().finally(() => {
+      if (running === started) running = null;
+    });
+    running = started;
+    return started;
+  };
+  return () => {
+    if (!running) return start();
+    next ??= running.then(start, start);
+    return next;
   };
 }
 

@@ -36,7 +36,7 @@ import { createTouchBatcher, type Touch } from './touch-batcher.ts';
 /** If more generations are in use, advancing is cheaper than writing tombstones in all of them. */
 const maxGenerations = 4;
 
-export function createReadThroughStore(given: {
+interface ReadThroughOptions {
   db: TransactionalDatabase;
   /** Reads session rows; tests delay it. */
   reads?: Database;
@@ -47,16 +47,11 @@ export function createReadThroughStore(given: {
   design: SessionsDesign;
   store: ReadThroughDesign;
   observer: SessionObserver;
-}): SessionStore {
-  const { db, cache, fence, clock, design, store, observer } = given;
-  const reads = given.reads ?? db;
-  const nowMs = () => Math.floor(clock.nowUs() / 1_000);
-  const rowBatcher = createSessionRowBatcher<SessionRow>({
-    find: (ids) => findSessions(reads, ids),
-    maxConcurrent: store.maxConcurrentReads,
-    maxWaiting: store.maxWaitingReads,
-  });
+}
 
+export function createReadThroughStore(given: ReadThroughOptions): SessionStore {
+  const { db, cache, fence, clock, design, store, observer } = given;
+  const nowMs = () => Math.floor(clock.nowUs() / 1_000);
   const copies = createCopies({ cache, fence, design, nowMs });
   const touchBatcher = createTouchBatcher({
     db,
@@ -66,49 +61,7 @@ export function createReadThroughStore(given: {
     extendCopies: copies.extend,
     onRevokedFound: async (ids) => void (await copies.writeTombstones(ids)),
   });
-
-  const accept = (stored: StoredSession, presented: PresentedToken): Session | null => {
-    const isProven = hashesEqual(stored.secretHash, presented.secretHash);
-    return isProven && !hasEnded(stored, nowMs()) ? toPublicSession(stored) : null;
-  };
-
-  const isRowEnded = (row: SessionRow) =>
-    row.revoked || hasEnded(row, nowMs()) || hasIdled(row.lastSeenAtMs, nowMs(), design);
-
-  const checkRow = async (presented: PresentedToken): Promise<Session | null> => {
-    observer.onDatabaseFallback();
-    const row = await rowBatcher.read(presented.id);
-    return row && !isRowEnded(row) ? accept(row, presented) : null;
-  };
-
-  const checkRowAndPopulate = async (
-    generation: number,
-    presented: PresentedToken,
-  ): Promise<Session | null> => {
-    const ticket = await cache.beginPopulate();
-    const row = await rowBatcher.read(presented.id);
-    if (!row) return null;
-    const copy = isRowEnded(row)
-      ? { endedId: row.id }
-      : { session: row, ttlMs: idleTtlMs(row, row.lastSeenAtMs, nowMs(), design) };
-    // If this fails, only the next check has to read the row again.
-    await cache.populate(ticket, generation, copy).catch(ignoreRedis);
-    return 'session' in copy ? accept(row, presented) : null;
-  };
-
-  /** PostgreSQL failed just after the generation's TTL ran out: within the grace, Redis may still be used. */
-  const checkInGrace = async (
-    presented: PresentedToken,
-    cause: unknown,
-  ): Promise<Session | null> => {
-    const generation = fence.graceGeneration();
-    if (generation === null || !cache.isUsable()) throw cause;
-    const copy = await cache.read(generation, presented.id).catch(() => {
-      throw cause;
-    });
-    if (copy === 'absent') throw cause;
-    return copy === 'ended' ? null : accept(copy, presented);
-  };
+  const { checkRow, checkRowAndPopulate, checkInGrace } = createRowChecks(given, nowMs);
 
   return {
     ...createRepositoryStore({
@@ -138,7 +91,7 @@ export function createReadThroughStore(given: {
           ignoreRedis(error);
           return checkRow(presented);
         }
-        return copy === 'ended' ? null : accept(copy, presented);
+        return copy === 'ended' ? null : accept(copy, presented, nowMs);
       }
       if (generation !== null) return checkRow(presented);
       return checkRow(presented).catch((error) => checkInGrace(presented, error));
@@ -148,12 +101,72 @@ export function createReadThroughStore(given: {
       const generation = presented && fence.currentGeneration();
       if (generation === null) return null;
       const cached = cache.findCached(generation, presented!.id);
-      const session = cached && accept(cached.session, presented!);
+      const session = cached && accept(cached.session, presented!, nowMs);
       return session && { session, proof: cached.proof };
     },
     countCacheHit: () => observer.onCacheRead(true),
     touch: (session) => touchBatcher.touch(session),
   };
+}
+
+function accept(
+  stored: StoredSession,
+  presented: PresentedToken,
+  nowMs: () => number,
+): Session | null {
+  const isProven = hashesEqual(stored.secretHash, presented.secretHash);
+  return isProven && !hasEnded(stored, nowMs()) ? toPublicSession(stored) : null;
+}
+
+/** The checks of a session without a copy that can be used. */
+function createRowChecks(given: ReadThroughOptions, nowMs: () => number) {
+  const { cache, fence, design, store, observer } = given;
+  const reads = given.reads ?? given.db;
+  const rowBatcher = createSessionRowBatcher<SessionRow>({
+    find: (ids) => findSessions(reads, ids),
+    maxConcurrent: store.maxConcurrentReads,
+    maxWaiting: store.maxWaitingReads,
+  });
+
+  const isRowEnded = (row: SessionRow) =>
+    row.revoked || hasEnded(row, nowMs()) || hasIdled(row.lastSeenAtMs, nowMs(), design);
+
+  const checkRow = async (presented: PresentedToken): Promise<Session | null> => {
+    observer.onDatabaseFallback();
+    const row = await rowBatcher.read(presented.id);
+    return row && !isRowEnded(row) ? accept(row, presented, nowMs) : null;
+  };
+
+  const checkRowAndPopulate = async (
+    generation: number,
+    presented: PresentedToken,
+  ): Promise<Session | null> => {
+    const ticket = await cache.beginPopulate();
+    const row = await rowBatcher.read(presented.id);
+    if (!row) return null;
+    const copy = isRowEnded(row)
+      ? { endedId: row.id }
+      : { session: row, ttlMs: idleTtlMs(row, row.lastSeenAtMs, nowMs(), design) };
+    // If this fails, only the next check has to read the row again.
+    await cache.populate(ticket, generation, copy).catch(ignoreRedis);
+    return 'session' in copy ? accept(row, presented, nowMs) : null;
+  };
+
+  /** PostgreSQL failed just after the generation's TTL ran out: within the grace, Redis may still be used. */
+  const checkInGrace = async (
+    presented: PresentedToken,
+    cause: unknown,
+  ): Promise<Session | null> => {
+    const generation = fence.graceGeneration();
+    if (generation === null || !cache.isUsable()) throw cause;
+    const copy = await cache.read(generation, presented.id).catch(() => {
+      throw cause;
+    });
+    if (copy === 'absent') throw cause;
+    return copy === 'ended' ? null : accept(copy, presented, nowMs);
+  };
+
+  return { checkRow, checkRowAndPopulate, checkInGrace };
 }
 
 /** Changes the copies in Redis. If Redis fails, `invalidate` advances the generation instead; the others do nothing. */

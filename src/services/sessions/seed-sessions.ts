@@ -5,8 +5,8 @@
 import type { Redis } from 'ioredis';
 import type { SessionsDesign } from '../design.ts';
 import { type Clock, type Database, isoFromUs, type Random } from '../ports.ts';
-import { absoluteEndMs, encodeSession, type StoredSession } from './policy.ts';
-import { redisTtlKey, redisTtlUserKey } from './redis-ttl-store.ts';
+import { absoluteEndMs, type StoredSession } from './policy.ts';
+import { encodeRedisTtlValue, redisTtlKey, redisTtlUserKey } from './redis-ttl/session-keys.ts';
 import { makeToken } from './token.ts';
 
 const chunkSize = 1_000;
@@ -84,7 +84,7 @@ async function insertIntoRedis(
 ): Promise<void> {
   const pipeline = redis.pipeline();
   for (const session of sessions) {
-    const value = `${encodeSession(session)} ${JSON.stringify({ device, ip: null })}`;
+    const value = encodeRedisTtlValue(session, { device, ip: null });
     const ttlMs = session.endsAtMs - session.createdAtMs;
     pipeline.set(redisTtlKey(keyPrefix, session.id), value, 'PX', ttlMs);
     pipeline.sadd(redisTtlUserKey(keyPrefix, session.userId), session.id);

@@ -9,7 +9,7 @@
 import { type Clock, type Database, isoFromUs, type TransactionalDatabase } from '../ports.ts';
 import type { Origin, SessionView } from './contract.ts';
 import type { StoredSession } from './policy.ts';
-import { epochMs, findSessions, type SessionRow } from './session-rows.ts';
+import { findSessions, listSessions, type SessionRow } from './session-rows.ts';
 
 export type BeforeRevoke = (ids: readonly string[]) => Promise<void>;
 
@@ -159,26 +159,7 @@ export function createSessionRepository(given: {
       return revoked ?? { ended: [], alreadyEnded: [] };
     },
 
-    async list(userId, seenAfterMs) {
-      const rows = await db.query<{
-        id: string;
-        device: string | null;
-        ip: string | null;
-        createdAt: string;
-        lastSeenAt: string;
-      }>({
-        name: 'sessions-list',
-        text: `SELECT id, device, ip, ${epochMs('created_at')} AS "createdAt", ${epochMs('last_seen_at')} AS "lastSeenAt"
-                 FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND ends_at > $2 AND last_seen_at > $3
-                ORDER BY created_at DESC, id LIMIT 100`,
-        values: [userId, now(), isoFromUs(seenAfterMs * 1_000)],
-      });
-      return rows.map(({ createdAt, lastSeenAt, ...row }) => ({
-        ...row,
-        createdAtMs: Number(createdAt),
-        lastSeenAtMs: Number(lastSeenAt),
-      }));
-    },
+    list: (userId, seenAfterMs) => listSessions(db, userId, now(), seenAfterMs),
 
     recordRefusedLogin: (userId, origin) => insertRefusal(db, userId, origin, now()),
   };

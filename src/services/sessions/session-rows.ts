@@ -1,5 +1,6 @@
 /** Rows of the table `sessions`. */
-import type { Database } from '../ports.ts';
+import { type Database, isoFromUs } from '../ports.ts';
+import type { SessionView } from './contract.ts';
 import type { StoredSession } from './policy.ts';
 
 export interface SessionRow extends StoredSession {
@@ -8,7 +9,7 @@ export interface SessionRow extends StoredSession {
 }
 
 /** SQL: a timestamp as milliseconds since the epoch. */
-export const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`;
+const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`;
 
 interface RawSessionRow {
   readonly id: string;
@@ -44,4 +45,31 @@ export async function findSessions(
       },
     ]),
   );
+}
+
+/** Live sessions of a user, the newest first. */
+export async function listSessions(
+  db: Database,
+  userId: string,
+  now: string,
+  seenAfterMs: number,
+): Promise<readonly SessionView[]> {
+  const rows = await db.query<{
+    id: string;
+    device: string | null;
+    ip: string | null;
+    createdAt: string;
+    lastSeenAt: string;
+  }>({
+    name: 'sessions-list',
+    text: `SELECT id, device, ip, ${epochMs('created_at')} AS "createdAt", ${epochMs('last_seen_at')} AS "lastSeenAt"
+             FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND ends_at > $2 AND last_seen_at > $3
+            ORDER BY created_at DESC, id LIMIT 100`,
+    values: [userId, now, isoFromUs(seenAfterMs * 1_000)],
+  });
+  return rows.map(({ createdAt, lastSeenAt, ...row }) => ({
+    ...row,
+    createdAtMs: Number(createdAt),
+    lastSeenAtMs: Number(lastSeenAt),
+  }));
 }

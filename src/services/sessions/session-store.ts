@@ -7,7 +7,7 @@ import { createSessionCache } from './cache.ts';
 import type { SessionObserver, SessionStore } from './contract.ts';
 import { createFence } from './fence.ts';
 import { createReadThroughStore } from './read-through-store.ts';
-import { createRedisTtlStore } from './redis-ttl-store.ts';
+import { createRedisTtlStore } from './redis-ttl/store.ts';
 import { createRowPerRequestStore } from './row-per-request-store.ts';
 
 export interface SessionResources {

@@ -32,8 +32,8 @@ const place = (target: string) => {
   return { node, member };
 };
 const edge = (target: string) => {
-  const { edge, near, far } = resolveEdgeTarget(target, topology);
-  return { edge: topology.edges.indexOf(edge), near, far };
+  const { edge, source, destination } = resolveEdgeTarget(target, topology);
+  return { edge: topology.edges.indexOf(edge), source, destination };
 };
 
 describe('a node as a target', () => {
@@ -64,11 +64,11 @@ describe('a node as a target', () => {
 
 describe('an edge as a target', () => {
   it.each([
-    ['gateway->redis', { edge: 1, near: null, far: null }],
-    ['gateway.2->redis', { edge: 1, near: 'gateway.2', far: null }],
-    ['client->gateway', { edge: 0, near: null, far: null }],
-    ['client->gateway.3', { edge: 0, near: null, far: 'gateway.3' }],
-    ['gateway.1->eu.postgres', { edge: 2, near: 'gateway.1', far: null }],
+    ['gateway->redis', { edge: 1, source: null, destination: null }],
+    ['gateway.2->redis', { edge: 1, source: 'gateway.2', destination: null }],
+    ['client->gateway', { edge: 0, source: null, destination: null }],
+    ['client->gateway.3', { edge: 0, source: null, destination: 'gateway.3' }],
+    ['gateway.1->eu.postgres', { edge: 2, source: 'gateway.1', destination: null }],
   ])('%s', (target, found) => expect(edge(target)).toEqual(found));
 
   it.each([

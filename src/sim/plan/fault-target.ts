@@ -22,10 +22,10 @@ export interface NodeTarget {
 
 export interface EdgeTarget {
   readonly edge: EdgeSpec;
-  /** One process at the near end; null: all. */
-  readonly near: string | null;
-  /** One process at the far end; null: all. */
-  readonly far: string | null;
+  /** One process at the edge's source; null: all. */
+  readonly source: string | null;
+  /** One process at the edge's destination; null: all. */
+  readonly destination: string | null;
 }
 
 /** The message is one clause: what is unknown, what is known, and a suggestion. */
@@ -65,14 +65,16 @@ export function resolveNodeTarget(target: string, topology: Topology): NodeTarge
 /** Throws UnknownTarget. */
 export function resolveEdgeTarget(target: string, topology: Topology): EdgeTarget {
   const known = topology.edges.map(edgeName);
-  const [near = '', far = '', ...more] = target.split('->');
+  const [source = '', destination = '', ...more] = target.split('->');
   if (!isEdgeTarget(target) || more.length > 0)
     throw unknownTarget(`${target} is not an edge`, target, known);
-  const from = near === CLIENT ? { node: CLIENT, member: null } : findNode(near, topology);
-  const to = findNode(far, topology);
-  const edge = topology.edges.find((one) => one.from === from?.node && one.to === to?.node);
+  const from = source === CLIENT ? { node: CLIENT, member: null } : findNode(source, topology);
+  const to = findNode(destination, topology);
+  const edge = topology.edges.find(
+    (candidate) => candidate.from === from?.node && candidate.to === to?.node,
+  );
   if (edge === undefined) throw unknownTarget(`there is no edge ${target}`, target, known);
-  return { edge, near: from!.member, far: to!.member };
+  return { edge, source: from!.member, destination: to!.member };
 }
 
 /** The message of `resolve`'s UnknownTarget, else what `check` finds. */
@@ -103,7 +105,7 @@ function memberNames(name: string, count: number): string[] {
 }
 
 function unknownTarget(what: string, target: string, known: readonly string[]): UnknownTarget {
-  const near = suggestion(target, known);
+  const guess = suggestion(target, known);
   const list = known.length === 0 ? 'there are none' : `known: ${known.join(', ')}`;
-  return new UnknownTarget(`${what}; ${list}${near === null ? '' : `; did you mean ${near}?`}`);
+  return new UnknownTarget(`${what}; ${list}${guess === null ? '' : `; did you mean ${guess}?`}`);
 }

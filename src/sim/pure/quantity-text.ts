@@ -1,6 +1,6 @@
 /** Text of round quantities: `20 ms`, `1.5 s`, `10 KiB`. */
 
-export function lengthText(ms: number): string {
+export function durationText(ms: number): string {
   if (ms < 1_000) return `${rounded(ms)} ms`;
   if (ms < 120_000) return `${rounded(ms / 1_000)} s`;
   const seconds = Math.round(ms / 1_000);

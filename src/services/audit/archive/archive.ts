@@ -28,8 +28,8 @@ export interface Operator {
   readonly region: string;
 }
 
-const pageRecords = 5_000;
-const lockTimeout = '5s';
+const PAGE_RECORDS = 5_000;
+const LOCK_TIMEOUT = '5s';
 
 export async function archivePartition(
   db: Database,
@@ -152,9 +152,9 @@ async function* readPartition(db: Database, partition: string): AsyncIterable<Au
     text: `DECLARE retiring NO SCROLL CURSOR FOR SELECT ${recordColumns} FROM ${partition} ORDER BY xid, id`,
   });
   for (;;) {
-    const rows = await db.query<RecordRow>({ text: `FETCH ${pageRecords} FROM retiring` });
+    const rows = await db.query<RecordRow>({ text: `FETCH ${PAGE_RECORDS} FROM retiring` });
     for (const row of rows) yield recordOf(row);
-    if (rows.length < pageRecords) break;
+    if (rows.length < PAGE_RECORDS) break;
   }
   // DROP TABLE fails while a cursor is open on the table.
   await db.query({ text: 'CLOSE retiring' });
@@ -177,7 +177,7 @@ async function insertRecords(
   for await (const record of records) {
     const { sealed, ...row } = rowOf(record);
     page.push({ ...row, sealed: sealed && `\\x${sealed.toString('hex')}` });
-    if (page.length === pageRecords) await flush();
+    if (page.length === PAGE_RECORDS) await flush();
   }
   if (page.length > 0) await flush();
 }
@@ -223,7 +223,7 @@ async function recordEvent(
 async function inTransaction<Result>(db: Database, work: () => Promise<Result>): Promise<Result> {
   await db.query({ text: 'BEGIN' });
   try {
-    await db.query({ text: `SET LOCAL lock_timeout = '${lockTimeout}'` });
+    await db.query({ text: `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'` });
     const result = await work();
     await db.query({ text: 'COMMIT' });
     return result;

@@ -1,12 +1,12 @@
 /**
- * A block: the records of one shard in one batch, in order, and the hash of the previous block. Its hash covers every
- * field of the header; the header's root covers the leaves. The ids and times of the members are not hashed here: they
- * are copied from the records, and the verifier compares them.
+ * A block: one member for each record of a shard in one batch, in order, and the hash of the previous block. Its hash
+ * covers every field of the header; the header's Merkle root covers the members' leaves. The members' event ids and
+ * times are covered by neither: they are copied from the records, and the verifier compares them.
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
 import { unixMicroseconds, writeMember } from './encoding.ts';
-import { leafBytes, rootOfPacked } from './merkle.ts';
+import { LEAF_BYTES, merkleRootInPlace } from './merkle.ts';
 
 export interface BlockHeader {
   readonly shard: number;
@@ -26,14 +26,16 @@ export interface BlockHeader {
 }
 
 export interface Block extends BlockHeader {
-  /** For each record: event id (16 bytes), occurred at in Unix microseconds (8, big endian), leaf (32). */
+  /** For each record: event id (16 bytes), `occurredAt` in Unix microseconds (8, big endian), leaf (32). */
   readonly members: Buffer;
   readonly hash: Buffer;
 }
 
-export const memberBytes = 56;
+export const MEMBER_BYTES = 56;
+/** Of the leaf in a member. */
+export const leafOffset = MEMBER_BYTES - LEAF_BYTES;
 export const genesisHash = Buffer.alloc(32);
-const blockVersion = 1;
+const BLOCK_VERSION = 1;
 const blockPrefix = 0x02;
 
 /** The hashed bytes of a block up to the root. */
@@ -60,46 +62,46 @@ export function hashOfBlock(header: BlockHeader): Buffer {
 }
 
 export function eventIdAt(members: Buffer, index: number): string {
-  const hex = members.toString('hex', index * memberBytes, index * memberBytes + 16);
+  const hex = members.toString('hex', index * MEMBER_BYTES, index * MEMBER_BYTES + 16);
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
   return `${parts.join('-')}-${hex.slice(20)}`;
 }
 
 /** In Unix microseconds. */
 export function occurredUsAt(members: Buffer, index: number): number {
-  const at = index * memberBytes + 16;
+  const at = index * MEMBER_BYTES + 16;
   return members.readInt32BE(at) * 2 ** 32 + members.readUInt32BE(at + 4);
 }
 
 export function leavesOf(members: Buffer): Buffer[] {
   const leaves: Buffer[] = [];
-  for (let at = 24; at < members.length; at += memberBytes)
-    leaves.push(members.subarray(at, at + 32));
+  for (let at = leafOffset; at < members.length; at += MEMBER_BYTES)
+    leaves.push(members.subarray(at, at + LEAF_BYTES));
   return leaves;
 }
 
 /** Merkle root over the leaves of the members. */
 export function rootOfMembers(members: Buffer): Buffer {
-  const leafAt = memberBytes - leafBytes;
-  // Members that were cut may end within a leaf.
-  const count = Math.ceil(Math.max(0, members.length - leafAt) / memberBytes);
-  const leaves = Buffer.alloc(count * leafBytes);
+  // Truncated members may end within a leaf.
+  const count = Math.ceil(Math.max(0, members.length - leafOffset) / MEMBER_BYTES);
+  const leaves = Buffer.alloc(count * LEAF_BYTES);
   for (let index = 0; index < count; index += 1)
     members.copy(
       leaves,
-      index * leafBytes,
-      index * memberBytes + leafAt,
-      (index + 1) * memberBytes,
+      index * LEAF_BYTES,
+      index * MEMBER_BYTES + leafOffset,
+      (index + 1) * MEMBER_BYTES,
     );
-  return rootOfPacked(leaves);
+  return merkleRootInPlace(leaves);
 }
 
+/** Ids of more than 15 digits may exceed the safe integers. */
 export const shardOf = (organisationId: string, shards: number): number =>
   organisationId.length <= 15
     ? Number(organisationId) % shards
     : Number(BigInt(organisationId) % BigInt(shards));
 
-/** Position of a row in the order of the log. */
+/** Position of a row in the order of the log: by xid, then by id. */
 export interface LogPosition {
   readonly xid: bigint;
   readonly id: bigint;
@@ -110,7 +112,8 @@ export const positionOf = (record: AuditRecord): LogPosition => ({
   id: BigInt(record.id),
 });
 
-export const endOf = (block: BatchEnd): LogPosition => ({ xid: block.toXid, id: block.toId });
+/** The position of the last row of the batch. */
+export const endOf = (batch: BatchEnd): LogPosition => ({ xid: batch.toXid, id: batch.toId });
 
 export const isAfter = (a: LogPosition, b: LogPosition): boolean =>
   a.xid === b.xid ? a.id > b.id : a.xid > b.xid;
@@ -129,14 +132,14 @@ export function makeBlock(
   end: BatchEnd,
 ): Block {
   if (records.length === 0) throw new RangeError('a block holds at least one record');
-  const members = Buffer.alloc(records.length * memberBytes);
+  const members = Buffer.alloc(records.length * MEMBER_BYTES);
   records.forEach((record, index) => {
-    writeMember(record, members, index * memberBytes);
+    writeMember(record, members, index * MEMBER_BYTES);
   });
   const header: BlockHeader = {
     shard,
     number: previous ? previous.number + 1n : 1n,
-    version: blockVersion,
+    version: BLOCK_VERSION,
     firstSequence: previous ? previous.firstSequence + BigInt(previous.records) : 1n,
     records: records.length,
     toXid: end.toXid,

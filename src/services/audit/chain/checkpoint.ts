@@ -15,16 +15,16 @@ export interface ShardHead {
   readonly head: string;
 }
 
-export interface CheckpointFacts {
+export interface UnsignedCheckpoint {
   /** ISO, UTC. */
   readonly at: string;
-  /** In the order of their numbers; shards without blocks are left out. */
+  /** In the order of the shards' numbers; shards without blocks are left out. */
   readonly shards: readonly ShardHead[];
-  /** `checkpointDigest` of the line before; `genesisDigest` for the first. */
+  /** `checkpointDigest` of the previous line; `genesisDigest` in the first line. */
   readonly previous: string;
 }
 
-export interface Checkpoint extends CheckpointFacts {
+export interface Checkpoint extends UnsignedCheckpoint {
   readonly version: 1;
   readonly keyId: string;
   /** Base64. */
@@ -37,7 +37,8 @@ export interface CheckpointSigner {
 }
 
 export const genesisDigest = '0'.repeat(64);
-const purpose = 'platform-audit-checkpoint\n';
+/** Signed before the line (domain separation): a signature by the same key over other data is no checkpoint. */
+const SIGNATURE_DOMAIN = 'platform-audit-checkpoint\n';
 
 /** Digest of a line without its newline, in hex. */
 export const checkpointDigest = (line: string): string => hash('sha256', line, 'hex');
@@ -48,18 +49,18 @@ export function keyIdOf(publicKey: KeyObject | string): string {
   return hash('sha256', key.export({ type: 'spki', format: 'der' }), 'hex').slice(0, 16);
 }
 
-function unsignedLine(facts: CheckpointFacts, keyId: string): string {
+function unsignedLine(content: UnsignedCheckpoint, keyId: string): string {
   return JSON.stringify({
     version: 1,
-    at: facts.at,
+    at: content.at,
     keyId,
-    shards: facts.shards.map(({ shard, blocks, records, head }) => ({
+    shards: content.shards.map(({ shard, blocks, records, head }) => ({
       shard,
       blocks,
       records,
       head,
     })),
-    previous: facts.previous,
+    previous: content.previous,
   });
 }
 
@@ -67,9 +68,9 @@ const signedLine = (unsigned: string, signature: string): string =>
   `${unsigned.slice(0, -1)},"signature":${JSON.stringify(signature)}}`;
 
 /** The line to append, without a newline. */
-export function signCheckpoint(facts: CheckpointFacts, signer: CheckpointSigner): string {
-  const unsigned = unsignedLine(facts, signer.keyId);
-  const signature = signer.sign(Buffer.from(purpose + unsigned)).toString('base64');
+export function signCheckpoint(content: UnsignedCheckpoint, signer: CheckpointSigner): string {
+  const unsigned = unsignedLine(content, signer.keyId);
+  const signature = signer.sign(Buffer.from(SIGNATURE_DOMAIN + unsigned)).toString('base64');
   return signedLine(unsigned, signature);
 }
 
@@ -93,7 +94,7 @@ export function readCheckpoint(line: string): Checkpoint {
     throw new Error('the checkpoint is not JSON', { cause });
   }
   const heads = value?.shards;
-  const wellFormed =
+  const isWellFormed =
     Array.isArray(heads) &&
     heads.every(isShardHead) &&
     heads.every(({ shard }, i) => i === 0 || heads[i - 1]!.shard < shard) &&
@@ -101,7 +102,7 @@ export function readCheckpoint(line: string): Checkpoint {
     /^[0-9a-f]{64}$/.test(value.previous) &&
     // Unused bits at the end of base64 allow several encodings of one signature.
     Buffer.from(`${value.signature}`, 'base64').toString('base64') === value.signature;
-  if (!wellFormed || signedLine(unsignedLine(value, value.keyId), value.signature) !== line)
+  if (!isWellFormed || signedLine(unsignedLine(value, value.keyId), value.signature) !== line)
     throw new Error('the checkpoint is not in canonical form');
   return value;
 }
@@ -109,5 +110,5 @@ export function readCheckpoint(line: string): Checkpoint {
 export function isSignedBy(checkpoint: Checkpoint, publicKey: KeyObject): boolean {
   const signature = Buffer.from(checkpoint.signature, 'base64');
   const unsigned = unsignedLine(checkpoint, checkpoint.keyId);
-  return verify(null, Buffer.from(purpose + unsigned), publicKey, signature);
+  return verify(null, Buffer.from(SIGNATURE_DOMAIN + unsigned), publicKey, signature);
 }

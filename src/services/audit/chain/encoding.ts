@@ -17,10 +17,10 @@ export class EncodingError extends Error {
 
 const nullLength = 0xffff_ffff;
 const leafPrefix = 0x00;
-const twoTo32 = 2 ** 32;
-const maxAsciiLoopLength = 64;
+const TWO_TO32 = 2 ** 32;
+const MAX_ASCII_LOOP_LENGTH = 64;
 
-// Encoding is synchronous, so one buffer serves all: allocating for each record costs more than hashing it.
+// Encoding is synchronous, so all records share one buffer: allocating for each costs more than hashing it.
 // The byte before the record is the leaf's prefix.
 let scratch = Buffer.alloc(16_384);
 let end = 0;
@@ -48,7 +48,7 @@ function putBytes(bytes: Buffer): void {
 
 function putText(text: string): void {
   reserve(4 + 3 * text.length);
-  if (text.length <= maxAsciiLoopLength && putAscii(text)) return;
+  if (text.length <= MAX_ASCII_LOOP_LENGTH && putAscii(text)) return;
   const length = scratch.write(text, end + 4);
   // UTF-8 turns every lone surrogate into the same three bytes.
   if (length !== text.length && /\p{Surrogate}/u.test(text))
@@ -57,7 +57,7 @@ function putText(text: string): void {
   end += length;
 }
 
-/** Most texts are short and ASCII, and a call out of JavaScript costs more than their bytes. */
+/** Most texts are short and ASCII: a loop in JavaScript costs less than a call of the native `Buffer.write`. */
 function putAscii(text: string): boolean {
   const start = end + 4;
   for (let index = 0; index < text.length; index += 1) {
@@ -73,9 +73,9 @@ function putAscii(text: string): boolean {
 function putNumber(value: number): void {
   reserve(12);
   putUint32(8);
-  const upper = Math.floor(value / twoTo32);
+  const upper = Math.floor(value / TWO_TO32);
   putUint32(upper);
-  putUint32(value - upper * twoTo32);
+  putUint32(value - upper * TWO_TO32);
 }
 
 function putBigint(value: bigint): void {
@@ -113,7 +113,7 @@ function putUuid(uuid: string): void {
   end += 16;
 }
 
-/** Of a hexadecimal digit in lower case; NaN for anything else. */
+/** The value of a hexadecimal digit in lower case; NaN for anything else. */
 function nibble(code: number): number {
   if (code >= 48 && code <= 57) return code - 48;
   return code >= 97 && code <= 102 ? code - 87 : Number.NaN;
@@ -139,7 +139,10 @@ function putNullable<Value>(put: (value: Value) => void, value: Value | null): v
 let cachedDay = Number.NaN;
 let cachedDayMs = 0;
 
-/** `2026-11-21T03:23:15.123456Z` as Unix microseconds; exact from 1684 to 2255. Without an allocation: there are millions. */
+/**
+ * `2026-11-21T03:23:15.123456Z` as Unix microseconds; exact from 1684 to 2255. Allocates nothing: it is called for
+ * millions of records.
+ */
 export function unixMicroseconds(iso: string): number {
   const day =
     twoDigitsAt(iso, 0) * 1_000_000 +
@@ -228,12 +231,12 @@ export function leafOf(record: AuditRecord): Buffer {
 }
 
 /**
- * What a block keeps of a record, written at `at`: event id (16 bytes), occurred at in Unix microseconds (8, big
+ * Writes the record's member of a block at offset `at`: event id (16 bytes), `occurredAt` in Unix microseconds (8, big
  * endian), leaf (32).
  */
 export function writeMember(record: AuditRecord, target: Buffer, at: number): void {
   encode(record);
-  // Both have fixed offsets, each after its 4-byte length.
+  // Event id and time have fixed offsets in the encoding, each after its 4-byte length.
   scratch.copy(target, at, 6, 22);
   scratch.copy(target, at + 16, 26, 34);
   // As a binary string: allocating a Buffer for the digest costs four times the hash, and collecting it more.

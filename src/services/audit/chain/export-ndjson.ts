@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
 import type { Block } from './block.ts';
-import { type ExportScope, isInScope, shardsOf } from './export-scope.ts';
+import { type ExportScope, isInScope, shardsInScope } from './export-scope.ts';
 import { sequencedRecords } from './sequenced-records.ts';
 import type { LogSource } from './verification.ts';
 
@@ -37,28 +37,28 @@ const blockLine = (block: Block) => ({
 export async function* exportNdjson(source: LogSource, scope: ExportScope): AsyncGenerator<string> {
   const digest = createHash('sha256');
   const counts = { records: 0, blocks: 0, checkpoints: 0 };
-  const line = (value: unknown): string => {
+  const digestedLine = (value: unknown): string => {
     const text = JSON.stringify(value);
     digest.update(`${text}\n`);
     return text;
   };
-  // The snapshot has every block that a checkpoint in the file signs.
+  // The newest one; the source's snapshot of the log has every block that it signs.
   let checkpoint: string | null = null;
-  for await (const candidate of source.checkpoints()) checkpoint = candidate;
-  yield line({ kind: 'header', format: 'platform-audit-export', version: 1, ...scope });
-  const only = shardsOf(scope, await source.shards());
-  for await (const item of sequencedRecords(source, { shards: scope.shards, only })) {
+  for await (const line of source.checkpoints()) checkpoint = line;
+  yield digestedLine({ kind: 'header', format: 'platform-audit-export', version: 1, ...scope });
+  const selectedShards = shardsInScope(scope, await source.shards());
+  for await (const item of sequencedRecords(source, { shards: scope.shards, selectedShards })) {
     if (item.kind === 'block') {
       counts.blocks += 1;
-      yield line(blockLine(item.block));
+      yield digestedLine(blockLine(item.block));
     } else if (isInScope(item.record, scope)) {
       counts.records += 1;
-      yield line(recordLine(item.record, item.shard, item.sequence));
+      yield digestedLine(recordLine(item.record, item.shard, item.sequence));
     }
   }
   if (checkpoint !== null) {
     counts.checkpoints += 1;
-    yield line({ kind: 'checkpoint', line: checkpoint });
+    yield digestedLine({ kind: 'checkpoint', line: checkpoint });
   }
   yield JSON.stringify({ kind: 'trailer', ...counts, digest: digest.digest('hex') });
 }

@@ -7,22 +7,22 @@
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
-import { memberBytes } from './block.ts';
+import { leafOffset, MEMBER_BYTES } from './block.ts';
 import { unixMicroseconds } from './encoding.ts';
-import { type ExportScope, isInScope, shardsOf } from './export-scope.ts';
+import { type ExportScope, isInScope, shardsInScope } from './export-scope.ts';
 import { type SequencedRecord, sequencedRecords } from './sequenced-records.ts';
 import type { LogSource } from './verification.ts';
 
-const schemaVersion = '1.9.0';
+const SCHEMA_VERSION = '1.9.0';
 /** OCSF `authority_uid`: the same for all events of a log. */
-const authority = 'platform-audit';
+const AUTHORITY = 'platform-audit';
 const category = { category_uid: 6, category_name: 'Application Activity' };
 const apiActivity = { class_uid: 6003, class_name: 'API Activity' };
 
 const create = { id: 1, name: 'Create' };
 const read = { id: 2, name: 'Read' };
 const update = { id: 3, name: 'Update' };
-const remove = { id: 4, name: 'Delete' };
+const deletion = { id: 4, name: 'Delete' };
 const activities: Readonly<Record<string, { id: number; name: string }>> = {
   create,
   register: create,
@@ -35,12 +35,12 @@ const activities: Readonly<Record<string, { id: number; name: string }>> = {
   password: update,
   renew: update,
   disable: update,
-  delete: remove,
-  revoke: remove,
-  erase: remove,
-  'revoke-all': remove,
-  'revoke-others': remove,
-  'revoke-user': remove,
+  delete: deletion,
+  revoke: deletion,
+  erase: deletion,
+  'revoke-all': deletion,
+  'revoke-others': deletion,
+  'revoke-user': deletion,
 };
 
 const activityOf = (action: string) =>
@@ -66,7 +66,7 @@ function eventOf({ record, shard, sequence, block, index }: SequencedRecord) {
     status: succeeded ? 'Success' : 'Failure',
     ...(record.reason !== null && { status_code: record.reason, status_detail: record.outcome }),
     metadata: {
-      version: schemaVersion,
+      version: SCHEMA_VERSION,
       profiles: ['record_integrity'],
       product: { name: 'platform', vendor_name: 'platform', feature: { name: 'audit' } },
       log_name: 'audit',
@@ -94,7 +94,11 @@ function eventOf({ record, shard, sequence, block, index }: SequencedRecord) {
       region: record.region,
       sequenced_at: block.sequencedAt,
       shard,
-      leaf: block.members.toString('hex', index * memberBytes + 24, (index + 1) * memberBytes),
+      leaf: block.members.toString(
+        'hex',
+        index * MEMBER_BYTES + leafOffset,
+        (index + 1) * MEMBER_BYTES,
+      ),
     },
   };
 }
@@ -111,22 +115,22 @@ const actorOf = (record: AuditRecord) => ({
   ...(record.agent !== null && { application: { name: `agent ${record.agent}` } }),
 });
 
-/** The newest event of an organisation's chain. */
-interface Link {
-  readonly chain: string;
+/** What an event says of the previous event of its organisation. */
+interface EventReference {
+  readonly chainUid: string;
   readonly uid: string;
   readonly type_uid: number;
   readonly fingerprint: ReturnType<typeof fingerprintOf>;
 }
 
-const fingerprintOf = (unattested: unknown) => ({
+const fingerprintOf = (event: unknown) => ({
   algorithm_id: 3,
   algorithm: 'SHA-256',
   encoding_id: 1,
   encoding: 'Hex',
   serialization_id: 2,
   serialization: 'JCS',
-  value: hash('sha256', canonical(unattested), 'hex'),
+  value: hash('sha256', canonical(event), 'hex'),
 });
 
 /** RFC 8785: JSON.stringify serialises strings as it requires, and sorting by code unit suffices for ASCII names. */
@@ -134,38 +138,42 @@ function canonical(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, of]) => `${JSON.stringify(name)}:${canonical(of)}`).join(',')}}`;
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(',')}}`;
 }
 
-function attest(event: ReturnType<typeof eventOf>, before: Link | undefined) {
+function attest(event: ReturnType<typeof eventOf>, previous: EventReference | undefined) {
   const { uid, tenant_uid } = event.metadata;
-  const chain = before?.chain ?? `platform-audit-${tenant_uid}-from-${uid}`;
+  const chainUid = previous?.chainUid ?? `platform-audit-${tenant_uid}-from-${uid}`;
   const attestation = {
-    authority_uid: authority,
-    chain_uid: chain,
-    ...(before && {
-      prev_event: { uid: before.uid, type_uid: before.type_uid, fingerprint: before.fingerprint },
+    authority_uid: AUTHORITY,
+    chain_uid: chainUid,
+    ...(previous && {
+      prev_event: {
+        uid: previous.uid,
+        type_uid: previous.type_uid,
+        fingerprint: previous.fingerprint,
+      },
     }),
   };
   // Everything except the fingerprint itself.
   const fingerprint = fingerprintOf({ ...event, attestation_list: [attestation] });
   return {
     attested: { ...event, attestation_list: [{ ...attestation, fingerprint }] },
-    link: { chain, uid, type_uid: event.type_uid, fingerprint },
+    reference: { chainUid, uid, type_uid: event.type_uid, fingerprint },
   };
 }
 
-/** One JSON event a line. */
+/** One event in JSON per line. */
 export async function* exportOcsf(source: LogSource, scope: ExportScope): AsyncGenerator<string> {
-  const only = shardsOf(scope, await source.shards());
+  const selectedShards = shardsInScope(scope, await source.shards());
   // One entry per organisation. Events before `from` are chained too, so that exports of two months link to each other.
-  const newest = new Map<string, Link>();
-  const wholeTime = { ...scope, from: null, to: null };
-  for await (const item of sequencedRecords(source, { shards: scope.shards, only })) {
-    if (item.kind === 'block' || !isInScope(item.record, wholeTime)) continue;
+  const newest = new Map<string, EventReference>();
+  const anyTime = { ...scope, from: null, to: null };
+  for await (const item of sequencedRecords(source, { shards: scope.shards, selectedShards })) {
+    if (item.kind === 'block' || !isInScope(item.record, anyTime)) continue;
     const { organisationId } = item.record;
-    const { attested, link } = attest(eventOf(item), newest.get(organisationId));
-    newest.set(organisationId, link);
+    const { attested, reference } = attest(eventOf(item), newest.get(organisationId));
+    newest.set(organisationId, reference);
     if (isInScope(item.record, scope)) yield JSON.stringify(attested);
   }
 }

@@ -1,22 +1,25 @@
-/** The part of the log that an export covers. */
-
+/** The part of the log that an export covers: one organisation or all, and a time range. */
 import type { AuditRecord } from '../contract.ts';
 import { shardOf } from './block.ts';
 
 export interface ExportScope {
-  /** Null: all of them. */
+  /** Null: all organisations. */
   readonly organisationId: string | null;
-  /** Bounds of occurred_at in the form of records, `to` not included; null: none. */
+  /** Bounds of `occurredAt`, in the same ISO form, so that strings compare; `to` is excluded. Null: unbounded. */
   readonly from: string | null;
   readonly to: string | null;
+  /** How many shards the log has; a record's shard follows from it and the organisation. */
   readonly shards: number;
 }
 
-/** The shards with records of the scope. */
-export function shardsOf(scope: ExportScope, all: readonly number[]): readonly number[] {
-  if (scope.organisationId === null) return all;
-  const shard = shardOf(scope.organisationId, scope.shards);
-  return all.filter((candidate) => candidate === shard);
+/** Of `existingShards` those that may hold records of the scope. */
+export function shardsInScope(
+  scope: ExportScope,
+  existingShards: readonly number[],
+): readonly number[] {
+  if (scope.organisationId === null) return existingShards;
+  const organisationShard = shardOf(scope.organisationId, scope.shards);
+  return existingShards.filter((shard) => shard === organisationShard);
 }
 
 export function isInScope(record: AuditRecord, scope: ExportScope): boolean {

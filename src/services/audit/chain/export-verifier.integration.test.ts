@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type CheckpointFacts, signCheckpoint } from './checkpoint.ts';
+import { signCheckpoint, type UnsignedCheckpoint } from './checkpoint.ts';
 import { exportNdjson } from './export-ndjson.ts';
 import type { ExportScope } from './export-scope.ts';
 import { linesOf, wholeLog } from './fixtures/export-lines.ts';
@@ -81,13 +81,13 @@ const without =
     lines.filter((...given) => !of(...given));
 
 /** A checkpoint that is signed with the key, and says something else. */
-const signedAnew = (change: (facts: CheckpointFacts) => CheckpointFacts): Edit =>
+const signedAnew = (change: (content: UnsignedCheckpoint) => UnsignedCheckpoint): Edit =>
   changed('checkpoint', ({ line }) => ({ line: signCheckpoint(change(JSON.parse(line)), key) }));
 
 const firstHead = (change: object) =>
-  signedAnew((facts) => ({
-    ...facts,
-    shards: facts.shards.map((head, i) => (i === 0 ? { ...head, ...change } : head)),
+  signedAnew((content) => ({
+    ...content,
+    shards: content.shards.map((head, i) => (i === 0 ? { ...head, ...change } : head)),
   }));
 
 const attacks: readonly [string, Edit, RegExp][] = [

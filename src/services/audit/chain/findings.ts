@@ -14,11 +14,11 @@ export interface Findings {
 }
 
 export function createFindings(maxFindings: number): Findings {
-  const listed: { finding: Finding; at: FindingPosition }[] = [];
-  const listedOfKind = new Map<FindingKind, number>();
+  const kept: { finding: Finding; at: FindingPosition }[] = [];
+  const keptByKind = new Map<FindingKind, number>();
   let findingCount = 0;
 
-  const inOrder = (a: (typeof listed)[number], b: (typeof listed)[number]): number => {
+  const compareInLogOrder = (a: (typeof kept)[number], b: (typeof kept)[number]): number => {
     if (a.at && b.at && isAfter(a.at, b.at)) return 1;
     if (a.at && b.at && isAfter(b.at, a.at)) return -1;
     if ((a.at === null) !== (b.at === null)) return a.at ? -1 : 1;
@@ -30,14 +30,14 @@ export function createFindings(maxFindings: number): Findings {
   return {
     add(finding, at) {
       findingCount += 1;
-      const ofKind = listedOfKind.get(finding.kind) ?? 0;
-      if (ofKind >= maxFindings) return;
-      listedOfKind.set(finding.kind, ofKind + 1);
-      listed.push({ finding, at });
+      const keptOfKind = keptByKind.get(finding.kind) ?? 0;
+      if (keptOfKind >= maxFindings) return;
+      keptByKind.set(finding.kind, keptOfKind + 1);
+      kept.push({ finding, at });
     },
 
     result() {
-      const findings = listed.sort(inOrder).map(({ finding }) => finding);
+      const findings = kept.sort(compareInLogOrder).map(({ finding }) => finding);
       const first = findings.find(({ sequence }) => sequence !== null) ?? findings[0] ?? null;
       return { findings: findings.slice(0, maxFindings), findingCount, first };
     },

@@ -1,25 +1,27 @@
 /**
- * Merges the live log and the archives into one stream in the order (xid, id). A partition that was attached again is
- * in both; then the copy from the archive is skipped.
+ * Merges the records of the database and of the archives into one stream in the order (xid, id). The records of a
+ * partition that was archived and attached again are in both; of two at one position the archive's is skipped.
  */
 import type { AuditRecord } from '../contract.ts';
 import { isAfter, type LogPosition, positionOf } from './block.ts';
 
-interface StreamHead {
+/** A stream and its current record. */
+interface StreamCursor {
   readonly iterator: AsyncIterator<AuditRecord>;
   record: AuditRecord;
-  at: LogPosition;
+  position: LogPosition;
 }
 
-async function advance(head: StreamHead): Promise<boolean> {
-  const { value, done } = await head.iterator.next();
+/** False at the end of the stream. */
+async function advance(cursor: StreamCursor): Promise<boolean> {
+  const { value, done } = await cursor.iterator.next();
   if (done) return false;
-  head.record = value;
-  head.at = positionOf(value);
+  cursor.record = value;
+  cursor.position = positionOf(value);
   return true;
 }
 
-/** The first of `streams` is the live one. */
+/** Every stream is in the order (xid, id); the first is the database's. */
 export async function* mergeRecords(
   streams: readonly AsyncIterable<AuditRecord>[],
 ): AsyncGenerator<AuditRecord> {
@@ -27,19 +29,27 @@ export async function* mergeRecords(
     yield* streams[0]!;
     return;
   }
-  const heads: StreamHead[] = [];
+  const cursors: StreamCursor[] = [];
   for (const stream of streams) {
     const iterator = stream[Symbol.asyncIterator]();
-    const head: StreamHead = { iterator, record: {} as AuditRecord, at: { xid: 0n, id: 0n } };
-    if (await advance(head)) heads.push(head);
+    // `advance` sets record and position.
+    const cursor: StreamCursor = {
+      iterator,
+      record: {} as AuditRecord,
+      position: { xid: 0n, id: 0n },
+    };
+    if (await advance(cursor)) cursors.push(cursor);
   }
-  let last: LogPosition = { xid: -1n, id: -1n };
-  while (heads.length > 0) {
-    let least = heads[0]!;
-    for (const head of heads) if (isAfter(least.at, head.at)) least = head;
-    const isCopy = least.at.xid === last.xid && least.at.id === last.id;
-    if (!isCopy) yield least.record;
-    last = least.at;
-    if (!(await advance(least))) heads.splice(heads.indexOf(least), 1);
+  let previous: LogPosition = { xid: -1n, id: -1n };
+  while (cursors.length > 0) {
+    // At equal positions the first stream's record, the database's, comes first.
+    let earliest = cursors[0]!;
+    for (const cursor of cursors)
+      if (isAfter(earliest.position, cursor.position)) earliest = cursor;
+    const { record, position } = earliest;
+    const isDuplicate = position.xid === previous.xid && position.id === previous.id;
+    if (!isDuplicate) yield record;
+    previous = position;
+    if (!(await advance(earliest))) cursors.splice(cursors.indexOf(earliest), 1);
   }
 }

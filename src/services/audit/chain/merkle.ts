@@ -22,32 +22,33 @@ function parentLevel(level: readonly Buffer[]): Buffer[] {
   return next;
 }
 
-export const leafBytes = 32;
+export const LEAF_BYTES = 32;
 
 export const merkleRoot = (leaves: readonly Buffer[]): Buffer =>
-  rootOfPacked(Buffer.concat(leaves));
+  merkleRootInPlace(Buffer.concat(leaves));
 
 /**
- * The root over concatenated leaves. Destroys its input: each level overwrites the one below, because a buffer for
+ * The root over concatenated leaves. Overwrites its input: each level replaces the one below, because a buffer for
  * every node would cost four times the hashing.
  */
-export function rootOfPacked(level: Buffer): Buffer {
+export function merkleRootInPlace(level: Buffer): Buffer {
   if (level.length === 0) return hash('sha256', level, 'buffer');
-  let count = level.length / leafBytes;
+  let count = level.length / LEAF_BYTES;
   while (count > 1) {
     const odd = count % 2;
     for (let to = 0; to < count - odd; to += 2) {
-      level.copy(nodeInput, 1, to * leafBytes, (to + 2) * leafBytes);
-      level.write(hash('sha256', nodeInput, 'binary'), (to / 2) * leafBytes, 'binary');
+      level.copy(nodeInput, 1, to * LEAF_BYTES, (to + 2) * LEAF_BYTES);
+      level.write(hash('sha256', nodeInput, 'binary'), (to / 2) * LEAF_BYTES, 'binary');
     }
     const half = (count - odd) / 2;
-    if (odd === 1) level.copyWithin(half * leafBytes, (count - 1) * leafBytes, count * leafBytes);
+    if (odd === 1)
+      level.copyWithin(half * LEAF_BYTES, (count - 1) * LEAF_BYTES, count * LEAF_BYTES);
     count = half + odd;
   }
-  return Buffer.from(level.subarray(0, leafBytes));
+  return Buffer.from(level.subarray(0, LEAF_BYTES));
 }
 
-/** The siblings from the leaf up to the root. */
+/** The siblings of the nodes on the way from the leaf up to the root. */
 export function inclusionPath(leaves: readonly Buffer[], index: number): Buffer[] {
   if (!Number.isInteger(index) || index < 0 || index >= leaves.length)
     throw new RangeError(`no leaf ${index} in a tree of ${leaves.length}`);
@@ -69,8 +70,8 @@ export interface LeafPosition {
 }
 
 /** The root that follows from leaf and path; null when the path has the wrong length for the tree. */
-export function rootFromPath(place: LeafPosition, path: readonly Buffer[]): Buffer | null {
-  const { leaf, index, size } = place;
+export function rootFromPath(position: LeafPosition, path: readonly Buffer[]): Buffer | null {
+  const { leaf, index, size } = position;
   if (!Number.isInteger(index) || index < 0 || index >= size) return null;
   if (path.some((sibling) => sibling.length !== 32)) return null;
   let node = leaf;

@@ -40,7 +40,7 @@ export interface ProvenEvent {
   readonly record: AuditRecord;
   /** From the block of the record to the one the checkpoint names; only the first needs its members. */
   readonly blocks: readonly Block[];
-  /** Of the record in the first block. */
+  /** Of the record among the members of the first block. */
   readonly index: number;
 }
 
@@ -87,10 +87,10 @@ export function checkProof(
 function findRejection(
   record: AuditRecord,
   proof: Proof,
-  line: string,
+  checkpointLine: string,
   publicKey: string,
 ): string | null {
-  const checkpoint = readCheckpoint(line);
+  const checkpoint = readCheckpoint(checkpointLine);
   if (proof.version !== 1) return `version ${proof.version} is not known`;
   if (!isSignedBy(checkpoint, createPublicKey(publicKey)))
     return 'the checkpoint is not signed with this key';
@@ -146,19 +146,19 @@ function headerOf(record: AuditRecord, proof: Proof): BlockHeader | null {
 
 function packLinks(blocks: readonly Block[]): string {
   const bytes: number[] = [];
-  const put = (value: bigint) => {
+  const putLeb128 = (value: bigint) => {
     let rest = value;
     for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
     bytes.push(Number(rest));
   };
   const zigzag = (value: bigint) => (value < 0n ? -2n * value - 1n : 2n * value);
   blocks.slice(1).forEach((block, i) => {
-    const before = blocks[i]!;
-    const us = unixMicroseconds(block.sequencedAt) - unixMicroseconds(before.sequencedAt);
-    put(BigInt(block.records));
-    put(zigzag(block.toXid - before.toXid));
-    put(zigzag(block.toId - before.toId));
-    put(zigzag(BigInt(us)));
+    const previous = blocks[i]!;
+    const us = unixMicroseconds(block.sequencedAt) - unixMicroseconds(previous.sequencedAt);
+    putLeb128(BigInt(block.records));
+    putLeb128(zigzag(block.toXid - previous.toXid));
+    putLeb128(zigzag(block.toId - previous.toId));
+    putLeb128(zigzag(BigInt(us)));
     bytes.push(...block.root);
   });
   return Buffer.from(bytes).toString('base64');
@@ -175,7 +175,7 @@ interface Link {
 
 function* unpackLinks(bytes: Buffer): Generator<Link> {
   let at = 0;
-  const take = () => {
+  const takeLeb128 = () => {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
       const byte = bytes[at++];
@@ -184,12 +184,15 @@ function* unpackLinks(bytes: Buffer): Generator<Link> {
       if (byte < 128) return value;
     }
   };
-  const signed = () => {
-    const value = take();
+  const takeZigzag = () => {
+    const value = takeLeb128();
     return value % 2n === 0n ? value / 2n : -(value + 1n) / 2n;
   };
   while (at < bytes.length) {
-    const [records, toXid, toId, afterUs] = [Number(take()), signed(), signed(), Number(signed())];
+    const records = Number(takeLeb128());
+    const toXid = takeZigzag();
+    const toId = takeZigzag();
+    const afterUs = Number(takeZigzag());
     const root = bytes.subarray(at, at + 32);
     if (root.length !== 32) throw new Error('the links are cut short');
     at += 32;

@@ -12,41 +12,45 @@ export interface SequencedRecord {
   readonly shard: number;
   readonly sequence: bigint;
   readonly block: Block;
+  /** Of the record among the members of the block. */
   readonly index: number;
 }
 
-export type Item =
+export type SequencedItem =
   | { readonly kind: 'block'; readonly block: Block }
   | ({ readonly kind: 'record' } & SequencedRecord);
 
-interface Reader {
+/** Reads the blocks of one shard. */
+interface BlockReader {
   readonly iterator: AsyncIterator<Block>;
+  /** Null after the last block. */
   block: Block | null;
-  next: number;
+  /** Index of the member that the next record should be. */
+  nextIndex: number;
 }
 
-/** Usually `reader.next`; later when rows are missing, -1 when the event is not in the block. */
-function memberIndexOf(reader: Reader, eventId: string): number {
+/** Usually `reader.nextIndex`; later when rows are missing, -1 when the event is not in the block. */
+function memberIndexOf(reader: BlockReader, eventId: string): number {
   const { members, records } = reader.block!;
-  for (let place = reader.next; place < records; place += 1)
-    if (eventIdAt(members, place) === eventId) return place;
+  for (let index = reader.nextIndex; index < records; index += 1)
+    if (eventIdAt(members, index) === eventId) return index;
   return -1;
 }
 
 export async function* sequencedRecords(
   source: Pick<LogSource, 'blocks' | 'records'>,
-  scope: { readonly shards: number; readonly only: readonly number[] },
-): AsyncGenerator<Item> {
-  const readers = new Map<number, Reader>();
-  async function* advance(reader: Reader): AsyncGenerator<Item> {
+  scope: { readonly shards: number; readonly selectedShards: readonly number[] },
+): AsyncGenerator<SequencedItem> {
+  const readers = new Map<number, BlockReader>();
+  async function* advance(reader: BlockReader): AsyncGenerator<SequencedItem> {
     const { value, done } = await reader.iterator.next();
     reader.block = done ? null : value;
-    reader.next = 0;
+    reader.nextIndex = 0;
     if (reader.block) yield { kind: 'block', block: reader.block };
   }
-  for (const shard of scope.only) {
+  for (const shard of scope.selectedShards) {
     const iterator = source.blocks(shard)[Symbol.asyncIterator]();
-    const reader: Reader = { iterator, block: null, next: 0 };
+    const reader: BlockReader = { iterator, block: null, nextIndex: 0 };
     readers.set(shard, reader);
     yield* advance(reader);
   }
@@ -57,7 +61,7 @@ export async function* sequencedRecords(
     while (reader.block && isAfter(positionOf(record), endOf(reader.block))) yield* advance(reader);
     const index = reader.block ? memberIndexOf(reader, record.eventId) : -1;
     if (!reader.block || index < 0) continue;
-    reader.next = index + 1;
+    reader.nextIndex = index + 1;
     const sequence = reader.block.firstSequence + BigInt(index);
     yield { kind: 'record', record, shard, sequence, block: reader.block, index };
   }

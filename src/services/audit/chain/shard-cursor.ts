@@ -1,5 +1,5 @@
 /** Reads the blocks of one shard and counts which members of the current block have a row. */
-import { type Block, endOf, eventIdAt, type LogPosition, memberBytes } from './block.ts';
+import { type Block, endOf, eventIdAt, type LogPosition, MEMBER_BYTES } from './block.ts';
 import type { RecordLocation } from './verify-missing.ts';
 
 /** The current block of a shard and how many of its members were matched. */
@@ -8,12 +8,13 @@ export interface ShardCursor {
   readonly iterator: AsyncIterator<Block>;
   block: Block | null;
   end: LogPosition;
-  /** Of the member expected next. */
+  /** Index of the member that the next row should equal. */
   nextIndex: number;
-  /** Highest index that was matched; -1: none. */
-  lastMatched: number;
-  /** Null while every row was the next member. */
+  /** -1: none. */
+  highestMatchedIndex: number;
+  /** Null as long as every row has equalled the member at `nextIndex`. */
   mismatches: BlockMismatches | null;
+  /** Of the last member of the blocks read so far. */
   lastSequence: bigint;
 }
 
@@ -27,10 +28,11 @@ export interface BlockMismatches {
 }
 
 export const memberOf = (block: Block, index: number): Buffer =>
-  block.members.subarray(index * memberBytes, (index + 1) * memberBytes);
+  block.members.subarray(index * MEMBER_BYTES, (index + 1) * MEMBER_BYTES);
 
-/** From the bytes: the block's own count may be forged, which the walk has reported. */
-export const memberCount = (block: Block): number => Math.floor(block.members.length / memberBytes);
+/** Counted from the bytes, because `block.records` may be forged; verify-blocks.ts has reported that. */
+export const memberCount = (block: Block): number =>
+  Math.floor(block.members.length / MEMBER_BYTES);
 
 export function locationIn(
   cursor: ShardCursor,
@@ -45,12 +47,13 @@ export async function openNextBlock(cursor: ShardCursor): Promise<void> {
   const { value, done } = await cursor.iterator.next();
   cursor.block = done ? null : value;
   cursor.nextIndex = 0;
-  cursor.lastMatched = -1;
+  cursor.highestMatchedIndex = -1;
   cursor.mismatches = null;
   if (cursor.block) cursor.end = endOf(cursor.block);
 }
 
-export function startMismatches(cursor: ShardCursor, block: Block): BlockMismatches {
+/** Members before the cursor's `nextIndex` have matched. */
+export function createMismatches(cursor: ShardCursor, block: Block): BlockMismatches {
   const indexByEventId = new Map<string, number>();
   for (let index = 0; index < memberCount(block); index += 1)
     indexByEventId.set(eventIdAt(block.members, index), index);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { leafOffset, MEMBER_BYTES } from './block.ts';
 import { attacks } from './fixtures/attacks.ts';
 import { memoryLog } from './fixtures/memory-log.ts';
 import { runAttack } from './fixtures/run-attack.ts';
@@ -25,14 +26,14 @@ const mutants: Record<string, VerifySteps> = {
           block.number === 1n ? check(previous, block) : null,
     ),
   },
-  'trusts a checkpoint without its signature': { ...allSteps, trust: () => true },
+  'trusts a checkpoint without its signature': { ...allSteps, isTrusted: () => true },
   'compares ids, not contents': {
     ...allSteps,
-    sameMember: (member, row) => member.compare(row, 0, 16, 0, 16) === 0,
+    isSameMember: (member, row) => member.compare(row, 0, 16, 0, 16) === 0,
   },
   'compares leaves, not the ids beside them': {
     ...allSteps,
-    sameMember: (member, row) => member.compare(row, 24, 56, 24) === 0,
+    isSameMember: (member, row) => member.compare(row, leafOffset, MEMBER_BYTES, leafOffset) === 0,
   },
 };
 for (const [name, check] of Object.entries(blockChecks))

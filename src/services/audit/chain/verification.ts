@@ -13,13 +13,14 @@ export interface LogSource {
   records(): AsyncIterable<AuditRecord>;
   /** Lines of the checkpoint file without newlines, in order. */
   checkpoints(): AsyncIterable<string>;
-  retired(): Promise<readonly Retired[]>;
+  /** Partitions that are no longer in the database. */
+  retired(): Promise<readonly RetiredPartition[]>;
   /** Records of a retired partition from its archive in the order (xid, id); null: no file was given. */
-  readonly archive?: (retired: Retired) => AsyncIterable<AuditRecord> | null;
+  readonly archive?: (retired: RetiredPartition) => AsyncIterable<AuditRecord> | null;
 }
 
 /** A partition that left the live log for an archive, as audit_retired has it. */
-export interface Retired {
+export interface RetiredPartition {
   readonly partition: string;
   /** Bounds of occurred_at, ISO; `to` is not included. */
   readonly from: string;

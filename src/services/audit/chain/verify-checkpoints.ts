@@ -19,9 +19,13 @@ import type { Findings } from './findings.ts';
 import type { FindingKind, LogSource } from './verification.ts';
 import type { ShardWalk } from './verify-blocks.ts';
 
-export type Trust = (checkpoint: Checkpoint, keys: ReadonlyMap<string, KeyObject>) => boolean;
+/** Whether the signature of a checkpoint is accepted. */
+export type SignatureCheck = (
+  checkpoint: Checkpoint,
+  keys: ReadonlyMap<string, KeyObject>,
+) => boolean;
 
-export const signedByKnownKey: Trust = (checkpoint, keys) => {
+export const isSignedByKnownKey: SignatureCheck = (checkpoint, keys) => {
   const key = keys.get(checkpoint.keyId);
   return key !== undefined && isSignedBy(checkpoint, key);
 };
@@ -33,7 +37,7 @@ export interface CheckpointCheck {
   readonly publicKeys: readonly string[];
   readonly witnessed: readonly string[];
   readonly maxUncheckpointedMs: number;
-  readonly trust: Trust;
+  readonly isTrusted: SignatureCheck;
 }
 
 /** The newest head of a shard that equals a signed one. */
@@ -52,9 +56,9 @@ interface CompareState {
 }
 
 /** Reads a shard up to a block number. Null when the chain ends before it. */
-async function walkTo(walk: ShardWalk | undefined, blocks: bigint): Promise<Block | null> {
-  let block = walk?.reached().block ?? null;
-  while (walk && (block === null || block.number < blocks)) {
+async function walkTo(walk: ShardWalk | undefined, blockNumber: bigint): Promise<Block | null> {
+  let block = walk?.progress().block ?? null;
+  while (walk && (block === null || block.number < blockNumber)) {
     const next = await walk.next();
     if (!next) return null;
     block = next;
@@ -67,25 +71,30 @@ async function compareHead(state: CompareState, head: ShardHead, line: number): 
   const { shard } = head;
   if (differing.has(shard)) return;
   const walk = check.walks.get(shard);
-  const before = agreed.get(shard) ?? noAgreedHead;
+  const previousHead = agreed.get(shard) ?? noAgreedHead;
   const block = await walkTo(walk, BigInt(head.blocks));
-  const reached = walk?.reached() ?? { block: null, blocks: 0, records: 0n };
-  const found = (kind: FindingKind, since: AgreedHead, detail: string) => {
+  const progress = walk?.progress() ?? { block: null, blocks: 0, records: 0n };
+  /** Of the first record and block after `since`. */
+  const addFinding = (kind: FindingKind, since: AgreedHead, detail: string) => {
     differing.add(shard);
     const where = { shard, sequence: since.records + 1n, block: since.blocks + 1n };
     const at = kind === 'log-behind' || !block ? null : endOf(block);
     check.findings.add({ kind, ...where, checkpoint: line, detail }, at);
   };
   if (!block) {
-    const end = { blocks: reached.block?.number ?? 0n, records: reached.records };
+    const end = { blocks: progress.block?.number ?? 0n, records: progress.records };
     const signed = `${head.blocks} blocks with ${head.records} records`;
-    found('log-behind', end, `ends here; the checkpoint has ${signed}`);
+    addFinding('log-behind', end, `ends here; the checkpoint has ${signed}`);
   } else if (block.number > BigInt(head.blocks)) {
-    found('checkpoint-order', before, `counts ${head.blocks} blocks, fewer than one before`);
-  } else if (block.hash.toString('hex') !== head.head || `${reached.records}` !== head.records) {
-    const range = `blocks ${before.blocks + 1n} to ${block.number}`;
-    found('checkpoint-mismatch', before, `${range} differ from the signed ones`);
-  } else agreed.set(shard, { blocks: block.number, records: reached.records });
+    addFinding(
+      'checkpoint-order',
+      previousHead,
+      `counts ${head.blocks} blocks, fewer than one before`,
+    );
+  } else if (block.hash.toString('hex') !== head.head || `${progress.records}` !== head.records) {
+    const range = `blocks ${previousHead.blocks + 1n} to ${block.number}`;
+    addFinding('checkpoint-mismatch', previousHead, `${range} differ from the signed ones`);
+  } else agreed.set(shard, { blocks: block.number, records: progress.records });
 }
 
 function tryReadCheckpoint(line: string): Checkpoint | string {
@@ -99,7 +108,8 @@ function tryReadCheckpoint(line: string): Checkpoint | string {
 interface LinesRead {
   readonly count: number;
   readonly trusted: number;
-  readonly digests: ReadonlySet<string>;
+  /** Of the witnessed lines that are in the file. */
+  readonly foundDigests: ReadonlySet<string>;
 }
 
 async function readLines(
@@ -107,8 +117,8 @@ async function readLines(
   keys: ReadonlyMap<string, KeyObject>,
 ): Promise<LinesRead> {
   const { check } = state;
-  const wanted = new Set(check.witnessed.map(checkpointDigest));
-  const digests = new Set<string>();
+  const witnessedDigests = new Set(check.witnessed.map(checkpointDigest));
+  const foundDigests = new Set<string>();
   let previous = genesisDigest;
   let count = 0;
   let trusted = 0;
@@ -121,13 +131,13 @@ async function readLines(
         null,
       );
     const digest = checkpointDigest(line);
-    if (wanted.has(digest)) digests.add(digest);
+    if (witnessedDigests.has(digest)) foundDigests.add(digest);
     const checkpoint = tryReadCheckpoint(line);
     if (typeof checkpoint === 'string') add('checkpoint-unreadable', checkpoint);
     else {
       if (checkpoint.previous !== previous)
         add('checkpoint-order', 'does not follow the line before: the digest it names is another');
-      if (check.trust(checkpoint, keys)) {
+      if (check.isTrusted(checkpoint, keys)) {
         const atMs = Date.parse(checkpoint.at);
         if (atMs < newestMs) add('checkpoint-order', `made at ${checkpoint.at}, before one before`);
         newestMs = Math.max(newestMs, atMs);
@@ -137,7 +147,7 @@ async function readLines(
     }
     previous = digest;
   }
-  return { count, trusted, digests };
+  return { count, trusted, foundDigests };
 }
 
 /** Blocks after the newest agreed head: the oldest of them, and the time of the newest. */
@@ -151,23 +161,23 @@ function addUncovered(uncovered: Uncovered, block: Block): void {
   try {
     us = unixMicroseconds(block.sequencedAt);
   } catch {
-    return; // The walk has reported it.
+    return; // verify-blocks.ts has reported the invalid time.
   }
   uncovered.newestUs = Math.max(uncovered.newestUs, us);
   if (!uncovered.oldest || us < uncovered.oldest.us) uncovered.oldest = { block, us };
 }
 
 /** Reads every shard to its end; the blocks without a checkpoint may span at most `maxUncheckpointedMs`. */
-async function walkToEnd(state: CompareState, reportsUncovered: boolean): Promise<void> {
+async function walkToEnd(state: CompareState, canReportUncovered: boolean): Promise<void> {
   const { check, agreed, differing } = state;
   const uncovered: Uncovered = { oldest: null, newestUs: Number.NEGATIVE_INFINITY };
   for (const walk of check.walks.values()) {
     const covered = agreed.get(walk.shard)?.blocks ?? 0n;
-    for (let block = walk.reached().block ?? (await walk.next()); block; block = await walk.next())
+    for (let block = walk.progress().block ?? (await walk.next()); block; block = await walk.next())
       if (block.number > covered && !differing.has(walk.shard)) addUncovered(uncovered, block);
   }
   const { oldest, newestUs } = uncovered;
-  if (!reportsUncovered || !oldest) return;
+  if (!canReportUncovered || !oldest) return;
   const spanMs = (newestUs - oldest.us) / 1_000;
   if (spanMs <= check.maxUncheckpointedMs) return;
   const { shard, firstSequence: sequence, number, members } = oldest.block;
@@ -177,22 +187,22 @@ async function walkToEnd(state: CompareState, reportsUncovered: boolean): Promis
 }
 
 /** Every line that was kept elsewhere must still be in the file. */
-function checkWitnessed(state: CompareState, { count, digests }: LinesRead): void {
+function checkWitnessed(state: CompareState, { count, foundDigests }: LinesRead): void {
   const { check } = state;
   for (const line of check.witnessed) {
-    if (digests.has(checkpointDigest(line))) continue;
+    if (foundDigests.has(checkpointDigest(line))) continue;
     const { at, shards } = readCheckpoint(line);
     const lost = shards.find(({ shard, blocks }) => {
-      const reachedBlock = check.walks.get(shard)?.reached().block?.number ?? 0n;
+      const reachedBlock = check.walks.get(shard)?.progress().block?.number ?? 0n;
       return reachedBlock < BigInt(blocks);
     });
-    const reached = lost && check.walks.get(lost.shard)?.reached();
+    const progress = lost && check.walks.get(lost.shard)?.progress();
     check.findings.add(
       {
         kind: 'checkpoint-rolled-back',
         shard: lost?.shard ?? null,
-        sequence: lost ? (reached?.records ?? 0n) + 1n : null,
-        block: lost ? (reached?.block?.number ?? 0n) + 1n : null,
+        sequence: lost ? (progress?.records ?? 0n) + 1n : null,
+        block: lost ? (progress?.block?.number ?? 0n) + 1n : null,
         checkpoint: count + 1,
         detail: `the checkpoint of ${at}, kept elsewhere, is not in the file`,
       },
@@ -206,7 +216,7 @@ export async function verifyCheckpoints(check: CheckpointCheck): Promise<number>
   const keys = new Map(check.publicKeys.map((pem) => [keyIdOf(pem), createPublicKey(pem)]));
   const state: CompareState = { check, agreed: new Map(), differing: new Set() };
   const lines = await readLines(state, keys);
-  // If no line is trusted, the signature findings suffice.
+  // If the file has lines and none is trusted, the signature findings suffice.
   await walkToEnd(state, lines.trusted > 0 || lines.count === 0);
   checkWitnessed(state, lines);
   return lines.count;

@@ -1,7 +1,8 @@
 /**
- * Members without a row, and orphans: rows without a member. At the end they are matched by event id: an event in both
- * was moved or changed; the others are missing or inserted. Adjacent missing members are one finding with a count, and a
- * month without any row is a finding of its own. Bounded memory: above `maxListed`, members are only counted by shard.
+ * Collects members of blocks without a row, and orphans: rows without a member. At the end they are matched by event
+ * id: an event in both lists was moved or changed; the others are missing or inserted. Adjacent missing members are one
+ * finding with a count, and a month without any row is a finding of its own. Memory is bounded: above `maxListed`,
+ * members are only counted by shard.
  */
 import { isAfter, type LogPosition } from './block.ts';
 import type { Findings } from './findings.ts';
@@ -23,7 +24,7 @@ export interface MissingRecords {
   reportFindings(): void;
 }
 
-const maxListed = 20_000;
+const MAX_LISTED = 20_000;
 
 interface Month {
   members: number;
@@ -31,23 +32,24 @@ interface Month {
   first: RecordLocation | null;
 }
 
-interface Run {
+/** Adjacent members of a shard without rows. */
+interface MissingRange {
   readonly first: RecordLocation;
   count: number;
 }
 
-const dayUs = 86_400_000_000;
+const DAY_US = 86_400_000_000;
 
-/** Caches the month of the last day: most members have the same day as the previous one. */
-function createMonths() {
+/** Counts by month. Caches the month of the last day, because most members have the same day as the previous one. */
+function createMonthCounts() {
   const months = new Map<string, Month>();
   let day = Number.NaN;
   let month: Month = { members: 0, missing: 0, first: null };
   return {
     all: months,
-    of(us: number): Month {
-      if (Math.floor(us / dayUs) === day) return month;
-      day = Math.floor(us / dayUs);
+    monthAt(us: number): Month {
+      if (Math.floor(us / DAY_US) === day) return month;
+      day = Math.floor(us / DAY_US);
       const date = new Date(day * 86_400_000);
       const name = Number.isNaN(date.getTime()) ? 'no month' : date.toISOString().slice(0, 7);
       month = months.get(name) ?? { members: 0, missing: 0, first: null };
@@ -57,8 +59,8 @@ function createMonths() {
   };
 }
 
-function reportMissing(findings: Findings, runs: Iterable<Run>): void {
-  for (const { first, count } of runs) {
+function reportMissing(findings: Findings, ranges: Iterable<MissingRange>): void {
+  for (const { first, count } of ranges) {
     const { at, ...where } = first;
     const last = first.sequence + BigInt(count) - 1n;
     const detail =
@@ -69,20 +71,20 @@ function reportMissing(findings: Findings, runs: Iterable<Run>): void {
   }
 }
 
-/** Adjacent records of a shard as one run. */
-function runsOf(missing: Iterable<RecordLocation>): Run[] {
-  const runs: Run[] = [];
-  const open = new Map<number, Run>();
-  for (const place of missing) {
-    const run = open.get(place.shard);
-    if (run && run.first.sequence + BigInt(run.count) === place.sequence) run.count += 1;
+/** `missing` is in the order of each shard's sequence. */
+function toRanges(missing: Iterable<RecordLocation>): MissingRange[] {
+  const ranges: MissingRange[] = [];
+  const lastRanges = new Map<number, MissingRange>();
+  for (const location of missing) {
+    const range = lastRanges.get(location.shard);
+    if (range && range.first.sequence + BigInt(range.count) === location.sequence) range.count += 1;
     else {
-      const started: Run = { first: place, count: 1 };
-      open.set(place.shard, started);
-      runs.push(started);
+      const started: MissingRange = { first: location, count: 1 };
+      lastRanges.set(location.shard, started);
+      ranges.push(started);
     }
   }
-  return runs;
+  return ranges;
 }
 
 function reportOrphan(
@@ -97,9 +99,9 @@ function reportOrphan(
     return;
   }
   const { at: memberAt, ...memberWhere } = member;
-  const sameShard = orphan.shard === member.shard;
-  const kind = sameShard ? 'record-moved' : 'record-changed';
-  const detail = sameShard
+  const isSameShard = orphan.shard === member.shard;
+  const kind = isSameShard ? 'record-moved' : 'record-changed';
+  const detail = isSameShard
     ? `the row is now at block ${orphan.block ?? 'after the last'}`
     : `the row now belongs to shard ${orphan.shard}`;
   findings.add({ kind, ...memberWhere, detail }, memberAt);
@@ -108,31 +110,32 @@ function reportOrphan(
 export function createMissingRecords(findings: Findings): MissingRecords {
   const missing = new Map<string, RecordLocation>();
   const orphans: RecordLocation[] = [];
-  const overflow = new Map<number, Run>();
-  const months = createMonths();
+  /** By shard: members beyond `maxListed`, adjacent or not. */
+  const overflow = new Map<number, MissingRange>();
+  const months = createMonthCounts();
 
   const earliest = (a: RecordLocation | null, b: RecordLocation) =>
     a && !isAfter(a.at, b.at) ? a : b;
 
   return {
     countMember(occurredAtUs, hasRow, locate) {
-      const month = months.of(occurredAtUs);
+      const month = months.monthAt(occurredAtUs);
       month.members += 1;
       if (hasRow) return;
       const location = locate();
       month.missing += 1;
       month.first = earliest(month.first, location);
-      if (missing.size < maxListed) {
+      if (missing.size < MAX_LISTED) {
         missing.set(location.eventId, location);
         return;
       }
-      const run = overflow.get(location.shard);
-      if (run) run.count += 1;
+      const range = overflow.get(location.shard);
+      if (range) range.count += 1;
       else overflow.set(location.shard, { first: location, count: 1 });
     },
 
     addOrphan(location) {
-      if (orphans.length < maxListed) orphans.push(location);
+      if (orphans.length < MAX_LISTED) orphans.push(location);
       else reportOrphan(findings, location, undefined);
     },
 
@@ -142,7 +145,7 @@ export function createMissingRecords(findings: Findings): MissingRecords {
         missing.delete(orphan.eventId);
         reportOrphan(findings, orphan, member);
       }
-      reportMissing(findings, runsOf(missing.values()));
+      reportMissing(findings, toRanges(missing.values()));
       for (const { first, count } of overflow.values()) {
         const { at, ...where } = first;
         const detail = `no row for this record and ${count - 1} later ones of the shard`;

@@ -9,7 +9,8 @@ import {
   eventIdAt,
   isAfter,
   type LogPosition,
-  memberBytes,
+  leafOffset,
+  MEMBER_BYTES,
   occurredUsAt,
   positionOf,
   shardOf,
@@ -18,12 +19,12 @@ import { EncodingError, writeMember } from './encoding.ts';
 import type { Findings } from './findings.ts';
 import {
   type BlockMismatches,
+  createMismatches,
   locationIn,
   memberCount,
   memberOf,
   openNextBlock,
   type ShardCursor,
-  startMismatches,
 } from './shard-cursor.ts';
 import type { FindingKind } from './verification.ts';
 import type { MissingRecords } from './verify-missing.ts';
@@ -31,9 +32,9 @@ import type { Retention } from './verify-retention.ts';
 import type { TimeCheck } from './verify-times.ts';
 
 /** Whether a row equals the expected member; both as `writeMember` writes them. */
-export type SameMember = (member: Buffer, rowBytes: Buffer) => boolean;
+export type MemberComparison = (member: Buffer, rowBytes: Buffer) => boolean;
 
-export const sameBytes: SameMember = (member, row) => member.equals(row);
+export const haveSameBytes: MemberComparison = (member, row) => member.equals(row);
 
 export interface RecordCheck {
   readonly blocks: ReadonlyMap<number, AsyncIterable<Block>>;
@@ -45,15 +46,16 @@ export interface RecordCheck {
   readonly missing: MissingRecords;
   readonly retention: Retention;
   readonly checkTimes: TimeCheck;
-  readonly isSameMember: SameMember;
+  readonly isSameMember: MemberComparison;
 }
 
-const hasLeafOf = (member: Buffer, row: Buffer): boolean => member.compare(row, 24, 56, 24) === 0;
+const hasLeafOf = (member: Buffer, row: Buffer): boolean =>
+  member.compare(row, leafOffset, MEMBER_BYTES, leafOffset) === 0;
 
-const maxOrphansPerBlock = 10_000;
+const MAX_ORPHANS_PER_BLOCK = 10_000;
 
 /** Reused for every row. */
-const rowBytes = Buffer.alloc(memberBytes);
+const rowBytes = Buffer.alloc(MEMBER_BYTES);
 
 /** Fills `rowBytes`. Returns the reason when the record has no canonical encoding, else null. */
 function encodeRow(record: AuditRecord): string | null {
@@ -76,7 +78,7 @@ function acceptRow(
   const sequence = block.firstSequence + BigInt(index);
   check.checkTimes(record, { shard: cursor.shard, sequence, block: block.number }, block);
   check.retention.observeRecord(record);
-  cursor.lastMatched = Math.max(cursor.lastMatched, index);
+  cursor.highestMatchedIndex = Math.max(cursor.highestMatchedIndex, index);
   cursor.nextIndex = index + 1;
 }
 
@@ -99,7 +101,7 @@ function matchOutOfOrder(
   encodingError: string | null,
 ): void {
   const block = cursor.block!;
-  cursor.mismatches ??= startMismatches(cursor, block);
+  cursor.mismatches ??= createMismatches(cursor, block);
   const { indexByEventId, isMatched, changed, orphans } = cursor.mismatches;
   const { eventId } = record;
   const rowIndex = cursor.nextIndex;
@@ -117,13 +119,13 @@ function matchOutOfOrder(
   }
   const index = indexByEventId.get(eventId);
   if (index === undefined || isMatched[index]) {
-    if (orphans.length < maxOrphansPerBlock) orphans.push({ rowIndex, eventId });
+    if (orphans.length < MAX_ORPHANS_PER_BLOCK) orphans.push({ rowIndex, eventId });
     else check.missing.addOrphan({ ...locationIn(cursor, block, rowIndex), eventId });
     return;
   }
   isMatched[index] = true;
   if (encodingError === null && check.isSameMember(memberOf(block, index), rowBytes)) {
-    if (index < cursor.lastMatched) {
+    if (index < cursor.highestMatchedIndex) {
       const { at, ...where } = locationIn(cursor, block, index);
       const detail = 'the members of the block are not in the order of their rows';
       check.findings.add({ kind: 'record-moved', ...where, eventId, detail }, at);
@@ -155,8 +157,8 @@ function reportMismatches(
   };
   for (const { index, rowIndex, eventId, detail } of mismatches.changed) {
     // The row was read at the place of another member that has a row as well: two rows were swapped.
-    const moved = index !== rowIndex && mismatches.isMatched[rowIndex] === true;
-    add(moved ? 'record-moved' : 'record-changed', index, eventId, detail);
+    const isMoved = index !== rowIndex && mismatches.isMatched[rowIndex] === true;
+    add(isMoved ? 'record-moved' : 'record-changed', index, eventId, detail);
   }
   for (const { rowIndex, eventId } of mismatches.orphans) {
     if (rowIndex >= memberCount(block) || mismatches.isMatched[rowIndex]) {
@@ -164,8 +166,8 @@ function reportMismatches(
       continue;
     }
     mismatches.isMatched[rowIndex] = true;
-    const was = eventIdAt(block.members, rowIndex);
-    add('record-changed', rowIndex, was, `the row here is another event, ${eventId}`);
+    const replacedId = eventIdAt(block.members, rowIndex);
+    add('record-changed', rowIndex, replacedId, `the row here is another event, ${eventId}`);
   }
 }
 
@@ -187,7 +189,9 @@ function closeBlock(check: RecordCheck, cursor: ShardCursor): void {
   cursor.lastSequence = block.firstSequence + BigInt(memberCount(block)) - 1n;
 }
 
-/** A row behind the last block of its shard. True: newer than every block. False: an orphan. */
+/**
+ * A row behind the last block of its shard. True when it is newer than the blocks of all shards; else it is an orphan.
+ */
 function handleUnsequenced(
   check: RecordCheck,
   cursor: ShardCursor | undefined,
@@ -239,7 +243,7 @@ export async function verifyRecords(check: RecordCheck) {
       block: null,
       end: { xid: -1n, id: -1n },
       nextIndex: 0,
-      lastMatched: -1,
+      highestMatchedIndex: -1,
       mismatches: null,
       lastSequence: 0n,
     });

@@ -8,7 +8,7 @@ import type { AuditRecord } from '../contract.ts';
 import { isAfter, positionOf } from './block.ts';
 import { leafOf, unixMicroseconds } from './encoding.ts';
 import type { Findings } from './findings.ts';
-import type { FindingKind, LogSource, Retired } from './verification.ts';
+import type { FindingKind, LogSource, RetiredPartition } from './verification.ts';
 import type { RecordLocation } from './verify-missing.ts';
 
 export interface Retention {
@@ -22,8 +22,9 @@ export interface Retention {
   reportFindings(): number;
 }
 
-interface RetiredPartition {
-  readonly retired: Retired;
+/** What the verifier has read of a retired partition. */
+interface PartitionState {
+  readonly retired: RetiredPartition;
   readonly fromUs: number;
   readonly toUs: number;
   readonly hasArchive: boolean;
@@ -34,16 +35,18 @@ interface RetiredPartition {
   first: RecordLocation | null;
 }
 
-const dayUs = 86_400_000_000;
+const DAY_US = 86_400_000_000;
 
-/** Ends at the first read error; the records behind it are then missing. */
+/**
+ * Yields the records and digests their leaves. Ends at the first read error; the records behind it are then missing.
+ */
 async function* withDigest(
-  partition: RetiredPartition,
+  partition: PartitionState,
   records: AsyncIterable<AuditRecord>,
 ): AsyncGenerator<AuditRecord> {
   try {
     for await (const record of records) {
-      positionOf(record);
+      positionOf(record); // Throws for a record without a valid xid and id.
       partition.digest.update(leafOf(record));
       yield record;
     }
@@ -58,9 +61,9 @@ export async function openRetention(
   minRetentionDays: number,
 ): Promise<Retention> {
   const archives: AsyncIterable<AuditRecord>[] = [];
-  const partitions = (await source.retired()).map((retired): RetiredPartition => {
+  const partitions = (await source.retired()).map((retired): PartitionState => {
     const records = source.archive?.(retired) ?? null;
-    const partition: RetiredPartition = {
+    const partition: PartitionState = {
       retired,
       fromUs: unixMicroseconds(retired.from),
       toUs: unixMicroseconds(retired.to),
@@ -119,7 +122,7 @@ export async function openRetention(
 /** `eventUs`: time of the chained retirement event, if there is one. */
 function reportPartition(
   findings: Findings,
-  partition: RetiredPartition,
+  partition: PartitionState,
   { eventUs, minRetentionDays }: { eventUs: number | undefined; minRetentionDays: number },
 ): void {
   const { retired, first } = partition;
@@ -130,7 +133,7 @@ function reportPartition(
   if (eventUs === undefined)
     add('retired-unrecorded', 'was retired without an event in the log that names its digest');
   const retiredUs = eventUs ?? unixMicroseconds(retired.retiredAt);
-  if (retiredUs < partition.toUs + minRetentionDays * dayUs)
+  if (retiredUs < partition.toUs + minRetentionDays * DAY_US)
     add('retired-early', `was retired before its ${minRetentionDays} days were over`);
   if (partition.members !== retired.records)
     add(

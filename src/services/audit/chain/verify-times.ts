@@ -13,44 +13,44 @@ export interface TimeLimits {
   readonly maxDisorderMs: number;
 }
 
-/** Called in the order of the log for rows that match their hash; `block` null: not sequenced yet. */
+/** Called in the order of the log, for rows that match their hash or are in no block yet (`block` null). */
 export type TimeCheck = (
   record: AuditRecord,
   where: { shard: number; sequence: bigint | null; block: bigint | null },
   block: Block | null,
 ) => void;
 
-/** Assumed largest difference between the clocks of processes, PostgreSQL and the sequencer. */
-const clockSlackUs = 1_000_000;
+/** Largest difference between the clocks of processes, PostgreSQL and the sequencer that is no finding. */
+const MAX_CLOCK_SKEW_US = 1_000_000;
 
 export function createTimeCheck(findings: Findings, limits: TimeLimits): TimeCheck {
   const maxLateUs = limits.maxLateMs * 1_000;
   const maxDisorderUs = limits.maxDisorderMs * 1_000;
   let newestUs = Number.NEGATIVE_INFINITY;
-  let knownBlock: Block | null = null;
-  let knownSequencedUs = 0;
+  let cachedBlock: Block | null = null;
+  let cachedSequencedUs = 0;
 
   function sequencedUs(block: Block | null): number {
     if (block === null) return Number.POSITIVE_INFINITY;
-    if (block !== knownBlock) {
-      knownBlock = block;
+    if (block !== cachedBlock) {
+      cachedBlock = block;
       try {
-        knownSequencedUs = unixMicroseconds(block.sequencedAt);
+        cachedSequencedUs = unixMicroseconds(block.sequencedAt);
       } catch {
-        knownSequencedUs = Number.POSITIVE_INFINITY; // The walk has reported the block.
+        cachedSequencedUs = Number.POSITIVE_INFINITY; // verify-blocks.ts has reported the invalid time.
       }
     }
-    return knownSequencedUs;
+    return cachedSequencedUs;
   }
 
-  function findFault(record: AuditRecord, block: Block | null): [FindingKind, string] | null {
+  function findProblem(record: AuditRecord, block: Block | null): [FindingKind, string] | null {
     const occurred = unixMicroseconds(record.occurredAt);
     const received = unixMicroseconds(record.receivedAt);
     const sequenced = sequencedUs(block);
     const { occurredAt, receivedAt } = record;
-    if (occurred > received + clockSlackUs)
+    if (occurred > received + MAX_CLOCK_SKEW_US)
       return ['postdated', `occurred at ${occurredAt}, after it was received at ${receivedAt}`];
-    if (received > sequenced + clockSlackUs)
+    if (received > sequenced + MAX_CLOCK_SKEW_US)
       return ['postdated', `received at ${receivedAt}, after it was sequenced`];
     if (received - occurred > maxLateUs)
       return ['backdated', `occurred at ${occurredAt}, but received only at ${receivedAt}`];
@@ -61,10 +61,10 @@ export function createTimeCheck(findings: Findings, limits: TimeLimits): TimeChe
   }
 
   return (record, where, block) => {
-    const fault = findFault(record, block);
-    if (!fault) return;
+    const problem = findProblem(record, block);
+    if (!problem) return;
     const at: LogPosition = positionOf(record);
-    const [kind, detail] = fault;
+    const [kind, detail] = problem;
     findings.add({ kind, ...where, eventId: record.eventId, detail }, at);
   };
 }

@@ -8,23 +8,27 @@ import { createFindings } from './findings.ts';
 import { mergeRecords } from './merge-records.ts';
 import type { LogSource, Verification, VerifyOptions } from './verification.ts';
 import { type BlockCheck, blockChecks, walkShard } from './verify-blocks.ts';
-import { signedByKnownKey, type Trust, verifyCheckpoints } from './verify-checkpoints.ts';
+import {
+  isSignedByKnownKey,
+  type SignatureCheck,
+  verifyCheckpoints,
+} from './verify-checkpoints.ts';
 import { createMissingRecords } from './verify-missing.ts';
-import { type SameMember, sameBytes, verifyRecords } from './verify-records.ts';
+import { haveSameBytes, type MemberComparison, verifyRecords } from './verify-records.ts';
 import { openRetention } from './verify-retention.ts';
 import { createTimeCheck } from './verify-times.ts';
 
 /** Replaceable steps: tests break one at a time and show that an attack then goes undetected. */
 export interface VerifySteps {
   readonly blocks: readonly BlockCheck[];
-  readonly trust: Trust;
-  readonly sameMember: SameMember;
+  readonly isTrusted: SignatureCheck;
+  readonly isSameMember: MemberComparison;
 }
 
 export const allSteps: VerifySteps = {
   blocks: Object.values(blockChecks),
-  trust: signedByKnownKey,
-  sameMember: sameBytes,
+  isTrusted: isSignedByKnownKey,
+  isSameMember: haveSameBytes,
 };
 
 export async function verifyLog(
@@ -49,39 +53,39 @@ export async function verifyLog(
       publicKeys: options.publicKeys,
       witnessed: options.witnessed ?? [],
       maxUncheckpointedMs: options.maxUncheckpointedMs ?? 60_000,
-      trust: steps.trust,
+      isTrusted: steps.isTrusted,
     });
   } finally {
     for (const walk of walks.values()) await walk.close();
   }
-  const reached = [...walks.values()].map((walk) => walk.reached());
+  const progress = [...walks.values()].map((walk) => walk.progress());
 
-  const lost = createMissingRecords(findings);
+  const missing = createMissingRecords(findings);
   const retention = await openRetention(source, findings, options.minRetentionDays ?? 0);
   const { records, notSequenced } = await verifyRecords({
     blocks: new Map(shards.map((shard) => [shard, source.blocks(shard)])),
     records: mergeRecords([source.records(), ...retention.archives]),
     shards: options.shards,
-    end: newest(reached.map(({ block }) => block)),
+    end: newestEnd(progress.map(({ block }) => block)),
     findings,
-    missing: lost,
+    missing,
     retention,
     checkTimes: createTimeCheck(findings, {
       maxLateMs: options.maxLateMs ?? 86_400_000,
       maxDisorderMs: options.maxDisorderMs ?? 600_000,
     }),
-    isSameMember: steps.sameMember,
+    isSameMember: steps.isSameMember,
   });
-  lost.reportFindings();
+  missing.reportFindings();
   const archived = retention.reportFindings();
 
   const result = findings.result();
-  const blocks = reached.reduce((sum, shard) => sum + shard.blocks, 0);
+  const blocks = progress.reduce((sum, shard) => sum + shard.blocks, 0);
   const verdict = result.findingCount === 0 ? 'pass' : 'fail';
   return { verdict, records, blocks, checkpoints, notSequenced, archived, ...result };
 }
 
-function newest(blocks: readonly (Block | null)[]): LogPosition | null {
+function newestEnd(blocks: readonly (Block | null)[]): LogPosition | null {
   let end: LogPosition | null = null;
   for (const block of blocks)
     if (block && (end === null || isAfter(endOf(block), end))) end = endOf(block);

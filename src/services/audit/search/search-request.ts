@@ -25,10 +25,10 @@ export interface Actor {
 }
 
 /** `7` or `user:7`, `key:12` with all its agents, `agent:12/3`. */
-export const actorPattern = '^((user:)?[0-9]{1,18}|key:[0-9]{1,18}|agent:[0-9]{1,18}/[0-9]{1,4})$';
+export const ACTOR_PATTERN = '^((user:)?[0-9]{1,18}|key:[0-9]{1,18}|agent:[0-9]{1,18}/[0-9]{1,4})$';
 
 export function parseActor(text: string): Actor | null {
-  if (!new RegExp(actorPattern).test(text)) return null;
+  if (!new RegExp(ACTOR_PATTERN).test(text)) return null;
   const [kind, rest = ''] = text.includes(':') ? text.split(':') : ['user', text];
   const [id = '', agent = null] = rest.split('/');
   return kind === 'user'

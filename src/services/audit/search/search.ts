@@ -59,7 +59,7 @@ export interface AuditSearch {
 
 type Row = Omit<AuditView, 'personal' | 'erased'> & { readonly sealed: Buffer | null };
 
-export const maxScannedRows = 10_000;
+export const MAX_SCANNED_ROWS = 10_000;
 
 const iso = (column: string) =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
@@ -78,7 +78,7 @@ export function createAuditSearch(given: {
 }): AuditSearch {
   const { db, subjectKeys } = given;
   const indexes = indexesOf(given.storage);
-  const scanLimit = given.maxScannedRows ?? maxScannedRows;
+  const scanLimit = given.maxScannedRows ?? MAX_SCANNED_ROWS;
 
   const viewsOf = async (rows: readonly Row[]): Promise<AuditView[]> => {
     const users = new Set(rows.flatMap(({ sealed, userId }) => (sealed === null ? [] : [userId])));

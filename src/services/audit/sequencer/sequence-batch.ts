@@ -11,7 +11,7 @@ import { unixMicroseconds } from '../chain/encoding.ts';
 import type { AuditRecord } from '../contract.ts';
 import { type RecordRow, recordColumns, recordOf } from '../record-row.ts';
 
-const yieldAboveRecords = 200;
+const YIELD_ABOVE_RECORDS = 200;
 
 export interface Batch {
   /** Null: another sequencer inserted these blocks first; read the heads again. */
@@ -108,7 +108,7 @@ async function makeBlocks(
   const blocks: Block[] = [];
   for (const [shard, members] of [...byShard].sort(([a], [b]) => a - b)) {
     // Hashing blocks the event loop for about 5 us a record: requests wait, and so does the event that the parent is gone.
-    if (records.length > yieldAboveRecords) await setImmediate();
+    if (records.length > YIELD_ABOVE_RECORDS) await setImmediate();
     blocks.push(makeBlock(given.heads.get(shard) ?? null, shard, members, given.end));
   }
   return blocks;

@@ -12,16 +12,16 @@ import type { SequencerCommand, SequencerStart, SequencerStatus } from './sequen
 import { deserializeError } from './sequencer-status.ts';
 
 /** Requests come first. Beside a busy thread this leaves a quarter of a core: 15,000 events/s, the peak of all designs. */
-const niceness = 5;
+const NICENESS = 5;
 const backoffMs = { min: 100, max: 10_000 };
 /** After this uptime the restart delay and the reported reason are reset. */
-const stableAfterMs = 30_000;
-const defaultHeartbeatMs = 1_000;
+const STABLE_AFTER_MS = 30_000;
+const DEFAULT_HEARTBEAT_MS = 1_000;
 /** A start on a busy machine takes a few heartbeats. */
-const maxMissedHeartbeats = 15;
+const MAX_MISSED_HEARTBEATS = 15;
 /** The sequencer itself takes at most 2 s to close. */
-const closeTimeoutMs = 3_000;
-const killTimeoutMs = 1_000;
+const CLOSE_TIMEOUT_MS = 3_000;
+const KILL_TIMEOUT_MS = 1_000;
 
 export interface SequencerProcess extends Sequencer {
   /** Undefined while it is not running. */
@@ -38,7 +38,7 @@ export function createSequencerProcess(given: {
   readonly heartbeatMs?: number;
 }): SequencerProcess {
   const { observer, report } = given;
-  const heartbeatMs = given.heartbeatMs ?? defaultHeartbeatMs;
+  const heartbeatMs = given.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
   let child: ChildProcess | null = null;
   let isClosing = false;
   let restartDelayMs = backoffMs.min;
@@ -54,7 +54,7 @@ export function createSequencerProcess(given: {
   const onExit = (reason: string, uptimeMs: number) => {
     child = null;
     if (isClosing) return;
-    if (uptimeMs >= stableAfterMs) {
+    if (uptimeMs >= STABLE_AFTER_MS) {
       restartDelayMs = backoffMs.min;
       lastReported = '';
     }
@@ -117,8 +117,8 @@ function forkSequencer(
   let missedHeartbeats = 0;
   const watchdog = setInterval(() => {
     missedHeartbeats += 1;
-    if (missedHeartbeats >= maxMissedHeartbeats)
-      kill(`no heartbeat for ${(maxMissedHeartbeats * given.heartbeatMs) / 1_000} s`);
+    if (missedHeartbeats >= MAX_MISSED_HEARTBEATS)
+      kill(`no heartbeat for ${(MAX_MISSED_HEARTBEATS * given.heartbeatMs) / 1_000} s`);
   }, given.heartbeatMs);
   watchdog.unref();
   const finish = (reason: string) => {
@@ -148,7 +148,7 @@ function forkSequencer(
 
 function lowerPriority(pid: number): void {
   try {
-    os.setPriority(pid, Math.max(os.getPriority(), niceness));
+    os.setPriority(pid, Math.max(os.getPriority(), NICENESS));
   } catch {
     // The process has already exited; the exit event follows.
   }
@@ -165,9 +165,9 @@ async function stop(child: ChildProcess): Promise<void> {
   });
   // These timers keep the gateway alive meanwhile; the child does not.
   const killAfterTimeout = async () => {
-    await delay(closeTimeoutMs, undefined, { signal: stopped.signal });
+    await delay(CLOSE_TIMEOUT_MS, undefined, { signal: stopped.signal });
     kill();
-    await delay(killTimeoutMs, undefined, { signal: stopped.signal });
+    await delay(KILL_TIMEOUT_MS, undefined, { signal: stopped.signal });
   };
   await Promise.race([exited, killAfterTimeout().catch(() => {})]);
   stopped.abort();

@@ -5,7 +5,7 @@
 import type { SequencerDesign } from './sequencer.ts';
 
 /** Shown in `ps` and in /proc/<pid>/comm, which keeps 15 characters. */
-export const sequencerProcessTitle = 'audit-sequencer';
+export const SEQUENCER_PROCESS_TITLE = 'audit-sequencer';
 
 export interface SequencerStart {
   readonly databaseUrl: string;

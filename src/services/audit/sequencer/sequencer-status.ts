@@ -5,7 +5,7 @@
 import type { SequencerStatus, SerializedError } from './sequencer-protocol.ts';
 
 /** Further errors of one message are dropped. */
-const maxErrorsPerMessage = 20;
+const MAX_ERRORS_PER_MESSAGE = 20;
 
 export interface StatusChannel {
   onSequenced(records: number, oldestSeconds: number): void;
@@ -47,7 +47,7 @@ export function createStatusChannel(
       send();
     },
     onError({ message, stack, cause }) {
-      if (errors.length < maxErrorsPerMessage)
+      if (errors.length < MAX_ERRORS_PER_MESSAGE)
         errors.push({
           message,
           stack: stack ?? null,

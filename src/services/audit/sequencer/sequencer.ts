@@ -32,13 +32,13 @@ export interface Sequencer {
 /** The part of the design that does not depend on where the sequencer runs. */
 export type SequencerDesign = Omit<Extract<AuditChainDesign, { kind: 'sharded' }>, 'sequencer'>;
 
-const lockRetryMs = 250;
+const LOCK_RETRY_MS = 250;
 const backoffMs = { min: 100, max: 2_000 };
-const stepTimeoutMs = 10_000;
-const closeTimeoutMs = 2_000;
-const connectionCloseTimeoutMs = 1_000;
-const maxIdleMs = 3_000;
-const maxConflicts = 10;
+const STEP_TIMEOUT_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+const CONNECTION_CLOSE_TIMEOUT_MS = 1_000;
+const MAX_IDLE_MS = 3_000;
+const MAX_CONFLICTS = 10;
 
 interface SequencerOptions {
   /** A dedicated connection: closing it releases the lock. */
@@ -101,7 +101,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     isRunning: () => !stop.signal.aborted,
     async close() {
       stop.abort();
-      await settlesWithin(running, closeTimeoutMs);
+      await settlesWithin(running, CLOSE_TIMEOUT_MS);
     },
   };
 }
@@ -113,7 +113,7 @@ async function acquireLock(
   stopSignal: AbortSignal,
 ): Promise<boolean> {
   // A process stopped by SIGSTOP keeps its connection; the timeout releases its lock.
-  const idleMs = Math.max(maxIdleMs, 3 * everyMs);
+  const idleMs = Math.max(MAX_IDLE_MS, 3 * everyMs);
   await db.query({
     text: `SELECT set_config('idle_session_timeout', $1, false)`,
     values: [`${idleMs}ms`],
@@ -123,7 +123,7 @@ async function acquireLock(
       text: `SELECT pg_try_advisory_lock(hashtextextended('audit sequencer ' || current_schema(), 0)) AS locked`,
     });
     if (row!.locked) return true;
-    await pause(Math.max(lockRetryMs, everyMs), stopSignal);
+    await pause(Math.max(LOCK_RETRY_MS, everyMs), stopSignal);
   }
   return false;
 }
@@ -150,7 +150,7 @@ async function sequenceUntilStopped(
     const batch = await sequenceBatch(db, { heads, options: design, nowUs: clock.nowUs() });
     if (batch.heads === null) {
       conflicts += 1;
-      if (conflicts > maxConflicts) throw new Error('another sequencer works on the same log');
+      if (conflicts > MAX_CONFLICTS) throw new Error('another sequencer works on the same log');
       heads = await readHeads(db, design.shards);
       continue;
     }
@@ -193,14 +193,14 @@ const pause = (ms: number, signal: AbortSignal) =>
 function withStatementTimeout(connection: DedicatedConnection): Database {
   return {
     query: (statement) =>
-      withTimeout(connection.query(statement), stepTimeoutMs, tooSlow('the statement')),
+      withTimeout(connection.query(statement), STEP_TIMEOUT_MS, tooSlow('the statement')),
   };
 }
 
 async function openWithTimeout(open: SequencerOptions['open']): Promise<DedicatedConnection> {
   const opening = open();
   try {
-    return await withTimeout(opening, stepTimeoutMs, tooSlow('the connection'));
+    return await withTimeout(opening, STEP_TIMEOUT_MS, tooSlow('the connection'));
   } catch (error) {
     // The connection may still open later: close it then.
     opening.then(closeQuietly, () => {});
@@ -208,13 +208,13 @@ async function openWithTimeout(open: SequencerOptions['open']): Promise<Dedicate
   }
 }
 
-const tooSlow = (what: string) => `${what} of the sequencer took longer than ${stepTimeoutMs} ms`;
+const tooSlow = (what: string) => `${what} of the sequencer took longer than ${STEP_TIMEOUT_MS} ms`;
 
 async function closeQuietly(connection: DedicatedConnection | null): Promise<void> {
   // Its errors do not matter: the connection is not used again.
   if (connection)
     await settlesWithin(
       connection.close().catch(() => {}),
-      connectionCloseTimeoutMs,
+      CONNECTION_CLOSE_TIMEOUT_MS,
     );
 }

@@ -23,16 +23,16 @@ interface PendingEvent {
   readonly allowLocalLog: boolean;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
-  /** Handed to the local log, which settles it. */
+  /** True when the event was handed to the local log, which settles it. */
   isSpilled: boolean;
 }
 
-const retryPauseMs = 100;
+const RETRY_PAUSE_MS = 100;
 /** A database that does not answer for this long counts as unavailable. */
-const spillAfterMs = 1_000;
-const drainIntervalMs = 250;
+const SPILL_AFTER_MS = 1_000;
+const DRAIN_INTERVAL_MS = 250;
 /** After this long, or after one failure, a flush no longer delays the start of the next. */
-const stuckAfterMs = 50;
+const STUCK_AFTER_MS = 50;
 
 interface GroupCommitOptions {
   insert: AuditInsert;
@@ -118,7 +118,7 @@ function createCommit(
     options.startFlushes();
   };
 
-  /** Resolves to the committed events; those spilled meanwhile are settled by the local log. */
+  /** Resolves to the committed events; the local log settles those that were spilled meanwhile. */
   async function insertWithRetry(batch: readonly PendingEvent[]): Promise<readonly PendingEvent[]> {
     const deadlineUs = clock.nowUs() + design.retryForMs * 1_000;
     let remaining = batch;
@@ -132,7 +132,7 @@ function createCommit(
         spillover?.spill(remaining);
         if (clock.nowUs() >= deadlineUs) throw error;
       }
-      await delay(retryPauseMs);
+      await delay(RETRY_PAUSE_MS);
       remaining = remaining.filter(({ isSpilled }) => !isSpilled);
     }
     return [];
@@ -141,9 +141,9 @@ function createCommit(
   return async function commit(batch) {
     const startedUs = clock.nowUs();
     activeBatches.add(batch);
-    const stuckTimer = setTimeout(() => markStuck(batch), stuckAfterMs);
+    const stuckTimer = setTimeout(() => markStuck(batch), STUCK_AFTER_MS);
     const spillTimer = spillover
-      ? setTimeout(() => spillover.spill(batch), spillAfterMs)
+      ? setTimeout(() => spillover.spill(batch), SPILL_AFTER_MS)
       : undefined;
     let committed: readonly PendingEvent[];
     try {
@@ -190,7 +190,10 @@ function createSpillover(
       (cause) => Promise.reject(auditUnavailable(cause)),
     );
 
-  /** Oldest first, also what an earlier process left; an event that PostgreSQL refuses stays, and is reported once. */
+  /**
+   * Oldest first, also events that an earlier process left. An event that PostgreSQL refuses stays and is reported
+   * once.
+   */
   const drain = async () => {
     if (!isDatabaseDown && localLog.eventCount() === 0) return;
     try {
@@ -212,7 +215,9 @@ function createSpillover(
   const keepDraining = async () => {
     while (!closing.signal.aborted) {
       await drain();
-      await delay(drainIntervalMs, null, { ref: false, signal: closing.signal }).catch(() => null);
+      await delay(DRAIN_INTERVAL_MS, null, { ref: false, signal: closing.signal }).catch(
+        () => null,
+      );
     }
   };
   const draining = keepDraining();
@@ -231,14 +236,14 @@ function createSpillover(
     async close() {
       closing.abort();
       await draining;
-      // What cannot be drained stays on disk for the next process of this name.
+      // Events that cannot be drained stay on disk for the next process with this name.
       await drain();
       await localLog.close();
     },
   };
 }
 
-/** The database cannot be reached or is overloaded; the events themselves are sound. */
+/** The database cannot be reached or is overloaded; a later attempt with the same events may succeed. */
 const isDatabaseUnavailable = (error: unknown): boolean =>
   isConnectionLoss(error) ||
   /^(database-(unavailable|busy)|57014|53\d{3})$/.test((error as { code?: string }).code ?? '');

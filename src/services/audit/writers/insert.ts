@@ -1,8 +1,8 @@
 /**
  * Inserts events, one statement for any number, with an array parameter per column. A conflict on the event's key
  * means that an earlier attempt was committed: then only the missing events are inserted. ON CONFLICT is not used at
- * first, because it costs every insert something and conflicts are rare. In the transaction of a change a conflict is
- * an error, because a change whose event is already on record was answered before.
+ * first, because it makes every insert slower and conflicts are rare. In the transaction of a change a conflict is an
+ * error: an event that is already stored belongs to a change that was committed before.
  */
 import { type Database, ServiceError } from '../../ports.ts';
 import type { AuditEvent } from '../contract.ts';
@@ -27,16 +27,19 @@ const columns = [
   ['sealed', 'bytea'],
 ] as const;
 
-const into = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')})`;
-const arrays = columns.map(([, type], at) => `$${at + 1}::${type}[]`).join(', ');
-const scalars = columns.map((_, at) => `$${at + 1}`).join(', ');
+const insertInto = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')})`;
+const arrayParameters = columns.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ');
+const scalarParameters = columns.map((_, index) => `$${index + 1}`).join(', ');
 
-const insertNew = { name: 'audit-insert', text: `${into} SELECT * FROM unnest(${arrays})` };
+const insertNew = {
+  name: 'audit-insert',
+  text: `${insertInto} SELECT * FROM unnest(${arrayParameters})`,
+};
 const insertMissing = {
   name: 'audit-insert-missing',
   text: `${insertNew.text} ON CONFLICT (event_id, occurred_at) DO NOTHING`,
 };
-const insertOne = { name: 'audit-insert-in', text: `${into} VALUES (${scalars})` };
+const insertOne = { name: 'audit-insert-in', text: `${insertInto} VALUES (${scalarParameters})` };
 
 export interface AuditInsert {
   /** Resolves when all are committed, each once, also after earlier attempts. */
@@ -47,19 +50,19 @@ export interface AuditInsert {
   ping(): Promise<void>;
 }
 
-export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }): AuditInsert {
-  const { db, subjects } = given;
+export function createAuditInsert(options: { db: Database; subjects: SubjectKeys }): AuditInsert {
+  const { db, subjects } = options;
   return {
     async many(events) {
       const keys = await subjects.getKeys(events.map(({ userId }) => userId));
       const rows = events.map((event) =>
         rowOf(event, keys.get(event.userId)!.seal(event.personal)),
       );
-      const values = columns.map((_, at) => toArrayLiteral(rows, at));
+      const values = columns.map((_, index) => toArrayLiteral(rows, index));
       try {
         await db.query({ ...insertNew, values });
       } catch (error) {
-        if ((error as { code?: string }).code !== uniqueViolation) throw error;
+        if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
         await db.query({ ...insertMissing, values });
       }
     },
@@ -73,30 +76,30 @@ export function createAuditInsert(given: { db: Database; subjects: SubjectKeys }
   };
 }
 
-const uniqueViolation = '23505';
+const UNIQUE_VIOLATION = '23505';
 
 /** A column of the rows as a PostgreSQL array literal; faster than the client's own, which inspects the type of every value. */
-function toArrayLiteral(rows: readonly (readonly unknown[])[], at: number): string {
-  const isPlain = plainTypes.has(columns[at]![1]);
+function toArrayLiteral(rows: readonly (readonly unknown[])[], columnIndex: number): string {
+  const isUnquoted = unquotedTypes.has(columns[columnIndex]![1]);
   let text = '';
   for (const row of rows) {
-    const value = row[at];
-    const element = value === null ? 'NULL' : isPlain ? `${value}` : quoteElement(value);
+    const value = row[columnIndex];
+    const element = value === null ? 'NULL' : isUnquoted ? `${value}` : quoteElement(value);
     text = text === '' ? element : `${text},${element}`;
   }
   return `{${text}}`;
 }
 
 /** Their values need no quoting in an array literal. */
-const plainTypes: ReadonlySet<string> = new Set(['uuid', 'timestamptz', 'bigint', 'smallint']);
+const unquotedTypes: ReadonlySet<string> = new Set(['uuid', 'timestamptz', 'bigint', 'smallint']);
 
 function quoteElement(value: unknown): string {
   if (value instanceof Buffer) return `"\\\\x${value.toString('hex')}"`;
   const element = String(value);
-  return special.test(element) ? `"${element.replace(/["\\]/g, '\\$&')}"` : `"${element}"`;
+  return specialCharacter.test(element) ? `"${element.replace(/["\\]/g, '\\$&')}"` : `"${element}"`;
 }
 
-const special = /["\\]/;
+const specialCharacter = /["\\]/;
 
 /** In the order of `columns`. */
 const rowOf = (event: AuditEvent, sealed: Buffer | null): unknown[] => [

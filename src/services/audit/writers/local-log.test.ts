@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { timeOrderedId } from '../../ports.ts';
 import type { AuditEvent } from '../contract.ts';
-import { type LocalLog, localLogFileName, openLocalLog } from './local-log.ts';
-import { decodeEvent, decodeFrames, encodeFrame, frameHeaderBytes } from './local-log-frames.ts';
+import { LOCAL_LOG_FILE_NAME, type LocalLog, openLocalLog } from './local-log.ts';
+import { decodeEvent, decodeFrames, encodeFrame, FRAME_HEADER_BYTES } from './local-log-frames.ts';
 
 const key = Buffer.alloc(32, 7);
 
@@ -30,10 +30,10 @@ const event: fc.Arbitrary<AuditEvent> = fc.record({
   personal: fc.record({ ip: fc.option(fc.ipV4()), userAgent: fc.option(text) }),
 });
 const events = fc.array(event, { minLength: 1, maxLength: 6 });
-const some = (count: number, seed = 1) => fc.sample(event, { numRuns: count, seed });
+const sampleEvents = (count: number, seed = 1) => fc.sample(event, { numRuns: count, seed });
 
 describe('a frame', () => {
-  it('gives back what it was made of, and shows no address', () => {
+  it('decodes to the event it was encoded from, and has no address in plaintext', () => {
     fc.assert(
       fc.property(event, (one) => {
         const frame = encodeFrame(one, key);
@@ -45,25 +45,25 @@ describe('a frame', () => {
     );
   });
 
-  it('is whole or the end, wherever the tail is torn or changed', () => {
+  it('ends the decoding wherever the bytes are cut off or changed', () => {
     fc.assert(
-      fc.property(events, fc.nat(), fc.integer({ min: 1, max: 255 }), (all, place, change) => {
+      fc.property(events, fc.nat(), fc.integer({ min: 1, max: 255 }), (all, position, change) => {
         const frames = all.map((one) => encodeFrame(one, key));
         const bytes = Buffer.concat(frames);
-        const at = place % bytes.length;
+        const cutAt = position % bytes.length;
         let whole = 0;
         let end = 0;
-        while (whole < frames.length && end + frames[whole]!.length <= at) {
+        while (whole < frames.length && end + frames[whole]!.length <= cutAt) {
           end += frames[whole]!.length;
           whole += 1;
         }
-        const torn = decodeFrames(bytes.subarray(0, at));
+        const torn = decodeFrames(bytes.subarray(0, cutAt));
         expect([torn.payloads.length, torn.end]).toEqual([whole, end]);
         const changed = Buffer.from(bytes);
-        changed[at]! ^= change;
+        changed[cutAt]! ^= change;
         expect(decodeFrames(changed).end).toBe(end);
-        const zeroed = Buffer.from(bytes).fill(0, at);
-        expect(decodeFrames(zeroed).end).toBeLessThanOrEqual(at);
+        const zeroed = Buffer.from(bytes).fill(0, cutAt);
+        expect(decodeFrames(zeroed).end).toBeLessThanOrEqual(cutAt);
       }),
     );
   });
@@ -80,7 +80,7 @@ describe('the local log', () => {
     await Promise.allSettled(opened.map((log) => log.close()));
     await rm(directory, { recursive: true });
   });
-  const file = () => path.join(directory, localLogFileName);
+  const file = () => path.join(directory, LOCAL_LOG_FILE_NAME);
   const start = async (maxBytes = 1_000_000) => {
     const log = await openLocalLog({ directory, maxBytes, key });
     opened.push(log);
@@ -92,8 +92,8 @@ describe('the local log', () => {
     return seen;
   };
 
-  it('is on disk when it says so, in order, for the next process', async () => {
-    const all = some(500);
+  it('has every acknowledged event on disk, in order, for the next process', async () => {
+    const all = sampleEvents(500);
     const log = await start();
     await Promise.all(all.map((one) => log.append(one)));
     expect(log.eventCount()).toBe(500);
@@ -106,15 +106,15 @@ describe('the local log', () => {
     expect(await drainAll(await start())).toEqual([]);
   });
 
-  it('goes on behind a torn tail, of which nothing was confirmed', async () => {
+  it('appends after the last whole frame when the tail is incomplete', async () => {
     await fc.assert(
-      fc.asyncProperty(events, fc.nat(), async (all, place) => {
+      fc.asyncProperty(events, fc.nat(), async (all, position) => {
         await writeFile(file(), '');
         const [last, ...first] = all;
         const log = await start();
         for (const one of first) await log.append(one);
         const frame = encodeFrame(last!, key);
-        await appendFile(file(), frame.subarray(0, place % frame.length));
+        await appendFile(file(), frame.subarray(0, position % frame.length));
         const next = await start();
         await next.append(last!);
         expect(await drainAll(await start())).toEqual([...first, last]);
@@ -123,8 +123,8 @@ describe('the local log', () => {
     );
   });
 
-  it('begins again with what was not confirmed as drained, and takes new events meanwhile', async () => {
-    const [one, two] = some(2) as [AuditEvent, AuditEvent];
+  it('drains events again whose write failed, and accepts new events during a drain', async () => {
+    const [one, two] = sampleEvents(2) as [AuditEvent, AuditEvent];
     const log = await start();
     await log.append(one);
     await expect(log.drain(() => Promise.reject(new Error('away')))).rejects.toThrow('away');
@@ -138,8 +138,8 @@ describe('the local log', () => {
     expect(log.eventCount()).toBe(0);
   });
 
-  it('refuses what no longer fits, also of those that come together', async () => {
-    const all = some(10);
+  it('rejects events above maxBytes, also among concurrent ones', async () => {
+    const all = sampleEvents(10);
     const size = (count: number) =>
       all.slice(0, count).reduce((sum, one) => sum + encodeFrame(one, key).length, 0);
     const log = await start(size(4));
@@ -154,23 +154,25 @@ describe('the local log', () => {
     expect(log.eventCount()).toBe(1);
   });
 
-  it('says where it is damaged rather than skip it', async () => {
+  it('rejects a drain of a damaged file instead of skipping events', async () => {
     const log = await start();
-    for (const one of some(3)) await log.append(one);
-    await truncate(file(), frameHeaderBytes);
+    for (const one of sampleEvents(3)) await log.append(one);
+    await truncate(file(), FRAME_HEADER_BYTES);
     await expect(drainAll(log)).rejects.toThrow(/shorter|damaged/);
     expect(log.eventCount()).toBe(3);
   });
 });
 
 describe.runIf(process.platform === 'linux')('on a disk that is full', () => {
-  it('refuses and keeps what it has', async () => {
+  it('rejects events', async () => {
     const directory = await mkdtemp(path.join(tmpdir(), 'platform-local-log-'));
     // Writes to this device fail with ENOSPC.
     const { symlink } = await import('node:fs/promises');
-    await symlink('/dev/full', path.join(directory, localLogFileName));
+    await symlink('/dev/full', path.join(directory, LOCAL_LOG_FILE_NAME));
     await expect(
-      openLocalLog({ directory, maxBytes: 1_000, key }).then((log) => log.append(some(1)[0]!)),
+      openLocalLog({ directory, maxBytes: 1_000, key }).then((log) =>
+        log.append(sampleEvents(1)[0]!),
+      ),
     ).rejects.toThrow();
     await rm(directory, { recursive: true });
   });

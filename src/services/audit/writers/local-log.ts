@@ -16,14 +16,14 @@ import {
   decodeEvent,
   decodeFrames,
   encodeFrame,
-  frameHeaderBytes,
-  maxPayloadBytes,
+  FRAME_HEADER_BYTES,
+  MAX_PAYLOAD_BYTES,
 } from './local-log-frames.ts';
 
 export interface LocalLog {
   /** Resolves when the event is on disk; rejects when that is not certain. */
   append(event: AuditEvent): Promise<void>;
-  /** Not drained yet. */
+  /** Events in the file that are not drained yet. */
   eventCount(): number;
   /** Passes all events to `write`, oldest first, and removes them. Rejects when `write` does; may be called again. */
   drain(write: (events: readonly AuditEvent[]) => Promise<void>): Promise<void>;
@@ -36,23 +36,23 @@ interface PendingFrame {
   readonly reject: (error: Error) => void;
 }
 
-export const localLogFileName = 'audit-local.log';
-const chunkBytes = 4 * (frameHeaderBytes + maxPayloadBytes);
+export const LOCAL_LOG_FILE_NAME = 'audit-local.log';
+const chunkBytes = 4 * (FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES);
 
-export async function openLocalLog(given: {
-  /** Used by this process alone. */
+export async function openLocalLog(options: {
+  /** No other process may use it. */
   directory: string;
   maxBytes: number;
   /** Encrypts the personal fields in the file. */
   key: Buffer;
 }): Promise<LocalLog> {
-  const { maxBytes, key } = given;
-  const { file, eventCount } = await openFrameFile(given.directory);
+  const { maxBytes, key } = options;
+  const { file, eventCount } = await openFrameFile(options.directory);
   let count = eventCount;
   let drainedBytes = 0;
   let pending: PendingFrame[] = [];
   let pendingBytes = 0;
-  // Of writes and of the truncation after a drain.
+  // For writes and for the truncation after a drain.
   const runExclusive = createMutex();
 
   const writeAll = async () => {
@@ -129,7 +129,7 @@ interface FrameFile {
   close(): Promise<void>;
 }
 
-/** Removes a torn frame at the end. */
+/** Truncates the file after its last whole frame. */
 async function openFrameFile(directory: string): Promise<{ file: FrameFile; eventCount: number }> {
   const handle = await openFile(directory);
   const { end, count } = await findWholeFrames(handle);
@@ -181,7 +181,7 @@ function createFrameFile(handle: FileHandle, initialSize: number): FrameFile {
 async function openFile(directory: string): Promise<FileHandle> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { O_RDWR, O_CREAT } = constants;
-  const file = await open(path.join(directory, localLogFileName), O_RDWR | O_CREAT, 0o600);
+  const file = await open(path.join(directory, LOCAL_LOG_FILE_NAME), O_RDWR | O_CREAT, 0o600);
   const folder = await open(directory, 'r');
   await folder.sync();
   await folder.close();
@@ -195,27 +195,27 @@ async function findWholeFrames(file: FileHandle): Promise<{ end: number; count: 
   while (end < size) {
     const bytes = Buffer.alloc(Math.min(size - end, chunkBytes));
     await readFully(file, bytes, end);
-    const { payloads, end: read } = decodeFrames(bytes);
-    if (read === 0) break;
-    end += read;
+    const { payloads, end: decodedBytes } = decodeFrames(bytes);
+    if (decodedBytes === 0) break;
+    end += decodedBytes;
     count += payloads.length;
   }
   return { end, count };
 }
 
 async function readFully(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let at = 0;
-  while (at < bytes.length) {
-    const { bytesRead } = await file.read(bytes, at, bytes.length - at, position + at);
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
     if (bytesRead === 0) throw new Error('the local audit log is shorter than it was');
-    at += bytesRead;
+    done += bytesRead;
   }
 }
 
 async function writeFully(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let at = 0;
-  while (at < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
-    at += bytesWritten;
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
   }
 }

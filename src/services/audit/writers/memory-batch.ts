@@ -1,21 +1,22 @@
 /**
- * Audit writer of turn 3's before: events are buffered in memory and inserted every `flushMs`; no response waits for
- * it. Events in memory are lost when the process is killed, and a batch is lost when its insert fails.
+ * Audit writer of the design turn3.before: events are buffered in memory and inserted every `flushMs`, and no response
+ * waits for the insert. Events in memory are lost when the process is killed, and a batch is lost when its insert
+ * fails.
  */
 import type { Clock } from '../../ports.ts';
 import type { AuditEvent, AuditObserver, AuditWriter } from '../contract.ts';
 import type { AuditInsert } from './insert.ts';
 
-const maxBuffered = 100_000;
+const MAX_BUFFERED = 100_000;
 
-export function createMemoryBatch(given: {
+export function createMemoryBatch(options: {
   insert: AuditInsert;
   clock: Clock;
   flushMs: number;
   observer: AuditObserver;
   report: (error: Error) => void;
 }): AuditWriter {
-  const { insert, clock, observer } = given;
+  const { insert, clock, observer } = options;
   let buffered: AuditEvent[] = [];
   let inFlight = 0;
   let flushes: Promise<void> = Promise.resolve();
@@ -27,7 +28,7 @@ export function createMemoryBatch(given: {
       await insert.many(batch);
       observer.onFlush(batch.length, (clock.nowUs() - startedUs) / 1e6);
     } catch (cause) {
-      given.report(new Error(`${batch.length} audit events are lost`, { cause }));
+      options.report(new Error(`${batch.length} audit events are lost`, { cause }));
     }
     inFlight = 0;
   };
@@ -39,13 +40,13 @@ export function createMemoryBatch(given: {
     flushes = flushes.then(() => write(batch));
   };
 
-  const timer = setInterval(flush, given.flushMs);
+  const timer = setInterval(flush, options.flushMs);
   timer.unref();
 
   return {
     async record(event) {
       // Above the limit events are dropped.
-      if (buffered.length < maxBuffered) buffered.push(event);
+      if (buffered.length < MAX_BUFFERED) buffered.push(event);
     },
     recordIn: async () => {},
     depth: () => buffered.length + inFlight,

@@ -1,7 +1,7 @@
 /**
- * Audit writer of turn 3's sample: events are pushed to a Redis list without waiting for the reply; a loop in each
- * process pops batches and inserts them. A batch that cannot be inserted is pushed back. Lost are events that Redis did
- * not receive or lost at a restart, and the batch a process had popped when it was killed.
+ * Audit writer of the design turn3.sample: events are pushed to a Redis list without waiting for the reply; a loop in
+ * each process pops batches and inserts them. A batch that cannot be inserted is pushed back. Lost are events that
+ * Redis did not receive or lost at a restart, and the batch that a process had popped when it was killed.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
@@ -9,11 +9,11 @@ import type { Clock } from '../../ports.ts';
 import type { AuditEvent, AuditObserver, AuditWriter } from '../contract.ts';
 import type { AuditInsert } from './insert.ts';
 
-const pollIntervalMs = 50;
-const retryDelayMs = 250;
-const closeTimeoutMs = 2_000;
+const POLL_INTERVAL_MS = 50;
+const RETRY_DELAY_MS = 250;
+const CLOSE_TIMEOUT_MS = 2_000;
 
-export function createRedisQueue(given: {
+export function createRedisQueue(options: {
   redis: Redis;
   keyPrefix: string;
   insert: AuditInsert;
@@ -22,21 +22,21 @@ export function createRedisQueue(given: {
   observer: AuditObserver;
   report: (error: Error) => void;
 }): AuditWriter {
-  const { redis, insert, clock, maxBatch, observer } = given;
-  const key = `${given.keyPrefix}audit:queue`;
+  const { redis, insert, clock, maxBatch, observer } = options;
+  const key = `${options.keyPrefix}audit:queue`;
   const pushes = new Set<Promise<unknown>>();
   let inFlight = 0;
   let closeDeadlineUs = Number.POSITIVE_INFINITY;
 
-  const write = async (texts: readonly string[]) => {
+  const write = async (eventTexts: readonly string[]) => {
     const startedUs = clock.nowUs();
-    inFlight = texts.length;
+    inFlight = eventTexts.length;
     try {
-      await insert.many(texts.map((text) => JSON.parse(text) as AuditEvent));
-      observer.onFlush(texts.length, (clock.nowUs() - startedUs) / 1e6);
+      await insert.many(eventTexts.map((text) => JSON.parse(text) as AuditEvent));
+      observer.onFlush(eventTexts.length, (clock.nowUs() - startedUs) / 1e6);
     } catch (error) {
       // Back to the end they were popped from, in the same order.
-      await redis.rpush(key, ...texts.toReversed());
+      await redis.rpush(key, ...eventTexts.toReversed());
       throw error;
     } finally {
       inFlight = 0;
@@ -46,13 +46,13 @@ export function createRedisQueue(given: {
   const consume = async () => {
     while (clock.nowUs() < closeDeadlineUs) {
       try {
-        const texts = await redis.rpop(key, maxBatch);
-        if (texts) await write(texts);
-        else if (closeDeadlineUs === Number.POSITIVE_INFINITY) await delay(pollIntervalMs);
+        const eventTexts = await redis.rpop(key, maxBatch);
+        if (eventTexts) await write(eventTexts);
+        else if (closeDeadlineUs === Number.POSITIVE_INFINITY) await delay(POLL_INTERVAL_MS);
         else return;
       } catch (error) {
-        given.report(error as Error);
-        await delay(retryDelayMs);
+        options.report(error as Error);
+        await delay(RETRY_DELAY_MS);
       }
     }
   };
@@ -71,7 +71,7 @@ export function createRedisQueue(given: {
     depth: () => pushes.size + inFlight,
     async close() {
       await Promise.allSettled(pushes);
-      closeDeadlineUs = clock.nowUs() + closeTimeoutMs * 1_000;
+      closeDeadlineUs = clock.nowUs() + CLOSE_TIMEOUT_MS * 1_000;
       await consumer;
     },
   };

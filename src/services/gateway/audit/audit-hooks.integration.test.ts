@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { openPersonal } from '../../audit/seal.ts';
-import { localLogFileName } from '../../audit/writers/local-log.ts';
+import { LOCAL_LOG_FILE_NAME } from '../../audit/writers/local-log.ts';
 import type { Design } from '../../design.ts';
 import { findDesign } from '../../lineage.ts';
 import { findServiceRole, openConnection } from '../clients.ts';
@@ -399,7 +399,7 @@ describe('while PostgreSQL is unavailable', () => {
       await delay(100);
     // Under a name of its own, as long as the first one runs.
     await rename(path.join(left, 'gateway'), path.join(left, 'next'));
-    expect((await stat(path.join(left, 'next', localLogFileName))).size).toBeGreaterThan(0);
+    expect((await stat(path.join(left, 'next', LOCAL_LOG_FILE_NAME))).size).toBeGreaterThan(0);
     const next = await start(left, 'next');
     for (let tries = 0; tries < 5; tries += 1) await delay(100);
     await next.stop();

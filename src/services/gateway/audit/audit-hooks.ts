@@ -12,7 +12,7 @@ import type { AuditEvent, AuditOutcome, AuditWriter } from '../../audit/contract
 import { outcomeOf, sanitizeText } from '../../audit/policy.ts';
 import { type Database, isoFromUs, type RecordIn, ServiceError } from '../../ports.ts';
 import type { Route } from '../../route.ts';
-import { problem, problemOf, problemType } from '../http/problems.ts';
+import { PROBLEM_TYPE, problem, problemOf } from '../http/problems.ts';
 
 /** Identity and state of a request's event; part of its request context. */
 export interface AuditStamp {
@@ -67,7 +67,7 @@ export function createAuditHooks(given: {
   const rejectUnaudited = (request: FastifyRequest, reply: FastifyReply, error: Error) => {
     given.report(request.id, error);
     // The action is not confirmed, so the browser keeps its cookies and data for a retry.
-    reply.code(503).type(problemType).removeHeader('set-cookie').removeHeader('clear-site-data');
+    reply.code(503).type(PROBLEM_TYPE).removeHeader('set-cookie').removeHeader('clear-site-data');
     if (error instanceof ServiceError) reply.headers(error.headers);
     const detail = 'The action could not be recorded, so it is not confirmed.';
     return JSON.stringify(problem(503, 'audit-unavailable', detail, request.id));
@@ -128,20 +128,20 @@ function createEvent(
   };
 }
 
-const maxCachedHashes = 20_000;
+const MAX_CACHED_HASHES = 20_000;
 const sessionHashes = new Map<string, string>();
 
 /** Cached: the id is the same for every request of a session. */
 function sessionHashOf(id: string): string {
   const cached = sessionHashes.get(id);
   if (cached !== undefined) return cached;
-  if (sessionHashes.size >= maxCachedHashes) sessionHashes.clear();
+  if (sessionHashes.size >= MAX_CACHED_HASHES) sessionHashes.clear();
   const sessionHash = hash('sha256', id, 'hex').slice(0, 32);
   sessionHashes.set(id, sessionHash);
   return sessionHash;
 }
 
-const problemPrefix = 'urn:platform:problem:';
+const PROBLEM_PREFIX = 'urn:platform:problem:';
 
 /** Sets the reason of the request's event. */
 export function noteReason(request: FastifyRequest, error: FastifyError): void {
@@ -149,5 +149,5 @@ export function noteReason(request: FastifyRequest, error: FastifyError): void {
   request.requestContext.auditStamp.reason =
     error instanceof ServiceError
       ? error.code
-      : problemOf(error, request.id).type.slice(problemPrefix.length);
+      : problemOf(error, request.id).type.slice(PROBLEM_PREFIX.length);
 }

@@ -10,15 +10,15 @@ import { openAuditKeys } from '../../audit/audit-keys.ts';
 import { openCheckpointFile } from '../../audit/checkpoint-file.ts';
 import { createSequencer, type Sequencer } from '../../audit/sequencer/sequencer.ts';
 import {
+  SEQUENCER_PROCESS_TITLE,
   type SequencerCommand,
   type SequencerStart,
-  sequencerProcessTitle,
 } from '../../audit/sequencer/sequencer-protocol.ts';
 import { createStatusChannel } from '../../audit/sequencer/sequencer-status.ts';
 import { openConnection } from '../clients.ts';
 import { systemClock } from '../system.ts';
 
-process.title = sequencerProcessTitle;
+process.title = SEQUENCER_PROCESS_TITLE;
 process.once('disconnect', () => process.exit(0));
 // Ctrl-C and service managers signal the whole group; the parent decides when this process exits.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});

@@ -21,12 +21,12 @@ import type { Resources, Services } from '../services.ts';
 import { createAuthHooks } from './auth-hooks.ts';
 import { createClientAddress } from './client-address.ts';
 import { registerHealth } from './health.ts';
-import { cookieName } from './presented-token.ts';
+import { COOKIE_NAME } from './presented-token.ts';
 import {
   createErrorHandler,
+  PROBLEM_TYPE,
   problemOf,
   problemSchema,
-  problemType,
   respondToUnreadable,
   throttleReports,
 } from './problems.ts';
@@ -34,7 +34,7 @@ import { registerRoute } from './register-route.ts';
 import { createUnknownRouteHandler } from './unknown-route.ts';
 
 const requestIdShape = /^[A-Za-z0-9_.:-]{1,64}$/;
-const bodyLimitBytes = 64 * 1024;
+const BODY_LIMIT_BYTES = 64 * 1024;
 export const loopback: readonly string[] = ['127.0.0.1/32', '::1/128'];
 
 export interface Gateway {
@@ -110,7 +110,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 function createFastify(logLevel: string | undefined): FastifyInstance {
   const app = fastify({
     logger: logLevel ? { level: logLevel } : false,
-    bodyLimit: bodyLimitBytes,
+    bodyLimit: BODY_LIMIT_BYTES,
     requestIdHeader: false,
     genReqId: (request) => {
       const presented = request.headers['x-request-id'];
@@ -127,7 +127,7 @@ function createFastify(logLevel: string | undefined): FastifyInstance {
       const body = problemOf(error, request.id);
       const plain = reply as unknown as FastifyReply;
       plain.header('x-request-id', request.id);
-      plain.code(body.status).type(problemType).send(JSON.stringify(body));
+      plain.code(body.status).type(PROBLEM_TYPE).send(JSON.stringify(body));
     },
     clientErrorHandler: respondToUnreadable,
   });
@@ -181,7 +181,7 @@ async function registerOpenApi(app: FastifyInstance): Promise<void> {
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer' },
-          cookie: { type: 'apiKey', in: 'cookie', name: cookieName },
+          cookie: { type: 'apiKey', in: 'cookie', name: COOKIE_NAME },
         },
       },
     },

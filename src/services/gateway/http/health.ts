@@ -6,12 +6,12 @@ import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Database } from '../../ports.ts';
 import { settlesWithin } from '../../with-timeout.ts';
-import { problem, problemType } from './problems.ts';
+import { PROBLEM_TYPE, problem } from './problems.ts';
 
-const checkTimeoutMs = 1_000;
+const CHECK_TIMEOUT_MS = 1_000;
 
 const respondsInTime = (check: Promise<unknown>): Promise<boolean> =>
-  settlesWithin(check, checkTimeoutMs).catch(() => false);
+  settlesWithin(check, CHECK_TIMEOUT_MS).catch(() => false);
 
 const statusSchema = (value: string) => ({
   type: 'object',
@@ -44,7 +44,7 @@ export function registerHealth(
         200: statusSchema('ready'),
         503: {
           description: 'Not now',
-          content: { [problemType]: { schema: { $ref: 'problem#' } } },
+          content: { [PROBLEM_TYPE]: { schema: { $ref: 'problem#' } } },
         },
       },
     },
@@ -59,7 +59,7 @@ export function registerHealth(
         ...(redis ? [] : ['Redis does not answer']),
       ];
       if (reasons.length === 0) return { status: 'ready' };
-      reply.code(503).type(problemType);
+      reply.code(503).type(PROBLEM_TYPE);
       return problem(503, 'not-ready', `${reasons.join('; ')}.`, request.id);
     },
   });

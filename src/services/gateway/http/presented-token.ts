@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 
-export const cookieName = '__Host-session';
+export const COOKIE_NAME = '__Host-session';
 
 export interface PresentedToken {
   /** Empty when there is none. */
@@ -20,8 +20,8 @@ export function presentedToken({ authorization, cookie }: IncomingHttpHeaders): 
   const sessionCookies = (cookie ?? '')
     .split(';')
     .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${cookieName}=`));
-  const token = sessionCookies.length === 1 ? sessionCookies[0]!.slice(cookieName.length + 1) : '';
+    .filter((pair) => pair.startsWith(`${COOKIE_NAME}=`));
+  const token = sessionCookies.length === 1 ? sessionCookies[0]!.slice(COOKIE_NAME.length + 1) : '';
   return { token, fromCookie: token !== '' };
 }
 

@@ -9,7 +9,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import pg from 'pg';
 import { ServiceError } from '../../ports.ts';
 
-export const problemType = 'application/problem+json';
+export const PROBLEM_TYPE = 'application/problem+json';
 
 export const problemSchema = {
   $id: 'problem',
@@ -87,7 +87,7 @@ export function problemOf(error: FastifyError, requestId: string): Problem {
   return problem(500, 'internal', 'Something went wrong on our side.', requestId);
 }
 
-const reportIntervalMs = 1_000;
+const REPORT_INTERVAL_MS = 1_000;
 
 /**
  * Reports a ServiceError at most once a second for each code, and every other error. `main.ts` prints the stack only of
@@ -101,7 +101,8 @@ export function throttleReports(
   return (where: string, error: Error) => {
     if (error instanceof ServiceError) {
       const nowMs = monotonicMs();
-      if (nowMs - (reportedAtMs.get(error.code) ?? -reportIntervalMs) < reportIntervalMs) return;
+      if (nowMs - (reportedAtMs.get(error.code) ?? -REPORT_INTERVAL_MS) < REPORT_INTERVAL_MS)
+        return;
       reportedAtMs.set(error.code, nowMs);
     }
     report(where, error);
@@ -114,7 +115,7 @@ export function createErrorHandler(report: (requestId: string, error: Error) => 
     const body = problemOf(error, request.id);
     if (body.status >= 500) report(request.id, error);
     if (error instanceof ServiceError) reply.headers(error.headers);
-    return reply.code(body.status).type(problemType).send(body);
+    return reply.code(body.status).type(PROBLEM_TYPE).send(body);
   };
 }
 
@@ -130,7 +131,7 @@ export function respondToUnreadable(error: Error & { code?: string }, socket: So
   const id = randomUUID();
   const body = JSON.stringify(problem(status, 'bad-request', 'The request cannot be read.', id));
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${problemType}\r\nx-request-id: ${id}\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\nx-request-id: ${id}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
 }

@@ -9,8 +9,8 @@ import type { RecordIn } from '../../ports.ts';
 import type { Call, JsonSchema, Route, RouteResponse } from '../../route.ts';
 import type { AuditHooks } from '../audit/audit-hooks.ts';
 import type { AuthHooks } from './auth-hooks.ts';
-import { cookieName } from './presented-token.ts';
-import { problemType } from './problems.ts';
+import { COOKIE_NAME } from './presented-token.ts';
+import { PROBLEM_TYPE } from './problems.ts';
 
 const commonProblems = [400, 413, 429, 500, 503];
 
@@ -37,7 +37,7 @@ function responseSchemas(route: Route, withActivity: boolean): JsonSchema {
   }
   const problems = acceptsToken(route) ? [401, 403, ...commonProblems] : commonProblems;
   for (const status of new Set([...problems, ...(route.problems ?? [])])) {
-    const content = { [problemType]: { schema: { $ref: 'problem#' } } };
+    const content = { [PROBLEM_TYPE]: { schema: { $ref: 'problem#' } } };
     responses[status] = { description: 'Problem', content };
   }
   return responses;
@@ -46,8 +46,8 @@ function responseSchemas(route: Route, withActivity: boolean): JsonSchema {
 function sendResponse(reply: FastifyReply, response: RouteResponse): void {
   if (response.sessionCookie !== undefined) {
     const options = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const;
-    if (response.sessionCookie === null) reply.clearCookie(cookieName, options);
-    else reply.setCookie(cookieName, response.sessionCookie, options);
+    if (response.sessionCookie === null) reply.clearCookie(COOKIE_NAME, options);
+    else reply.setCookie(COOKIE_NAME, response.sessionCookie, options);
   }
   if (response.headers) reply.headers(response.headers);
   reply.code(response.status).send(response.body);

@@ -12,7 +12,7 @@ import { makeToken } from '../../sessions/token.ts';
 import { bearer, client, type Send } from '../fixtures/client.ts';
 import { type Platform, prepareSchema, startPlatform } from '../fixtures/platform.ts';
 import { systemRandom } from '../system.ts';
-import { cookieName } from './presented-token.ts';
+import { COOKIE_NAME } from './presented-token.ts';
 
 const size = {
   rows: 0,
@@ -177,7 +177,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     expect((await statuses(old.token))[0]).toBe(401);
     expect(await statuses(next.token)).toEqual([200, 200]);
     // A cookie another site may have sent along ends nothing.
-    await login(id, { cookie: `${cookieName}=${next.token}`, 'sec-fetch-site': 'cross-site' });
+    await login(id, { cookie: `${COOKIE_NAME}=${next.token}`, 'sec-fetch-site': 'cross-site' });
     expect(await statuses(next.token)).toEqual([200, 200]);
   });
 
@@ -219,7 +219,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
 
   it('accepts changes with the cookie only from the same origin', async () => {
     const { token } = await login(nextUser++);
-    const cookie = `${cookieName}=${token}`;
+    const cookie = `${COOKIE_NAME}=${token}`;
     const host = new URL(platform.url).host;
     const attempt = async (headers: Record<string, string>) =>
       (
@@ -242,12 +242,12 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
   it('ignores the session cookie when there are two', async () => {
     const [a, b] = [await login(nextUser), await login(nextUser++)];
     for (const cookie of [
-      `${cookieName}=${a.token}; ${cookieName}=${b.token}`,
-      `${cookieName}=${a.token};${cookieName}=${a.token}`,
-      `${cookieName}=; ${cookieName}=${a.token}`,
+      `${COOKIE_NAME}=${a.token}; ${COOKIE_NAME}=${b.token}`,
+      `${COOKIE_NAME}=${a.token};${COOKIE_NAME}=${a.token}`,
+      `${COOKIE_NAME}=; ${COOKIE_NAME}=${a.token}`,
     ])
       expect((await sendRaw(`${platform.url}/session`, { headers: { cookie } })).status).toBe(401);
-    const cookie = `other=1; ${cookieName}=${a.token}; x=${cookieName}=y`;
+    const cookie = `other=1; ${COOKIE_NAME}=${a.token}; x=${COOKIE_NAME}=y`;
     expect((await sendRaw(`${platform.url}/session`, { headers: { cookie } })).status).toBe(200);
   });
 
@@ -266,7 +266,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     await fc.assert(
       fc.asyncProperty(header, fc.boolean(), async (text, asCookie) => {
         const headers: Record<string, string> = asCookie
-          ? { cookie: `${cookieName}=${text}` }
+          ? { cookie: `${COOKIE_NAME}=${text}` }
           : { authorization: `Bearer ${text}` };
         const reply = await sendRaw(`${platform.url}/session`, { headers });
         expect(reply.status).toBe(401);

@@ -1,6 +1,6 @@
 /** The response for an unknown path or method: 405 with Allow when the path exists, else 404. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { problem, problemType } from './problems.ts';
+import { PROBLEM_TYPE, problem } from './problems.ts';
 
 /** Must be created before the routes are registered, because it collects them in an onRoute hook. */
 export function createUnknownRouteHandler(app: FastifyInstance) {
@@ -17,10 +17,10 @@ export function createUnknownRouteHandler(app: FastifyInstance) {
     const route = [...routes.values()].find(({ shape }) => shape.test(path));
     if (!route) {
       const body = problem(404, 'not-found', 'There is nothing at this path.', request.id);
-      return reply.code(404).type(problemType).send(body);
+      return reply.code(404).type(PROBLEM_TYPE).send(body);
     }
     const allow = [...route.methods].sort().join(', ');
     const body = problem(405, 'method-not-allowed', `This path allows ${allow}.`, request.id);
-    return reply.code(405).header('allow', allow).type(problemType).send(body);
+    return reply.code(405).header('allow', allow).type(PROBLEM_TYPE).send(body);
   };
 }

@@ -64,7 +64,7 @@ export function principalLimitRequest(
   };
 }
 
-const maxCached = 20_000;
+const MAX_CACHED = 20_000;
 
 interface CachedLimitRequest {
   readonly organisationId: string;
@@ -106,7 +106,7 @@ export function createLimitRequestCache(design: ExactLimitsDesign) {
         found.organisationId === organisationId
       )
         return found.limitRequest;
-      if (users.size >= maxCached) users.clear();
+      if (users.size >= MAX_CACHED) users.clear();
       const context = { principal, address, routeClass, slotId: '' };
       const limitRequest = { ...principalLimitRequest(design, limitsOf, context), cached: {} };
       users.set(userId, { organisationId, address, limits, limitRequest });

@@ -5,9 +5,9 @@
 import { ServiceError } from '../../ports.ts';
 import type { Decision } from '../../rate-limit/contract.ts';
 
-const problemTypes = 'https://iana.org/assignments/http-problem-types';
+const PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types';
 /** The limiter tries to reconnect to Redis several times a second. */
-const closedRetrySeconds = 1;
+const CLOSED_RETRY_SECONDS = 1;
 
 const refusingPolicies = ({ levels }: Decision): readonly string[] =>
   levels.filter(({ admitted, shadow }) => !admitted && !shadow).map(({ policy }) => policy);
@@ -24,10 +24,10 @@ export function refusalOf(decision: Decision): ServiceError | null {
       detail:
         'Limits cannot be enforced right now, and this request needs them. Try again shortly.',
       registered: {
-        type: `${problemTypes}#temporary-reduced-capacity`,
+        type: `${PROBLEM_TYPES}#temporary-reduced-capacity`,
         title: 'Request cannot be satisfied due to temporary server capacity constraints',
       },
-      headers: { 'retry-after': String(closedRetrySeconds) },
+      headers: { 'retry-after': String(CLOSED_RETRY_SECONDS) },
     });
   }
   return new ServiceError({
@@ -35,7 +35,7 @@ export function refusalOf(decision: Decision): ServiceError | null {
     code: 'rate-limited',
     detail: `Refused by ${policies.join(' and ')}. RateLimit-Policy says how much is allowed, Retry-After when to ask again.`,
     registered: {
-      type: `${problemTypes}#quota-exceeded`,
+      type: `${PROBLEM_TYPES}#quota-exceeded`,
       title: 'Request cannot be satisfied as assigned quota has been exceeded',
     },
     members,

@@ -7,10 +7,10 @@ import { expect, it } from 'vitest';
 import { eventually } from '../../../sim/effects/testbed/fixtures/bed.ts';
 import {
   fullestWindow,
-  limit,
+  LIMIT,
   setUpFourLimiters,
   untilAllUseRedis,
-  windowMs,
+  WINDOW_MS,
 } from '../fixtures/four-limiters.ts';
 import { startSaturatingLoad } from '../fixtures/limiters.ts';
 
@@ -21,14 +21,14 @@ it('stays down: shares expand to the whole limit, and shrink before Redis is use
   const load = startSaturatingLoad(members(), limitRequest);
   await delay(300);
   await killRedis();
-  await eventually('expanded', () => load.decisions.at(-1)?.limit === limit / 4);
-  await delay(windowMs);
+  await eventually('expanded', () => load.decisions.at(-1)?.limit === LIMIT / 4);
+  await delay(WINDOW_MS);
   await redis.startAgain();
   await untilAllUseRedis(load.decisions);
   const decisions = await load.stop();
-  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * limit);
+  expect(fullestWindow(decisions)).toBeLessThanOrEqual(1.1 * LIMIT);
   const grown = decisions.filter((one) => one.mode === 'share' && one.admitted && one.limit === 25);
-  expect(grown.length).toBeGreaterThan(0.5 * limit);
+  expect(grown.length).toBeGreaterThan(0.5 * LIMIT);
 });
 
 it('down with PostgreSQL: shares stay, the failure is reported once, `closed` requests are refused', async () => {
@@ -36,17 +36,17 @@ it('down with PostgreSQL: shares stay, the failure is reported once, `closed` re
   await delay(300);
   for (const { cut } of members()) cut.database(true);
   await killRedis();
-  await delay(2 * windowMs);
+  await delay(2 * WINDOW_MS);
   const refused = await members()[0]!.limiter.decide(limitRequest(), 'closed');
   expect(refused).toMatchObject({ admitted: false, mode: 'closed' });
   expect(refused.levels).toMatchObject([{ policy: 'user', limit: 0, resetUs: 250_000 }]);
-  const late = load.decisions.filter(({ endedMs }) => endedMs > performance.now() - windowMs);
+  const late = load.decisions.filter(({ endedMs }) => endedMs > performance.now() - WINDOW_MS);
   expect(new Set(late.map((one) => one.limit))).toEqual(new Set([2]));
   for (const { reports } of members()) expect(reports).toEqual(['cut off']);
   for (const { cut } of members()) cut.database(false);
   await redis.startAgain();
   await untilAllUseRedis(load.decisions);
-  expect(fullestWindow(await load.stop())).toBeLessThanOrEqual(1.1 * limit);
+  expect(fullestWindow(await load.stop())).toBeLessThanOrEqual(1.1 * LIMIT);
 });
 
 it('has a bounded number of decisions in flight; others are decided locally at once', async () => {

@@ -25,7 +25,7 @@ import {
 import { evidenceOf, refusalOf } from './limit-response.ts';
 import type { Limits } from './limit-services.ts';
 
-const evidenceHeader = 'x-limit-decision';
+const EVIDENCE_HEADER = 'x-limit-decision';
 
 /** Takes back what was counted; never rejects. */
 export type Refund = () => Promise<void>;
@@ -192,8 +192,8 @@ function createLimitHeaderWriter(given: {
     startedMs: number,
   ): void => {
     given.metrics.countDecision(decision);
-    if (given.evidence && !reply.hasHeader(evidenceHeader))
-      reply.header(evidenceHeader, evidenceOf(decision, (performance.now() - startedMs) * 1_000));
+    if (given.evidence && !reply.hasHeader(EVIDENCE_HEADER))
+      reply.header(EVIDENCE_HEADER, evidenceOf(decision, (performance.now() - startedMs) * 1_000));
     const refusal = refusalOf(decision);
     if (decision.mode !== 'closed') {
       // A cached limit request is the only one of its HTTP request.

@@ -4,14 +4,14 @@ import { describeFault } from './describe-fault.ts';
 import type { LinkRule } from './proxy/rule.ts';
 
 const pause: FaultSpec = { kind: 'pause', target: 'redis' };
-const said = (fault: FaultSpec, at: FaultTrigger = { afterMs: 0 }, forMs?: number) =>
+const textOf = (fault: FaultSpec, at: FaultTrigger = { afterMs: 0 }, forMs?: number) =>
   describeFault({ name: 'any', at, fault, ...(forMs === undefined ? {} : { forMs }) });
 
 describe('describeFault', () => {
   it('describes what is done, when, and until when', () => {
     const kill: FaultSpec = { kind: 'kill', target: 'gateway.2', signal: 'SIGKILL' };
     const at = { afterMs: 0, acknowledged: { operation: 'logout', lagMs: 20 } };
-    expect(said(kill, at, 500)).toBe(
+    expect(textOf(kill, at, 500)).toBe(
       'kill -9 of gateway.2, 20 ms after the first acknowledged logout, undone after 500 ms',
     );
   });
@@ -26,7 +26,7 @@ describe('describeFault', () => {
       /, at the first acknowledged logout from 200 ms on, /,
     ],
   ])('%j', (at, words) => {
-    expect(said(pause, at)).toMatch(words);
+    expect(textOf(pause, at)).toMatch(words);
   });
 
   it.each<[FaultSpec, string]>([
@@ -37,7 +37,7 @@ describe('describeFault', () => {
     ],
     [{ kind: 'kill', target: 'redis', signal: 'SIGTERM' }, 'kill -TERM of redis'],
   ])('%j', (fault, words) => {
-    expect(said(fault)).toBe(`${words}, at once, undone at the phase's end`);
+    expect(textOf(fault)).toBe(`${words}, at once, undone at the phase's end`);
   });
 
   it.each<[LinkRule, string]>([
@@ -50,7 +50,7 @@ describe('describeFault', () => {
     [{ kind: 'cut-reply', every: 7 }, 'connection cut before one reply in 7 '],
     [{ kind: 'fail-request', k: 3 }, 'request 3 answered with an error '],
   ])('%j', (rule, words) => {
-    const text = said({ kind: 'link', target: 'gateway.2->redis', rule });
+    const text = textOf({ kind: 'link', target: 'gateway.2->redis', rule });
     expect(text.startsWith(words)).toBe(true);
     expect(text).toContain('between gateway.2 and redis, at once');
   });

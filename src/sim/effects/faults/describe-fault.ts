@@ -1,36 +1,40 @@
-/** Describes planned faults: what is done (by the fault's kind), when, and until when. */
+/** Text of planned faults: what is done, which the fault's kind describes, when, and until when. */
 import type { FaultTrigger, PlannedFault } from '../../fault-plan.ts';
-import { lengthText } from '../../pure/quantity-text.ts';
+import { durationText } from '../../pure/quantity-text.ts';
 import { FAULT_KINDS } from './fault-kinds.ts';
 
 /** `kill -9 of gateway.2, 20 ms after the first acknowledged logout, undone after 500 ms`. */
 export function describeFault({ at, fault, forMs }: PlannedFault): string {
   const until =
-    forMs === undefined ? "undone at the phase's end" : `undone after ${lengthText(forMs)}`;
+    forMs === undefined ? "undone at the phase's end" : `undone after ${durationText(forMs)}`;
   return `${FAULT_KINDS.of(fault.kind).describe([fault])}, ${describePlannedTrigger(at)}, ${until}`;
 }
 
-/** `55 times kill -9 of gateway.1 or gateway.2, 3 ms after an acknowledged create, undone after 150 ms, drawn from the seed`. */
+/**
+ * Faults of one kind and trigger whose times were drawn from the seed: `55 times kill -9 of gateway.1 or gateway.2, 3
+ * ms after the first acknowledged create, undone after 150 ms, drawn from the seed`.
+ */
 export function describeFaultGroup(faults: readonly PlannedFault[]): string {
-  const [{ at, fault, forMs }, ...others] = faults as readonly [PlannedFault, ...PlannedFault[]];
-  const specs = [fault, ...others.map((one) => one.fault)] as const;
+  const [{ at, fault, forMs }, ...rest] = faults as readonly [PlannedFault, ...PlannedFault[]];
+  const specs = [fault, ...rest.map((planned) => planned.fault)] as const;
   const { acknowledged, commitInFlight } = at;
   const isEventDriven = acknowledged !== undefined || commitInFlight === true;
   return [
     `${faults.length} times ${FAULT_KINDS.of(fault.kind).describe([...specs])}`,
+    // Each fault has a time of its own; the event is the same for all.
     ...(isEventDriven ? [describePlannedTrigger({ ...at, afterMs: 0 })] : []),
-    ...(forMs === undefined ? [] : [`undone after ${lengthText(forMs)}`]),
+    ...(forMs === undefined ? [] : [`undone after ${durationText(forMs)}`]),
     'drawn from the seed',
   ].join(', ');
 }
 
 function describePlannedTrigger({ afterMs, acknowledged, commitInFlight }: FaultTrigger): string {
-  const from = afterMs === 0 ? '' : ` from ${lengthText(afterMs)} on`;
+  const from = afterMs === 0 ? '' : ` from ${durationText(afterMs)} on`;
   if (acknowledged !== undefined) {
     const { operation, lagMs } = acknowledged;
-    const lag = lagMs === 0 ? 'at' : `${lengthText(lagMs)} after`;
+    const lag = lagMs === 0 ? 'at' : `${durationText(lagMs)} after`;
     return `${lag} the first acknowledged ${operation}${from}`;
   }
   if (commitInFlight === true) return `while a COMMIT is in flight${from}`;
-  return afterMs === 0 ? 'at once' : `${lengthText(afterMs)} into the phase`;
+  return afterMs === 0 ? 'at once' : `${durationText(afterMs)} into the phase`;
 }

@@ -28,19 +28,19 @@ export function createFault(spec: FaultSpec, targets: FaultTargets): Fault {
   return FAULT_KINDS.of(spec.kind).create(spec, targets);
 }
 
-/** Why a fault cannot be applied in a topology, one clause each, from the data alone. */
+/** The reasons why a fault cannot be applied in a topology, one clause each; needs no running testbed. */
 export function faultProblems({ at, fault }: PlannedFault, topology: Topology): readonly string[] {
-  const isKnown = FAULT_KINDS.all().some(({ kind }) => kind === fault.kind);
-  const kinds = FAULT_KINDS.all().map(({ kind }) => kind);
-  const problems = isKnown
+  const kinds: readonly string[] = FAULT_KINDS.all().map(({ kind }) => kind);
+  const problems = kinds.includes(fault.kind)
     ? FAULT_KINDS.of(fault.kind).problems(fault, topology)
     : [`there is no kind of fault ${fault.kind}; known: ${kinds.join(', ')}`];
-  const seesCommits = topology.edges.some(
+  // Only the proxy observes COMMITs.
+  const canObserveCommits = topology.edges.some(
     ({ to, proxied }) => proxied === true && topology.nodes[to]?.kind === 'postgres',
   );
   return [
     ...problems,
-    ...(at.commitInFlight === true && !seesCommits
+    ...(at.commitInFlight === true && !canObserveCommits
       ? ['it waits for a COMMIT, but no proxied edge leads to PostgreSQL']
       : []),
   ];

@@ -1,4 +1,7 @@
-/** Finds the targets of faults in a running testbed. Servers named by DATABASE_URL and REDIS_URL are never a target. */
+/**
+ * Finds the targets of faults in a running testbed. The operator's servers (DATABASE_URL, REDIS_URL) are never a
+ * target.
+ */
 import { EnvironmentError } from '../../errors.ts';
 import { resolveNodeTarget } from '../../plan/fault-target.ts';
 import type { Topology } from '../../topology.ts';
@@ -6,7 +9,7 @@ import type { Edges } from '../testbed/edges.ts';
 import type { RunningNode } from '../testbed/node.ts';
 import type { FaultTargets } from './fault.ts';
 
-const VARIABLES: Readonly<Record<string, string>> = {
+const SERVER_VARIABLES: Readonly<Record<string, string>> = {
   redis: 'REDIS_URL',
   postgres: 'DATABASE_URL',
 };
@@ -28,10 +31,10 @@ export function createFaultTargets(
       const { node: name, member } = resolveNodeTarget(target, topology);
       const { kind, members } = node(name);
       if (members.length === 0)
-        throw externalServerError(name, VARIABLES[kind] ?? 'the environment');
-      const found = members.filter((one) => member === null || one.name === member);
+        throw externalServerError(name, SERVER_VARIABLES[kind] ?? 'the environment');
+      const found = members.filter((candidate) => member === null || candidate.name === member);
       if (found.length > 0) return found;
-      const known = members.map((one) => one.name).join(', ');
+      const known = members.map((candidate) => candidate.name).join(', ');
       throw new Error(`there is no process ${target}; known: ${known}`);
     },
   };

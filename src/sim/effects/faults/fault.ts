@@ -1,6 +1,6 @@
 /**
- * A fault is done to the system under test, undone, and the undo is proven by a probe. The nemesis undoes it on every
- * path; undo is idempotent and safe when apply never ran or failed half way.
+ * A fault is applied to the system under test and undone; a probe proves the undo. The nemesis calls `undo` on every
+ * path: it is idempotent, and safe when `apply` never ran or failed half way.
  */
 import type { Topology } from '../../topology.ts';
 import type { Edges } from '../testbed/edges.ts';
@@ -13,7 +13,7 @@ export interface Fault {
   undo(): Promise<void>;
   /** True when the undo is proven, else why it is not. Bounded. */
   probe(): Promise<true | string>;
-  /** Seeded choices made under this fault so far. */
+  /** What the fault proxy decided from its seed under this fault so far. */
   decisions(): readonly ProxyDecision[];
 }
 
@@ -28,15 +28,18 @@ export interface FaultTargets {
 
 export interface FaultKind<Spec extends { readonly kind: string }> {
   readonly kind: Spec['kind'];
-  /** `kill -9 of gateway.2`; of several specs that differ only in their targets: `kill -9 of gateway.1 or gateway.2`. */
-  describe(alike: readonly [Spec, ...Spec[]]): string;
-  /** Why it cannot be applied in this topology, one clause each, from the data alone; imports no store client. */
+  /**
+   * `kill -9 of gateway.2`. Specs that differ only in their targets are described as one: `kill -9 of gateway.1 or
+   * gateway.2`.
+   */
+  describe(specs: readonly [Spec, ...Spec[]]): string;
+  /** The reasons why it cannot be applied in this topology, one clause each; needs no running testbed. */
   problems(spec: Spec, topology: Topology): readonly string[];
   /** Throws when the testbed does not have the target. */
   create(spec: Spec, targets: FaultTargets): Fault;
 }
 
-/** The targets of one fault or several alike: `gateway.1 or gateway.2`. */
-export function describeTargets(alike: readonly { readonly target: string }[]): string {
-  return [...new Set(alike.map(({ target }) => target))].sort().join(' or ');
+/** The targets of one or several specs: `gateway.1 or gateway.2`. */
+export function describeTargets(specs: readonly { readonly target: string }[]): string {
+  return [...new Set(specs.map(({ target }) => target))].sort().join(' or ');
 }

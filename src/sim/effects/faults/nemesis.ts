@@ -1,7 +1,8 @@
 /**
- * Runs the planned faults of one phase: waits for each trigger, applies the fault until its effect is observed, undoes
- * it, and probes until the undo is proven. Every wait has a limit. end() is called on every path and returns only when
- * nothing is applied any more. A fault that never landed or never healed is a problem; such a run proves nothing.
+ * Runs the planned faults of one phase: waits for each trigger, applies the fault, undoes it, and probes until the undo
+ * is proven. A fault has landed when its effect is observed, and healed when its undo is proven; one that did not land
+ * or heal is a problem, and such a run proves nothing. Every wait has a limit. end() is called on every path and
+ * resolves only when no fault is applied any more.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,14 +17,18 @@ import { awaitTrigger, describeTrigger } from './trigger.ts';
 export interface NemesisLimits {
   /** From `afterMs` until the event of the trigger. */
   readonly triggerMs: number;
+  /** For `apply`, until the effect is observed. */
   readonly landMs: number;
-  /** A database may have to recover. */
+  /** For `undo`: a database may have to recover. */
   readonly undoMs: number;
+  /** For the probes after the undo. */
   readonly healMs: number;
 }
 
 const LIMITS: NemesisLimits = { triggerMs: 60_000, landMs: 10_000, undoMs: 30_000, healMs: 15_000 };
 const PROBE_INTERVAL_MS = 20;
+/** The longest delay of a timer: the fault stays until the phase ends. */
+const UNTIL_PHASE_END_MS = 2 ** 31 - 1;
 
 export interface NemesisOptions {
   readonly faults: readonly PlannedFault[];
@@ -49,7 +54,7 @@ export interface Nemesis {
   end(): Promise<NemesisReport>;
 }
 
-interface Planned {
+interface PreparedFault {
   readonly plan: PlannedFault;
   readonly fault: Fault;
 }
@@ -73,16 +78,16 @@ class PhaseNemesis implements Nemesis {
 
   constructor(options: NemesisOptions) {
     const { faults, targets, signal, nowUs } = options;
-    const planned = faults.map((plan) => ({ plan, fault: createFault(plan.fault, targets) }));
+    const prepared = faults.map((plan) => ({ plan, fault: createFault(plan.fault, targets) }));
     if (faults.some(({ at }) => at.commitInFlight) && !targets.edges.canObserveCommits())
       throw new Error('a fault waits for a COMMIT, but no proxied edge leads to PostgreSQL');
     this.#options = options;
     this.#limits = { ...LIMITS, ...options.limits };
     this.#originUs = monotonicUs() - nowUs();
-    this.#active = planned.length;
+    this.#active = prepared.length;
     // Every fault listens to it, and a phase may have hundreds.
     setMaxListeners(0, this.#ending.signal);
-    for (const one of planned) this.#lifecycles.set(one.plan.name, this.#runLifecycle(one));
+    for (const fault of prepared) this.#lifecycles.set(fault.plan.name, this.#runLifecycle(fault));
     signal.addEventListener('abort', this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
   }
@@ -98,17 +103,17 @@ class PhaseNemesis implements Nemesis {
     return { records: this.#records.sort((a, b) => a.atUs - b.atUs), problems: this.#problems };
   }
 
-  async #runLifecycle(planned: Planned): Promise<void> {
-    if (await this.#apply(planned)) await this.#heal(planned);
+  async #runLifecycle(fault: PreparedFault): Promise<void> {
+    if (await this.#apply(fault)) await this.#heal(fault);
     this.#active -= 1;
   }
 
   /** True when there is something to undo. */
-  async #apply({ plan, fault }: Planned): Promise<boolean> {
+  async #apply({ plan, fault }: PreparedFault): Promise<boolean> {
     const { name, forMs } = plan;
-    const due = await this.#waitForTrigger(plan);
-    if (due === null) return false;
-    this.#record(name, 'apply', due);
+    const trigger = await this.#waitForTrigger(plan);
+    if (trigger === null) return false;
+    this.#record(name, 'apply', trigger);
     try {
       this.#record(name, 'landed', await withTimeout(fault.apply(), this.#limits.landMs));
     } catch (error) {
@@ -116,11 +121,11 @@ class PhaseNemesis implements Nemesis {
       return true;
     }
     const { signal } = this.#ending;
-    await sleep(forMs ?? 2 ** 31 - 1, undefined, { signal }).catch(() => {});
+    await sleep(forMs ?? UNTIL_PHASE_END_MS, undefined, { signal }).catch(() => {});
     return true;
   }
 
-  /** Why the fault is due; null when its trigger did not come. */
+  /** Resolves, when the fault is due, to a description of what triggered it; null when the trigger did not come. */
   async #waitForTrigger(plan: PlannedFault): Promise<string | null> {
     const { edges } = this.#options.targets;
     const events = {
@@ -131,20 +136,22 @@ class PhaseNemesis implements Nemesis {
     };
     const wait = { limitMs: this.#limits.triggerMs, signal: this.#ending.signal };
     try {
-      return await awaitTrigger(await this.#triggerAfterOthers(plan), events, wait);
+      return await awaitTrigger(await this.#waitForEarlierFaults(plan), events, wait);
     } catch (error) {
       // An interrupted run was not meant to reach its later faults.
       if (!this.#options.signal.aborted) {
-        const described = describeTrigger(plan.at);
+        const trigger = describeTrigger(plan.at);
         const { name } = plan;
-        this.#problems.push(`${name} never landed: waited for ${described}, ${reasonOf(error)}`);
+        this.#problems.push(`${name} never landed: waited for ${trigger}, ${reasonOf(error)}`);
       }
       return null;
     }
   }
 
-  /** Resolves when the faults named in `after` are over, with the trigger that is left to wait for. */
-  async #triggerAfterOthers({ at, after = [] }: PlannedFault): Promise<FaultTrigger> {
+  /**
+   * Resolves, when the faults named in `after` have ended, to the rest of the trigger: its time has passed meanwhile.
+   */
+  async #waitForEarlierFaults({ at, after = [] }: PlannedFault): Promise<FaultTrigger> {
     if (after.length === 0) return at;
     const { afterMs, latestMs } = at;
     const { signal } = this.#ending;
@@ -158,7 +165,7 @@ class PhaseNemesis implements Nemesis {
     };
   }
 
-  async #heal({ plan: { name }, fault }: Planned): Promise<void> {
+  async #heal({ plan: { name }, fault }: PreparedFault): Promise<void> {
     this.#record(name, 'undo');
     try {
       await withTimeout(fault.undo(), this.#limits.undoMs);

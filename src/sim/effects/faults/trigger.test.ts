@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { awaitTrigger, describeTrigger, type TriggerEvents } from './trigger.ts';
 
 const never = () => new Promise<never>(() => {});
-const events = (more: Partial<TriggerEvents> = {}): TriggerEvents => ({
+const events = (overrides: Partial<TriggerEvents> = {}): TriggerEvents => ({
   waitForAcknowledged: never,
   waitForCommitInFlight: null,
-  ...more,
+  ...overrides,
 });
 const limits = (limitMs = 1_000) => ({ limitMs, signal: new AbortController().signal });
 

@@ -32,30 +32,31 @@ export function describeTrigger({ afterMs, acknowledged, commitInFlight }: Fault
   return events.length === 0 ? `after ${afterMs} ms` : events.join(', ');
 }
 
-/** Resolves when the fault is due, with a description of why. Rejects with the signal's reason, or when the event does not come within `limitMs`. */
+/**
+ * Resolves, when the fault is due, to a description of what triggered it. Rejects with the signal's reason, or when the
+ * event does not come within `limitMs`.
+ */
 export async function awaitTrigger(
   at: FaultTrigger,
   events: TriggerEvents,
   { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
 ): Promise<string> {
   await abortable(sleep(at.afterMs, undefined, { signal }), signal);
-  const described = describeTrigger(at);
+  const trigger = describeTrigger(at);
   if (at.latestMs === undefined) {
     await waitForEvent(at, events, { limitMs, signal });
-    return described;
+    return trigger;
   }
-  const latest = new AbortController();
-  const wait = AbortSignal.any([signal, latest.signal]);
-  const event = waitForEvent(at, events, { limitMs, signal: wait });
+  const deadlinePassed = new AbortController();
+  const waitSignal = AbortSignal.any([signal, deadlinePassed.signal]);
+  const event = waitForEvent(at, events, { limitMs, signal: waitSignal });
   const isInTime = await withTimeout(event, at.latestMs - at.afterMs).then(
     () => true,
     () => false,
   );
-  latest.abort();
+  deadlinePassed.abort();
   signal.throwIfAborted();
-  return isInTime
-    ? described
-    : `${WITHOUT_EVENT}, after ${at.latestMs} ms: nothing came ${described}`;
+  return isInTime ? trigger : `${WITHOUT_EVENT}, after ${at.latestMs} ms: nothing came ${trigger}`;
 }
 
 async function waitForEvent(

@@ -1,4 +1,7 @@
-/** Starts a testbed: nodes in the order of their dependencies, and the accounts between stores and services. */
+/**
+ * Starts a testbed: each node after its dependencies, and the job that makes the accounts after the stores, before the
+ * services.
+ */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CLIENT, type JobSpec, type Topology } from '../../topology.ts';
@@ -20,10 +23,11 @@ const JOB_LIMIT_MS = 120_000;
 export interface TestbedResources {
   readonly env: NodeJS.ProcessEnv;
   readonly user: RunUser | null;
+  /** The cache folder. */
   readonly cache: string;
   readonly lease: Lease;
   readonly undo: UndoStack;
-  readonly logs: string;
+  readonly logFolder: string;
 }
 
 export class Assembly {
@@ -50,7 +54,7 @@ export class Assembly {
 
   static async create(options: TestbedOptions, resources: TestbedResources): Promise<Assembly> {
     const { topology, seed, faultSeed = seed, cores, onUnexpectedExit } = options;
-    const { lease, undo, logs } = resources;
+    const { lease, undo, logFolder } = resources;
     const edges = await TestbedEdges.open({
       topology,
       membersOf: (name) => membersOf(name, topology),
@@ -58,7 +62,7 @@ export class Assembly {
       cores: cores?.rest ?? null,
       lease,
       undo,
-      logFile: path.join(logs, 'fault-proxy.log'),
+      logFile: path.join(logFolder, 'fault-proxy.log'),
       onUnexpectedExit,
     });
     return new Assembly(options, resources, edges);
@@ -76,10 +80,10 @@ export class Assembly {
       this.#ensureAccounts(),
     ]);
     if (starts.some(({ status }) => status === 'rejected')) throw this.#signal.reason;
-    return this.#testbed(new Map(names.map((name) => [name, this.#started.get(name)!])));
+    return this.#createTestbed(new Map(names.map((name) => [name, this.#started.get(name)!])));
   }
 
-  /** The first failure aborts all other starts and is the one that is reported. */
+  /** The first failure aborts all other starts, and only it is reported. */
   async #abortOnFailure<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -99,7 +103,9 @@ export class Assembly {
     const { topology } = this.#options;
     const spec = topology.nodes[name]!;
     const kind = NODE_KINDS.of(spec.kind);
-    await Promise.all(dependenciesOf(name, topology).map((one) => this.#ensureStarted(one)));
+    await Promise.all(
+      dependenciesOf(name, topology).map((dependency) => this.#ensureStarted(dependency)),
+    );
     // Services must find the accounts when they start.
     if (spec.kind === 'process' && !this.#accountsDependOn(name)) await this.#ensureAccounts();
     this.#signal.throwIfAborted();
@@ -134,22 +140,22 @@ export class Assembly {
   }
 
   #addressesOf(name: string, member: string): Record<string, Address> {
-    const leaving = this.#options.topology.edges.filter(({ from }) => from === name);
+    const outgoing = this.#options.topology.edges.filter(({ from }) => from === name);
     return Object.fromEntries(
-      leaving.map((edge) => [edge.as!, this.#edges.addressOf(edge, member)]),
+      outgoing.map((edge) => [edge.as!, this.#edges.addressOf(edge, member)]),
     );
   }
 
-  #job(role: JobSpec['role']): JobSpec | undefined {
+  #findJob(role: JobSpec['role']): JobSpec | undefined {
     return this.#options.topology.jobs.find((job) => job.role === role);
   }
 
-  /** True when the accounts job needs this node, which then cannot wait for the accounts. */
+  /** True when the accounts job uses this node, directly or through others: it cannot wait for the accounts. */
   #accountsDependOn(name: string): boolean {
     const { topology } = this.#options;
     const isReached = (from: readonly string[]): boolean =>
-      from.some((one) => one === name || isReached(dependenciesOf(one, topology)));
-    return isReached(Object.values(this.#job('accounts')?.uses ?? {}));
+      from.some((node) => node === name || isReached(dependenciesOf(node, topology)));
+    return isReached(Object.values(this.#findJob('accounts')?.uses ?? {}));
   }
 
   #ensureAccounts(): Promise<void> {
@@ -158,7 +164,7 @@ export class Assembly {
   }
 
   async #makeAccounts(): Promise<void> {
-    const job = this.#job('accounts');
+    const job = this.#findJob('accounts');
     if (job === undefined) {
       // Operations need an actor: an account without headers and variables.
       const anonymous = [{ id: '', headers: {}, vars: {} }];
@@ -190,19 +196,19 @@ export class Assembly {
   }
 
   #logFile(name: string): string {
-    return path.join(this.#resources.logs, `${name}.log`);
+    return path.join(this.#resources.logFolder, `${name}.log`);
   }
 
   #clientTargets(nodes: ReadonlyMap<string, RunningNode>): LoadTarget[] {
-    const leaving = this.#options.topology.edges.filter(({ from }) => from === CLIENT);
-    return leaving.flatMap((edge) => {
+    const outgoing = this.#options.topology.edges.filter(({ from }) => from === CLIENT);
+    return outgoing.flatMap((edge) => {
       const { urls } = this.#edges.addressOf(edge, CLIENT);
       const { name, members } = nodes.get(edge.to)!;
       return urls.map((url, index) => ({ name: members[index]?.name ?? name, url }));
     });
   }
 
-  #testbed(nodes: ReadonlyMap<string, RunningNode>): Testbed {
+  #createTestbed(nodes: ReadonlyMap<string, RunningNode>): Testbed {
     const { topology, cores } = this.#options;
     const { lease, undo } = this.#resources;
     const { proxyPid } = this.#edges;
@@ -226,7 +232,7 @@ export class Assembly {
       lease,
       logFile: (name) => this.#logFile(name),
       runJob: async (role, params = {}) => {
-        const job = this.#job(role);
+        const job = this.#findJob(role);
         if (job !== undefined) await this.#runJob(job, params);
         return job !== undefined;
       },

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { NodeSpec, Topology } from '../../topology.ts';
 import { dependenciesOf, topologyProblems } from './check-topology.ts';
 
-const service = (more: object = {}): NodeSpec => ({
+const service = (options: object = {}): NodeSpec => ({
   kind: 'process',
   start: { command: ['node', 'service.mjs'] },
-  ...more,
+  ...options,
 });
 const nodes: Topology['nodes'] = {
   db: { kind: 'postgres' },
@@ -86,7 +86,7 @@ describe('topologyProblems', () => {
       /node queue: there is no kind of node "x-kafka"/,
     ],
     [
-      'a standby of nothing',
+      'a standby of an unknown primary',
       { nodes: { ...nodes, copy: { kind: 'postgres', standbyOf: 'dbb' } } },
       /copy is a standby of dbb, which does not exist/,
     ],
@@ -99,7 +99,7 @@ describe('topologyProblems', () => {
       /in a cycle/,
     ],
     [
-      'processes that need each other',
+      'a cycle of processes',
       {
         nodes: { a: service(), b: service() },
         edges: [
@@ -110,7 +110,7 @@ describe('topologyProblems', () => {
       /a, b need each other to start/,
     ],
     [
-      'a job that uses nothing there',
+      'a job that uses an unknown node',
       { jobs: [{ name: 'seed', role: 'accounts', module: 'x.js', uses: { db: 'dbb' } }] },
       /job seed uses "dbb", which is no node/,
     ],

@@ -1,24 +1,27 @@
-/** Validates a topology from the data alone, before anything starts: one clause for each problem, naming the place. */
+/**
+ * Validates the data of a topology before anything starts. Each problem is one clause that names the node, edge or job.
+ */
 import { edgeProblems } from '../../plan/edge-problems.ts';
 import { CLIENT, type EdgeSpec, type NodeSpec, type Topology } from '../../topology.ts';
 import { NODE_KINDS } from './node-kinds.ts';
 
 const NODE_NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$/;
 /** Names that the harness uses in the report for its own processes. */
-const RESERVED = [CLIENT, 'sender', 'proxy'];
+const RESERVED_NAMES = [CLIENT, 'sender', 'proxy'];
 
+/** Empty for a valid topology. Edges and jobs are checked only if every node is valid. */
 export function topologyProblems(topology: Topology): string[] {
-  // A scenario from a file may lack what its type demands.
+  // A scenario that is loaded from a file was not type-checked.
   if (!topology?.nodes || !topology.edges || !topology.jobs)
     return ['it has none: nodes, edges, jobs'];
   const names = Object.keys(topology.nodes);
-  const own = Object.entries(topology.nodes).flatMap(([name, spec]) =>
+  const problemsOfNodes = Object.entries(topology.nodes).flatMap(([name, spec]) =>
     nodeProblems(name, spec, topology),
   );
-  if (own.length > 0) return own;
+  if (problemsOfNodes.length > 0) return problemsOfNodes;
   return [
     ...edgeProblems(topology),
-    ...topology.edges.flatMap((edge) => nearEndProblems(edge, topology)),
+    ...topology.edges.flatMap((edge) => sourceProblems(edge, topology)),
     ...duplicateProblems(
       topology.edges
         .filter(({ from }) => from !== CLIENT)
@@ -27,7 +30,7 @@ export function topologyProblems(topology: Topology): string[] {
     ...topology.jobs.flatMap(({ name, uses }) =>
       Object.values(uses)
         .filter((node) => !names.includes(node))
-        .map((node) => `job ${name} uses "${node}", which is no node (${listed(names)})`),
+        .map((node) => `job ${name} uses "${node}", which is no node (${joinNames(names)})`),
     ),
     ...duplicateProblems(topology.jobs.map(({ role }) => `job that makes ${role}`)),
     ...cycleProblems(topology),
@@ -42,7 +45,7 @@ function nodeProblems(name: string, spec: NodeSpec, topology: Topology): readonl
     return [
       `node "${name}": lower-case letters, digits and hyphens, in parts joined by dots that begin with a letter`,
     ];
-  if (RESERVED.includes(name)) return [`node "${name}": the name is taken by the harness`];
+  if (RESERVED_NAMES.includes(name)) return [`node "${name}": the name is taken by the harness`];
   try {
     return NODE_KINDS.of(spec.kind).problems(name, spec, topology);
   } catch (error) {
@@ -50,48 +53,56 @@ function nodeProblems(name: string, spec: NodeSpec, topology: Topology): readonl
   }
 }
 
-/** Only processes get addresses, each under a unique name. */
-function nearEndProblems({ from, to, as }: EdgeSpec, { nodes }: Topology): string[] {
-  const near = nodes[from];
-  if (from === CLIENT || near === undefined) return [];
-  const where = `edge ${from}->${to}`;
+/** The source must be a process, because only processes are given addresses; `as` is the address's name. */
+function sourceProblems({ from, to, as }: EdgeSpec, { nodes }: Topology): string[] {
+  const source = nodes[from];
+  if (from === CLIENT || source === undefined) return [];
+  const edge = `edge ${from}->${to}`;
   return [
-    ...(near.kind === 'process' || near.kind.startsWith('x-')
+    ...(source.kind === 'process' || source.kind.startsWith('x-')
       ? []
-      : [`${where}: ${from} is a ${near.kind}, and only processes reach others`]),
-    ...(as ? [] : [`${where}: "as", the name of the address for ${from}, is missing`]),
+      : [`${edge}: ${from} is a ${source.kind}, and only processes reach others`]),
+    ...(as ? [] : [`${edge}: "as", the name of the address for ${from}, is missing`]),
   ];
 }
 
-/** A process gets its addresses when it starts, so its dependencies must start first. */
+/**
+ * Dependencies start first, so they must not form a cycle: removes all nodes that can start, until none or a cycle is
+ * left.
+ */
 function cycleProblems(topology: Topology): string[] {
   const remaining = new Set(Object.keys(topology.nodes));
   for (;;) {
     const ready = [...remaining].filter((name) =>
-      dependenciesOf(name, topology).every((one) => !remaining.has(one)),
+      dependenciesOf(name, topology).every((dependency) => !remaining.has(dependency)),
     );
     if (ready.length === 0) break;
     for (const name of ready) remaining.delete(name);
   }
   return remaining.size === 0
     ? []
-    : [`${listed([...remaining])} need each other to start: a cycle of edges or of standbyOf`];
+    : [`${joinNames([...remaining])} need each other to start: a cycle of edges or of standbyOf`];
 }
 
-/** Nodes that must be up before this one starts. */
+/**
+ * Nodes that must be up before this one starts: the destinations of its edges, whose addresses it gets, and its
+ * primary.
+ */
 export function dependenciesOf(name: string, { nodes, edges }: Topology): string[] {
   const spec = nodes[name];
-  const reached = edges.filter(({ from }) => from === name).map(({ to }) => to);
+  const destinations = edges.filter(({ from }) => from === name).map(({ to }) => to);
   const primary =
     spec?.kind === 'postgres' && typeof spec.standbyOf === 'string' ? [spec.standbyOf] : [];
-  return [...new Set([...reached, ...primary])].filter((one) => one in nodes && one !== name);
+  return [...new Set([...destinations, ...primary])].filter(
+    (dependency) => dependency in nodes && dependency !== name,
+  );
 }
 
 function duplicateProblems(labels: readonly string[]): string[] {
-  const twice = labels.filter((label, index) => labels.indexOf(label) !== index);
-  return [...new Set(twice)].map((label) => `there are two of ${label}`);
+  const duplicates = labels.filter((label, index) => labels.indexOf(label) !== index);
+  return [...new Set(duplicates)].map((label) => `there are two of ${label}`);
 }
 
-function listed(names: readonly string[]): string {
+function joinNames(names: readonly string[]): string {
   return names.join(', ') || 'there are none';
 }

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { EnvironmentError } from '../../errors.ts';
 
 const MB = 1024 * 1024;
-const NEARLY_FULL = 4 * MB;
+/** With less free space than this, an error counts as caused by the full disk. */
+const NEARLY_FULL_BYTES = 4 * MB;
 
 export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
@@ -34,11 +35,11 @@ export async function folderBytes(folder: string): Promise<number> {
   return total;
 }
 
-/** True for a full disk, whether Node or a child process noticed it. */
+/** True if the error or one of its causes is a full disk, reported by Node or in the output of a child process. */
 export function isDiskFull(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ((at as NodeJS.ErrnoException).code === 'ENOSPC') return true;
-    if (/No space left on device|ENOSPC/.test(at.message)) return true;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') return true;
+    if (/No space left on device|ENOSPC/.test(cause.message)) return true;
   }
   return false;
 }
@@ -57,7 +58,7 @@ export async function explainDiskFull(error: unknown, folder: string): Promise<u
   if (error instanceof EnvironmentError) return error;
   const free = await freeBytes(folder).catch(() => Number.POSITIVE_INFINITY);
   // A database without space may end without reporting the cause to its client.
-  if (!isDiskFull(error) && free > NEARLY_FULL) return error;
+  if (!isDiskFull(error) && free > NEARLY_FULL_BYTES) return error;
   return new EnvironmentError(
     {
       what: 'the disk is full',

@@ -1,6 +1,6 @@
 /**
- * The edges of a testbed. A proxied edge has one route for each process at its source and each server at its destination,
- * so that a single one can be cut; other edges are direct. One-shot jobs never go through the proxy.
+ * The edges of a testbed. A proxied edge has one route for each process at its source and each server at its
+ * destination, so that a single one can be cut; other edges are direct. One-shot jobs never go through the proxy.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { edgeName, resolveEdgeTarget } from '../../plan/fault-target.ts';
@@ -57,15 +57,20 @@ export interface EdgesOptions {
 
 interface OpenRoute {
   readonly edge: EdgeSpec;
-  readonly near: string;
-  readonly far: string;
-  /** To the far node's first or only server. */
+  /** Name of the process at the source. */
+  readonly source: string;
+  /** Name of the server at the destination. */
+  readonly destination: string;
+  /** To the destination's first or only server. */
   readonly isFirst: boolean;
   readonly route: Route;
 }
 
-/** While a COMMIT is awaited the proxy holds the first one: short waits, so that an aborted wait ends soon. */
-const COMMIT_SLICE_MS = 250;
+/**
+ * The wait for a COMMIT is split into requests of this length: an open request makes the proxy hold back the reply to
+ * the next COMMIT, also after the wait was aborted here.
+ */
+const COMMIT_WAIT_MS = 250;
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'postgres:': 5432, 'redis:': 6379 };
 
@@ -95,8 +100,9 @@ function withEndpoint(address: string, { host, port }: Endpoint): string {
 /** The servers a client of a node connects to, by the names of its processes. */
 function serversOf({ name, members, address: { urls } }: RunningNode) {
   return urls.map((url, index) => {
-    const numbered = members.length === urls.length ? members[index]!.name : `${name}.${index + 1}`;
-    return { name: urls.length === 1 ? name : numbered, url };
+    const numberedName =
+      members.length === urls.length ? members[index]!.name : `${name}.${index + 1}`;
+    return { name: urls.length === 1 ? name : numberedName, url };
   });
 }
 
@@ -137,8 +143,8 @@ export class TestbedEdges implements Edges {
     this.#nodes.set(node.name, node);
     for (const edge of this.#options.topology.edges) {
       if (edge.to !== node.name || edge.proxied !== true) continue;
-      const near = edge.from === CLIENT ? [CLIENT] : this.#options.membersOf(edge.from);
-      for (const member of near) await this.#open(edge, member, node);
+      const sources = edge.from === CLIENT ? [CLIENT] : this.#options.membersOf(edge.from);
+      for (const member of sources) await this.#open(edge, member, node);
     }
   }
 
@@ -172,8 +178,8 @@ export class TestbedEdges implements Edges {
   async probe(target: string): Promise<true | string> {
     const names = this.#routeNames(target);
     const passed = await Promise.all(names.map((name) => this.#requireProxy().probe(name)));
-    const silent = names.filter((_, index) => !passed[index]);
-    return silent.length === 0 || `no answer through ${silent.join(', ')}`;
+    const unanswered = names.filter((_, index) => !passed[index]);
+    return unanswered.length === 0 || `no answer through ${unanswered.join(', ')}`;
   }
 
   async countResponding(target: string, limitMs: number): Promise<number> {
@@ -211,7 +217,7 @@ export class TestbedEdges implements Edges {
     for (;;) {
       signal.throwIfAborted();
       try {
-        return await proxy.waitForCommit(COMMIT_SLICE_MS);
+        return await proxy.waitForCommit(COMMIT_WAIT_MS);
       } catch (error) {
         if (performance.now() > deadline || proxy.child.isExited()) throw error;
       }
@@ -233,16 +239,16 @@ export class TestbedEdges implements Edges {
     this.#proxy?.onDecision(listener);
   }
 
-  async #open(edge: EdgeSpec, near: string, node: RunningNode): Promise<void> {
-    for (const [index, { name: far, url }] of serversOf(node).entries()) {
+  async #open(edge: EdgeSpec, source: string, node: RunningNode): Promise<void> {
+    for (const [index, { name: destination, url }] of serversOf(node).entries()) {
       const route: Route = {
-        name: `${near}->${far}`,
+        name: `${source}->${destination}`,
         protocol: protocolOf(url),
         upstream: endpointOf(url),
         base: baseLatencyOf(edge),
       };
       await this.#requireProxy().open(route);
-      this.#routes.push({ edge, near, far, isFirst: index === 0, route });
+      this.#routes.push({ edge, source, destination, isFirst: index === 0, route });
     }
   }
 
@@ -256,12 +262,12 @@ export class TestbedEdges implements Edges {
   }
 
   #routesOf(target: string): readonly OpenRoute[] {
-    const { edge, near, far } = resolveEdgeTarget(target, this.#options.topology);
+    const { edge, source, destination } = resolveEdgeTarget(target, this.#options.topology);
     const found = this.#routes.filter(
-      (one) =>
-        one.edge === edge &&
-        (near === null || one.near === near) &&
-        (far === null || one.far === far),
+      (open) =>
+        open.edge === edge &&
+        (source === null || open.source === source) &&
+        (destination === null || open.destination === destination),
     );
     if (found.length > 0) return found;
     const known = this.#routes.map(({ route }) => route.name).join(', ') || 'nothing';

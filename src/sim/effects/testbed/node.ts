@@ -34,7 +34,7 @@ export interface Member {
   signal(signal: ControlSignal): Promise<string>;
   /** Restarts it at the same address: PostgreSQL with its data, Redis empty. */
   restart(): Promise<void>;
-  /** True, or why it is not up. Bounded. */
+  /** True, or the reason why it is not up. Takes a bounded time. */
   probe(): Promise<true | string>;
 }
 
@@ -85,7 +85,7 @@ export interface RunningNode {
   readonly pids: (() => number[]) | null;
   /** A `taskset -c` list, `any` when not pinned. */
   readonly cores: string;
-  /** Number of cores it may use: its 100 % of CPU. */
+  /** Number of cores it may use: all of them busy are 100 % of its CPU. */
   readonly coreCount: number;
   readonly capabilities: NodeCapabilities;
   /** Reads the cumulative work counters; ids without the node's name. Never rejects. */
@@ -126,7 +126,7 @@ export interface NodeContext {
 
 export interface NodeKind<Spec extends NodeSpec = NodeSpec> {
   readonly kind: Spec['kind'];
-  /** Problems of the node's data, one clause each. */
+  /** Problems of the node's data, one clause each; empty if it is valid. */
   problems(name: string, spec: Spec, topology: Topology): readonly string[];
   /** Names of its processes, for faults. */
   members(name: string, spec: Spec): readonly string[];

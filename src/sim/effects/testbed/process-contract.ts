@@ -25,7 +25,7 @@ export interface ReadyMessage {
 }
 
 /** The address of a node that is one server. `namespace` is a schema or a key prefix; see Address. */
-export const singleServer = (url: string, namespace = ''): Address => ({
+export const singleServerAddress = (url: string, namespace = ''): Address => ({
   url,
   urls: [url],
   namespace,

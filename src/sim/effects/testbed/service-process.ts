@@ -26,7 +26,7 @@ export interface ServiceOptions {
 }
 
 export interface ReadyOptions {
-  /** Default: its message. Any other needs params.port. */
+  /** What shows that it is ready; default: its ready message. Any other sign needs `params.port`. */
   readonly ready?: ReadySign | undefined;
   /** Default 20,000. */
   readonly readyWithinMs?: number | undefined;
@@ -36,7 +36,7 @@ export interface ServiceProcess {
   readonly url: string;
   readonly pid: number;
   readonly child: Child;
-  /** Resolves when it has answered any HTTP request, whatever the answer says. */
+  /** Resolves when it has answered an HTTP request, with any status. */
   ping(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -98,14 +98,14 @@ export async function startService(
   }
 }
 
-/** Null: ready by its message, which also has the address. */
+/** Null when the ready message, which also has the address, is the sign. */
 function readinessProbeOf({ ready, spec, logFile }: ServiceOptions & ReadyOptions) {
   if (ready === undefined || 'message' in ready) return null;
   const port = Number(spec.params?.port);
   return { ...createReadinessProbe(ready, port, logFile), url: `http://127.0.0.1:${port}` };
 }
 
-/** Runs a process to its end. Anything but exit 0 within `limitMs` throws with its last lines. */
+/** Runs a process to its end. Throws, with its last lines, unless it exits with 0 within `limitMs`. */
 export async function runOneShot(options: ServiceOptions & { limitMs: number }): Promise<void> {
   options.signal?.throwIfAborted();
   const child = await launch(options);

@@ -120,7 +120,7 @@ test('runs a one-shot job, and reports why one failed', async () => {
   const testbed = await startTestbed(options('steps'));
   try {
     const outcome = testbed.runJob('facts', { crash: true });
-    await expect(outcome).rejects.toThrow(/facts failed \(exit status 7\).*readConfig to crash/s);
+    await expect(outcome).rejects.toThrow(/facts failed \(exit status 7\).*told to crash/s);
   } finally {
     await testbed.stop();
   }
@@ -130,7 +130,7 @@ test('stops what it started when the service does not start', async () => {
   const topology = bedTopology({ service: { crash: true } });
   const start = startTestbed(options('crashing', { topology }));
   await expect(start).rejects.toThrow(ChildFailure);
-  await expect(start).rejects.toThrow(/exit status 7.*readConfig to crash/s);
+  await expect(start).rejects.toThrow(/exit status 7.*told to crash/s);
   expect(runs()).toEqual([]);
 });
 

@@ -38,10 +38,17 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   const lease = createLease({ runId: options.runId, cache });
   const undo = new UndoStack();
   undo.add('the lease', () => lease.release());
-  const logs = options.logFolder ?? path.join(lease.folder, 'logs');
+  const logFolder = options.logFolder ?? path.join(lease.folder, 'logs');
   try {
-    await mkdir(logs, { recursive: true });
-    const assembly = await Assembly.create(options, { env, user, cache, lease, undo, logs });
+    await mkdir(logFolder, { recursive: true });
+    const assembly = await Assembly.create(options, {
+      env,
+      user,
+      cache,
+      lease,
+      undo,
+      logFolder,
+    });
     return await assembly.assemble();
   } catch (error) {
     const explained = await explainDiskFull(error, cache);

@@ -1,5 +1,5 @@
 /** Changes the behaviour of a receiver's endpoints; undo restores the declared behaviour. */
-import { lengthText } from '../../../pure/quantity-text.ts';
+import { durationText } from '../../../pure/quantity-text.ts';
 import { suggestion } from '../../../suggestion.ts';
 import type { EndpointBehaviour, NodeOf, Topology } from '../../../topology.ts';
 import { capableNodeProblems } from '../capable-node.ts';
@@ -16,8 +16,8 @@ export interface EndpointSpec<Target extends string = string> {
 
 export const endpointFault: FaultKind<EndpointSpec> = {
   kind: 'endpoint',
-  describe: (alike) =>
-    `${describeEndpointNames(alike[0].endpoints)} of ${describeTargets(alike)} ${describeBehaviour(alike[0].behaviour)}`,
+  describe: (specs) =>
+    `${describeEndpointNames(specs[0].endpoints)} of ${describeTargets(specs)} ${describeBehaviour(specs[0].behaviour)}`,
   problems: ({ target, endpoints, behaviour }, topology) => [
     ...capableNodeProblems(target, topology, {
       needs: 'endpoints',
@@ -69,8 +69,8 @@ function endpointProblems(
   return names
     .filter((name) => !known.includes(name))
     .map((name) => {
-      const near = suggestion(name, known);
-      const meant = near === null ? '' : `; did you mean ${near}?`;
+      const guess = suggestion(name, known);
+      const meant = guess === null ? '' : `; did you mean ${guess}?`;
       return `${target} has no endpoint ${name}; known: ${known.join(', ')}${meant}`;
     });
 }
@@ -94,7 +94,7 @@ function describeBehaviour(behaviour: EndpointBehaviour): string {
     case 'healthy':
       return 'answering 200';
     case 'slow':
-      return `answering after ${lengthText(behaviour.delayMs)}`;
+      return `answering after ${durationText(behaviour.delayMs)}`;
     case 'hanging':
       return 'never answering';
     case 'status':

@@ -11,7 +11,7 @@ export interface FailoverSpec<Target extends string = string> {
 
 export const failoverFault: FaultKind<FailoverSpec> = {
   kind: 'failover',
-  describe: (alike) => `failover of ${describeTargets(alike)}`,
+  describe: (specs) => `failover of ${describeTargets(specs)}`,
   problems: ({ target }, topology) =>
     capableNodeProblems(target, topology, {
       needs: 'a replica that can take over',

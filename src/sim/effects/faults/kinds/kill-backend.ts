@@ -15,8 +15,8 @@ export interface KillBackendSpec<Target extends string = string> {
 
 export const killBackendFault: FaultKind<KillBackendSpec> = {
   kind: 'kill-backend',
-  describe: (alike) =>
-    `${describeSignal(alike[0].signal ?? 'SIGKILL')} of one backend of ${describeTargets(alike)}`,
+  describe: (specs) =>
+    `${describeSignal(specs[0].signal ?? 'SIGKILL')} of one backend of ${describeTargets(specs)}`,
   problems: ({ target }, topology) =>
     capableNodeProblems(target, topology, {
       needs: 'a backend for each client',

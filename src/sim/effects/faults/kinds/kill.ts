@@ -13,7 +13,7 @@ export interface KillSpec<Target extends string = string> {
 
 export const killFault: FaultKind<KillSpec> = {
   kind: 'kill',
-  describe: (alike) => `${describeSignal(alike[0].signal)} of ${describeTargets(alike)}`,
+  describe: (specs) => `${describeSignal(specs[0].signal)} of ${describeTargets(specs)}`,
   problems: ({ target }, topology) => targetProblems(() => resolveNodeTarget(target, topology)),
   create({ target, signal }, targets) {
     const members = targets.members(target);

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { edgeName, resolveEdgeTarget, targetProblems } from '../../../plan/fault-target.ts';
-import { bytesText, lengthText } from '../../../pure/quantity-text.ts';
+import { bytesText, durationText } from '../../../pure/quantity-text.ts';
 import { CLIENT, type EdgeOf, type Topology } from '../../../topology.ts';
 import type { Edges } from '../../testbed/edges.ts';
 import type { Fault, FaultKind } from '../fault.ts';
@@ -26,7 +26,7 @@ const PER_REQUEST: readonly LinkRule['kind'][] = ['cut-reply', 'fail-request'];
 
 export const linkFault: FaultKind<LinkSpec> = {
   kind: 'link',
-  describe: (alike) => `${describeRule(alike[0].rule)} ${describePlaces(alike)}`,
+  describe: (specs) => `${describeRule(specs[0].rule)} ${describeConnections(specs)}`,
   problems: ({ target, rule }, topology) => [
     ...targetProblems(
       () => resolveEdgeTarget(target, topology),
@@ -80,10 +80,10 @@ function notProxied(name: string, { edges }: Topology): string {
 }
 
 /** `between clients and gateway.2`. */
-function describePlaces(alike: readonly LinkSpec[]): string {
-  const pairs = alike.map(({ target }) => {
-    const [near, far] = target.split('->');
-    return `between ${near === CLIENT ? 'clients' : near} and ${far}`;
+function describeConnections(specs: readonly LinkSpec[]): string {
+  const pairs = specs.map(({ target }) => {
+    const [source, destination] = target.split('->');
+    return `between ${source === CLIENT ? 'clients' : source} and ${destination}`;
   });
   return [...new Set(pairs)].sort().join(' or ');
 }
@@ -91,7 +91,7 @@ function describePlaces(alike: readonly LinkSpec[]): string {
 function describeRule(rule: LinkRule): string {
   switch (rule.kind) {
     case 'latency':
-      return `${lengthText(rule.meanMs)} more, give or take ${lengthText(rule.jitterMs)},`;
+      return `${durationText(rule.meanMs)} more, give or take ${durationText(rule.jitterMs)},`;
     case 'bandwidth':
       return `at most ${bytesText(rule.bytesPerSecond)} a second`;
     case 'blackhole':

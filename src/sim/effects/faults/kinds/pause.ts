@@ -12,7 +12,7 @@ export interface PauseSpec<Target extends string = string> {
 
 export const pauseFault: FaultKind<PauseSpec> = {
   kind: 'pause',
-  describe: (alike) => `pause of ${describeTargets(alike)} (SIGSTOP)`,
+  describe: (specs) => `pause of ${describeTargets(specs)} (SIGSTOP)`,
   problems: ({ target }, topology) => targetProblems(() => resolveNodeTarget(target, topology)),
   create({ target }, targets) {
     const members = targets.members(target);

@@ -1,5 +1,5 @@
 /** Delays a standby's replay (recovery_min_apply_delay); undo lets it catch up. */
-import { lengthText } from '../../../pure/quantity-text.ts';
+import { durationText } from '../../../pure/quantity-text.ts';
 import type { NodeOf } from '../../../topology.ts';
 import { capableNodeProblems } from '../capable-node.ts';
 import { describeTargets, type FaultKind } from '../fault.ts';
@@ -16,7 +16,7 @@ const CAUGHT_UP_MS = 50;
 
 export const replicationDelayFault: FaultKind<ReplicationDelaySpec> = {
   kind: 'replication-delay',
-  describe: (alike) => `${describeTargets(alike)} replays ${lengthText(alike[0].delayMs)} later`,
+  describe: (specs) => `${describeTargets(specs)} replays ${durationText(specs[0].delayMs)} later`,
   problems: ({ target, delayMs }, topology) => [
     ...capableNodeProblems(target, topology, {
       needs: 'a primary to follow',
@@ -34,7 +34,7 @@ export const replicationDelayFault: FaultKind<ReplicationDelaySpec> = {
       async apply() {
         isApplied = true;
         await replication.delay(delayMs);
-        return `${target} replays ${lengthText(delayMs)} later`;
+        return `${target} replays ${durationText(delayMs)} later`;
       },
       async undo() {
         if (!isApplied) return;

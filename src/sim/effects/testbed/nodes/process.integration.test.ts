@@ -12,7 +12,7 @@ import { startTimeOf } from '../../process/process-table.ts';
 import { eventually, fixture, makeScratch, type Scratch } from '../fixtures/bed.ts';
 import { type NodeBed, openNodeBed } from '../fixtures/node-context.ts';
 import type { RunningNode } from '../node.ts';
-import { singleServer } from '../process-contract.ts';
+import { singleServerAddress } from '../process-contract.ts';
 
 let scratch: Scratch;
 let beds: NodeBed[] = [];
@@ -89,7 +89,9 @@ test('any program gets a port, its edges and its own variables, and not the oper
     region: 'eu',
   });
   const bed = await open(spec, { DATABASE_URL: 'postgres://operator' });
-  const node = await bed.start('worker', { STORE_URL: singleServer('redis://127.0.0.1:1', 'ps:') });
+  const node = await bed.start('worker', {
+    STORE_URL: singleServerAddress('redis://127.0.0.1:1', 'ps:'),
+  });
   const reported = await (await fetch(node.address.url)).json();
   expect(reported).not.toHaveProperty('DATABASE_URL');
   expect(reported).toMatchObject({
@@ -100,7 +102,7 @@ test('any program gets a port, its edges and its own variables, and not the oper
     cwd: folder,
   });
   expect(node).toMatchObject({ name: 'worker', kind: 'process', region: 'eu', version: null });
-  expect(node.address).toEqual(singleServer(node.address.url));
+  expect(node.address).toEqual(singleServerAddress(node.address.url));
   expect(await node.readWork()).toEqual([]);
   expect(node.members.map(({ name }) => name)).toEqual(['worker']);
   const [pid] = node.pids!();
@@ -117,7 +119,7 @@ test('modules start together, and restart at the same addresses with the same co
     instances: 3,
     params: { answer: 42 },
   });
-  const database = singleServer('postgres://127.0.0.1/x', 'platform');
+  const database = singleServerAddress('postgres://127.0.0.1/x', 'platform');
   const node = await bed.start('worker', { database });
   expect(node.members.map(({ name }) => name)).toEqual(['worker.1', 'worker.2', 'worker.3']);
   expect(node.address.urls).toEqual(node.members.map(({ url }) => url));

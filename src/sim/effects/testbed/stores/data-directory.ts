@@ -6,29 +6,31 @@ import type { RunUser } from '../../process/run-user.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { postgresEnvironment } from './postgres-process.ts';
 
-const LIMIT_MS = 60_000;
+const INITDB_LIMIT_MS = 60_000;
 
-interface Target {
+interface DataDirectory {
   readonly binaries: PostgresBinaries;
   readonly user: RunUser | null;
   readonly dataDir: string;
 }
 
-async function initdb(target: Target, args: readonly string[]): Promise<void> {
-  await promisify(execFile)(target.binaries.initdb, ['-D', target.dataDir, ...args], {
+async function initdb(directory: DataDirectory, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(directory.binaries.initdb, ['-D', directory.dataDir, ...args], {
     // In the run's folder, where the cleanup looks for a killed run's processes.
-    cwd: target.dataDir,
+    cwd: directory.dataDir,
     env: postgresEnvironment(),
-    timeout: LIMIT_MS,
+    timeout: INITDB_LIMIT_MS,
     killSignal: 'SIGKILL',
-    ...(target.user ?? {}),
+    ...(directory.user ?? {}),
   });
 }
 
-/** An empty cluster: superuser postgres, UTF8, C locale, loopback trusted; not yet synced. */
-export async function createDataDirectory(target: Target): Promise<void> {
-  await createPrivateFolder(target.dataDir, target.user);
-  await initdb(target, [
+/**
+ * An empty database cluster: superuser postgres, UTF8, C locale, connections need no password; not yet synced to disk.
+ */
+export async function createDataDirectory(directory: DataDirectory): Promise<void> {
+  await createPrivateFolder(directory.dataDir, directory.user);
+  await initdb(directory, [
     '-U',
     'postgres',
     '-A',
@@ -40,6 +42,7 @@ export async function createDataDirectory(target: Target): Promise<void> {
   ]);
 }
 
-export async function syncDataDirectory(target: Target): Promise<void> {
-  await initdb(target, ['--sync-only']);
+/** Resolves when all files are on disk. */
+export async function syncDataDirectory(directory: DataDirectory): Promise<void> {
+  await initdb(directory, ['--sync-only']);
 }

@@ -1,6 +1,7 @@
 /**
- * The operator's stores (DATABASE_URL, REDIS_URL). A run uses only a schema and a key prefix named after it; both are in
- * the lease before they exist and are removed at the end.
+ * The operator's stores (DATABASE_URL, REDIS_URL). A run uses only a schema and a key prefix named after the run. Both
+ * are written to the lease before they are created, so that the cleanup finds them after a crash, and are removed at
+ * the end.
  */
 import { EnvironmentError } from '../../../errors.ts';
 import { dropKeys, dropSchema } from '../../process/external-cleanup.ts';
@@ -54,7 +55,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error && error.message !== '' ? error.message : String(error);
 }
 
-function unreachable(name: string, address: string, cause: unknown): EnvironmentError {
+function unreachableError(name: string, address: string, cause: unknown): EnvironmentError {
   return new EnvironmentError(
     {
       what: `cannot use ${name} ${redact(address)}`,
@@ -68,7 +69,7 @@ function unreachable(name: string, address: string, cause: unknown): Environment
 function assertScheme(name: string, address: string, schemes: readonly string[]): void {
   const scheme = URL.canParse(address) ? new URL(address).protocol : null;
   if (scheme !== null && schemes.includes(scheme)) return;
-  throw unreachable(
+  throw unreachableError(
     name,
     address,
     new Error(`expected an address that starts with ${schemes[0]}//`),
@@ -93,10 +94,11 @@ export async function pingPostgres(address: string): Promise<string> {
       return String(rows[0].server_version).split(' ')[0]!;
     });
   } catch (cause) {
-    throw unreachable('DATABASE_URL', address, cause);
+    throw unreachableError('DATABASE_URL', address, cause);
   }
 }
 
+/** Creates the run's schema. */
 export async function claimPostgres(address: string, lease: Lease): Promise<ExternalPostgres> {
   assertScheme('DATABASE_URL', address, ['postgres:', 'postgresql:']);
   const schema = schemaOf(lease.runId);
@@ -118,10 +120,11 @@ export async function claimPostgres(address: string, lease: Lease): Promise<Exte
       };
     });
   } catch (cause) {
-    throw unreachable('DATABASE_URL', address, cause);
+    throw unreachableError('DATABASE_URL', address, cause);
   }
 }
 
+/** Reserves the run's key prefix. */
 export async function claimRedis(address: string, lease: Lease): Promise<ExternalRedis> {
   assertScheme('REDIS_URL', address, ['redis:', 'rediss:']);
   const prefix = prefixOf(lease.runId);
@@ -131,6 +134,6 @@ export async function claimRedis(address: string, lease: Lease): Promise<Externa
     lease.addExternal({ redis: claim });
     return { url: address, prefix, version, drop: () => dropKeys(claim) };
   } catch (cause) {
-    throw unreachable('REDIS_URL', address, cause);
+    throw unreachableError('REDIS_URL', address, cause);
   }
 }

@@ -60,15 +60,15 @@ export async function packagedPostgres(
   }
 }
 
-async function makeLinks(native: string): Promise<void> {
+async function createLinks(native: string): Promise<void> {
   const text = await readFile(path.join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const link of JSON.parse(text) as { source: string; target: string }[]) {
-    // Entries count from the package's root: `native/lib/libpq.so.5`.
-    const at = path.join(native, path.relative('native', link.target));
-    const to = path.join(native, path.relative('native', link.source));
-    if (existsSync(at)) continue;
-    await mkdir(path.dirname(at), { recursive: true });
-    await symlink(path.relative(path.dirname(at), to), at);
+    // The paths are relative to the package's root: `native/lib/libpq.so.5`.
+    const linkPath = path.join(native, path.relative('native', link.target));
+    const libraryPath = path.join(native, path.relative('native', link.source));
+    if (existsSync(linkPath)) continue;
+    await mkdir(path.dirname(linkPath), { recursive: true });
+    await symlink(path.relative(path.dirname(linkPath), libraryPath), linkPath);
   }
 }
 
@@ -81,7 +81,7 @@ async function copyBinaries(native: string, target: string): Promise<void> {
       "for PostgreSQL's binaries",
     );
     await cp(native, temporary, { recursive: true, verbatimSymlinks: true });
-    await makeLinks(temporary);
+    await createLinks(temporary);
     // An install under umask 077 leaves files that only root can read.
     await promisify(execFile)('chmod', ['-R', 'a+rX', temporary], { timeout: 30_000 });
     await rename(temporary, target);
@@ -93,7 +93,10 @@ async function copyBinaries(native: string, target: string): Promise<void> {
   }
 }
 
-/** The binaries in the cache, copied there once per machine and version, and proven to start. */
+/**
+ * The binaries in the cache, copied there once per version. Throws an EnvironmentError when they do not run on this
+ * machine.
+ */
 export async function preparePostgres(cache: string): Promise<PostgresBinaries> {
   const packaged = await packagedPostgres();
   const folder = path.join(cache, 'postgres');

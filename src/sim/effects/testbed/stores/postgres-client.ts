@@ -1,7 +1,7 @@
-/** Runs `work` on one bounded connection of the harness to a PostgreSQL server. */
+/** A connection of the harness to a PostgreSQL server, for one piece of work with time limits. */
 import pg from 'pg';
 
-/** Connecting and each query take at most `limitMs`. */
+/** Runs `work` on a new connection and closes it. Connecting and each query take at most `limitMs`. */
 export async function withPostgres<T>(
   url: string,
   limitMs: number,

@@ -69,6 +69,7 @@ export async function copyForStandby(options: CopyOptions): Promise<void> {
   }
 }
 
+/** The server's account must own its files. */
 async function writeOwned(file: string, text: string, user: RunUser | null): Promise<void> {
   await writeFile(file, text, { mode: 0o600 });
   if (user) await chown(file, user.uid, user.gid);
@@ -77,10 +78,10 @@ async function writeOwned(file: string, text: string, user: RunUser | null): Pro
 async function copyFiles({ source, dataDir, user, lease }: CopyOptions): Promise<void> {
   for (const name of EMPTIED_FOLDERS) await createPrivateFolder(path.join(dataDir, name), user);
   const entries = await readdir(source.dataDir);
-  const whole = entries.filter(
+  const copied = entries.filter(
     (name) => !EMPTIED_FOLDERS.includes(name) && !EXCLUDED_FILES.includes(name),
   );
-  await copyInto(dataDir, filesIn(source.dataDir, whole), lease);
+  await copyInto(dataDir, filesIn(source.dataDir, copied), lease);
   // pg_control last: it must not be older than the other files.
   await copyInto(
     path.join(dataDir, 'global'),
@@ -88,12 +89,13 @@ async function copyFiles({ source, dataDir, user, lease }: CopyOptions): Promise
     lease,
   );
   const settings = await readFile(path.join(source.dataDir, 'postgresql.auto.conf'), 'utf8');
+  // A fault may have delayed the source's replay; the copy starts without that delay.
   const kept = settings.split('\n').filter((line) => !line.startsWith('recovery_min_apply_delay'));
   await writeOwned(path.join(dataDir, 'postgresql.auto.conf'), kept.join('\n'), user);
-  const wal = path.join(source.dataDir, 'pg_wal');
-  const timelines = (await readdir(wal)).filter((name) => name.endsWith('.history'));
-  if (timelines.length > 0)
-    await copyInto(path.join(dataDir, 'pg_wal'), filesIn(wal, timelines), lease);
+  const walFolder = path.join(source.dataDir, 'pg_wal');
+  const timelineFiles = (await readdir(walFolder)).filter((name) => name.endsWith('.history'));
+  if (timelineFiles.length > 0)
+    await copyInto(path.join(dataDir, 'pg_wal'), filesIn(walFolder, timelineFiles), lease);
 }
 
 const filesIn = (folder: string, names: readonly string[]): string[] =>
@@ -107,7 +109,8 @@ async function copyInto(folder: string, files: readonly string[], lease: Lease):
   } catch (error) {
     const { stderr } = error as { stderr?: string };
     const messages = (stderr ?? '').split('\n').filter((line) => line !== '');
-    const areHarmless = messages.length > 0 && messages.every((line) => /No such file/.test(line));
-    if (!areHarmless) throw error;
+    const areAllHarmless =
+      messages.length > 0 && messages.every((line) => /No such file/.test(line));
+    if (!areAllHarmless) throw error;
   }
 }

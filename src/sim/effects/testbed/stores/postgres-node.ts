@@ -25,7 +25,10 @@ import { standbysOf } from './standbys.ts';
 
 const STEP_LIMIT_MS = 120_000;
 
-/** A standby that was down catches up from this much WAL of its primary; beyond it, it must copy the data. */
+/**
+ * A standby that was down can catch up by streaming this much WAL of its primary; after more it needs a copy of the
+ * data.
+ */
 const KEEP_WAL: Readonly<Record<string, string>> = { wal_keep_size: '1GB' };
 
 export async function startPostgresNode(
@@ -40,7 +43,7 @@ export async function startPostgresNode(
   return await startPrimary(name, spec, context);
 }
 
-/** A node with a server of the run. */
+/** A node whose server the run started itself. */
 export class PostgresNode implements RunningNode {
   readonly kind = 'postgres';
   readonly name: string;
@@ -77,7 +80,7 @@ export class PostgresNode implements RunningNode {
     this.#isStandby = spec.standbyOf !== undefined;
   }
 
-  /** Of a primary: the server that takes writes, after a failover another one. */
+  /** Of a primary's node: the server that takes writes, after a failover another one. */
   get address(): Address {
     return addressOf(this.#isStandby ? this.server : this.group.current);
   }
@@ -101,19 +104,19 @@ function addressOf(server: PostgresServer): Address {
   return { url, urls: [url], namespace: TEMPLATE_SCHEMA };
 }
 
-/** Null counters when the server cannot be read: an unmeasured cost is not judged. */
+/** Values are null when the server cannot be read: a cost that was not measured is not judged. */
 async function readWorkCounters(url: string): Promise<WorkCounter[]> {
-  const read = await readPostgres(url).catch(() => null);
+  const counters = await readPostgres(url).catch(() => null);
   return [
     {
       id: 'statements',
       label: 'SQL statements',
       unit: 'count',
-      value: read?.statements ?? null,
+      value: counters?.statements ?? null,
     },
-    read?.isStandby
-      ? { id: 'walReceivedBytes', label: 'WAL received', unit: 'bytes', value: read.walBytes }
-      : { id: 'walBytes', label: 'WAL written', unit: 'bytes', value: read?.walBytes ?? null },
+    counters?.isStandby
+      ? { id: 'walReceivedBytes', label: 'WAL received', unit: 'bytes', value: counters.walBytes }
+      : { id: 'walBytes', label: 'WAL written', unit: 'bytes', value: counters?.walBytes ?? null },
   ];
 }
 
@@ -124,7 +127,7 @@ const streamingReplication = (
   isPrimary: async ({ url }) => !(await isInRecovery(url)),
   isFollowing: ({ url }, { port }) => isStreaming(url, port),
   promote: (successor) => successor.promote(),
-  // Its unsent WAL diverges from the new primary: it needs a copy of the data.
+  // WAL that it did not send diverges from the new primary's: it then needs a copy of the data.
   follow: (server, primary, { mayHaveDiverged }) =>
     server.follow(primary, { copy: mayHaveDiverged }),
   isStale: (server) => server.mustCopy,
@@ -236,12 +239,12 @@ async function claimNode(
 
 async function runStep(
   spec: ModuleStep,
-  at: { readonly url: string; readonly schema: string },
+  database: { readonly url: string; readonly schema: string },
   context: NodeContext,
 ): Promise<void> {
   await runOneShot({
     spec,
-    config: stepConfig(at.url, at.schema, context.seed),
+    config: stepConfig(database.url, database.schema, context.seed),
     cores: context.cores?.rest ?? null,
     lease: context.lease,
     logFile: context.logFile(spec.name),

@@ -1,5 +1,6 @@
 /**
- * One PostgreSQL server process on 127.0.0.1, with durable commits: without fsync every design would look good.
+ * One PostgreSQL server process on 127.0.0.1. Commits are durable: without fsync they would cost too little, and every
+ * design would look fast.
  */
 import { EnvironmentError } from '../../../errors.ts';
 import {
@@ -15,7 +16,8 @@ import type { PostgresBinaries } from './postgres-binaries.ts';
 import { withPostgres } from './postgres-client.ts';
 
 const READY_LIMIT_MS = 20_000;
-const ANSWER_LIMIT_MS = 2_000;
+/** For connecting and the query of one `ping`. */
+const PING_LIMIT_MS = 2_000;
 
 const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
@@ -26,24 +28,29 @@ const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
   compute_query_id: 'on',
   fsync: 'on',
   synchronous_commit: 'on',
-  // In the data directory and removed with it: files in /dev/shm of a server killed with -9 would stay.
+  // Shared memory in the data directory is removed with it; in /dev/shm it would stay after a kill -9 of the server.
   dynamic_shared_memory_type: 'mmap',
-  // One query uses one core, so that PostgreSQL's core is the resource that saturates.
+  // A query uses one core: the resource that saturates is then the core that PostgreSQL is pinned to.
   max_parallel_workers_per_gather: '0',
   jit: 'off',
 };
 
 export interface PostgresOptions {
   readonly binaries: PostgresBinaries;
+  /** Must exist; see data-directory.ts. */
   readonly dataDir: string;
+  /** Added to the default settings, or replace them. */
   readonly settings: Readonly<Record<string, string>>;
+  /** A `taskset -c` list, or null for any core. */
   readonly cores: string | null;
+  /** The account the server runs as; null: the user of this process. */
   readonly user: RunUser | null;
   readonly lease: Lease;
   readonly logFile: string;
+  /** Of the process, in the lease and in its ExitNotice; default `postgres`. */
   readonly name?: string;
   readonly signal?: AbortSignal | undefined;
-  /** For tests of the port race. */
+  /** Default: a random free port. A restart gives the port of the killed server. */
   readonly findPort?: () => Promise<number>;
 }
 
@@ -53,25 +60,25 @@ export interface PostgresProcess {
   readonly port: number;
   readonly pid: number;
   readonly child: Child;
-  /** Resolves when this server has answered a query. */
+  /** Resolves when this server, and no other on its port, has answered a query. */
   ping(): Promise<true>;
   stop(): Promise<void>;
 }
 
-/** A clean environment: PGDATA, PGOPTIONS or a locale of the operator's shell must not change the server. */
+/** PGDATA, PGOPTIONS or a locale of the operator's shell must not change the server: nothing but PATH is inherited. */
 export function postgresEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 }
 
-/** The data directory of the server that answers at `url`; identifies it. */
+/** The data directory identifies the server that answers at `url`. */
 async function dataDirectoryAt(url: string): Promise<string> {
-  return await withPostgres(url, ANSWER_LIMIT_MS, async (client) => {
+  return await withPostgres(url, PING_LIMIT_MS, async (client) => {
     const { rows } = await client.query('SHOW data_directory');
     return String(rows[0].data_directory);
   });
 }
 
-async function startOn(port: number, options: PostgresOptions): Promise<PostgresProcess> {
+async function startOnPort(port: number, options: PostgresOptions): Promise<PostgresProcess> {
   const settings = { ...DEFAULT_SETTINGS, ...options.settings, port: String(port) };
   const child = await startChild({
     name: options.name ?? 'postgres',
@@ -91,13 +98,14 @@ async function startOn(port: number, options: PostgresOptions): Promise<Postgres
     stopSignals: ['SIGINT', 'SIGQUIT'],
   });
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  const probe = async (): Promise<true> => {
-    const found = await dataDirectoryAt(url);
-    if (found !== options.dataDir) throw new PortTaken(port, found);
+  const ping = async (): Promise<true> => {
+    const answering = await dataDirectoryAt(url);
+    if (answering !== options.dataDir)
+      throw new Error(`another PostgreSQL (${answering}) answers on port ${port}`);
     return true;
   };
   try {
-    await waitUntilReady(child, probe, { limitMs: READY_LIMIT_MS, signal: options.signal });
+    await waitUntilReady(child, ping, { limitMs: READY_LIMIT_MS, signal: options.signal });
   } catch (error) {
     await child.stop();
     throw error;
@@ -107,17 +115,12 @@ async function startOn(port: number, options: PostgresOptions): Promise<Postgres
     port,
     pid: child.pid,
     child,
-    ping: probe,
+    ping,
     stop: () => child.stop(),
   };
 }
 
-class PortTaken extends Error {
-  constructor(port: number, dataDirectory: string) {
-    super(`another PostgreSQL (${dataDirectory}) answers on port ${port}`);
-  }
-}
-
+/** The server ended because it could not bind its port. */
 function isPortTaken(error: unknown): boolean {
   if (!(error instanceof ChildFailure)) return false;
   return error.notice.lastLines.some((line) => /could not bind|in use/i.test(line));
@@ -125,14 +128,15 @@ function isPortTaken(error: unknown): boolean {
 
 export async function startPostgres(options: PostgresOptions): Promise<PostgresProcess> {
   try {
-    return await withFreePort((port) => startOn(port, options), isPortTaken, options.findPort);
+    return await withFreePort((port) => startOnPort(port, options), isPortTaken, options.findPort);
   } catch (error) {
     if (!(error instanceof ChildFailure)) throw error;
-    const evidence = error.notice.lastLines.filter((line) => /FATAL|ERROR|PANIC|HINT/.test(line));
+    const { status, lastLines, logFile } = error.notice;
+    const errorLines = lastLines.filter((line) => /FATAL|ERROR|PANIC|HINT/.test(line));
     throw new EnvironmentError(
       {
-        what: `PostgreSQL ${options.binaries.version} did not start (${error.notice.status})`,
-        why: `${evidence.at(-1) ?? error.notice.lastLines.at(-1) ?? 'no output'}; log: ${error.notice.logFile}`,
+        what: `PostgreSQL ${options.binaries.version} did not start (${status})`,
+        why: `${errorLines.at(-1) ?? lastLines.at(-1) ?? 'no output'}; log: ${logFile}`,
         next: 'platform doctor',
       },
       { cause: error },

@@ -5,11 +5,11 @@ import { waitUntil } from './wait-until.ts';
 const LIMIT_MS = 5_000;
 
 export interface Lag {
-  /** WAL that the primary has written and the standby not replayed. */
+  /** WAL that the primary has written and the standby has not replayed. */
   readonly bytes: number;
   /**
-   * 0 when everything is replayed, else the age of the newest commit that is: never less than the lag, more
-   * after an idle time. Null before the first commit.
+   * 0 when everything is replayed, else the age of the newest replayed commit. That is an upper bound of the lag: after
+   * an idle time of the primary it is larger. Null before the first commit.
    */
   readonly replayUs: number | null;
 }
@@ -35,18 +35,20 @@ export async function isStreaming(url: string, primaryPort: number): Promise<tru
   });
 }
 
-/** Compares with the WAL position of `primaryUrl`, or, when it does not answer, with what the standby received. */
-export async function readLag(url: string, primaryUrl: string): Promise<Lag> {
-  const written = await withPostgres(primaryUrl, LIMIT_MS, async (client) => {
+/**
+ * Compares with the primary's WAL position or, if the primary does not answer, with the WAL that the standby received.
+ */
+export async function readLag(standbyUrl: string, primaryUrl: string): Promise<Lag> {
+  const writtenLsn = await withPostgres(primaryUrl, LIMIT_MS, async (client) => {
     const { rows } = await client.query('SELECT pg_current_wal_lsn()::text AS lsn');
     return String(rows[0].lsn);
   }).catch(() => null);
-  return await withPostgres(url, LIMIT_MS, async (client) => {
+  return await withPostgres(standbyUrl, LIMIT_MS, async (client) => {
     const { rows } = await client.query(
       `SELECT greatest(0, pg_wal_lsn_diff(
                 coalesce($1::pg_lsn, pg_last_wal_receive_lsn()), pg_last_wal_replay_lsn()))::float8 AS bytes,
               extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8 AS age`,
-      [written],
+      [writtenLsn],
     );
     const { bytes, age } = rows[0];
     const replayUs = bytes === 0 ? 0 : age === null ? null : Math.max(0, Math.round(age * 1e6));

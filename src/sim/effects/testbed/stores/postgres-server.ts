@@ -26,7 +26,7 @@ export interface PostgresServerOptions {
   readonly settings: Settings;
   readonly cores: string | null;
   readonly context: NodeContext;
-  /** Starts as its standby, on a copy of its data. Otherwise `dataDir` must exist. */
+  /** Starts as a standby of this server, on a copy of its data. Without it `dataDir` must exist. */
   readonly primary?: PostgresServer;
 }
 
@@ -43,21 +43,22 @@ export class PostgresServer {
     this.#mustCopy = this.#primary !== null;
   }
 
-  /** Resolves when it answers; a standby may not be streaming yet. */
+  /** Resolves when it answers queries; a standby may not be streaming yet. */
   static async start(options: PostgresServerOptions): Promise<PostgresServer> {
     const server = new PostgresServer(options);
     const { name, context } = options;
-    const first = await server.#launch(context.signal);
-    server.#port = first.port;
+    const firstProcess = await server.#launch(context.signal);
+    const { port } = firstProcess;
+    server.#port = port;
     server.#process = new ControlledProcess({
       name,
-      running: first,
-      launch: (stopped) => server.#launch(stopped, first.port),
+      running: firstProcess,
+      launch: (signal) => server.#launch(signal, port),
       // Fast shutdown: SIGTERM waits for the last client to disconnect, which a pool never does.
       terminateSignal: 'SIGINT',
       onUnexpectedExit: context.onUnexpectedExit,
     });
-    context.undo.addServers(name, [{ port: first.port, stop: () => server.#process.stop() }]);
+    context.undo.addServers(name, [{ port, stop: () => server.#process.stop() }]);
     return server;
   }
 
@@ -90,15 +91,17 @@ export class PostgresServer {
     return this.#process;
   }
 
-  /** True when its data diverged from its primary's, until its next start. */
+  /** True until its next start, if that must copy the primary's data: its own is missing or may have diverged. */
   get mustCopy(): boolean {
     return this.#mustCopy;
   }
 
-  /** From its next start a standby of `primary`; with `copy` on a copy of the primary's data, its own is discarded. */
-  follow(primary: PostgresServer, how: { readonly copy: boolean }): void {
+  /**
+   * Makes it a standby of `primary` at its next start. With `copy` it discards its data for a copy of the primary's.
+   */
+  follow(primary: PostgresServer, options: { readonly copy: boolean }): void {
     this.#primary = primary;
-    this.#mustCopy ||= how.copy;
+    this.#mustCopy ||= options.copy;
   }
 
   /** Makes a standby a primary; resolves when it takes writes. */
@@ -108,6 +111,7 @@ export class PostgresServer {
     this.#mustCopy = false;
   }
 
+  /** `port`: of a restart. */
   async #launch(signal: AbortSignal | undefined, port?: number): Promise<PostgresProcess> {
     const { name, dataDir, binaries, settings, cores, context } = this.#options;
     const { user, lease } = context;
@@ -119,7 +123,7 @@ export class PostgresServer {
       this.#mustCopy = false;
     }
     signal?.throwIfAborted();
-    const following = primary && {
+    const standbySettings = primary && {
       ...STANDBY_SETTINGS,
       primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres application_name='${name}'`,
     };
@@ -127,7 +131,7 @@ export class PostgresServer {
       name,
       binaries,
       dataDir,
-      settings: { ...following, ...settings },
+      settings: { ...standbySettings, ...settings },
       cores,
       user,
       lease,

@@ -16,13 +16,16 @@ interface GroupServer {
 /** The operations that differ between PostgreSQL and Redis. */
 export interface ReplicationStrategy<Server extends GroupServer> {
   isPrimary(server: Server): Promise<boolean>;
-  /** True, or why it does not receive the primary's changes. */
+  /** True, or the reason why it does not receive the primary's changes. */
   isFollowing(replica: Server, primary: Server): Promise<true | string>;
   /** Resolves when it takes writes. */
   promote(successor: Server): Promise<void>;
-  /** Takes effect at its next start. `mayHaveDiverged`: its data may hold changes the primary has not received. */
+  /**
+   * Makes `server` a replica of `primary` at its next start. `mayHaveDiverged`: it may hold changes that `primary`
+   * lacks.
+   */
   follow(server: Server, primary: Server, options: { readonly mayHaveDiverged: boolean }): void;
-  /** True while it runs on data that it must discard to follow. */
+  /** True while it runs on data that it must discard before it can follow a primary. */
   isStale(server: Server): boolean;
   /** Points every edge at the new primary. */
   redirectEdges(promoted: Server): Promise<void>;
@@ -32,7 +35,7 @@ export class PrimaryGroup<Server extends GroupServer> {
   readonly #servers: Server[];
   readonly #strategy: ReplicationStrategy<Server>;
   #current: Server;
-  /** The primary that the edges point at. */
+  /** The server that the edges point at; differs from `#current` while a failover is under way. */
   #edgesPrimary: Server;
 
   constructor(primary: Server, strategy: ReplicationStrategy<Server>) {
@@ -65,21 +68,22 @@ export class PrimaryGroup<Server extends GroupServer> {
 
   readonly failover: Failover = {
     apply: async () => {
-      const ended = this.#current;
-      const successor = this.#replicas().find((one) => !isDown(one));
-      if (successor === undefined) throw new Error(`no replica of ${ended.name} is up`);
-      const { pid } = ended.process;
-      const from = performance.now();
-      await ended.process.signal('SIGKILL');
+      const killed = this.#current;
+      const successor = this.#replicas().find((replica) => !isDown(replica));
+      if (successor === undefined) throw new Error(`no replica of ${killed.name} is up`);
+      const { pid } = killed.process;
+      const startedAt = performance.now();
+      await killed.process.signal('SIGKILL');
       await this.#strategy.promote(successor);
       await this.#switchPrimary(successor);
-      const tookMs = Math.round(performance.now() - from);
-      return `SIGKILL to ${ended.name}, process ${pid}; ${successor.name} promoted after ${tookMs} ms`;
+      const tookMs = Math.round(performance.now() - startedAt);
+      return `SIGKILL to ${killed.name}, process ${pid}; ${successor.name} promoted after ${tookMs} ms`;
     },
     undo: async () => {
-      for (const one of this.#replicas()) {
+      for (const replica of this.#replicas()) {
         // A promotion may have completed after apply() had timed out.
-        if (!isDown(one) && (await this.#strategy.isPrimary(one))) await this.#switchPrimary(one);
+        if (!isDown(replica) && (await this.#strategy.isPrimary(replica)))
+          await this.#switchPrimary(replica);
       }
       await this.#redirectEdges();
       if (isDown(this.#current)) await this.#current.process.restart();
@@ -102,18 +106,18 @@ export class PrimaryGroup<Server extends GroupServer> {
   };
 
   #replicas(): Server[] {
-    return this.#servers.filter((one) => one !== this.#current);
+    return this.#servers.filter((server) => server !== this.#current);
   }
 
   async #switchPrimary(successor: Server): Promise<void> {
-    const ended = this.#current;
+    const oldPrimary = this.#current;
     this.#current = successor;
-    this.#strategy.follow(ended, successor, { mayHaveDiverged: true });
-    const rest = this.#replicas().filter((one) => one !== ended);
-    for (const replica of rest)
+    this.#strategy.follow(oldPrimary, successor, { mayHaveDiverged: true });
+    const otherReplicas = this.#replicas().filter((replica) => replica !== oldPrimary);
+    for (const replica of otherReplicas)
       this.#strategy.follow(replica, successor, { mayHaveDiverged: false });
     await this.#redirectEdges();
-    await Promise.all(rest.map((replica) => replica.process.restart()));
+    await Promise.all(otherReplicas.map((replica) => replica.process.restart()));
   }
 
   async #redirectEdges(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Bounded connections of the harness to a single Redis server. */
+/** Connections of the harness to one Redis server, with time limits. */
 import { Redis } from 'ioredis';
 
 /** Connecting and each command take at most `limitMs`, without retries. The caller disconnects it. */
@@ -23,6 +23,7 @@ export async function connectRedis(url: string, limitMs: number): Promise<Redis>
   }
 }
 
+/** Runs `work` on a new connection and closes it. */
 export async function withRedis<T>(
   url: string,
   limitMs: number,

@@ -57,7 +57,7 @@ export async function formCluster(
       clients.map(async (redis, index) => {
         await redis.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
         if (index < masters) await redis.call('CLUSTER', 'ADDSLOTS', ...slotsOf(index, masters));
-        // Each meets all servers before it: gossip alone would take longer.
+        // Each server meets all servers of lower index; gossip alone would take longer.
         for (const { port } of servers.slice(0, index)) {
           await redis.call('CLUSTER', 'MEET', '127.0.0.1', port);
         }
@@ -70,12 +70,12 @@ export async function formCluster(
           await redis.call('CLUSTER', 'REPLICATE', String(ids[index]));
           return true;
         };
-        // Fails until it has met its master.
+        // The command fails until the replica has met its master.
         return waitUntil('a replica of the Redis cluster knows its master', replicate, limits);
       }),
     );
-    const isComplete = () => checkCluster(servers, (index, work) => work(clients[index]!));
-    await waitUntil('the Redis cluster is complete', isComplete, limits);
+    const checkComplete = () => checkCluster(servers, (index, work) => work(clients[index]!));
+    await waitUntil('the Redis cluster is complete', checkComplete, limits);
   } finally {
     for (const redis of clients) redis.disconnect();
   }
@@ -87,6 +87,7 @@ function slotsOf(index: number, masters: number): number[] {
   return Array.from({ length: to - from }, (_, slot) => from + slot);
 }
 
+/** Runs `work` on a connection to the server of this index. */
 type Query = <T>(index: number, work: (redis: Redis) => Promise<T>) => Promise<T>;
 
 /** True when every server is up and reports the cluster as ok, and half of them are replicas in sync. */
@@ -102,18 +103,19 @@ async function checkCluster(servers: readonly RedisServer[], query: Query): Prom
 async function checkNode(
   redis: Redis,
   { name }: RedisServer,
-  size: number,
+  nodeCount: number,
 ): Promise<true | string> {
   const isOk = await isClusterOk(redis, name);
   if (isOk !== true) return isOk;
   const nodes = await nodesOf(redis);
-  const bad = nodes.find(({ flags }) =>
+  const failed = nodes.find(({ flags }) =>
     flags.some((flag) => /^(fail|handshake|noaddr)/.test(flag)),
   );
-  if (nodes.length !== size) return `${name} knows ${nodes.length} of ${size} nodes`;
-  if (bad !== undefined) return `${name} sees the node on port ${bad.port} as ${bad.flags}`;
+  if (nodes.length !== nodeCount) return `${name} knows ${nodes.length} of ${nodeCount} nodes`;
+  if (failed !== undefined)
+    return `${name} sees the node on port ${failed.port} as ${failed.flags}`;
   const replicas = nodes.filter(({ flags }) => flags.includes('slave'));
-  return replicas.length === size / 2 || `${name} sees ${replicas.length} replicas`;
+  return replicas.length === nodeCount / 2 || `${name} sees ${replicas.length} replicas`;
 }
 
 /** As this server reports it; a replica must also be in sync. */
@@ -137,52 +139,52 @@ const isDown = ({ process }: RedisServer): boolean => process.pids().length === 
 /** Kills a master and waits until the cluster has promoted its replica. */
 export function clusterFailover(servers: readonly RedisServer[]): Failover {
   const query: Query = (index, work) => withRedis(servers[index]!.url, COMMAND_LIMIT_MS, work);
-  const isComplete = () => checkCluster(servers, query);
+  const checkComplete = () => checkCluster(servers, query);
   const nodesAt = ({ url }: RedisServer) => withRedis(url, COMMAND_LIMIT_MS, nodesOf);
-  const waitFor = (what: string, isTrue: () => Promise<true | string>) =>
-    waitUntil(what, isTrue, { limitMs: FAILOVER_LIMIT_MS });
+  const waitFor = (what: string, check: () => Promise<true | string>) =>
+    waitUntil(what, check, { limitMs: FAILOVER_LIMIT_MS });
   return {
     async apply() {
-      const { master, replica } = await pairOf(servers, nodesAt);
+      const { master, replica } = await findFailoverPair(servers, nodesAt);
       const { pid } = master.process;
-      const from = performance.now();
+      const startedAt = performance.now();
       await master.process.signal('SIGKILL');
-      const up = servers.filter((one) => !isDown(one));
+      const running = servers.filter((server) => !isDown(server));
       const hasTakenOver = async (): Promise<true | string> => {
-        for (const one of up) {
-          const seen = (await nodesAt(one)).find(({ port }) => port === replica.port);
-          const isMaster = seen?.flags.includes('master') && seen.hasSlots;
-          if (!isMaster) return `${one.name} does not see ${replica.name} as master`;
-          const isOk = await isClusterOkAt(one);
+        for (const server of running) {
+          const node = (await nodesAt(server)).find(({ port }) => port === replica.port);
+          const isMaster = node?.flags.includes('master') && node.hasSlots;
+          if (!isMaster) return `${server.name} does not see ${replica.name} as master`;
+          const isOk = await isClusterOkAt(server);
           if (isOk !== true) return isOk;
         }
         return true;
       };
       await waitFor(`${replica.name} takes over from ${master.name}`, hasTakenOver);
-      const tookMs = Math.round(performance.now() - from);
+      const tookMs = Math.round(performance.now() - startedAt);
       return `SIGKILL to ${master.name}, process ${pid}; ${replica.name} took over its slots after ${tookMs} ms`;
     },
     async undo() {
       await Promise.all(servers.filter(isDown).map(({ process }) => process.restart()));
-      await waitFor('the Redis cluster is complete', isComplete);
+      await waitFor('the Redis cluster is complete', checkComplete);
     },
-    probe: () => isComplete().catch((error: Error) => error.message),
+    probe: () => checkComplete().catch((error: Error) => error.message),
   };
 }
 
-/** The first master whose replica is up. */
-async function pairOf(
+/** The first master that has a replica that is up. */
+async function findFailoverPair(
   servers: readonly RedisServer[],
   nodesAt: (server: RedisServer) => Promise<ClusterNode[]>,
 ): Promise<{ master: RedisServer; replica: RedisServer }> {
-  const up = servers.filter((one) => !isDown(one));
-  if (up[0] === undefined) throw new Error('no node of the Redis cluster is up');
-  const nodes = await nodesAt(up[0]);
-  const nodeOf = ({ port }: RedisServer) => nodes.find((one) => one.port === port);
-  for (const master of up) {
+  const running = servers.filter((server) => !isDown(server));
+  if (running[0] === undefined) throw new Error('no node of the Redis cluster is up');
+  const nodes = await nodesAt(running[0]);
+  const nodeOf = (server: RedisServer) => nodes.find(({ port }) => port === server.port);
+  for (const master of running) {
     const node = nodeOf(master);
     if (!node?.flags.includes('master') || !node.hasSlots) continue;
-    const replica = up.find((one) => nodeOf(one)?.masterId === node.id);
+    const replica = running.find((server) => nodeOf(server)?.masterId === node.id);
     if (replica !== undefined) return { master, replica };
   }
   throw new Error('no master of the Redis cluster has a replica that is up');

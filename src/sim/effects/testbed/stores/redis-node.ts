@@ -32,24 +32,24 @@ export async function startRedisNode(
     ),
     context.signal,
   );
-  if (isClustered) return await clusterNode(name, spec, servers, context);
-  if (spec.mode === 'replica') return await pairNode(name, spec, servers, context);
-  return nodeOf(name, spec, servers, context, {});
+  if (isClustered) return await createClusterNode(name, spec, servers, context);
+  if (spec.mode === 'replica') return await createPairNode(name, spec, servers, context);
+  return createNode(name, spec, servers, context, {});
 }
 
-function nodeOf(
+function createNode(
   name: string,
   spec: RedisSpec,
   servers: readonly RedisServer[],
   context: NodeContext,
-  more: {
+  options: {
     readonly capabilities?: NodeCapabilities;
     readonly isUp?: (server: RedisServer) => Promise<true | string>;
     /** The server that takes writes; default the first. */
     readonly current?: () => RedisServer;
   },
 ): RunningNode {
-  const { isUp, current } = more;
+  const { isUp, current } = options;
   const cores = context.cores?.rest ?? null;
   const members = servers.map(
     (server): Member => memberOf(server.process, server.url, isUp && (() => isUp(server))),
@@ -67,12 +67,12 @@ function nodeOf(
     pids: () => members.flatMap((member) => member.pids()),
     cores: cores ?? 'any',
     coreCount: cores === null ? availableParallelism() : parseCoreList(cores).length,
-    capabilities: more.capabilities ?? {},
+    capabilities: options.capabilities ?? {},
     readWork: () => readWorkCounters(urls),
   };
 }
 
-async function pairNode(
+async function createPairNode(
   name: string,
   spec: RedisSpec,
   servers: readonly RedisServer[],
@@ -83,20 +83,20 @@ async function pairNode(
     isPrimary: isRedisPrimary,
     isFollowing: isRedisReplica,
     promote: (successor) => successor.promote(),
-    follow: (server, leader) => server.follow(leader),
+    follow: (server, newPrimary) => server.follow(newPrimary),
     isStale: () => false,
     redirectEdges: ({ url }) => context.retarget(name, url),
   });
   await replica.replicate(primary);
   await group.join(replica, context.signal);
-  return nodeOf(name, spec, servers, context, {
+  return createNode(name, spec, servers, context, {
     capabilities: { failover: group.failover },
     isUp: (server) => group.isInRole(server),
     current: () => group.current,
   });
 }
 
-async function clusterNode(
+async function createClusterNode(
   name: string,
   spec: RedisSpec,
   servers: readonly RedisServer[],
@@ -104,7 +104,7 @@ async function clusterNode(
 ): Promise<RunningNode> {
   await formCluster(servers, context.signal);
   const capabilities = { failover: clusterFailover(servers) };
-  return nodeOf(name, spec, servers, context, { capabilities, isUp: isClusterOkAt });
+  return createNode(name, spec, servers, context, { capabilities, isUp: isClusterOkAt });
 }
 
 async function claimNode(

@@ -37,7 +37,7 @@ export interface RedisProcess {
   /** `redis 8.0.2`, `valkey 8.1.1`. */
   readonly version: string;
   readonly child: Child;
-  /** Resolves when this server has answered. */
+  /** Resolves to the version when this server, and no other on its port, has answered. */
   ping(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -64,7 +64,7 @@ export async function redisInfo(
   });
 }
 
-async function startOn(
+async function startOnPort(
   port: number,
   program: string,
   options: RedisOptions,
@@ -93,22 +93,23 @@ async function startOn(
     stopSignals: ['SIGTERM'],
   });
   const url = `redis://127.0.0.1:${port}`;
-  const probe = async (): Promise<string> => {
+  const ping = async (): Promise<string> => {
     const { version, pid } = await redisInfo(url, 1_000);
     if (pid !== child.pid) throw new Error(`another Redis (pid ${pid}) answers on port ${port}`);
     return version;
   };
   try {
     const limits = { limitMs: READY_LIMIT_MS, signal: options.signal };
-    const version = await waitUntilReady(child, probe, limits);
+    const version = await waitUntilReady(child, ping, limits);
     const stop = () => child.stop();
-    return { url, port, pid: child.pid, version, child, ping: probe, stop };
+    return { url, port, pid: child.pid, version, child, ping, stop };
   } catch (error) {
     await child.stop();
     throw error;
   }
 }
 
+/** The server ended because it could not bind its port. */
 function isPortTaken(error: unknown): boolean {
   return error instanceof ChildFailure && /in use|Failed listening/i.test(error.message);
 }
@@ -124,7 +125,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisProcess> {
   }
   try {
     return await withFreePort(
-      (port) => startOn(port, program, options),
+      (port) => startOnPort(port, program, options),
       isPortTaken,
       options.findPort,
     );

@@ -14,8 +14,8 @@ import { startRedis } from './redis-process.ts';
 const BUS_OFFSET = 10_000;
 const COMMAND_LIMIT_MS = 5_000;
 
-/** Without a delay; the default waits for further replicas. */
-const REPLICATION: readonly string[] = ['--repl-diskless-sync-delay', '0'];
+/** The primary sends its data at once; by default it waits for further replicas. */
+const REPLICATION_DIRECTIVES: readonly string[] = ['--repl-diskless-sync-delay', '0'];
 
 export interface RedisServerOptions {
   readonly name: string;
@@ -55,7 +55,7 @@ export class RedisServer {
     this.#primary = primary;
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when it answers commands. */
   static async start(options: RedisServerOptions): Promise<RedisServer> {
     const { name, context, isClustered } = options;
     const { lease, user, env, onUnexpectedExit } = context;
@@ -73,7 +73,7 @@ export class RedisServer {
         folder,
         signal,
         directives: [
-          ...REPLICATION,
+          ...REPLICATION_DIRECTIVES,
           ...(isClustered ? CLUSTER_DIRECTIVES : []),
           ...directivesOf(options.settings),
           ...(primary.port === null ? [] : ['--replicaof', '127.0.0.1', `${primary.port}`]),
@@ -81,29 +81,29 @@ export class RedisServer {
         ...(findPort && { findPort }),
       });
     const findPair = isClustered ? () => freePortPair(BUS_OFFSET) : undefined;
-    const first = await launch(options.signal, findPair);
+    const firstProcess = await launch(options.signal, findPair);
+    const { port, url, version } = firstProcess;
     const process = new ControlledProcess({
       name,
-      running: first,
-      launch: (stopped) => launch(stopped, async () => first.port),
+      running: firstProcess,
+      launch: (signal) => launch(signal, async () => port),
       onUnexpectedExit,
     });
     const stop = () => process.stop();
-    const ports = [first.port, ...(isClustered ? [first.port + BUS_OFFSET] : [])];
+    const ports = [port, ...(isClustered ? [port + BUS_OFFSET] : [])];
     context.undo.addServers(
       name,
-      ports.map((port) => ({ port, stop })),
+      ports.map((serverPort) => ({ port: serverPort, stop })),
     );
-    const { port, url, version } = first;
     return new RedisServer({ name, port, url, version, process }, primary);
   }
 
-  /** From its next start a replica of `primary`. */
+  /** Makes it a replica of `primary` at its next start. */
   follow(primary: RedisServer): void {
     this.#primary.port = primary.port;
   }
 
-  /** Makes it a replica of `primary` now. */
+  /** Makes it a replica of `primary` at once, and at its next start. */
   async replicate(primary: RedisServer): Promise<void> {
     await withRedis(this.url, COMMAND_LIMIT_MS, (redis) =>
       redis.replicaof('127.0.0.1', primary.port),

@@ -23,8 +23,8 @@ let takenPort: number;
 const user = runUser();
 const logFile = (name: string) => path.join(scratch.logFolder, name);
 
-/** First returns a port that another process has taken meanwhile. */
-function losingTheFirstRace(): () => Promise<number> {
+/** Returns first a port that another process listens on, then free ones. */
+function takenThenFreePort(): () => Promise<number> {
   let calls = 0;
   return async () => (calls++ === 0 ? takenPort : await freePort());
 }
@@ -60,7 +60,7 @@ const postgres = (more: { findPort?: () => Promise<number>; settings?: Record<st
   });
 
 test('PostgreSQL retries on another port when its port is taken', async () => {
-  const server = await postgres({ findPort: losingTheFirstRace() });
+  const server = await postgres({ findPort: takenThenFreePort() });
   expect(server.port).not.toBe(takenPort);
   await server.stop();
 });
@@ -84,7 +84,7 @@ test('Redis retries on another port when its port is taken', async () => {
     cores: null,
     user,
     logFile: logFile('redis.log'),
-    findPort: losingTheFirstRace(),
+    findPort: takenThenFreePort(),
   });
   expect(server.port).not.toBe(takenPort);
   await server.stop();

@@ -1,17 +1,19 @@
-/** Starts several servers at once. After a failure the other starts are aborted, and it throws when all have settled. */
-
+/**
+ * Starts several servers at once. If one start fails, the others are aborted, and when all have settled it throws the
+ * first failure.
+ */
 export async function startAllOrNone<T>(
   starts: readonly ((signal: AbortSignal) => Promise<T>)[],
   signal?: AbortSignal,
 ): Promise<T[]> {
   const failed = new AbortController();
-  const eitherSignal = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+  const startSignal = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
   const results = await Promise.allSettled(
     starts.map(async (start) => {
       try {
-        return await start(eitherSignal);
+        return await start(startSignal);
       } catch (error) {
-        failed.abort(error); // The first failure is reported.
+        failed.abort(error);
         throw error;
       }
     }),

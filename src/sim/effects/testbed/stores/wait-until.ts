@@ -1,7 +1,7 @@
-/** Polls a store for a state. */
+/** Waits until a store is in a state, by polling. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const PAUSE_MS = 15;
+const POLL_INTERVAL_MS = 15;
 
 /** Polls `probe` until it returns true; throws after `limitMs` with the last reason. */
 export async function waitUntil(
@@ -17,6 +17,6 @@ export async function waitUntil(
     if (performance.now() > deadline) {
       throw new Error(`${what}: not after ${options.limitMs / 1_000} s: ${result}`);
     }
-    await sleep(PAUSE_MS);
+    await sleep(POLL_INTERVAL_MS);
   }
 }

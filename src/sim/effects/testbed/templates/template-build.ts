@@ -7,7 +7,7 @@ import type { ModuleStep } from '../../../topology.ts';
 import type { Lease } from '../../process/lease.ts';
 import type { RunUser } from '../../process/run-user.ts';
 import { addServerLogCause } from '../disk-space.ts';
-import { singleServer } from '../process-contract.ts';
+import { singleServerAddress } from '../process-contract.ts';
 import { runOneShot, type ServiceOptions } from '../service-process.ts';
 import { createDataDirectory, syncDataDirectory } from '../stores/data-directory.ts';
 import type { PostgresBinaries } from '../stores/postgres-binaries.ts';
@@ -51,7 +51,7 @@ export interface TemplateInput {
 
 /** Config of a step that builds data: a database, no state directory. */
 export function stepConfig(url: string, schema: string, seed: number): ServiceOptions['config'] {
-  return { addresses: { database: singleServer(url, schema) }, seed, stateDirectory: '' };
+  return { addresses: { database: singleServerAddress(url, schema) }, seed, stateDirectory: '' };
 }
 
 async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
