@@ -10,10 +10,9 @@ import type { SessionEvent } from '../checkers/sessions/session-event.ts';
 import { judgeLogoutFinal, judgeSessionsKept } from '../checkers/sessions/session-verdicts.ts';
 import type { FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
 import { checkExactlyOnce } from '../sim/pure/judge/check-exactly-once.ts';
-import type { Figure, InvariantResult } from '../sim/result.ts';
+import type { CheckResult } from '../sim/pure/judge/check-result.ts';
+import type { Figure } from '../sim/result.ts';
 import type { Invariant } from '../sim/scenario.ts';
-
-type Judgement = Omit<InvariantResult, 'id' | 'statement'>;
 
 /** With fewer probes on one process, the verdict is unknown. */
 const PROBES_PER_TARGET = 50;
@@ -57,10 +56,10 @@ export function sessionsSurvive(given: SessionTargets): Invariant {
 
 /** A pass needs a final sweep without a gap; a fail does not. */
 function withCoverage(
-  answer: Judgement,
+  answer: CheckResult,
   coverage: SessionCoverage | null,
   figure: (seen: SessionCoverage) => Omit<Figure, 'unit'>,
-): Judgement {
+): CheckResult {
   if (coverage === null) return answer;
   const figures = [...(answer.figures ?? []), { ...figure(coverage), unit: 'ratio' as const }];
   return answer.verdict === 'pass' && coverage.gap !== null
@@ -79,7 +78,7 @@ export const lifeCycleOnce: Invariant = {
         facts: factsOf(history).filter(({ name }) => name === fact),
       }),
     );
-    return combineJudgements(answers);
+    return combineCheckResults(answers);
   },
 };
 
@@ -131,8 +130,9 @@ function factsOf(history: readonly HistoryRecord[]): FactRecord[] {
   return history.filter((record) => record.kind === 'effect');
 }
 
-function combineJudgements(answers: readonly Judgement[]): Judgement {
-  const sum = (of: (answer: Judgement) => number) => answers.reduce((all, one) => all + of(one), 0);
+function combineCheckResults(answers: readonly CheckResult[]): CheckResult {
+  const sum = (of: (answer: CheckResult) => number) =>
+    answers.reduce((all, one) => all + of(one), 0);
   const worst =
     answers.find(({ verdict }) => verdict === 'fail') ??
     answers.find(({ verdict }) => verdict === 'unknown');

@@ -5,7 +5,8 @@
 import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
 import type { Load } from './load-kinds.ts';
-import type { ArmName, InvariantResult, Verdict } from './result.ts';
+import type { CheckResult } from './pure/judge/check-result.ts';
+import type { ArmName, Verdict } from './result.ts';
 import type { ModuleStep, Target, Topology } from './topology.ts';
 
 export interface Arm {
@@ -75,7 +76,7 @@ export interface Documented {
 export interface Invariant {
   readonly id: string;
   readonly statement: string;
-  check(history: readonly HistoryRecord[]): Omit<InvariantResult, 'id' | 'statement'>;
+  check(history: readonly HistoryRecord[]): CheckResult;
 }
 
 /** A service has recovered when 99 % of operations are answered within `slowMs` for a continuous `stableMs`. */

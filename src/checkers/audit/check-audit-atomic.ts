@@ -4,9 +4,8 @@
  */
 import type { FactRecord } from '../../sim/history.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
-import type { InvariantResult } from '../../sim/result.ts';
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
 
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 
 export interface AtomicInput {

@@ -5,9 +5,8 @@
  */
 import type { FactRecord } from '../../sim/history.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
-import type { InvariantResult } from '../../sim/result.ts';
+import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
 
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 
 export interface ChainInput {
@@ -67,14 +66,13 @@ export function checkAuditChain({ rows, verifications }: ChainInput): CheckResul
     }
   }
   const gap = violations > 0 ? null : findGap(rows.length, verifications.length);
-  return {
-    verdict: violations > 0 ? 'fail' : gap === null ? 'pass' : 'unknown',
+  return concludeCheck({
     checked: rows.length,
     violations,
     witness,
-    ...(gap === null ? {} : { reason: gap }),
+    gap,
     figures: figuresOf(verifications[0]),
-  };
+  });
 }
 
 function toChainedRow(row: FactRecord): ChainedRow[] {

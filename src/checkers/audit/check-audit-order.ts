@@ -10,10 +10,9 @@
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
 import type { FaultWindow } from '../../sim/pure/faults/fault-windows.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
-import type { InvariantResult } from '../../sim/result.ts';
+import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
 import { isAcknowledged } from './check-audit.ts';
 
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 const CLOCK_WINDOW_US = 10_000_000;
 /** Resolution of the platform's clock. */
@@ -85,12 +84,11 @@ export function checkAuditOrder(input: AuditOrderInput): CheckResult {
   }
   const pairs = reportDisorder(onTime, recorded, report);
   const gap = violations > 0 || pairs > 0 ? null : 'no two operations were sequential';
-  return {
-    verdict: violations > 0 ? 'fail' : gap === null ? 'pass' : 'unknown',
+  return concludeCheck({
     checked,
     violations,
     witness,
-    ...(gap === null ? {} : { reason: gap }),
+    gap,
     figures: [
       {
         id: 'order-exempt',
@@ -99,7 +97,7 @@ export function checkAuditOrder(input: AuditOrderInput): CheckResult {
         unit: 'count',
       },
     ],
-  };
+  });
 }
 
 /** Compares each operation with the highest place among those answered before it was sent. Returns how many there were. */

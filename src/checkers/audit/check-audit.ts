@@ -12,10 +12,10 @@
  */
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
 import type { FaultWindow } from '../../sim/pure/faults/fault-windows.ts';
-import type { Figure, InvariantResult } from '../../sim/result.ts';
+import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
+import type { Figure } from '../../sim/result.ts';
 import { createCauseFinder, lostByCause } from './audit-causes.ts';
 
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 const HORIZON_US = 1_000_000;
 const DENIED: readonly number[] = [401, 403, 404, 429];
@@ -91,14 +91,13 @@ export function checkAudit(input: AuditInput): CheckResult {
   }
   const violations = count.lost + count.phantom + count.duplicate + count.misattributed;
   const gap = violations > 0 ? null : findGap(input, checked, denials);
-  return {
-    verdict: violations > 0 ? 'fail' : gap === null ? 'pass' : 'unknown',
+  return concludeCheck({
     checked,
     violations,
     witness,
-    ...(gap === null ? {} : { reason: gap }),
+    gap,
     figures: [...figuresOf(count, denials), ...lostByCause(causes, windows)],
-  };
+  });
 }
 
 function findMismatch(

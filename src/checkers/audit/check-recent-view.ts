@@ -6,9 +6,8 @@
  * O((actions + reads x page) log n). Operations of unknown outcome may appear and may be missing.
  */
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
-import type { InvariantResult } from '../../sim/result.ts';
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
 
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 
 export interface ViewItem {

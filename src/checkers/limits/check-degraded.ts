@@ -5,10 +5,8 @@
  */
 
 import { groupBy } from '../../sim/pure/group-by.ts';
-import type { InvariantResult } from '../../sim/result.ts';
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
 import { type FullestWindow, findFullestWindow } from './fullest-window.ts';
-
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 
 export interface DegradedDecision {
   readonly requestId: string;

@@ -5,10 +5,9 @@
  */
 
 import { groupBy } from '../../sim/pure/group-by.ts';
-import type { Figure, InvariantResult } from '../../sim/result.ts';
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
+import type { Figure } from '../../sim/result.ts';
 import { jainIndex } from './fairness.ts';
-
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 
 export interface AgentRequest {
   readonly requestId: string;

@@ -9,10 +9,8 @@
  */
 
 import { groupBy } from '../../sim/pure/group-by.ts';
-import type { InvariantResult } from '../../sim/result.ts';
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
 import { countAtMost } from './fullest-window.ts';
-
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 
 export interface LimitedAnswer {
   readonly requestId: string;

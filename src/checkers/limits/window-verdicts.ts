@@ -2,10 +2,10 @@
  * The two invariants of a limit, from one set of findings: it is never exceeded, and nothing that fits is refused. They
  * are separate because designs break them separately.
  */
-import type { Figure, InvariantResult } from '../../sim/result.ts';
-import type { WindowFindings } from './check-window.ts';
 
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
+import type { Figure } from '../../sim/result.ts';
+import type { WindowFindings } from './check-window.ts';
 
 /** Violations are units admitted into windows that were full. */
 export function windowIsExact(findings: WindowFindings): CheckResult {

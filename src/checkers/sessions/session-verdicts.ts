@@ -2,13 +2,13 @@
  * Two invariants judged from one set of findings: a logout is final, and nobody is logged out who did not ask for it.
  * They are separate because designs violate them separately.
  */
-import type { Figure, InvariantResult } from '../../sim/result.ts';
+
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
+import type { Figure } from '../../sim/result.ts';
 import type { SessionFindings } from './check-sessions.ts';
 
-type Judgement = Omit<InvariantResult, 'id' | 'statement'>;
-
 /** Violations are requests accepted although their session had ended. */
-export function judgeLogoutFinal(findings: SessionFindings): Judgement {
+export function judgeLogoutFinal(findings: SessionFindings): CheckResult {
   const { revoked, acceptedLate, lateWitness, notSeen } = findings;
   return {
     ...verdictOf(acceptedLate, notSeen),
@@ -34,7 +34,7 @@ export function judgeLogoutFinal(findings: SessionFindings): Judgement {
 }
 
 /** Violations are sessions refused although no revocation had been sent. */
-export function judgeSessionsKept(findings: SessionFindings): Judgement {
+export function judgeSessionsKept(findings: SessionFindings): CheckResult {
   const { sessions, lost, lostWitness, notSeen } = findings;
   return {
     ...verdictOf(lost, notSeen),
@@ -49,7 +49,7 @@ export function judgeSessionsKept(findings: SessionFindings): Judgement {
 function verdictOf(
   violations: number,
   notSeen: string | null,
-): Pick<Judgement, 'verdict' | 'reason'> {
+): Pick<CheckResult, 'verdict' | 'reason'> {
   if (violations > 0) return { verdict: 'fail' };
   return notSeen === null ? { verdict: 'pass' } : { verdict: 'unknown', reason: notSeen };
 }

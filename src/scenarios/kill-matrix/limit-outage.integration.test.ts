@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { HistoryRecord } from '../../sim/history.ts';
 import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
-import type { InvariantResult } from '../../sim/result.ts';
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
 import { degradedBounded } from '../limit-invariants.ts';
 import {
   correctRules,
@@ -22,7 +22,7 @@ import { LimitWorkload } from './fixtures/limit-workload.ts';
 const DOWN_MS = 1_500;
 const FAULT = 'redis-killed';
 const server = ownRedis('kill-outage');
-const answers = new Map<string, Omit<InvariantResult, 'id' | 'statement'>>();
+const answers = new Map<string, CheckResult>();
 
 const invariant = degradedBounded({
   operations: ['read'],

@@ -3,9 +3,8 @@
  * operation of unknown outcome may have a fact; one that was never sent has none. O(n).
  */
 import type { FactRecord, OperationRecord } from '../../history.ts';
-import type { InvariantResult } from '../../result.ts';
+import type { CheckResult } from './check-result.ts';
 
-type CheckResult = Omit<InvariantResult, 'id' | 'statement'>;
 const WITNESS_LIMIT = 10;
 
 export interface ExactlyOnceInput {
