@@ -329,6 +329,15 @@ const noSpreadLiterals: Rule = (tree) =>
     ),
   );
 
+/** A number or a text at the top of a module, as a constant. */
+const primitiveConstant =
+  /^(?:export )?const ([a-z]\w*)(?:: (?:number|string))? =\s+(?:-?[\d_.]+(?:e\d+)?|'[^'\n]*')(?: [*/+-] [\d_.e]+)*;/gm;
+
+const constantsAreUpperCase: Rule = (tree) =>
+  sources(tree).flatMap(([file, text]) =>
+    [...text.matchAll(primitiveConstant)].map((m) => `${file}: ${m[1]!} is a constant`),
+  );
+
 /** Private words of earlier editions, each with the field's word in the glossary of design.md. */
 const bannedWords =
   /\b(?:Doorkeeper|Passage|introduce|asSomebody|asNobody|asApplicant|Overtaken|Unproven|bury|tallies|untold|startPatiently|createTogether|AuditDesk|DeskError|AccountWalk|ToolLedger|crowding|underHeldUsers|HeldPopulation|armInRun|(?:every|some|no)body's)\b/g;
@@ -503,6 +512,14 @@ const rules: readonly Planted[] = [
     violations: [
       { 'src/sim/run.ts': 'const run = { ...{ seed, rate }, arms };' },
       { 'src/sim/run.ts': 'values: [...[a, b], c]' },
+    ],
+  },
+  {
+    rule: 'constants that are a number or a text are in SCREAMING_CASE',
+    check: constantsAreUpperCase,
+    violations: [
+      { 'src/sim/run.ts': 'const timeoutMs = 5_000;' },
+      { 'src/sim/run.ts': "export const separator = ':';" },
     ],
   },
   {

@@ -8,16 +8,16 @@
 import { ServiceError } from '../ports.ts';
 import { withTimeout } from '../with-timeout.ts';
 
-const ttlMs = 1_000;
+const TTL_MS = 1_000;
 /** Short, because another process may just have created the key. */
-const negativeTtlMs = 100;
-const staleIfErrorMs = 30_000;
-const readTimeoutMs = 1_000;
-const maxCached = 10_000;
-const maxCachedAbsent = 1_000;
-const maxQueued = 10_000;
-const maxConcurrentReads = 2;
-const maxBatchSize = 500;
+const NEGATIVE_TTL_MS = 100;
+const STALE_IF_ERROR_MS = 30_000;
+const READ_TIMEOUT_MS = 1_000;
+const MAX_CACHED = 10_000;
+const MAX_CACHED_ABSENT = 1_000;
+const MAX_QUEUED = 10_000;
+const MAX_CONCURRENT_READS = 2;
+const MAX_BATCH_SIZE = 500;
 
 export interface KeyCache<Key> {
   /** Null when there is no valid key with this id. Rejects with 503 when PostgreSQL cannot be read. */
@@ -56,10 +56,10 @@ export function createKeyCache<Key>(given: {
     async find(keyId) {
       const entry = entries.find(keyId);
       const ageMs = () => (entry ? monotonicMs() - entry.readAtMs : Infinity);
-      const maxAgeMs = entry?.key ? ttlMs : negativeTtlMs;
+      const maxAgeMs = entry?.key ? TTL_MS : NEGATIVE_TTL_MS;
       if (entry && ageMs() < maxAgeMs) return entry.key;
       const reading = reads.join(keyId, maxAgeMs);
-      if (entry?.key && reads.isFailing() && ageMs() < staleIfErrorMs) {
+      if (entry?.key && reads.isFailing() && ageMs() < STALE_IF_ERROR_MS) {
         // The read only finds out whether reads work again.
         reading.catch(() => {});
         return entry.key;
@@ -68,7 +68,7 @@ export function createKeyCache<Key>(given: {
         return await reading;
       } catch (error) {
         // Not if it was invalidated meanwhile.
-        if (entry?.key && entries.find(keyId) === entry && ageMs() < staleIfErrorMs)
+        if (entry?.key && entries.find(keyId) === entry && ageMs() < STALE_IF_ERROR_MS)
           return entry.key;
         throw error;
       }
@@ -76,8 +76,8 @@ export function createKeyCache<Key>(given: {
 
     async refresh(keyId) {
       const entry = entries.find(keyId);
-      if (entry && monotonicMs() - entry.readAtMs < negativeTtlMs) return entry.key;
-      return reads.join(keyId, negativeTtlMs);
+      if (entry && monotonicMs() - entry.readAtMs < NEGATIVE_TTL_MS) return entry.key;
+      return reads.join(keyId, NEGATIVE_TTL_MS);
     },
 
     invalidate(keyId) {
@@ -103,7 +103,7 @@ function createEntries<Key>() {
     add(keyId: string, entry: Entry<Key>): void {
       remove(keyId);
       const [map, maxSize] =
-        entry.key === null ? [cachedAbsent, maxCachedAbsent] : [cached, maxCached];
+        entry.key === null ? [cachedAbsent, MAX_CACHED_ABSENT] : [cached, MAX_CACHED];
       map.set(keyId, entry);
       if (map.size > maxSize) map.delete(map.keys().next().value!);
     },
@@ -128,8 +128,8 @@ function createSharedReads<Key>(given: {
 
   const startReads = () => {
     isScheduled = false;
-    while (queue.length > 0 && runningReads < maxConcurrentReads) {
-      const batch = queue.splice(0, maxBatchSize);
+    while (queue.length > 0 && runningReads < MAX_CONCURRENT_READS) {
+      const batch = queue.splice(0, MAX_BATCH_SIZE);
       runningReads += 1;
       void readBatch(batch).finally(() => {
         runningReads -= 1;
@@ -145,8 +145,8 @@ function createSharedReads<Key>(given: {
     try {
       const keys = await withTimeout(
         read(batch.map(({ keyId }) => keyId)),
-        readTimeoutMs,
-        `keys were not read in ${readTimeoutMs} ms`,
+        READ_TIMEOUT_MS,
+        `keys were not read in ${READ_TIMEOUT_MS} ms`,
       );
       isFailing = false;
       for (const pending of batch) {
@@ -170,7 +170,8 @@ function createSharedReads<Key>(given: {
     join(keyId: string, maxAgeMs: number): Promise<Key | null> {
       const pending = joinable.get(keyId);
       if (pending && monotonicMs() - pending.sentAtMs < maxAgeMs) return pending.promise;
-      if (queue.length >= maxQueued) return Promise.reject(unavailable(new Error('queue is full')));
+      if (queue.length >= MAX_QUEUED)
+        return Promise.reject(unavailable(new Error('queue is full')));
       const { promise, resolve, reject } = withResolvers<Key | null>();
       const added = { keyId, sentAtMs: Infinity, promise, resolve, reject };
       joinable.set(keyId, added);

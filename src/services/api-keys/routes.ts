@@ -5,8 +5,8 @@
 import { ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
 import type { ApiKeys } from './contract.ts';
-import { maxKeys } from './store.ts';
-import { maxSlots } from './token.ts';
+import { MAX_KEYS } from './store.ts';
+import { MAX_SLOTS } from './token.ts';
 
 const createdAt: JsonSchema = { type: 'string', format: 'date-time' };
 const token: JsonSchema = { type: 'string', description: 'Send as a bearer token; shown once.' };
@@ -67,7 +67,7 @@ const createRoute = (keys: ApiKeys): Route => ({
   async handle({ userId, body, auditContext, recordIn }) {
     const created = await keys.create(userId, body.name as string, recordIn);
     if (created === 'full')
-      throw limitReached('keys', `You have ${maxKeys} keys. Revoke one first.`);
+      throw limitReached('keys', `You have ${MAX_KEYS} keys. Revoke one first.`);
     auditContext.resourceId = created.key.id;
     return { status: 201, body: { ...created.key, token: created.token } };
   },
@@ -118,7 +118,7 @@ const enrolRoute = (keys: ApiKeys): Route => ({
     const enrolled = await keys.enrol(userId, params.id!, body.name as string, recordIn);
     if (!enrolled) throw keyNotFound();
     if (enrolled === 'full')
-      throw limitReached('agents', `This key has ${maxSlots} agents. Revoke one first.`);
+      throw limitReached('agents', `This key has ${MAX_SLOTS} agents. Revoke one first.`);
     auditContext.resourceId = `${params.id}/${enrolled.agent.slot}`;
     return { status: 201, body: { ...enrolled.agent, token: enrolled.token } };
   },

@@ -1,7 +1,7 @@
 /** Keys and agents in bulk, as seed data: thousands in about a second. Names are what a customer would choose. */
 import { type Clock, type Database, isoFromUs, type Random } from '../ports.ts';
 import type { Tier } from './contract.ts';
-import { makeSecret, maxSlots, subjectOf } from './token.ts';
+import { MAX_SLOTS, makeSecret, subjectOf } from './token.ts';
 
 export interface SeededKey {
   readonly ownerId: string;
@@ -62,7 +62,7 @@ export async function seedAgents(
   const made = keys.flatMap(({ ownerId, keyId }) =>
     Array.from({ length: count }, (_, i) => {
       const slot = (lastSlotOf.get(keyId) ?? 0) + 1 + i;
-      if (slot > maxSlots) throw new Error(`key ${keyId} has no slot ${slot}`);
+      if (slot > MAX_SLOTS) throw new Error(`key ${keyId} has no slot ${slot}`);
       return { ownerId, keyId, slot, secret: makeSecret(random) };
     }),
   );

@@ -12,8 +12,8 @@ import { systemClock, systemRandom } from '../gateway/system.ts';
 import { createBase } from '../jobs/database-template.ts';
 import { findDesign } from '../lineage.ts';
 import type { ApiKeys, CreatedKey, EnrolledAgent } from './contract.ts';
-import { createApiKeys, maxKeys } from './store.ts';
-import { makeSecret, maxSlots } from './token.ts';
+import { createApiKeys, MAX_KEYS } from './store.ts';
+import { MAX_SLOTS, makeSecret } from './token.ts';
 
 const schema = 'keys';
 const design = findDesign('turn1.after');
@@ -115,10 +115,10 @@ describe('a key', () => {
 
   it('counts against the maximum of its owner, also with concurrent creations', async () => {
     const made = await Promise.all(
-      Array.from({ length: maxKeys + 3 }, () => processA.create('6', 'k', unrecorded)),
+      Array.from({ length: MAX_KEYS + 3 }, () => processA.create('6', 'k', unrecorded)),
     );
     expect(made.filter((one) => one === 'full')).toHaveLength(3);
-    expect(await processA.list('6')).toHaveLength(maxKeys);
+    expect(await processA.list('6')).toHaveLength(MAX_KEYS);
     await processA.revoke(
       '6',
       (made.find((one) => one !== 'full') as CreatedKey).key.id,
@@ -163,21 +163,21 @@ describe('an agent', () => {
 
   it('is alone in its slot, also with concurrent enrolments', async () => {
     const { key } = await createKey('8');
-    const wanted = Array.from({ length: maxSlots + 2 }, (_, i) =>
+    const wanted = Array.from({ length: MAX_SLOTS + 2 }, (_, i) =>
       processA.enrol('8', key.id, `r${i}`, unrecorded),
     );
     const enrolled = await Promise.all(wanted);
     expect(enrolled.filter((one) => one === 'full')).toHaveLength(2);
     const agents = enrolled.filter((one) => one !== 'full') as EnrolledAgent[];
-    expect(new Set(agents.map(({ agent }) => agent.slot)).size).toBe(maxSlots);
+    expect(new Set(agents.map(({ agent }) => agent.slot)).size).toBe(MAX_SLOTS);
     advance(100);
     for (const { token, agent } of agents)
       expect(await processB.authenticate(token)).toMatchObject({
         agent: agent.slot,
-        agents: maxSlots,
+        agents: MAX_SLOTS,
       });
-    expect(await processA.revokeAgent('8', key.id, maxSlots, unrecorded)).toBe(true);
-    expect(await processA.authenticate(agents[0]!.token)).toMatchObject({ agents: maxSlots - 1 });
+    expect(await processA.revokeAgent('8', key.id, MAX_SLOTS, unrecorded)).toBe(true);
+    expect(await processA.authenticate(agents[0]!.token)).toMatchObject({ agents: MAX_SLOTS - 1 });
   });
 });
 

@@ -11,10 +11,10 @@ import { hashesEqual } from '../secret-token.ts';
 import type { AgentView, ApiKeys, ApiKeyView, KeyPrincipal } from './contract.ts';
 import { createKeyCache, type KeyCache } from './key-cache.ts';
 import { agentHashOf, readKeys, type StoredKey } from './stored-key.ts';
-import { makeSecret, maxSlots, type PresentedKey, readKeyToken, subjectOf } from './token.ts';
+import { MAX_SLOTS, makeSecret, type PresentedKey, readKeyToken, subjectOf } from './token.ts';
 
 /** Per owner. */
-export const maxKeys = 100;
+export const MAX_KEYS = 100;
 
 const iso = (column: string) =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
@@ -40,7 +40,7 @@ export function createApiKeys(given: {
       return db.transaction(async (tx) => {
         // Locked, so that concurrent creations count each other's key.
         const organisationId = await lockOwner(tx, ownerId);
-        if ((await countKeys(tx, ownerId)) >= maxKeys) return 'full';
+        if ((await countKeys(tx, ownerId)) >= MAX_KEYS) return 'full';
         const row = { organisationId, ownerId, name, secretHash, createdAt: now() };
         const key = await insertKey(tx, row);
         await recordIn(tx, { resourceId: key.id });
@@ -153,7 +153,7 @@ const listKeys = (db: Database, ownerId: string): Promise<readonly ApiKeyView[]>
     name: 'keys-of-owner',
     text: `SELECT id, name, ${iso('created_at')},
                   (SELECT count(*)::int FROM api_key_agents WHERE key_id = k.id AND revoked_at IS NULL) AS agents
-             FROM api_keys AS k WHERE owner_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT ${maxKeys}`,
+             FROM api_keys AS k WHERE owner_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT ${MAX_KEYS}`,
     values: [ownerId],
   });
 
@@ -194,7 +194,7 @@ async function insertAgent(
 ): Promise<AgentView | undefined> {
   const [agent] = await tx.query<AgentView>({
     text: `INSERT INTO api_key_agents (key_id, slot, name, secret_hash, created_at)
-           SELECT $1, place, $2, $3, $4 FROM generate_series(1, ${maxSlots}) AS place
+           SELECT $1, place, $2, $3, $4 FROM generate_series(1, ${MAX_SLOTS}) AS place
             WHERE NOT EXISTS (SELECT FROM api_key_agents
                                WHERE key_id = $1 AND slot = place AND revoked_at IS NULL)
             ORDER BY place LIMIT 1 RETURNING slot, name, ${iso('created_at')}`,

@@ -5,7 +5,7 @@
 import type { Database } from '../ports.ts';
 import type { Tier } from './contract.ts';
 
-const hashBytes = 32;
+const HASH_BYTES = 32;
 
 export interface StoredKey {
   readonly keyId: string;
@@ -20,8 +20,8 @@ export interface StoredKey {
 }
 
 export function agentHashOf({ slots, agentHashes }: StoredKey, slot: number): Buffer | null {
-  const offset = slots.indexOf(slot) * hashBytes;
-  return offset < 0 ? null : agentHashes.subarray(offset, offset + hashBytes);
+  const offset = slots.indexOf(slot) * HASH_BYTES;
+  return offset < 0 ? null : agentHashes.subarray(offset, offset + HASH_BYTES);
 }
 
 export async function readKeys(

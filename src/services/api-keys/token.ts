@@ -7,10 +7,10 @@ import type { Random } from '../ports.ts';
 import { checksumOf, hashOf, newSecret } from '../secret-token.ts';
 
 /** Agents on one key. */
-export const maxSlots = 200;
+export const MAX_SLOTS = 200;
 
 /** A longer text is refused unparsed. */
-const maxLength = 3 + 18 + 1 + 3 + 1 + 43 + 1 + 8;
+const MAX_LENGTH = 3 + 18 + 1 + 3 + 1 + 43 + 1 + 8;
 const shape =
   /^(?:pk_([1-9]\d{0,17})|pa_([1-9]\d{0,17})_([1-9]\d{0,2}))_([\w-]{43})_([0-9a-f]{8})$/;
 
@@ -43,11 +43,11 @@ export const isKeyToken = (text: string): boolean => /^p[ka]_/.test(text);
 
 /** Null for anything that is not such a token. */
 export function readKeyToken(text: string): PresentedKey | null {
-  if (text.length > maxLength) return null;
+  if (text.length > MAX_LENGTH) return null;
   const match = shape.exec(text);
   if (!match || match[5] !== checksumOf(text.slice(0, -9))) return null;
   const slot = Number(match[3] ?? 0);
-  if (slot > maxSlots) return null;
+  if (slot > MAX_SLOTS) return null;
   return { keyId: (match[1] ?? match[2])!, slot, secretHash: hashOf(match[4]!) };
 }
 

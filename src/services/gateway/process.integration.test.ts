@@ -15,7 +15,7 @@ import { verifyLog } from '../audit/chain/verify.ts';
 import { openLogSnapshot } from '../audit/log-source.ts';
 import { recordColumns } from '../audit/record-row.ts';
 import type { Database } from '../ports.ts';
-import { seedPassword } from '../sessions/seed.ts';
+import { SEED_PASSWORD } from '../sessions/seed.ts';
 import { openConnection } from './clients.ts';
 import { client, type Send } from './fixtures/client.ts';
 import { schemaUrl } from './fixtures/platform.ts';
@@ -435,7 +435,7 @@ describe('the process', () => {
     };
     const lefts = async (params: Record<string, unknown>) => {
       const gateway = await startGateway('window', params);
-      const people = { email: 'user1@example.test', password: seedPassword };
+      const people = { email: 'user1@example.test', password: SEED_PASSWORD };
       const login = () => client(gateway.url)('POST', '/login', { body: people });
       let opened = await login();
       // 503 says to try again: the process that hashes may still be starting.

@@ -4,7 +4,7 @@
  * keys, or one key with `agents` agents enrolled. `keyOf` uses the keys of an earlier group instead: as they are (kind
  * `keys`, a stolen key), or with more agents (kind `agents`, a greedy one). Pure.
  */
-import { maxSlots } from '../api-keys/token.ts';
+import { MAX_SLOTS } from '../api-keys/token.ts';
 import { ConfigError, type ParamReader, readParams } from '../gateway/process-config.ts';
 import {
   MAX_LIMIT,
@@ -128,7 +128,7 @@ function readPerUser(
           : 1
         : readInteger(params, 'keysPerUser', where, 1_000, 1);
     case 'agents':
-      return readInteger(params, 'agents', where, maxSlots);
+      return readInteger(params, 'agents', where, MAX_SLOTS);
     default:
       return kind satisfies never;
   }

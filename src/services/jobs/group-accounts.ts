@@ -12,7 +12,7 @@ import type { SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random } from '../ports.ts';
 import { writeLimitSettings } from '../rate-limit/settings.ts';
 import { policies } from '../rate-limit/settings-policy.ts';
-import { seedEmail, seedPassword } from '../sessions/seed.ts';
+import { SEED_PASSWORD, seedEmail } from '../sessions/seed.ts';
 import { seedSessions } from '../sessions/seed-sessions.ts';
 import { type AccountGroup, clientAddress, forgedAddress } from './account-groups.ts';
 
@@ -142,7 +142,7 @@ async function buildAccounts(
 export const userVars = (userId: string, projects: ReadonlyMap<string, string>) => ({
   project: projects.get(userId) ?? '',
   email: seedEmail(Number(userId)),
-  password: seedPassword,
+  password: SEED_PASSWORD,
 });
 
 /** By owner. */

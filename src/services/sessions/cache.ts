@@ -13,17 +13,17 @@ import type { RedisLink } from '../redis-link.ts';
 import type { CachedSession } from './contract.ts';
 import { decodeSession, encodeSession, type StoredSession } from './policy.ts';
 
-const populateLimitMs = 5_000;
-const tombstoneMs = 60_000;
-const pendingMs = 10_000;
-const maxKeysPerRead = 500;
-const maxConcurrentReads = 4;
+const POPULATE_LIMIT_MS = 5_000;
+const TOMBSTONE_MS = 60_000;
+const PENDING_MS = 10_000;
+const MAX_KEYS_PER_READ = 500;
+const MAX_CONCURRENT_READS = 4;
 /** Decoded copies kept, by session: a copy whose text is unchanged is not decoded again. */
-const maxDecoded = 20_000;
+const MAX_DECODED = 20_000;
 
-const tombstone = 'x';
+const TOMBSTONE = 'x';
 /** An end is being committed: checks must read the row. */
-const pendingMark = 'h';
+const PENDING_MARK = 'h';
 
 export type CacheReadResult = StoredSession | 'ended' | 'absent';
 
@@ -73,7 +73,7 @@ const populateScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local time = redis.call('TIME')
 local age = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[2]
-if age < 0 or age >= ${populateLimitMs} then return 0 end
+if age < 0 or age >= ${POPULATE_LIMIT_MS} then return 0 end
 if redis.call('SET', KEYS[2], ARGV[3], 'NX', 'PX', ARGV[4]) then return 1 end
 return 0`;
 
@@ -103,8 +103,8 @@ export function createSessionCache(given: {
   const decodedCopies = createDecodedCopies(key);
 
   const readBatched = createBatcher<{ generation: number; id: string }, CacheReadResult>({
-    maxBatchSize: maxKeysPerRead,
-    maxConcurrency: maxConcurrentReads,
+    maxBatchSize: MAX_KEYS_PER_READ,
+    maxConcurrency: MAX_CONCURRENT_READS,
     sendBatch: (reads) =>
       link.run(async (redis, runId) => {
         const texts = await redis.mget(
@@ -146,9 +146,9 @@ export function createSessionCache(given: {
           key(generation, ticket.runId, isLive ? copy.session.id : copy.endedId),
           ticket.marker,
           ticket.issuedMs,
-          isLive ? encodeSession(copy.session) : tombstone,
+          isLive ? encodeSession(copy.session) : TOMBSTONE,
           // The absolute end may have come since the row was read; Redis rejects a TTL of 0.
-          isLive ? Math.max(1, copy.ttlMs) : tombstoneMs,
+          isLive ? Math.max(1, copy.ttlMs) : TOMBSTONE_MS,
         );
         return written === 1;
       }),
@@ -165,7 +165,7 @@ export function createSessionCache(given: {
     markPending: (generation, ids) =>
       link.run(async (redis, runId) => {
         const keys = ids.map((id) => key(generation, runId, id));
-        await Promise.all(keys.map((one) => redis.set(one, pendingMark, 'PX', pendingMs)));
+        await Promise.all(keys.map((one) => redis.set(one, PENDING_MARK, 'PX', PENDING_MS)));
       }),
 
     writeTombstones: ({ from, to }, ids) =>
@@ -174,7 +174,7 @@ export function createSessionCache(given: {
         const keys = generations.flatMap((generation) =>
           ids.map((id) => key(generation, runId, id)),
         );
-        await Promise.all(keys.map((one) => redis.set(one, tombstone, 'PX', tombstoneMs)));
+        await Promise.all(keys.map((one) => redis.set(one, TOMBSTONE, 'PX', TOMBSTONE_MS)));
       }),
 
     close: () => link.close(),
@@ -188,8 +188,8 @@ function createDecodedCopies(key: (generation: number, runId: string, id: string
   return {
     /** Reads what Redis holds for a session. */
     parse(text: string | null, id: string): CacheReadResult {
-      if (text === null || text === pendingMark) return 'absent';
-      if (text === tombstone) {
+      if (text === null || text === PENDING_MARK) return 'absent';
+      if (text === TOMBSTONE) {
         decoded.delete(id);
         return 'ended';
       }
@@ -197,7 +197,7 @@ function createDecodedCopies(key: (generation: number, runId: string, id: string
       if (before?.text === text) return before.session;
       const session = decodeSession(text);
       if (session?.id !== id) throw new Error('Redis returned the copy of another session');
-      if (decoded.size >= maxDecoded) decoded.clear();
+      if (decoded.size >= MAX_DECODED) decoded.clear();
       decoded.set(id, { text, session });
       return session;
     },

@@ -18,9 +18,9 @@ import { type Database, type Random, ServiceError } from '../ports.ts';
 import { retryOnTimeout } from '../retry-on-timeout.ts';
 import { createWakeableDelay } from '../wakeable-delay.ts';
 
-const pollMs = 15;
+const POLL_MS = 15;
 /** How many times `generationTtlMs` a logout waits for the other processes before it answers 503. */
-const maxWaitTtls = 10;
+const MAX_WAIT_TTLS = 10;
 
 export interface Fence {
   /** Registers this process; rejects when PostgreSQL is not reachable. */
@@ -151,9 +151,9 @@ async function increment(given: {
     const target = await rows.increment();
     given.onIncremented();
     while ((await rows.countOlderMembers(target)) > 0) {
-      if (monotonicMs() - startedMs > maxWaitTtls * generationTtlMs)
+      if (monotonicMs() - startedMs > MAX_WAIT_TTLS * generationTtlMs)
         throw new Error('a process has not confirmed');
-      await delay(pollMs);
+      await delay(POLL_MS);
     }
     onFence(seconds(), true);
   } catch (cause) {

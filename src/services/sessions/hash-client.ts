@@ -12,7 +12,7 @@ import type { HashReply, HashRequest } from './hash-protocol.ts';
 const modulePath = fileURLToPath(
   new URL('../../../dist/services/sessions/hash-process.js', import.meta.url),
 );
-const timeoutMs = 15_000;
+const TIMEOUT_MS = 15_000;
 
 interface PendingHash {
   resolve(hash: Buffer): void;
@@ -81,7 +81,7 @@ export function createHashProcess(): HashProcess {
         const target = child;
         lastNumber += 1;
         const number = lastNumber;
-        const timer = setTimeout(() => target.kill('SIGKILL'), timeoutMs);
+        const timer = setTimeout(() => target.kill('SIGKILL'), TIMEOUT_MS);
         const settled =
           <Value>(settle: (value: Value) => void) =>
           (value: Value) => {

@@ -10,8 +10,8 @@ import type { Passwords } from './contract.ts';
 import { type Deriver, threadPoolDeriver } from './derivation.ts';
 import { createHashProcess } from './hash-client.ts';
 
-const saltBytes = 16;
-const hashBytes = 32;
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
 
 export async function hashPassword(
   password: string,
@@ -22,7 +22,7 @@ export async function hashPassword(
   const hash = await derive({
     password,
     salt,
-    length: hashBytes,
+    length: HASH_BYTES,
     cost,
     blockSize,
     parallelization,
@@ -76,7 +76,7 @@ export function createPasswords(given: { design: PasswordDesign; random: Random 
 
   return {
     hash: (password) =>
-      runAdmitted(() => hashPassword(password, random.bytes(saltBytes), design, deriver)),
+      runAdmitted(() => hashPassword(password, random.bytes(SALT_BYTES), design, deriver)),
     verify: (password, hash) =>
       runAdmitted(
         async () => (await verifyPassword(password, hash ?? dummyHash, deriver)) && hash !== null,

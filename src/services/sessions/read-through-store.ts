@@ -34,7 +34,7 @@ import { type PresentedToken, readToken } from './token.ts';
 import { createTouchBatcher, type Touch } from './touch-batcher.ts';
 
 /** If more generations are in use, advancing is cheaper than writing tombstones in all of them. */
-const maxGenerations = 4;
+const MAX_GENERATIONS = 4;
 
 interface ReadThroughOptions {
   db: TransactionalDatabase;
@@ -194,7 +194,7 @@ function createCopies({
   /** False when the tombstones could not be written in every generation in use. */
   const writeTombstones = async (ids: readonly string[]): Promise<boolean> => {
     const inUse = await fence.generationsInUse();
-    if (inUse.to - inUse.from >= maxGenerations || !cache.isUsable()) return false;
+    if (inUse.to - inUse.from >= MAX_GENERATIONS || !cache.isUsable()) return false;
     try {
       await cache.writeTombstones(inUse, ids);
       return true;

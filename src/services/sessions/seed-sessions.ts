@@ -9,8 +9,8 @@ import { absoluteEndMs, type StoredSession } from './policy.ts';
 import { encodeRedisTtlValue, redisTtlKey, redisTtlUserKey } from './redis-ttl/session-keys.ts';
 import { makeToken } from './token.ts';
 
-const chunkSize = 1_000;
-const device = 'seeded';
+const CHUNK_SIZE = 1_000;
+const DEVICE = 'seeded';
 
 export interface SeededSession {
   readonly userId: string;
@@ -36,8 +36,8 @@ export async function seedSessions(
   const endsAtMs =
     store.kind === 'redis-ttl' ? createdAtMs + store.ttlMs : absoluteEndMs(createdAtMs, design);
   const seeded: SeededSession[] = [];
-  for (let start = 0; start < userIds.length; start += chunkSize) {
-    const ids = userIds.slice(start, start + chunkSize);
+  for (let start = 0; start < userIds.length; start += CHUNK_SIZE) {
+    const ids = userIds.slice(start, start + CHUNK_SIZE);
     const organisations = await findOrganisations(ids, given.db);
     const made = ids.map((userId) => {
       const organisationId = organisations.get(userId)!;
@@ -73,7 +73,7 @@ async function insertIntoPostgres(sessions: readonly StoredSession[], db: Databa
       sessions.map(({ secretHash }) => secretHash),
       isoFromUs(first!.createdAtMs * 1_000),
       isoFromUs(first!.endsAtMs * 1_000),
-      device,
+      DEVICE,
     ],
   });
 }
@@ -84,7 +84,7 @@ async function insertIntoRedis(
 ): Promise<void> {
   const pipeline = redis.pipeline();
   for (const session of sessions) {
-    const value = encodeRedisTtlValue(session, { device, ip: null });
+    const value = encodeRedisTtlValue(session, { device: DEVICE, ip: null });
     const ttlMs = session.endsAtMs - session.createdAtMs;
     pipeline.set(redisTtlKey(keyPrefix, session.id), value, 'PX', ttlMs);
     pipeline.sadd(redisTtlUserKey(keyPrefix, session.userId), session.id);

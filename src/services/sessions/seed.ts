@@ -7,7 +7,7 @@ import type { PasswordDesign } from '../design.ts';
 import type { Database } from '../ports.ts';
 import { hashPassword } from './password.ts';
 
-export const seedPassword = 'seeded users share this password';
+export const SEED_PASSWORD = 'seeded users share this password';
 export const seedEmail = (id: number): string => `user${id}@example.test`;
 
 export async function seedUsers(
@@ -22,7 +22,7 @@ export async function seedUsers(
              FROM generate_series(1, $1::bigint) AS n`,
     values,
   });
-  const hash = await hashPassword(seedPassword, salt, given.password);
+  const hash = await hashPassword(SEED_PASSWORD, salt, given.password);
   await db.query({
     text: `INSERT INTO users (id, organisation_id, email, password_hash, created_at)
            SELECT n, n, 'user' || n || '@example.test', $2, $3::timestamptz - interval '361 days'

@@ -5,7 +5,7 @@
  */
 import { ServiceError } from '../ports.ts';
 
-const maxPerStatement = 500;
+const MAX_PER_STATEMENT = 500;
 
 interface QueuedRead<Row> {
   readonly id: string;
@@ -36,7 +36,7 @@ export function createSessionRowBatcher<Row>(given: {
         batch.push(one);
         queue.delete(one.id);
         waitingCount -= one.callers.length;
-        if (batch.length === maxPerStatement) break;
+        if (batch.length === MAX_PER_STATEMENT) break;
       }
       runningCount += 1;
       void readBatch(batch).finally(() => {

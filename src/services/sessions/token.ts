@@ -5,9 +5,9 @@
 import type { Random } from '../ports.ts';
 import { checksumOf, hashOf, newSecret } from '../secret-token.ts';
 
-const idBytes = 16;
+const ID_BYTES = 16;
 /** With the longest region, 8 letters; a longer text is refused without parsing it. */
-const maxLength = 3 + 8 + 1 + 22 + 1 + 43 + 1 + 8;
+const MAX_LENGTH = 3 + 8 + 1 + 22 + 1 + 43 + 1 + 8;
 const shape = /^ps_([a-z]{2,8})\.([\w-]{22})\.([\w-]{43})\.([0-9a-f]{8})$/;
 
 export interface PresentedToken {
@@ -16,7 +16,7 @@ export interface PresentedToken {
 }
 
 export function makeToken(region: string, random: Random): PresentedToken & { token: string } {
-  const id = random.bytes(idBytes).toString('base64url');
+  const id = random.bytes(ID_BYTES).toString('base64url');
   const secret = newSecret(random);
   const text = `ps_${region}.${id}.${secret}`;
   return { token: `${text}.${checksumOf(text)}`, id, secretHash: hashOf(secret) };
@@ -24,7 +24,7 @@ export function makeToken(region: string, random: Random): PresentedToken & { to
 
 /** Null for anything that is not a token of this region. */
 export function readToken(text: string, region: string): PresentedToken | null {
-  if (text.length > maxLength) return null;
+  if (text.length > MAX_LENGTH) return null;
   const match = shape.exec(text);
   if (match?.[1] !== region || match[4] !== checksumOf(text.slice(0, -9))) return null;
   return { id: match[2]!, secretHash: hashOf(match[3]!) };

@@ -9,10 +9,10 @@
  */
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
 
-const maxFlushIntervalMs = 1_000;
-const maxPerFlush = 2_000;
+const MAX_FLUSH_INTERVAL_MS = 1_000;
+const MAX_PER_FLUSH = 2_000;
 /** Sessions whose last touch is kept in memory; beyond it the oldest are touched again early. */
-const maxTracked = 100_000;
+const MAX_TRACKED = 100_000;
 
 export interface UsedSession {
   readonly id: string;
@@ -47,7 +47,7 @@ export function createTouchBatcher(given: {
   const flush = async () => {
     if (isFlushing || pending.size === 0) return;
     isFlushing = true;
-    const batch = [...pending.values()].slice(0, maxPerFlush);
+    const batch = [...pending.values()].slice(0, MAX_PER_FLUSH);
     const ids = batch.map(({ id }) => id);
     for (const id of ids) pending.delete(id);
     // Extended even if PostgreSQL is down: checks then depend on the copies alone.
@@ -76,7 +76,7 @@ export function createTouchBatcher(given: {
     }
   };
 
-  const timer = setInterval(() => void flush(), Math.min(everyMs, maxFlushIntervalMs));
+  const timer = setInterval(() => void flush(), Math.min(everyMs, MAX_FLUSH_INTERVAL_MS));
   timer.unref();
 
   return {
@@ -85,11 +85,11 @@ export function createTouchBatcher(given: {
       const lastMs = lastTouchedMs.get(id);
       if (lastMs !== undefined && nowMs < lastMs + everyMs) return;
       // PostgreSQL cannot keep up: drop this touch, a later use is written.
-      if (pending.size >= maxTracked) return;
+      if (pending.size >= MAX_TRACKED) return;
       lastTouchedMs.delete(id);
       lastTouchedMs.set(id, nowMs);
       pending.set(id, { id, endsAtMs, usedAtMs: nowMs });
-      if (lastTouchedMs.size <= maxTracked) return;
+      if (lastTouchedMs.size <= MAX_TRACKED) return;
       const oldest = lastTouchedMs.keys().next();
       if (!oldest.done) lastTouchedMs.delete(oldest.value);
     },

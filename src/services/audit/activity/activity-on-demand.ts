@@ -21,7 +21,7 @@ interface CachedPage {
 
 const columns = `id, user_id AS "userId", action, resource_type AS "resourceType", resource_id AS "resourceId", outcome,
   to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "occurredAt", request_id AS "requestId"`;
-const order = 'ORDER BY occurred_at DESC, id DESC';
+const NEWEST_FIRST = 'ORDER BY occurred_at DESC, id DESC';
 
 export function createOnDemandActivity(given: {
   db: Database;
@@ -85,7 +85,7 @@ export function createOnDemandActivity(given: {
 async function readFirstPage(db: Database, userId: string, limit: number): Promise<ActivityPage> {
   const items = await db.query<ActivityItem>({
     name: 'activity-first',
-    text: `SELECT ${columns} FROM audit_logs WHERE user_id = $1 ${order} LIMIT $2`,
+    text: `SELECT ${columns} FROM audit_logs WHERE user_id = $1 ${NEWEST_FIRST} LIMIT $2`,
     values: [userId, limit + 1],
   });
   return pageOf(items, limit);
@@ -100,7 +100,7 @@ async function readLaterPage(
   const items = await db.query<ActivityItem>({
     name: 'activity-later',
     text: `SELECT ${columns} FROM audit_logs WHERE user_id = $1 AND occurred_at <= $2 AND (occurred_at, id) < ($2, $3)
-           ${order} LIMIT $4`,
+           ${NEWEST_FIRST} LIMIT $4`,
     values: [userId, occurredAt, id, limit + 1],
   });
   return pageOf(items, limit);

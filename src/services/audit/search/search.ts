@@ -67,7 +67,7 @@ const columns = `event_id AS "eventId", version, ${iso('occurred_at')} AS "occur
   ${iso('received_at')} AS "receivedAt", user_id AS "userId", session_hash AS "sessionHash", key_id AS "keyId", agent,
   action, resource_type AS "resourceType", resource_id AS "resourceId", outcome, reason, request_id AS "requestId",
   region, service, sealed`;
-const order = 'ORDER BY occurred_at DESC, id DESC';
+const NEWEST_FIRST = 'ORDER BY occurred_at DESC, id DESC';
 
 export function createAuditSearch(given: {
   db: Database;
@@ -136,7 +136,7 @@ async function usableIndexes(
   if (userId === null || !indexes.includes('actor')) return indexes;
   const [newest] = await db.query<{ organisationId: string }>({
     name: 'audit-newest-of-user',
-    text: `SELECT organisation_id AS "organisationId" FROM audit_everything WHERE user_id = $1 ${order} LIMIT 1`,
+    text: `SELECT organisation_id AS "organisationId" FROM audit_everything WHERE user_id = $1 ${NEWEST_FIRST} LIMIT 1`,
     values: [userId],
   });
   const ownsUser = newest?.organisationId === organisationId;
@@ -152,10 +152,10 @@ export function searchSql(given: {
 }): string {
   const matches = given.rowFilters.join(' AND ') || 'true';
   return `SELECT ${columns}, id, (${matches}) IS TRUE AS "isMatch", scan_index = ${given.maxRows}::bigint AS "isLast"
-  FROM (SELECT *, row_number() OVER (${order}) AS scan_index
-          FROM audit_everything WHERE ${given.indexConditions.join(' AND ')} ${order} LIMIT ${given.maxRows}::bigint) AS scanned
+  FROM (SELECT *, row_number() OVER (${NEWEST_FIRST}) AS scan_index
+          FROM audit_everything WHERE ${given.indexConditions.join(' AND ')} ${NEWEST_FIRST} LIMIT ${given.maxRows}::bigint) AS scanned
  WHERE (${matches}) OR scan_index = ${given.maxRows}::bigint
- ${order} LIMIT ${given.limit}::bigint`;
+ ${NEWEST_FIRST} LIMIT ${given.limit}::bigint`;
 }
 
 /**

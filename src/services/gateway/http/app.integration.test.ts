@@ -7,7 +7,7 @@ import { ownStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { openPersonal } from '../../audit/seal.ts';
 import type { Design } from '../../design.ts';
 import { findDesign } from '../../lineage.ts';
-import { seedEmail, seedPassword } from '../../sessions/seed.ts';
+import { SEED_PASSWORD, seedEmail } from '../../sessions/seed.ts';
 import { bearer, client, type Send } from '../fixtures/client.ts';
 import { type Platform, prepareSchema, smallSize, startPlatform } from '../fixtures/platform.ts';
 
@@ -96,7 +96,7 @@ describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
     });
 
     it('logs in a seeded user, and responds to a wrong password as to an unknown address', async () => {
-      const body = { email: seedEmail(5), password: seedPassword };
+      const body = { email: seedEmail(5), password: SEED_PASSWORD };
       expect((await anyone('POST', '/login', { body })).status).toBe(200);
       const wrong = await anyone('POST', '/login', {
         body: { ...body, password: 'not the password' },
@@ -196,7 +196,9 @@ describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
         await sent(`${schema}-3`, 'POST', '/projects', { raw: '{"name":' }),
         await sent(`${schema}-4`, 'GET', '/activity?cursor=garbage'),
         await sent(`${schema}-5`, 'POST', '/login', { body: login }),
-        await sent(`${schema}-6`, 'POST', '/login', { body: { ...login, password: seedPassword } }),
+        await sent(`${schema}-6`, 'POST', '/login', {
+          body: { ...login, password: SEED_PASSWORD },
+        }),
         await sent(`${schema}-7`, 'POST', '/logout'),
         await sent(`${schema}-8`, 'GET', '/me'),
       ];

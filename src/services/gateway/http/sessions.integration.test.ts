@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../../lineage.ts';
-import { seedEmail, seedPassword } from '../../sessions/seed.ts';
+import { SEED_PASSWORD, seedEmail } from '../../sessions/seed.ts';
 import { makeToken } from '../../sessions/token.ts';
 import { bearer, client, type Send } from '../fixtures/client.ts';
 import { type Platform, prepareSchema, startPlatform } from '../fixtures/platform.ts';
@@ -70,7 +70,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     await elsewhere?.stop();
   });
 
-  const credentials = (id: number) => ({ email: seedEmail(id), password: seedPassword });
+  const credentials = (id: number) => ({ email: seedEmail(id), password: SEED_PASSWORD });
   const login = async (id: number, headers = {}) => {
     const reply = await anyone('POST', '/login', { body: credentials(id), headers });
     expect(reply.status).toBe(200);
@@ -159,7 +159,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     const body = { currentPassword: 'not the password', newPassword: 'another password' };
     const wrong = await a.send('POST', '/password', { body });
     expect([wrong.status, wrong.body.type]).toEqual([403, 'urn:platform:problem:wrong-password']);
-    body.currentPassword = seedPassword;
+    body.currentPassword = SEED_PASSWORD;
     const changed = await a.send('POST', '/password', { body });
     expect(changed.status).toBe(200);
     expect((await statuses(a.token))[0]).toBe(401);

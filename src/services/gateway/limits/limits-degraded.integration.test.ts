@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../../lineage.ts';
 import { writeLimitSettings } from '../../rate-limit/settings.ts';
-import { seedEmail, seedPassword } from '../../sessions/seed.ts';
+import { SEED_PASSWORD, seedEmail } from '../../sessions/seed.ts';
 import { openConnection } from '../clients.ts';
 import { bearer, client, type Reply, type Send } from '../fixtures/client.ts';
 import {
@@ -120,7 +120,7 @@ describe('while Redis does not respond', () => {
       // A tenth, until no process has used Redis for a window.
       expect(quotaOf(local[0]!)).toBe(10);
 
-      const body = { email: seedEmail(10), password: seedPassword };
+      const body = { email: seedEmail(10), password: SEED_PASSWORD };
       const login = await anonymous('POST', '/login', { body });
       expect(login.status).toBe(503);
       expect(login.body.type).toBe(
@@ -146,7 +146,7 @@ describe('while Redis does not respond', () => {
     };
     await expect.poll(mode, { timeout: 15_000, interval: 200 }).toBe('200 store');
     const login = await anonymous('POST', '/login', {
-      body: { email: seedEmail(10), password: seedPassword },
+      body: { email: seedEmail(10), password: SEED_PASSWORD },
     });
     expect([login.status, login.body.detail]).toEqual([200, undefined]);
     // The outage is reported, but not once per request.

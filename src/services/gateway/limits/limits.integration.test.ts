@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import type { Design, ExactLimitsDesign } from '../../design.ts';
 import { findDesign } from '../../lineage.ts';
-import { seedEmail, seedPassword } from '../../sessions/seed.ts';
+import { SEED_PASSWORD, seedEmail } from '../../sessions/seed.ts';
 import { openConnection } from '../clients.ts';
 import { bearer, client, type Reply, type Send } from '../fixtures/client.ts';
 import {
@@ -300,7 +300,7 @@ describe('requests without a principal', () => {
   });
   afterAll(() => platform?.stop());
 
-  const login = (address: string, id: number, password = seedPassword) =>
+  const login = (address: string, id: number, password = SEED_PASSWORD) =>
     client(platform.url, from(address))('POST', '/login', {
       body: { email: seedEmail(id), password },
     });

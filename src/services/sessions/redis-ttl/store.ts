@@ -25,7 +25,7 @@ import {
 
 type RedisTtlDesign = Extract<SessionStoreDesign, { kind: 'redis-ttl' }>;
 
-const maxCached = 50_000;
+const MAX_CACHED = 50_000;
 const noop = async () => {};
 
 export function createRedisTtlStore(given: {
@@ -167,7 +167,7 @@ function createLocalCache(clock: Clock, localCacheMs: number) {
     },
     add(session: Session, secretHash: Buffer): void {
       cached.set(session.id, { session, secretHash, untilMs: nowMs(clock) + localCacheMs });
-      if (cached.size <= maxCached) return;
+      if (cached.size <= MAX_CACHED) return;
       const oldest = cached.keys().next();
       if (!oldest.done) cached.delete(oldest.value);
     },
