@@ -8,7 +8,7 @@ import type { Documented } from '../../scenario.ts';
 import { faultSummaries } from '../faults/fault-summary.ts';
 import { recoveries, recoveryRule } from '../faults/recovery.ts';
 import { LatencyHistogram, summarize } from '../measure/histogram.ts';
-import { type LogicalOperation, logicalOperations } from '../measure/logical-operations.ts';
+import type { LogicalOperation } from '../measure/logical-operations.ts';
 import {
   errorTimeline,
   heatMap,
@@ -21,6 +21,7 @@ import type { ArmInput, ArmObservations } from './arm-input.ts';
 import { sendLagsUs } from './capacity.ts';
 import { diagnose } from './diagnose.ts';
 import { isError, judgeSlos, type SloReferences } from './judge-slos.ts';
+import { type RecordViews, selectViews } from './record-views.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
@@ -95,45 +96,9 @@ export function armResult(input: ArmInput): {
   return { result, judgement, references };
 }
 
-/** The records of an arm in the selections that its figures are computed over. */
-interface Views {
-  readonly attempts: readonly OperationRecord[];
-  readonly judgedAttempts: readonly OperationRecord[];
-  /** Retries folded into their operations. */
-  readonly operations: readonly LogicalOperation[];
-  readonly judged: readonly LogicalOperation[];
-  /** As `operations` and `judged`, with expected refusals counted as ok. */
-  readonly shown: readonly LogicalOperation[];
-  readonly shownJudged: readonly LogicalOperation[];
-  readonly phases: readonly PhaseRecord[];
-  readonly judgedNames: ReadonlySet<string>;
-  readonly span: Span;
-}
-
-function selectViews({ history, expectedRefusals }: ArmInput): Views {
-  const attempts = history.filter((record) => record.kind === 'op');
-  const operations = logicalOperations(attempts);
-  const shown = operations.map((operation) => acceptExpectedRefusal(operation, expectedRefusals));
-  const phases = history.filter((record) => record.kind === 'phase');
-  const judgedPhases = phases.filter((phase) => phase.judged);
-  const judgedNames = new Set(judgedPhases.map(({ name }) => name));
-  const isJudged = ({ phase }: OperationRecord) => judgedNames.has(phase);
-  return {
-    attempts,
-    judgedAttempts: attempts.filter(isJudged),
-    operations,
-    judged: operations.filter(isJudged),
-    shown,
-    shownJudged: shown.filter(isJudged),
-    phases,
-    judgedNames,
-    span: spanOf(judgedPhases) ?? spanOf(phases) ?? { startUs: 0, endUs: 1 },
-  };
-}
-
 function judgeViews(
   input: ArmInput,
-  { attempts, judgedAttempts, operations, judgedNames, span }: Views,
+  { attempts, judgedAttempts, operations, judgedNames, span }: RecordViews,
   latency: ArmResult['latency'],
 ): Pick<ArmResult, 'slos' | 'invariants' | 'validity' | 'documented' | 'faults'> & {
   readonly judgement: ArmJudgement;
@@ -168,18 +133,6 @@ function judgeViews(
     documented,
   });
   return { slos, invariants, validity, documented, faults, judgement, references };
-}
-
-/** Counts an expected 401 as ok: invariants, not the error rate, judge whether it was right. */
-function acceptExpectedRefusal(
-  operation: LogicalOperation,
-  refusals: readonly string[],
-): LogicalOperation {
-  return operation.outcome === 'fail' &&
-    operation.status === 401 &&
-    refusals.includes(operation.name)
-    ? { ...operation, outcome: 'ok' }
-    : operation;
 }
 
 function compareDocumented(
