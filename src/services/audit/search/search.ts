@@ -5,7 +5,7 @@
  */
 import type { AuditStorageDesign } from '../../design.ts';
 import type { Database } from '../../ports.ts';
-import type { AuditOutcome, PersonalFields } from '../contract.ts';
+import type { AuditEvent, PersonalFields } from '../contract.ts';
 import { requirePosition } from '../cursor.ts';
 import { openPersonal } from '../seal.ts';
 import type { SubjectKeys } from '../subject-keys.ts';
@@ -20,23 +20,9 @@ import {
 } from './search-request.ts';
 
 /** An event as the members of its organisation see it. */
-export interface AuditView {
-  readonly eventId: string;
+export interface AuditView extends Omit<AuditEvent, 'organisationId' | 'personal'> {
   readonly version: number;
-  readonly occurredAt: string;
   readonly receivedAt: string;
-  readonly userId: string;
-  readonly sessionHash: string | null;
-  readonly keyId: string | null;
-  readonly agent: number | null;
-  readonly action: string;
-  readonly resourceType: string;
-  readonly resourceId: string | null;
-  readonly outcome: AuditOutcome;
-  readonly reason: string | null;
-  readonly requestId: string;
-  readonly region: string;
-  readonly service: string;
   /** Null: nothing was recorded, or the key was erased. */
   readonly personal: PersonalFields | null;
   readonly erased: boolean;
