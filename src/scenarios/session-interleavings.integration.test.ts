@@ -11,7 +11,11 @@ import {
   type PlantedMember,
   startPlantedMember,
 } from '../services/gateway/fixtures/planted-members.ts';
-import { prepareSchema, schemaUrl } from '../services/gateway/fixtures/platform.ts';
+import {
+  prepareSchema,
+  schemaUrl,
+  usersWithoutHistory,
+} from '../services/gateway/fixtures/platform.ts';
 import { sessionDefects } from '../services/gateway/fixtures/session-defects.ts';
 import { openRedis } from '../services/gateway/redis-clients.ts';
 import { systemClock, systemRandom } from '../services/gateway/system.ts';
@@ -48,14 +52,7 @@ const store: ReadThroughDesign = {
   graceMs: 3_000,
   breakerOpenMs: 50,
 };
-const size = {
-  rows: 0,
-  users: 2 * total,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(2 * total);
 
 const { postgres, redis } = sharedStores('session-interleavings');
 let databaseUrl: string;

@@ -13,7 +13,11 @@ import {
   type PlantedMember,
   startPlantedMember,
 } from '../../services/gateway/fixtures/planted-members.ts';
-import { prepareSchema, schemaUrl } from '../../services/gateway/fixtures/platform.ts';
+import {
+  prepareSchema,
+  schemaUrl,
+  usersWithoutHistory,
+} from '../../services/gateway/fixtures/platform.ts';
 import {
   type SessionDefect,
   sessionDefects,
@@ -42,14 +46,7 @@ const designFor = (absoluteTimeoutMs: number) => ({
   ...given,
   sessions: { ...given.sessions, absoluteTimeoutMs, store },
 });
-const size = {
-  rows: 0,
-  users: 40,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(40);
 
 const { postgres, redis } = ownStores('kill-sessions', { max_connections: '120' });
 let db: Database & { close(): Promise<void> };

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection, openDatabase, type PooledDatabase } from '../gateway/clients.ts';
-import { unrecorded } from '../gateway/fixtures/platform.ts';
+import { unrecorded, usersWithoutHistory } from '../gateway/fixtures/platform.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
 import { createBase } from '../jobs/database-template.ts';
 import { findDesign } from '../lineage.ts';
@@ -33,14 +33,7 @@ beforeAll(async () => {
   url.searchParams.set('options', `-c search_path=${schema}`);
   const databaseUrl = url.toString();
   const connection = await openConnection(databaseUrl);
-  const size = {
-    rows: 0,
-    users: 20,
-    heavyUsers: 0,
-    heavyRows: 0,
-    seed: 7,
-    anchorUs: 1_760_000_000e6,
-  };
+  const size = usersWithoutHistory(20);
   await createBase(connection, { ...size, schema, design });
   await connection.close();
   db = openDatabase({

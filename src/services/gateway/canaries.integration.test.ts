@@ -15,20 +15,13 @@ import { findDesign } from '../lineage.ts';
 import { makeToken } from '../sessions/token.ts';
 import { openConnection } from './clients.ts';
 import { bearer, client } from './fixtures/client.ts';
-import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
+import { prepareSchema, schemaUrl, usersWithoutHistory } from './fixtures/platform.ts';
 import { COOKIE_NAME } from './http/presented-token.ts';
 import { openRedis } from './redis-clients.ts';
 import { systemRandom } from './system.ts';
 
 const dist = fileURLToPath(new URL('../../../dist/services/gateway/main.js', import.meta.url));
-const size = {
-  rows: 0,
-  users: 5,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(5);
 /** Every session token, seeded or issued. */
 const tokenShape =
   /ps_[a-z]{2,8}\.[\w-]{22}\.[\w-]{43}\.[0-9a-f]{8}|p[ka]_[0-9]+_(?:[0-9]+_)?[\w-]{43}_[0-9a-f]{8}/g;

@@ -10,7 +10,7 @@ import type { ReadThroughDesign } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import type { CreatedSession } from '../sessions/contract.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
-import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
+import { prepareSchema, schemaUrl, usersWithoutHistory } from './fixtures/platform.ts';
 
 const seed = 20_261_121;
 const rounds = 2_000;
@@ -20,14 +20,7 @@ const design = findDesign('turn1.after');
 const given = design.sessions.store as ReadThroughDesign;
 // Every check touches, so that touches are part of every interleaving.
 const store: ReadThroughDesign = { ...given, touchEveryMs: 0 };
-const size = {
-  rows: 0,
-  users: rounds,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(rounds);
 
 const { postgres, redis } = sharedStores('interleavings');
 let members: Member[] = [];

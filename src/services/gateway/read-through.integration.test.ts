@@ -10,7 +10,7 @@ import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
 import type { CreatedSession } from '../sessions/contract.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
-import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
+import { prepareSchema, schemaUrl, usersWithoutHistory } from './fixtures/platform.ts';
 
 const design = findDesign('turn1.after');
 const store: ReadThroughDesign = {
@@ -20,14 +20,7 @@ const store: ReadThroughDesign = {
   breakerOpenMs: 50,
   touchEveryMs: 200,
 };
-const size = {
-  rows: 0,
-  users: 400,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(400);
 
 const { postgres, redis } = ownStores('read-through', { max_connections: '100' });
 let members: Member[] = [];

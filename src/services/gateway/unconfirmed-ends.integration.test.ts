@@ -14,20 +14,13 @@ import { createSessionCache } from '../sessions/cache.ts';
 import type { CreatedSession } from '../sessions/contract.ts';
 import { openConnection } from './clients.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
-import { prepareSchema, schemaUrl } from './fixtures/platform.ts';
+import { prepareSchema, schemaUrl, usersWithoutHistory } from './fixtures/platform.ts';
 import { systemRandom } from './system.ts';
 
 const design = findDesign('turn1.after');
 const given = design.sessions.store as ReadThroughDesign;
 const store: ReadThroughDesign = { ...given, generationTtlMs: 600, graceMs: 2_000 };
-const size = {
-  rows: 0,
-  users: 50,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(50);
 const schema = 'unconfirmed';
 
 const { postgres, redis } = ownStores('unconfirmed');

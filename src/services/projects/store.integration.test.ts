@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { openConnection, openDatabase, type PooledDatabase } from '../gateway/clients.ts';
-import { unrecorded } from '../gateway/fixtures/platform.ts';
+import { unrecorded, usersWithoutHistory } from '../gateway/fixtures/platform.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
 import { createBase } from '../jobs/database-template.ts';
 import { findDesign } from '../lineage.ts';
@@ -12,14 +12,7 @@ import { projectRoutes } from './routes.ts';
 import { createProjects } from './store.ts';
 
 const schema = 'projects';
-const size = {
-  rows: 0,
-  users: 12,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(12);
 
 const { postgres } = sharedStores('projects');
 let db: PooledDatabase;

@@ -14,17 +14,11 @@ import {
   schemaUrl,
   startPlatform,
   unrecorded,
+  usersWithoutHistory,
 } from '../fixtures/platform.ts';
 import { systemClock, systemRandom } from '../system.ts';
 
-const size = {
-  rows: 0,
-  users: 20,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(20);
 const schema = 'organisations';
 const first = findDesign('turn1.before');
 

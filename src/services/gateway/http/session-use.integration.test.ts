@@ -12,7 +12,12 @@ import type { Database } from '../../ports.ts';
 import type { CreatedSession } from '../../sessions/contract.ts';
 import { bearer, client } from '../fixtures/client.ts';
 import { type Member, origin, startMember } from '../fixtures/members.ts';
-import { prepareSchema, schemaUrl, startPlatform } from '../fixtures/platform.ts';
+import {
+  prepareSchema,
+  schemaUrl,
+  startPlatform,
+  usersWithoutHistory,
+} from '../fixtures/platform.ts';
 import { systemRandom } from '../system.ts';
 
 const limited = findDesign('turn4.after');
@@ -25,14 +30,7 @@ const idling = (idleTimeoutMs: number) => ({
   sessions: { ...limited.sessions, store, idleTimeoutMs },
 });
 const idleTimeoutMs = 2_500;
-const size = {
-  rows: 0,
-  users: 50,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(50);
 const schema = 'session_use';
 
 const { postgres, redis } = ownStores('session-use');

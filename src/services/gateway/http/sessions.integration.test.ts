@@ -10,18 +10,16 @@ import { findDesign } from '../../lineage.ts';
 import { SEED_PASSWORD, seedEmail } from '../../sessions/seed.ts';
 import { makeToken } from '../../sessions/token.ts';
 import { bearer, client, type Send } from '../fixtures/client.ts';
-import { type Platform, prepareSchema, startPlatform } from '../fixtures/platform.ts';
+import {
+  type Platform,
+  prepareSchema,
+  startPlatform,
+  usersWithoutHistory,
+} from '../fixtures/platform.ts';
 import { systemRandom } from '../system.ts';
 import { COOKIE_NAME } from './presented-token.ts';
 
-const size = {
-  rows: 0,
-  users: 200,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(200);
 const cheap = { cost: 16, blockSize: 1, parallelization: 1, maxConcurrent: 1 } as const;
 
 const { postgres, redis } = sharedStores('sessions');

@@ -4,17 +4,15 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../../lineage.ts';
 import { bearer, client, type Send } from '../fixtures/client.ts';
-import { type Platform, prepareSchema, startPlatform } from '../fixtures/platform.ts';
+import {
+  type Platform,
+  prepareSchema,
+  startPlatform,
+  usersWithoutHistory,
+} from '../fixtures/platform.ts';
 
 const design = findDesign('turn4.after');
-const size = {
-  rows: 0,
-  users: 20,
-  heavyUsers: 0,
-  heavyRows: 0,
-  seed: 7,
-  anchorUs: 1_760_000_000e6,
-};
+const size = usersWithoutHistory(20);
 const schema = 'limit_settings';
 const url = '/admin/rate-limits';
 
