@@ -97,10 +97,32 @@ it('uses an idle connection, even if another was refused just before', async () 
   expect(await ask()).toEqual(one);
 });
 
-it('waits for a connection of a pool that is in use, although a wait before took too long', async () => {
-  const { ask, db } = open(postgres.url, { poolMax: 1, connectionTimeoutMs: 500 });
-  const busy = db.query(sleepSql(0.75));
+it('does not gather requests while a connection is idle, as on a server that has no connection left', async () => {
+  const { state, address } = await refusing();
+  state.isUp = true;
+  const { ask, db } = open(address);
+  await ask();
+  state.isUp = false;
+  const ROUNDS = 20;
+  let waitedMs = 0;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const busy = db.query(sleepSql(0.15));
+    await expect(ask()).rejects.toMatchObject({ code: 'database-unavailable' });
+    await busy;
+    const sinceMs = performance.now();
+    expect(await ask()).toEqual(one);
+    waitedMs += performance.now() - sinceMs;
+  }
+  // A pause each would be 1 s.
+  expect(waitedMs).toBeLessThan(500);
+});
+
+it('waits for a connection of a pool that is in use, each request for its own, although a wait before took too long', async () => {
+  const { ask, db } = open(postgres.url, { poolMax: 1, connectionTimeoutMs: 1_000 });
+  const busy = db.query(sleepSql(1.75));
   await expect(ask()).rejects.toMatchObject({ code: 'database-busy' });
-  expect(await ask()).toEqual(one);
+  const asked = [ask(), ask(), ask()];
+  await expect.poll(() => db.waiting(), { interval: 10, timeout: 500 }).toBe(asked.length);
+  expect(await Promise.all(asked)).toEqual(asked.map(() => one));
   await busy;
 });

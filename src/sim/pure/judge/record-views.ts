@@ -18,7 +18,10 @@ export interface RecordViews {
   readonly span: Span;
 }
 
-export function selectViews({ history, expectedRefusals }: ArmInput): RecordViews {
+export function selectViews({
+  history,
+  expectedRefusals,
+}: Pick<ArmInput, 'history' | 'expectedRefusals'>): RecordViews {
   const attempts = history.filter((record) => record.kind === 'op');
   const operations = logicalOperations(attempts);
   const shown = operations.map((operation) => acceptExpectedRefusal(operation, expectedRefusals));
