@@ -233,6 +233,23 @@ describe('every response to an authenticated user', () => {
     ]);
   });
 
+  it("is recorded for the organisation of the session or key, which need not have its user's id", async () => {
+    const [organisation] = await query<{ id: string }>(
+      `INSERT INTO organisations (name, created_at) VALUES ('another', now()) RETURNING id`,
+    );
+    await query('UPDATE users SET organisation_id = $1 WHERE id = 7', [organisation!.id]);
+    const { send } = await fresh('7');
+    const key = await ask(send, 'POST /keys', '201 success', { name: 'ci' });
+    await ask(client(platform.url, bearer(key.token)), 'GET /projects', '200 success');
+    const rows = await rowsOf(answered.slice(-2).map(({ id }) => id));
+    expect(
+      rows.map((row) => [row.organisation_id, row.user_id, row.key_id, row.session_hash !== null]),
+    ).toEqual([
+      [organisation!.id, '7', null, true],
+      [organisation!.id, '7', key.id, false],
+    ]);
+  });
+
   it('is recorded once when a limit refuses it', async () => {
     const { send } = await fresh('6');
     const ids = Array.from({ length: 80 }, newId);
