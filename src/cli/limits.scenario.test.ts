@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArmResult, Result } from '../sim/result.ts';
+import { runCommand } from './fixtures/command.ts';
 import { runUntilProven } from './fixtures/proven-runs.ts';
 
 let cwd = '';
@@ -31,5 +32,7 @@ describe('sim turn2 turn5 --quick', () => {
     expect(figure(turn5.arms.after!, 'jain')).toBeGreaterThan(0.95);
     const stolen = (arm: ArmResult) => figure(arm, 'stolen-admitted')!;
     expect(stolen(turn5.arms.sample!)).toBeGreaterThan(5 * stolen(turn5.arms.after!));
+    for (const scenario of ['turn2', 'turn5'])
+      expect(await runCommand(['verify', scenario], { cwd })).toMatchObject({ code: 0 });
   });
 });

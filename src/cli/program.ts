@@ -154,7 +154,7 @@ function addReadCommands(
     );
   program
     .command('verify')
-    .summary('check that the files of a finished run are unchanged, and run its checkers again')
+    .summary('check that the files of a run are unchanged, and compute its result again')
     .argument('<run>', 'as for report')
     .addHelpText('before', formatExamples(['verify turn1', 'verify reports/turn4/latest --json']))
     .option('--scenario <file>', 'the scenario, if it was a file of your own')

@@ -91,7 +91,7 @@ describe('sim', () => {
   it('prints exactly one JSON document with --json', async () => {
     const { stdout } = await sim(['--json', '--seed', '7']);
     const result = JSON.parse(stdout) as Result;
-    expect(result).toMatchObject({ schema: 'platform-sim/result@2', seed: 7 });
+    expect(result).toMatchObject({ schema: 'platform-sim/result@3', seed: 7 });
     expect(result.command).toBe(`platform sim turn4 --out ${out} --format json,md --json --seed 7`);
   });
 

@@ -37,6 +37,8 @@ describe('sim turn4 --quick', () => {
     rmSync(join(folder, 'report.html'));
     expect((await platform(['report', 'turn4'])).code).toBe(0);
     expect(readFileSync(join(folder, 'report.html')).equals(html)).toBe(true);
+    // Calibration, diagnosis, capacity search: every figure again, from the history alone.
+    expect((await platform(['verify', 'turn4'])).code).toBe(0);
   });
 });
 
@@ -50,11 +52,16 @@ describe('a defect planted in after', () => {
   };
 
   it('exits 98 when one acknowledged action is missing from the audit log', async (context) => {
-    const { failed, arms } = await planted(context, 98, 'lost-row');
+    const result = await planted(context, 98, 'lost-row');
+    const { failed, arms } = result;
     expect(failed).toEqual(['after.invariant.audit-once']);
     const audit = arms.after!.invariants.find(({ id }) => id === 'audit-once');
     expect(audit).toMatchObject({ violations: 1 });
     expect(String(audit!.witness[0]!.violation)).toMatch(/^lost/);
+    // With --rate and --duration the plan is another one; the history says so.
+    const folder = join(options().cwd, 'reports', result.scenario, 'latest');
+    const verified = await platform(['verify', folder, '--scenario', MODULE]);
+    expect(verified.code).toBe(0);
   });
 
   it('exits 99 when the hot query is still there', async (context) => {

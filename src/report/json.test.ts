@@ -68,7 +68,7 @@ describe('renderJson', () => {
   it('ends with one line feed, indents by two and reads back unchanged', () => {
     const text = renderJson(turn4Result);
     expect(text.endsWith('}\n')).toBe(true);
-    expect(text.split('\n')[1]).toBe('  "schema": "platform-sim/result@2",');
+    expect(text.split('\n')[1]).toBe('  "schema": "platform-sim/result@3",');
     expect(renderJson(JSON.parse(text))).toBe(text);
   });
 });

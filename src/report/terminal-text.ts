@@ -1,4 +1,6 @@
 /** Text for a terminal: aligned columns, lines no longer than the width, optional colour. */
+import stringWidth from 'string-width';
+import wrapAnsi from 'wrap-ansi';
 import { oneLine } from './format.ts';
 
 export type Tone = 'good' | 'bad' | 'doubt' | 'strong' | 'faint';
@@ -18,21 +20,17 @@ export function span(text: string, tone?: Tone): Span {
 }
 
 /** Columns that the text takes in a terminal; CJK, Hangul, full-width forms and emoji take two. */
-export function displayWidth(text: string): number {
-  let width = 0;
-  for (const char of text) width += charWidth(char);
-  return width;
-}
+export const displayWidth = (text: string): number => stringWidth(text);
+
+const graphemes = new Intl.Segmenter();
 
 /** At most `width` columns; `…` marks what was cut. */
 export function truncate(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let kept = '';
-  let used = 0;
-  for (const char of text) {
-    used += charWidth(char);
-    if (used > width - 1) break;
-    kept += char;
+  for (const { segment } of graphemes.segment(text)) {
+    if (displayWidth(kept + segment) > width - 1) break;
+    kept += segment;
   }
   return width < 1 ? '' : `${kept}…`;
 }
@@ -42,25 +40,7 @@ export function truncate(text: string, width: number): string {
  * line of its own, so that a path or a command can be copied.
  */
 export function wrap(text: string, width: number, { keepWords = false } = {}): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of oneLine(text).split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
-    if (displayWidth(longer) <= width) {
-      line = longer;
-      continue;
-    }
-    if (line !== '') lines.push(line);
-    line = keepWords ? word : '';
-    for (const char of keepWords ? '' : word) {
-      if (displayWidth(line + char) > width) {
-        lines.push(line);
-        line = '';
-      }
-      line += char;
-    }
-  }
-  return [...lines, line];
+  return wrapAnsi(oneLine(text), width, { hard: !keepWords }).split('\n');
 }
 
 type Alignment = 'left' | 'right';
@@ -141,18 +121,4 @@ export function renderLine(
     if (shown !== text) break;
   }
   return colorText === null ? line.trimEnd() : line;
-}
-
-function charWidth(char: string): number {
-  const point = char.codePointAt(0)!;
-  const isWide =
-    (point >= 0x1100 && point <= 0x115f) ||
-    (point >= 0x2e80 && point <= 0xa4cf) ||
-    (point >= 0xac00 && point <= 0xd7a3) ||
-    (point >= 0xf900 && point <= 0xfaff) ||
-    (point >= 0xfe30 && point <= 0xfe6f) ||
-    (point >= 0xff00 && point <= 0xff60) ||
-    (point >= 0x1f300 && point <= 0x1faff) ||
-    (point >= 0x20000 && point <= 0x3fffd);
-  return isWide ? 2 : 1;
 }

@@ -1,7 +1,11 @@
 /**
- * The history: every operation, fault event, phase and recorded fact of one arm, on one monotonic clock.
- * Times are integer microseconds since the arm's origin. Stored as NDJSON, one record a line.
+ * The history of a run: from what its plan was resolved, then arm by arm every operation, fault event, phase, recorded fact
+ * and measurement, on one monotonic clock. Times are integer microseconds since the arm's origin. Stored as NDJSON, one
+ * record a line. result.json is a function of the scenario and the history alone, see result/result-builder.ts.
  */
+import type { ArmMeasurements } from './pure/judge/measurements.ts';
+import type { LoadTool } from './pure/load/load-tool.ts';
+import type { ArmName, Comparison, Environment } from './result.ts';
 
 /** `fail`: did not happen. `unknown`: may have happened (timeout, reset after a byte was sent, 5xx). */
 export type Outcome = 'ok' | 'fail' | 'unknown';
@@ -121,7 +125,55 @@ export interface ArmRecord {
   readonly originAt: string;
 }
 
+/** Last record of an arm. */
+export interface MeasurementRecord extends ArmMeasurements {
+  readonly kind: 'measured';
+}
+
+/** What a plan depends on beside its scenario: the flags of `sim`. */
+export interface PlanOptions {
+  readonly quick: boolean;
+  readonly seed: number;
+  /** Replaces populations by open arrivals at this rate and drops capacity searches. */
+  readonly ratePerSecond?: number | undefined;
+  /** Length of the judged phase. */
+  readonly durationMs?: number | undefined;
+  /** External generator for `ratePerSecond`; default our own sender. */
+  readonly tool?: LoadTool | undefined;
+  /** Default: all arms of the scenario. */
+  readonly arms?: readonly ArmName[] | undefined;
+  /** Swaps the designs of `before` and `after`; the verdict must then be unknown. For self-checks. */
+  readonly swapArms?: boolean | undefined;
+}
+
+/** First record of a run. */
+export interface RunRecord {
+  readonly kind: 'run';
+  readonly runId: string;
+  readonly scenario: string;
+  /** ISO 8601 instant in UTC. */
+  readonly startedAt: string;
+  readonly command: string;
+  readonly options: PlanOptions;
+  readonly environment: Omit<Environment, 'versions'>;
+}
+
+/** Last record of a run. */
+export interface EndRecord {
+  readonly kind: 'end';
+  readonly durationMs: number;
+  readonly aborted: boolean;
+  /** The arms that were judged; an interrupted one may have left records as well. */
+  readonly arms: readonly ArmName[];
+  /** Of the nodes, see Environment. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly comparison?: Comparison;
+}
+
 export type HistoryRecord =
+  | RunRecord
+  | EndRecord
+  | MeasurementRecord
   | ArmRecord
   | OperationRecord
   | PhaseRecord

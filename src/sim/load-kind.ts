@@ -4,9 +4,10 @@
  */
 
 import type { QuantityText } from './loads/describe-mix.ts';
+import type { SearchStep } from './pure/judge/measurements.ts';
 import type { LoadTool } from './pure/load/load-tool.ts';
 import type { OperationTemplate } from './pure/load/workload.ts';
-import type { ArmName, ArmResult, Capacity } from './result.ts';
+import type { ArmName, ArmResult } from './result.ts';
 import type { ArmSession, MeasuredWindow, PhaseOptions } from './run/arm-session.ts';
 
 /** Values of `--rate`, `--duration` and `--load`. */
@@ -42,8 +43,6 @@ export interface LoadContext {
   readonly lagLimitUs: number;
   /** Population of an arm's judged phase in this run; null when it had none or has not run. */
   populationOf(arm: ArmName): number | null;
-  /** A rate at which `before` missed its SLO in this run; null when unknown. */
-  readonly failingPerSecond: number | null;
   /** Runs `work` under the phase's faults and instruments and measures it. */
   measure(
     options: PhaseOptions,
@@ -56,7 +55,8 @@ export interface LoadOutcome {
   /** Users of the judged phase. */
   readonly users?: number;
   readonly calibration?: ArmResult['calibration'];
-  readonly capacity?: Capacity;
+  /** Steps of a capacity search. */
+  readonly search?: readonly SearchStep[];
 }
 
 export interface LoadKind<L extends { readonly kind: string }> {

@@ -149,6 +149,9 @@ export interface RecoveryResult {
   readonly note: string;
 }
 
+/** Kinds of records of an arm, see history.ts. */
+export type RecordKind = 'op' | 'phase' | 'fault' | 'effect' | 'arrival' | 'metric';
+
 /** One design under test in a run. */
 export interface ArmResult {
   readonly design: string;
@@ -166,6 +169,16 @@ export interface ArmResult {
   readonly offeredPerSecond: NonNegative;
   readonly achievedPerSecond: NonNegative;
   readonly planned: Count;
+  /** What the load generator counted by itself, to be compared with the history; null before version 3. */
+  readonly sender: {
+    /** Attempts recorded, and those of them that are retries. */
+    readonly recorded: Count;
+    readonly retries: Count;
+    /** Which attempt was scheduled when, as 16 hexadecimal digits. */
+    readonly scheduleDigest: string;
+  } | null;
+  /** How many records of each kind the history has of the arm; null before version 3. */
+  readonly records: Readonly<Record<RecordKind, Count>> | null;
   readonly outcomes: { readonly ok: Count; readonly fail: Count; readonly unknown: Count };
   readonly operations: Readonly<Record<string, LatencySummary>>;
   readonly errors: readonly { readonly cause: string; readonly count: Count }[];
@@ -225,7 +238,7 @@ export interface Environment {
  * in the name; ratios are 0 to 1 unless named percent.
  */
 export interface Result {
-  readonly schema: 'platform-sim/result@2';
+  readonly schema: 'platform-sim/result@3';
   readonly scenario: string;
   readonly title: string;
   readonly question: string;

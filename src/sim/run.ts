@@ -10,24 +10,17 @@ import { requireLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { machinePinPlan } from './effects/process/pin-machine.ts';
 import { cleanUpKilledRuns, type Testbed } from './effects/testbed/testbed.ts';
+import type { EndRecord, RunRecord } from './history.ts';
 import { needsOwnCore, operationsOf } from './load-kinds.ts';
-import { exitCodes } from './pure/exit-code.ts';
-import type { EarlierArms } from './pure/judge/judge-slos.ts';
-import { type ArmJudgement, judgeRun, verdictSentence } from './pure/judge/verdict.ts';
-import type { ArmName, ArmResult, Comparison, Environment, Result } from './result.ts';
+import { ResultBuilder } from './result/result-builder.ts';
+import type { ArmName, Comparison } from './result.ts';
 import { type RunArmOptions, runArm } from './run/run-arm.ts';
 import { runComparison } from './run/run-comparison.ts';
 import type { RunOptions, RunOutcome } from './run/run-options.ts';
 
-interface JudgedArm {
-  readonly name: ArmName;
-  readonly result: ArmResult;
-  readonly judgement: ArmJudgement;
-}
-
 /** Filled in arm by arm: a failure keeps the arms that finished before it. */
 interface Progress {
-  readonly judgedArms: JudgedArm[];
+  readonly builder: ResultBuilder;
   versions: Readonly<Record<string, string>>;
   comparison: Comparison | undefined;
   kept: Testbed | null;
@@ -50,38 +43,50 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const history = new HistoryFile(path.join(folder, 'history.ndjson.gz'));
 
   for (const text of plan.notes) note(text);
-  const progress: Progress = { judgedArms: [], versions: {}, comparison: undefined, kept: null };
+  const run: RunRecord = {
+    kind: 'run',
+    runId,
+    scenario: plan.id,
+    startedAt: startedAt.toISOString(),
+    command: options.command,
+    options: plan.options,
+    environment: { ...machine, pinned: cores !== null },
+  };
+  const builder = new ResultBuilder(plan, run);
+  const progress: Progress = { builder, versions: {}, comparison: undefined, kept: null };
   let failure: unknown;
   try {
+    await history.append([run]);
     await runArms(options, { runId, folder, cores, history }, progress);
   } catch (error) {
     if (!signal.aborted) failure = error;
-  } finally {
-    await history.close();
   }
+  const aborted = signal.aborted || failure !== undefined;
+  const end = endRecord(progress, Date.now() - startedAt.getTime(), aborted);
+  await history.append([end]);
+  await history.close();
   // With no finished arm there is nothing to report; with one, its result is written before the failure is thrown.
-  const { judgedArms, versions, comparison, kept } = progress;
-  if (failure !== undefined && judgedArms.length === 0) throw failure;
+  if (failure !== undefined && builder.judgedArms.length === 0) throw failure;
   if (failure !== undefined) note(`stopped: ${(failure as Error).message}`);
 
-  const result = buildResult(options, {
-    runId,
-    startedAt,
-    aborted: signal.aborted || failure !== undefined,
-    judgedArms,
-    comparison,
-    environment: {
-      ...machine,
-      versions,
-      pinned: cores !== null,
-    },
-  });
+  const result = builder.build(end);
   await writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
   if (failure !== undefined) throw failure;
+  const { kept } = progress;
   if (kept === null) return { result, folder };
   onEvent({ type: 'kept', lines: describeKept(kept) });
   const { stop } = kept;
   return { result, folder, stopKept: () => stop() };
+}
+
+function endRecord(
+  { builder, versions, comparison }: Progress,
+  durationMs: number,
+  aborted: boolean,
+): EndRecord {
+  const arms = builder.judgedArms.map(({ name }) => name);
+  const end: EndRecord = { kind: 'end', durationMs, aborted, arms, versions };
+  return comparison === undefined ? end : { ...end, comparison };
 }
 
 /** Runs the arms in order, until one that should show the documented failure does not; then the comparison. */
@@ -91,32 +96,28 @@ async function runArms(
   progress: Progress,
 ): Promise<void> {
   const { arms } = options.plan;
-  const { judgedArms } = progress;
+  const { builder } = progress;
   const users = new Map<ArmName, number>();
-  let earlierArms: EarlierArms = {};
   for (const arm of arms) {
     const { name } = arm;
-    const { result, judgement, ...finished } = await runArm({
+    const finished = await runArm({
       ...context,
       arm,
       options,
-      earlierArms,
       populationOf: (of) => users.get(of) ?? null,
-      failingPerSecond: failingRate(judgedArms),
       keep: options.keep && arm === arms.at(-1),
     });
     progress.kept = finished.kept;
     progress.versions = finished.versions;
     if (finished.users !== null) users.set(name, finished.users);
-    earlierArms = { ...earlierArms, [name]: finished.references };
-    judgedArms.push({ name, result, judgement });
+    const { judgement } = builder.judgeArm(name, finished.records);
     if (arm.expected === 'fail' && !judgement.asExpected) {
       const text = `${name} did not show the documented failure; nothing can be judged against it`;
       options.onEvent({ type: 'note', text });
       break;
     }
   }
-  if (judgedArms.length === arms.length)
+  if (builder.judgedArms.length === arms.length)
     progress.comparison = await runPlannedComparison(options, context);
 }
 
@@ -155,59 +156,6 @@ function describeKept({ nodes, targets }: Testbed): string[] {
       return `${name.padEnd(width)}${url}${own}`;
     }),
   ];
-}
-
-/** A rate at which `before` missed its SLO; null when it was not measured or held. */
-function failingRate(judgedArms: readonly JudgedArm[]): number | null {
-  const before = judgedArms.find(({ name }) => name === 'before');
-  return before?.judgement.verdict === 'fail' ? before.result.offeredPerSecond : null;
-}
-
-function buildResult(
-  options: RunOptions,
-  run: {
-    runId: string;
-    startedAt: Date;
-    aborted: boolean;
-    judgedArms: readonly JudgedArm[];
-    comparison: Comparison | undefined;
-    environment: Environment;
-  },
-): Result {
-  const { plan } = options;
-  const arms = Object.fromEntries(run.judgedArms.map(({ name, result }) => [name, result]));
-  const judged = judgeRun(
-    run.judgedArms.map(({ name, result, judgement }) => ({
-      ...judgement,
-      name,
-      expected: result.expected,
-    })),
-  );
-  const verdict = run.aborted ? 'unknown' : judged.verdict;
-  return {
-    schema: 'platform-sim/result@2',
-    scenario: plan.id,
-    title: plan.title,
-    question: plan.question,
-    situation: plan.situation,
-    runId: run.runId,
-    startedAt: run.startedAt.toISOString(),
-    durationMs: Date.now() - run.startedAt.getTime(),
-    verdict,
-    exitCode: run.aborted ? exitCodes.SIGINT : judged.exitCode,
-    sentence: run.aborted
-      ? `${plan.id} aborted: ${run.judgedArms.length} of ${plan.arms.length} arms finished, nothing is proven.`
-      : verdictSentence(plan.id, judged, arms),
-    aborted: run.aborted,
-    seed: plan.seed,
-    quick: plan.scale === 'quick',
-    scaleNote: plan.scaleNote,
-    command: options.command,
-    environment: run.environment,
-    failed: judged.failed,
-    arms,
-    ...(run.comparison && { comparison: run.comparison }),
-  };
 }
 
 /** Sortable by time, unique on a machine, valid as a folder, a schema and a key prefix. */

@@ -18,13 +18,15 @@ const schemaFolder = new URL('../../../src/sim/', import.meta.url);
 
 export interface FoundRun {
   readonly result: Result;
+  /** The version it was written in. */
+  readonly schema: string;
   /** The folder of result.json. */
   readonly folder: string;
 }
 
 export async function readRun(name: string, reportsDir = 'reports'): Promise<FoundRun> {
   const file = locateResultFile(name, reportsDir);
-  return { result: await readResult(file), folder: dirname(file) };
+  return { ...(await readResult(file)), folder: dirname(file) };
 }
 
 /** The folder of a run. Its result is not read and may be damaged. */
@@ -59,7 +61,7 @@ function locateResultFile(name: string, reportsDir: string): string {
   });
 }
 
-async function readResult(file: string): Promise<Result> {
+async function readResult(file: string): Promise<Pick<FoundRun, 'result' | 'schema'>> {
   const document = parse(file, await readText(file));
   const schema = (document as { schema?: unknown } | null)?.schema;
   const version = resultVersions.get(schema);
@@ -73,7 +75,7 @@ async function readResult(file: string): Promise<Result> {
   const text = await readFile(new URL(version.schemaFile, schemaFolder), 'utf8');
   const problem = compileSchema(JSON.parse(text))(document);
   if (problem !== null) throw unreadableError(`${displayPath(file)} is damaged`, problem);
-  return version.toResult(document);
+  return { result: version.toResult(document), schema: String(schema) };
 }
 
 async function readText(file: string): Promise<string> {

@@ -55,7 +55,7 @@ describe('compileSchema', () => {
     [['seed'], '1', 'seed is not an integer'],
     [['verdict'], 'maybe', 'verdict is "maybe", not one of pass, fail, unknown'],
     [['verdict'], 1, 'verdict is not a string'],
-    [['schema'], 'x@9', 'schema is "x@9", not "platform-sim/result@2"'],
+    [['schema'], 'x@9', 'schema is "x@9", not "platform-sim/result@3"'],
     [['extra'], 1, 'extra is not a key of this schema'],
     [
       ['arms', 'after', 'operations', 'a.b/c~d'],

@@ -1,26 +1,34 @@
 /**
- * `platform verify`: compares every file of a finished run with the manifest, runs the checkers again on the history
- * and compares their answers with result.json. It judges the files, not the designs: a run whose `before` fails as
- * recorded is verified.
+ * `platform verify`: compares every file of a finished run with the manifest, computes its result again from the history
+ * and the scenario, and compares that with result.json. It judges the files, not the designs: a run whose `before` fails
+ * as recorded is verified.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { checkEvidence, type FileProblem, MANIFEST_FILE } from '../../sim/effects/evidence.ts';
-import { CorruptHistory } from '../../sim/effects/load/engine/read-history.ts';
+import { CorruptHistory, readHistory } from '../../sim/effects/load/engine/read-history.ts';
 import { OperatorError } from '../../sim/errors.ts';
 import { resolve } from '../../sim/plan/resolve.ts';
 import { exitCodes } from '../../sim/pure/exit-code.ts';
-import { type CheckOutcome, type Recheck, recheck } from '../../sim/result/recheck.ts';
-import type { Result } from '../../sim/result.ts';
+import {
+  compareResults,
+  type Difference,
+  IncompleteHistory,
+  recomputeResult,
+} from '../../sim/result/recompute.ts';
+import type { InvariantResult, Result } from '../../sim/result.ts';
 import type { Scenario } from '../../sim/scenario.ts';
 import type { Io } from '../io.ts';
 import { resolveScenario } from '../sim/scenario-lookup.ts';
+import { contradictions } from './contradictions.ts';
 import { locateRun, readRun } from './read-run.ts';
+import { RESULT_SCHEMA } from './result-versions.ts';
 import { displayPath } from './write-reports.ts';
 
 const HISTORY_FILE = 'history.ndjson.gz';
 /** A longer error message would push its last line, `next:`, out of sight. */
 const MAX_NAMED = 5;
+const MAX_VALUE = 60;
 
 export interface VerifyFlags {
   readonly json: boolean;
@@ -28,13 +36,35 @@ export interface VerifyFlags {
   readonly scenario?: string;
 }
 
-interface Verification {
+interface CheckerOutcome extends Pick<InvariantResult, 'verdict' | 'checked' | 'violations'> {
+  readonly arm: string;
+  readonly invariant: string;
+}
+
+interface ResultCheck {
+  /** Why the result could not be computed again; null when it was. */
+  readonly notRecomputed: string | null;
+  /** Verdicts of result.json that do not follow from its own figures. */
+  readonly contradictions: readonly string[];
+  /** Between result.json and what its history gives. */
+  readonly differences: readonly Difference[];
+  /** The checkers of the judged arms, from the history where there is one. */
+  readonly checkers: readonly CheckerOutcome[];
+}
+
+interface Verification extends ResultCheck {
   readonly run: string;
   readonly ok: boolean;
   readonly files: number;
   readonly problems: readonly FileProblem[];
-  readonly checkers: readonly Recheck[];
 }
+
+const NOTHING: ResultCheck = {
+  notRecomputed: 'a file was changed',
+  contradictions: [],
+  differences: [],
+  checkers: [],
+};
 
 export async function runVerify(
   name: string,
@@ -43,14 +73,14 @@ export async function runVerify(
 ): Promise<number> {
   const folder = locateRun(name);
   const { files, problems } = await checkFiles(folder);
-  // A changed file proves nothing, so the checkers do not read it.
-  const checkers = problems.length > 0 ? [] : await rerunCheckers(folder, flags, deps.scenarios);
-  const mismatches = checkers.filter(({ agrees }) => !agrees);
-  const ok = problems.length === 0 && mismatches.length === 0;
-  const verification = { run: displayPath(folder), ok, files, problems, checkers };
+  // A changed file proves nothing, so its figures are not read.
+  const check = problems.length > 0 ? NOTHING : await checkResult(folder, flags, deps.scenarios);
+  const wrong = [...check.contradictions, ...check.differences.map(describeDifference)];
+  const ok = problems.length === 0 && wrong.length === 0;
+  const verification = { run: displayPath(folder), ok, files, problems, ...check };
   if (flags.json) deps.io.stdout.write(`${JSON.stringify(verification, null, 2)}\n`);
   if (problems.length > 0) throw changedFilesError(folder, problems);
-  if (mismatches.length > 0) throw mismatchError(folder, mismatches);
+  if (wrong.length > 0) throw wrongResultError(folder, wrong);
   if (!flags.json) deps.io.stdout.write(formatVerified(verification));
   return exitCodes.pass;
 }
@@ -65,22 +95,54 @@ async function checkFiles(folder: string) {
   });
 }
 
-async function rerunCheckers(
+async function checkResult(
   folder: string,
   flags: VerifyFlags,
   scenarios: readonly Scenario[],
-): Promise<Recheck[]> {
-  const { result } = await readRun(folder);
+): Promise<ResultCheck> {
+  const { result, schema } = await readRun(folder);
+  const own = { ...NOTHING, contradictions: contradictions(result), checkers: checkersOf(result) };
+  const notRecomputed = await explainWithoutHistory(folder);
+  if (notRecomputed !== null && schema !== RESULT_SCHEMA) return { ...own, notRecomputed };
   const scenario = await findScenario(result, flags, scenarios);
-  const history = path.join(folder, HISTORY_FILE);
-  if (!existsSync(history)) throw unverifiableError(folder, `it has no ${HISTORY_FILE}`);
   try {
-    const { invariants } = resolve(scenario, { quick: result.quick, seed: result.seed });
-    return await recheck(history, invariants, result.arms);
+    if (notRecomputed !== null) throw new IncompleteHistory(notRecomputed);
+    const computed = await recomputeResult(path.join(folder, HISTORY_FILE), ({ options }) =>
+      resolve(scenario, options),
+    );
+    return {
+      ...own,
+      notRecomputed: null,
+      differences: compareResults(result, computed),
+      checkers: checkersOf(computed),
+    };
   } catch (cause) {
-    if (cause instanceof CorruptHistory) throw unverifiableError(folder, cause.message, cause);
+    const isUnreadable = cause instanceof CorruptHistory || cause instanceof IncompleteHistory;
+    if (isUnreadable) throw unverifiableError(folder, cause.message, cause);
     throw cause;
   }
+}
+
+/** Null when the folder has a history that a result can be computed from. */
+async function explainWithoutHistory(folder: string): Promise<string | null> {
+  const history = path.join(folder, HISTORY_FILE);
+  if (!existsSync(history)) return `it has no ${HISTORY_FILE}`;
+  for await (const { kind } of readHistory(history)) {
+    return kind === 'run' ? null : `its ${HISTORY_FILE} has no plan and no measurements`;
+  }
+  return `its ${HISTORY_FILE} is empty`;
+}
+
+function checkersOf({ arms }: Result): CheckerOutcome[] {
+  return Object.entries(arms).flatMap(([arm, { invariants }]) =>
+    invariants.map(({ id: invariant, verdict, checked, violations }) => ({
+      arm,
+      invariant,
+      verdict,
+      checked,
+      violations,
+    })),
+  );
 }
 
 async function findScenario(
@@ -111,18 +173,23 @@ function changedFilesError(folder: string, problems: readonly FileProblem[]): Op
   });
 }
 
-function mismatchError(folder: string, checkers: readonly Recheck[]): OperatorError {
-  const named = checkers
-    .slice(0, MAX_NAMED)
-    .map(
-      ({ arm, invariant, recorded, found }) =>
-        `${arm}.invariant.${invariant} is ${formatAnswer(found)}, recorded as ${formatAnswer(recorded)}`,
-    );
+function wrongResultError(folder: string, wrong: readonly string[]): OperatorError {
+  const more = wrong.length > MAX_NAMED ? `, and ${wrong.length - MAX_NAMED} more` : '';
   return verificationError(exitCodes.invariant, {
-    what: `the checkers on the history of ${displayPath(folder)} disagree with result.json`,
-    why: named.join(', '),
+    what: `result.json of ${displayPath(folder)} is not what its evidence gives`,
+    why: `${wrong.slice(0, MAX_NAMED).join(', ')}${more}`,
     next: 'platform --version, and verify with the version named in the report',
   });
+}
+
+function describeDifference({ path: name, recorded, computed }: Difference): string {
+  return `${name} is ${formatValue(computed)}, recorded as ${formatValue(recorded)}`;
+}
+
+function formatValue(value: unknown): string {
+  if (value === undefined) return 'absent';
+  const text = JSON.stringify(value);
+  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}...` : text;
 }
 
 function unverifiableError(folder: string, why: string, cause?: unknown): OperatorError {
@@ -134,19 +201,17 @@ function verificationError(exitCode: number, lines: { what: string; why: string;
   return new OperatorError(exitCode, lines);
 }
 
-function formatAnswer(answer: CheckOutcome | null): string {
-  if (answer === null) return 'absent';
-  const { verdict, checked, violations } = answer;
-  return `${verdict} (${violations} violations in ${checked})`;
-}
-
-function formatVerified({ run, files, checkers }: Verification): string {
+function formatVerified({ run, files, notRecomputed, checkers }: Verification): string {
   const lines = checkers.map(
-    ({ arm, invariant, found }) => `  ${arm}.invariant.${invariant}: ${formatAnswer(found)}`,
+    ({ arm, invariant, verdict, checked, violations }) =>
+      `  ${arm}.invariant.${invariant}: ${verdict} (${violations} violations in ${checked})`,
   );
   return [
     `${run} is unchanged: ${files} files match ${MANIFEST_FILE}`,
-    `${checkers.length} checkers, run again on the history, agree with result.json`,
+    notRecomputed === null
+      ? 'its result, computed again from the history, is result.json: verdicts, SLOs, latency, validity, faults'
+      : `its verdicts follow from its figures; they were not computed again: ${notRecomputed}`,
+    `${checkers.length} checkers${notRecomputed === null ? ', run again' : ', as recorded'}`,
     ...lines,
     '',
   ].join('\n');

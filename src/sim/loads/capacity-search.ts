@@ -1,6 +1,5 @@
 /** Open arrivals at rising rates until an SLO breaks: the rate an arm sustains. */
 import type { LoadKind } from '../load-kind.ts';
-import { capacityOf } from '../pure/judge/capacity.ts';
 import type { OperationTemplate } from '../pure/load/workload.ts';
 import { describeMix } from './describe-mix.ts';
 import { type RateSearch, searchCapacity } from './search-capacity.ts';
@@ -30,10 +29,9 @@ export const capacitySearch: LoadKind<CapacitySearch> = {
   judgesItself: true,
   // With a fixed rate there is nothing to search.
   override: (load, { ratePerSecond }) => (ratePerSecond === undefined ? { load } : null),
-  async run({ session, slos, operationsFile, lagLimitUs, failingPerSecond }, _phase, load) {
+  async run({ session, slos, operationsFile, lagLimitUs }, _phase, load) {
     const { search, operations } = load;
     session.load.setMix({ operations, think: { meanMs: 0, shape: 1 } });
-    const steps = await searchCapacity(session, { search, slos, operationsFile, lagLimitUs });
-    return { capacity: capacityOf(steps, failingPerSecond) };
+    return { search: await searchCapacity(session, { search, slos, operationsFile, lagLimitUs }) };
   },
 };

@@ -4,7 +4,7 @@
  * design.md says why a fixed population was not enough.
  */
 
-import type { SenderTotals } from '../effects/load/engine/sender.ts';
+import type { SenderTotals } from '../pure/judge/measurements.ts';
 import {
   type Population,
   PopulationController,

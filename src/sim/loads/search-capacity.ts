@@ -3,6 +3,7 @@
 import { readHistory } from '../effects/load/engine/read-history.ts';
 import type { OperationRecord } from '../history.ts';
 import { judgeStep, stepPhase } from '../pure/judge/capacity.ts';
+import type { SearchStep } from '../pure/judge/measurements.ts';
 import { errorMinimumSamples, latencyMinimumSamples } from '../pure/judge/slo.ts';
 import {
   type CompletedStep,
@@ -10,7 +11,7 @@ import {
   type PlannedStep,
   type SearchPlan,
 } from '../pure/load/capacity-search.ts';
-import type { LoadStep } from '../result.ts';
+import type { Verdict } from '../result.ts';
 import type { ArmSession } from '../run/arm-session.ts';
 
 /**
@@ -36,7 +37,7 @@ export interface SearchOptions {
 export async function searchCapacity(
   session: ArmSession,
   options: SearchOptions,
-): Promise<LoadStep[]> {
+): Promise<SearchStep[]> {
   const plan: SearchPlan = {
     startPerSecond: options.search.startPerSecond,
     factor: options.search.factor,
@@ -46,20 +47,14 @@ export async function searchCapacity(
     errorSamples: errorMinimumSamples(options.slos),
   };
   await warmUp(session, options.search);
-  const steps: LoadStep[] = [];
   const completed: CompletedStep[] = [];
   for (let next = nextStep(plan, completed); next !== null; next = nextStep(plan, completed)) {
-    const step = await runStep(session, options, { planned: next, name: stepPhase(steps.length) });
-    steps.push(step);
-    completed.push({
-      purpose: next.purpose,
-      ratePerSecond: next.ratePerSecond,
-      durationMs: next.durationMs,
-      repeats: next.repeats,
-      verdict: step.verdict,
-    });
+    const { purpose, ratePerSecond, durationMs, repeats } = next;
+    const name = stepPhase(completed.length);
+    const verdict = await runStep(session, options, { planned: next, name });
+    completed.push({ purpose, ratePerSecond, durationMs, repeats, verdict });
   }
-  return steps;
+  return completed.map(({ durationMs, repeats }) => ({ durationMs, repeats }));
 }
 
 /** The first requests of an open load meet cold code and open the connections; they are not representative. */
@@ -83,22 +78,20 @@ async function runStep(
   session: ArmSession,
   options: SearchOptions,
   { planned, name }: { readonly planned: PlannedStep; readonly name: string },
-): Promise<LoadStep> {
-  const { purpose, ratePerSecond, durationMs, repeats } = planned;
+): Promise<Verdict> {
+  const { purpose, ratePerSecond, durationMs } = planned;
   const note = `open arrivals at ${ratePerSecond}/s${PURPOSE_TEXT[purpose]}`;
   // The load ends when every operation has ended, so the queue of one step is drained before the next.
   const window = await session.runPhase({ name, note, plannedMs: durationMs }, () =>
     session.load.runOpen(ratePerSecond, durationMs),
   );
-  const step = judgeStep({
-    offeredPerSecond: ratePerSecond,
+  return judgeStep({
     // Arrivals lasted durationMs; afterwards only the queue was drained.
     span: { startUs: window.startUs, endUs: window.startUs + durationMs * 1_000 },
     operations: await readPhaseOperations(options.operationsFile, name),
     slos: options.slos,
     lagLimitUs: options.lagLimitUs,
-  });
-  return repeats === null ? step : { ...step, repeats };
+  }).verdict;
 }
 
 async function readPhaseOperations(file: string, phase: string): Promise<OperationRecord[]> {

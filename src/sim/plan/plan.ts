@@ -2,6 +2,7 @@
  * A resolved scenario: resolve.ts builds it, `explain` prints it, run.ts executes it. Scale, seed and flags are already
  * applied; no reader of a plan needs them.
  */
+import type { PlanOptions } from '../history.ts';
 import type { LoadTool } from '../pure/load/load-tool.ts';
 import type { ArmName } from '../result.ts';
 import type {
@@ -25,6 +26,8 @@ export interface PlannedArm extends Arm {
 export type PlannedSlo = Omit<Slo, 'quickObjective'>;
 
 export interface Plan extends Omit<Scenario, 'declare'> {
+  /** What it was resolved with. */
+  readonly options: PlanOptions;
   readonly seed: number;
   readonly scale: 'full' | 'quick';
   /** What the reduced scale changes; empty for the full scale. */

@@ -4,8 +4,8 @@
  */
 
 import { OperatorError, UsageError } from '../errors.ts';
+import type { PlanOptions } from '../history.ts';
 import { parseSlo } from '../pure/judge/slo.ts';
-import type { LoadTool } from '../pure/load/load-tool.ts';
 import type { ArmName } from '../result.ts';
 import type { Arm, Declaration, DeclareOptions, Scenario, Slo } from '../scenario.ts';
 import { checkPlan } from './check-plan.ts';
@@ -15,28 +15,14 @@ import type { Plan, PlannedArm, PlannedSlo } from './plan.ts';
 /** The order in which arms run. */
 const ARM_NAMES: readonly ArmName[] = ['before', 'sample', 'after'];
 
-export interface ResolveOptions {
-  readonly quick: boolean;
-  readonly seed: number;
-  /** Replaces populations by open arrivals at this rate and drops capacity searches. */
-  readonly ratePerSecond?: number | undefined;
-  /** Length of the judged phase. */
-  readonly durationMs?: number | undefined;
-  /** External generator for `ratePerSecond`; default our own sender. */
-  readonly tool?: LoadTool | undefined;
-  /** Default: all arms of the scenario. */
-  readonly arms?: readonly ArmName[] | undefined;
-  /** Swaps the designs of `before` and `after`; the verdict must then be unknown. For self-checks. */
-  readonly swapArms?: boolean | undefined;
-}
-
 /** Throws UsageError: a scenario that cannot be run as declared, or not as requested. */
-export function resolve(scenario: Scenario, options: ResolveOptions): Plan {
+export function resolve(scenario: Scenario, options: PlanOptions): Plan {
   const { quick, seed } = options;
   const declared = readDeclaration(scenario, { quick, seed });
   const { declare: _, ...identity } = scenario;
   const plan: Plan = {
     ...identity,
+    options,
     seed,
     scale: quick ? 'quick' : 'full',
     scaleNote: declared.scaleNote,

@@ -7,9 +7,9 @@ import type {
   RunSummary,
   Sender,
   SenderProgress,
-  SenderTotals,
 } from '../effects/load/engine/sender.ts';
 import type { CpuSampler } from '../effects/observe/cpu.ts';
+import type { SenderTotals } from '../pure/judge/measurements.ts';
 import { type LoadTool, timesFromSend } from '../pure/load/load-tool.ts';
 import type {
   OpenWorkload,

@@ -10,15 +10,16 @@ import type { LoadContext, PhaseFaults } from '../load-kind.ts';
 import { LOAD_KINDS } from '../load-kinds.ts';
 import type { Plan, PlannedArm } from '../plan/plan.ts';
 import { metricsIn } from '../pure/judge/judge-slos.ts';
+import type { SearchStep } from '../pure/judge/measurements.ts';
 import { costsBetween } from '../pure/measure/costs.ts';
-import type { ArmResult, Capacity, Figure } from '../result.ts';
+import type { ArmResult, Figure } from '../result.ts';
 import type { Phase } from '../scenario.ts';
 import type { ArmSession, MeasuredWindow, PhaseOptions } from './arm-session.ts';
 import { type ObservedPhase, observePhase } from './observe-phase.ts';
 import type { RunEvent } from './run-events.ts';
 
 export interface PhasesOptions
-  extends Pick<LoadContext, 'operationsFile' | 'lagLimitUs' | 'populationOf' | 'failingPerSecond'> {
+  extends Pick<LoadContext, 'operationsFile' | 'lagLimitUs' | 'populationOf'> {
   readonly plan: Plan;
   readonly arm: PlannedArm;
   readonly signal: AbortSignal;
@@ -35,7 +36,8 @@ export interface PhasesOutcome {
   readonly evidence: ObservedPhase['evidence'] | null;
   /** Work per operation; empty where no phase counts it. */
   readonly costs: readonly Figure[];
-  readonly capacity: Capacity | null;
+  /** Steps of the capacity search; null without one. */
+  readonly search: readonly SearchStep[] | null;
 }
 
 /** Collected phase by phase; null: not measured yet. */
@@ -45,13 +47,13 @@ export async function runPhases(
   session: ArmSession,
   options: PhasesOptions,
 ): Promise<PhasesOutcome> {
-  const { plan, arm, operationsFile, lagLimitUs, populationOf, failingPerSecond } = options;
+  const { plan, arm, operationsFile, lagLimitUs, populationOf } = options;
   const partial: PartialOutcome = {
     users: null,
     window: null,
     evidence: null,
     costs: null,
-    capacity: null,
+    search: null,
     calibration: null,
   };
   const reported = reportedPhaseName(options);
@@ -62,7 +64,6 @@ export async function runPhases(
       operationsFile,
       lagLimitUs,
       populationOf,
-      failingPerSecond,
       // The same arrivals in every arm, different ones in every phase.
       seed: plan.seed + index,
       measure: async (phaseOptions, work) => {
@@ -73,7 +74,7 @@ export async function runPhases(
     };
     const outcome = await LOAD_KINDS.of(phase.load.kind).run(context, phase, phase.load);
     partial.users = outcome.users ?? partial.users;
-    partial.capacity = outcome.capacity ?? partial.capacity;
+    partial.search = outcome.search ?? partial.search;
     partial.calibration = [...(partial.calibration ?? []), ...(outcome.calibration ?? [])];
   }
   const { window, costs, calibration, ...rest } = partial;

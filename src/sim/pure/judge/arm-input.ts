@@ -1,34 +1,17 @@
 /** Input of an arm's result: its history, its expectations and what was observed beside the history. */
 import type { HistoryRecord } from '../../history.ts';
-import type { ArmResult, Capacity, Figure, ProcessResources } from '../../result.ts';
+import type { ArmResult } from '../../result.ts';
 import type { Documented, Invariant, Slo, Tolerance } from '../../scenario.ts';
-import type { OtherCpu } from '../measure/resources.ts';
-import type { DiagnosisEvidence } from './diagnose.ts';
 import type { EarlierArms } from './judge-slos.ts';
-import type { InFlightTotals } from './littles-law.ts';
+import type { ArmMeasurements } from './measurements.ts';
 
-export interface ArmObservations {
+/** The arm as planned, and what was measured in it. */
+export interface ArmObservations extends ArmMeasurements {
   readonly design: string;
   readonly description: string;
   readonly expected: ArmResult['expected'];
   readonly mustFail: readonly string[];
   readonly mayFail?: readonly string[] | undefined;
-  readonly phaseNotes: Readonly<Record<string, string>>;
-  /** Work per operation, counted by the instruments. */
-  readonly costs: readonly Figure[];
-  readonly capacity: Capacity | null;
-  /** Evidence from the diagnosed phase; null without a diagnosis. */
-  readonly evidence: DiagnosisEvidence | null;
-  readonly calibration: ArmResult['calibration'];
-  /** Judged phase only. */
-  readonly resources: Readonly<Record<string, Omit<ProcessResources, 'cpuUsPerOperation'>>>;
-  readonly resourceTimeline: ArmResult['resourceTimeline'];
-  /** PostgreSQL's CPU over the judged phase, percent of the cores it was given. */
-  readonly databaseCpuPercent: number | null;
-  /** CPU of other processes from the first judged phase on; null where it cannot be read. */
-  readonly otherCpu: OtherCpu | null;
-  /** Counted by the sender itself, independently of its records. */
-  readonly totals: InFlightTotals & { readonly planned: number };
   /** The generator paced itself: an operation's scheduled instant is its send. */
   readonly timedFromSend: boolean;
 }
@@ -50,5 +33,7 @@ export interface ArmInput {
   readonly baseline: string | null;
   /** References measured by earlier arms. */
   readonly earlierArms: EarlierArms;
+  /** A rate at which `before` missed its SLO in this run; null when unknown. */
+  readonly failingPerSecond: number | null;
   readonly observed: ArmObservations;
 }

@@ -2,8 +2,14 @@
  * One arm's result, from its history and what was observed beside it. SLOs are measured over the judged phases; charts
  * show every phase.
  */
-import type { OperationRecord, PhaseRecord } from '../../history.ts';
-import type { ArmResult, DocumentedFigure, InvariantResult, PhaseSummary } from '../../result.ts';
+import type { HistoryRecord, OperationRecord, PhaseRecord } from '../../history.ts';
+import type {
+  ArmResult,
+  DocumentedFigure,
+  InvariantResult,
+  PhaseSummary,
+  RecordKind,
+} from '../../result.ts';
 import type { Documented } from '../../scenario.ts';
 import { faultSummaries } from '../faults/fault-summary.ts';
 import { recoveries, recoveryRule } from '../faults/recovery.ts';
@@ -18,7 +24,7 @@ import {
   timeline,
 } from '../measure/series.ts';
 import type { ArmInput, ArmObservations } from './arm-input.ts';
-import { sendLagsUs } from './capacity.ts';
+import { capacityOf, judgeSearch, sendLagsUs } from './capacity.ts';
 import { diagnose } from './diagnose.ts';
 import { isError, judgeSlos, type SloReferences } from './judge-slos.ts';
 import { type RecordViews, selectViews } from './record-views.ts';
@@ -59,6 +65,8 @@ export function armResult(input: ArmInput): {
       span,
     ),
     planned: observed.totals.planned,
+    sender: selectSender(observed),
+    records: countRecords(input.history),
     outcomes: countOutcomes(shownJudged),
     operations: summarizeByOperation(judged),
     errors: countErrorCauses(shown),
@@ -80,7 +88,7 @@ export function armResult(input: ArmInput): {
     costs: observed.costs,
     ...buildCharts(shown, phases, shownJudged, span),
     resourceTimeline: observed.resourceTimeline,
-    capacity: observed.capacity,
+    capacity: evidence.capacity,
     diagnosis:
       observed.evidence === null || input.culprit === null
         ? null
@@ -98,20 +106,27 @@ export function armResult(input: ArmInput): {
 
 function judgeViews(
   input: ArmInput,
-  { attempts, judgedAttempts, operations, judgedNames, span }: RecordViews,
+  { attempts, judgedAttempts, operations, judgedNames, phases, span }: RecordViews,
   latency: ArmResult['latency'],
-): Pick<ArmResult, 'slos' | 'invariants' | 'validity' | 'documented' | 'faults'> & {
+): Pick<ArmResult, 'slos' | 'invariants' | 'validity' | 'documented' | 'faults' | 'capacity'> & {
   readonly judgement: ArmJudgement;
   readonly references: SloReferences;
 } {
-  const { history, observed } = input;
+  const { history, observed, lagLimitUs } = input;
+  const capacity =
+    observed.search === null
+      ? null
+      : capacityOf(
+          judgeSearch(observed.search, { phases, attempts, slos: input.slos, lagLimitUs }),
+          input.failingPerSecond,
+        );
   const { slos, references } = judgeSlos({
     slos: input.slos,
     history,
     operations,
     judged: [...judgedNames],
     earlierArms: input.earlierArms,
-    steps: observed.capacity?.steps ?? [],
+    steps: capacity?.steps ?? [],
     costs: observed.costs,
   });
   const invariants: InvariantResult[] = input.invariants.map((invariant) => ({
@@ -132,7 +147,18 @@ function judgeViews(
     validity,
     documented,
   });
-  return { slos, invariants, validity, documented, faults, judgement, references };
+  return { slos, invariants, validity, documented, faults, capacity, judgement, references };
+}
+
+function selectSender({ totals }: ArmObservations): ArmResult['sender'] {
+  const { recorded, retries, scheduleDigest } = totals;
+  return { recorded, retries, scheduleDigest };
+}
+
+function countRecords(history: readonly HistoryRecord[]): ArmResult['records'] {
+  const counts = { op: 0, phase: 0, fault: 0, effect: 0, arrival: 0, metric: 0 };
+  for (const { kind } of history) if (kind in counts) counts[kind as RecordKind] += 1;
+  return counts;
 }
 
 function compareDocumented(

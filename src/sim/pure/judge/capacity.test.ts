@@ -9,7 +9,6 @@ const slos = [
 ];
 const step = (responseUs: number, fields = {}, count = 1_000) =>
   judgeStep({
-    offeredPerSecond: count,
     span: { startUs: 0, endUs: 1_000_000 },
     operations: Array.from({ length: count }, (_, id) =>
       operation(id, {

@@ -2,18 +2,43 @@
  * Capacity of an arm: steps of open load, each judged by the scenario's SLOs. A step that repeats an earlier one
  * replaces its verdict. A step in which the load generator lagged has verdict unknown.
  */
-import type { OperationRecord } from '../../history.ts';
+import type { OperationRecord, PhaseRecord } from '../../history.ts';
 import type { Capacity, LatencySummary, LoadStep } from '../../result.ts';
 import { summarize } from '../measure/histogram.ts';
 import { responseUs, type Span } from '../measure/series.ts';
+import type { SearchStep } from './measurements.ts';
 import { evaluateSlo, isLoadOnly, parseSlo } from './slo.ts';
 
 export interface StepInput {
-  readonly offeredPerSecond: number;
   readonly span: Span;
   readonly operations: readonly OperationRecord[];
   readonly slos: readonly { readonly id: string; readonly objective: string }[];
   readonly lagLimitUs: number;
+}
+
+/** Judges the steps of a search from the history, which has the operations of each in a phase of its own. */
+export function judgeSearch(
+  search: readonly SearchStep[],
+  {
+    phases,
+    attempts,
+    ...rules
+  }: Pick<StepInput, 'slos' | 'lagLimitUs'> & {
+    readonly phases: readonly PhaseRecord[];
+    readonly attempts: readonly OperationRecord[];
+  },
+): LoadStep[] {
+  return search.flatMap(({ durationMs, repeats }, index) => {
+    const phase = phases.find(({ name }) => name === stepPhase(index));
+    if (phase === undefined) return [];
+    const { name, startUs } = phase;
+    const step = judgeStep({
+      ...rules,
+      span: { startUs, endUs: startUs + durationMs * 1_000 },
+      operations: attempts.filter((attempt) => attempt.phase === name),
+    });
+    return [repeats === null ? step : { ...step, repeats }];
+  });
 }
 
 export function judgeStep(input: StepInput): LoadStep {

@@ -12,18 +12,9 @@
  */
 import type { OperationRecord } from '../../history.ts';
 import type { ValidityCheck } from '../../result.ts';
+import type { InFlightTotals } from './measurements.ts';
 
-/** Sums over every attempt the generator starts. Read them while nothing is in flight. */
-export interface InFlightTotals {
-  /** Attempts recorded. */
-  readonly recorded: number;
-  /** Sum of the scheduled instants of all attempts started. */
-  readonly scheduledSumUs: number;
-  /** Sum of the instants at which they ended, minus `scheduledSumUs`. */
-  readonly inFlightIntegralUs: number;
-}
-
-/** The same sums from the records. */
+/** The generator's sums, from the records. */
 export function inFlightTotals(attempts: Iterable<OperationRecord>): InFlightTotals {
   let recorded = 0;
   let scheduledSumUs = 0;

@@ -135,7 +135,7 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
   if (slo.metric !== '') return evaluateMetric(id, objective, slo, data.metric);
   const samples = slo.indicator === 'errors' ? data.errors.total : data.latency.count;
   const measured = samples === 0 ? null : measure(slo, data);
-  const holds = measured !== null && compare(measured, slo.comparator, slo.limit);
+  const holds = measured !== null && compareWithLimit(measured, slo);
   const common = { id, objective, measured, limit: slo.limit, unit: unitOf(slo), samples };
   const minimum = minimumSamples(slo);
   if (measured === null)
@@ -176,7 +176,7 @@ function describeSamplingError(
     ? [bounds[1], base?.[0] ?? 0]
     : [bounds[0], base?.[1] ?? 0];
   const value = relative === 'times' ? best / worstBase : best - worstBase;
-  if (!compare(value, comparator, limit)) return null;
+  if (!compareWithLimit(value, { comparator, limit })) return null;
   const between = ([low, high]: readonly [number, number]) =>
     `${(low / 1_000).toFixed(1)} to ${(high / 1_000).toFixed(1)} ms`;
   const against = base === undefined ? '' : `, against ${between(base)}`;
@@ -264,7 +264,10 @@ function indicatorValue(indicator: Exclude<ParsedSlo['indicator'], 'cost'>, data
   }
 }
 
-function compare(measured: number, comparator: Comparator, limit: number): boolean {
+export function compareWithLimit(
+  measured: number,
+  { comparator, limit }: Pick<ParsedSlo, 'comparator' | 'limit'>,
+): boolean {
   switch (comparator) {
     case '<':
       return measured < limit;

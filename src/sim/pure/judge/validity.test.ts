@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OtherCpu } from '../measure/resources.ts';
+import { scheduleDigest } from '../measure/schedule-digest.ts';
+import { inFlightTotals } from './littles-law.ts';
 import { validityChecks } from './validity.ts';
 
 const checkOf = (otherCpu: OtherCpu | null) =>
@@ -11,7 +13,7 @@ const checkOf = (otherCpu: OtherCpu | null) =>
         evidence: null,
         expected: 'pass',
         timedFromSend: false,
-        totals: { recorded: 0, scheduledSumUs: 0, inFlightIntegralUs: 0, planned: 0 },
+        totals: { ...inFlightTotals([]), planned: 0, scheduleDigest: scheduleDigest([]) },
         otherCpu,
       },
     },

@@ -9,11 +9,15 @@ import { summarize } from '../measure/histogram.ts';
 import { brokenRetrySequences } from '../measure/logical-operations.ts';
 import { classify } from '../measure/outcome.ts';
 import type { OtherCpu } from '../measure/resources.ts';
+import { scheduleDigest } from '../measure/schedule-digest.ts';
 import type { ArmInput } from './arm-input.ts';
 import { sendLagsUs } from './capacity.ts';
 import { culpritCalls } from './diagnose.ts';
 import { littlesLaw } from './littles-law.ts';
+import type { InFlightTotals, SenderTotals } from './measurements.ts';
 
+/** Send lag that voids a run: a tenth of the tightest latency SLO (200 ms). */
+export const SEND_LAG_LIMIT_US = 20_000;
 const MAX_NAMED = 5;
 /**
  * Limit for other processes, as a share of all cores; on two idle cores the operating system takes a tenth of a core.
@@ -32,8 +36,8 @@ export interface ValidityInput {
 type ValidityRules = Pick<ArmInput, 'lagLimitUs' | 'culprit'> & {
   readonly observed: Pick<
     ArmInput['observed'],
-    'totals' | 'timedFromSend' | 'evidence' | 'expected' | 'otherCpu'
-  >;
+    'timedFromSend' | 'evidence' | 'expected' | 'otherCpu'
+  > & { readonly totals: InFlightTotals & Pick<SenderTotals, 'planned' | 'scheduleDigest'> };
 };
 
 export function validityChecks(input: ValidityRules, seen: ValidityInput): ValidityCheck[] {
@@ -43,6 +47,7 @@ export function validityChecks(input: ValidityRules, seen: ValidityInput): Valid
       : checkSendLag(seen.judged, input.lagLimitUs),
     checkAllArrivals(seen.attempts, input.observed.totals.planned),
     littlesLaw(seen.attempts, input.observed.totals),
+    checkSchedule(seen.attempts, input.observed.totals.scheduleDigest),
     checkAttemptsUnique(seen.attempts),
     checkStampOrder(seen.attempts),
     checkOutcomes(seen.attempts),
@@ -109,6 +114,19 @@ function checkAllArrivals(attempts: readonly OperationRecord[], planned: number)
     measured: `${arrivals} of ${planned}`,
     limit: 'all',
     ok: arrivals === planned && arrivals > 0,
+    severity: 'unknown',
+  };
+}
+
+/** A moved or renamed attempt can leave every sum of Little's law as it was. */
+function checkSchedule(attempts: readonly OperationRecord[], expected: string): ValidityCheck {
+  const found = scheduleDigest(attempts);
+  return {
+    id: 'schedule',
+    statement: 'the history has the schedule that the generator played',
+    measured: found === expected ? `digest ${found}` : `digest ${found}, played ${expected}`,
+    limit: 'equal',
+    ok: found === expected,
     severity: 'unknown',
   };
 }

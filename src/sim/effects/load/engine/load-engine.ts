@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { OperationRecord } from '../../../history.ts';
+import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import { type AccountGroups, groupsOf } from '../../../pure/load/round-robin.ts';
 import { maxDurationMs, plannedMs } from '../../../pure/load/schedule.ts';
 import type { Account, Workload } from '../../../pure/load/workload.ts';
@@ -26,7 +27,7 @@ import { startOpenLoad } from './open-load.ts';
 import { Operations } from './operations.ts';
 import { Progress, WINDOW_MS } from './progress.ts';
 import { RetryScheduler } from './retry-scheduler.ts';
-import type { FromSender, SenderInit, SenderTotals, ToSender } from './sender-protocol.ts';
+import type { FromSender, SenderInit, ToSender } from './sender-protocol.ts';
 import { startUsersLoad } from './users-load.ts';
 
 /** Precision of timeouts. */

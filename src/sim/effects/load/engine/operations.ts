@@ -4,8 +4,9 @@
  * all, because operations start in scheduled order, up to the generator's lag.
  */
 import type { OperationRecord } from '../../../history.ts';
-import type { InFlightTotals } from '../../../pure/judge/littles-law.ts';
+import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import { classify } from '../../../pure/measure/outcome.ts';
+import { ScheduleDigest } from '../../../pure/measure/schedule-digest.ts';
 import type { Actor } from '../http/placeholders.ts';
 import type { CompiledTemplate } from '../http/request-template.ts';
 import type { Target } from '../http/target.ts';
@@ -49,6 +50,7 @@ export class Operations {
   #open = 0;
   #scheduledSumUs = 0;
   #inFlightIntegralUs = 0;
+  readonly #schedule = new ScheduleDigest();
 
   constructor(options: OperationsOptions) {
     this.#options = options;
@@ -65,10 +67,14 @@ export class Operations {
   }
 
   /** Counted independently of the records, to be compared with them. */
-  get flightTotals(): Pick<InFlightTotals, 'scheduledSumUs' | 'inFlightIntegralUs'> {
+  get flightTotals(): Pick<
+    SenderTotals,
+    'scheduledSumUs' | 'inFlightIntegralUs' | 'scheduleDigest'
+  > {
     return {
       scheduledSumUs: this.#scheduledSumUs,
       inFlightIntegralUs: this.#inFlightIntegralUs,
+      scheduleDigest: this.#schedule.text,
     };
   }
 
@@ -116,6 +122,11 @@ export class Operations {
     const operation = new Operation(this.#nextId, start, this.#options, this.#end);
     this.#nextId += 1;
     this.#open += 1;
+    this.#schedule.add({
+      id: operation.id,
+      name: start.template.name,
+      scheduledUs: start.scheduledUs,
+    });
     this.#scheduledSumUs += start.scheduledUs;
     this.#inFlightIntegralUs -= start.scheduledUs;
     return operation;

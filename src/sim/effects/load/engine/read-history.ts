@@ -75,14 +75,24 @@ type FieldType =
   | 'string'
   | 'whole'
   | 'whole or null'
+  | 'number or null'
+  | 'list or null'
+  | 'object or null'
   | 'boolean'
+  | 'list'
+  | 'object'
   | 'object of strings'
   | 'object of facts';
 const TYPE_CHECKS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   string: (given) => typeof given === 'string',
   whole: Number.isSafeInteger,
   'whole or null': (given) => given === null || Number.isSafeInteger(given),
+  'number or null': (given) => given === null || Number.isFinite(given),
+  'list or null': (given) => given === null || Array.isArray(given),
+  'object or null': (given) => given === null || isObject(given),
   boolean: (given) => typeof given === 'boolean',
+  list: Array.isArray,
+  object: isObject,
   'object of strings': (given) => isObjectOf(given, ['string']),
   'object of facts': (given) => isObjectOf(given, ['string', 'number']),
 };
@@ -97,12 +107,40 @@ const OPTIONAL = new Set([
   'retryOf',
   'facts',
   'counts',
+  'comparison',
 ]);
 
 /** Every field of every kind; the compiler rejects a missing field and an unknown name. */
 type Fields<Record> = { readonly [Name in keyof Omit<Record, 'kind'>]-?: FieldType };
 const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord & { kind: Kind }> } =
   {
+    run: {
+      runId: 'string',
+      scenario: 'string',
+      startedAt: 'string',
+      command: 'string',
+      options: 'object',
+      environment: 'object',
+    },
+    end: {
+      durationMs: 'whole',
+      aborted: 'boolean',
+      arms: 'list',
+      versions: 'object of strings',
+      comparison: 'object',
+    },
+    measured: {
+      phaseNotes: 'object of strings',
+      costs: 'list',
+      search: 'list or null',
+      evidence: 'object or null',
+      calibration: 'list',
+      resources: 'object',
+      resourceTimeline: 'object',
+      databaseCpuPercent: 'number or null',
+      otherCpu: 'object or null',
+      totals: 'object',
+    },
     arm: { arm: 'string', design: 'string', seed: 'whole', originAt: 'string' },
     op: {
       id: 'whole',
@@ -157,7 +195,11 @@ const CHOICES: Readonly<
   fault: { name: 'event', values: ['apply', 'landed', 'decision', 'undo', 'healed'] },
 };
 
+function isObject(given: unknown): given is Readonly<Record<string, unknown>> {
+  return typeof given === 'object' && given !== null && !Array.isArray(given);
+}
+
 function isObjectOf(given: unknown, types: readonly string[]): boolean {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
+  if (!isObject(given)) return false;
   return Object.values(given).every((value) => types.includes(typeof value));
 }

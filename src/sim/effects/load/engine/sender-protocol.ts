@@ -2,7 +2,7 @@
  * The IPC messages between a run and its load generator. Times are integer microseconds since `originUs`, the run's
  * origin on the machine's monotonic clock, which all processes share.
  */
-import type { InFlightTotals } from '../../../pure/judge/littles-law.ts';
+import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import type { Workload } from '../../../pure/load/workload.ts';
 import type { TargetAddress } from '../http/target.ts';
 
@@ -75,18 +75,6 @@ export interface RunSummary {
 export interface Acknowledgement {
   readonly atUs: number;
   readonly requestId: string;
-}
-
-/** Sums since the generator was started, over all its loads. */
-export interface SenderTotals extends InFlightTotals {
-  readonly planned: number;
-  /** Attempts. Without `retries`, the operations of `planned` whose first attempt is recorded. */
-  readonly recorded: number;
-  readonly retries: number;
-  /** Attempts that got a whole answer, whatever its status. */
-  readonly completed: number;
-  /** Response times of the completed ones, from the scheduled instant. */
-  readonly responseSumUs: number;
 }
 
 export type FromSender =

@@ -2,6 +2,7 @@
  * The run's client of the load generator's process. Every wait has a limit; a generator that dies or reports a fatal
  * error rejects all pending waits, with the end of its log as the reason.
  */
+import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import type { Workload } from '../../../pure/load/workload.ts';
 import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
 import type { Lease } from '../../process/lease.ts';
@@ -15,11 +16,10 @@ import type {
   RunSummary,
   SenderInit,
   SenderProgress,
-  SenderTotals,
   ToSender,
 } from './sender-protocol.ts';
 
-export type { Acknowledgement, RunSummary, SenderProgress, SenderTotals };
+export type { Acknowledgement, RunSummary, SenderProgress };
 
 /** For messages that do not wait for a load to end. */
 const ANSWER_LIMIT_MS = 10_000;

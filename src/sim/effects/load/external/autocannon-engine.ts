@@ -6,11 +6,12 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
+import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import type { Account, OpenWorkload } from '../../../pure/load/workload.ts';
 import { type Clock, clockSince } from '../engine/monotonic-clock.ts';
 import { WINDOW_MS } from '../engine/progress.ts';
 import { constantLoad, type PlannedRequest, planRequests } from '../engine/request-plan.ts';
-import type { FromSender, SenderInit, SenderTotals, ToSender } from '../engine/sender-protocol.ts';
+import type { FromSender, SenderInit, ToSender } from '../engine/sender-protocol.ts';
 import { AutocannonClient } from './autocannon-client.ts';
 import { ExternalRecorder } from './external-recorder.ts';
 

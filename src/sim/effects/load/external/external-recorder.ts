@@ -4,12 +4,14 @@
  * most one record for each planned request.
  */
 import type { OperationRecord } from '../../../history.ts';
+import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import { classify } from '../../../pure/measure/outcome.ts';
+import { ScheduleDigest } from '../../../pure/measure/schedule-digest.ts';
 import { HistoryWriter } from '../engine/history-writer.ts';
 import type { Clock } from '../engine/monotonic-clock.ts';
 import { Progress } from '../engine/progress.ts';
 import type { PlannedRequest } from '../engine/request-plan.ts';
-import type { RunSummary, SenderProgress, SenderTotals } from '../engine/sender-protocol.ts';
+import type { RunSummary, SenderProgress } from '../engine/sender-protocol.ts';
 
 /** Outcome of one request. */
 export interface ExternalResponse {
@@ -39,6 +41,7 @@ export class ExternalRecorder {
   #responseSumUs = 0;
   #scheduledSumUs = 0;
   #inFlightIntegralUs = 0;
+  readonly #schedule = new ScheduleDigest();
 
   constructor(historyFile: string, clock: Clock) {
     this.#clock = clock;
@@ -89,6 +92,7 @@ export class ExternalRecorder {
       responseSumUs: this.#responseSumUs,
       scheduledSumUs: this.#scheduledSumUs,
       inFlightIntegralUs: this.#inFlightIntegralUs,
+      scheduleDigest: this.#schedule.text,
     };
   }
 
@@ -142,6 +146,7 @@ export class ExternalRecorder {
     this.#history.append(record);
     this.#progress.countRecorded(record);
     this.#recorded += 1;
+    this.#schedule.add({ id, name, scheduledUs: times.scheduledUs });
     this.#scheduledSumUs += times.scheduledUs;
     this.#inFlightIntegralUs += times.doneUs - times.scheduledUs;
     if (record.status === 0) return;

@@ -3,19 +3,14 @@
  * runs. Its instants are wall clock; the offset to the run's clock is measured at the start of each load.
  */
 import { readFileSync } from 'node:fs';
+import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import type { Account, OpenWorkload, Workload } from '../../../pure/load/workload.ts';
 import { ChildFailure } from '../../process/child-process.ts';
 import { settlesWithin } from '../../process/with-timeout.ts';
 import { type Clock, clockSince } from '../engine/monotonic-clock.ts';
 import { WINDOW_MS } from '../engine/progress.ts';
 import { constantLoad, type PlannedRequest, planRequests } from '../engine/request-plan.ts';
-import type {
-  RunSummary,
-  Sender,
-  SenderOptions,
-  SenderProgress,
-  SenderTotals,
-} from '../engine/sender.ts';
+import type { RunSummary, Sender, SenderOptions, SenderProgress } from '../engine/sender.ts';
 import { ExternalRecorder } from './external-recorder.ts';
 import { type K6Process, startK6 } from './k6-process.ts';
 import { K6Samples } from './k6-samples.ts';
