@@ -42,6 +42,12 @@ export interface SloResult {
   readonly reason?: string;
 }
 
+/** Defects planted in the service to prove a checker: it has to catch every one. */
+export interface PlantedDefects {
+  readonly planted: Count;
+  readonly caught: Count;
+}
+
 /** A checker's answer. */
 export interface InvariantResult {
   readonly id: string;
@@ -57,6 +63,8 @@ export interface InvariantResult {
   readonly reason?: string;
   /** What the checker measured on the way: revocation lag, sessions lost. */
   readonly figures?: readonly Figure[];
+  /** In the tests of this version; absent where none are counted. */
+  readonly planted?: PlantedDefects;
 }
 
 /** A condition the run itself must meet before its numbers mean anything. */

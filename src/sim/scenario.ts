@@ -6,7 +6,7 @@ import type { PlannedFault } from './fault-plan.ts';
 import type { HistoryRecord } from './history.ts';
 import type { Load } from './load-kinds.ts';
 import type { CheckResult } from './pure/judge/check-result.ts';
-import type { ArmName, Verdict } from './result.ts';
+import type { ArmName, PlantedDefects, Verdict } from './result.ts';
 import type { ModuleStep, Target, Topology } from './topology.ts';
 
 export interface Arm {
@@ -76,6 +76,8 @@ export interface Documented {
 export interface Invariant {
   readonly id: string;
   readonly statement: string;
+  /** Defects that the checker catches in its tests, for the report. */
+  readonly planted?: PlantedDefects;
   check(history: readonly HistoryRecord[]): CheckResult;
 }
 

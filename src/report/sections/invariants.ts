@@ -14,7 +14,7 @@ import {
   table,
 } from '../blocks.ts';
 import { capitalize, formatCount, formatMeasure } from '../format.ts';
-import { byMedium, judged, styled } from '../inline.ts';
+import { byMedium, type Inline, judged, styled } from '../inline.ts';
 import { figureRows, invariantRows, type NamedArm } from '../rows.ts';
 import { itemTone } from '../wording.ts';
 
@@ -48,7 +48,7 @@ export function invariants({ result, arms }: ReportInput): Section | null {
         arms,
         fields: [{ title: 'Verdict' }, ...numeric('Checked', 'Violations')],
         items: rows.map(({ item, cells }) => ({
-          head: item.statement,
+          head: [item.statement, describePlanted(item)],
           cells: cells.map(invariantCell),
         })),
       },
@@ -63,6 +63,13 @@ export function invariants({ result, arms }: ReportInput): Section | null {
       problems: [list(problems)],
     },
   };
+}
+
+function describePlanted({ planted }: InvariantResult): Inline {
+  if (planted === undefined) return null;
+  const { caught, planted: all } = planted;
+  const text = `its checker catches ${formatCount(caught)} of ${formatCount(all)} planted defects`;
+  return byMedium(styled('under', text), ` (${text})`);
 }
 
 function invariantCell(cell: InvariantResult | null): MatrixCell | null {

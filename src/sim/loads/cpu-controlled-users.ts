@@ -11,7 +11,7 @@ import {
   formatSeconds,
   type PopulationLoad,
   phaseGoal,
-  populationProblems,
+  populationKind,
   replaceByOpenLoad,
   waitForPhaseGoal,
 } from './population.ts';
@@ -28,10 +28,7 @@ const ATTEMPTS = 2;
 
 export const cpuControlledUsers: LoadKind<CpuControlledUsers> = {
   kind: 'cpu-controlled-users',
-  operations: ({ operations }) => operations,
-  mapOperations: (load, change) => ({ ...load, operations: load.operations.map(change) }),
-  problems: populationProblems,
-  needsOwnCore: true,
+  ...populationKind,
   describe({ users, operations }, text) {
     const { minUsers, maxUsers, think, cpuPercent } = users;
     const { target, low, high } = cpuPercent;

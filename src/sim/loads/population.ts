@@ -40,6 +40,17 @@ export interface PopulationLoad {
   readonly operations: readonly OperationTemplate[];
 }
 
+/** The parts of a load kind that every population shares. */
+export const populationKind = {
+  operations: ({ operations }: PopulationLoad) => operations,
+  mapOperations: <L extends PopulationLoad>(
+    load: L,
+    change: (operation: OperationTemplate) => OperationTemplate,
+  ): L => ({ ...load, operations: load.operations.map(change) }),
+  problems: populationProblems,
+  needsOwnCore: true,
+} as const;
+
 /** Open arrivals of the same operations. */
 export function replaceByOpenLoad(
   { operations }: PopulationLoad,
@@ -59,7 +70,7 @@ export function replaceByOpenLoad(
   };
 }
 
-export function populationProblems({ users, operations }: PopulationLoad): string[] {
+function populationProblems({ users, operations }: PopulationLoad): string[] {
   const { minUsers, maxUsers, cpuPercent } = users;
   const { low, target, high } = cpuPercent;
   return [

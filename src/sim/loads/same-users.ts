@@ -7,7 +7,7 @@ import {
   formatSeconds,
   type PopulationLoad,
   phaseGoal,
-  populationProblems,
+  populationKind,
   replaceByOpenLoad,
   waitForPhaseGoal,
 } from './population.ts';
@@ -20,10 +20,7 @@ export interface SameUsers extends PopulationLoad {
 
 export const sameUsers: LoadKind<SameUsers> = {
   kind: 'same-users',
-  operations: ({ operations }) => operations,
-  mapOperations: (load, change) => ({ ...load, operations: load.operations.map(change) }),
-  problems: populationProblems,
-  needsOwnCore: true,
+  ...populationKind,
   describe: ({ of, users, operations }, text) =>
     `As many users as ${of} was held at, who think ${text.duration(users.think.meanMs)} between requests: ${describeMix(operations, text)}.`,
   plannedMs: ({ users }) => users.sameLoadMs,

@@ -1,9 +1,5 @@
-/** The sequencer on a real PostgreSQL under concurrent writes: no record skipped, one chain, whatever is killed. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { ownPostgres } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { type Heads, readHeads } from '../block-store.ts';
 import { readCheckpoint } from '../chain/checkpoint.ts';
@@ -14,43 +10,25 @@ import {
   clock,
   connect,
   design,
-  makeLog,
+  ownLog,
   startSequencer,
   verify,
-  type WatchedSequencer,
 } from '../fixtures/chained-log.ts';
 import { forceIndexScans, sequenceBatch } from './sequence-batch.ts';
 import type { DedicatedConnection } from './sequencer.ts';
 
 const postgres = ownPostgres('sequencer');
-let directory: string;
-let schema: string;
-let db: DedicatedConnection;
-let number = 0;
-const started: WatchedSequencer[] = [];
+const log = ownLog(() => postgres.url);
 
-beforeEach(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'platform-audit-'));
-  number += 1;
-  schema = `log_${number}`;
-  db = await makeLog(postgres.url, schema);
-});
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((one) => one.close()));
-  await db.close();
-  await rm(directory, { recursive: true, force: true });
-});
-
-const open = () => connect(postgres.url, schema);
+const open = () => connect(postgres.url, log.schema);
 async function start(everyMs?: number) {
-  const given = { databaseUrl: postgres.url, schema, directory };
+  const given = { databaseUrl: postgres.url, schema: log.schema, directory: log.directory };
   const sequencer = await startSequencer(everyMs === undefined ? given : { ...given, everyMs });
-  started.push(sequencer);
-  return sequencer;
+  return log.started(sequencer);
 }
 
 async function holder(): Promise<number> {
-  const rows = await db.query<{ pid: number }>({
+  const rows = await log.db.query<{ pid: number }>({
     text: `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted`,
   });
   return rows[0]?.pid ?? 0;
@@ -64,18 +42,18 @@ it('chains only records older than every running transaction, and skips none', a
   await addEvents(late, 5);
   await delay(400);
   // `late` is committed, and may not enter before `long` has ended.
-  await chained(db, 0);
+  await chained(log.db, 0);
   expect(sequencer.sequenced.some(({ records, seconds }) => records === 0 && seconds > 0)).toBe(
     true,
   );
   await long.query({ text: 'COMMIT' });
-  await chained(db, 7);
-  const [first] = await db.query<{ to_id: string }>({
+  await chained(log.db, 7);
+  const [first] = await log.db.query<{ to_id: string }>({
     text: 'SELECT to_id FROM audit_blocks ORDER BY to_xid, to_id LIMIT 1',
   });
   expect(Number(first!.to_id)).toBeGreaterThanOrEqual(1);
   await Promise.all([long.close(), late.close()]);
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 7 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records: 7 });
 });
 
 it('would skip a row without that wait, and the verifier would find it', async () => {
@@ -89,7 +67,7 @@ it('would skip a row without that wait, and the verifier would find it', async (
   const [long, late] = [await open(), await open()];
   const options = { shards: design.shards, maxRecords: 100 };
   const chainAll = async () => {
-    const heads = await readHeads(db, design.shards);
+    const heads = await readHeads(log.db, design.shards);
     const batch = await sequenceBatch(hasty(late), { heads, options, nowUs: clock.nowUs() });
     return batch.records;
   };
@@ -100,7 +78,7 @@ it('would skip a row without that wait, and the verifier would find it', async (
   await long.query({ text: 'COMMIT' });
   expect(await chainAll()).toBe(0);
   await Promise.all([long.close(), late.close()]);
-  const { findings } = await verify(db, directory);
+  const { findings } = await verify(log.db, log.directory);
   expect(findings.map(({ kind }) => kind)).toContain('record-inserted');
 });
 
@@ -123,12 +101,12 @@ it('chains interleaved, slow and rolled back transactions; gaps in ids are no ga
     }),
   );
   const records = kept.reduce((sum, one) => sum + one, 0);
-  await chained(db, records);
-  const [ids] = await db.query<{ gaps: boolean }>({
+  await chained(log.db, records);
+  const [ids] = await log.db.query<{ gaps: boolean }>({
     text: 'SELECT max(id) > count(*) AS gaps FROM audit_logs',
   });
   expect(ids!.gaps).toBe(true);
-  expect(await verify(db, directory)).toMatchObject({
+  expect(await verify(log.db, log.directory)).toMatchObject({
     verdict: 'pass',
     records,
     notSequenced: 0,
@@ -137,7 +115,7 @@ it('chains interleaved, slow and rolled back transactions; gaps in ids are no ga
 });
 
 it('makes one chain when several sequencers work at once without a lock', async () => {
-  await addEvents(db, 300);
+  await addEvents(log.db, 300);
   let conflicts = 0;
   const work = async () => {
     const own = await open();
@@ -157,39 +135,39 @@ it('makes one chain when several sequencers work at once without a lock', async 
   };
   await Promise.all([work(), work(), work()]);
   expect(conflicts).toBeGreaterThan(0);
-  await chained(db, 300);
+  await chained(log.db, 300);
   await start();
-  await expect.poll(() => checkpointsIn(directory).last()).not.toBeNull();
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 300 });
+  await expect.poll(() => checkpointsIn(log.directory).last()).not.toBeNull();
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records: 300 });
 });
 
 it('passes the lock on when the connection that holds it is killed', async () => {
   const both = [await start(), await start()];
-  await addEvents(db, 20);
-  await chained(db, 20);
+  await addEvents(log.db, 20);
+  await chained(log.db, 20);
   expect(both.filter(({ sequenced }) => sequenced.length > 0)).toHaveLength(1);
   const [winner] = both.filter(({ sequenced }) => sequenced.length > 0);
   const [other] = both.filter((one) => one !== winner);
   // The same sequencer may take the lock again, so repeat until the other one has it.
   for (let kills = 0; other!.sequenced.length === 0 && kills < 20; kills += 1) {
     const before = await holder();
-    await db.query({ text: 'SELECT pg_terminate_backend($1)', values: [before] });
+    await log.db.query({ text: 'SELECT pg_terminate_backend($1)', values: [before] });
     await expect.poll(holder, { timeout: 10_000 }).toSatisfy((pid) => pid !== 0 && pid !== before);
-    await addEvents(db, 5);
-    await chained(db, 20 + 5 * (kills + 1));
+    await addEvents(log.db, 5);
+    await chained(log.db, 20 + 5 * (kills + 1));
   }
   expect(other!.sequenced.length).toBeGreaterThan(0);
   expect(winner!.reports).not.toEqual([]);
   await Promise.all(both.map((one) => one.close()));
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', notSequenced: 0 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', notSequenced: 0 });
 });
 
 it('takes the lock from a stopped process whose connection is open', async () => {
   let isStopped = false;
   const frozen = await startSequencer({
     databaseUrl: postgres.url,
-    schema,
-    directory,
+    schema: log.schema,
+    directory: log.directory,
     async open() {
       const own = await open();
       return {
@@ -198,50 +176,50 @@ it('takes the lock from a stopped process whose connection is open', async () =>
       };
     },
   });
-  started.push(frozen);
-  await addEvents(db, 3);
-  await chained(db, 3);
+  log.started(frozen);
+  await addEvents(log.db, 3);
+  await chained(log.db, 3);
   isStopped = true;
   const other = await start();
-  await addEvents(db, 3);
-  await chained(db, 6);
+  await addEvents(log.db, 3);
+  await chained(log.db, 6);
   expect(other.sequenced).not.toEqual([]);
   await other.close();
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 6 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records: 6 });
 });
 
 it('goes on after PostgreSQL was killed and started again', async () => {
   const sequencer = await start();
-  await addEvents(db, 10);
-  await chained(db, 10);
+  await addEvents(log.db, 10);
+  await chained(log.db, 10);
   await postgres.kill();
   await delay(300);
   await postgres.startAgain();
-  db = await open();
-  await addEvents(db, 10);
-  await chained(db, 20);
+  log.db = await open();
+  await addEvents(log.db, 10);
+  await chained(log.db, 20);
   // Reported, but not once for every attempt.
   expect(sequencer.reports.length).toBeGreaterThan(0);
   expect(sequencer.reports.length).toBeLessThan(6);
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 20 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records: 20 });
 });
 
 it('sequences a last batch and checkpoint when it is closed, and does not wait for a database', async () => {
   const slow = await start(60_000);
   await expect.poll(holder).not.toBe(0);
   await delay(100);
-  await addEvents(db, 7);
+  await addEvents(log.db, 7);
   await slow.close();
-  await chained(db, 7);
-  const heads = readCheckpoint(checkpointsIn(directory).last()!).shards;
+  await chained(log.db, 7);
+  const heads = readCheckpoint(checkpointsIn(log.directory).last()!).shards;
   expect(heads.reduce((sum, { records }) => sum + Number(records), 0)).toBe(7);
   expect(await holder()).toBe(0);
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', checkpoints: 1 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', checkpoints: 1 });
 
   const stuck = await startSequencer({
     databaseUrl: 'postgres://x@127.0.0.1:9/x',
-    schema,
-    directory,
+    schema: log.schema,
+    directory: log.directory,
   });
   await delay(50);
   const startedMs = performance.now();
@@ -251,17 +229,17 @@ it('sequences a last batch and checkpoint when it is closed, and does not wait f
 
 it('signs nothing that contradicts its newest checkpoint', async () => {
   const first = await start();
-  await addEvents(db, 5);
-  await chained(db, 5);
+  await addEvents(log.db, 5);
+  await chained(log.db, 5);
   await first.close();
-  const signed = checkpointsIn(directory).last();
+  const signed = checkpointsIn(log.directory).last();
   // An old backup: the same keys and checkpoints beside a log that has less.
-  await db.query({ text: 'ALTER TABLE audit_blocks DISABLE TRIGGER ALL' });
-  await db.query({ text: 'DELETE FROM audit_blocks' });
+  await log.db.query({ text: 'ALTER TABLE audit_blocks DISABLE TRIGGER ALL' });
+  await log.db.query({ text: 'DELETE FROM audit_blocks' });
   const second = await start();
-  await chained(db, 5);
+  await chained(log.db, 5);
   await second.close();
   expect(second.reports.join()).toContain('no checkpoint is written');
-  expect(checkpointsIn(directory).last()).toBe(signed);
-  expect((await verify(db, directory)).verdict).toBe('fail');
+  expect(checkpointsIn(log.directory).last()).toBe(signed);
+  expect((await verify(log.db, log.directory)).verdict).toBe('fail');
 });

@@ -5,11 +5,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os, { tmpdir } from 'node:os';
-import path from 'node:path';
+import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { commandOf, startTimeOf } from '../../../sim/effects/process/process-table.ts';
 import { ownPostgres } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { readCheckpoint } from '../../audit/chain/checkpoint.ts';
@@ -18,42 +16,22 @@ import {
   chained,
   checkpointsIn,
   design,
-  makeLog,
+  ownLog,
   verify,
 } from '../../audit/fixtures/chained-log.ts';
-import type { DedicatedConnection } from '../../audit/sequencer/sequencer.ts';
-import {
-  createSequencerProcess,
-  type SequencerProcess,
-} from '../../audit/sequencer/sequencer-client.ts';
+import { createSequencerProcess } from '../../audit/sequencer/sequencer-client.ts';
 import type { SequencerStart } from '../../audit/sequencer/sequencer-protocol.ts';
 import { schemaUrl } from '../fixtures/platform.ts';
 
 const dist = (file: string) => new URL(`../../../../dist/services/${file}`, import.meta.url);
 const module = fileURLToPath(dist('gateway/audit/sequencer-process.js'));
 const postgres = ownPostgres('sequencer-process');
-let directory: string;
-let schema: string;
-let db: DedicatedConnection;
-let number = 0;
-const started: SequencerProcess[] = [];
-
-beforeEach(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'platform-sequencer-'));
-  number += 1;
-  schema = `log_${number}`;
-  db = await makeLog(postgres.url, schema);
-});
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((one) => one.close()));
-  await db.close();
-  await rm(directory, { recursive: true, force: true });
-});
+const log = ownLog(() => postgres.url);
 
 const startOf = (): SequencerStart => ({
-  databaseUrl: schemaUrl(postgres.url, schema),
+  databaseUrl: schemaUrl(postgres.url, log.schema),
   role: null,
-  directory,
+  directory: log.directory,
   design,
 });
 
@@ -70,20 +48,20 @@ function start(
     report: (error) => reports.push(error.message),
   });
   sequencer.start();
-  started.push(sequencer);
+  log.started(sequencer);
   const records = () => sequenced.reduce((sum, one) => sum + one.records, 0);
   return { sequencer, reports, sequenced, records };
 }
 
 const locks = () =>
-  db.query({ text: `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted` });
+  log.db.query({ text: `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted` });
 const untilLocked = () => expect.poll(locks, { timeout: 20_000 }).toHaveLength(1);
 const untilGone = (pid: number) =>
   expect.poll(() => startTimeOf(pid), { timeout: 10_000, interval: 10 }).toBeNull();
 
 /** A backlog, in one statement. */
 const addMany = (count: number) =>
-  db.query({
+  log.db.query({
     text: `INSERT INTO audit_logs (event_id, occurred_at, organisation_id, user_id, action, resource_type, outcome,
                                    request_id, region, service)
            SELECT gen_random_uuid(), now(), 1 + n % 20, 7, 'project.read', 'project', 'success', 'r', 'us', 'test'
@@ -93,8 +71,8 @@ const addMany = (count: number) =>
 
 it('chains records, reports them, and closes with a last batch and a last checkpoint', async () => {
   const { sequencer, records, sequenced, reports } = start();
-  await addEvents(db, 30);
-  await chained(db, 30);
+  await addEvents(log.db, 30);
+  await chained(log.db, 30);
   await expect.poll(records).toBe(30);
   expect(sequenced.every(({ seconds }) => seconds >= 0 && seconds < 60)).toBe(true);
   const pid = sequencer.pid()!;
@@ -102,22 +80,22 @@ it('chains records, reports them, and closes with a last batch and a last checkp
   expect(commandOf(pid)).toBe('audit-sequencer');
   expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', '')).toBe('audit-sequencer');
   expect(os.getPriority(pid)).toBeGreaterThan(os.getPriority());
-  await addEvents(db, 7);
+  await addEvents(log.db, 7);
   await sequencer.close();
   expect([startTimeOf(pid), sequencer.pid(), await locks()]).toEqual([null, undefined, []]);
-  await chained(db, 37);
+  await chained(log.db, 37);
   expect(records()).toBe(37);
-  const { shards } = readCheckpoint(checkpointsIn(directory).last()!);
+  const { shards } = readCheckpoint(checkpointsIn(log.directory).last()!);
   expect(shards.reduce((sum, shard) => sum + Number(shard.records), 0)).toBe(37);
   expect(reports).toEqual([]);
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 37 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records: 37 });
 });
 
 it('is restarted after it was killed, and the chain stays intact', async () => {
   const { sequencer, reports } = start();
   for (let kills = 1; kills <= 3; kills += 1) {
-    await addEvents(db, 10);
-    await chained(db, 10 * kills);
+    await addEvents(log.db, 10);
+    await chained(log.db, 10 * kills);
     const pid = sequencer.pid()!;
     process.kill(pid, 'SIGKILL');
     await untilGone(pid);
@@ -127,21 +105,21 @@ it('is restarted after it was killed, and the chain stays intact', async () => {
   // Once, not for each kill.
   expect(reports).toEqual(['the audit sequencer process ended: SIGKILL']);
   await sequencer.close();
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 30 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records: 30 });
 });
 
 it('is killed and restarted when its heartbeats stop', async () => {
   const { sequencer, reports } = start({ heartbeatMs: 200 });
-  await addEvents(db, 3);
-  await chained(db, 3);
+  await addEvents(log.db, 3);
+  await chained(log.db, 3);
   const pid = sequencer.pid()!;
   process.kill(pid, 'SIGSTOP');
-  await addEvents(db, 3);
+  await addEvents(log.db, 3);
   await untilGone(pid);
-  await chained(db, 6);
+  await chained(log.db, 6);
   expect(reports).toEqual(['the audit sequencer process ended: no heartbeat for 3 s']);
   await sequencer.close();
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records: 6 });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records: 6 });
 });
 
 it('exits with its gateway, also during a backlog, and releases its lock', async () => {
@@ -165,16 +143,16 @@ it('exits with its gateway, also during a backlog, and releases its lock', async
   gateway.kill('SIGKILL');
   await untilGone(pid);
   await expect.poll(locks, { interval: 10 }).toEqual([]);
-  const [left] = await db.query<{ records: string }>({
+  const [left] = await log.db.query<{ records: string }>({
     text: 'SELECT sum(records) AS records FROM audit_blocks',
   });
   expect(Number(left!.records)).toBeGreaterThan(0);
   expect(Number(left!.records)).toBeLessThan(records);
 
   const next = start({ start: given });
-  await chained(db, records);
+  await chained(log.db, records);
   await next.sequencer.close();
-  expect(await verify(db, directory)).toMatchObject({ verdict: 'pass', records });
+  expect(await verify(log.db, log.directory)).toMatchObject({ verdict: 'pass', records });
 });
 
 it('closes within its timeouts while the process or the database does not respond', async () => {

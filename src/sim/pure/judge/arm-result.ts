@@ -133,6 +133,7 @@ function judgeViews(
     id: invariant.id,
     statement: invariant.statement,
     ...invariant.check(history),
+    ...(invariant.planted && { planted: invariant.planted }),
   }));
   const faults = faultSummaries(history, input.plannedFaults, span);
   const validity = validityChecks(input, { judged: judgedAttempts, attempts, faults });
