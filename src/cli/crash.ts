@@ -12,6 +12,8 @@ const CLEANUP_TIMEOUT_MS = 15_000;
 export interface CommandContext {
   readonly command: string;
   seed: number | null;
+  /** The exit code is the answer, whatever becomes of the text. */
+  hasVerdict: boolean;
   /** Stops what the command started. Must not throw. */
   cleanup: (() => Promise<void>) | null;
 }

@@ -17,6 +17,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** stdin and stderr are both terminals, so a question can be asked. */
   readonly isInteractive: boolean;
+  /** stdout refused a write, and not because its reader had enough. */
+  readonly isOutputLost?: () => boolean;
 }
 
 /** What the command line needs of the process: signals, uncaught errors, exit. */
@@ -24,14 +26,17 @@ export interface ProcessHooks extends Pick<NodeJS.EventEmitter, 'on' | 'off'> {
   exit(code: number): unknown;
 }
 
-/** The real streams. A reader that closes the pipe (`| head`) ends the output, not the run. */
+/** The real streams. A reader that closes the pipe (`| head`), or a full disk, ends the output, not the run. */
 export function processIo(host: NodeJS.Process): Io {
-  for (const stream of [host.stdout, host.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
+  let failure: NodeJS.ErrnoException | null = null;
+  host.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || failure !== null) return;
+    failure = error;
+    host.stderr.write(`warning: stdout cannot be written: ${error.message}\n`);
+  });
+  host.stderr.on('error', () => {}); // nobody is left to tell
   return {
+    isOutputLost: () => failure !== null,
     stdout: host.stdout,
     stderr: host.stderr,
     stdin: host.stdin,

@@ -1,5 +1,6 @@
 /** The command line from argv to exit code. It never throws: every error becomes text on stderr and an exit code. */
 import { CommanderError } from 'commander';
+import { exitCodes } from '../sim/pure/exit-code.ts';
 import type { RunScenario } from '../sim/run/run-options.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { formatCommand } from './command-line.ts';
@@ -17,7 +18,12 @@ export interface CliDeps {
 
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
   const { io } = deps;
-  const context: CommandContext = { command: formatCommand(argv), seed: null, cleanup: null };
+  const context: CommandContext = {
+    command: formatCommand(argv),
+    seed: null,
+    hasVerdict: false,
+    cleanup: null,
+  };
   const writeError = (text: string): void => void io.stderr.write(text);
   const uninstall = installCrashHandlers(deps.process, context, writeError);
   let exitCode = 0;
@@ -26,7 +32,7 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   });
   try {
     await program.parseAsync(withDefaultHelp(argv), { from: 'user' });
-    return exitCode;
+    return await exitCodeAfterOutput(io, context, exitCode);
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const reported = error instanceof CommanderError ? toUsageError(error, argv, program) : error;
@@ -36,6 +42,18 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   } finally {
     uninstall();
   }
+}
+
+/** A verdict stands without its text; any other command that could not print has done nothing. */
+async function exitCodeAfterOutput(
+  io: Io,
+  { hasVerdict }: CommandContext,
+  exitCode: number,
+): Promise<number> {
+  // A stream reports a refused write in a later turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  const isLost = io.isOutputLost?.() ?? false;
+  return isLost && !hasVerdict && exitCode === exitCodes.pass ? exitCodes.environment : exitCode;
 }
 
 /** `platform` and `platform audit` alone print their help. */

@@ -63,20 +63,37 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   }
   const aborted = signal.aborted || failure !== undefined;
   const end = endRecord(progress, Date.now() - startedAt.getTime(), aborted);
-  await history.append([end]);
-  await history.close();
+  await noteFailure(note, 'the history is not whole', async () => {
+    await history.append([end]);
+    await history.close();
+  });
   // With no finished arm there is nothing to report; with one, its result is written before the failure is thrown.
   if (failure !== undefined && builder.judgedArms.length === 0) throw failure;
   if (failure !== undefined) note(`stopped: ${(failure as Error).message}`);
 
   const result = builder.build(end);
-  await writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
+  await noteFailure(note, 'result.json was not written', () =>
+    writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`),
+  );
   if (failure !== undefined) throw failure;
   const { kept } = progress;
   if (kept === null) return { result, folder };
   onEvent({ type: 'kept', lines: describeKept(kept) });
   const { stop } = kept;
   return { result, folder, stopKept: () => stop() };
+}
+
+/** What fails after the measurement must not cost its verdict. */
+async function noteFailure(
+  note: (text: string) => void,
+  what: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    note(`${what}: ${(error as Error).message}`);
+  }
 }
 
 function endRecord(

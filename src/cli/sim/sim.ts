@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { FormatName } from '../../report/formats.ts';
 import { wrap } from '../../report/terminal-text.ts';
 import { writeManifest } from '../../sim/effects/evidence.ts';
+import { OperatorError } from '../../sim/errors.ts';
 import type { Plan } from '../../sim/plan/plan.ts';
 import { resolve } from '../../sim/plan/resolve.ts';
 import { worstExitCode } from '../../sim/pure/exit-code.ts';
@@ -68,6 +69,7 @@ export async function runSim(
   deps: SimDeps,
 ): Promise<number> {
   deps.context.seed = flags.seed;
+  deps.context.hasVerdict = true;
   const scenarios = await resolveScenarios(names, deps.scenarios);
   const runs = planRuns(scenarios, flags);
   await ensureFolder(path.resolve(flags.out));
@@ -207,10 +209,34 @@ async function finishRun(
   total: number,
 ): Promise<void> {
   const { result, folder } = outcome;
-  await writeReports(result, folder, flags.format);
-  await writeManifest(folder);
-  await linkLatest(folder);
-  if (flags.json) return;
+  // First, because a report that cannot be written must not cost the verdict.
+  if (!flags.json) await printVerdict(outcome, run, flags, io, total);
+  const lateSteps = [
+    () => writeReports(result, folder, flags.format),
+    () => writeManifest(folder),
+    () => linkLatest(folder),
+  ];
+  for (const step of lateSteps) {
+    try {
+      await step();
+    } catch (error) {
+      io.stderr.write(`warning: ${describeFailure(error)}; the verdict stands\n`);
+    }
+  }
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof OperatorError) return `${error.what}: ${error.why}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function printVerdict(
+  { result, folder }: RunOutcome,
+  run: PlannedRun,
+  flags: SimFlags,
+  io: Io,
+  total: number,
+): Promise<void> {
   if (run.repetition !== '') {
     const lead = `${run.repetition}  `;
     const lines = wrap(result.sentence, terminalWidth(io.stdout) - lead.length, {

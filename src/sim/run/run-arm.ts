@@ -67,16 +67,24 @@ export async function runArm(input: RunArmOptions): Promise<FinishedArm> {
     operations: path.join(input.folder, `${name}.operations.ndjson`),
     facts: path.join(input.folder, `${name}.facts.ndjson`),
   };
-  let kept: Testbed | null = null;
+  const cleanUp = async () => {
+    announce('stop', 'removing the testbed');
+    await testbed.stop();
+  };
   try {
     const { records, users } = await recordPhases(testbed, input, files, announce);
-    if (input.keep) kept = testbed;
-    return { records, users, versions: nodeVersions(testbed), kept };
+    const finished = { records, users, versions: nodeVersions(testbed) };
+    if (input.keep) return { ...finished, kept: testbed };
+    await cleanUp().catch((error: Error) => {
+      // What was recorded counts; the next run removes what is left.
+      const text = `the testbed was not removed: ${error.message}; platform doctor names what is left`;
+      options.onEvent({ type: 'note', text });
+    });
+    return { ...finished, kept: null };
+  } catch (error) {
+    await cleanUp();
+    throw error;
   } finally {
-    if (kept === null) {
-      announce('stop', 'removing the testbed');
-      await testbed.stop();
-    }
     // Their records are in the history, or the arm was not finished.
     for (const file of Object.values(files)) await rm(file, { force: true });
   }
