@@ -3,6 +3,9 @@
 import { processIo } from '../dist/cli/io.js';
 import { runCli } from '../dist/cli/run-cli.js';
 import { scenarios } from '../dist/scenarios/index.js';
+import { removeForeignVariables } from '../dist/sim/effects/process/environment.js';
+
+removeForeignVariables(process.env);
 
 // The engine brings the database drivers; help, list and explain answer without loading it.
 const runScenario = async (options) => (await import('../dist/sim/run.js')).runScenario(options);

@@ -42,10 +42,22 @@ describe('sim turn4 --quick', () => {
   });
 });
 
-describe('a defect planted in after', () => {
+/** A shell full of variables that would change a server, a driver or a process of ours, if they reached it. */
+const foreignShell = {
+  PGSSLMODE: 'require',
+  PGOPTIONS: '-c default_transaction_read_only=on -c statement_timeout=1',
+  PGHOST: 'elsewhere.invalid',
+  PGUSER: 'nobody',
+  NODE_PG_FORCE_NATIVE: '1',
+  NODE_ENV: 'development',
+  UV_THREADPOOL_SIZE: '1',
+  DEBUG: '*',
+};
+
+describe('a defect planted in after, in a foreign shell', () => {
   const planted = async (context: TestContext, exitCode: number, PLANTED: string) => {
     const own = options();
-    const env = { ...own.env, PLANTED };
+    const env = { ...own.env, ...foreignShell, PLANTED };
     const flags = ['--rate', '100/s', '--duration', '5s'];
     const [result] = await runUntilProven(context, [MODULE], { exitCode }, { ...own, env, flags });
     return result!;

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import type { ModuleStep, ReadySign } from '../../topology.ts';
 import { type Child, ChildFailure, startChild, waitUntilReady } from '../process/child-process.ts';
+import { ownEnvironment } from '../process/environment.ts';
 import type { Lease } from '../process/lease.ts';
 import { distModule } from '../process/package-root.ts';
 import { settlesWithin } from '../process/with-timeout.ts';
@@ -52,7 +53,7 @@ function launch(options: ServiceOptions): Promise<Child> {
     name: spec.name,
     command: process.execPath,
     args: ['--enable-source-maps', module],
-    env: { ...process.env, PLATFORM_PROCESS: JSON.stringify(config) },
+    env: { ...ownEnvironment(), PLATFORM_PROCESS: JSON.stringify(config) },
     cwd: process.cwd(),
     logFile: options.logFile,
     user: null,

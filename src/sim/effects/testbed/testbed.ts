@@ -6,6 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { openCache } from '../process/cache.ts';
+import { shellEnvironment } from '../process/environment.ts';
 import { createLease } from '../process/lease.ts';
 import { cleanUpLeftovers } from '../process/leftovers.ts';
 import { runUser } from '../process/run-user.ts';
@@ -31,7 +32,7 @@ export async function cleanUpKilledRuns(
 }
 
 export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
-  const env = options.env ?? process.env;
+  const env = options.env ?? shellEnvironment();
   options.signal?.throwIfAborted();
   const user = runUser();
   const cache = await openCache(user, env);

@@ -5,6 +5,7 @@
  */
 import { preferGenerator } from '../../load/engine/generator-priority.ts';
 import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
+import { ownEnvironment } from '../../process/environment.ts';
 import type { Lease } from '../../process/lease.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
 import { probeRoute } from './probe.ts';
@@ -61,7 +62,7 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     name: 'fault-proxy',
     command: process.execPath,
     args: ['--enable-source-maps', distModule('sim/effects/faults/proxy/process.js')],
-    env: process.env,
+    env: ownEnvironment(),
     cwd: packageRoot,
     logFile: options.logFile,
     user: null,

@@ -5,6 +5,7 @@
 import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import type { Workload } from '../../../pure/load/workload.ts';
 import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
+import { ownEnvironment } from '../../process/environment.ts';
 import type { Lease } from '../../process/lease.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
 import { settlesWithin } from '../../process/with-timeout.ts';
@@ -67,7 +68,7 @@ export async function startSender(options: SenderOptions): Promise<Sender> {
     name: 'sender',
     command: process.execPath,
     args: [...nodeArgs, distModule('sim/effects/load/engine/sender-process.js')],
-    env: process.env,
+    env: ownEnvironment(),
     cwd: packageRoot,
     logFile,
     user: null,
