@@ -45,10 +45,12 @@ export function processIo(host: NodeJS.Process): Io {
   };
 }
 
-/** Any NO_COLOR turns colour off, also an empty one. */
+/** By no-color.org and force-color.org: a non-empty variable counts, and `--no-color` over both. */
 export function supportsColor(io: Io, stream: Output, isEnabled: boolean): boolean {
-  if (!isEnabled || stream.isTTY !== true) return false;
-  return io.env.NO_COLOR === undefined && io.env.TERM !== 'dumb';
+  const { NO_COLOR = '', FORCE_COLOR = '', TERM } = io.env;
+  if (!isEnabled || NO_COLOR !== '') return false;
+  if (FORCE_COLOR !== '') return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  return stream.isTTY === true && TERM !== 'dumb';
 }
 
 const styles = {

@@ -48,6 +48,33 @@ async function platform(...argv: readonly string[]) {
   return { code, ...text };
 }
 
+describe('a checkout that is not built', () => {
+  const run = async (file: string, checkout: string) => {
+    const child = spawn(process.execPath, [join(checkout, 'bin', file)], { timeout: 60_000 });
+    let stderr = '';
+    child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, stderr };
+  };
+
+  it('says so in one sentence, when it is installed and when it is used', async () => {
+    const checkout = mkdtempSync(join(tmpdir(), 'platform-unbuilt-'));
+    cpSync(fileURLToPath(new URL('../../bin', import.meta.url)), join(checkout, 'bin'), {
+      recursive: true,
+    });
+    writeFileSync(join(checkout, 'package.json'), '{"type":"module"}');
+    try {
+      const installed = await run('prepare.js', checkout);
+      expect([installed.code, installed.stderr.trimEnd().split('\n').length]).toEqual([0, 1]);
+      expect(installed.stderr).toContain('npm ci --include=dev');
+      const used = await run('platform.js', checkout);
+      expect([used.code, used.stderr.trimEnd().split('\n').length]).toEqual([3, 1]);
+    } finally {
+      rmSync(checkout, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('the platform command', () => {
   it('answers --help without loading the engine', async () => {
     const { code, stdout, stderr } = await platform('--help');
@@ -55,7 +82,7 @@ describe('the platform command', () => {
     expect(stdout).toContain('platform sim turn4');
   });
 
-  it('keeps a pipe free of escape codes, even when colour is forced on the libraries', async () => {
+  it('prints lists, explanations and errors without escape codes, also where colour is forced', async () => {
     for (const argv of [['list'], ['explain', 'turn4'], ['sim', 'trun4'], []]) {
       const { stdout, stderr } = await platform(...argv);
       expect(stdout + stderr).not.toContain('\u001b');

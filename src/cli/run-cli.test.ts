@@ -210,19 +210,25 @@ describe('sim', () => {
     ]);
   });
 
-  it('runs a scenario of the user from a file', async () => {
-    const file = join(out, 'mine.mjs');
-    writeFileSync(
-      file,
-      `const load = { kind: 'open', arrivals: 'constant', stages: [{ ratePerSecond: 1, durationMs: 1 }],
+  const declared = `const load = { kind: 'open', arrivals: 'constant', stages: [{ ratePerSecond: 1, durationMs: 1 }],
         operations: [{ name: 'get', weight: 1, method: 'GET', path: '/' }] };
       const phases = [{ name: 'measure', role: 'load', note: 'n', judged: true, load }];
       const topology = { nodes: { web: { kind: 'process', start: { command: ['web'] } } },
         edges: [{ from: 'client', to: 'web' }], jobs: [] };
       const before = { design: 'd', description: 'd', expected: 'pass', mustFail: [], phases, topology };
-      export const scenario = { id: 'mine', turn: 0, title: 't', question: 'q', situation: 's',
-        declare: () => ({ arms: { before }, slos: [], invariants: [], scaleNote: '' }) };`,
-    );
+      const mine = { id: 'mine', turn: 0, title: 't', question: 'q', situation: 's',
+        declare: () => ({ arms: { before }, slos: [], invariants: [], scaleNote: '' }) };`;
+
+  it.each([
+    ['named.mjs', 'export const scenario = mine'],
+    ['default.mjs', 'export default mine'],
+    ['assigned.cjs', 'module.exports = mine'],
+    ['named.cjs', 'exports.scenario = mine'],
+    ['compiled.cjs', 'exports.__esModule = true; exports.default = mine'],
+    ['promised.cjs', 'module.exports = Promise.resolve(mine)'],
+  ])('runs a scenario of the user from a file: %s', async (name, exporting) => {
+    const file = join(out, name);
+    writeFileSync(file, `${declared}\n${exporting};\n`);
     const { code, stdout } = await run(['sim', file, '--out', out, '--format', 'json', '--json']);
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as Result).scenario).toBe('mine');
@@ -309,6 +315,7 @@ describe('interrupts', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ])('%s stops the run, reports what it has and exits %s', async (signal, code) => {
     const { host, ended } = start(
       ['sim', 'turn4', '--out', out, '--format', 'md', '--repeat', '3'],

@@ -27,18 +27,37 @@ describe('durations', () => {
     ['0.5s', 500],
     ['1.5m', 90_000],
     ['1440m', 86_400_000],
+    ['1m30s', 90_000],
+    ['2m0.5s', 120_500],
+    ['1s500ms', 1_500],
+    ['1m2s3ms', 62_003],
   ])('reads %s', (text, expected) => expect(parseDurationMs(text)).toBe(expected));
 
-  it.each(['30', '', 's', '-5s', '0s', '0.4ms', '30 s', '30sec', '1h', '1e3s', 'NaNs', '1441m'])(
-    'refuses "%s" in three lines that name the accepted form',
-    (text) => {
-      const lines = refused(() => parseDurationMs(text)).split('\n');
-      expect(lines).toHaveLength(3);
-      expect(lines[0]).toContain(text);
-      expect(lines[1]).toContain('ms, s or m');
-      expect(lines[2]).toMatch(/^next: platform sim turn4 --duration \d+s$/);
-    },
-  );
+  it.each([
+    '30',
+    '',
+    's',
+    '-5s',
+    '0s',
+    '0.4ms',
+    '30 s',
+    '30sec',
+    '1h',
+    '1e3s',
+    'NaNs',
+    '1441m',
+    '30s1m',
+    '1s2s',
+    '1m30',
+    '1h30m',
+    '1m 30s',
+  ])('refuses "%s" in three lines that name the accepted form', (text) => {
+    const lines = refused(() => parseDurationMs(text)).split('\n');
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toContain(text);
+    expect(lines[1]).toContain('ms, s or m');
+    expect(lines[2]).toMatch(/^next: platform sim turn4 --duration \d+s$/);
+  });
 
   it('suggests seconds for a bare number', () =>
     expect(refused(() => parseDurationMs('45'))).toContain('--duration 45s'));

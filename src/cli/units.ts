@@ -6,7 +6,9 @@ import { UsageError } from '../sim/errors.ts';
 import { LOAD_TOOLS, type LoadTool } from '../sim/pure/load/load-tool.ts';
 import { suggestion } from '../sim/suggestion.ts';
 
-const msPerUnit = { ms: 1, s: 1_000, m: 60_000 } as const;
+/** Minutes, seconds and milliseconds in this order, each at most once: `1m30s`. */
+const DURATION = /^(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
+const MS_PER_UNIT = [60_000, 1_000, 1] as const;
 const MAX_DURATION_MS = 24 * 60 * 60_000;
 const MAX_RATE_PER_SECOND = 1_000_000;
 const MAX_SEED = 2 ** 32 - 1;
@@ -15,12 +17,14 @@ const MAX_SEED = 2 ** 32 - 1;
 export const DEFAULT_SEED = 1;
 
 export function parseDurationMs(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text.trim());
-  const durationMs =
-    match === null ? 0 : Number(match[1]) * msPerUnit[match[2] as keyof typeof msPerUnit];
+  const parts = DURATION.exec(text.trim())?.slice(1) ?? [];
+  const durationMs = parts.reduce(
+    (sum, part, index) => sum + Number(part ?? 0) * MS_PER_UNIT[index]!,
+    0,
+  );
   if (durationMs >= 1 && durationMs <= MAX_DURATION_MS) return Math.round(durationMs);
   throw invalidValueError('--duration', text, {
-    form: 'a duration is a number above zero and a unit (ms, s or m), at most 1440m',
+    form: 'a duration is a number above zero and a unit (ms, s or m), as 1m30s, at most 1440m',
     example: /^\d+$/.test(text) && Number(text) > 0 ? `${text}s` : '30s',
   });
 }

@@ -34,6 +34,7 @@ export function formatExitCode(exitCode: number): string {
     97: 'verdict unknown',
     98: 'invariant violated',
     99: 'SLO missed',
+    129: 'terminal closed',
     130: 'interrupted',
     143: 'terminated',
   };

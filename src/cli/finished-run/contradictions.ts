@@ -92,7 +92,9 @@ function runContradictions({ verdict, exitCode, aborted, failed, arms }: Result)
     found.push(`the run is ${verdict} and names nothing`);
   const codes: Readonly<Record<Result['verdict'], readonly number[]>> = {
     pass: [exitCodes.pass],
-    unknown: aborted ? [exitCodes.SIGINT, exitCodes.SIGTERM] : [exitCodes.unknown],
+    unknown: aborted
+      ? [exitCodes.SIGINT, exitCodes.SIGTERM, exitCodes.SIGHUP]
+      : [exitCodes.unknown],
     fail: [failed.some((id) => id.includes('.invariant.')) ? exitCodes.invariant : exitCodes.slo],
   };
   if (!codes[verdict].includes(exitCode)) found.push(`${verdict} is not exit code ${exitCode}`);

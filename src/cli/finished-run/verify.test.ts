@@ -83,6 +83,16 @@ describe('platform verify', () => {
     });
   });
 
+  it('names what a desktop left in the folder, and takes it for no tampering', async () => {
+    for (const file of ['.DS_Store', 'logs/Thumbs.db', '._report.md'])
+      writeFileSync(path.join(folder, file), 'x');
+    const { code, stdout } = await verify();
+    expect(stdout).toContain('not part of the run: .DS_Store, ._report.md, logs/Thumbs.db');
+    expect(code).toBe(0);
+    writeFileSync(path.join(folder, 'logs', 'DS_Store'), 'x');
+    expect((await verify()).code).toBe(97);
+  });
+
   it('refuses a folder without a manifest, and a run that is not there', async () => {
     rmSync(path.join(folder, 'manifest.json'));
     const { code, lines } = await verify();

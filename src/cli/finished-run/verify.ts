@@ -57,6 +57,7 @@ interface Verification extends ResultCheck {
   readonly ok: boolean;
   readonly files: number;
   readonly problems: readonly FileProblem[];
+  readonly ignored: readonly string[];
 }
 
 const NOTHING: ResultCheck = {
@@ -72,12 +73,12 @@ export async function runVerify(
   deps: { readonly scenarios: readonly Scenario[]; readonly io: Io },
 ): Promise<number> {
   const folder = locateRun(name);
-  const { files, problems } = await checkFiles(folder);
+  const { files, problems, ignored } = await checkFiles(folder);
   // A changed file proves nothing, so its figures are not read.
   const check = problems.length > 0 ? NOTHING : await checkResult(folder, flags, deps.scenarios);
   const wrong = [...check.contradictions, ...check.differences.map(describeDifference)];
   const ok = problems.length === 0 && wrong.length === 0;
-  const verification = { run: displayPath(folder), ok, files, problems, ...check };
+  const verification = { run: displayPath(folder), ok, files, problems, ignored, ...check };
   if (flags.json) deps.io.stdout.write(`${JSON.stringify(verification, null, 2)}\n`);
   if (problems.length > 0) throw changedFilesError(folder, problems);
   if (wrong.length > 0) throw wrongResultError(folder, wrong);
@@ -201,13 +202,14 @@ function verificationError(exitCode: number, lines: { what: string; why: string;
   return new OperatorError(exitCode, lines);
 }
 
-function formatVerified({ run, files, notRecomputed, checkers }: Verification): string {
+function formatVerified({ run, files, ignored, notRecomputed, checkers }: Verification): string {
   const lines = checkers.map(
     ({ arm, invariant, verdict, checked, violations }) =>
       `  ${arm}.invariant.${invariant}: ${verdict} (${violations} violations in ${checked})`,
   );
   return [
     `${run} is unchanged: ${files} files match ${MANIFEST_FILE}`,
+    ...(ignored.length === 0 ? [] : [`not part of the run: ${ignored.join(', ')}`]),
     notRecomputed === null
       ? 'its result, computed again from the history, is result.json: verdicts, SLOs, latency, validity, faults'
       : `its verdicts follow from its figures; they were not computed again: ${notRecomputed}`,

@@ -62,8 +62,8 @@ async function importScenario(name: string): Promise<Scenario> {
   }
   if (/\.[cm]?ts$/.test(file) && !canStripTypes()) throw cannotStripTypes(name);
   const exported = await importFile(name, file);
-  const scenario = exported.scenario ?? exported.default;
-  if (isScenario(scenario)) return scenario;
+  const scenario = await findExported(exported);
+  if (scenario !== null) return scenario;
   throw new UsageError({
     what: `${name} does not export a scenario`,
     why: `it exports ${Object.keys(exported).join(', ') || 'nothing'}`,
@@ -71,10 +71,22 @@ async function importScenario(name: string): Promise<Scenario> {
   });
 }
 
-async function importFile(
-  name: string,
-  file: string,
-): Promise<{ scenario?: unknown; default?: unknown }> {
+/**
+ * `scenario` or the default export. In CommonJS the default is `module.exports`, which may hold one of the two, or a
+ * promise, because only `import()` reads this package there.
+ */
+async function findExported({ scenario, default: whole }: ImportedFile): Promise<Scenario | null> {
+  const assigned = (await whole) as Partial<ImportedFile> | null | undefined;
+  const candidates = [await scenario, assigned, await assigned?.scenario, await assigned?.default];
+  return candidates.find(isScenario) ?? null;
+}
+
+interface ImportedFile {
+  readonly scenario?: unknown;
+  readonly default?: unknown;
+}
+
+async function importFile(name: string, file: string): Promise<ImportedFile> {
   try {
     return await import(pathToFileURL(file).href);
   } catch (cause) {

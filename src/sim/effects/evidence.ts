@@ -28,12 +28,17 @@ export interface EvidenceCheck {
   /** Files that the manifest names; 0 when it cannot be read. */
   readonly files: number;
   readonly problems: readonly FileProblem[];
+  /** Files that a desktop puts into every folder it shows; they are no evidence. */
+  readonly ignored: readonly string[];
 }
+
+const DESKTOP_FILE = /(?:^|\/)(?:\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.directory)$/;
 
 /** Call it when nothing writes to the folder any more. */
 export async function writeManifest(folder: string): Promise<void> {
   const entries: ManifestEntry[] = [];
-  for (const file of await filesOf(folder)) entries.push(await entryOf(folder, file));
+  const files = (await filesOf(folder)).filter((file) => !DESKTOP_FILE.test(file));
+  for (const file of files) entries.push(await entryOf(folder, file));
   const target = path.join(folder, MANIFEST_FILE);
   const beside = `${target}.${process.pid}.tmp`;
   await writeFile(beside, manifestText(entries));
@@ -47,7 +52,7 @@ export async function checkEvidence(folder: string): Promise<EvidenceCheck | nul
   const entries = parseManifest(text);
   if (typeof entries === 'string') {
     const problem = { path: MANIFEST_FILE, problem: 'not a manifest', detail: entries } as const;
-    return { files: 0, problems: [problem] };
+    return { files: 0, problems: [problem], ignored: [] };
   }
   const present = new Set(await filesOf(folder));
   const problems: FileProblem[] = [];
@@ -59,11 +64,13 @@ export async function checkEvidence(folder: string): Promise<EvidenceCheck | nul
     const detail = difference(entry, await entryOf(folder, entry.path));
     if (detail !== null) problems.push({ path: entry.path, problem: 'changed', detail });
   }
+  const ignored = [...present].filter((file) => DESKTOP_FILE.test(file));
   for (const extra of present) {
+    if (ignored.includes(extra)) continue;
     const { size } = await lstat(path.join(folder, extra));
     problems.push({ path: extra, problem: 'not in the manifest', detail: `${size} bytes` });
   }
-  return { files: entries.length, problems };
+  return { files: entries.length, problems, ignored };
 }
 
 function difference(expected: ManifestEntry, found: ManifestEntry): string | null {

@@ -8,6 +8,8 @@ export const exitCodes = {
   invariant: 98,
   /** k6's code for a missed threshold. */
   slo: 99,
+  /** The terminal was closed. */
+  SIGHUP: 129,
   SIGINT: 130,
   SIGTERM: 143,
 } as const;
