@@ -1,9 +1,10 @@
 /**
- * Turns errors into text and an exit code. An operator error is three lines and its own exit code; anything else is
- * a bug in platform: exit 1, with the stack and the seed that repeats it.
+ * Turns errors into text and an exit code. An operator error, or one of a user's module or machine, is three lines and
+ * its own exit code; anything else is a bug in platform: exit 1, with the stack and the seed that repeats it.
  */
 import { OperatorError } from '../sim/errors.ts';
 import { exitCodes } from '../sim/pure/exit-code.ts';
+import { explainForeignError, formatPlace, userFrame } from './foreign-errors.ts';
 import type { ProcessHooks } from './io.ts';
 
 const CLEANUP_TIMEOUT_MS = 15_000;
@@ -23,7 +24,10 @@ export function explainError(
   error: unknown,
   context: CommandContext,
 ): { text: string; exitCode: number } {
-  if (error instanceof OperatorError) return { text: error.toLines(), exitCode: error.exitCode };
+  const explained = error instanceof OperatorError ? error : explainForeignError(error);
+  if (explained !== null) {
+    return { text: withPlace(explained).toLines(), exitCode: explained.exitCode };
+  }
   const stack = error instanceof Error ? describeError(error) : `thrown: ${String(error)}`;
   const message = error instanceof Error ? error.message : String(error);
   const seed = context.seed === null ? '' : `\nseed ${context.seed}`;
@@ -31,6 +35,14 @@ export function explainError(
     text: `platform has a bug: ${message}\n${stack}${seed}\nwhile running: ${context.command}`,
     exitCode: exitCodes.bug,
   };
+}
+
+/** Names the line of the user's module that is behind the error. */
+function withPlace(error: OperatorError): OperatorError {
+  const place = userFrame(error.cause);
+  if (place === null || error.why.includes(formatPlace(place))) return error;
+  const { exitCode, what, why, next } = error;
+  return new OperatorError(exitCode, { what, why: `${why} (${formatPlace(place)})`, next });
 }
 
 /** For uncaught errors: cleans up for at most 15 s, then exits, because the state is unknown. */

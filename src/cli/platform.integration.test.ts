@@ -97,6 +97,24 @@ describe('the platform command', () => {
     );
   });
 
+  it('names a module that hangs, or throws in its declare, with its line: exit 2', async () => {
+    writeFileSync(join(folder, 'hangs.mjs'), 'await new Promise(() => {});\n');
+    const identity = "id: 'mine', turn: 0, title: 't', question: 'q', situation: 's'";
+    const declare = 'declare() {\n    return undefined.arms;\n  }';
+    writeFileSync(
+      join(folder, 'throws.mjs'),
+      `export const scenario = {\n  ${identity},\n  ${declare},\n};\n`,
+    );
+    const [hangs, throws] = await Promise.all(
+      ['hangs', 'throws'].map((name) => platform('explain', `./${name}.mjs`)),
+    );
+    expect([hangs!.code, throws!.code]).toEqual([2, 2]);
+    expect(hangs!.stderr).toMatch(/^\.\/hangs\.mjs could not be loaded\nnothing within 10 s/);
+    expect(throws!.stderr).toContain('(throws.mjs:4)');
+    for (const { stderr } of [hangs!, throws!])
+      expect(stderr.trimEnd().split('\n')).toHaveLength(3);
+  });
+
   it("explains the README's scenario of your own", async () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
     const [, example = ''] = /^```js\n(\/\/ mine\.mjs\n[\s\S]*?)^```$/m.exec(readme) ?? [];

@@ -5,12 +5,15 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { withTimeout } from '../../sim/effects/process/with-timeout.ts';
 import { OperatorError, UsageError } from '../../sim/errors.ts';
 import type { ArmName } from '../../sim/result.ts';
 import type { Scenario } from '../../sim/scenario.ts';
 import { suggestion } from '../../sim/suggestion.ts';
 import { parseChoices } from '../units.ts';
 
+/** A module that waits for something at its top level would hold the command for ever. */
+const IMPORT_LIMIT_MS = 10_000;
 const armNames: readonly ArmName[] = ['before', 'sample', 'after'];
 
 export async function resolveScenarios(
@@ -88,7 +91,7 @@ interface ImportedFile {
 
 async function importFile(name: string, file: string): Promise<ImportedFile> {
   try {
-    return await import(pathToFileURL(file).href);
+    return await withTimeout(import(pathToFileURL(file).href), IMPORT_LIMIT_MS);
   } catch (cause) {
     // defineScenario's own errors already say what is wrong.
     if (cause instanceof OperatorError) throw cause;
