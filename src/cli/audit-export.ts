@@ -1,16 +1,12 @@
 /**
- * `platform audit export`: writes the log as lines for another system, to stdout or to a file that is created
- * atomically. When the reader closes the pipe, the export ends.
+ * `platform audit export`: writes the log as lines for another system, to stdout or to what `--out` names. When the reader closes the pipe, the export ends.
  */
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import path from 'node:path';
-import { finished } from 'node:stream/promises';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import { exitCodes } from '../sim/pure/exit-code.ts';
 import type { AuditCall } from './audit-call.ts';
 import { displayPath } from './finished-run/write-reports.ts';
+import { type OutputFile, openOutputFile } from './output-file.ts';
 
 /** Characters that are collected before a write. */
 const CHUNK_LENGTH = 64 * 1024;
@@ -23,11 +19,11 @@ export async function exportLog({ admin, flags, io }: AuditCall): Promise<number
     ...(flags.from === undefined ? {} : { from: requireInstant(admin, '--from', flags.from) }),
     ...(flags.to === undefined ? {} : { to: requireInstant(admin, '--to', flags.to) }),
   });
-  if (flags.out === undefined) {
+  if (flags.out === undefined || flags.out === '-') {
     await writeLines(lines, io.stdout);
     return exitCodes.pass;
   }
-  const count = await writeLinesToFile(lines, path.resolve(flags.out));
+  const count = await writeLinesToFile(lines, flags.out);
   io.stderr.write(`${count} lines in ${displayPath(flags.out)}\n`);
   return exitCodes.pass;
 }
@@ -43,24 +39,22 @@ function requireInstant(admin: AuditCall['admin'], flag: string, text: string): 
 }
 
 async function writeLinesToFile(lines: AsyncIterable<string>, file: string): Promise<number> {
-  const temporaryFile = `${file}.${process.pid}.tmp`;
-  const stream = createWriteStream(temporaryFile, { mode: 0o600 });
+  let output: OutputFile | null = null;
   try {
-    await once(stream, 'open');
-    const count = await writeLines(lines, stream);
-    stream.end();
-    await finished(stream);
-    await rename(temporaryFile, file);
+    output = await openOutputFile(file);
+    const count = await writeLines(lines, output.stream);
+    await output.finish();
     return count;
   } catch (error) {
-    stream.destroy();
-    await rm(temporaryFile, { force: true });
-    const { path: failedPath, message } = error as NodeJS.ErrnoException;
-    if (failedPath !== temporaryFile) throw error;
+    await output?.discard();
+    const { path: failedPath, syscall, message } = error as NodeJS.ErrnoException;
+    // Anything else failed while the log was read.
+    const isOutput = output === null || syscall === 'write' || failedPath === output.writtenPath;
+    if (error instanceof UsageError || !isOutput) throw error;
     throw new EnvironmentError(
       {
         what: `cannot write ${displayPath(file)}`,
-        why: message.replaceAll(temporaryFile, file),
+        why: failedPath === undefined ? message : message.replaceAll(failedPath, file),
         next: 'platform audit export --out <a file in a folder you may write to>',
       },
       { cause: error },

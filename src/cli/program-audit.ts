@@ -101,7 +101,7 @@ function addExportOptions(command: Command): void {
     )
     .option('--from <time>', 'UTC, included: 2026-11-01 or 2026-11-01T08:00:00Z')
     .option('--to <time>', 'UTC, not included')
-    .option('--out <file>', 'default: stdout');
+    .option('--out <file>', 'a file or a pipe; default, and -: stdout');
 }
 
 const EXAMPLES = `Examples:
