@@ -9,7 +9,7 @@ import {
   type ViewItem,
   type ViewRead,
 } from '../checkers/audit/check-recent-view.ts';
-import type { FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+import type { ArmRecord, FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
 import { faultWindows } from '../sim/pure/faults/fault-windows.ts';
 import type { Invariant } from '../sim/scenario.ts';
 
@@ -23,6 +23,8 @@ export interface AuditExpectations {
   readonly denials?: number;
   /** Families of faults that stop PostgreSQL: meanwhile an event may wait in a local log. */
   readonly outageFaults?: readonly string[];
+  /** Whether a phase of an arm overloads PostgreSQL on purpose, with the same effect. */
+  readonly overloads?: (phase: string, arm: string | undefined) => boolean;
 }
 
 /** The action whose change is recorded as the fact `project`. */
@@ -55,7 +57,7 @@ export const auditAtomic: Invariant = {
     }),
 };
 
-export function auditOrder({ outageFaults = [] }: AuditExpectations = {}): Invariant {
+export function auditOrder({ outageFaults = [], overloads }: AuditExpectations = {}): Invariant {
   return {
     id: 'audit-order',
     statement:
@@ -65,6 +67,9 @@ export function auditOrder({ outageFaults = [] }: AuditExpectations = {}): Invar
         operations: operationsOf(history),
         rows: factsOf(history, 'audit'),
         outages: faultWindows(history).filter(({ family }) => outageFaults.includes(family)),
+        ...(overloads && {
+          overloads: (phase: string) => overloads(phase, armOf(history)?.arm),
+        }),
       }),
   };
 }
@@ -102,11 +107,14 @@ export function activityCorrect({ operation, stalenessMs }: ActivityOptions): In
   };
 }
 
-function operationsOf(history: readonly HistoryRecord[]): OperationRecord[] {
+export const armOf = (history: readonly HistoryRecord[]): ArmRecord | undefined =>
+  history.find((record) => record.kind === 'arm');
+
+export function operationsOf(history: readonly HistoryRecord[]): OperationRecord[] {
   return history.filter((record) => record.kind === 'op');
 }
 
-function factsOf(history: readonly HistoryRecord[], name: string): FactRecord[] {
+export function factsOf(history: readonly HistoryRecord[], name: string): FactRecord[] {
   return history
     .filter((record) => record.kind === 'effect')
     .filter((record) => record.name === name);

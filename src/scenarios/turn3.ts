@@ -17,8 +17,18 @@ import {
   NO_KILLS,
   POSTGRES_OUTAGE_FAMILIES,
 } from './audit-kills.ts';
+import { auditFields, auditTime } from './audit-records.ts';
 import { defineScenario } from './define.ts';
 import { platformTopology } from './platform-topology.ts';
+import {
+  actions,
+  check,
+  create,
+  MUST_HAVE_SEEN,
+  operations,
+  rules,
+  successful,
+} from './turn3-requests.ts';
 
 const GATEWAYS = 4;
 const gateways = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
@@ -61,57 +71,6 @@ const QUICK: Size = {
     redis: { ...NO_KILLS, redis: 6 },
     mixed: { ...NO_KILLS, gateway: 1, postgres: 1, redis: 1 },
   },
-};
-
-/** No project has this id. */
-const UNKNOWN_PROJECT = '0f9d3c52-6f3e-4d7c-9d51-3a1f5f1f7b11';
-/** Reads are retried on the next instance, rarely enough not to prolong an overload. */
-const retryReads: Pick<OperationTemplate, 'retry'> = {
-  retry: { attempts: 3, baseMs: 150, capMs: 1_000, statuses: [503], onNextInstance: true },
-};
-const read = (name: string, path: string, weight: number, group = 'people'): OperationTemplate => ({
-  name,
-  path,
-  weight,
-  method: 'GET',
-  group,
-  ...retryReads,
-});
-const check = read('check', '/session', 40);
-const list = read('list projects', '/projects', 20);
-const readProject = read('read project', '/projects/{project}', 15);
-const readForeign = read("read another's project", `/projects/${UNKNOWN_PROJECT}`, 6);
-const admin = read('administrate', '/admin/rate-limits', 4);
-const create: OperationTemplate = {
-  name: 'create project',
-  path: '/projects',
-  method: 'POST',
-  weight: 25,
-  group: 'people',
-  body: { name: 'Project {op}' },
-};
-const build = read('build', '/projects', 10, 'builders');
-const greedy: OperationTemplate = {
-  name: 'ask too often',
-  path: '/session',
-  method: 'GET',
-  weight: 8,
-  group: 'greedy',
-};
-const operations = [check, list, readProject, readForeign, admin, create, build, greedy];
-/** Operations that succeed when there is no fault. */
-const successful = [check, list, readProject, create, build].map(({ name }) => name);
-
-/** The logged action of each operation. */
-const actions: Readonly<Record<string, string>> = {
-  [check.name]: 'session.read',
-  [list.name]: 'project.list',
-  [readProject.name]: 'project.read',
-  [readForeign.name]: 'project.read',
-  [admin.name]: 'rate-limit.list',
-  [create.name]: 'project.create',
-  [build.name]: 'project.list',
-  [greedy.name]: 'session.read',
 };
 
 function open(durationMs: number): Phase['load'] {
@@ -172,7 +131,15 @@ const topology = (design: string) =>
     accounts: {
       groups: [
         { name: 'people', kind: 'sessions', count: PEOPLE, limits: AMPLE },
-        { name: 'builders', kind: 'keys', count: BUILDERS, limits: AMPLE },
+        // In one organisation, so that it is not the user's own id.
+        {
+          name: 'builders',
+          kind: 'keys',
+          count: BUILDERS,
+          sharedOrganisation: true,
+          limits: AMPLE,
+        },
+        { name: 'agents', kind: 'agents', agents: 2, keyOf: 'builders' },
         { name: 'greedy', kind: 'sessions', count: GREEDY, limits: { user: 1 } },
       ],
     },
@@ -279,6 +246,8 @@ function declare(size: Size, seed: number): Declaration {
       auditAtomic,
       auditOrder({ outageFaults: POSTGRES_OUTAGE_FAMILIES }),
       auditChain,
+      auditFields({ operations, rules, mustHaveSeen: MUST_HAVE_SEEN }),
+      auditTime,
     ],
     tolerance: { slowMs: 150, stableMs: 250 },
     costPhase: 'baseline',

@@ -19,6 +19,7 @@ import {
   auditOnce,
   auditOrder,
 } from './audit-invariants.ts';
+import { auditFields, auditTime, idInAnswer, ownAccount } from './audit-records.ts';
 import { defineScenario } from './define.ts';
 import { type PlatformTopology, platformTopology } from './platform-topology.ts';
 
@@ -149,8 +150,27 @@ const operations: readonly OperationTemplate[] = [
     method: 'POST',
     path: '/projects',
     body: { name: 'Project {op}' },
+    capture: true,
   },
 ];
+
+const recordedFields = auditFields({
+  operations,
+  rules: {
+    'list projects': { resourceType: 'project', resource: null },
+    'read project': { resourceType: 'project' },
+    'who am I': { resourceType: 'user', resource: ownAccount },
+    'recent activity': { resourceType: 'activity', resource: null },
+    'create project': { resourceType: 'project', resource: idInAnswer },
+  },
+  // Requests come from this machine and name no device.
+  socketAddress: '127.0.0.1',
+  mustHaveSeen: ['organisation', 'session', 'resourceType'],
+});
+
+/** The incident, and the steps of the capacity search, which ends when one is too much. */
+const overloads = (phase: string, arm: string | undefined) =>
+  arm === 'before' || phase.startsWith('step-');
 
 function declare(quick: boolean): Declaration {
   const { users, rising, documented } = scale(quick);
@@ -197,8 +217,10 @@ function declare(quick: boolean): Declaration {
     invariants: [
       auditOnce({ actions: ACTIONS }),
       auditAtomic,
-      auditOrder(),
+      auditOrder({ overloads }),
       auditChain,
+      recordedFields,
+      auditTime,
       activityCorrect({ operation: 'recent activity', stalenessMs: 2_000 }),
     ],
     documented,

@@ -4,14 +4,18 @@
  * offset is estimated from the events, because each occurred between the sending and the response of its operation. It
  * is estimated per window of 10 s, so that a slowly adjusted clock does not matter.
  *
- * During an outage of the store an event may wait in a local log and be recorded late; these are exempt, and counted.
- * O(n log n).
+ * While the store is unavailable an event may wait in a local log and be recorded late. Such records are exempt, and
+ * counted, only where the history shows why: a fault of the store, or a phase that overloads it on purpose while
+ * operations take a second or longer. Where operations take that long and the history shows no reason, late records prove
+ * neither a defect nor its absence: the verdict is unknown. O(n log n).
  */
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
 import type { FaultWindow } from '../../sim/pure/faults/fault-windows.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
 import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
+import type { Figure } from '../../sim/result.ts';
 import { isAcknowledged } from './check-audit.ts';
+import { withoutContent } from './without-content.ts';
 
 const WITNESS_LIMIT = 10;
 const CLOCK_WINDOW_US = 10_000_000;
@@ -24,13 +28,17 @@ export interface AuditOrderInput {
   readonly operations: readonly OperationRecord[];
   /** Rows with `place` (order of the whole log) and `receivedAtUs` (the store's own time, Unix) among their facts. */
   readonly rows: readonly FactRecord[];
-  /** Of the store. */
+  /** Faults of the store. */
   readonly outages?: readonly FaultWindow[];
-  /** An operation that takes this long counts as an outage as well; default 1 s. */
+  /** Whether a phase overloads the store on purpose; default: none does. */
+  overloads?(phase: string): boolean;
+  /** While an operation takes this long, the store may be unavailable; default 1 s. */
   readonly unresponsiveUs?: number;
   /** Added to the end of an outage; default 2 s. */
   readonly recoveryGraceUs?: number;
 }
+
+type Span = Pick<FaultWindow, 'startUs' | 'endUs'>;
 
 interface RecordedOperation {
   readonly operation: OperationRecord;
@@ -60,9 +68,10 @@ export function checkAuditOrder(input: AuditOrderInput): CheckResult {
       });
   };
   const offsetUsOf = estimateClockOffsets(recorded);
-  const isDuringOutage = createOutageTest(input);
+  const lateness = createLatenessTest(input);
   const onTime: RecordedOperation[] = [];
-  let [checked, exempt] = [0, 0];
+  const exempt = { outage: 0, overload: 0, unexplained: 0 };
+  let checked = 0;
   for (const one of recorded) {
     const { operation, row, isAnswered } = one;
     if (!isAnswered) continue;
@@ -77,26 +86,22 @@ export function checkAuditOrder(input: AuditOrderInput): CheckResult {
       onTime.push(one);
       continue;
     }
-    if (isDuringOutage(operation)) {
-      exempt += 1;
-      checked -= 1;
-    } else report('recorded only after its response', one);
+    const cause = lateness(operation);
+    if (cause === null) {
+      report('recorded only after its response', one);
+      continue;
+    }
+    exempt[cause] += 1;
+    checked -= 1;
   }
   const pairs = reportDisorder(onTime, recorded, report);
-  const gap = violations > 0 || pairs > 0 ? null : 'no two operations were sequential';
+  const gap = violations > 0 ? null : findGap(pairs, exempt.unexplained);
   return concludeCheck({
     checked,
     violations,
     witness,
     gap,
-    figures: [
-      {
-        id: 'order-exempt',
-        label: 'recorded late during an outage, not checked',
-        value: exempt,
-        unit: 'count',
-      },
-    ],
+    figures: figuresOf(exempt),
   });
 }
 
@@ -162,31 +167,69 @@ function estimateClockOffsets(
   };
 }
 
-function createOutageTest(input: AuditOrderInput) {
+function findGap(pairs: number, unexplained: number): string | null {
+  if (unexplained > 0)
+    return `${unexplained} recorded after their answers while operations took a second or longer, without a fault`;
+  return pairs > 0 ? null : 'no two operations were sequential';
+}
+
+type Lateness = 'outage' | 'overload' | 'unexplained';
+
+function figuresOf(exempt: Readonly<Record<Lateness, number>>): Figure[] {
+  const figure = (id: string, label: string, value: number): Figure => {
+    return { id, label, value, unit: 'count' };
+  };
+  return [
+    figure('order-exempt', 'recorded late during a fault of the store, not checked', exempt.outage),
+    figure(
+      'order-overload',
+      'recorded late during an intended overload, not checked',
+      exempt.overload,
+    ),
+    figure(
+      'order-unexplained',
+      'recorded late while operations took a second, without a fault',
+      exempt.unexplained,
+    ),
+  ];
+}
+
+/** Why an operation may be recorded late; null: it may not. */
+function createLatenessTest(input: AuditOrderInput): (one: OperationRecord) => Lateness | null {
   const {
     operations,
     outages = [],
+    overloads = () => false,
     unresponsiveUs = 1_000_000,
     recoveryGraceUs = 2_000_000,
   } = input;
-  const slow = operations
-    .filter(({ sentUs, doneUs }) => sentUs >= 0 && doneUs - sentUs >= unresponsiveUs)
-    .map(({ sentUs, doneUs }) => ({ startUs: sentUs, endUs: doneUs }));
-  const windows = [...outages, ...slow].sort((a, b) => a.startUs - b.startUs);
+  const slow = operations.filter(
+    ({ sentUs, doneUs }) => sentUs >= 0 && doneUs - sentUs >= unresponsiveUs,
+  );
+  const spanOf = ({ sentUs, doneUs }: OperationRecord): Span => {
+    return { startUs: sentUs, endUs: doneUs };
+  };
+  const isIn = (spans: readonly Span[]) => createSpanTest(spans, recoveryGraceUs);
+  const tests: readonly (readonly [Lateness, ReturnType<typeof isIn>])[] = [
+    ['outage', isIn(outages)],
+    ['overload', isIn(slow.filter(({ phase }) => overloads(phase)).map(spanOf))],
+    ['unexplained', isIn(slow.map(spanOf))],
+  ];
+  return (one) => tests.find(([, test]) => test(one))?.[0] ?? null;
+}
+
+/** Whether an operation overlaps a span or the grace after it. */
+function createSpanTest(given: readonly Span[], graceUs: number) {
+  const spans = given.toSorted((a, b) => a.startUs - b.startUs);
   const ends: number[] = [];
-  for (const { endUs } of windows) ends.push(Math.max(endUs + recoveryGraceUs, ends.at(-1) ?? 0));
+  for (const { endUs } of spans) ends.push(Math.max(endUs + graceUs, ends.at(-1) ?? 0));
   return ({ sentUs, doneUs }: OperationRecord): boolean => {
-    let [low, high] = [0, windows.length];
+    let [low, high] = [0, spans.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (windows[middle]!.startUs <= doneUs) low = middle + 1;
+      if (spans[middle]!.startUs <= doneUs) low = middle + 1;
       else high = middle;
     }
     return low > 0 && ends[low - 1]! >= sentUs;
   };
-}
-
-function withoutContent(operation: OperationRecord): Partial<OperationRecord> {
-  const { body: _, headers: __, ...rest } = operation;
-  return rest;
 }

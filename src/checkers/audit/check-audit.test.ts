@@ -50,6 +50,16 @@ describe('the equation', () => {
     expect(figure(answer, 'audit-denials')).toBe(6);
   });
 
+  it('states the smallest rate of losses that it would have seen, only if it saw none', () => {
+    const clean = checkAudit({ operations, rows });
+    expect(figure(clean, 'audit-smallest-rate')).toBe(3 / 60);
+    const lossy = checkAudit({ operations, rows: rows.slice(1) });
+    expect(figure(lossy, 'audit-smallest-rate')).toBeNull();
+    expect(figure(checkAudit({ operations: [], rows: [] }), 'audit-smallest-rate')).toBeNull();
+    const one = checkAudit({ operations: operations.slice(0, 1), rows: rows.slice(0, 1) });
+    expect(figure(one, 'audit-smallest-rate')).toBe(1);
+  });
+
   it('requires no row of an operation that was not acknowledged, and counts those that were recorded', () => {
     const open = [
       operation(90, { outcome: 'unknown', status: 0, error: 'timeout' }),
@@ -209,11 +219,46 @@ describe('the order', () => {
     expect(exempt).toMatchObject({ verdict: 'pass', checked: 59 });
     const shorter = checkAuditOrder({ ...input, outages: [{ ...window, endUs: 9_000 }] });
     expect(shorter.verdict).toBe('fail');
-    // An operation that takes a second counts as an outage.
-    const slow = operation(90, { sentUs: 100, doneUs: 2_000_000, outcome: 'unknown', status: 0 });
-    expect(checkAuditOrder({ operations: [...operations, slow], rows: given }).verdict).toBe(
-      'pass',
+  });
+
+  it('proves nothing where operations took a second and no fault shows why, unless an overload was intended', () => {
+    const given = changed(rows, 20, (one) => ({
+      ...one,
+      facts: { ...one.facts, receivedAtUs: OFFSET_US + operations[20]!.doneUs + 5_000, place: 100 },
+    }));
+    const slow = operation(90, {
+      sentUs: 100,
+      doneUs: 2_000_000,
+      outcome: 'unknown',
+      status: 0,
+      phase: 'step-3',
+    });
+    const input = { operations: [...operations, slow], rows: given };
+    const unexplained = checkAuditOrder(input);
+    expect(unexplained).toMatchObject({ verdict: 'unknown', checked: 59, violations: 0 });
+    expect(unexplained.reason).toContain('1 recorded after their answers');
+    expect(figure(unexplained, 'order-unexplained')).toBe(1);
+    const intended = checkAuditOrder({ ...input, overloads: (phase) => phase === 'step-3' });
+    expect([intended.verdict, figure(intended, 'order-overload')]).toEqual(['pass', 1]);
+    const elsewhere = checkAuditOrder({ ...input, overloads: (phase) => phase === 'measure' });
+    expect(elsewhere.verdict).toBe('unknown');
+    // A slow operation long before or after explains nothing.
+    const early = { ...slow, doneUs: 1_100_000 };
+    const later = operations.map((one) => ({
+      ...one,
+      sentUs: one.sentUs + 4_000_000,
+      doneUs: one.doneUs + 4_000_000,
+    }));
+    const shifted = changed(
+      later.map((one) => rowOf(one)),
+      20,
+      (one) => ({
+        ...one,
+        facts: { ...one.facts, receivedAtUs: OFFSET_US + later[20]!.doneUs + 5_000, place: 100 },
+      }),
     );
+    const apart = checkAuditOrder({ operations: [...later, early], rows: shifted });
+    expect([apart.verdict, first(apart)]).toEqual(['fail', 'recorded only after its response']);
   });
 
   it('fails with a date outside the request', () => {

@@ -13,8 +13,10 @@
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
 import type { FaultWindow } from '../../sim/pure/faults/fault-windows.ts';
 import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
+import { smallestRateFigure } from '../../sim/pure/judge/smallest-rate.ts';
 import type { Figure } from '../../sim/result.ts';
 import { createCauseFinder, lostByCause } from './audit-causes.ts';
+import { withoutContent } from './without-content.ts';
 
 const WITNESS_LIMIT = 10;
 const HORIZON_US = 1_000_000;
@@ -96,7 +98,14 @@ export function checkAudit(input: AuditInput): CheckResult {
     violations,
     witness,
     gap,
-    figures: [...figuresOf(count, denials), ...lostByCause(causes, windows)],
+    figures: [
+      ...figuresOf(count, denials),
+      smallestRateFigure('audit-smallest-rate', 'lost records', {
+        checked,
+        violations: count.lost,
+      }),
+      ...lostByCause(causes, windows),
+    ],
   });
 }
 
@@ -150,9 +159,4 @@ function figuresOf(
     figure('audit-recovered', 'recorded without a response', count.recovered),
     figure('audit-denials', 'acknowledged denials', denials),
   ];
-}
-
-function withoutContent(operation: OperationRecord): Partial<OperationRecord> {
-  const { body: _, headers: __, ...rest } = operation;
-  return rest;
 }

@@ -144,6 +144,19 @@ describe('groups of accounts', () => {
     expect(places('stolen')).toEqual(['10.4.0.1', '10.4.0.2', '10.4.0.3']);
   });
 
+  it('belong to one organisation where it is shared, with their credentials', async () => {
+    const [first, ...others] = await make(
+      { name: 'team', kind: 'keys', count: 3, firstUser: 20, sharedOrganisation: true },
+      { name: 'runners', kind: 'agents', agents: 1, keyOf: 'team' },
+    );
+    expect(others).toHaveLength(5);
+    for (const account of [first!, ...others]) {
+      const caller = await keys().authenticate(tokenOf(account));
+      const { subject, id } = account;
+      expect(caller).toMatchObject({ subject, ownerId: id, organisationId: first!.id });
+    }
+  });
+
   it('write the tier and the limits of their organisations', async () => {
     await make(
       { name: 'people', kind: 'sessions', count: 1, firstUser: 30 },

@@ -30,6 +30,8 @@ describe('groups of accounts', () => {
     ]);
     expect(groups[4]!.keyOf).toBe(groups[2]);
     expect(groups[0]).toMatchObject({ tier: null, limits: {}, addresses: null, forged: false });
+    expect(groups[0]!.sharedOrganisation).toBe(false);
+    expect(read({ ...people, sharedOrganisation: true })[0]!.sharedOrganisation).toBe(true);
   });
 
   it.each([

@@ -24,6 +24,8 @@ export interface AccountGroup {
   /** Credentials of each user. */
   readonly perUser: number;
   readonly keyOf: AccountGroup | null;
+  /** All users belong to the organisation of the first; else each to one of its own. */
+  readonly sharedOrganisation: boolean;
   /** Of the users' organisations, and of their keys. */
   readonly tier: Tier | null;
   /** Numbers of the users' organisations by policy. */
@@ -38,7 +40,7 @@ export interface AccountGroup {
   readonly victims: AccountGroup | null;
 }
 
-const OWN_KEYS = ['count', 'firstUser', 'keysPerUser', 'tier', 'limits'];
+const OWN_KEYS = ['count', 'firstUser', 'keysPerUser', 'sharedOrganisation', 'tier', 'limits'];
 const KNOWN_KEYS = [
   'name',
   'kind',
@@ -104,6 +106,7 @@ function readGroup(
     count,
     perUser,
     firstUser: keyOf ? keyOf.firstUser : Math.max(1, params.integer('firstUser', context.nextUser)),
+    sharedOrganisation: params.flag('sharedOrganisation'),
     tier: has(value, 'tier') ? readChoice(params, 'tier', tiers, where) : null,
     limits: readLimits(params, where),
     forged: params.flag('forged'),

@@ -1,7 +1,7 @@
 /**
- * Reads the audit log as recorded facts: each event with its place in the order (xid, id) and its sequence in the chain,
- * and the result of the verifier. It waits up to `sequencerTimeoutMs` for the sequencer, so that the newest events are
- * in the chain.
+ * Reads the audit log as recorded facts: each event with all its fields, personal ones opened, its place in the order
+ * (xid, id) and its sequence in the chain; the organisation of each account in it; and the result of the verifier. It
+ * waits up to `sequencerTimeoutMs` for the sequencer, so that the newest events are in the chain.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,10 +14,13 @@ import { openLogSnapshot } from '../audit/log-source.ts';
 import { oldestUnsequencedUs } from '../audit/sequencer/sequence-batch.ts';
 import { inferShardCount } from '../audit/shard-count.ts';
 import { type Database, isoFromUs } from '../ports.ts';
+import { createPersonalOpener } from './open-personal.ts';
 
 export interface FactsRequest {
   readonly sinceMs: number;
   readonly requestIdPrefix: string;
+  /** Of the platform, with the keys of personal fields; empty: they are unreadable. */
+  readonly stateDirectory: string;
 }
 
 const PAGE_ROWS = 5_000;
@@ -27,13 +30,20 @@ const SEQUENCER_TIMEOUT_MS = 5_000;
 interface Row {
   readonly id: string;
   readonly user: string;
+  readonly organisation: string;
+  readonly session: string | null;
+  readonly key: string | null;
+  readonly agent: number | null;
   readonly requestId: string;
+  readonly resourceType: string;
   readonly subject: string | null;
   readonly action: string;
   readonly outcome: string;
   readonly reason: string | null;
+  readonly region: string;
+  readonly service: string;
   readonly eventId: string;
-  readonly isSealed: boolean;
+  readonly sealed: Buffer | null;
   readonly occurredAtUs: string;
   readonly receivedAtUs: string;
 }
@@ -44,8 +54,9 @@ export async function* readAuditFacts(db: Database, request: FactsRequest): Asyn
   const chained = heads.size === 0 ? null : await readChainPositions(db, request.sinceMs);
   await db.query({
     text: `DECLARE events NO SCROLL CURSOR FOR
-      SELECT id, user_id AS "user", request_id AS "requestId", resource_id AS subject, action, outcome, reason,
-             event_id AS "eventId", sealed IS NOT NULL AS "isSealed",
+      SELECT id, user_id AS "user", organisation_id AS organisation, session_hash AS session, key_id AS key, agent,
+             request_id AS "requestId", resource_type AS "resourceType", resource_id AS subject, action, outcome,
+             reason, region, service, event_id AS "eventId", sealed,
              (extract(epoch FROM occurred_at) * 1000000)::bigint AS "occurredAtUs",
              (extract(epoch FROM received_at) * 1000000)::bigint AS "receivedAtUs"
         FROM audit_logs
@@ -54,30 +65,73 @@ export async function* readAuditFacts(db: Database, request: FactsRequest): Asyn
        ORDER BY xid, id`,
     values: [request.sinceMs, request.requestIdPrefix],
   });
+  const openFieldsOf = createPersonalOpener(db, request.stateDirectory);
+  const users = new Set<string>();
   for (let place = 1; ; ) {
     const rows = await db.query<Row>({ text: `FETCH ${PAGE_ROWS} FROM events` });
-    for (const row of rows) yield toFact(row, { place: place++, ...chained?.get(row.eventId) });
+    const open = await openFieldsOf(rows);
+    for (const row of rows) {
+      users.add(row.user);
+      yield toFact(row, { ...open(row), place: place++, ...chained?.get(row.eventId) });
+    }
     if (rows.length < PAGE_ROWS) break;
   }
+  yield* await readAccountFacts(db, [...users]);
   await db.query({ text: 'COMMIT' });
 }
 
-const toFact = (row: Row, where: Record<string, number>): object => ({
-  name: 'audit',
-  id: row.id,
-  user: row.user,
-  requestId: row.requestId,
-  ...(row.subject === null ? {} : { subject: row.subject }),
-  occurredAtUs: Number(row.occurredAtUs),
-  facts: {
-    action: row.action,
-    outcome: row.outcome,
-    ...(row.reason === null ? {} : { reason: row.reason }),
-    receivedAtUs: Number(row.receivedAtUs),
-    personal: row.isSealed ? 'sealed' : 'none',
-    ...where,
-  },
-});
+/** The organisation of each account as the accounts themselves have it. */
+async function readAccountFacts(db: Database, users: readonly string[]): Promise<object[]> {
+  const accounts = await db.query<{ id: string; organisation: string }>({
+    text: 'SELECT id, organisation_id AS organisation FROM users WHERE id = ANY($1::bigint[]) ORDER BY id',
+    values: [users],
+  });
+  const occurredAtUs = Date.now() * 1_000;
+  return accounts.map(({ id, organisation }) => ({
+    name: 'account',
+    id,
+    user: id,
+    requestId: '',
+    occurredAtUs,
+    facts: { organisation },
+  }));
+}
+
+/** A field that is null in the record is absent in the fact. */
+function toFact(row: Row, more: Readonly<Record<string, string | number>>): object {
+  const { session, key, agent, reason } = row;
+  const idMs = timeOfId(row.eventId);
+  return {
+    name: 'audit',
+    id: row.id,
+    user: row.user,
+    requestId: row.requestId,
+    ...(row.subject === null ? {} : { subject: row.subject }),
+    occurredAtUs: Number(row.occurredAtUs),
+    facts: {
+      organisation: row.organisation,
+      ...(session === null ? {} : { session }),
+      ...(key === null ? {} : { key }),
+      ...(agent === null ? {} : { agent }),
+      action: row.action,
+      resourceType: row.resourceType,
+      outcome: row.outcome,
+      ...(reason === null ? {} : { reason }),
+      region: row.region,
+      service: row.service,
+      receivedAtUs: Number(row.receivedAtUs),
+      ...(idMs === null ? {} : { idMs }),
+      ...more,
+    },
+  };
+}
+
+/** Unix milliseconds in a UUID of version 7; null: another version. */
+function timeOfId(eventId: string): number | null {
+  return eventId[14] === '7'
+    ? Number.parseInt(eventId.slice(0, 8) + eventId.slice(9, 13), 16)
+    : null;
+}
 
 /** Empty for a log without a chain, or with more than `verifyUpTo` chained records. */
 export async function readChainFacts(

@@ -1,9 +1,10 @@
 /**
  * One-shot: the facts that the platform itself recorded since `sinceMs`, one NDJSON line each, to `outFile`:
- * `audit` (an event, with its place in the log and in the chain), `session-created`, `session-rotated`,
- * `session-revoked`, `session-refused`, `project` (made since), and `audit-chain`: the verifier's result for the whole
- * log, where it has a chain and at most `verifyUpTo` records (250,000). Read in pages, so memory does not grow with the
- * rows. Seeded rows carry request ids `seed:...` and are left out; requestIdPrefix narrows it to one run's requests.
+ * `audit` (an event, with its place in the log and in the chain), `account` (of those events), `session-created`,
+ * `session-rotated`, `session-revoked`, `session-refused`, `project` (made since), and `audit-chain`: the verifier's
+ * result for the whole log, where it has a chain and at most `verifyUpTo` records (250,000). Read in pages, so memory
+ * does not grow with the rows. Seeded rows carry request ids `seed:...` and are left out; requestIdPrefix narrows it to
+ * one run's requests.
  */
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -49,7 +50,7 @@ const toFact = ({ occurredAtUs, subject, ...row }: Row): object => ({
 
 async function* readFacts(
   db: Database,
-  options: FactsRequest & { stateDirectory: string; verifyUpTo: number },
+  options: FactsRequest & { verifyUpTo: number },
 ): AsyncIterable<object> {
   yield* readAuditFacts(db, options);
   const { sinceMs, requestIdPrefix } = options;

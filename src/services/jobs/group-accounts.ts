@@ -53,11 +53,21 @@ export async function createGroupAccounts(
   const accounts: Account[] = [];
   const keysOf = new Map<AccountGroup, readonly SeededKey[]>();
   for (const [index, group] of groups.entries()) {
+    if (group.sharedOrganisation) await shareOrganisation(group, resources.db);
     const credentials = await createCredentials(group, keysOf, resources);
     await writeLimits(group, resources.db);
     accounts.push(...(await buildAccounts(group, index, { credentials, db: resources.db })));
   }
   return accounts;
+}
+
+/** Before their credentials are made, which carry the organisation. */
+async function shareOrganisation(group: AccountGroup, db: Database): Promise<void> {
+  await db.query({
+    text: `UPDATE users SET organisation_id = (SELECT organisation_id FROM users WHERE id = $1)
+            WHERE id = ANY($2::bigint[])`,
+    values: [group.firstUser, usersOf(group)],
+  });
 }
 
 async function writeLimits(group: AccountGroup, db: Database): Promise<void> {

@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { HistoryFile } from '../effects/history-file.ts';
+import { wallClockAtOrigin } from '../effects/load/engine/monotonic-clock.ts';
 import { readHistory } from '../effects/load/engine/read-history.ts';
 import { readArrivals } from '../effects/observe/arrivals.ts';
 import type { PinPlan } from '../effects/process/pin-plan.ts';
@@ -112,7 +113,7 @@ async function recordPhases(
     timeoutMs: plan.timeoutMs,
     tool: plan.generator?.tool ?? null,
   });
-  const origin = new Date();
+  const origin = wallClockAtOrigin(session.nowUs);
   let phasesOutcome: PhasesOutcome;
   let totals: SenderTotals;
   try {

@@ -21,3 +21,15 @@ export function clockSince(originUs: number): Clock {
   const shiftUs = offsetUs - originUs;
   return () => Math.floor(performance.now() * 1000 + shiftUs);
 }
+
+/** The wall clock at the clock's zero; the least interrupted of a few readings, to a millisecond or two. */
+export function wallClockAtOrigin(nowUs: Clock): Date {
+  let [shortestUs, originMs] = [Number.POSITIVE_INFINITY, 0];
+  for (let reading = 0; reading < 10; reading += 1) {
+    const beforeUs = nowUs();
+    const wallMs = Date.now();
+    const tookUs = nowUs() - beforeUs;
+    if (tookUs < shortestUs) [shortestUs, originMs] = [tookUs, wallMs - beforeUs / 1_000];
+  }
+  return new Date(originMs);
+}
