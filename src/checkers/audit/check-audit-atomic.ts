@@ -42,7 +42,7 @@ export function checkAuditAtomic({ changes, records }: AtomicInput): CheckResult
     violations,
     witness,
     figures: [
-      smallestRateFigure('atomic-smallest-rate', 'changes apart from their records', {
+      smallestRateFigure('atomic-smallest-rate', 'unrecorded changes', {
         checked: made.size,
         violations,
       }),

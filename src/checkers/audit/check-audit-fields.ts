@@ -109,11 +109,11 @@ function figuresOf(
     { id: 'fields-compared', label: 'fields compared', value: total, unit: 'count' },
     {
       id: 'fields-wrong',
-      label: 'kinds of fields recorded wrong',
+      label: 'fields recorded wrong, by name',
       value: wrongFields.size,
       unit: 'count',
     },
-    smallestRateFigure('fields-smallest-rate', 'records wrong in a field', {
+    smallestRateFigure('fields-smallest-rate', 'wrong fields', {
       checked: compared.length === 0 ? 0 : least,
       violations: wrong,
     }),

@@ -180,17 +180,9 @@ function figuresOf(exempt: Readonly<Record<Lateness, number>>): Figure[] {
     return { id, label, value, unit: 'count' };
   };
   return [
-    figure('order-exempt', 'recorded late during a fault of the store, not checked', exempt.outage),
-    figure(
-      'order-overload',
-      'recorded late during an intended overload, not checked',
-      exempt.overload,
-    ),
-    figure(
-      'order-unexplained',
-      'recorded late while operations took a second, without a fault',
-      exempt.unexplained,
-    ),
+    figure('order-exempt', 'recorded late in an outage, not checked', exempt.outage),
+    figure('order-overload', 'recorded late in an overload, not checked', exempt.overload),
+    figure('order-unexplained', 'recorded late without a reason, not judged', exempt.unexplained),
   ];
 }
 

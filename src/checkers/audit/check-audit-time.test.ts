@@ -21,7 +21,6 @@ const check = (
   given: readonly FactRecord[] = rows,
   sent: readonly OperationRecord[] = operations,
 ) => checkAuditTime({ operations: sent, rows: given, originUs: ORIGIN_US });
-/** All from the tenth on, because a truncated time may be right by chance. */
 const moved = (change: (occurredAtUs: number) => number, keepId = false) =>
   rows.map((row) => {
     const occurredAtUs = change(row.occurredAtUs);
@@ -34,26 +33,26 @@ const figure = (answer: ReturnType<typeof check>, id: string) =>
   answer.figures?.find((one) => one.id === id)?.value;
 
 describe('the time of a record', () => {
-  it('passes within its request, also in milliseconds and with clocks 40 ms apart', () => {
+  it('passes within its request, also in milliseconds and with clocks 15 ms apart', () => {
     expect(check()).toMatchObject({ verdict: 'pass', checked: 40, violations: 0 });
-    for (const aheadUs of [-40_000, 40_000]) {
+    for (const aheadUs of [-15_000, 15_000]) {
       const answer = check(operations.map((one) => rowOf(one, aheadUs)));
       expect(answer.verdict).toBe('pass');
-      expect(figure(answer, 'time-outside')).toBeGreaterThan(30_000);
+      expect(figure(answer, 'time-outside')).toBeGreaterThan(9_000);
     }
   });
 
   it('tolerates a clock that is slewed by 500 ppm, and no more', () => {
     const late = operation(1, { sentUs: 600 * SECOND_US, doneUs: 600 * SECOND_US + 5_000 });
     expect(check([rowOf(late, 300_000)], [late]).verdict).toBe('pass');
-    expect(check([rowOf(late, 400_000)], [late]).verdict).toBe('fail');
-    expect(figure(check([rowOf(late)], [late]), 'time-tolerance')).toBe(350_003);
+    expect(check([rowOf(late, 330_000)], [late]).verdict).toBe('fail');
+    expect(figure(check([rowOf(late)], [late]), 'time-tolerance')).toBe(320_003);
   });
 
   it.each<[string, (us: number) => number, string]>([
     ['a second early', (us) => us - SECOND_US, 'before its request was sent'],
     ['a second late', (us) => us + SECOND_US, 'after its answer'],
-    ['70 ms early', (us) => us - 70_000, 'before its request was sent'],
+    ['40 ms early', (us) => us - 40_000, 'before its request was sent'],
     ['truncated to the second', (us) => us - (us % SECOND_US), 'before its request was sent'],
     ['truncated to the minute', (us) => us - (us % (60 * SECOND_US)), 'before its request'],
     ['zero', () => 0, 'before its request was sent'],

@@ -11,7 +11,7 @@ import { smallestRateFigure } from '../../sim/pure/judge/smallest-rate.ts';
 import { withoutContent } from './without-content.ts';
 
 const WITNESS_LIMIT = 10;
-const BASE_TOLERANCE_US = 50_000;
+const BASE_TOLERANCE_US = 20_000;
 const MAX_SLEW = 500e-6;
 
 export interface AuditTimeInput {
@@ -57,13 +57,13 @@ export function checkAuditTime({ operations, rows, originUs }: AuditTimeInput): 
     figures: [
       {
         id: 'time-tolerance',
-        label: 'a time outside its request by more than this would have been seen',
+        label: 'detectable error of a time',
         value: checked === 0 ? null : toleranceUs,
         unit: 'us',
       },
       {
         id: 'time-outside',
-        label: 'farthest outside its request within the tolerance',
+        label: 'largest tolerated error of a time',
         value: checked === 0 ? null : largestUs,
         unit: 'us',
       },

@@ -19,7 +19,7 @@ describe('the rule of three', () => {
   it('is a figure for the report', () => {
     expect(smallestRateFigure('id', 'lost records', { checked: 6_000, violations: 0 })).toEqual({
       id: 'id',
-      label: 'smallest rate of lost records that would have been seen',
+      label: 'detectable rate of lost records (95 %)',
       value: 0.0005,
       unit: 'ratio',
     });

@@ -19,7 +19,7 @@ export const smallestRateFigure = (
   { checked, violations }: { readonly checked: number; readonly violations: number },
 ): Figure => ({
   id,
-  label: `smallest rate of ${what} that would have been seen`,
+  label: `detectable rate of ${what} (95 %)`,
   value: smallestRateSeen(checked, violations),
   unit: 'ratio',
 });
