@@ -151,7 +151,8 @@ function createSentFields({ operations, socketAddress }: AuditFieldsOptions) {
       name,
       {
         address: headerText(headers['x-forwarded-for'], socketAddress),
-        device: headerText(headers['user-agent'], null),
+        // Without the header, a load generator may name itself.
+        device: headerText(headers['user-agent'], undefined),
       },
     ]),
   );
@@ -162,7 +163,7 @@ function createSentFields({ operations, socketAddress }: AuditFieldsOptions) {
   };
 }
 
-function headerText(value: string | undefined, absent: string | null | undefined) {
+function headerText(value: string | undefined, absent: string | undefined) {
   if (value === undefined) return () => absent;
   const text = pieces(value);
   if (variablesOf(text).length > 0) return () => undefined;

@@ -163,7 +163,7 @@ const recordedFields = auditFields({
     'recent activity': { resourceType: 'activity', resource: null },
     'create project': { resourceType: 'project', resource: idInAnswer },
   },
-  // Requests come from this machine and name no device.
+  // Requests come from this machine.
   socketAddress: '127.0.0.1',
   mustHaveSeen: ['organisation', 'session', 'resourceType'],
 });

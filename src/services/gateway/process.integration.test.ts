@@ -238,11 +238,23 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     const events = lines.filter(({ name }) => name === 'audit');
     expect(events.map(({ requestId }) => requestId).sort()).toEqual([...ids].sort());
     expect(events.map(({ facts }) => facts.place)).toEqual(ids.map((_, i) => i + 1));
-    for (const { facts } of events)
+    const organisationOf = new Map(
+      lines
+        .filter(({ name }) => name === 'account')
+        .map(({ id, facts }) => [id, facts.organisation]),
+    );
+    expect(organisationOf.size).toBe(30);
+    for (const { facts, user } of events)
       expect(facts).toMatchObject({
         action: 'project.list',
         outcome: 'success',
-        personal: 'sealed',
+        organisation: organisationOf.get(user),
+        session: expect.stringMatching(/^[0-9a-f]{32}$/),
+        resourceType: 'project',
+        region: 'us',
+        personal: 'opened',
+        address: '127.0.0.1',
+        idMs: expect.any(Number),
         shard: expect.any(Number),
         sequence: expect.any(Number),
         receivedAtUs: expect.any(Number),

@@ -100,7 +100,6 @@ async function readAccountFacts(db: Database, users: readonly string[]): Promise
 /** A field that is null in the record is absent in the fact. */
 function toFact(row: Row, more: Readonly<Record<string, string | number>>): object {
   const { session, key, agent, reason } = row;
-  const idMs = timeOfId(row.eventId);
   return {
     name: 'audit',
     id: row.id,
@@ -120,17 +119,16 @@ function toFact(row: Row, more: Readonly<Record<string, string | number>>): obje
       region: row.region,
       service: row.service,
       receivedAtUs: Number(row.receivedAtUs),
-      ...(idMs === null ? {} : { idMs }),
+      idMs: timeOfId(row.eventId),
       ...more,
     },
   };
 }
 
-/** Unix milliseconds in a UUID of version 7; null: another version. */
-function timeOfId(eventId: string): number | null {
-  return eventId[14] === '7'
-    ? Number.parseInt(eventId.slice(0, 8) + eventId.slice(9, 13), 16)
-    : null;
+/** Unix milliseconds in a UUID of version 7; -1, the time of no event: another version. */
+function timeOfId(eventId: string): number {
+  if (eventId[14] !== '7') return -1;
+  return Number.parseInt(eventId.slice(0, 8) + eventId.slice(9, 13), 16);
 }
 
 /** Empty for a log without a chain, or with more than `verifyUpTo` chained records. */
