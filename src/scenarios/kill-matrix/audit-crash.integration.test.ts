@@ -11,7 +11,12 @@ import {
   startAuditGateway,
 } from '../../services/gateway/fixtures/audit-gateway.ts';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
-import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
+import {
+  countByCheck,
+  type KillResult,
+  killMatrixText,
+} from '../../sim/pure/fixtures/planted-defect.ts';
+import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import {
   actionNames,
   allPass,
@@ -73,4 +78,8 @@ describe('planted defects', () => {
     results.push({ ...defect, caught: found[defect.caughtBy] === 'fail' });
     expect(found).toEqual(expectedVerdicts(defect));
   });
+});
+
+it('is what a report says of it', () => {
+  expect(countByCheck(results)).toEqual(PLANTED_DEFECTS['audit-crash']);
 });

@@ -10,8 +10,13 @@ import {
 } from '../../services/gateway/fixtures/audit-field-defects.ts';
 import { startAuditFieldsBed } from '../../services/gateway/fixtures/audit-fields-bed.ts';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
-import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
+import {
+  countByCheck,
+  type KillResult,
+  killMatrixText,
+} from '../../sim/pure/fixtures/planted-defect.ts';
 import { auditFields } from '../audit-records.ts';
+import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import { actions, MUST_HAVE_SEEN, operations, rules } from '../turn3-requests.ts';
 import { playRequests } from './fixtures/audit-fields-workload.ts';
 import {
@@ -64,4 +69,8 @@ describe('planted defects', () => {
     results.push({ ...defect, caught: found[defect.caughtBy] === 'fail' });
     expect(found).toEqual({ [fields.id]: 'pass', ...expectedVerdicts(defect) });
   });
+});
+
+it('is what a report says of it', () => {
+  expect(countByCheck(results)).toEqual(PLANTED_DEFECTS['audit-fields']);
 });

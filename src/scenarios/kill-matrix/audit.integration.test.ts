@@ -18,7 +18,12 @@ import { openCommitCutter } from '../../services/gateway/fixtures/commit-cutter.
 import { eventually } from '../../sim/effects/testbed/fixtures/bed.ts';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { FactRecord } from '../../sim/history.ts';
-import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
+import {
+  countByCheck,
+  type KillResult,
+  killMatrixText,
+} from '../../sim/pure/fixtures/planted-defect.ts';
+import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import {
   allPass,
   expectedVerdicts,
@@ -153,4 +158,8 @@ describe('synchronous_commit = off', () => {
     results.push({ ...defect, caught: found['audit-once'] === 'fail' });
     expect(found).toEqual(expectedVerdicts(defect));
   });
+});
+
+it('is what a report says of it', () => {
+  expect(countByCheck(results)).toEqual(PLANTED_DEFECTS.audit);
 });

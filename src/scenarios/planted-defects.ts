@@ -1,0 +1,46 @@
+/**
+ * How many planted defects the checker of each invariant catches, by kill matrix. The tests in kill-matrix/ count them
+ * and compare; a report shows the sum.
+ */
+import type { PlantedDefects } from '../sim/result.ts';
+import type { Scenario } from '../sim/scenario.ts';
+
+type Counts = Readonly<Record<string, PlantedDefects>>;
+
+const all = (planted: number): PlantedDefects => ({ planted, caught: planted });
+
+/** Invariants by kill matrix. */
+export const PLANTED_DEFECTS = {
+  audit: {},
+  'audit-crash': {},
+  'audit-fields': { 'audit-fields': all(24), 'audit-time': all(5), 'audit-once': all(1) },
+  sessions: {},
+  limits: {},
+  'limit-outage': {},
+} as const satisfies Readonly<Record<string, Counts>>;
+
+/** The scenario, its invariants with the defects that their checkers catch. */
+export function withPlantedDefects(scenario: Scenario): Scenario {
+  return {
+    ...scenario,
+    declare: (options) => {
+      const declared = scenario.declare(options);
+      const invariants = declared.invariants.map((invariant) => {
+        const planted = countPlanted(invariant.id);
+        return planted === undefined ? invariant : { ...invariant, planted };
+      });
+      return { ...declared, invariants };
+    },
+  };
+}
+
+function countPlanted(invariant: string): PlantedDefects | undefined {
+  const counts = Object.values<Counts>(PLANTED_DEFECTS).flatMap(
+    (matrix) => matrix[invariant] ?? [],
+  );
+  if (counts.length === 0) return undefined;
+  return counts.reduce((sum, { planted, caught }) => ({
+    planted: sum.planted + planted,
+    caught: sum.caught + caught,
+  }));
+}
