@@ -11,10 +11,23 @@ const all = (planted: number): PlantedDefects => ({ planted, caught: planted });
 
 /** Invariants by kill matrix. */
 export const PLANTED_DEFECTS = {
-  audit: {},
-  'audit-crash': {},
+  audit: {
+    'audit-once': all(9),
+    'audit-atomic': all(1),
+    'audit-order': all(2),
+    'audit-chain': all(4),
+  },
+  'audit-crash': { 'audit-once': all(3) },
   'audit-fields': { 'audit-fields': all(24), 'audit-time': all(5), 'audit-once': all(1) },
-  sessions: {},
+  sessions: {
+    'logout-final': all(22),
+    'sessions-survive': all(3),
+    'life-cycle': all(1),
+    'logins-honest': all(3),
+    'forged-refused': all(2),
+    'idle-timeout': all(1),
+    'absolute-timeout': all(2),
+  },
   limits: {},
   'limit-outage': {},
 } as const satisfies Readonly<Record<string, Counts>>;

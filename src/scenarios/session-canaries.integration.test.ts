@@ -43,7 +43,7 @@ beforeAll(async () => {
     topology: changedPlatform(topology, {
       instances: 2,
       template: { users: 40 },
-      accounts: { count: 20, heavyUsers: 0 },
+      accounts: { count: 20, heavyUsers: 0, groups: [] },
       gateway: { logLevel: 'trace' },
     }),
   });

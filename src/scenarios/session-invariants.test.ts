@@ -147,7 +147,10 @@ describe('life-cycle', () => {
   });
 
   it('ignores facts other than logins and logouts', () => {
-    const rest: FactRecord[] = ['session-rotated', 'session-refused', 'audit'].map((name, i) => ({
+    // A login replaces the session that was presented.
+    const replaced = { ...ended, name: 'session-rotated', requestId: 'in', id: '9' };
+    expect(lifeCycleOnce.check([...history, replaced]).verdict).toBe('pass');
+    const rest: FactRecord[] = ['session-refused', 'audit'].map((name, i) => ({
       ...ended,
       name,
       requestId: `other ${i}`,

@@ -51,7 +51,7 @@ beforeAll(async () => {
     logFolder: scratch.logFolder,
     topology: changedPlatform(topology, {
       template: { users: users },
-      accounts: { count: users, heavyUsers: 0 },
+      accounts: { count: users, heavyUsers: 0, groups: [] },
     }),
   });
   // A second session for every user.

@@ -4,10 +4,12 @@ import { LOAD_KINDS, operationsOf } from '../sim/load-kinds.ts';
 import { edgeName } from '../sim/plan/fault-target.ts';
 import { armOf, type Plan } from '../sim/plan/plan.ts';
 import { resolve } from '../sim/plan/resolve.ts';
-import { openSchedule } from '../sim/pure/load/schedule.ts';
+import { mixSchedule } from '../sim/pure/load/schedule.ts';
 import type { Arm } from '../sim/scenario.ts';
 import { viewOf, withoutDesign } from './fixtures/platform-parts.ts';
+import { verbOf } from './session-verbs.ts';
 import { turn1 } from './turn1.ts';
+import { endingVerbs } from './turn1-requests.ts';
 
 const [full, quick] = [false, true].map((isQuick) =>
   resolve(turn1, { quick: isQuick, seed: 1 }),
@@ -35,7 +37,8 @@ describe('turn1', () => {
   it('has ten thousand sessions on four gateways', () => {
     const after = armOf(full, 'after');
     expect(viewOf(after).gateway.instances).toBe(4);
-    expect(viewOf(after).accounts.params).toMatchObject({ count: 10_000 });
+    const { groups } = viewOf(after).accounts.params as { groups: { name: string }[] };
+    expect(groups).toContainEqual({ name: 'people', kind: 'sessions', count: 10_000 });
     const killed = after.phases
       .flatMap(({ faults = [] }) => faults)
       .flatMap(({ fault }) => (fault.kind === 'kill' ? [fault.target] : []));
@@ -47,9 +50,10 @@ describe('turn1', () => {
   it('seeds enough users for all accounts', () => {
     for (const arm of [...full.arms, ...quick.arms]) {
       const { accounts, template: step } = viewOf(arm);
-      const { count, heavyUsers = 4 } = accounts.params as Record<string, number>;
+      const { groups } = accounts.params as unknown as { groups: { count: number }[] };
+      const count = groups.reduce((sum, group) => sum + group.count, 0);
       const template = step.params as Record<string, number>;
-      expect(count! + heavyUsers!).toBeLessThanOrEqual(template.users! + template.heavyUsers!);
+      expect(count).toBeLessThanOrEqual(template.users! + template.heavyUsers!);
     }
   });
 
@@ -87,8 +91,9 @@ describe('turn1', () => {
 
   it('logs out about a thousand people while Redis is cut off', () => {
     const { load: workload } = phase(full, 'redis-partition');
-    if (workload.kind !== 'open') throw new Error('the partition is an open workload');
-    const logouts = [...openSchedule(workload, 1, 10_000, 4)].filter(
+    if (workload.kind !== 'mix') throw new Error('the partition is a mix');
+    const groups = new Map(workload.operations.map(({ group }) => [group ?? '', [0, 1]]));
+    const logouts = [...mixSchedule(workload, 1, 10_000, 4, groups)].filter(
       ({ template }) => workload.operations[template]!.name === 'logout',
     );
     expect(logouts.length).toBeGreaterThan(900);
@@ -106,6 +111,23 @@ describe('turn1', () => {
     expect(storm.get('login')).toBe(20 * before.get('login')!);
     // The cost of a check is counted in a phase without password hashing.
     expect([...weights(full.costPhase!).keys()]).toEqual(['check']);
+  });
+
+  it('plays every operation that ends sessions in phases with faults and without', () => {
+    for (const plan of [full, quick]) {
+      const phasesWith = (name: string) =>
+        phasesOf(plan).filter(({ load }) =>
+          operationsOf([{ load }]).some((one) => one.name === name),
+        );
+      for (const verb of endingVerbs) {
+        expect({ verb, phases: phasesWith(verb).length }).toMatchObject({
+          phases: expect.toSatisfy((count: number) => count >= 2),
+        });
+        expect(verbOf(verb).ends).toBeDefined();
+      }
+      for (const name of ['forged', 'log in wrong', 'log in outdated', 'log in disabled'])
+        expect(phasesWith(name).length).toBeGreaterThan(0);
+    }
   });
 
   it('probes every ended session on every gateway, after the partition and at the end', () => {

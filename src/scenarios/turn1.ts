@@ -7,17 +7,40 @@
  * killed and restarted empty. Afterwards every ended session is probed on every gateway, and every live one once.
  */
 import { findDesign } from '../services/lineage.ts';
-import type { OpenWorkload, OperationTemplate, SweepWorkload } from '../sim/pure/load/workload.ts';
+import type { SweepWorkload } from '../sim/pure/load/workload.ts';
 import type { Arm, Declaration, Invariant, Slo } from '../sim/scenario.ts';
 import { defineArm, defineScenario } from './define.ts';
 import { type PlatformFault, type PlatformPhase, platformTopology } from './platform-topology.ts';
-import { lifeCycleOnce, logoutFinal, sessionsSurvive } from './session-invariants.ts';
+import {
+  forgedRefused,
+  lifeCycleOnce,
+  loginsHonest,
+  logoutFinal,
+  sessionsSurvive,
+  sessionsTimeOut,
+} from './session-invariants.ts';
+import {
+  accountGroups,
+  check,
+  endingVerbs,
+  LOGINS_PER_SECOND,
+  login,
+  mixedLoad,
+  openLoad,
+  type Population,
+  populations,
+  probe,
+  renewAged,
+  usersOf,
+} from './turn1-requests.ts';
 
 const GATEWAYS = 4;
 const targets = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
 
 interface Size {
-  readonly sessions: number;
+  readonly population: Population;
+  /** Correct passwords that must have been accepted. */
+  readonly logins: number;
   /** Phase durations are divided by this. */
   readonly divisor: number;
   readonly logoutsPerSecond: number;
@@ -26,128 +49,101 @@ interface Size {
   readonly warmupsPerSecond: number;
 }
 const FULL: Size = {
-  sessions: 10_000,
+  population: populations.full,
+  logins: 20,
   divisor: 1,
   logoutsPerSecond: 85,
   sweepsPerSecond: 800,
   warmupsPerSecond: 500,
 };
 const QUICK: Size = {
-  sessions: 600,
+  population: populations.quick,
+  logins: 3,
   divisor: 8,
   logoutsPerSecond: 50,
   sweepsPerSecond: 700,
   warmupsPerSecond: 500,
 };
 
-const CHECKS_PER_SECOND = 300;
-const LOGINS_PER_SECOND = 0.5;
-/** Few and short retries, on the next instance, because the first one may be down. */
-const check: OperationTemplate = {
-  name: 'check',
-  weight: CHECKS_PER_SECOND,
-  method: 'GET',
-  path: '/session',
-  retry: { attempts: 2, baseMs: 40, capMs: 200, statuses: [503], onNextInstance: true },
-};
-/** With a token whose logout was acknowledged: every process must refuse it. */
-const probe: OperationTemplate = {
-  name: 'probe',
-  weight: 30,
-  method: 'GET',
-  path: '/session',
-  as: 'ended',
-};
-/** In a browser that is logged in already: the new session replaces the presented one. */
-const login: OperationTemplate = {
-  name: 'login',
-  weight: LOGINS_PER_SECOND,
-  method: 'POST',
-  path: '/login',
-  body: { email: '{email}', password: '{password}' },
-  revokesCredential: true,
-  issuesCredential: { token: 'token', subject: 'sessionId' },
-};
-const logout = (perSecond: number): OperationTemplate => ({
-  name: 'logout',
-  weight: perSecond,
-  method: 'POST',
-  path: '/logout',
-  revokesCredential: true,
-});
-
-const topology = (design: string, { sessions }: Size) =>
+const topology = (design: string, { population }: Size) =>
   platformTopology({
     design,
     // One template for all three arms: they start from the same tables.
-    template: { design: 'turn1.before', users: FULL.sessions },
-    accounts: { count: sessions },
+    template: { design: 'turn1.before', users: usersOf(FULL.population) },
+    accounts: { groups: accountGroups(population) },
     gateways: GATEWAYS,
     proxied: ['gateway->redis', 'gateway->postgres'],
   });
 
 function phasesOf(size: Size): readonly PlatformPhase[] {
   const ms = (full: number) => Math.round(full / size.divisor);
-  const open = (durationMs: number, operations: readonly OperationTemplate[]): OpenWorkload => ({
-    kind: 'open',
-    arrivals: 'poisson',
-    stages: [{ ratePerSecond: operations.reduce((sum, one) => sum + one.weight, 0), durationMs }],
-    operations,
-  });
-  const fewLogouts = logout(size.logoutsPerSecond / 5);
-  const faultPhase = (fault: PlatformFault, note: string, full: number): PlatformPhase => ({
-    name: fault.name,
-    role: 'fault',
-    note,
-    judged: true,
+  type Mix = Parameters<typeof mixedLoad>[1];
+  const mixed = (full: number, passwords: Mix['passwords'], more: Partial<Mix> = {}) => {
+    const logoutsPerSecond = size.logoutsPerSecond / 5;
+    return mixedLoad(ms(full), { logoutsPerSecond, passwords, ...more });
+  };
+  const faultPhase = (fault: PlatformFault, note: string, load: PlatformPhase['load']) => ({
+    ...judgedPhase(fault.name, 'fault', note, load),
     faults: [fault],
-    load: open(ms(full), [check, fewLogouts, probe]),
   });
-  const ordinary = [check, login];
+  const ordinary = [check, login, renewAged];
   const warmUpSweep = { ...sweep(size, 'live', false), ratePerSecond: size.warmupsPerSecond };
   return [
     phase('warm-up', 'warm-up', 'everybody once: connections and caches fill', warmUpSweep),
-    judgedPhase('checks', 'load', 'session checks alone: what one costs', open(ms(7_000), [check])),
-    judgedPhase('baseline', 'baseline', 'ordinary load', open(ms(14_000), ordinary)),
+    judgedPhase(
+      'checks',
+      'load',
+      'session checks alone: what one costs',
+      openLoad(ms(7_000), [check]),
+    ),
+    judgedPhase('baseline', 'baseline', 'ordinary load', openLoad(ms(14_000), ordinary)),
     judgedPhase(
       'login-storm',
       'load',
       'twenty times the logins',
-      open(ms(14_000), [check, { ...login, weight: 20 * LOGINS_PER_SECOND }]),
+      openLoad(ms(14_000), [check, { ...login, weight: 20 * LOGINS_PER_SECOND }, renewAged]),
     ),
-    {
-      ...judgedPhase(
-        'redis-partition',
-        'fault',
-        'no gateway reaches Redis while people log out',
-        open(ms(14_000), [check, logout(size.logoutsPerSecond), probe]),
-      ),
-      faults: [redisPartition],
-    },
+    faultPhase(
+      redisPartition,
+      'no gateway reaches Redis while people log out',
+      mixed(14_000, ['change', 'login'], { logoutsPerSecond: size.logoutsPerSecond }),
+    ),
     endedSweep(size, 'healed', 'Redis is back with its old data'),
-    faultPhase(gatewayKill, 'kill -9 right after an acknowledged logout, restarted', 12_000),
+    faultPhase(
+      gatewayKill,
+      'kill -9 right after an acknowledged logout, restarted',
+      mixed(12_000, ['change', 'disabled', 'changed']),
+    ),
     // First fill Redis again, so that the next phase shows what a design does with it while PostgreSQL is down.
     liveSweep(size, 'healed', 'everything is back'),
-    faultPhase(postgresKill, 'kill -9 while a COMMIT is in flight, restarted', 14_000),
-    faultPhase(redisKill, 'kill -9, restarted empty', 10_000),
-    judgedPhase('liveness', 'liveness', 'everything is back', open(ms(10_000), ordinary)),
+    faultPhase(
+      postgresKill,
+      'kill -9 while a COMMIT is in flight, restarted',
+      mixed(14_000, ['wrong'], { renewals: false }),
+    ),
+    faultPhase(redisKill, 'kill -9, restarted empty', mixed(10_000, ['change', 'changed'])),
+    judgedPhase(
+      'liveness',
+      'liveness',
+      'everything is back',
+      mixed(10_000, ['login', 'outdated', 'disabled', 'wrong']),
+    ),
     endedSweep(size, 'final', 'after everything'),
     liveSweep(size, 'final', 'after everything'),
   ];
 }
 
-function phase(
+const phase = (
   name: string,
   role: PlatformPhase['role'],
   note: string,
   load: PlatformPhase['load'],
-): PlatformPhase {
-  return { name, role, note, judged: false, load };
-}
+): PlatformPhase => ({ name, role, note, judged: false, load });
 
-function judgedPhase(...given: Parameters<typeof phase>): PlatformPhase {
-  return { ...phase(...given), judged: true };
-}
+const judgedPhase = (...given: Parameters<typeof phase>): PlatformPhase => ({
+  ...phase(...given),
+  judged: true,
+});
 
 /** Probes every ended session on every gateway. */
 function endedSweep(size: Size, when: string, note: string): PlatformPhase {
@@ -251,9 +247,14 @@ const slos: readonly Slo[] = [
   { id: 'statements', objective: 'cost.statements <= 0.2' },
 ];
 
-const invariants: readonly Invariant[] = [
-  logoutFinal({ targets, finalSweep: 'final-ended' }),
-  sessionsSurvive({ targets, finalSweep: 'final-ended' }),
+const swept = { targets, finalSweep: 'final-ended' };
+const invariantsOf = ({ logins }: Size): readonly Invariant[] => [
+  logoutFinal({ ...swept, verbs: endingVerbs }),
+  sessionsSurvive(swept),
+  sessionsTimeOut('idle', swept),
+  sessionsTimeOut('absolute', swept),
+  forgedRefused(swept),
+  loginsHonest({ accepted: logins, refused: 1 }),
   lifeCycleOnce,
 ];
 
@@ -271,18 +272,19 @@ function declare(size: Size): Declaration {
       sample: arm('turn1.sample', size, {
         expected: 'fail',
         // Local caches outlive the logout; losing Redis logs everybody out; events are not recorded.
-        mustFail: ['logout-final', 'sessions-survive', 'errors'],
+        // Only the TTL from login ends a session.
+        mustFail: ['logout-final', 'sessions-survive', 'idle-timeout', 'errors'],
         mayFail: [...MAY_FAIL, 'liveness', 'life-cycle'],
       }),
       after: arm('turn1.after', size, { expected: 'pass', mustFail: [] }),
     },
     slos,
-    invariants,
+    invariants: invariantsOf(size),
     tolerance: { slowMs: 100, stableMs: size === QUICK ? 500 : 2_000 },
     costPhase: 'checks',
     scaleNote:
       size === QUICK
-        ? `--quick runs ${QUICK.sessions.toLocaleString('en')} sessions instead of ${FULL.sessions.toLocaleString('en')} and divides every phase by ${QUICK.divisor}; faults and rates are the same. Three limits are coarser, because a p99 or a share of some 550 samples is: the login storm 2 times, and checks in the partition 1 s and 1 % errors.`
+        ? `--quick runs ${QUICK.population.people.toLocaleString('en')} sessions instead of ${FULL.population.people.toLocaleString('en')} and divides every phase by ${QUICK.divisor}; faults and rates are the same. Three limits are coarser, because a p99 or a share of some 550 samples is: the login storm 2 times, and checks in the partition 1 s and 1 % errors.`
         : '',
   };
 }

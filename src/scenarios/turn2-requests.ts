@@ -1,6 +1,6 @@
 /** The operations of turn 2, of honest users and of six kinds of bots, and the accounts that send them. */
-import type { OperationTemplate } from '../sim/pure/load/workload.ts';
-import { defineOperation } from './limit-scenario-parts.ts';
+import type { OpenWorkload, OperationTemplate } from '../sim/pure/load/workload.ts';
+import { defineOperation, openStream } from './limit-scenario-parts.ts';
 
 export const honest: readonly OperationTemplate[] = [
   defineOperation({ name: 'list projects', path: '/projects', weight: 60, group: 'honest' }),
@@ -43,6 +43,34 @@ export const roaming = defineOperation({
   path: '/projects',
   group: 'roaming',
 });
+export interface Leaving {
+  readonly people: number;
+  readonly logoutsPerSecond: number;
+}
+const work = defineOperation({ name: 'work', path: '/projects', group: 'leaver' });
+const logout = defineOperation({
+  name: 'log out',
+  path: '/logout',
+  method: 'POST',
+  group: 'leaver',
+  revokesCredential: true,
+});
+const left = defineOperation({
+  name: 'left',
+  path: '/projects',
+  group: 'leaver',
+  as: 'just-ended',
+});
+/**
+ * People who work, log out one after the other, and whose tokens are tried again: by then every process has the session in
+ * its memory, and asks the limiter whether it lives.
+ */
+export const leavingStreams = (durationMs: number, leaving: Leaving): OpenWorkload[] => [
+  openStream([work], 20, durationMs, 'constant'),
+  openStream([logout], leaving.logoutsPerSecond, durationMs, 'constant'),
+  openStream([left], 15, durationMs, 'constant'),
+];
+
 /** One request more than allowed, retried after the Retry-After that the refusal names. */
 export const polite = defineOperation({
   name: 'polite',
@@ -64,11 +92,29 @@ export const bursts = [1, 2, 3, 4].map((part) =>
 
 /** Numbers of accounts. */
 export const HONEST = 40;
-export const POLITE = 30;
+const POLITE = 30;
+/** Each sends two requests within a second, after the bots have been at work for a while. */
+export const politeTwice = (durationMs: number): OpenWorkload => ({
+  ...openStream([polite], 2 * POLITE, 1_000, 'constant'),
+  stages: [
+    { ratePerSecond: 0, durationMs: 2_500 },
+    { ratePerSecond: 2 * POLITE, durationMs: 1_000 },
+    { ratePerSecond: 0, durationMs: durationMs - 3_500 },
+  ],
+});
+
 /** Users with many projects. */
 export const SEARCH_USERS = 4;
 
-export const accountGroups = ({ scrapers, stuffers }: { scrapers: number; stuffers: number }) => [
+export const accountGroups = ({
+  scrapers,
+  stuffers,
+  leaving,
+}: {
+  scrapers: number;
+  stuffers: number;
+  leaving: Leaving;
+}) => [
   // The first users are those with many projects to scrape.
   { name: 'scraper', kind: 'sessions', count: scrapers, addresses: scrapers },
   {
@@ -89,4 +135,6 @@ export const accountGroups = ({ scrapers, stuffers }: { scrapers: number; stuffe
     addresses: stuffers,
     victims: 'honest',
   },
+  // Each from an address of its own, which is refused after too many invalid tokens.
+  { name: 'leaver', kind: 'sessions', count: leaving.people },
 ];

@@ -19,16 +19,19 @@ import {
 } from './limit-invariants.ts';
 import { defineLimitArm, judgedPhase, openStream, warmUpPhase } from './limit-scenario-parts.ts';
 import type { PlatformFault, PlatformPhase } from './platform-topology.ts';
+import { logoutFinal, sessionsSurvive } from './session-invariants.ts';
 import {
   accountGroups,
   bursts,
   HONEST,
   honest,
   honestNames,
+  type Leaving,
+  leavingStreams,
   login,
   manyKeys,
-  POLITE,
   polite,
+  politeTwice,
   roaming,
   SEARCH_USERS,
   scrape,
@@ -56,6 +59,7 @@ interface Size {
   /** Addresses the stuffed logins come from. */
   readonly stuffers: number;
   readonly logins: number;
+  readonly leaving: Leaving;
   /** Limit for a decision without Redis, after the first. */
   readonly maxDecisionMs: number;
   readonly seconds: Readonly<Record<'baseline' | 'bots' | 'outage' | 'back' | 'liveness', number>>;
@@ -69,6 +73,7 @@ const FULL: Size = {
   stuffing: 40,
   stuffers: 4,
   logins: 0.5,
+  leaving: { people: 120, logoutsPerSecond: 0.6 },
   maxDecisionMs: 50,
   // Honest users alone send 30 a second; an error rate of 0.1 % needs 3,000 requests.
   seconds: { baseline: 15, bots: 80, outage: 10, back: 60, liveness: 15 },
@@ -82,6 +87,7 @@ const QUICK: Size = {
   stuffing: 10,
   stuffers: 1,
   logins: 1,
+  leaving: { people: 20, logoutsPerSecond: 1 },
   maxDecisionMs: 250,
   seconds: { baseline: 3, bots: 8, outage: 3, back: 4, liveness: 2 },
 };
@@ -114,20 +120,13 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
       burstEveryMs: everyMs,
       burstOffsetMs: everyMs / 2 + index * BURST_PART_MS,
     }));
-  const politeTwice = (durationMs: number): OpenWorkload => ({
-    ...openStream([polite], 2 * POLITE, 1_000, 'constant'),
-    stages: [
-      { ratePerSecond: 0, durationMs: 2_500 },
-      { ratePerSecond: 2 * POLITE, durationMs: 1_000 },
-      { ratePerSecond: 0, durationMs: durationMs - 3_500 },
-    ],
-  });
   const allTraffic = (durationMs: number) => [
     ...honestTraffic(durationMs),
     openStream([scrape], scrapers * SCRAPER_TIMES * honestEach, durationMs, 'constant'),
     openStream([stuff], size.stuffing, durationMs, 'constant'),
     openStream([manyKeys], size.manyKeys, durationMs, 'constant'),
     openStream([roaming], size.roaming, durationMs, 'constant'),
+    ...leavingStreams(durationMs, size.leaving),
     ...boundaryBursts(durationMs),
   ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
@@ -205,6 +204,9 @@ function invariantsOf({ windowMs, maxDecisionMs }: Size): readonly Invariant[] {
       // One window, until what the old Redis admitted no longer counts, and 5 s for the processes to agree.
       maxRecoveryMs: windowMs + 5_000,
     }),
+    // Few sessions end, so few probes are possible on each process.
+    logoutFinal({ targets, probes: 10, verbs: ['log out'] }),
+    sessionsSurvive({ targets, probes: 10 }),
   ];
 }
 

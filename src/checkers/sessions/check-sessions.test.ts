@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../sim/history.ts';
 import { operation } from '../../sim/pure/fixtures/records.ts';
 import { checkSessions, type SessionsInput } from './check-sessions.ts';
-import { type StartedSession, toRevocationEvents } from './fixtures/revoke-all.ts';
+import { type StartedSession, toRevocationEvents } from './revocations.ts';
 import type { SessionEvent } from './session-event.ts';
 import { judgeLogoutFinal, judgeSessionsKept } from './session-verdicts.ts';
 
@@ -179,15 +179,14 @@ describe('toRevocationEvents', () => {
   const all = at(100, 200);
   const startedSession = (subject: string, sentUs: number, doneUs: number): StartedSession => ({
     subject,
-    login: at(sentUs, doneUs),
+    began: { sentUs, doneUs },
   });
   const accept = (subject: string) => accepted([300, 310], {}, subject);
-  const late = (session: StartedSession, options = {}) =>
-    check([...toRevocationEvents(all, [session], options), accept(session.subject)]).findings
-      .acceptedLate;
+  const late = (session: StartedSession) =>
+    check([...toRevocationEvents(all, [session]), accept(session.subject)]).findings.acceptedLate;
 
   it('ends earlier sessions, spares later ones, and allows either for concurrent logins', () => {
-    expect(late({ subject: 'old', login: null })).toBe(1);
+    expect(late({ subject: 'old', began: null })).toBe(1);
     expect(late(startedSession('before', 50, 99))).toBe(1);
     expect(late(startedSession('concurrent', 150, 250))).toBe(0);
     expect(late(startedSession('after', 201, 250))).toBe(0);
@@ -198,7 +197,7 @@ describe('toRevocationEvents', () => {
 
   it('ends the session of a concurrent login that proves it came first', () => {
     const session = startedSession('old password', 150, 250);
-    expect(late(session, { loginProvesOrder: true })).toBe(1);
+    expect(late({ ...session, provesOrder: true })).toBe(1);
   });
 });
 

@@ -46,6 +46,15 @@ describe('measureSessionCoverage', () => {
     expect(measure(early).gap).not.toBeNull();
   });
 
+  it('counts a session that ended by itself before, and none that ends during the sweep', () => {
+    const at = (toUs: number) => {
+      const expiries = [{ subject: 'live', fromUs: toUs - 10, toUs }];
+      return measureSessionCoverage({ events: complete, expiries, fromUs: 90, targets });
+    };
+    expect(at(50)).toMatchObject({ ended: 2, refused: 1, live: 0 });
+    expect(at(100)).toMatchObject({ ended: 1, refused: 1, live: 0 });
+  });
+
   it('has a gap when no session ended, or none is live', () => {
     expect(measure(complete.filter(({ subject }) => subject === 'live')).gap).toMatch(/no ended/);
     expect(measure(complete.filter(({ subject }) => subject === 'ended')).gap).toMatch(/no live/);

@@ -3,18 +3,19 @@
  * revocation accepted? A session without a definite answer is a gap, and with a gap neither invariant is proven,
  * however many other sessions were probed.
  */
-import type { SessionEvent } from './session-event.ts';
+import type { SessionEvent, SessionExpiry } from './session-event.ts';
 import { foldSessionStates } from './session-states.ts';
 
 export interface CoverageInput {
   readonly events: readonly SessionEvent[];
+  readonly expiries?: readonly SessionExpiry[];
   /** Start of the final sweep. */
   readonly fromUs: number;
   readonly targets: readonly string[];
 }
 
 export interface SessionCoverage {
-  /** Sessions whose end was acknowledged before the sweep, and how many of them every process refused in it. */
+  /** Sessions whose end was acknowledged or had come before the sweep, and how many of them every process refused in it. */
   readonly ended: number;
   readonly refused: number;
   /** Sessions without a revocation, and how many of them were accepted in it. */
@@ -26,6 +27,7 @@ export interface SessionCoverage {
 
 export function measureSessionCoverage({
   events,
+  expiries = [],
   fromUs,
   targets,
 }: CoverageInput): SessionCoverage {
@@ -39,7 +41,10 @@ export function measureSessionCoverage({
     refusedBy.set(subject, refusingTargets.add(operation.target ?? ''));
   }
   const counts = { ended: 0, refused: 0, live: 0, accepted: 0 };
-  for (const [subject, { earliestEndUs, acknowledgedEndUs }] of foldSessionStates(events, [])) {
+  for (const [subject, { earliestEndUs, acknowledgedEndUs }] of foldSessionStates(
+    events,
+    expiries,
+  )) {
     if (acknowledgedEndUs < fromUs) {
       counts.ended += 1;
       if (targets.every((target) => refusedBy.get(subject)?.has(target))) counts.refused += 1;

@@ -8,6 +8,8 @@ export interface SessionEvent {
    * alone or among others. Any other result (5xx, 429, a timeout) is no event.
    */
   readonly kind: 'accepted' | 'refused' | 'revoke';
+  /** The operation that a revocation is one of: `renew`. */
+  readonly verb?: string;
   readonly subject: string;
   /** Unknown outcomes may have been reconciled before. */
   readonly operation: ReconciledOperation;

@@ -69,7 +69,7 @@ export function isDefinite({ kind, operation }: SessionEvent): boolean {
 }
 
 /** A revocation known only from the server's record was never acknowledged, so it guarantees no instant. */
-function guaranteedEndUs({ operation, guaranteedFromUs = 0 }: SessionEvent): number {
+export function guaranteedEndUs({ operation, guaranteedFromUs = 0 }: SessionEvent): number {
   const isAcknowledged = operation.outcome === 'ok' && operation.reconciled === undefined;
   return isAcknowledged ? Math.max(operation.doneUs, guaranteedFromUs) : Number.POSITIVE_INFINITY;
 }

@@ -132,10 +132,12 @@ function describeOperation(operation: OperationTemplate): string {
   const credential =
     anonymous === true
       ? 'anonymous'
-      : `${{ live: 'live', ended: 'ended', any: 'any' }[as ?? 'live']} credential`;
+      : `${{ live: 'live', ended: 'ended', 'just-ended': 'just ended', any: 'any' }[as ?? 'live']} credential`;
   const groupText = group === undefined ? '' : ` of the group ${group}`;
   const effects = [
     ...(ends === true ? ['ends it'] : []),
+    ...(ends === 'others' ? ["ends the user's others"] : []),
+    ...(ends === 'all' ? ["ends all of the user's"] : []),
     ...(begins === undefined ? [] : ['begins a new one']),
     ...(retry === undefined ? [] : [describeRetry(retry)]),
   ];

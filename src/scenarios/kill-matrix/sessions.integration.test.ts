@@ -4,7 +4,6 @@
  * Without a defect all pass under every fault.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReadThroughDesign } from '../../services/design.ts';
 import { openConnection } from '../../services/gateway/clients.ts';
@@ -22,13 +21,27 @@ import {
   type SessionDefect,
   sessionDefects,
 } from '../../services/gateway/fixtures/session-defects.ts';
+import { systemRandom } from '../../services/gateway/system.ts';
 import { findDesign } from '../../services/lineage.ts';
 import { type Database, ServiceError } from '../../services/ports.ts';
+import { withOtherSecret } from '../../services/sessions/token.ts';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { FactRecord } from '../../sim/history.ts';
-import { type KillResult, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
+import {
+  countByCheck,
+  type KillResult,
+  killMatrixText,
+} from '../../sim/pure/fixtures/planted-defect.ts';
 import { createRandom } from '../../sim/pure/random.ts';
-import { lifeCycleOnce, logoutFinal, sessionsSurvive } from '../session-invariants.ts';
+import { PLANTED_DEFECTS } from '../planted-defects.ts';
+import {
+  forgedRefused,
+  lifeCycleOnce,
+  loginsHonest,
+  logoutFinal,
+  sessionsSurvive,
+  sessionsTimeOut,
+} from '../session-invariants.ts';
 import { SessionWorkload } from './fixtures/session-workload.ts';
 
 /** A race may not show with one seed; a defect that three seeds do not show is not caught. */
@@ -42,10 +55,17 @@ const store: ReadThroughDesign = {
   breakerOpenMs: 50,
   touchEveryMs: 200,
 };
-const designFor = (absoluteTimeoutMs: number) => ({
-  ...given,
-  sessions: { ...given.sessions, absoluteTimeoutMs, store },
+/** Short enough for sessions to end in the run, where a condition is about that. */
+const timeoutsFor = (condition: Condition) => ({
+  absoluteTimeoutMs: condition === 'short-sessions' ? 700 : 3_600_000,
+  idleTimeoutMs: condition === 'idle-sessions' ? 1_000 : 1_800_000,
+  touchEveryMs: store.touchEveryMs,
+  touchWithinMs: 2 * store.touchEveryMs,
 });
+const designFor = (condition: Condition) => {
+  const { absoluteTimeoutMs, idleTimeoutMs } = timeoutsFor(condition);
+  return { ...given, sessions: { ...given.sessions, absoluteTimeoutMs, idleTimeoutMs, store } };
+};
 const size = usersWithoutHistory(40);
 
 const { postgres, redis } = ownStores('kill-sessions', { max_connections: '120' });
@@ -84,7 +104,11 @@ const faultScripts: Record<Condition, (cluster: Cluster) => Promise<void>> = {
   slow: ({ workload }) => workload.load('slow', loadMs),
   async 'short-sessions'({ workload }) {
     await workload.load('short', loadMs);
-    await workload.checkAfterExpiry(10);
+    await workload.checkAfterExpiry(10, Number.POSITIVE_INFINITY);
+  },
+  async 'idle-sessions'({ workload }) {
+    await workload.load('idle', 2 * loadMs);
+    await workload.checkAfterExpiry(10, 1_000);
   },
   async 'redis-restart'({ workload }) {
     // Long enough for "last seen" to be written.
@@ -132,7 +156,7 @@ async function clean(): Promise<void> {
     text: `TRUNCATE sessions, session_events, session_members; UPDATE session_fence SET generation = generation + 1`,
   });
   await db.query({
-    text: `UPDATE users SET password_hash = h FROM unnest($1::bigint[], $2::text[]) AS p(i, h) WHERE id = i`,
+    text: `UPDATE users SET password_hash = h, disabled_at = NULL FROM unnest($1::bigint[], $2::text[]) AS p(i, h) WHERE id = i`,
     values: [users.map(({ userId }) => userId), users.map(({ passwordHash }) => passwordHash)],
   });
 }
@@ -192,7 +216,7 @@ async function runUnder(
     keyPrefix: `m${seed}:`,
     shared: new Map(),
     pause: pauses(seed, 15),
-    design: designFor(condition === 'short-sessions' ? 700 : 3_600_000),
+    design: designFor(condition),
     plants: [...(condition === 'slow' ? [slowness] : []), silent, ...(defect ? [defect] : [])],
   };
   const startMember = (index: number) =>
@@ -209,7 +233,7 @@ async function runUnder(
       seed,
       users,
       gateways: () => members,
-      forge: forgeSecret,
+      forge: (token) => withOtherSecret(token, systemRandom),
     });
     await workload.load('before', loadMs, { minOperations });
     await faultScripts[condition]({ members, workload, silenced, replace });
@@ -219,7 +243,6 @@ async function runUnder(
       minOperations,
     });
     await workload.sweep();
-    if (condition === 'short-sessions') workload.addExpiries(5);
     return workload;
   } finally {
     await Promise.allSettled([...members, ...replaced].map((member) => member.close()));
@@ -234,29 +257,30 @@ async function waitForRedis(members: readonly PlantedMember[]): Promise<void> {
   }
 }
 
-/** The token with another secret and a valid checksum. */
-function forgeSecret(token: string): string {
-  const [region, id, secret] = token.split('.') as [string, string, string];
-  const text = `${region}.${id}.${[...secret].reverse().join('')}`;
-  return `${text}.${crc32(text).toString(16).padStart(8, '0')}`;
-}
-
 async function readFacts(): Promise<FactRecord[]> {
-  const rows = await db.query<Omit<FactRecord, 'kind' | 'occurredAtUs'>>({
-    text: `SELECT 'session-' || event AS name, id, coalesce(user_id::text, '') AS "user",
-                  request_id AS "requestId", session_id AS subject FROM session_events ORDER BY id`,
-  });
-  return rows.map((row) => ({ kind: 'effect', ...row, occurredAtUs: 0 }));
+  const rows = await db.query<Omit<FactRecord, 'kind' | 'occurredAtUs'> & { occurredAtUs: string }>(
+    {
+      text: `SELECT 'session-' || event AS name, id, coalesce(user_id::text, '') AS "user",
+                  request_id AS "requestId", session_id AS subject,
+                  (extract(epoch FROM at) * 1000000)::bigint::text AS "occurredAtUs" FROM session_events ORDER BY id`,
+    },
+  );
+  return rows.map((row) => ({ kind: 'effect', ...row, occurredAtUs: Number(row.occurredAtUs) }));
 }
 
-async function judgeWorkload({ history }: SessionWorkload) {
-  const uses = history.expandedOperations();
-  const checks = [
-    [logoutFinal({ targets: names }), uses],
-    [sessionsSurvive({ targets: names }), uses],
-    [lifeCycleOnce, history.lifeCycleHistory(await readFacts())],
-  ] as const;
-  return new Map(checks.map(([invariant, history]) => [invariant.id, invariant.check(history)]));
+async function judgeWorkload({ history }: SessionWorkload, condition: Condition) {
+  const records = history.records(await readFacts());
+  const own = { targets: names, timeouts: timeoutsFor(condition) };
+  const invariants = [
+    logoutFinal(own),
+    sessionsSurvive(own),
+    ...(condition === 'short-sessions' ? [sessionsTimeOut('absolute', own)] : []),
+    ...(condition === 'idle-sessions' ? [sessionsTimeOut('idle', own)] : []),
+    forgedRefused(own),
+    loginsHonest({ accepted: 10, refused: 3 }),
+    lifeCycleOnce,
+  ];
+  return new Map(invariants.map((invariant) => [invariant.id, invariant.check(records)]));
 }
 
 const conditions = Object.keys(faultScripts) as Condition[];
@@ -265,7 +289,7 @@ const results: KillResult[] = [];
 describe('a store without a defect', () => {
   it.each(conditions)('passes under %s', async (condition) => {
     const workload = await runUnder(condition, seeds[0]!, null);
-    const verdicts = await judgeWorkload(workload);
+    const verdicts = await judgeWorkload(workload, condition);
     expect(workload.history.unexpectedErrors).toEqual([]);
     for (const [id, { verdict, reason, witness }] of verdicts)
       expect({ id, verdict, reason, witness }).toMatchObject({ id, verdict: 'pass', witness: [] });
@@ -276,15 +300,19 @@ describe('a store with a planted defect', () => {
   it.each(sessionDefects.map((defect) => [defect.id, defect] as const))(
     'is caught: %s',
     async (_, defect) => {
-      const { id, what, caughtBy, condition } = defect;
+      const { id, what, caughtBy, condition, alsoFails = [] } = defect;
       let caught = false;
       const seen: unknown[] = [];
       for (const seed of seeds) {
-        const verdicts = await judgeWorkload(await runUnder(condition, seed, defect));
+        const verdicts = await judgeWorkload(await runUnder(condition, seed, defect), condition);
         const { verdict, reason } = verdicts.get(caughtBy)!;
-        seen.push({ seed, verdict, reason });
+        const failed = [...verdicts].filter(([, one]) => one.verdict === 'fail').map(([id]) => id);
+        seen.push({ seed, verdict, reason, failed });
         caught = verdict === 'fail';
-        if (caught) break;
+        if (!caught) continue;
+        // Not what it does not break.
+        expect(failed.filter((one) => one !== caughtBy && !alsoFails.includes(one))).toEqual([]);
+        break;
       }
       results.push({ id, what: `${what} (${condition})`, caughtBy, caught });
       expect({ caught, seen }).toMatchObject({ caught: true });
@@ -294,5 +322,6 @@ describe('a store with a planted defect', () => {
   it('is caught in every case', () => {
     console.log(killMatrixText('sessions', results));
     expect(results.filter(({ caught }) => caught)).toHaveLength(sessionDefects.length);
+    expect(countByCheck(results)).toEqual(PLANTED_DEFECTS.sessions);
   });
 });

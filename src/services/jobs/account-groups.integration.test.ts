@@ -6,6 +6,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
@@ -17,6 +18,8 @@ import { systemClock, systemRandom } from '../gateway/system.ts';
 import { findDesign } from '../lineage.ts';
 import { createLimitSettings } from '../rate-limit/settings.ts';
 import { createSessionStore } from '../sessions/session-store.ts';
+import { readToken } from '../sessions/token.ts';
+import { createUserStore } from '../sessions/user-store.ts';
 import { readGroups } from './account-groups.ts';
 import { createBase } from './database-template.ts';
 import { type Account, createGroupAccounts } from './group-accounts.ts';
@@ -71,22 +74,24 @@ const make = (...groups: readonly unknown[]): Promise<readonly Account[]> =>
     design: design.sessions,
   });
 const tokenOf = ({ headers }: Account) => headers.authorization!.slice('Bearer '.length);
+const openSessions = () =>
+  createSessionStore({
+    name: 'test',
+    db,
+    fenceDb: db,
+    redis,
+    sessionRedis: redis,
+    keyPrefix: 'test:',
+    clock: systemClock,
+    random: systemRandom,
+    design: design.sessions,
+    observer,
+  });
 const keys = () => createApiKeys({ db, clock: systemClock, random: systemRandom });
 
 describe('groups of accounts', () => {
   it('of sessions are sessions', async () => {
-    const sessions = createSessionStore({
-      name: 'test',
-      db,
-      fenceDb: db,
-      redis,
-      sessionRedis: redis,
-      keyPrefix: 'test:',
-      clock: systemClock,
-      random: systemRandom,
-      design: design.sessions,
-      observer,
-    });
+    const sessions = openSessions();
     const accounts = await make({ name: 'people', kind: 'sessions', count: 5, firstUser: 3 });
     expect(accounts.map(({ id }) => id)).toEqual(['3', '4', '5', '6', '7']);
     for (const account of accounts) {
@@ -198,6 +203,55 @@ describe('groups of accounts', () => {
     expect(stuffer!.vars.victim).toBe(person!.vars.email);
     expect(stuffer!.vars.forwardedFor).toBe(stuffer!.headers['x-forwarded-for']);
     expect(hopping!.headers['x-forwarded-for']).toBe('198.18.0.0, fd00:3:0:1::1');
+  });
+
+  it('have several sessions, forged tokens and an administrator', async () => {
+    const users = createUserStore({ db, clock: systemClock });
+    const [boss, ...people] = await make(
+      { name: 'boss', kind: 'sessions', count: 1, firstUser: 24, administrators: true },
+      { name: 'people', kind: 'sessions', count: 2, sessionsPerUser: 2, administratedBy: 'boss' },
+    );
+    expect(await users.findCredentials('24')).toMatchObject({ role: 'administrator' });
+    expect(people.map(({ id }) => id)).toEqual(['25', '26', '25', '26']);
+    expect(new Set(people.map(({ subject }) => subject)).size).toBe(4);
+    for (const account of people) {
+      expect(await users.findCredentials(account.id)).toMatchObject({ role: 'member' });
+      expect(account.vars.administrator).toBe(tokenOf(boss!));
+      expect(await openSessions().check(tokenOf(account))).toMatchObject({ id: account.subject });
+      expect(account.vars.forged).not.toBe(tokenOf(account));
+      expect(readToken(account.vars.forged!, design.sessions.region)!.id).toBe(account.subject);
+      expect(await openSessions().check(account.vars.forged!)).toBeNull();
+    }
+  });
+
+  it('end by themselves when they say, and what began long ago is on record', async () => {
+    const ends = { fromMs: 400, toMs: 400 };
+    const [absolute, dormant, idle] = await make(
+      { name: 'a', kind: 'sessions', count: 1, firstUser: 27, ending: { by: 'absolute', ...ends } },
+      { name: 'd', kind: 'sessions', count: 1, ending: { by: 'idle', dormant: true, ...ends } },
+      { name: 'i', kind: 'sessions', count: 1, ending: { by: 'idle', ...ends } },
+    );
+    const all = [absolute!, dormant!, idle!];
+    expect(all.map(({ dormant: is }) => is === true)).toEqual([false, true, false]);
+    expect(idle).not.toHaveProperty('endsAtMs');
+    for (const { endsAtMs } of [absolute!, dormant!])
+      expect(Math.abs(endsAtMs! - Date.now() - 400)).toBeLessThan(300);
+    const store = openSessions();
+    const isLive = async (account: Account) => (await store.check(tokenOf(account))) !== null;
+    if (Date.now() < dormant!.endsAtMs! - 50)
+      expect(await Promise.all(all.map(isLive))).toEqual([true, true, true]);
+    await delay(500);
+    expect(await Promise.all(all.map(isLive))).toEqual([false, false, false]);
+    const events = await db.query({
+      text: `SELECT session_id AS id, reason, event FROM session_events WHERE request_id = 'seed:session' ORDER BY id`,
+    });
+    expect(events).toEqual(
+      ['absolute', 'idle', 'idle'].map((reason, index) => ({
+        id: all[index]!.subject,
+        reason,
+        event: 'created',
+      })),
+    );
   });
 
   it('are written by the job beside accounts without a group, or the job fails with a reason', async () => {

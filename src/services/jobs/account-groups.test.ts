@@ -53,6 +53,18 @@ describe('groups of accounts', () => {
     [[{ ...people, addresses: 60_001 }], 'addresses must be 1 to 60000'],
     [[{ ...people, forged: 'yes' }], 'forged must be true or false'],
     [[{ name: 'k', kind: 'keys', count: 100, keysPerUser: 1_000 }], 'has 100000 accounts'],
+    [[{ ...people, sessionsPerUser: 0 }], 'params.groups[0].sessionsPerUser must be 1 to 100'],
+    [
+      [{ ...people, ending: { by: 'age', fromMs: 1, toMs: 2 } }],
+      'by must be one of absolute, idle',
+    ],
+    [[{ ...people, ending: { by: 'idle', fromMs: 3, toMs: 2 } }], 'fromMs must be at most toMs'],
+    [[{ ...people, ending: { by: 'idle', fromMs: 3 } }], 'params.groups[0].ending.toMs must be'],
+    [
+      [{ ...builds, ending: { by: 'idle', fromMs: 1, toMs: 2 } }],
+      'only sessions end by themselves',
+    ],
+    [[{ ...people, administratedBy: 'bosses' }], "must name an earlier group, not 'bosses'"],
     [
       [{ name: 'k', kind: 'keys', keyOf: 'builds' }],
       "keyOf must name an earlier group, not 'builds'",

@@ -1,7 +1,7 @@
 /**
  * Groups of accounts, from the params of accounts.ts: their users, credentials and client addresses. A group has `count`
- * users, one after the other from `firstUser` or after the group before. Each user has one session, or `keysPerUser`
- * keys, or one key with `agents` agents enrolled. `keyOf` uses the keys of an earlier group instead: as they are (kind
+ * users, one after the other from `firstUser` or after the group before. Each user has `sessionsPerUser` sessions, or
+ * `keysPerUser` keys, or one key with `agents` agents enrolled. `keyOf` uses the keys of an earlier group instead: as they are (kind
  * `keys`, a stolen key), or with more agents (kind `agents`, a greedy one). Pure.
  */
 import { MAX_SLOTS } from '../api-keys/token.ts';
@@ -15,6 +15,17 @@ import {
 } from '../rate-limit/settings-policy.ts';
 
 const groupKinds = ['sessions', 'keys', 'agents'] as const;
+const timeouts = ['absolute', 'idle'] as const;
+
+/** Sessions that began long ago: they end by themselves, evenly between these times after the job. */
+export interface EndingSessions {
+  /** `absolute`: they began nearly the absolute timeout ago. `idle`: they were last used nearly the idle timeout ago. */
+  readonly by: (typeof timeouts)[number];
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** The load does not use them before they have ended; without it, use keeps idle ones alive. */
+  readonly dormant: boolean;
+}
 
 export interface AccountGroup {
   readonly name: string;
@@ -38,9 +49,22 @@ export interface AccountGroup {
   readonly ipv6: boolean;
   /** The group whose users these accounts try to log in as; default their own. */
   readonly victims: AccountGroup | null;
+  readonly ending: EndingSessions | null;
+  /** The users have the role administrator. */
+  readonly administrators: boolean;
+  /** The group whose first account administrates these users. */
+  readonly administratedBy: AccountGroup | null;
 }
 
-const OWN_KEYS = ['count', 'firstUser', 'keysPerUser', 'sharedOrganisation', 'tier', 'limits'];
+const OWN_KEYS = [
+  'count',
+  'firstUser',
+  'keysPerUser',
+  'sessionsPerUser',
+  'sharedOrganisation',
+  'tier',
+  'limits',
+];
 const KNOWN_KEYS = [
   'name',
   'kind',
@@ -51,6 +75,9 @@ const KNOWN_KEYS = [
   'forged',
   'ipv6',
   'victims',
+  'ending',
+  'administrators',
+  'administratedBy',
 ];
 const MAX_GROUPS = 250;
 /** Of a group; also the most accounts it may have. */
@@ -112,6 +139,9 @@ function readGroup(
     forged: params.flag('forged'),
     ipv6: params.flag('ipv6'),
     victims: readEarlierGroup(params, 'victims', context),
+    ending: has(value, 'ending') ? readEnding(params, { where, kind }) : null,
+    administrators: params.flag('administrators'),
+    administratedBy: readEarlierGroup(params, 'administratedBy', context),
   };
 }
 
@@ -123,7 +153,7 @@ function readPerUser(
 ): number {
   switch (kind) {
     case 'sessions':
-      return 1;
+      return readInteger(params, 'sessionsPerUser', where, 100, 1);
     case 'keys':
       return keyOf
         ? keyOf.kind === 'keys'
@@ -135,6 +165,25 @@ function readPerUser(
     default:
       return kind satisfies never;
   }
+}
+
+function readEnding(
+  params: ParamReader,
+  { where: groupAt, kind }: { where: string; kind: string },
+): EndingSessions {
+  const where = `${groupAt}.ending`;
+  if (kind !== 'sessions') throw new ConfigError(`${where}: only sessions end by themselves`);
+  const reader = readParams(params.object('ending'), where);
+  reader.rejectUnknown(['by', 'fromMs', 'toMs', 'dormant']);
+  const fromMs = reader.integer('fromMs');
+  const toMs = reader.integer('toMs');
+  if (fromMs > toMs) throw new ConfigError(`${where}.fromMs must be at most toMs, not ${fromMs}`);
+  return {
+    by: readChoice(reader, 'by', timeouts, where),
+    fromMs,
+    toMs,
+    dormant: reader.flag('dormant'),
+  };
 }
 
 function rejectOwnFields(

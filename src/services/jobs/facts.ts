@@ -1,10 +1,10 @@
 /**
  * One-shot: the facts that the platform itself recorded since `sinceMs`, one NDJSON line each, to `outFile`:
  * `audit` (an event, with its place in the log and in the chain), `account` (of those events), `session-created`,
- * `session-rotated`, `session-revoked`, `session-refused`, `project` (made since), and `audit-chain`: the verifier's
- * result for the whole log, where it has a chain and at most `verifyUpTo` records (250,000). Read in pages, so memory
- * does not grow with the rows. Seeded rows carry request ids `seed:...` and are left out; requestIdPrefix narrows it to
- * one run's requests.
+ * `session-rotated`, `session-revoked`, `session-refused`, `session-seeded` (a session that the accounts job made long
+ * ago, and which timeout is near), `project` (made since), and `audit-chain`: the verifier's result for the whole log,
+ * where it has a chain and at most `verifyUpTo` records (250,000). Read in pages, so memory does not grow with the rows.
+ * Seeded rows carry request ids `seed:...` and are left out; requestIdPrefix narrows it to one run's requests.
  */
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -25,6 +25,11 @@ const SESSIONS_SQL = `
     FROM session_events
    WHERE at >= to_timestamp($1::float8 / 1000) AND starts_with(request_id, $2)
    ORDER BY at, id`;
+
+const SEEDED_SESSIONS_SQL = `
+  SELECT 'session-seeded' AS name, id, user_id::text AS "user", request_id AS "requestId", session_id AS subject,
+         json_build_object('ending', reason) AS facts, (extract(epoch FROM at) * 1000000)::bigint AS "occurredAtUs"
+    FROM session_events WHERE request_id = 'seed:session' ORDER BY id`;
 
 const PROJECTS_SQL = `
   SELECT 'project' AS name, id, owner_id AS "user", '' AS "requestId",
@@ -55,6 +60,7 @@ async function* readFacts(
   yield* readAuditFacts(db, options);
   const { sinceMs, requestIdPrefix } = options;
   for await (const row of readRows(db, SESSIONS_SQL, [sinceMs, requestIdPrefix])) yield toFact(row);
+  for await (const row of readRows(db, SEEDED_SESSIONS_SQL, [])) yield toFact(row);
   for await (const row of readRows(db, PROJECTS_SQL, [sinceMs])) yield toFact(row);
   yield* await readChainFacts(db, options);
 }

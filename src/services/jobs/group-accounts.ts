@@ -3,8 +3,9 @@
  * many accounts as credentials or addresses, whichever are more: account n has the n-th of each, cyclically. So one key
  * is used from many addresses, or many keys from one.
  *
- * `vars` are the same for every kind, so that any template fits: project, email, password, session, key, agent,
- * address, forwardedFor (for requests sent without the account's headers), victim (an email to try logins for).
+ * `vars` are the same for every kind, so that any template fits: id, project, email, password, newPassword, session, key,
+ * agent, address, forwardedFor (for requests sent without the account's headers), victim (an email to try logins for),
+ * forged (the session's token with another secret), administrator (a token).
  */
 import type { Redis } from 'ioredis';
 import { type SeededKey, seedAgents, seedKeys } from '../api-keys/seed.ts';
@@ -14,6 +15,7 @@ import { writeLimitSettings } from '../rate-limit/settings.ts';
 import { policies } from '../rate-limit/settings-policy.ts';
 import { SEED_PASSWORD, seedEmail } from '../sessions/seed.ts';
 import { seedSessions } from '../sessions/seed-sessions.ts';
+import { withOtherSecret } from '../sessions/token.ts';
 import { type AccountGroup, clientAddress, forgedAddress } from './account-groups.ts';
 
 export interface AccountStores {
@@ -31,6 +33,8 @@ export interface Account {
   readonly headers: Readonly<Record<string, string>>;
   readonly vars: Readonly<Record<string, string>>;
   readonly group?: string;
+  readonly endsAtMs?: number;
+  readonly dormant?: boolean;
 }
 
 interface Credential {
@@ -42,6 +46,8 @@ interface Credential {
   /** Empty for a session. */
   readonly keyId: string;
   readonly slot: number;
+  /** Of a session that ends by itself soon. */
+  readonly endsAtMs?: number;
 }
 
 type AccountResources = AccountStores & { design: SessionsDesign };
@@ -52,11 +58,16 @@ export async function createGroupAccounts(
 ): Promise<readonly Account[]> {
   const accounts: Account[] = [];
   const keysOf = new Map<AccountGroup, readonly SeededKey[]>();
+  const firstTokenOf = new Map<AccountGroup | null, string>();
   for (const [index, group] of groups.entries()) {
     if (group.sharedOrganisation) await shareOrganisation(group, resources.db);
     const credentials = await createCredentials(group, keysOf, resources);
+    firstTokenOf.set(group, credentials[0]!.token);
     await writeLimits(group, resources.db);
-    accounts.push(...(await buildAccounts(group, index, { credentials, db: resources.db })));
+    if (group.administrators) await makeAdministrators(group, resources.db);
+    const administrator = firstTokenOf.get(group.administratedBy) ?? '';
+    const built = { ...resources, credentials, administrator };
+    accounts.push(...(await buildAccounts(group, index, built)));
   }
   return accounts;
 }
@@ -68,6 +79,11 @@ async function shareOrganisation(group: AccountGroup, db: Database): Promise<voi
             WHERE id = ANY($2::bigint[])`,
     values: [group.firstUser, usersOf(group)],
   });
+}
+
+async function makeAdministrators(group: AccountGroup, db: Database): Promise<void> {
+  const text = "UPDATE users SET role = 'administrator' WHERE id = ANY($1::bigint[])";
+  await db.query({ text, values: [usersOf(group)] });
 }
 
 async function writeLimits(group: AccountGroup, db: Database): Promise<void> {
@@ -96,17 +112,7 @@ async function createCredentials(
   resources: AccountResources,
 ): Promise<readonly Credential[]> {
   const { kind, perUser, tier } = group;
-  if (kind === 'sessions') {
-    const sessions = await seedSessions(usersOf(group), resources);
-    return sessions.map(({ userId, sessionId, token }) => ({
-      userId,
-      token,
-      subject: sessionId,
-      sessionId,
-      keyId: '',
-      slot: 0,
-    }));
-  }
+  if (kind === 'sessions') return createSessions(group, resources);
   const keysEach = kind === 'keys' ? perUser : 1;
   const owners = usersOf(group).flatMap((user) => Array.from({ length: keysEach }, () => user));
   const keys = group.keyOf
@@ -117,17 +123,38 @@ async function createCredentials(
   return shown.map(({ ownerId, ...key }) => ({ ...key, userId: ownerId, sessionId: '' }));
 }
 
+/** First one session of each user, then another one of each. */
+async function createSessions(
+  group: AccountGroup,
+  resources: AccountResources,
+): Promise<readonly Credential[]> {
+  const { ending, perUser } = group;
+  const users = Array.from({ length: perUser }, () => usersOf(group)).flat();
+  const sessions = await seedSessions(users, { ...resources, ...(ending ? { ending } : {}) });
+  return sessions.map(({ userId, sessionId, token, endsAtMs }) => ({
+    userId,
+    token,
+    subject: sessionId,
+    sessionId,
+    keyId: '',
+    slot: 0,
+    ...(ending?.by === 'absolute' || ending?.dormant ? { endsAtMs } : {}),
+  }));
+}
+
 async function buildAccounts(
   group: AccountGroup,
   index: number,
-  { credentials, db }: { credentials: readonly Credential[]; db: Database },
+  given: AccountResources & { credentials: readonly Credential[]; administrator: string },
 ): Promise<readonly Account[]> {
-  const { name, ipv6, forged } = group;
+  const { credentials, administrator, db, random } = given;
+  const { name, ipv6, forged, ending } = group;
   const addresses = group.addresses ?? credentials.length;
   const victims = usersOf(group.victims ?? group);
   const projects = await readNewestProjects(db, usersOf(group));
   return Array.from({ length: Math.max(credentials.length, addresses) }, (_, n) => {
-    const { userId, subject, token, sessionId, keyId, slot } = credentials[n % credentials.length]!;
+    const credential = credentials[n % credentials.length]!;
+    const { userId, subject, token, sessionId, keyId, slot, endsAtMs } = credential;
     const address = clientAddress(index, n % addresses, n, ipv6);
     const forwardedFor = forged ? `${forgedAddress(n)}, ${address}` : address;
     return {
@@ -143,16 +170,22 @@ async function buildAccounts(
         address,
         forwardedFor,
         victim: seedEmail(Number(victims[n % victims.length])),
+        forged: sessionId === '' ? '' : withOtherSecret(token, random),
+        administrator,
       },
+      ...(endsAtMs === undefined ? {} : { endsAtMs }),
+      ...(ending?.dormant ? { dormant: true } : {}),
     };
   });
 }
 
 /** The vars that depend on the user alone. */
 export const userVars = (userId: string, projects: ReadonlyMap<string, string>) => ({
+  id: userId,
   project: projects.get(userId) ?? '',
   email: seedEmail(Number(userId)),
   password: SEED_PASSWORD,
+  newPassword: `${SEED_PASSWORD}, changed`,
 });
 
 /** By owner. */

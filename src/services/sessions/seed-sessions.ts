@@ -1,11 +1,12 @@
 /**
- * Seeds sessions in bulk for any design's store, thousands in about a second. One per user, returned with its token.
- * Writes no session events, because these are not logins.
+ * Seeds sessions in bulk for any design's store, thousands in about a second. One per entry, returned with its token.
+ * Writes no session events, because these are not logins; but for sessions that began long ago it writes when they did,
+ * under a request id of its own, so that a checker can tell when they must end.
  */
 import type { Redis } from 'ioredis';
 import type { SessionsDesign } from '../design.ts';
 import { type Clock, type Database, isoFromUs, type Random } from '../ports.ts';
-import { absoluteEndMs, type StoredSession } from './policy.ts';
+import type { StoredSession } from './policy.ts';
 import { encodeRedisTtlValue, redisTtlKey, redisTtlUserKey } from './redis-ttl/session-keys.ts';
 import { makeToken } from './token.ts';
 
@@ -17,7 +18,22 @@ export interface SeededSession {
   readonly organisationId: string;
   readonly sessionId: string;
   readonly token: string;
+  /** Without a use or a revocation. */
+  readonly endsAtMs: number;
 }
+
+/** Sessions that end by themselves, evenly between these times from now. */
+export interface SeededEnd {
+  readonly by: 'absolute' | 'idle';
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+interface SessionToSeed extends StoredSession {
+  readonly lastSeenAtMs: number;
+}
+
+const SEED_REQUEST = 'seed:session';
 
 export async function seedSessions(
   userIds: readonly string[],
@@ -28,23 +44,40 @@ export async function seedSessions(
     clock: Clock;
     random: Random;
     design: SessionsDesign;
+    ending?: SeededEnd;
   },
 ): Promise<readonly SeededSession[]> {
-  const { design, random } = given;
-  const createdAtMs = Math.floor(given.clock.nowUs() / 1_000);
-  const { store } = design;
-  const endsAtMs =
-    store.kind === 'redis-ttl' ? createdAtMs + store.ttlMs : absoluteEndMs(createdAtMs, design);
+  const { design, random, ending } = given;
+  const nowMs = Math.floor(given.clock.nowUs() / 1_000);
+  const { store, idleTimeoutMs } = design;
+  const lifeMs = store.kind === 'redis-ttl' ? store.ttlMs : design.absoluteTimeoutMs;
+  const timesOf = (index: number) => {
+    if (ending === undefined) return { createdAtMs: nowMs, lastSeenAtMs: nowMs };
+    const { by, fromMs, toMs } = ending;
+    const inMs = Math.round(fromMs + ((toMs - fromMs) * (index + 0.5)) / userIds.length);
+    const createdAtMs = nowMs + inMs - (by === 'idle' ? idleTimeoutMs : lifeMs);
+    return { createdAtMs, lastSeenAtMs: by === 'idle' ? createdAtMs : nowMs };
+  };
   const seeded: SeededSession[] = [];
   for (let start = 0; start < userIds.length; start += CHUNK_SIZE) {
     const ids = userIds.slice(start, start + CHUNK_SIZE);
     const organisations = await findOrganisations(ids, given.db);
-    const made = ids.map((userId) => {
+    const made = ids.map((userId, index): SessionToSeed => {
       const organisationId = organisations.get(userId)!;
       const { token, id, secretHash } = makeToken(design.region, random);
-      seeded.push({ userId, organisationId, sessionId: id, token });
-      return { id, userId, organisationId, secretHash, createdAtMs, endsAtMs };
+      const times = timesOf(start + index);
+      const endsAtMs = times.createdAtMs + lifeMs;
+      const idleEndMs = times.lastSeenAtMs + idleTimeoutMs;
+      seeded.push({
+        userId,
+        organisationId,
+        sessionId: id,
+        token,
+        endsAtMs: ending?.by === 'idle' ? idleEndMs : endsAtMs,
+      });
+      return { id, userId, organisationId, secretHash, ...times, endsAtMs };
     });
+    if (ending) await recordBeginnings(made, ending, given.db);
     if (store.kind === 'redis-ttl') await insertIntoRedis(made, given);
     else await insertIntoPostgres(made, given.db);
   }
@@ -59,20 +92,39 @@ async function findOrganisations(userIds: readonly string[], db: Database) {
   return new Map(rows.map(({ id, organisationId }) => [id, organisationId]));
 }
 
-async function insertIntoPostgres(sessions: readonly StoredSession[], db: Database): Promise<void> {
-  const [first] = sessions;
+async function recordBeginnings(
+  sessions: readonly SessionToSeed[],
+  { by }: SeededEnd,
+  db: Database,
+): Promise<void> {
+  await db.query({
+    text: `INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
+           SELECT 'created', id, user_id, user_id, $4, $5, at
+             FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) AS s(id, user_id, at)`,
+    values: [
+      sessions.map(({ id }) => id),
+      sessions.map(({ userId }) => userId),
+      sessions.map(({ createdAtMs }) => isoFromUs(createdAtMs * 1_000)),
+      by,
+      SEED_REQUEST,
+    ],
+  });
+}
+
+async function insertIntoPostgres(sessions: readonly SessionToSeed[], db: Database): Promise<void> {
   await db.query({
     name: 'sessions-seed',
     text: `INSERT INTO sessions (id, user_id, organisation_id, secret_hash, created_at, last_seen_at, ends_at, device)
-           SELECT id, user_id, organisation_id, secret_hash, $5, $5, $6, $7
-             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) AS s(id, user_id, organisation_id, secret_hash)`,
+           SELECT s.*, $8
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[]) AS s`,
     values: [
       sessions.map(({ id }) => id),
       sessions.map(({ userId }) => userId),
       sessions.map(({ organisationId }) => organisationId),
       sessions.map(({ secretHash }) => secretHash),
-      isoFromUs(first!.createdAtMs * 1_000),
-      isoFromUs(first!.endsAtMs * 1_000),
+      sessions.map(({ createdAtMs }) => isoFromUs(createdAtMs * 1_000)),
+      sessions.map(({ lastSeenAtMs }) => isoFromUs(lastSeenAtMs * 1_000)),
+      sessions.map(({ endsAtMs }) => isoFromUs(endsAtMs * 1_000)),
       DEVICE,
     ],
   });
@@ -80,12 +132,13 @@ async function insertIntoPostgres(sessions: readonly StoredSession[], db: Databa
 
 async function insertIntoRedis(
   sessions: readonly StoredSession[],
-  { redis, keyPrefix }: { redis: Redis; keyPrefix: string },
+  { redis, keyPrefix, clock }: { redis: Redis; keyPrefix: string; clock: Clock },
 ): Promise<void> {
+  const nowMs = Math.floor(clock.nowUs() / 1_000);
   const pipeline = redis.pipeline();
   for (const session of sessions) {
     const value = encodeRedisTtlValue(session, { device: DEVICE, ip: null });
-    const ttlMs = session.endsAtMs - session.createdAtMs;
+    const ttlMs = session.endsAtMs - nowMs;
     pipeline.set(redisTtlKey(keyPrefix, session.id), value, 'PX', ttlMs);
     pipeline.sadd(redisTtlUserKey(keyPrefix, session.userId), session.id);
   }

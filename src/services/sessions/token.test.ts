@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { makeToken, readToken } from './token.ts';
+import { makeToken, readToken, withOtherSecret } from './token.ts';
 
 const random = { uuid: () => randomUUID(), bytes: (count: number) => randomBytes(count) };
 const { token, id, secretHash } = makeToken('eu', random);
@@ -28,6 +28,12 @@ describe('token', () => {
         expect(readToken(text, 'eu')).toBeNull();
       }),
     );
+  });
+
+  it('can be forged: the same id with another secret is well-formed', () => {
+    const forged = readToken(withOtherSecret(token, random), 'eu');
+    expect(forged?.id).toBe(id);
+    expect(forged?.secretHash).not.toEqual(secretHash);
   });
 
   it('is refused at a megabyte without parsing', () => {

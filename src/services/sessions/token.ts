@@ -22,6 +22,13 @@ export function makeToken(region: string, random: Random): PresentedToken & { to
   return { token: `${text}.${checksumOf(text)}`, id, secretHash: hashOf(secret) };
 }
 
+/** A well-formed token of the same session with another secret, as a forger would send it. */
+export function withOtherSecret(token: string, random: Random): string {
+  const [prefix, id] = token.split('.');
+  const text = `${prefix}.${id}.${newSecret(random)}`;
+  return `${text}.${checksumOf(text)}`;
+}
+
 /** Null for anything that is not a token of this region. */
 export function readToken(text: string, region: string): PresentedToken | null {
   if (text.length > MAX_LENGTH) return null;

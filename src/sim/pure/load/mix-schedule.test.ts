@@ -140,6 +140,8 @@ describe('a mix', () => {
     const retry = { attempts: 2, baseMs: 1, capMs: 50, statuses: [], onNextInstance: false };
     const retried = mixOf([honest, open(1, [operation('again', { retry })])]);
     expect(maxDurationMs(retried, { credentials: 0, targets: 1 }, 1_000)).toBe(2_000 + 2_000 + 50);
+    const slow = mixOf([bots, open(1, [operation('log in', { timeoutMs: 3_000 })])]);
+    expect(maxDurationMs(slow, { credentials: 0, targets: 1 }, 1_000)).toBe(2_000 + 3_000);
   });
 
   it.each([

@@ -212,7 +212,9 @@ export function workloadStart(workload: Workload, durationMs: number): Workload 
 
 /** Upper bound of a load's length, until its last attempt has timed out. */
 export function maxDurationMs(workload: Workload, size: SweepSize, timeoutMs: number): number {
-  const operationMs = workload.operations.map(({ retry }) => maxOperationMs(retry, timeoutMs));
+  const operationMs = workload.operations.map(({ retry, timeoutMs: own = timeoutMs }) =>
+    maxOperationMs(retry, own),
+  );
   return plannedMs(workload, size) + Math.max(...operationMs);
 }
 

@@ -11,7 +11,10 @@ export function validate(workload: Workload): void {
     return;
   }
   if (workload.operations.length === 0) throw new RangeError('a workload needs an operation');
-  for (const operation of workload.operations) validateRetry(operation);
+  for (const operation of workload.operations) {
+    validateRetry(operation);
+    finiteAtLeast('timeoutMs', operation.timeoutMs ?? 1, 1);
+  }
   if (workload.kind === 'users') {
     const grouped = workload.operations.find(({ group }) => group !== undefined);
     if (grouped !== undefined) {

@@ -26,18 +26,25 @@ export interface OperationTemplate {
    * its variables or issues a credential (a login), and no user otherwise (a health check).
    */
   readonly anonymous?: boolean;
-  /** Credentials to use: `live` (default), `ended` (revocation acknowledged), or `any`. */
-  readonly as?: 'live' | 'ended' | 'any';
+  /** Credentials to use: `live` (default), `ended`, the last few that ended (`just-ended`), or `any`. */
+  readonly as?: CredentialKind;
   /**
-   * Revokes the credential it uses: not `live` from the send on, `ended` once acknowledged, `live` again only after
-   * outcome `fail`. After `unknown` it is neither.
+   * Revokes the credential it uses (true), the user's `others`, or `all` of the user: not `live` from the send on, `ended`
+   * once acknowledged, `live` again only after outcome `fail`. After `unknown` they are neither, nor is one that was
+   * issued to the user while the others were being revoked.
    */
-  readonly revokesCredential?: boolean;
+  readonly revokesCredential?: boolean | 'others' | 'all';
   /**
-   * An `ok` answer issues a new live credential of the same account: paths of its bearer token and subject in the JSON
-   * body, with dots. An answer without them has outcome `unknown`.
+   * An `ok` answer issues a new live credential of the same account: paths of its bearer token, subject and end (ISO time)
+   * in the JSON body, with dots. An answer without token or subject has outcome `unknown`.
    */
-  readonly issuesCredential?: { readonly token: string; readonly subject: string };
+  readonly issuesCredential?: {
+    readonly token: string;
+    readonly subject: string;
+    readonly endsAt?: string;
+  };
+  /** How long the client waits for the answer; default as the scenario says. */
+  readonly timeoutMs?: number;
   readonly retry?: RetryPolicy;
   /** Only accounts of this group, in turn; default all. Not in a closed load. */
   readonly group?: string;
@@ -49,6 +56,9 @@ export interface OperationTemplate {
   /** Response headers to keep in the history, for a checker: lower case, of each the first, at most 1 kB of it. */
   readonly captureHeaders?: readonly string[];
 }
+
+/** `ended`: its revocation was acknowledged, or its own end has come. */
+export type CredentialKind = 'live' | 'ended' | 'just-ended' | 'any';
 
 /** Client retries. Every attempt is a record of its own in the history. */
 export interface RetryPolicy {
@@ -138,6 +148,10 @@ export interface Account {
   readonly subject?: string;
   /** Templates may ask for accounts of one group: `honest`, `scraper`. */
   readonly group?: string;
+  /** When its credential ends without a revocation, Unix milliseconds: not `live` around then, and `ended` afterwards. */
+  readonly endsAtMs?: number;
+  /** Its credential is not `live` before its end either: it ends because nobody uses it. */
+  readonly dormant?: boolean;
 }
 
 /**

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileAccount } from '../http/request-template.ts';
-import { type Credential, Credentials, readIssuedCredential } from './credentials.ts';
+import type { Credential } from './credential.ts';
+import { Credentials, readIssuedCredential } from './credentials.ts';
+import type { Revocation } from './revocation.ts';
 
 /** With `groups`, account k is of the group at k, round and round. */
 const make = (count: number, groups: readonly string[] = []) =>
@@ -26,10 +28,11 @@ const end = (
   credential: Credential,
   ...outcomes: ('ok' | 'fail' | 'unknown')[]
 ) => {
-  credentials.startRevocation(credential);
-  for (const outcome of outcomes) credentials.recordRevocationAttempt(credential, outcome);
-  credentials.finishRevocation(credential);
+  const revocation = credentials.startRevocation(credential);
+  for (const outcome of outcomes) credentials.recordRevocationAttempt(revocation, outcome, 0);
+  credentials.finishRevocation(revocation);
 };
+const asked = { sentUs: 0, revocation: null };
 
 describe('draw', () => {
   it('draws account by account, repeatedly, while no credential is revoked', () => {
@@ -50,6 +53,98 @@ describe('draw', () => {
   });
 });
 
+it('draws the last of the ended, whatever ended before', () => {
+  const credentials = make(5);
+  expect(credentials.draw('just-ended', 3)).toBeNull();
+  for (const subject of ['s1', 's3', 's0'])
+    end(credentials, credentials.all('live').find((one) => one.subject === subject)!, 'ok');
+  const drawn = [0, 1, 2, 7].map((position) => credentials.draw('just-ended', position));
+  expect(subjects(drawn)).toEqual(['s0', 's3', 's0', 's3']);
+});
+
+describe('a revocation of several', () => {
+  /** Two users, with three credentials and with one. */
+  const two = () =>
+    new Credentials(
+      ['a', 'a', 'a', 'b'].map((id, index) =>
+        compileAccount({ id, headers: {}, vars: {}, subject: `${id}${index}` }, index),
+      ),
+    );
+  const states = (credentials: Credentials) =>
+    Object.fromEntries(
+      credentials
+        .all('live')
+        .map(({ subject }) => [subject, 'live'])
+        .concat(credentials.all('ended').map(({ subject }) => [subject, 'ended'])),
+    );
+
+  it('ends the others, or all, of its user and of nobody else', () => {
+    const others = two();
+    const one = others.draw('live', 0)!;
+    const revocation = others.startRevocation(one, 'others');
+    expect(states(others)).toEqual({ a0: 'live', b3: 'live' });
+    others.recordRevocationAttempt(revocation, 'ok', 10);
+    others.finishRevocation(revocation);
+    expect(states(others)).toEqual({ a0: 'live', a1: 'ended', a2: 'ended', b3: 'live' });
+    const all = others.startRevocation(one, 'all');
+    others.recordRevocationAttempt(all, 'fail', 20);
+    others.finishRevocation(all);
+    expect(states(others)).toMatchObject({ a0: 'live' });
+    const again = others.startRevocation(one, 'all');
+    others.recordRevocationAttempt(again, 'ok', 30);
+    others.finishRevocation(again);
+    expect(states(others)).toEqual({ a0: 'ended', a1: 'ended', a2: 'ended', b3: 'live' });
+  });
+
+  it.each([
+    ['ok', 5, {}],
+    ['ok', 40, { n: 'live' }],
+    ['fail', 5, { n: 'live' }],
+    ['unknown', 5, {}],
+    ['unknown', 40, {}],
+  ] as const)('%s leaves one asked for at %i as it must be', (outcome, sentUs, expected) => {
+    const credentials = two();
+    const revocation = credentials.startRevocation(credentials.draw('live', 0)!, 'all');
+    const issue = () =>
+      credentials.addIssued(0, { token: 't', subject: 'n' }, { sentUs, revocation: null });
+    // Answered before the revocation is, or after.
+    if (sentUs < 30) issue();
+    credentials.recordRevocationAttempt(revocation, outcome, 30);
+    credentials.finishRevocation(revocation);
+    if (sentUs >= 30) issue();
+    const { n } = states(credentials);
+    expect(n === undefined ? {} : { n }).toEqual(expected);
+  });
+
+  it('leaves the one that it issues itself live', () => {
+    const credentials = two();
+    const revocation = credentials.startRevocation(credentials.draw('live', 0)!, 'all');
+    credentials.addIssued(0, { token: 't', subject: 'n' }, { sentUs: 5, revocation });
+    credentials.recordRevocationAttempt(revocation, 'ok', 30);
+    credentials.finishRevocation(revocation);
+    expect(states(credentials)).toMatchObject({ n: 'live', a0: 'ended' });
+  });
+});
+
+it('is not live around its own end and ended afterwards; a dormant one is not live before either', () => {
+  let nowMs = 0;
+  const endsAtMs = 10_000;
+  const credentials = new Credentials(
+    [{}, { endsAtMs }, { endsAtMs, dormant: true }].map((part, index) =>
+      compileAccount({ id: 'u', headers: {}, vars: {}, subject: `s${index}`, ...part }, index),
+    ),
+    () => nowMs,
+  );
+  credentials.addIssued(0, { token: 't', subject: 'n', endsAtMs }, asked);
+  const seenAt = (atMs: number) => {
+    nowMs = atMs;
+    return (['live', 'ended'] as const).map((kind) => subjects(credentials.all(kind)));
+  };
+  expect(seenAt(9_000)).toEqual([['s0', 'n', 's1'], []]);
+  expect(seenAt(endsAtMs)).toEqual([['s0'], []]);
+  expect(seenAt(11_000)).toEqual([['s0'], ['n', 's1', 's2']]);
+});
+
 describe('a group', () => {
   it('is drawn from separately, repeatedly', () => {
     const credentials = make(6, ['bot', 'honest', 'honest']);
@@ -62,7 +157,7 @@ describe('a group', () => {
 
   it('gets the credentials issued to its accounts, and no others', () => {
     const credentials = make(4, ['bot', 'honest']);
-    credentials.addIssued(1, { token: 't', subject: 'n' });
+    credentials.addIssued(1, { token: 't', subject: 'n' }, asked);
     expect(subjects(credentials.all('live', 'honest'))).toEqual(['s1', 'n', 's3']);
     expect(subjects(credentials.all('live', 'bot'))).toEqual(['s0', 's2']);
     end(credentials, credentials.draw('live', 2, 'honest')!, 'ok');
@@ -93,19 +188,19 @@ describe('a revocation', () => {
   it('makes the credential unsure while in flight, and ended once acknowledged', () => {
     const credentials = make(1);
     const credential = credentials.draw('live', 0)!;
-    credentials.startRevocation(credential);
+    const revocation = credentials.startRevocation(credential);
     expect([credentials.draw('live', 0), credentials.draw('ended', 0)]).toEqual([null, null]);
-    credentials.recordRevocationAttempt(credential, 'ok');
+    credentials.recordRevocationAttempt(revocation, 'ok', 0);
     expect(credentials.draw('ended', 0)).toBe(credential);
   });
 
   it('is final once acknowledged, whatever other revocations report', () => {
     const credentials = make(1);
     const credential = credentials.draw('live', 0)!;
-    credentials.startRevocation(credential);
+    const revocation = credentials.startRevocation(credential);
     end(credentials, credential, 'ok');
-    credentials.recordRevocationAttempt(credential, 'fail');
-    credentials.finishRevocation(credential);
+    credentials.recordRevocationAttempt(revocation, 'fail', 0);
+    credentials.finishRevocation(revocation);
     end(credentials, credential, 'fail');
     expect(credential.state).toBe('ended');
   });
@@ -113,10 +208,10 @@ describe('a revocation', () => {
   it('that failed does not make a credential live that another may have revoked', () => {
     const credentials = make(1);
     const credential = credentials.draw('live', 0)!;
-    credentials.startRevocation(credential);
+    const revocation = credentials.startRevocation(credential);
     end(credentials, credential, 'unknown');
-    credentials.recordRevocationAttempt(credential, 'fail');
-    credentials.finishRevocation(credential);
+    credentials.recordRevocationAttempt(revocation, 'fail', 0);
+    credentials.finishRevocation(revocation);
     expect(credential.state).toBe('unsure');
   });
 });
@@ -124,7 +219,7 @@ describe('a revocation', () => {
 describe('a new credential', () => {
   it('is live, of the same account, with its own token and without the old one', () => {
     const credentials = make(2);
-    credentials.addIssued(1, { token: 'new', subject: 's9' });
+    credentials.addIssued(1, { token: 'new', subject: 's9' }, asked);
     expect(credentials.count('live')).toBe(3);
     const credential = credentials.draw('live', 2)!;
     expect(credential).toMatchObject({ account: 1, id: 'u1', subject: 's9' });
@@ -147,6 +242,16 @@ describe('a new credential', () => {
   ])('of %s is %j', (body, expected) => {
     expect(readIssuedCredential(body, { token: 'token', subject: 'session.id' })).toEqual(expected);
   });
+
+  it('has an end of its own where the template asks for it and the answer names it', () => {
+    const fields = { token: 't', subject: 's', endsAt: 'endsAt' };
+    const read = (endsAt: unknown) =>
+      readIssuedCredential(JSON.stringify({ t: 'a', s: 'b', endsAt }), fields);
+    expect(read('2026-11-29T10:00:00.250Z')).toMatchObject({
+      endsAtMs: Date.parse('2026-11-29T10:00:00.250Z'),
+    });
+    expect(read('soon')).toEqual({ token: 'a', subject: 'b' });
+  });
 });
 
 it('keeps every credential in exactly one list, at its index, after any sequence of operations', () => {
@@ -159,22 +264,22 @@ it('keeps every credential in exactly one list, at its index, after any sequence
   fc.assert(
     fc.property(fc.nat({ max: 6 }), fc.array(step, { maxLength: 60 }), (accounts, steps) => {
       const credentials = make(accounts, ['bot', 'honest', 'ci']);
-      const open: Credential[] = [];
+      const open: Revocation[] = [];
       let made = accounts;
       for (const { kind, position, act, outcome } of steps) {
         const credential = credentials.draw(kind, position);
         if (credential !== null && kind !== 'any') expect(credential.state).toBe(kind);
         if (act === 'begin' && accounts > 0) {
           made += 1;
-          credentials.addIssued(position % accounts, { token: 't', subject: `n${made}` });
+          const issued = { token: 't', subject: `n${made}` };
+          credentials.addIssued(position % accounts, issued, asked);
         } else if (act === 'stop') {
           const stopped = open.pop();
           if (stopped === undefined) continue;
-          credentials.recordRevocationAttempt(stopped, outcome);
+          credentials.recordRevocationAttempt(stopped, outcome, 0);
           credentials.finishRevocation(stopped);
         } else if (credential !== null && act === 'start') {
-          credentials.startRevocation(credential);
-          open.push(credential);
+          open.push(credentials.startRevocation(credential));
         } else if (credential !== null) {
           end(credentials, credential, outcome);
         }

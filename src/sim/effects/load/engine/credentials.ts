@@ -1,6 +1,6 @@
 /**
- * The client's credentials and their states. `live`: no revocation was sent. `ended`: a revocation was acknowledged, which
- * is final. `unsure`: a revocation is in flight or may have happened. If the only revocation definitely failed, the
+ * The client's credentials and their states. `live`: no revocation was sent. `ended`: a revocation was acknowledged, or its
+ * own end has come, which is final. `unsure`: a revocation is in flight or may have happened, or its own end is near. If the only revocation definitely failed, the
  * credential is live again, whatever the status: a 401 too means that this attempt revoked nothing, and if the platform
  * lost the session, later requests with it show that.
  *
@@ -9,45 +9,61 @@
  * credentials, account by account as planned; otherwise the same for the same answers.
  */
 import type { Outcome } from '../../../history.ts';
-import type { OperationTemplate } from '../../../pure/load/workload.ts';
+import type { CredentialKind, OperationTemplate } from '../../../pure/load/workload.ts';
 import { isHeaderValue } from '../http/header-template.ts';
 import type { Actor } from '../http/placeholders.ts';
 import type { CompiledAccount } from '../http/request-template.ts';
+import type { Credential, CredentialState } from './credential.ts';
+import { DueHeap } from './due-heap.ts';
+import { Revocation, type RevocationScope } from './revocation.ts';
+import { UserCredentials } from './user-credentials.ts';
 
-type State = 'live' | 'ended' | 'unsure';
-type Lists = Readonly<Record<State, Credential[]>>;
+type Lists = Readonly<Record<CredentialState, Credential[]>>;
 /** The index field that belongs to a list. */
 type IndexField = 'index' | 'groupIndex';
-
-export interface Credential extends Actor {
-  /** Unique; in order of the accounts, then of issue. */
-  readonly serial: number;
-  state: State;
-  readonly group: string | undefined;
-  /** Its index in the list of its state, and in that of its group. */
-  index: number;
-  groupIndex: number;
-  /** Revocations in flight. */
-  pendingRevocations: number;
-  /** A revocation had an unknown outcome. */
-  mayBeRevoked: boolean;
-}
 
 /** A new credential in an answer. */
 export interface IssuedCredential {
   readonly token: string;
   readonly subject: string;
+  /** When it ends without a revocation, Unix milliseconds; absent unless the template asked for it. */
+  readonly endsAtMs?: number;
 }
+
+/** What the client knows about a new credential beside the answer. */
+export interface Issue {
+  readonly sentUs: number;
+  /** The operation that issued it, if it revokes others. */
+  readonly revocation: Revocation | null;
+}
+
+/** `just-ended` draws from this many. */
+const JUST_ENDED = 2;
+/** For the platform's clock and ours, around a credential's own end. */
+const END_MARGIN_MS = 250;
 
 export class Credentials {
   readonly #accounts: readonly CompiledAccount[];
   readonly #lists = emptyLists();
   readonly #groups = new Map<string, Lists>();
+  readonly #users = new Map<string, UserCredentials>();
+  /** Credentials that end by themselves, by the instant at which their state changes. */
+  readonly #ending = new DueHeap<Credential>();
+  readonly #wallMs: () => number;
   #nextSerial = 0;
 
-  constructor(accounts: readonly CompiledAccount[]) {
+  constructor(accounts: readonly CompiledAccount[], wallMs: () => number = Date.now) {
     this.#accounts = accounts;
-    for (const account of accounts) this.#add(account, account.group);
+    this.#wallMs = wallMs;
+    for (const account of accounts) {
+      const credential = this.#add(account, account.group);
+      this.#userOf(account.id).add(credential);
+      if (account.endsAtMs !== null)
+        this.#ending.push(account.endsAtMs - END_MARGIN_MS, credential);
+      if (!account.dormant) continue;
+      credential.mayBeRevoked = true;
+      this.#updateState(credential);
+    }
   }
 
   count(kind: 'live' | 'ended'): number {
@@ -55,10 +71,13 @@ export class Credentials {
   }
 
   /** Null when there is none of the kind. `any`: the live ones, then the ended, then the unsure. */
-  draw(kind: 'live' | 'ended' | 'any', position: number, group?: string): Credential | null {
+  draw(kind: CredentialKind, position: number, group?: string): Credential | null {
+    this.#endDue();
     const lists = group === undefined ? this.#lists : this.#groups.get(group);
     if (lists === undefined) return null;
     const { live, ended, unsure } = lists;
+    if (kind === 'just-ended')
+      return ended[ended.length - 1 - (position % Math.min(JUST_ENDED, ended.length))] ?? null;
     if (kind !== 'any') {
       const list = lists[kind];
       return list[position % list.length] ?? null;
@@ -70,33 +89,78 @@ export class Credentials {
 
   /** All of a kind, by account and serial: independent of the order of answers. */
   all(kind: 'live' | 'ended', group?: string): readonly Credential[] {
+    this.#endDue();
     const lists = group === undefined ? this.#lists : this.#groups.get(group);
     return (lists?.[kind] ?? []).toSorted((a, b) => a.account - b.account || a.serial - b.serial);
   }
 
-  /** Adds a new live credential of the account and its group. */
-  addIssued(account: number, { token, subject }: IssuedCredential): void {
+  /** Adds a new credential of the account and its group; live unless the user's credentials are being revoked. */
+  addIssued(account: number, issued: IssuedCredential, { sentUs, revocation }: Issue): void {
+    const { token, subject, endsAtMs } = issued;
     const { id, vars, ownHeaderLines, group } = this.#accounts[account]!;
     const headerLines = `${ownHeaderLines}authorization: Bearer ${token}\r\n`;
-    this.#add({ account, id, subject, vars: { ...vars, subject }, headerLines }, group);
-  }
-
-  /** Called before a revoking operation is sent. */
-  startRevocation(credential: Credential): void {
-    credential.pendingRevocations += 1;
+    const actor = { account, id, subject, vars: { ...vars, subject }, headerLines };
+    const credential = this.#add(actor, group);
+    if (endsAtMs !== undefined) this.#ending.push(endsAtMs - END_MARGIN_MS, credential);
+    this.#userOf(id).addIssued(credential, sentUs, revocation);
     this.#updateState(credential);
   }
 
-  /** Called after each recorded attempt to revoke it. */
-  recordRevocationAttempt(credential: Credential, outcome: Outcome): void {
-    if (outcome === 'ok') this.#move(credential, 'ended');
-    else if (outcome === 'unknown') credential.mayBeRevoked = true;
+  /** Called before a revoking operation is sent; `scope` as the template says, of the user of this credential. */
+  startRevocation(credential: Credential, scope: RevocationScope = 'own'): Revocation {
+    const user = this.#userOf(credential.id);
+    const certain =
+      scope === 'own' ? [credential] : user.open(scope === 'others' ? credential : null);
+    const revocation = new Revocation(credential.id, scope, certain);
+    if (scope !== 'own') user.begin(revocation);
+    for (const one of certain) this.#updateState(one);
+    return revocation;
+  }
+
+  /** Called after each recorded attempt. */
+  recordRevocationAttempt(revocation: Revocation, outcome: Outcome, doneUs: number): void {
+    if (outcome === 'fail') return;
+    const { userId, scope, certain, uncertain } = revocation;
+    for (const one of certain) {
+      if (outcome === 'ok') this.#move(one, 'ended');
+      else one.mayBeRevoked = true;
+    }
+    for (const one of uncertain) one.mayBeRevoked = true;
+    if (scope !== 'own') this.#userOf(userId).recordAttempt(outcome, doneUs);
   }
 
   /** Called after the operation's last attempt. */
-  finishRevocation(credential: Credential): void {
-    credential.pendingRevocations -= 1;
-    this.#updateState(credential);
+  finishRevocation(revocation: Revocation): void {
+    revocation.finish();
+    this.#userOf(revocation.userId).finish(revocation);
+    for (const one of [...revocation.certain, ...revocation.uncertain]) this.#updateState(one);
+  }
+
+  /** Credentials near their own end become `unsure`, those past it `ended`. */
+  #endDue(): void {
+    if (this.#ending.nextUs === Number.POSITIVE_INFINITY) return;
+    const nowMs = this.#wallMs();
+    while (this.#ending.nextUs <= nowMs) {
+      const dueMs = this.#ending.nextUs;
+      const credential = this.#ending.pop()!;
+      if (credential.isEnding) {
+        this.#move(credential, 'ended');
+        continue;
+      }
+      credential.isEnding = true;
+      credential.mayBeRevoked = true;
+      this.#updateState(credential);
+      this.#ending.push(dueMs + 2 * END_MARGIN_MS, credential);
+    }
+  }
+
+  #userOf(id: string): UserCredentials {
+    let user = this.#users.get(id);
+    if (user === undefined) {
+      user = new UserCredentials();
+      this.#users.set(id, user);
+    }
+    return user;
   }
 
   #updateState(credential: Credential): void {
@@ -107,7 +171,7 @@ export class Credentials {
     );
   }
 
-  #add({ account, id, subject, vars, headerLines }: Actor, group: string | undefined): void {
+  #add({ account, id, subject, vars, headerLines }: Actor, group: string | undefined): Credential {
     const credential: Credential = {
       account,
       id,
@@ -121,16 +185,18 @@ export class Credentials {
       groupIndex: 0,
       pendingRevocations: 0,
       mayBeRevoked: false,
+      isEnding: false,
     };
     this.#nextSerial += 1;
     append(this.#lists.live, credential, 'index');
-    if (group === undefined) return;
+    if (group === undefined) return credential;
     const lists = this.#groups.get(group) ?? emptyLists();
     this.#groups.set(group, lists);
     append(lists.live, credential, 'groupIndex');
+    return credential;
   }
 
-  #move(credential: Credential, state: State): void {
+  #move(credential: Credential, state: CredentialState): void {
     const { state: old, group } = credential;
     if (old === state) return;
     credential.state = state;
@@ -174,7 +240,9 @@ export function readIssuedCredential(
   const token = fieldOf(answer, fields.token);
   const subject = fieldOf(answer, fields.subject);
   const usable = token !== '' && subject !== '' && isHeaderValue(token);
-  return usable ? { token, subject } : null;
+  if (!usable) return null;
+  const endsAtMs = fields.endsAt === undefined ? NaN : Date.parse(fieldOf(answer, fields.endsAt));
+  return Number.isNaN(endsAtMs) ? { token, subject } : { token, subject, endsAtMs };
 }
 
 function fieldOf(answer: unknown, path: string): string {

@@ -19,7 +19,8 @@ import {
 import { openTarget, type Target } from '../http/target.ts';
 import type { OpenTransport } from '../http/transport.ts';
 import { Acknowledgements } from './acknowledgements.ts';
-import { type Credential, Credentials } from './credentials.ts';
+import type { Credential } from './credential.ts';
+import { Credentials } from './credentials.ts';
 import { HistoryWriter } from './history-writer.ts';
 import type { Load, LoadOptions, StartOperation } from './load.ts';
 import { type Clock, clockSince } from './monotonic-clock.ts';
@@ -143,7 +144,8 @@ export class LoadEngine {
         target,
         actor,
         // The actor is a credential: a template that revokes one is not anonymous.
-        revokedCredential: template.revokesCredential ? (actor as Credential | null) : null,
+        revokingCredential:
+          template.revokesCredential === false ? null : (actor as Credential | null),
         scheduledUs,
         onDone: (doneUs) => {
           run.ended += 1;

@@ -44,7 +44,8 @@ const REFUSED_PER_IN_FLIGHT = 20;
 
 export class Operations {
   readonly #options: OperationsOptions;
-  readonly #deadlines = new Queue<Operation>();
+  /** In each queue, operations of one timeout in the order of their deadlines. */
+  readonly #deadlines = new Map<number, Queue<Operation>>();
   #nextId = 0;
   #inFlight = 0;
   #open = 0;
@@ -81,7 +82,7 @@ export class Operations {
   start(start: AttemptStart): void {
     const { maxInFlight } = this.#options;
     const operation = this.#create(start);
-    this.#deadlines.push(operation);
+    this.#deadlinesOf(start.template).push(operation);
     if (this.#inFlight < maxInFlight) {
       operation.admitted = true;
       this.#inFlight += 1;
@@ -99,19 +100,32 @@ export class Operations {
 
   /** Gives up every operation past its deadline. The caller's interval is the precision. */
   expire(): void {
-    const limitUs = this.#options.clock() - this.#options.timeoutUs;
-    this.#giveUpWhile((operation) => operation.start.scheduledUs <= limitUs);
+    const nowUs = this.#options.clock();
+    for (const [timeoutUs, operations] of this.#deadlines)
+      this.#giveUpUntil(operations, nowUs - timeoutUs);
   }
 
   giveUpAll(): void {
-    this.#giveUpWhile(() => true);
+    for (const operations of this.#deadlines.values())
+      this.#giveUpUntil(operations, Number.POSITIVE_INFINITY);
   }
 
-  #giveUpWhile(isDue: (operation: Operation) => boolean): void {
+  #deadlinesOf({ timeoutMs }: CompiledTemplate): Queue<Operation> {
+    const timeoutUs = timeoutMs === undefined ? this.#options.timeoutUs : timeoutMs * 1_000;
+    let operations = this.#deadlines.get(timeoutUs);
+    if (operations === undefined) {
+      operations = new Queue();
+      this.#deadlines.set(timeoutUs, operations);
+    }
+    return operations;
+  }
+
+  #giveUpUntil(operations: Queue<Operation>, scheduledUs: number): void {
     for (;;) {
-      const operation = this.#deadlines.peek();
-      if (operation === undefined || !(operation.recorded || isDue(operation))) return;
-      this.#deadlines.shift();
+      const operation = operations.peek();
+      if (operation === undefined) return;
+      if (!operation.recorded && operation.start.scheduledUs > scheduledUs) return;
+      operations.shift();
       if (operation.recorded) continue;
       operation.giveUp();
       operation.start.target.pool.cancel(operation);

@@ -9,11 +9,13 @@ import { retryDelayUs } from '../../../pure/load/retry.ts';
 import type { Actor } from '../http/placeholders.ts';
 import type { CompiledTemplate } from '../http/request-template.ts';
 import type { Target } from '../http/target.ts';
-import type { Credential, Credentials, IssuedCredential } from './credentials.ts';
+import type { Credential } from './credential.ts';
+import type { Credentials, IssuedCredential } from './credentials.ts';
 import { DueHeap } from './due-heap.ts';
 import type { Clock } from './monotonic-clock.ts';
 import type { AttemptStart, Operations } from './operations.ts';
 import { PrecisionTimer } from './precision-timer.ts';
+import type { Revocation } from './revocation.ts';
 
 /** Retries due within this time are sent in one wake-up, as arrivals are (open-load.ts). */
 const WAKE_EVERY_MS = 3;
@@ -33,8 +35,8 @@ export interface ClientOperation {
   readonly template: CompiledTemplate;
   readonly target: number;
   readonly actor: Actor | null;
-  /** The actor, if the operation revokes it. */
-  readonly revokedCredential: Credential | null;
+  /** The actor as a credential, if the operation revokes it or others of its user. */
+  readonly revokingCredential: Credential | null;
   readonly scheduledUs: number;
   readonly onDone: (doneUs: number) => void;
 }
@@ -44,6 +46,7 @@ class RetrySequence {
   readonly operation: ClientOperation;
   readonly index: number;
   attempt = 1;
+  revocation: Revocation | null = null;
   firstId: number | null = null;
   doneUs = 0;
 
@@ -101,11 +104,14 @@ export class RetryScheduler {
   }
 
   start(operation: ClientOperation): void {
-    const { template, actor, revokedCredential, scheduledUs } = operation;
+    const { template, actor, revokingCredential, scheduledUs } = operation;
     const sequence = new RetrySequence(operation, this.#started);
     this.#started += 1;
-    if (revokedCredential !== null) {
-      this.#options.credentials.startRevocation(revokedCredential);
+    if (revokingCredential !== null) {
+      const { revokesCredential } = template;
+      const scope = typeof revokesCredential === 'string' ? revokesCredential : 'own';
+      const { credentials } = this.#options;
+      sequence.revocation = credentials.startRevocation(revokingCredential, scope);
     }
     const first = this.#attemptOf(sequence, scheduledUs);
     // Every planned arrival is recorded, also one without a credential.
@@ -156,11 +162,14 @@ export class RetryScheduler {
     issued: IssuedCredential | null,
   ): void {
     const { credentials } = this.#options;
-    const { actor, revokedCredential } = sequence.operation;
-    if (issued !== null && actor !== null) credentials.addIssued(actor.account, issued);
-    if (revokedCredential !== null) {
-      credentials.recordRevocationAttempt(revokedCredential, record.outcome);
+    const { actor } = sequence.operation;
+    const { revocation } = sequence;
+    if (issued !== null && actor !== null) {
+      const { sentUs } = record;
+      credentials.addIssued(actor.account, issued, { sentUs, revocation });
     }
+    if (revocation !== null)
+      credentials.recordRevocationAttempt(revocation, record.outcome, record.doneUs);
     sequence.doneUs = record.doneUs;
     const waitUs = this.#waitUs(sequence, record);
     const dueUs = record.doneUs + (waitUs ?? 0);
@@ -190,11 +199,8 @@ export class RetryScheduler {
       : this.#retryDeadlineUs;
   }
 
-  #end({ operation, doneUs }: RetrySequence): void {
-    const { revokedCredential, onDone } = operation;
-    if (revokedCredential !== null) {
-      this.#options.credentials.finishRevocation(revokedCredential);
-    }
-    onDone(doneUs);
+  #end({ operation, revocation, doneUs }: RetrySequence): void {
+    if (revocation !== null) this.#options.credentials.finishRevocation(revocation);
+    operation.onDone(doneUs);
   }
 }

@@ -54,6 +54,26 @@ describe('the outcome of an operation', () => {
     }
   });
 
+  it('waits as long as the operation says, whatever the others wait', async () => {
+    const port = await bed.serve((request, response) => {
+      if (request.url !== '/never') setTimeout(() => response.end('x'), 600);
+    });
+    const sender = await bed.start(port, { timeoutMs: 300 });
+    const operations = [
+      { ...read, name: 'impatient' },
+      { ...read, name: 'patient', timeoutMs: 5_000 },
+      { ...read, name: 'in vain', timeoutMs: 900, path: '/never' },
+    ];
+    await sender.run('steady', constant(100, 300, operations), 1);
+    const all = await bed.operations();
+    const named = (name: string) => all.filter((one) => one.name === name);
+    expect(summary(named('impatient'))).toBe('unknown 0 timeout');
+    expect(summary(named('patient'))).toBe('ok 200');
+    expect(summary(named('in vain'))).toBe('unknown 0 timeout');
+    for (const one of named('in vain'))
+      expect(one.doneUs - one.scheduledUs).toBeGreaterThanOrEqual(900_000);
+  });
+
   it('is unknown when the connection was reset after the request was sent', async () => {
     const port = await bed.serveTcp((socket) =>
       socket.once('data', () => socket.resetAndDestroy()),

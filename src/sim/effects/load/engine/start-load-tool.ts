@@ -20,7 +20,7 @@ export function requireLoadTool(
   const stateful = load.operations.find(
     ({ as = 'live', revokesCredential, issuesCredential, retry }) =>
       as !== 'live' ||
-      revokesCredential === true ||
+      (revokesCredential ?? false) !== false ||
       issuesCredential !== undefined ||
       retry !== undefined,
   );

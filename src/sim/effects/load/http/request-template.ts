@@ -2,7 +2,12 @@
  * Operation templates, compiled once per run: rendering a request is string concatenation. Errors in a template or an
  * account are found here, before the first request.
  */
-import type { Account, OperationTemplate, RetryPolicy } from '../../../pure/load/workload.ts';
+import type {
+  Account,
+  CredentialKind,
+  OperationTemplate,
+  RetryPolicy,
+} from '../../../pure/load/workload.ts';
 import { canSend, compileHeaders, isHeaderName, isHeaderValue } from './header-template.ts';
 import { type Actor, fill, pieces, variablesOf } from './placeholders.ts';
 import type { Target } from './target.ts';
@@ -13,10 +18,11 @@ export interface CompiledTemplate {
   readonly anonymous: boolean;
   /** False for an anonymous operation that names no variable and issues no credential. */
   readonly needsActor: boolean;
-  readonly actsAs: 'live' | 'ended' | 'any';
-  readonly revokesCredential: boolean;
+  readonly actsAs: CredentialKind;
+  readonly revokesCredential: boolean | 'others' | 'all';
   readonly issuesCredential: OperationTemplate['issuesCredential'] | undefined;
   readonly retry: RetryPolicy | undefined;
+  readonly timeoutMs: number | undefined;
   readonly capture: boolean;
   readonly group: string | undefined;
   /** Names in lower case of the response headers to keep; null for none. */
@@ -29,6 +35,9 @@ export interface CompiledAccount extends Actor {
   /** Without those that carry a credential; an issued credential has its own. */
   readonly ownHeaderLines: string;
   readonly group: string | undefined;
+  /** Unix milliseconds; null: only when it is revoked. */
+  readonly endsAtMs: number | null;
+  readonly dormant: boolean;
 }
 
 /** The part of a target that a request's text needs. */
@@ -37,7 +46,7 @@ export type Destination = Pick<Target, 'requestLineEnd' | 'pathPrefix'>;
 const CREDENTIAL_HEADERS = new Set(['authorization', 'cookie']);
 
 export function compileAccount(account: Account, index: number): CompiledAccount {
-  const { id, subject, group } = account;
+  const { id, subject, group, endsAtMs = null, dormant = false } = account;
   let headerLines = '';
   let ownHeaderLines = '';
   for (const [name, value] of Object.entries(account.headers)) {
@@ -49,7 +58,17 @@ export function compileAccount(account: Account, index: number): CompiledAccount
     if (!CREDENTIAL_HEADERS.has(name.toLowerCase())) ownHeaderLines += line;
   }
   const vars = subject === undefined ? account.vars : { ...account.vars, subject };
-  return { account: index, id, subject, vars, headerLines, ownHeaderLines, group };
+  return {
+    account: index,
+    id,
+    subject,
+    vars,
+    headerLines,
+    ownHeaderLines,
+    group,
+    endsAtMs,
+    dormant,
+  };
 }
 
 export function compileTemplate(
@@ -68,7 +87,7 @@ export function compileTemplate(
     issuesCredential,
     group,
   } = template;
-  if (anonymous && (revokesCredential || template.as !== undefined)) {
+  if (anonymous && (revokesCredential !== false || template.as !== undefined)) {
     throw new Error(`operation ${template.name}: anonymous, so it acts as no credential`);
   }
   const actors = actingAccounts(template, accounts);
@@ -89,6 +108,7 @@ export function compileTemplate(
     revokesCredential,
     issuesCredential,
     retry: template.retry,
+    timeoutMs: template.timeoutMs,
     capture: template.capture ?? false,
     group,
     captureHeaders: capturedHeaders(template),
