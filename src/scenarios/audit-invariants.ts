@@ -89,9 +89,11 @@ export interface ActivityOptions {
   readonly operation: string;
   /** The staleness the design promises. */
   readonly stalenessMs: number;
+  /** A pass needs reads that would have shown a page of this age. */
+  readonly seesAgeMs?: number;
 }
 
-export function activityCorrect({ operation, stalenessMs }: ActivityOptions): Invariant {
+export function activityCorrect({ operation, stalenessMs, seesAgeMs }: ActivityOptions): Invariant {
   return {
     id: 'activity-correct',
     statement: `recent activity shows every own action older than ${stalenessMs / 1_000} s, newest first, and never another user's`,
@@ -102,6 +104,7 @@ export function activityCorrect({ operation, stalenessMs }: ActivityOptions): In
         operations,
         facts: factsOf(history, 'audit'),
         stalenessUs: stalenessMs * 1_000,
+        ...(seesAgeMs !== undefined && { seesAgeUs: seesAgeMs * 1_000 }),
       });
     },
   };

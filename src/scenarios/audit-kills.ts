@@ -3,6 +3,7 @@
  * after an acknowledged change, PostgreSQL while a COMMIT is in flight, single backends, and gateways by SIGTERM.
  */
 import type { KillKind, KillPlan } from '../sim/pure/faults/kill-plan.ts';
+import { oneLost } from './noticed-faults.ts';
 
 export type KillCounts = Readonly<
   Record<'gateway' | 'term' | 'postgres' | 'backend' | 'redis', number>
@@ -18,6 +19,7 @@ const postgresKill: KillKind = {
   trigger: { commitInFlight: true },
   forMs: 200,
   recoveryMs: 700,
+  noticed: oneLost('postgres'),
 };
 const backendKill: KillKind = {
   family: 'backend-kill',
@@ -27,6 +29,7 @@ const backendKill: KillKind = {
   exclusive: true,
   forMs: 0,
   recoveryMs: 900,
+  noticed: oneLost('postgres'),
 };
 /** When a backend is killed, the whole server restarts. */
 export const POSTGRES_OUTAGE_FAMILIES = [postgresKill.family, backendKill.family];
@@ -81,5 +84,6 @@ function redisKill(trigger: KillKind['trigger'] & object): KillKind {
     trigger,
     forMs: 200,
     recoveryMs: 500,
+    noticed: oneLost('redis'),
   };
 }

@@ -4,6 +4,7 @@ import type { OpenWorkload, OperationTemplate } from '../sim/pure/load/workload.
 import type { Arm } from '../sim/scenario.ts';
 import { defineArm } from './define.ts';
 import { limitHeaders } from './limit-evidence.ts';
+import { LIMITS_NOTICED, withNoticing } from './noticed-faults.ts';
 import { type PlatformPhase, platformTopology } from './platform-topology.ts';
 
 /** By default a GET without retry that captures the limiter's headers. */
@@ -57,5 +58,7 @@ export function defineLimitArm(
     accounts: { groups },
     gateway: { limitWindowMs: windowMs, evidence: 1 },
   });
-  return defineArm({ design, description: summary, ...expectations, topology, phases });
+  const description = summary;
+  const noticed = withNoticing(phases, LIMITS_NOTICED);
+  return defineArm({ design, description, ...expectations, topology, phases: noticed });
 }

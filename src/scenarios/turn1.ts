@@ -9,7 +9,9 @@
 import { findDesign } from '../services/lineage.ts';
 import type { SweepWorkload } from '../sim/pure/load/workload.ts';
 import type { Arm, Declaration, Invariant, Slo } from '../sim/scenario.ts';
-import { defineArm, defineScenario } from './define.ts';
+import { defineArm } from './define.ts';
+import { definePlatformScenario } from './define-platform.ts';
+import { TURN1_NOTICED, withNoticing } from './noticed-faults.ts';
 import { type PlatformFault, type PlatformPhase, platformTopology } from './platform-topology.ts';
 import {
   forgedRefused,
@@ -201,7 +203,7 @@ function arm(
     description: findDesign(design).summary,
     ...expectations,
     topology: topology(design, size),
-    phases: phasesOf(size),
+    phases: withNoticing(phasesOf(size), TURN1_NOTICED),
   });
 }
 
@@ -289,7 +291,7 @@ function declare(size: Size): Declaration {
   };
 }
 
-export const turn1 = defineScenario({
+export const turn1 = definePlatformScenario({
   id: 'turn1',
   turn: 1,
   title: 'Sessions while real processes die',

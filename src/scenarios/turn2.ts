@@ -10,7 +10,7 @@
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload } from '../sim/pure/load/workload.ts';
 import type { Declaration, Invariant, Slo } from '../sim/scenario.ts';
-import { defineScenario } from './define.ts';
+import { definePlatformScenario } from './define-platform.ts';
 import {
   degradedBounded,
   noFalseRefusals,
@@ -287,7 +287,7 @@ function declare(size: Size): Declaration {
   };
 }
 
-export const turn2 = defineScenario({
+export const turn2 = definePlatformScenario({
   id: 'turn2',
   turn: 2,
   title: 'Bots, and a limit that is exact',

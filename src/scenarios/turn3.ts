@@ -18,7 +18,7 @@ import {
   POSTGRES_OUTAGE_FAMILIES,
 } from './audit-kills.ts';
 import { auditFields, auditTime } from './audit-records.ts';
-import { defineScenario } from './define.ts';
+import { definePlatformScenario } from './define-platform.ts';
 import { platformTopology } from './platform-topology.ts';
 import {
   actions,
@@ -258,7 +258,7 @@ function declare(size: Size, seed: number): Declaration {
   };
 }
 
-export const turn3 = defineScenario({
+export const turn3 = definePlatformScenario({
   id: 'turn3',
   turn: 3,
   title: 'The audit log while real processes die',

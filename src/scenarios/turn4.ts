@@ -20,7 +20,7 @@ import {
   auditOrder,
 } from './audit-invariants.ts';
 import { auditFields, auditTime, idInAnswer, ownAccount } from './audit-records.ts';
-import { defineScenario } from './define.ts';
+import { definePlatformScenario } from './define-platform.ts';
 import { type PlatformTopology, platformTopology } from './platform-topology.ts';
 
 /** A few integration accounts own a large share of the history: they cause the documented tail. */
@@ -237,7 +237,7 @@ function declare(quick: boolean): Declaration {
   };
 }
 
-export const turn4 = defineScenario({
+export const turn4 = definePlatformScenario({
   id: 'turn4',
   turn: 4,
   title: 'The audit query on the hot path',

@@ -8,8 +8,8 @@
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload } from '../sim/pure/load/workload.ts';
 import type { Declaration, Invariant, Slo } from '../sim/scenario.ts';
-import { auditChain, auditOnce } from './audit-invariants.ts';
-import { defineScenario } from './define.ts';
+import { activityCorrect, auditChain, auditOnce } from './audit-invariants.ts';
+import { definePlatformScenario } from './define-platform.ts';
 import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './limit-invariants.ts';
 import {
   defineLimitArm,
@@ -89,6 +89,16 @@ const tenant = [
     path: '/projects/{project}',
   }),
 ];
+/** Polls the own recent activity: each watcher a little after a page in the cache must no longer be used. */
+const WATCHERS = 6;
+const STALENESS_MS = 2_000;
+const WATCH_EVERY_MS = 2_250;
+const watch = defineOperation({
+  name: 'watch',
+  path: '/activity',
+  group: 'watchers',
+  capture: true,
+});
 const tenantNames = tenant.map(({ name }) => name);
 
 const testbedOf = ({ windowMs, keyLimit }: Size) => ({
@@ -107,6 +117,7 @@ const testbedOf = ({ windowMs, keyLimit }: Size) => ({
     { name: 'greedy', kind: 'agents', keyOf: 'agents', agents: 1 },
     { name: 'thief', kind: 'keys', keyOf: 'agents' },
     { name: 'tenants', kind: 'sessions', count: TENANTS },
+    { name: 'watchers', kind: 'sessions', count: WATCHERS },
   ],
 });
 
@@ -114,6 +125,7 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
   const { agentEach, thief, tenantEach, seconds } = size;
   const tenantTraffic = (durationMs: number) => [
     openStream(tenant, TENANTS * tenantEach, durationMs),
+    openStream([watch], (WATCHERS * 1_000) / WATCH_EVERY_MS, durationMs, 'constant'),
   ];
   const buildTraffic = (durationMs: number): OpenWorkload => ({
     ...openStream([build(size)], (AGENTS - 1) * agentEach, durationMs),
@@ -185,6 +197,7 @@ function invariantsOf({ windowMs, keyLimit }: Size): readonly Invariant[] {
     // Actions of keys and agents are recorded under their owner, and so is every refusal.
     auditOnce({ denials: 10 }),
     auditChain,
+    activityCorrect({ operation: watch.name, stalenessMs: STALENESS_MS, seesAgeMs: 2_500 }),
   ];
 }
 
@@ -244,7 +257,7 @@ function declare(size: Size): Declaration {
   };
 }
 
-export const turn5 = defineScenario({
+export const turn5 = definePlatformScenario({
   id: 'turn5',
   turn: 5,
   title: 'Fifty agents on one key',

@@ -18,6 +18,16 @@ export interface FaultTrigger {
   readonly latestMs?: number;
 }
 
+/** What shows that the service noticed a fault. */
+export interface NoticedBy {
+  /** In its /metrics: `session_fallbacks_total`, `decisions_total{mode="share"}`. Each must grow by at least 1. */
+  readonly metrics: readonly string[];
+  /** In every process that ran all the time, or in at least one. */
+  readonly processes: 'every' | 'one';
+  /** Names of the designs that must notice it; default all. */
+  readonly designs?: readonly string[];
+}
+
 /** `Target`: names of the topology, so that an unknown one does not compile. */
 export interface PlannedFault<Target extends string = string> {
   readonly at: FaultTrigger;
@@ -26,6 +36,8 @@ export interface PlannedFault<Target extends string = string> {
   readonly fault: FaultSpec<Target>;
   /** Undone this long after it landed; default: at the phase's end. */
   readonly forMs?: number;
+  /** The fault has not landed unless the service noticed it. */
+  readonly noticed?: readonly NoticedBy[];
   /** Id in the history and the report, the same in every arm: `redis-partition`. Repeated faults are numbered, `redis-kill#12`, and reported as one family. */
   readonly name: string;
 }

@@ -56,10 +56,25 @@ export interface PhaseRecord {
 export interface FaultRecord {
   readonly kind: 'fault';
   readonly name: string;
-  /** `landed`: seen to have taken effect. `decision`: a seeded choice of the fault proxy, such as the request it cut. */
-  readonly event: 'apply' | 'landed' | 'decision' | 'undo' | 'healed';
+  /**
+   * `landed`: seen to have taken effect. `decision`: a seeded choice of the fault proxy, such as the request it cut.
+   * `measured`: what was counted while it held.
+   */
+  readonly event: 'apply' | 'landed' | 'decision' | 'measured' | 'undo' | 'healed';
   readonly atUs: number;
   readonly detail?: string;
+  /** Of `measured`. */
+  readonly evidence?: readonly FaultEvidence[];
+}
+
+/** A measurement, and the bounds within which it agrees with the fault. */
+export interface FaultEvidence {
+  /** `bytes forwarded by gateway.1->redis`. */
+  readonly what: string;
+  /** Null: it could not be measured. */
+  readonly value: number | null;
+  readonly atLeast?: number;
+  readonly atMost?: number;
 }
 
 /** A fact read from the system's own stores after the load, for instance one audit row. */
@@ -112,6 +127,18 @@ export interface MetricRecord {
   readonly phase: string;
   readonly process: string;
   /** Cumulative counts by upper bound in the service's unit: `0.01`, `Infinity`. Absent: it could not be read, or the process was replaced. */
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+/** What one process holds while nothing is sent to it. */
+export interface RestRecord {
+  readonly kind: 'rest';
+  /** `before` the load, after its warm-up; `after` the load. Several readings of each. */
+  readonly when: 'before' | 'after';
+  readonly atUs: number;
+  /** `gateway.2`; of a store, its node: `postgres`. */
+  readonly process: string;
+  /** Descriptors, memory, the gauges of its metrics; of a store, connections. Absent: it could not be read. */
   readonly counts?: Readonly<Record<string, number>>;
 }
 
@@ -180,4 +207,5 @@ export type HistoryRecord =
   | FaultRecord
   | FactRecord
   | ArrivalRecord
-  | MetricRecord;
+  | MetricRecord
+  | RestRecord;

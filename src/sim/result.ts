@@ -158,7 +158,7 @@ export interface RecoveryResult {
 }
 
 /** Kinds of records of an arm, see history.ts. */
-export type RecordKind = 'op' | 'phase' | 'fault' | 'effect' | 'arrival' | 'metric';
+export type RecordKind = 'op' | 'phase' | 'fault' | 'effect' | 'arrival' | 'metric' | 'rest';
 
 /** One design under test in a run. */
 export interface ArmResult {

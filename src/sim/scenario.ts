@@ -78,6 +78,8 @@ export interface Invariant {
   readonly statement: string;
   /** Defects that the checker catches in its tests, for the report. */
   readonly planted?: PlantedDefects;
+  /** It judges what processes hold at rest, which takes a second to read. */
+  readonly needsRest?: true;
   check(history: readonly HistoryRecord[]): CheckResult;
 }
 

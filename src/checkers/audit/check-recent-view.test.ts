@@ -47,6 +47,55 @@ describe('checkRecentView', () => {
     expect(few.verdict).toBe('pass');
   });
 
+  it('tells which stale page, and how many shared keys, its reads would have shown', () => {
+    const view = (id: number, user: string, sentUs: number): ViewRead => {
+      const sent = { name: 'view', user, scheduledUs: sentUs, sentUs, doneUs: sentUs + 500 };
+      return { operation: operation(id, sent), items: [], pageSize: PAGE };
+    };
+    const polls = [
+      view(50, 'u7', 0),
+      view(51, 'u8', 300),
+      view(52, 'u7', 2_600),
+      view(53, 'u8', 3_500),
+    ];
+    const views = polls.map(({ operation: polled }) => polled);
+    const measured = (reads: readonly ViewRead[], seesAgeUs: number) =>
+      checkRecentView({
+        reads,
+        operations: views,
+        facts: views.map((one) => factOf(one)),
+        stalenessUs: STALENESS_US,
+        seesAgeUs,
+      });
+    const figureOf = (id: string, reads: readonly ViewRead[]) =>
+      measured(reads, 1).figures?.find((figure) => figure.id === id)?.value;
+    // The first read of u7 was acknowledged at 0.5 ms: 2.1 ms before the second, which shows a page of 2.6 ms.
+    expect(figureOf('stale-page-seen', polls)).toBe(2_600);
+    expect(figureOf('stale-page-seen', polls.slice(0, 2))).toBeNull();
+    // u8 beside u7's page at 0.3 ms, and at 3.5 ms.
+    expect(figureOf('pages-beside', polls)).toBe(2);
+    const pages = polls.map((read): ViewRead => {
+      const own = polls.filter(
+        ({ operation: { user, doneUs } }) =>
+          user === read.operation.user && doneUs <= read.operation.sentUs,
+      );
+      return { ...read, items: own.map(({ operation: polled }) => factOf(polled)) };
+    });
+    expect(measured(pages, 2_600).verdict).toBe('pass');
+    expect(measured(pages, 2_500)).toMatchObject({
+      verdict: 'unknown',
+      reason: 'no read would have shown a page 0.0025 s old: 0.00 s at best',
+    });
+    expect(measured(pages.slice(0, 1), 2_500).reason).toMatch(/: none$/);
+    // The page of 2.6 ms itself.
+    const [first, other, ...rest] = pages;
+    const stale = [first!, other!, { ...rest[0]!, items: first!.items }];
+    expect(measured(stale, 2_600)).toMatchObject({
+      verdict: 'fail',
+      witness: [{ violation: 'an acknowledged action is missing' }],
+    });
+  });
+
   const foreign: ViewItem = { ...itemOf(5), user: 'u2' };
   const future = operation(50, { sentUs: 30_000, scheduledUs: 30_000, doneUs: 30_500 });
   const planted: [string, RegExp, readonly ViewItem[]][] = [

@@ -4,26 +4,16 @@
  *   - shows every action acknowledged at least `stalenessUs` before the read was sent, unless newer ones fill the page,
  *   - shows nothing that had not been sent when the read was answered.
  * O((actions + reads x page) log n). Operations of unknown outcome may appear and may be missing.
+ * view-coverage.ts tells which stale pages, and which pages of another user, these reads would have shown.
  */
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
-import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
+import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
+import { measureViewCoverage } from './view-coverage.ts';
+import type { Action, ViewItem, ViewRead } from './view-read.ts';
+
+export type { ViewItem, ViewRead } from './view-read.ts';
 
 const WITNESS_LIMIT = 10;
-
-export interface ViewItem {
-  readonly id: string;
-  readonly user: string;
-  readonly requestId: string;
-  /** The platform's own time, Unix microseconds. */
-  readonly occurredAtUs: number;
-}
-
-export interface ViewRead {
-  readonly operation: OperationRecord;
-  readonly items: readonly ViewItem[];
-  /** Items of a full page; a shorter page must be the last. */
-  readonly pageSize: number;
-}
 
 export interface RecentViewInput {
   readonly reads: Iterable<ViewRead>;
@@ -31,11 +21,8 @@ export interface RecentViewInput {
   readonly facts: Iterable<FactRecord>;
   /** How old a page may be in this design. */
   readonly stalenessUs: number;
-}
-
-interface Action {
-  readonly operation: OperationRecord;
-  readonly fact: FactRecord;
+  /** A pass needs reads that would have shown a page of this age; default: any reads. */
+  readonly seesAgeUs?: number;
 }
 
 export function checkRecentView(input: RecentViewInput): CheckResult {
@@ -44,10 +31,9 @@ export function checkRecentView(input: RecentViewInput): CheckResult {
   const acknowledged = acknowledgedByUser(operations, input.facts);
 
   const witness: Record<string, unknown>[] = [];
-  let checked = 0;
+  const reads = [...input.reads];
   let violations = 0;
-  for (const read of input.reads) {
-    checked += 1;
+  for (const read of reads) {
     const problem =
       pageProblem(read) ??
       futureProblem(read, operations) ??
@@ -59,10 +45,9 @@ export function checkRecentView(input: RecentViewInput): CheckResult {
       witness.push({ violation: problem.violation, read: operation, item: problem.item });
     }
   }
-  if (checked === 0) {
-    return { verdict: 'unknown', checked, violations, witness, reason: 'no view was read' };
-  }
-  return { verdict: violations === 0 ? 'pass' : 'fail', checked, violations, witness };
+  const { stalenessUs, seesAgeUs } = input;
+  const { gap, figures } = measureViewCoverage({ reads, acknowledged, stalenessUs, seesAgeUs });
+  return concludeCheck({ checked: reads.length, violations, witness, figures, gap });
 }
 
 interface Problem {

@@ -122,7 +122,7 @@ it('waits for a connection of a pool that is in use, each request for its own, a
   const busy = db.query(sleepSql(1.75));
   await expect(ask()).rejects.toMatchObject({ code: 'database-busy' });
   const asked = [ask(), ask(), ask()];
-  await expect.poll(() => db.waiting(), { interval: 10, timeout: 500 }).toBe(asked.length);
+  await expect.poll(() => db.counts().waiting, { interval: 10, timeout: 500 }).toBe(asked.length);
   expect(await Promise.all(asked)).toEqual(asked.map(() => one));
   await busy;
 });

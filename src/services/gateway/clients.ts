@@ -44,8 +44,17 @@ export async function findServiceRole(databaseUrl: string): Promise<string | nul
 /** Requests of this long share one attempt to connect. */
 const RECONNECT_PAUSE_MS = 50;
 
+export interface PoolCounts {
+  readonly open: number;
+  readonly idle: number;
+  /** Statements waiting for a connection. */
+  readonly waiting: number;
+  /** Connections that may be open at one time. */
+  readonly max: number;
+}
+
 export interface PooledDatabase extends TransactionalDatabase {
-  readonly waiting: () => number;
+  readonly counts: () => PoolCounts;
   close(): Promise<void>;
 }
 
@@ -133,7 +142,12 @@ export function openDatabase(options: {
           throw error;
         }
       }),
-    waiting: () => pool.waitingCount,
+    counts: () => ({
+      open: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+      max: design.poolMax,
+    }),
     close: () => pool.end(),
   };
 }

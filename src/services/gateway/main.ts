@@ -48,12 +48,13 @@ async function start() {
     role,
     design,
     observeWaitSeconds: (seconds) => metrics.observePoolWait(seconds),
+    onConnectionLost: (store) => metrics.countLostConnection(store),
     report,
   });
   const metrics = createMetrics({
     auditDepth: (): number => services.audit?.writer.depth() ?? 0,
     isSequencing: (): boolean => services.audit?.isSequencing() ?? false,
-    poolWaiting: stores.db.waiting,
+    pools: stores.pools,
   });
   const resources = {
     ...stores,

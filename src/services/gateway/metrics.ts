@@ -8,6 +8,8 @@ import type { AuditObserver } from '../audit/contract.ts';
 import type { Decision, LimiterObserver } from '../rate-limit/contract.ts';
 import type { SessionObserver } from '../sessions/contract.ts';
 import { createHistogram, type Series } from './histogram.ts';
+import { createHitRate } from './hit-rate.ts';
+import { createStoreMetrics, type ReadPools, type StoreMetrics } from './store-metrics.ts';
 
 const latencyBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.85, 1, 2, 3, 4, 5, 7.5, 10, 15,
@@ -18,70 +20,17 @@ const shortBuckets = [
 ];
 const LOOP_RESOLUTION_MS = 10;
 
-export interface Metrics {
+export interface Metrics extends StoreMetrics {
   readonly registry: Registry;
   observeResponse(route: string, status: number, seconds: number): void;
   readonly limiter: Omit<LimiterObserver, 'onError'>;
   /** A decision whose header fields were written on a response. */
   countDecision(decision: Decision): void;
-  observePoolWait(seconds: number): void;
   readonly sessions: Omit<SessionObserver, 'onError'>;
   readonly audit: AuditObserver;
   /** How long a finished response waited for its audit event to be committed. */
   observeAuditWait(seconds: number): void;
   close(): void;
-}
-
-/** Hits and misses as counters, and the rate since the last scrape (1 when there were none). */
-function createHitRate(
-  registers: Registry[],
-  names: { counters: string; gauge: string; what: string },
-) {
-  const { counters, gauge, what } = names;
-  // Counted in variables and added to the counters at a scrape, because every request counts.
-  let hitsInWindow = 0;
-  let missesInWindow = 0;
-  let pendingHits = 0;
-  let pendingMisses = 0;
-  new Counter({
-    name: `${counters}_hits_total`,
-    help: `${what}: found`,
-    registers,
-    collect() {
-      this.inc(pendingHits);
-      pendingHits = 0;
-    },
-  });
-  new Counter({
-    name: `${counters}_misses_total`,
-    help: `${what}: not found`,
-    registers,
-    collect() {
-      this.inc(pendingMisses);
-      pendingMisses = 0;
-    },
-  });
-  new Gauge({
-    name: gauge,
-    help: `${what}: share found since the last scrape`,
-    registers,
-    collect() {
-      this.set(
-        hitsInWindow + missesInWindow === 0 ? 1 : hitsInWindow / (hitsInWindow + missesInWindow),
-      );
-      hitsInWindow = 0;
-      missesInWindow = 0;
-    },
-  });
-  return (found: boolean) => {
-    if (found) {
-      hitsInWindow += 1;
-      pendingHits += 1;
-    } else {
-      missesInWindow += 1;
-      pendingMisses += 1;
-    }
-  };
 }
 
 function observeEventLoopDelay(registers: Registry[]) {
@@ -119,6 +68,10 @@ function createSessionMetrics(registers: Registry[]): Metrics['sessions'] {
     registers,
   });
   breaker.set(1);
+  const opened = counter(
+    'session_redis_breaker_opened_total',
+    'How often session checks began to leave Redis alone',
+  );
   const waits = new Histogram({
     name: 'session_fence_wait_seconds',
     help: 'How long a logout waited for every process to leave the old copies',
@@ -129,7 +82,10 @@ function createSessionMetrics(registers: Registry[]): Metrics['sessions'] {
   return {
     onCacheRead: countCacheRead,
     onDatabaseFallback: () => fallbacks.inc(),
-    onBreaker: (open) => breaker.set(open ? 1 : 0),
+    onBreaker(open) {
+      breaker.set(open ? 1 : 0);
+      if (open) opened.inc();
+    },
     onFence(seconds, confirmed) {
       waits.observe(seconds);
       if (!confirmed) unconfirmed.inc();
@@ -173,12 +129,20 @@ function createLimiterMetrics(registry: Registry): Pick<Metrics, 'limiter' | 'co
     help: '1 while the limiter leaves Redis alone',
     registers,
   });
+  const opened = new Counter({
+    name: 'rate_limiter_breaker_opened_total',
+    help: 'How often the limiter began to leave Redis alone',
+    registers,
+  });
   return {
     limiter: {
       onDecision(mode, seconds) {
         if (mode === 'store') latency.observe(seconds);
       },
-      onBreaker: (open) => breaker.set(open ? 1 : 0),
+      onBreaker(open) {
+        breaker.set(open ? 1 : 0);
+        if (open) opened.inc();
+      },
     },
     countDecision({ admitted, mode, levels }) {
       if (mode === 'store' && admitted) pendingAdmitted += 1;
@@ -239,7 +203,7 @@ function createAuditMetrics(registers: Registry[]): AuditObserver {
 export function createMetrics(sources: {
   auditDepth(): number;
   isSequencing(): boolean;
-  poolWaiting(): number;
+  pools: ReadPools;
 }): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -264,12 +228,6 @@ export function createMetrics(sources: {
     byStatus.set(status, series);
     return series;
   };
-  const poolWait = new Histogram({
-    name: 'pg_pool_wait_seconds',
-    help: 'Wait for a connection of the pool',
-    buckets: shortBuckets,
-    registers,
-  });
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,
@@ -283,14 +241,13 @@ export function createMetrics(sources: {
   gauge('audit_sequencer_running', '1 while the sequencer beside this process runs', () =>
     sources.isSequencing() ? 1 : 0,
   );
-  gauge('pg_pool_waiting', 'Statements waiting for a connection', () => sources.poolWaiting());
 
   return {
     registry,
     observeResponse: (route, status, seconds) =>
       (byRoute.get(route)?.get(status) ?? createSeries(route, status)).observe(seconds),
     ...createLimiterMetrics(registry),
-    observePoolWait: (seconds) => poolWait.observe(seconds),
+    ...createStoreMetrics(registers, { pools: sources.pools, waitBuckets: shortBuckets }),
     sessions: createSessionMetrics(registers),
     audit: createAuditMetrics(registers),
     observeAuditWait: (seconds) => auditWait.observe(seconds),

@@ -29,6 +29,7 @@ export function openStores(given: {
   redisUrl: string;
   design: Design;
   observeWaitSeconds: (seconds: number) => void;
+  onConnectionLost?: (store: 'postgres' | 'redis') => void;
   report: (where: string, error: Error) => void;
 }) {
   const { databaseUrl, redisUrl, design, report } = given;
@@ -36,7 +37,10 @@ export function openStores(given: {
   const common = {
     databaseUrl,
     role: given.role ?? null,
-    onConnectionError: (error: Error) => report('postgres', error),
+    onConnectionError(error: Error) {
+      given.onConnectionLost?.('postgres');
+      report('postgres', error);
+    },
   };
   const db = openDatabase({
     ...common,
@@ -66,7 +70,14 @@ export function openStores(given: {
     design.rateLimit.kind === 'exact'
       ? openLimitRedis(redisUrl, design.rateLimit.degraded, onRedisError)
       : redis;
+  for (const connection of new Set([redis, sessionRedis, limitRedis]))
+    connection.on('close', () => given.onConnectionLost?.('redis'));
   return {
+    pools: () => ({
+      requests: db.counts(),
+      fence: fenceDb.counts(),
+      ...(auditDb === db ? {} : { audit: auditDb.counts() }),
+    }),
     db,
     fenceDb,
     auditDb,

@@ -22,6 +22,12 @@ export function checkFaults(scenario: string, arm: PlannedArm, phase: Phase): vo
     if (problem !== undefined) throw rejection(name, problem, `correct the fault ${name}`);
     if (all.indexOf(name) !== all.lastIndexOf(name))
       throw rejection(name, 'another fault of the arm has the same name', 'give it another name');
+    if (fault.noticed?.some(({ metrics }) => metrics.length === 0))
+      throw rejection(
+        name,
+        'the service must notice it, and no metric is named that shows it',
+        'name a metric in its noticed',
+      );
     const { afterMs, acknowledged } = at;
     if (lengthMs !== null && afterMs >= lengthMs)
       throw rejection(

@@ -212,6 +212,12 @@ describe('checkPlan', () => {
       /fault "kill" .* cannot land/,
       /each waits for the next: kill, kill/,
     ],
+    [
+      'a fault that the service must notice by nothing',
+      withFaults(kill({ noticed: [{ metrics: [], processes: 'every' }] })),
+      /fault "kill" .* cannot land/,
+      /no metric is named/,
+    ],
     ['a fault twice', withFaults(kill(), kill()), /fault "kill"/, /the same name/],
     [
       'a fault on a node that is not there',

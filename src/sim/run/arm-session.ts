@@ -6,9 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicUs } from '../effects/load/engine/monotonic-clock.ts';
 import { startLoadTool } from '../effects/load/engine/start-load-tool.ts';
 import { type CpuSampler, startCpuSampler } from '../effects/observe/cpu.ts';
+import { readRest } from '../effects/observe/rest.ts';
 import { raiseSessionPriority } from '../effects/process/priority.ts';
 import { databaseOf, type Testbed } from '../effects/testbed/testbed.ts';
-import type { FaultRecord, MetricRecord, PhaseRecord } from '../history.ts';
+import type { FaultRecord, MetricRecord, PhaseRecord, RestRecord } from '../history.ts';
 import type { LoadTool } from '../pure/load/load-tool.ts';
 import { type CpuSample, cpuPercentBetween } from '../pure/measure/resources.ts';
 import type { ArmName } from '../result.ts';
@@ -61,6 +62,7 @@ export class ArmSession {
   readonly phases: PhaseRecord[] = [];
   readonly faults: FaultRecord[] = [];
   readonly metrics: MetricRecord[] = [];
+  readonly rest: RestRecord[] = [];
   /** Origin of the history's clock, as a reading of the machine's monotonic clock. */
   readonly originUs: number;
   /** Microseconds on the history's clock. */
@@ -148,6 +150,11 @@ export class ArmSession {
         completedCount === 0 ? 0 : (after.responseSumUs - before.responseSumUs) / completedCount,
       utilisation: this.utilisationBetween(from, to),
     };
+  }
+
+  /** Records what every process holds; nothing may be sent meanwhile. */
+  async readRest(when: RestRecord['when']): Promise<void> {
+    this.rest.push(...(await readRest(this.testbed, when, this.nowUs)));
   }
 
   /** PostgreSQL's CPU as a share of the cores it was given; null when it cannot be read. */

@@ -130,6 +130,8 @@ async function recordPhases(
   } finally {
     await session.close();
   }
+  // Its own connections to the processes are closed now.
+  if (plan.invariants.some(({ needsRest }) => needsRest === true)) await session.readRest('after');
   announce('check', 'what the platform recorded against what was acknowledged');
   const hasFacts = await testbed.runJob('facts', {
     outFile: files.facts,
@@ -148,6 +150,7 @@ async function recordPhases(
     ...session.phases,
     ...session.faults,
     ...session.metrics,
+    ...session.rest,
     ...arrivals,
   ];
   await input.history.append(records);

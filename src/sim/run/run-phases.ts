@@ -57,7 +57,10 @@ export async function runPhases(
     calibration: null,
   };
   const reported = reportedPhaseName(options);
+  const needsRest = plan.invariants.some((invariant) => invariant.needsRest === true);
+  const restIndex = arm.phases.findLastIndex(({ role }) => role === 'warm-up') + 1;
   for (const [index, phase] of arm.phases.entries()) {
+    if (needsRest && index === restIndex) await session.readRest('before');
     const context: LoadContext = {
       session,
       slos: plan.slos,
@@ -143,7 +146,7 @@ async function measureInstrumented(
 async function runUnderFaults(
   session: ArmSession,
   { faults = [] }: Phase,
-  { signal, onEvent }: PhasesOptions,
+  { arm, signal, onEvent }: PhasesOptions,
   work: PhaseWork,
 ): Promise<void> {
   const nemesis = startNemesis({
@@ -151,6 +154,8 @@ async function runUnderFaults(
     targets: session.testbed,
     nowUs: session.nowUs,
     waitForAcknowledged: (operation) => session.load.acknowledged(operation),
+    design: arm.design,
+    readMetrics: (limitMs) => readMetrics(session.testbed.targets, limitMs),
     signal,
   });
   const hasOrderedFaults = faults.some(({ after }) => after !== undefined);

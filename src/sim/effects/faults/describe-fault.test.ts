@@ -16,6 +16,16 @@ describe('describeFault', () => {
     );
   });
 
+  it('tells what shows that the service noticed', () => {
+    const noticed = [
+      { metrics: ['breaker_opened_total', 'fallbacks_total'], processes: 'every' },
+      { metrics: ['lost_total'], processes: 'one', designs: ['turn1.before', 'turn1.after'] },
+    ] as const;
+    expect(describeFault({ name: 'any', at: { afterMs: 0 }, fault: pause, noticed })).toBe(
+      "pause of redis (SIGSTOP), at once, undone at the phase's end, noticed by breaker_opened_total and fallbacks_total in every process, noticed by lost_total in one process at least of turn1.before and turn1.after",
+    );
+  });
+
   it.each<[FaultTrigger, RegExp]>([
     [{ afterMs: 0 }, /, at once, undone at the phase's end$/],
     [{ afterMs: 1_500 }, /, 1.5 s into the phase, /],

@@ -1,13 +1,21 @@
 /** Text of planned faults: what is done, which the fault's kind describes, when, and until when. */
-import type { FaultTrigger, PlannedFault } from '../../fault-plan.ts';
+import type { FaultTrigger, NoticedBy, PlannedFault } from '../../fault-plan.ts';
 import { durationText } from '../../pure/quantity-text.ts';
 import { FAULT_KINDS } from './fault-kinds.ts';
 
 /** `kill -9 of gateway.2, 20 ms after the first acknowledged logout, undone after 500 ms`. */
-export function describeFault({ at, fault, forMs }: PlannedFault): string {
+export function describeFault({ at, fault, forMs, noticed = [] }: PlannedFault): string {
   const until =
     forMs === undefined ? "undone at the phase's end" : `undone after ${durationText(forMs)}`;
-  return `${FAULT_KINDS.of(fault.kind).describe([fault])}, ${describePlannedTrigger(at)}, ${until}`;
+  const kind = FAULT_KINDS.of(fault.kind).describe([fault]);
+  return [kind, describePlannedTrigger(at), until, ...noticed.map(describeNoticed)].join(', ');
+}
+
+/** `noticed by breaker_opened_total in every process of turn1.after`. */
+function describeNoticed({ metrics, processes, designs = [] }: NoticedBy): string {
+  const where = processes === 'every' ? 'every process' : 'one process at least';
+  const of = designs.length === 0 ? '' : ` of ${designs.join(' and ')}`;
+  return `noticed by ${metrics.join(' and ')} in ${where}${of}`;
 }
 
 /**
@@ -15,7 +23,10 @@ export function describeFault({ at, fault, forMs }: PlannedFault): string {
  * ms after the first acknowledged create, undone after 150 ms, drawn from the seed`.
  */
 export function describeFaultGroup(faults: readonly PlannedFault[]): string {
-  const [{ at, fault, forMs }, ...rest] = faults as readonly [PlannedFault, ...PlannedFault[]];
+  const [{ at, fault, forMs, noticed = [] }, ...rest] = faults as readonly [
+    PlannedFault,
+    ...PlannedFault[],
+  ];
   const specs = [fault, ...rest.map((planned) => planned.fault)] as const;
   const { acknowledged, commitInFlight } = at;
   const isEventDriven = acknowledged !== undefined || commitInFlight === true;
@@ -25,6 +36,7 @@ export function describeFaultGroup(faults: readonly PlannedFault[]): string {
     ...(isEventDriven ? [describePlannedTrigger({ ...at, afterMs: 0 })] : []),
     ...(forMs === undefined ? [] : [`undone after ${durationText(forMs)}`]),
     'drawn from the seed',
+    ...noticed.map(describeNoticed),
   ].join(', ');
 }
 

@@ -2,6 +2,7 @@
  * A fault is applied to the system under test and undone; a probe proves the undo. The nemesis calls `undo` on every
  * path: it is idempotent, and safe when `apply` never ran or failed half way.
  */
+import type { FaultEvidence } from '../../history.ts';
 import type { Topology } from '../../topology.ts';
 import type { Edges } from '../testbed/edges.ts';
 import type { Member, RunningNode } from '../testbed/node.ts';
@@ -10,6 +11,11 @@ import type { ProxyDecision } from './proxy/protocol.ts';
 export interface Fault {
   /** Resolves when the effect was observed, with a description of what was hit. */
   apply(): Promise<string>;
+  /**
+   * What must be seen while it holds, read just before the undo: measured by something else than what applied it, so
+   * that a fault without effect is told from one that had it. Bounded.
+   */
+  measure?(): Promise<readonly FaultEvidence[]>;
   undo(): Promise<void>;
   /** True when the undo is proven, else why it is not. Bounded. */
   probe(): Promise<true | string>;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { contradictions } from '../../pure/faults/fault-evidence.ts';
 import { startTimeOf } from '../process/process-table.ts';
 import { bedTopology, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
@@ -53,6 +54,9 @@ async function under<T>(fault: Fault, work: () => Promise<T>): Promise<T> {
   try {
     const seen = await work();
     await landed;
+    const evidence = await fault.measure!();
+    expect(evidence).not.toEqual([]);
+    expect(contradictions(evidence)).toEqual([]);
     return seen;
   } finally {
     await fault.undo();
@@ -87,6 +91,13 @@ test('all processes are cut off from PostgreSQL at once', async () => {
   expect(await fault.probe()).toMatch(/^no answer through gateway\.1->postgres, .*\.3->postgres$/);
   expect(await ask('/postgres')).toEqual([503, 503, 503]);
   expect(await ask('/redis')).toEqual([200, 200, 200]);
+  expect(await fault.measure!()).toEqual(
+    testbed.targets.map(({ name }) => ({
+      what: `bytes forwarded by ${name}->postgres`,
+      value: 0,
+      atMost: 0,
+    })),
+  );
   await fault.undo();
   expect(await fault.probe()).toBe(true);
   expect(await ask('/postgres')).toEqual([200, 200, 200]);

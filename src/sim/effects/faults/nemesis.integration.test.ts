@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PlannedFault } from '../../fault-plan.ts';
 import type { FaultRecord } from '../../history.ts';
+import { contradictions } from '../../pure/faults/fault-evidence.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
 import { UndoStack } from '../process/undo-stack.ts';
 import { TestbedEdges } from '../testbed/edges.ts';
@@ -65,7 +66,9 @@ const allUp = async () => {
   const edges = [testbed.edges.probe('gateway->redis')];
   return [...processes, ...(await Promise.all(edges))].filter((answer) => answer !== true);
 };
-const whole = ['apply', 'landed', 'undo', 'healed'];
+const whole = ['apply', 'landed', 'measured', 'undo', 'healed'];
+const contradicted = (records: readonly FaultRecord[]) =>
+  contradictions(records.flatMap(({ evidence = [] }) => evidence));
 
 test('applies each fault when it is due and heals it in time', async () => {
   const answered: string[] = [];
@@ -92,6 +95,7 @@ test('applies each fault when it is due and heals it in time', async () => {
   expect(answered).toEqual(['logout']);
   for (const name of ['redis-partition', 'gateway.2-killed'])
     expect(eventsOf(records, name)).toEqual(whole);
+  expect(contradicted(records)).toEqual([]);
   const kill = records.filter(({ name }) => name === 'gateway.2-killed');
   expect(kill[0]!.detail).toBe('20 ms after an acknowledged logout');
   expect(kill[1]!.detail).toMatch(/^SIGKILL to gateway\.2, process \d+$/);
@@ -120,6 +124,7 @@ test('undoes a fault without a duration at the end of the phase', async () => {
   expect(problems).toEqual([]);
   for (const { name } of [pause, partition, killed('redis')])
     expect(eventsOf(records, name)).toEqual(whole);
+  expect(contradicted(records)).toEqual([]);
   expect(await allUp()).toEqual([]);
 });
 
@@ -194,7 +199,7 @@ test('reports that a fault never healed, and heals the others', async () => {
   await new Promise<void>((resolve) => squatter.listen(Number(port), '127.0.0.1', resolve));
   const { records, problems } = await nemesis.end();
   expect(problems).toEqual([expect.stringMatching(/^gateway\.1-killed never healed: /)]);
-  expect(eventsOf(records, 'gateway.1-killed')).toEqual(['apply', 'landed', 'undo']);
+  expect(eventsOf(records, 'gateway.1-killed')).toEqual(['apply', 'landed', 'measured', 'undo']);
   expect(eventsOf(records, 'redis-partition')).toEqual(whole);
   await new Promise((resolve) => squatter.close(resolve));
   await testbed.members('gateway.1')[0]!.restart();

@@ -5,10 +5,12 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultSpec } from '../../fault-plan.ts';
+import { contradictions } from '../../pure/faults/fault-evidence.ts';
 import { isPortOpen } from '../process/free-port.ts';
 import { isPaused, startTimeOf } from '../process/process-table.ts';
 import { bedTopology, makeScratch, type Scratch } from '../testbed/fixtures/bed.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
+import type { Fault } from './fault.ts';
 import { createFault } from './fault-kinds.ts';
 
 let scratch: Scratch;
@@ -45,6 +47,12 @@ const kill = (target: string, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL') =>
 const killBackend = (signal?: 'SIGTERM') =>
   fault({ kind: 'kill-backend', target: 'postgres', ...(signal && { signal }) });
 
+async function expectMeasured(applied: Fault): Promise<void> {
+  const evidence = await applied.measure!();
+  expect(evidence).not.toEqual([]);
+  expect(contradictions(evidence)).toEqual([]);
+}
+
 async function sql<T>(text: string): Promise<T> {
   const client = new pg.Client({ connectionString: testbed.node('postgres').address.url });
   await client.connect();
@@ -78,6 +86,7 @@ test.each([
   expect(await applied.apply()).toBe(`${signal} to ${target}, process ${before}`);
   expect(startTimeOf(before)).toBeNull();
   expect(await applied.probe()).toBe(`${target} is not running`);
+  await expectMeasured(applied);
   expect(await testbed.members(target)[0]!.probe()).not.toBe(true);
   await applied.undo();
   const after = pidOf(target);
@@ -136,6 +145,7 @@ test('kill-backend kills the busy backend, and PostgreSQL recovers by itself', a
   const applied = killBackend();
   expect(await applied.apply()).toMatch(/^SIGKILL to busy backend \d+$/);
   await query;
+  await expectMeasured(applied);
   await applied.undo();
   await expect.poll(() => applied.probe(), { timeout: 15_000 }).toBe(true);
   expect(pidOf('postgres')).toBe(postmaster);
@@ -149,6 +159,7 @@ test('a terminated backend loses its own connection and no other', async () => {
   const applied = killBackend('SIGTERM');
   expect(await applied.apply()).toMatch(/^SIGTERM to idle backend \d+$/);
   expect((await lost).message).toMatch(/terminat/i);
+  await expectMeasured(applied);
   expect(await applied.probe()).toBe(true);
 });
 
@@ -158,6 +169,7 @@ test.each(['gateway.1', 'redis', 'postgres'])('pauses %s and continues it', asyn
   await applied.apply();
   expect(isPaused(pid)).toBe(true);
   expect(await applied.probe()).toBe(`${target} is paused`);
+  await expectMeasured(applied);
   await applied.undo();
   await expect.poll(() => applied.probe()).toBe(true);
   expect(pidOf(target)).toBe(pid);

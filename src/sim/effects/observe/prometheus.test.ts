@@ -7,6 +7,7 @@ wait_seconds_bucket{le="0.1"} 10
 wait_seconds_bucket{le="1"} 90
 wait_seconds_bucket{le="+Inf"} 100
 wait_seconds_count 100
+# TYPE depth gauge
 depth{shard="a"} 2
 depth{shard="b"} 3
 lag_seconds 1.5e-2
@@ -18,6 +19,20 @@ describe('parseMetrics', () => {
     expect(metrics.value('depth')).toBe(5);
     expect(metrics.value('lag_seconds')).toBe(0.015);
     expect(metrics.value('absent')).toBeNull();
+  });
+});
+
+describe('a reading of /metrics', () => {
+  const metrics = parseMetrics(TEXT);
+
+  it('selects series by their labels', () => {
+    expect(metrics.value('depth{shard="b"}')).toBe(3);
+    expect(metrics.value('depth{shard="c"}')).toBeNull();
+    expect(metrics.value('absent{shard="b"}')).toBeNull();
+  });
+
+  it('lists gauges only', () => {
+    expect(metrics.gauges()).toEqual({ 'depth{shard="a"}': 2, 'depth{shard="b"}': 3 });
   });
 });
 

@@ -5,10 +5,13 @@ import { type Bucket, quantileIn } from '../../pure/measure/metric-increase.ts';
 export interface MetricsSnapshot {
   /** Cumulative buckets of a histogram summed over labels: upper bound (seconds) to count. */
   histogram(name: string): ReadonlyMap<number, number>;
-  /** Value of a gauge or counter summed over labels; null when absent. */
-  value(name: string): number | null;
+  /** Value of a gauge or counter, `name` or `name{label="value"}`, summed over the other labels; null when absent. */
+  value(selector: string): number | null;
+  /** Every gauge by its series, `pool_idle{pool="audit"}`. */
+  gauges(): Readonly<Record<string, number>>;
 }
 
+const SELECTOR = /^([^{]+)(?:\{(.*)\})?$/;
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 
 export async function scrape(serviceUrl: string, timeoutMs = 2_000): Promise<MetricsSnapshot> {
@@ -19,14 +22,17 @@ export async function scrape(serviceUrl: string, timeoutMs = 2_000): Promise<Met
 }
 
 export function parseMetrics(text: string): MetricsSnapshot {
-  const values = new Map<string, number>();
+  const series: { readonly name: string; readonly labels: string; readonly value: number }[] = [];
   const histograms = new Map<string, Map<number, number>>();
+  const gaugeNames = new Set<string>();
   for (const line of text.split('\n')) {
+    const type = /^# TYPE (\S+) gauge$/.exec(line);
+    if (type !== null) gaugeNames.add(type[1]!);
     const match = LINE.exec(line);
     if (match === null) continue;
     const [, name = '', labels = '', raw] = match;
     const value = Number(raw);
-    values.set(name, (values.get(name) ?? 0) + value);
+    series.push({ name, labels, value });
     const bound = /(?:^|,)le="([^"]+)"/.exec(labels)?.[1];
     if (bound === undefined || !name.endsWith('_bucket')) continue;
     const base = name.slice(0, -'_bucket'.length);
@@ -37,7 +43,20 @@ export function parseMetrics(text: string): MetricsSnapshot {
   }
   return {
     histogram: (name) => histograms.get(name) ?? new Map(),
-    value: (name) => values.get(name) ?? null,
+    gauges: () =>
+      Object.fromEntries(
+        series
+          .filter(({ name, value }) => gaugeNames.has(name) && Number.isFinite(value))
+          .map(({ name, labels, value }) => [labels === '' ? name : `${name}{${labels}}`, value]),
+      ),
+    value(selector) {
+      const [, name, pairs = ''] = SELECTOR.exec(selector) ?? [];
+      const wanted = pairs.split(',').filter((pair) => pair !== '');
+      const found = series.filter(
+        (one) => one.name === name && wanted.every((pair) => one.labels.split(',').includes(pair)),
+      );
+      return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
+    },
   };
 }
 

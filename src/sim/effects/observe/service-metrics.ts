@@ -8,13 +8,20 @@ const START_TIME = 'process_start_time_seconds';
 /** By process; null: no answer. */
 export type MetricsReading = ReadonlyMap<string, MetricsSnapshot | null>;
 
+/** Never rejects. */
 export async function readMetrics(
   services: readonly { readonly name: string; readonly url: string }[],
+  limitMs?: number,
 ): Promise<MetricsReading> {
   const read = services.map(
-    async ({ name, url }) => [name, await scrape(url).catch(() => null)] as const,
+    async ({ name, url }) => [name, await scrape(url, limitMs).catch(() => null)] as const,
   );
   return new Map(await Promise.all(read));
+}
+
+/** False when it was replaced between the two readings. */
+export function isSameProcess(before: MetricsSnapshot, after: MetricsSnapshot): boolean {
+  return before.value(START_TIME) === after.value(START_TIME);
 }
 
 export function metricIncreases(
@@ -36,7 +43,7 @@ function bucketIncreases(
   after: MetricsSnapshot | null,
 ): Record<string, number> | null {
   if (before === null || after === null) return null;
-  if (before.value(START_TIME) !== after.value(START_TIME)) return null;
+  if (!isSameProcess(before, after)) return null;
   const earlier = before.histogram(name);
   const counts = [...after.histogram(name)].map(
     ([bound, count]) => [String(bound), count - (earlier.get(bound) ?? 0)] as const,

@@ -16,7 +16,12 @@ interface Stat {
   readonly state: string;
   readonly parent: number;
   readonly startTime: string;
+  readonly cpuTicks: number;
 }
+
+/** Linux reports times in ticks of 1/100 s on every architecture Node supports (USER_HZ). */
+const TICK_US = 10_000;
+const PAGE_BYTES = 4_096;
 
 const isLinux = process.platform === 'linux';
 
@@ -25,7 +30,8 @@ function readStat(pid: number): Stat | null {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold spaces and parentheses itself; fields count from behind it.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0]!, parent: Number(fields[1]), startTime: fields[19]! };
+    const cpuTicks = Number(fields[11]) + Number(fields[12]);
+    return { state: fields[0]!, parent: Number(fields[1]), startTime: fields[19]!, cpuTicks };
   } catch {
     return null; // Not running.
   }
@@ -63,6 +69,22 @@ export function isPaused(pid: number): boolean {
   return ps(['-o', 'stat=', '-p', String(pid)])
     .trim()
     .startsWith('T');
+}
+
+/** CPU time since its start; null when it has ended, or where it is not read to the tick. */
+export function cpuTimeUsOf(pid: number): number | null {
+  const stat = isLinux ? readStat(pid) : null;
+  return stat === null ? null : stat.cpuTicks * TICK_US;
+}
+
+/** Memory in use; null when it has ended, or there is no /proc. */
+export function rssBytesOf(pid: number): number | null {
+  try {
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
+    return Number.isFinite(pages) ? pages * PAGE_BYTES : null;
+  } catch {
+    return null;
+  }
 }
 
 export function parentOf(pid: number): number | null {

@@ -6,7 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { edgeName, resolveEdgeTarget } from '../../plan/fault-target.ts';
 import { CLIENT, type EdgeSpec, type Topology } from '../../topology.ts';
 import { maxRoundTripMs } from '../faults/proxy/probe.ts';
-import type { BaseLatency, Endpoint, ProxyDecision, Route } from '../faults/proxy/protocol.ts';
+import type {
+  BaseLatency,
+  Endpoint,
+  ProxyDecision,
+  Route,
+  RouteTraffic,
+} from '../faults/proxy/protocol.ts';
 import { type FaultProxy, startProxy } from '../faults/proxy/proxy.ts';
 import type { LinkRule } from '../faults/proxy/rule.ts';
 import type { ExitNotice } from '../process/child-process.ts';
@@ -31,6 +37,8 @@ export interface Edges {
   countResponding(target: string, limitMs: number): Promise<number>;
   /** Bytes forwarded in both directions since the current rule took effect, by the route's name. */
   bytesForwarded(target: string): Promise<Readonly<Record<string, number>>>;
+  /** What each route did while the rule that was applied last to the target was in force; null: it never was. */
+  measure(target: string): Promise<Readonly<Record<string, RouteTraffic | null>>>;
   /** Points the routes to a node's first server at another one: new connections go there, open ones are reset. */
   retarget(node: string, url: string): Promise<void>;
   /** True when an edge to PostgreSQL goes through the proxy. */
@@ -198,6 +206,13 @@ export class TestbedEdges implements Edges {
     const names = this.#routeNames(target);
     const counts = await this.#requireProxy().bytesForwarded(names);
     return Object.fromEntries(names.map((name, index) => [name, counts[index]!]));
+  }
+
+  async measure(target: string): Promise<Readonly<Record<string, RouteTraffic | null>>> {
+    const names = this.#routeNames(target);
+    const measured = await this.#requireProxy().measure(target);
+    const trafficOf = (name: string) => measured.find(({ route }) => route === name) ?? null;
+    return Object.fromEntries(names.map((name) => [name, trafficOf(name)]));
   }
 
   async retarget(node: string, url: string): Promise<void> {

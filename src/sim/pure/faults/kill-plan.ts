@@ -3,7 +3,7 @@
  * `exclusive` kill overlaps with none: a restarting process needs its stores. Faults of a family are numbered through
  * all phases, `gateway-kill#12`, so that each name is unique in the history.
  */
-import type { FaultSpec, FaultTrigger, PlannedFault } from '../../fault-plan.ts';
+import type { FaultSpec, FaultTrigger, NoticedBy, PlannedFault } from '../../fault-plan.ts';
 import { type Random, randomBelow, shuffled } from '../random.ts';
 
 export interface KillKind {
@@ -20,6 +20,7 @@ export interface KillKind {
   /** Upper bound of the restart. */
   readonly recoveryMs: number;
   readonly exclusive?: boolean;
+  readonly noticed?: readonly NoticedBy[];
 }
 
 export interface KillPlan {
@@ -91,7 +92,7 @@ function buildFault(
   kind: KillKind,
   given: { number: number; target: string; atMs: number; after: readonly string[] },
 ): PlannedFault {
-  const { family, signal, trigger, forMs } = kind;
+  const { family, signal, trigger, forMs, noticed } = kind;
   const { number, target, atMs, after } = given;
   return {
     name: `${family}#${number}`,
@@ -99,5 +100,6 @@ function buildFault(
     ...(after.length === 0 ? {} : { after }),
     fault: { kind: kind.kind, target, signal },
     forMs,
+    ...(noticed && { noticed }),
   };
 }

@@ -157,7 +157,7 @@ function selectSender({ totals }: ArmObservations): ArmResult['sender'] {
 }
 
 function countRecords(history: readonly HistoryRecord[]): ArmResult['records'] {
-  const counts = { op: 0, phase: 0, fault: 0, effect: 0, arrival: 0, metric: 0 };
+  const counts = { op: 0, phase: 0, fault: 0, effect: 0, arrival: 0, metric: 0, rest: 0 };
   for (const { kind } of history) if (kind in counts) counts[kind as RecordKind] += 1;
   return counts;
 }

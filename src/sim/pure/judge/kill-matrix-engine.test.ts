@@ -152,6 +152,32 @@ const defects: readonly EngineDefect[] = [
     }),
   },
   {
+    id: 'half-a-fault',
+    what: 'a fault was seen to land, and bytes were forwarded while it held',
+    caughtBy: 'faults',
+    plant: (history) => ({
+      ...history,
+      faults: history.faults.map((record) =>
+        record.name === 'redis-kill' && record.event === 'landed'
+          ? { ...record, evidence: [{ what: 'bytes forwarded', value: 812, atMost: 0 }] }
+          : record,
+      ),
+    }),
+  },
+  {
+    id: 'unnoticed-fault',
+    what: 'a fault held, and the service noticed nothing',
+    caughtBy: 'faults',
+    plant: (history) => ({
+      ...history,
+      faults: history.faults.map((record) =>
+        record.name === 'redis-kill' && record.event === 'healed'
+          ? { ...record, evidence: [{ what: 'increase of fallbacks', value: 0, atLeast: 1 }] }
+          : record,
+      ),
+    }),
+  },
+  {
     id: 'forgotten-fault',
     what: 'the moment of a fault never came, and nothing of it is recorded',
     caughtBy: 'faults',

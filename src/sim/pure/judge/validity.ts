@@ -4,7 +4,7 @@
  */
 import type { OperationRecord } from '../../history.ts';
 import type { FaultSummary, ValidityCheck, Verdict } from '../../result.ts';
-import { WITHOUT_EVENT } from '../faults/fault-summary.ts';
+import { CONTRADICTED, WITHOUT_EVENT } from '../faults/fault-summary.ts';
 import { summarize } from '../measure/histogram.ts';
 import { brokenRetrySequences } from '../measure/logical-operations.ts';
 import { classify } from '../measure/outcome.ts';
@@ -66,7 +66,7 @@ function checkFaultsHealed(faults: readonly FaultSummary[], expected: Verdict): 
   const open = faults.filter(isOpen);
   const named = open
     .slice(0, MAX_NAMED)
-    .map(({ name, outcome }) => `${name} ${outcome === 'healed' ? WITHOUT_EVENT : outcome}`)
+    .map(describeOpenFault)
     .concat(open.length > MAX_NAMED ? [`${open.length - MAX_NAMED} more`] : [])
     .join(', ');
   return [
@@ -79,6 +79,13 @@ function checkFaultsHealed(faults: readonly FaultSummary[], expected: Verdict): 
       severity: 'unknown',
     },
   ];
+}
+
+/** `redis-partition missed, contradicted: bytes forwarded by gateway.1->redis: 812, expected at most 0`. */
+function describeOpenFault({ name, outcome, detail }: FaultSummary): string {
+  const at = detail.indexOf(CONTRADICTED);
+  if (outcome === 'missed' && at >= 0) return `${name} missed, ${detail.slice(at)}`;
+  return `${name} ${outcome === 'healed' ? WITHOUT_EVENT : outcome}`;
 }
 
 function checkSendLag(judged: readonly OperationRecord[], limitUs: number): ValidityCheck {

@@ -2,6 +2,7 @@
 import { durationText } from '../../../pure/quantity-text.ts';
 import { suggestion } from '../../../suggestion.ts';
 import type { EndpointBehaviour, NodeOf, Topology } from '../../../topology.ts';
+import { describeBehaviour as behaviourName } from '../../testbed/receiver/endpoint-behaviours.ts';
 import { capableNodeProblems } from '../capable-node.ts';
 import { describeTargets, type FaultKind } from '../fault.ts';
 
@@ -40,6 +41,12 @@ export const endpointFault: FaultKind<EndpointSpec> = {
         isApplied = true;
         await found.set(endpoints, { ...behaviour });
         return `${describeEndpointNames(endpoints)} of ${target} ${describeBehaviour(behaviour)}`;
+      },
+      async measure() {
+        const current = await readBehaviours();
+        const changed = current.filter((name) => name === behaviourName(behaviour)).length;
+        const what = `endpoints of ${target} that are ${behaviourName(behaviour)}`;
+        return [{ what, value: changed, atLeast: endpoints.length }];
       },
       async undo() {
         if (!isApplied) return;

@@ -1,7 +1,9 @@
 /** Kills a primary, or one master of a cluster, and waits for the takeover; undo restarts it as a replica. */
+import type { FaultEvidence } from '../../../history.ts';
 import type { NodeOf } from '../../../topology.ts';
 import { capableNodeProblems } from '../capable-node.ts';
 import { describeTargets, type FaultKind } from '../fault.ts';
+import { someEndedEvidence } from '../process-evidence.ts';
 
 export interface FailoverSpec<Target extends string = string> {
   readonly kind: 'failover';
@@ -23,14 +25,20 @@ export const failoverFault: FaultKind<FailoverSpec> = {
             ),
     }),
   create({ target }, targets) {
-    const { failover } = targets.node(target).capabilities;
+    const node = targets.node(target);
+    const { failover } = node.capabilities;
     if (failover === undefined) throw new Error(`${target} has nothing that can take over`);
     let isApplied = false;
+    let evidence: readonly FaultEvidence[] = [];
     return {
-      apply() {
+      async apply() {
         isApplied = true;
-        return failover.apply();
+        const pids = node.members.map((member) => member.pid());
+        const hit = await failover.apply();
+        evidence = [someEndedEvidence(target, pids)];
+        return hit;
       },
+      measure: async () => evidence,
       async undo() {
         if (!isApplied) return;
         await failover.undo();

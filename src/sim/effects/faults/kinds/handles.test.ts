@@ -9,11 +9,12 @@ import { createFaultTargets } from '../fault-targets.ts';
 /** One process that is up, paused or down, and says so. */
 function memberOf(name: string, events: string[]): Member {
   let state = 'up';
+  let pid = 7;
   return {
     name,
     url: 'http://127.0.0.1:1',
-    pid: () => 7,
-    pids: () => [7],
+    pid: () => pid,
+    pids: () => [pid],
     async signal(signal) {
       events.push(`${signal} ${name}`);
       state = { SIGSTOP: 'paused', SIGCONT: 'up', SIGKILL: 'down', SIGTERM: 'down' }[signal];
@@ -22,6 +23,7 @@ function memberOf(name: string, events: string[]): Member {
     async restart() {
       events.push(`restart ${name}`);
       state = 'up';
+      pid += 1;
     },
     probe: async () => state === 'up' || `${name} is ${state}`,
   };

@@ -1,8 +1,10 @@
 /** Signals one backend of a server, a busy one if possible; the server recovers by itself. */
+import type { FaultEvidence } from '../../../history.ts';
 import type { NodeOf } from '../../../topology.ts';
 import { capableNodeProblems } from '../capable-node.ts';
 import { describeTargets, type FaultKind } from '../fault.ts';
 import { probeAll } from '../members.ts';
+import { pidsOf, someEndedEvidence } from '../process-evidence.ts';
 import { describeSignal, type KillSpec } from './kill.ts';
 
 export interface KillBackendSpec<Target extends string = string> {
@@ -26,8 +28,16 @@ export const killBackendFault: FaultKind<KillBackendSpec> = {
     const members = targets.members(target);
     const { signalBackend } = targets.node(target).capabilities;
     if (signalBackend === undefined) throw new Error(`${target} has no backends to signal`);
+    let pidsBefore: readonly number[] = [];
+    let evidence: readonly FaultEvidence[] = [];
     return {
-      apply: () => signalBackend(signal),
+      async apply() {
+        pidsBefore = pidsOf(members);
+        const hit = await signalBackend(signal);
+        evidence = [someEndedEvidence(target, pidsBefore)];
+        return hit;
+      },
+      measure: async () => evidence,
       undo: async () => {},
       probe: () => probeAll(members),
       decisions: () => [],

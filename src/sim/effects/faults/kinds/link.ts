@@ -9,6 +9,7 @@ import { CLIENT, type EdgeOf, type Topology } from '../../../topology.ts';
 import type { Edges } from '../../testbed/edges.ts';
 import type { Fault, FaultKind } from '../fault.ts';
 import { type LinkRule, ruleProblem } from '../proxy/rule.ts';
+import { linkEvidence } from './link-evidence.ts';
 
 export interface LinkSpec<Target extends string = string> {
   readonly kind: 'link';
@@ -63,6 +64,7 @@ function createLinkFault(target: string, rule: LinkRule, edges: Edges): Fault {
       }
       return `${rule.kind} on ${target}`;
     },
+    measure: async () => linkEvidence(rule, await edges.measure(target), decisions()),
     async undo() {
       if (state !== 'applied') return;
       await edges.clear(target);

@@ -3,6 +3,7 @@ import { resolveNodeTarget, targetProblems } from '../../../plan/fault-target.ts
 import type { NodeOf } from '../../../topology.ts';
 import { describeTargets, type FaultKind } from '../fault.ts';
 import { probeAll, signalAll } from '../members.ts';
+import { type PausedProcesses, pidsOf, watchPaused } from '../process-evidence.ts';
 
 export interface PauseSpec<Target extends string = string> {
   readonly kind: 'pause';
@@ -17,11 +18,15 @@ export const pauseFault: FaultKind<PauseSpec> = {
   create({ target }, targets) {
     const members = targets.members(target);
     let isApplied = false;
+    let paused: PausedProcesses | null = null;
     return {
-      apply() {
+      async apply() {
         isApplied = true;
-        return signalAll(members, 'SIGSTOP');
+        const hit = await signalAll(members, 'SIGSTOP');
+        paused = watchPaused(target, pidsOf(members));
+        return hit;
       },
+      measure: async () => paused?.evidence() ?? [],
       async undo() {
         if (!isApplied) return;
         await signalAll(members, 'SIGCONT');

@@ -36,6 +36,10 @@ export const replicationDelayFault: FaultKind<ReplicationDelaySpec> = {
         await replication.delay(delayMs);
         return `${target} replays ${durationText(delayMs)} later`;
       },
+      async measure() {
+        const { bytes } = await replication.lag();
+        return [{ what: `bytes that ${target} has not replayed`, value: bytes, atLeast: 1 }];
+      },
       async undo() {
         if (!isApplied) return;
         await replication.delay(0);

@@ -4,15 +4,22 @@
  */
 import { createRandom, type Random } from '../../../pure/random.ts';
 import { monotonicUs } from '../../load/engine/monotonic-clock.ts';
-import type { Endpoint, ProxyDecision, Route } from './protocol.ts';
-import { ProxyRoute } from './route.ts';
-import { type ActiveRule, activateRule, type LinkRule } from './rule.ts';
+import type { Endpoint, ProxyDecision, Route, RouteTraffic } from './protocol.ts';
+import { createConnection, ProxyRoute, type RouteHost, type RuleInForce } from './route.ts';
+import { activateRule, type LinkRule } from './rule.ts';
+import { RuleTraffic } from './rule-traffic.ts';
+
+/** How a rule's effect is produced; a test plants defects here. */
+export interface ProxyParts extends Pick<RouteHost, 'createConnection'> {
+  readonly activate: typeof activateRule;
+}
+const PARTS: ProxyParts = { activate: activateRule, createConnection };
 
 interface AppliedRule {
   readonly target: string;
   readonly routes: ReadonlySet<ProxyRoute>;
   readonly rule: LinkRule;
-  readonly active: Map<ProxyRoute, ActiveRule>;
+  readonly active: Map<ProxyRoute, RuleInForce>;
 }
 
 interface RouteState {
@@ -27,17 +34,24 @@ export class ProxyEngine {
   readonly #onDecision: (decision: ProxyDecision) => void;
   readonly #routes = new Map<string, RouteState>();
   readonly #commitWaiters = new Set<() => void>();
+  readonly #parts: ProxyParts;
   #applied: AppliedRule[] = [];
 
-  constructor(seed: number, onDecision: (decision: ProxyDecision) => void) {
+  constructor(
+    seed: number,
+    onDecision: (decision: ProxyDecision) => void,
+    parts: Partial<ProxyParts> = {},
+  ) {
     this.#random = createRandom(seed).fork('fault-proxy');
     this.#onDecision = onDecision;
+    this.#parts = { ...PARTS, ...parts };
   }
 
   async open(description: Route): Promise<number> {
     const { name, base } = description;
     if (this.#routes.has(name)) throw new Error(`two routes ${name}`);
-    const host = {
+    const host: RouteHost = {
+      createConnection: this.#parts.createConnection,
       onDecision: (kind: string, detail: string) =>
         this.#onDecision({
           kind: 'fault',
@@ -85,6 +99,15 @@ export class ProxyEngine {
     return names.map((name) => this.#routeState(name).route.bytesForwarded);
   }
 
+  /** Of the rule that was applied last under this target. */
+  measure(target: string): RouteTraffic[] {
+    const applied = this.#applied.find((one) => one.target === target);
+    if (applied === undefined) throw new Error(`no rule is applied to ${target}`);
+    return [...applied.active].map(([route, { traffic }]) =>
+      traffic.summary(route.description.name),
+    );
+  }
+
   async waitForCommit(timeoutMs: number): Promise<void> {
     const routes = [...this.#routes.values()];
     if (!routes.some(({ route }) => route.description.protocol === 'postgres')) {
@@ -122,7 +145,8 @@ export class ProxyEngine {
     if (next !== null && !next.active.has(route)) {
       state.count += 1;
       const label = `${route.description.name}/${next.rule.kind}/${state.count}`;
-      next.active.set(route, activateRule(next.rule, this.#random.fork(label)));
+      const rule = this.#parts.activate(next.rule, this.#random.fork(label));
+      next.active.set(route, { rule, traffic: new RuleTraffic() });
     }
     route.setRule(next?.active.get(route) ?? null);
   }

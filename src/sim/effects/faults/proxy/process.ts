@@ -28,6 +28,8 @@ async function execute(message: ToProxy): Promise<ProxyResult> {
       return void engine.retarget(message.routes, message.upstream);
     case 'count-bytes':
       return engine.bytesForwarded(message.routes);
+    case 'measure':
+      return engine.measure(message.target);
     case 'await-commit':
       return void (await engine.waitForCommit(message.timeoutMs));
     default:

@@ -26,6 +26,31 @@ export interface Route {
 /** `atUs` is on the machine's monotonic clock; subtract the arm's origin for the history. */
 export type ProxyDecision = FaultRecord & { readonly event: 'decision' };
 
+/** One direction of a route while a rule was in force. */
+export interface DirectionTraffic {
+  /** All bytes forwarded. */
+  readonly bytes: number;
+  /** Pieces that were read under the rule and forwarded, and their bytes. */
+  readonly pieces: number;
+  readonly pieceBytes: number;
+  /** How much longer these pieces waited than without the rule. */
+  readonly delaySumMs: number;
+  readonly leastDelayMs: number | null;
+}
+
+/** What a route did while a rule was in force on it. */
+export interface RouteTraffic {
+  readonly route: string;
+  readonly heldMs: number;
+  /** Connections that were open when the rule took effect: closed since, and still open. */
+  readonly closed: number;
+  readonly stillOpen: number;
+  /** New connections that were reset, or have no server's side. */
+  readonly refused: number;
+  readonly toServer: DirectionTraffic;
+  readonly toClient: DirectionTraffic;
+}
+
 /** `target` identifies a rule until it is cleared; `routes` are the names of the routes it acts on. */
 export type ProxyRequest =
   | { readonly type: 'init'; readonly seed: number }
@@ -39,12 +64,16 @@ export type ProxyRequest =
   | { readonly type: 'clear'; readonly target: string }
   | { readonly type: 'retarget'; readonly routes: readonly string[]; readonly upstream: Endpoint }
   | { readonly type: 'count-bytes'; readonly routes: readonly string[] }
+  | { readonly type: 'measure'; readonly target: string }
   | { readonly type: 'await-commit'; readonly timeoutMs: number };
 
 export type ToProxy = ProxyRequest & { readonly id: number };
 
-/** `open`: the port. `count-bytes`: bytes, in the order of the routes. Nothing for the others. */
-export type ProxyResult = number | readonly number[] | undefined;
+/**
+ * `open`: the port. `count-bytes`: bytes, in the order of the routes. `measure`: the traffic of each route of the rule.
+ * Nothing for the others.
+ */
+export type ProxyResult = number | readonly number[] | readonly RouteTraffic[] | undefined;
 
 export type FromProxy =
   | { readonly type: 'done'; readonly id: number; readonly result?: ProxyResult }

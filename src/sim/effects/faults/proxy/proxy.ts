@@ -16,6 +16,7 @@ import type {
   ProxyRequest,
   ProxyResult,
   Route,
+  RouteTraffic,
   ToProxy,
 } from './protocol.ts';
 import type { LinkRule } from './rule.ts';
@@ -47,6 +48,8 @@ export interface FaultProxy {
   retarget(routes: readonly string[], upstream: Endpoint): Promise<void>;
   /** Bytes forwarded in both directions since the current rule of each route took effect. */
   bytesForwarded(routes: readonly string[]): Promise<readonly number[]>;
+  /** What each route of a target's rule did while it was in force. */
+  measure(target: string): Promise<readonly RouteTraffic[]>;
   /** True when a request and its reply pass through the route. */
   probe(routeName: string): Promise<boolean>;
   /** Resolves when a COMMIT has been forwarded; its reply is held back for half a second from then on. */
@@ -101,6 +104,8 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     },
     bytesForwarded: async (names) =>
       (await channel.request({ type: 'count-bytes', routes: names })) as readonly number[],
+    measure: async (target) =>
+      (await channel.request({ type: 'measure', target })) as readonly RouteTraffic[],
     probe: async (name) => await probeRoute(routeOf(name).address, routeOf(name).route),
     async waitForCommit(timeoutMs) {
       await channel.request({ type: 'await-commit', timeoutMs }, timeoutMs + ANSWER_LIMIT_MS);

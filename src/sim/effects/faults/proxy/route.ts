@@ -8,9 +8,21 @@ import { type ConnectionHost, ProxyConnection } from './connection.ts';
 import { createFraming } from './framing.ts';
 import type { Endpoint, Route } from './protocol.ts';
 import type { ActiveRule } from './rule.ts';
+import type { Direction, RuleTraffic } from './rule-traffic.ts';
 import type { ShapingOptions } from './shaped-stream.ts';
 
+/** A rule on a route, and what the route does under it. */
+export interface RuleInForce {
+  readonly rule: ActiveRule;
+  readonly traffic: RuleTraffic;
+}
+
+export const createConnection = (
+  ...given: ConstructorParameters<typeof ProxyConnection>
+): ProxyConnection => new ProxyConnection(...given);
+
 export interface RouteHost {
+  readonly createConnection: typeof createConnection;
   onDecision(kind: string, detail: string): void;
   isCommitAwaited(): boolean;
   onCommitForwarded(): void;
@@ -25,7 +37,7 @@ export class ProxyRoute {
   readonly #swallowed = new Set<Socket>();
   readonly #connectionHost: ConnectionHost;
   #upstream: Endpoint;
-  #rule: ActiveRule | null = null;
+  #inForce: RuleInForce | null = null;
   #bytesForwarded = 0;
 
   /** `base` acts under every rule. A connection is accepted without delay: its handshake takes no round trip. */
@@ -36,22 +48,26 @@ export class ProxyRoute {
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
       this.#accept(client),
     );
-    const shapingOf = (direction: 'toServer' | 'toClient'): ShapingOptions => ({
+    const shapingOf = (direction: Direction): ShapingOptions => ({
       base: base?.[direction] ?? null,
-      rule: () => this.#rule?.[direction] ?? null,
-      onForwarded: (bytes) => {
+      rule: () => this.#inForce?.rule[direction] ?? null,
+      onForwarded: (bytes, delayed) => {
         this.#bytesForwarded += bytes;
+        this.#inForce?.traffic.onForwarded(direction, bytes, delayed);
       },
     });
     this.#connectionHost = {
-      rule: () => this.#rule,
+      rule: () => this.#inForce?.rule ?? null,
       toServer: shapingOf('toServer'),
       toClient: shapingOf('toClient'),
       onDecision: (kind, requestNumber, name) =>
         host.onDecision(kind, `request ${requestNumber}: ${name}`),
       isCommitAwaited: () => host.isCommitAwaited(),
       onCommitForwarded: () => host.onCommitForwarded(),
-      onClosed: (connection) => this.#connections.delete(connection),
+      onClosed: (connection) => {
+        this.#connections.delete(connection);
+        this.#inForce?.traffic.onClosed(connection);
+      },
     };
   }
 
@@ -72,12 +88,15 @@ export class ProxyRoute {
     for (const connection of [...this.#connections]) connection.reset();
   }
 
-  setRule(rule: ActiveRule | null): void {
-    this.#rule = rule;
+  setRule(next: RuleInForce | null): void {
+    this.#inForce?.traffic.end();
+    this.#inForce = next;
     this.#heal();
     for (const connection of this.#connections) connection.releaseDelayed();
-    if (rule === null) return;
+    if (next === null) return;
     this.#bytesForwarded = 0;
+    const { rule, traffic } = next;
+    traffic.begin(this.#connections);
     if (rule.drawn !== null) this.#host.onDecision(rule.rule.kind, rule.drawn);
     const { kind } = rule.rule;
     for (const connection of [...this.#connections]) {
@@ -100,19 +119,22 @@ export class ProxyRoute {
   }
 
   #accept(client: Socket): void {
-    const kind = this.#rule?.rule.kind;
+    const kind = this.#inForce?.rule.rule.kind;
     if (kind === 'reset') {
+      this.#inForce?.traffic.onRefused();
       client.on('error', () => {}); // It may be closed already.
       client.resetAndDestroy();
     } else if (kind === 'blackhole' || kind === 'half-open') this.#swallow(client);
     else {
       const server = connect({ ...this.#upstream, allowHalfOpen: true, noDelay: true });
       const framing = createFraming(this.description.protocol);
-      this.#connections.add(new ProxyConnection(this.#connectionHost, { client, server }, framing));
+      const sockets = { client, server };
+      this.#connections.add(this.#host.createConnection(this.#connectionHost, sockets, framing));
     }
   }
 
   #swallow(client: Socket): void {
+    this.#inForce?.traffic.onRefused();
     this.#swallowed.add(client);
     client.on('error', () => {}); // 'close' follows.
     client.on('end', () => client.destroy());

@@ -94,7 +94,7 @@ function shaperOf(rule: LinkRule, random: Random): Shaper | null {
     const bytesPerMs = atLeast(1, rule.bytesPerSecond, 'bytesPerSecond') / 1_000;
     let freeAtMs = 0;
     return {
-      pieceBytes: Math.max(MIN_PIECE_BYTES, Math.floor(bytesPerMs * PIECE_MS)),
+      pieceBytes: pieceBytesAt(rule.bytesPerSecond),
       releaseAtMs(bytes, nowMs) {
         freeAtMs = Math.max(freeAtMs, nowMs) + bytes / bytesPerMs;
         return freeAtMs;
@@ -102,6 +102,11 @@ function shaperOf(rule: LinkRule, random: Random): Shaper | null {
     };
   }
   return null;
+}
+
+/** The largest piece that an edge of this rate forwards at once. */
+export function pieceBytesAt(bytesPerSecond: number): number {
+  return Math.max(MIN_PIECE_BYTES, Math.floor((bytesPerSecond / 1_000) * PIECE_MS));
 }
 
 /** The rule's figures are for a round trip: each direction takes half, drawn separately. */

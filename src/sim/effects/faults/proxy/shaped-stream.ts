@@ -9,17 +9,23 @@ const MAX_QUEUED_BYTES = 1_048_576;
 /** Timers must not overflow, however slow the edge is. */
 const MAX_WAIT_MS = 60_000;
 
+/** Bytes that waited before they were forwarded; times as of performance.now(). */
+export interface Delayed {
+  readonly readAtMs: number;
+  /** When they would have been forwarded without a rule. */
+  readonly baseMs: number;
+}
+
 /** Delays of one direction, and a counter of its bytes. */
 export interface ShapingOptions {
   readonly base: Shaper | null;
   rule(): Shaper | null;
-  onForwarded(bytes: number): void;
+  /** `delayed`: null for bytes that did not wait. */
+  onForwarded(bytes: number, delayed: Delayed | null): void;
 }
 
-interface Queued {
+interface Queued extends Delayed {
   readonly bytes: Buffer | null;
-  /** When they would be forwarded without a rule. */
-  readonly baseMs: number;
   atMs: number;
   readonly written: (() => void) | undefined;
 }
@@ -49,7 +55,7 @@ export class ShapedStream {
     const { base } = this.#shaping;
     const rule = this.#shaping.rule();
     if (base === null && rule === null && this.#queue.length === 0) {
-      this.#write(bytes, written);
+      this.#write(bytes, written, null);
       return;
     }
     const pieceBytes = rule?.pieceBytes ?? Number.POSITIVE_INFINITY;
@@ -63,6 +69,7 @@ export class ShapedStream {
       const isLast = from + pieceBytes >= bytes.length;
       this.#queue.push({
         bytes: part,
+        readAtMs: nowMs,
         baseMs,
         atMs: this.#latestMs,
         written: isLast ? written : undefined,
@@ -78,6 +85,7 @@ export class ShapedStream {
     else {
       this.#queue.push({
         bytes: null,
+        readAtMs: this.#latestBaseMs,
         baseMs: this.#latestBaseMs,
         atMs: this.#latestMs,
         written: undefined,
@@ -106,9 +114,9 @@ export class ShapedStream {
     this.#updateBackpressure();
   }
 
-  #write(bytes: Buffer, written: (() => void) | undefined): void {
+  #write(bytes: Buffer, written: (() => void) | undefined, delayed: Delayed | null): void {
     if (this.#target.destroyed || this.#target.writableEnded) return;
-    this.#shaping.onForwarded(bytes.length);
+    this.#shaping.onForwarded(bytes.length, delayed);
     if (written === undefined) {
       if (!this.#target.write(bytes)) this.#updateBackpressure();
     } else if (!this.#target.write(bytes, (error) => error ?? written()))
@@ -142,13 +150,14 @@ export class ShapedStream {
     // Timers fire up to a millisecond early.
     const due = this.#queue.findIndex((one) => one.atMs > nowMs + 1);
     const ready = this.#queue.splice(0, due === -1 ? this.#queue.length : due);
-    for (const { bytes, written } of ready) {
+    for (const queued of ready) {
+      const { bytes, written } = queued;
       if (bytes === null) {
         this.#target.end();
         continue;
       }
       this.#queuedBytes -= bytes.length;
-      this.#write(bytes, written);
+      this.#write(bytes, written, queued);
     }
     if (this.#queue.length === 0) this.#clearTimer();
     this.#updateBackpressure();

@@ -119,6 +119,19 @@ describe('a corrupt history is rejected with its line number', () => {
           'effect needs facts (object of facts)',
         ] as [string, string, string],
     ),
+    ...['{}', '[null]', '[{"what":"x"}]', '[{"what":"x","value":1,"atMost":"0"}]'].map(
+      (evidence) =>
+        [
+          `evidence that is ${evidence.replaceAll('"', '')}`,
+          `{"kind":"fault","name":"x","event":"measured","atUs":1,"evidence":${evidence}}`,
+          'fault needs evidence (list of evidence)',
+        ] as [string, string, string],
+    ),
+    [
+      'a reading at another time',
+      '{"kind":"rest","when":"during","atUs":1,"process":"gateway.1"}',
+      'when cannot be during',
+    ],
     [
       'an unheard-of event',
       '{"kind":"fault","name":"x","event":"pray","atUs":1}',
@@ -133,6 +146,25 @@ describe('a corrupt history is rejected with its line number', () => {
     expect(error).toBeInstanceOf(CorruptHistory);
     expect(error).toMatchObject({ line: 3 });
     expect((error as Error).message).toContain(why);
+  });
+
+  it('takes what was measured of a fault and of a process at rest', async () => {
+    const records = [
+      {
+        kind: 'fault',
+        name: 'x',
+        event: 'measured',
+        atUs: 1,
+        evidence: [
+          { what: 'bytes', value: 0, atMost: 0 },
+          { what: 'increase', value: null, atLeast: 1 },
+        ],
+      },
+      { kind: 'rest', when: 'after', atUs: 2, process: 'gateway.1', counts: { files: 20 } },
+      { kind: 'rest', when: 'after', atUs: 2, process: 'gateway.2' },
+    ];
+    const lines = records.map((record) => JSON.stringify(record)).join('\n');
+    expect(await readAll(file('measured.ndjson', lines))).toEqual(records);
   });
 
   it('when the gzip file is truncated', async () => {

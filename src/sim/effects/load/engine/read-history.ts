@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import type { HistoryRecord } from '../../../history.ts';
+import type { FaultEvidence, HistoryRecord } from '../../../history.ts';
 
 export class CorruptHistory extends Error {
   readonly line: number;
@@ -82,7 +82,8 @@ type FieldType =
   | 'list'
   | 'object'
   | 'object of strings'
-  | 'object of facts';
+  | 'object of facts'
+  | 'list of evidence';
 const TYPE_CHECKS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   string: (given) => typeof given === 'string',
   whole: Number.isSafeInteger,
@@ -95,12 +96,14 @@ const TYPE_CHECKS: Readonly<Record<FieldType, (given: unknown) => boolean>> = {
   object: isObject,
   'object of strings': (given) => isObjectOf(given, ['string']),
   'object of facts': (given) => isObjectOf(given, ['string', 'number']),
+  'list of evidence': (given) => Array.isArray(given) && given.every(isEvidence),
 };
 const OPTIONAL = new Set([
   'error',
   'body',
   'headers',
   'detail',
+  'evidence',
   'subject',
   'target',
   'attempt',
@@ -162,7 +165,13 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       retryOf: 'whole',
     },
     phase: { name: 'string', startUs: 'whole', endUs: 'whole', judged: 'boolean' },
-    fault: { name: 'string', event: 'string', atUs: 'whole', detail: 'string' },
+    fault: {
+      name: 'string',
+      event: 'string',
+      atUs: 'whole',
+      detail: 'string',
+      evidence: 'list of evidence',
+    },
     effect: {
       name: 'string',
       requestId: 'string',
@@ -186,17 +195,26 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       status: 'whole',
     },
     metric: { name: 'string', phase: 'string', process: 'string', counts: 'object of facts' },
+    rest: { when: 'string', atUs: 'whole', process: 'string', counts: 'object of facts' },
   };
 
 const CHOICES: Readonly<
   Record<string, { readonly name: string; readonly values: readonly string[] }>
 > = {
   op: { name: 'outcome', values: ['ok', 'fail', 'unknown'] },
-  fault: { name: 'event', values: ['apply', 'landed', 'decision', 'undo', 'healed'] },
+  rest: { name: 'when', values: ['before', 'after'] },
+  fault: { name: 'event', values: ['apply', 'landed', 'decision', 'measured', 'undo', 'healed'] },
 };
 
 function isObject(given: unknown): given is Readonly<Record<string, unknown>> {
   return typeof given === 'object' && given !== null && !Array.isArray(given);
+}
+
+function isEvidence(given: unknown): boolean {
+  const { what, value, atLeast, atMost } = (given ?? {}) as Partial<FaultEvidence>;
+  const isBound = (bound: unknown) => bound === undefined || typeof bound === 'number';
+  const isMeasured = value === null || typeof value === 'number';
+  return typeof what === 'string' && isMeasured && isBound(atLeast) && isBound(atMost);
 }
 
 function isObjectOf(given: unknown, types: readonly string[]): boolean {

@@ -1,0 +1,66 @@
+/** What the open file descriptors of a process are, from /proc. Linux only. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
+
+export interface OpenDescriptors {
+  /** Files, by path. */
+  readonly files: number;
+  /** TCP connections that it accepted at its own port, and those that it opened. */
+  readonly inbound: number;
+  readonly outbound: number;
+  /** Pipes, event loops, sockets within the machine, and sockets that listen. */
+  readonly other: number;
+}
+
+/** Of a row of /proc/net/tcp. */
+const LISTENING = '0A';
+
+/** Null when the process has ended, or there is no /proc. `port`: where it accepts connections. */
+export function openDescriptorsOf(pid: number, port: number): OpenDescriptors | null {
+  const folder = `/proc/${pid}/fd`;
+  let links: string[];
+  try {
+    links = readdirSync(folder).flatMap((name) => readLink(path.join(folder, name)) ?? []);
+  } catch {
+    return null;
+  }
+  const localPorts = tcpConnections(pid);
+  const counts = { files: 0, inbound: 0, outbound: 0, other: 0 };
+  for (const link of links) {
+    const localPort = localPorts.get(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? '');
+    if (link.startsWith('/')) counts.files += 1;
+    else if (localPort === undefined) counts.other += 1;
+    else if (localPort === port) counts.inbound += 1;
+    else counts.outbound += 1;
+  }
+  return counts;
+}
+
+/** Null when it was closed since the listing. */
+function readLink(file: string): string | null {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return null;
+  }
+}
+
+/** The local port of each TCP connection in the process's network, by the socket's inode. */
+function tcpConnections(pid: number): Map<string, number> {
+  const ports = new Map<string, number>();
+  for (const family of ['tcp', 'tcp6']) {
+    for (const line of readLines(`/proc/${pid}/net/${family}`)) {
+      const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
+      if (state !== LISTENING) ports.set(inode, Number.parseInt(local.split(':')[1] ?? '', 16));
+    }
+  }
+  return ports;
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'latin1').split('\n').slice(1);
+  } catch {
+    return []; // A kernel without IPv6.
+  }
+}
