@@ -3,7 +3,7 @@ import { findDesign } from '../services/lineage.ts';
 import type { OpenWorkload, OperationTemplate } from '../sim/pure/load/workload.ts';
 import type { Arm } from '../sim/scenario.ts';
 import { defineArm } from './define.ts';
-import { limitHeaders } from './limit-evidence.ts';
+import { limitHeaders } from './invariants/limit-evidence.ts';
 import { LIMITS_NOTICED, withNoticing } from './noticed-faults.ts';
 import { type PlatformPhase, platformTopology } from './platform-topology.ts';
 

@@ -40,7 +40,8 @@ describe.each([turn2, turn5])('$id', (scenario) => {
     const { phases } = arm!;
     const { accounts } = viewOf(arm!);
     const groups = (accounts.params!.groups as { name: string }[]).map(({ name }) => name);
-    const usedGroups = operationsOf(phases).map(({ group }) => group);
+    // An anonymous operation may need no account.
+    const usedGroups = operationsOf(phases).flatMap(({ group }) => group ?? []);
     expect(groups).toEqual(expect.arrayContaining([...new Set(usedGroups)]));
   });
 
@@ -74,13 +75,30 @@ describe('turn2', () => {
 
   it('sends the whole limit in each burst, twice within a window', () => {
     const mix = phases.find(({ name }) => name === 'bots')!.load as MixWorkload;
-    const bursts = mix.streams.filter(({ arrivals }) => arrivals === 'bursts');
+    const bursts = mix.streams.filter(({ operations }) =>
+      operations.some(({ group }) => group === 'burst'),
+    );
     const perBurst = bursts.reduce(
       (sum, { stages, burstEveryMs }) => sum + (stages[0]!.ratePerSecond * burstEveryMs!) / 1_000,
       0,
     );
     expect(perBurst).toBeCloseTo(100, 6);
     expect(bursts[0]!.burstEveryMs!).toBeLessThan(60_000);
+  });
+
+  it('sends the whole limit just before Redis is killed, and again within a window', () => {
+    const { load, faults } = phases.find(({ name }) => name === 'redis-kill')!;
+    const parts = (load as MixWorkload).streams.filter(({ operations }) =>
+      operations.some(({ group }) => group === 'outage'),
+    );
+    const killMs = (faults![0]!.at as { afterMs: number }).afterMs;
+    const firstMs = Math.max(...parts.map(({ burstOffsetMs }) => burstOffsetMs!));
+    expect(firstMs).toBeGreaterThan(killMs - 300);
+    expect(firstMs).toBeLessThan(killMs - 50);
+    for (const { burstEveryMs, stages } of parts) {
+      expect((stages[0]!.ratePerSecond * burstEveryMs!) / 1_000).toBeCloseTo(25, 6);
+      expect(burstEveryMs!).toBeLessThan(60_000);
+    }
   });
 
   it('runs bots for longer than one window of a minute, and kills Redis', () => {

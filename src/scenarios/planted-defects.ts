@@ -30,8 +30,28 @@ export const PLANTED_DEFECTS = {
     'idle-timeout': all(1),
     'absolute-timeout': all(2),
   },
-  limits: {},
-  'limit-outage': {},
+  limits: {
+    'window-exact': all(8),
+    'no-false-refusals': all(2),
+    'weights-exact': all(1),
+    'levels-together': all(1),
+    'agents-fair': all(2),
+    'retry-after-honest': all(3),
+    refunds: all(1),
+  },
+  'limit-levels': {
+    'levels-exact': all(10),
+    'level-refusals': all(4),
+    'remaining-exact': all(2),
+    'refunds-given': all(2),
+    'slots-returned': all(2),
+    'searchers-served': all(1),
+    'degraded-bounded': all(2),
+    'agents-fair': all(1),
+    'stolen-key-bounded': all(1),
+    'window-exact': all(1),
+  },
+  'limit-outage': { 'degraded-bounded': all(6) },
 } as const satisfies Readonly<Record<string, Counts>>;
 
 /** The scenario, its invariants with the defects that their checkers catch. */

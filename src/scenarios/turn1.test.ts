@@ -7,7 +7,7 @@ import { resolve } from '../sim/plan/resolve.ts';
 import { mixSchedule } from '../sim/pure/load/schedule.ts';
 import type { Arm } from '../sim/scenario.ts';
 import { viewOf, withoutDesign } from './fixtures/platform-parts.ts';
-import { verbOf } from './session-verbs.ts';
+import { verbOf } from './invariants/session-verbs.ts';
 import { turn1 } from './turn1.ts';
 import { endingVerbs } from './turn1-requests.ts';
 

@@ -8,11 +8,9 @@
  */
 import { findDesign } from '../services/lineage.ts';
 import type { SweepWorkload } from '../sim/pure/load/workload.ts';
-import type { Arm, Declaration, Invariant, Slo } from '../sim/scenario.ts';
+import type { Arm, Declaration, Invariant } from '../sim/scenario.ts';
 import { defineArm } from './define.ts';
 import { definePlatformScenario } from './define-platform.ts';
-import { TURN1_NOTICED, withNoticing } from './noticed-faults.ts';
-import { type PlatformFault, type PlatformPhase, platformTopology } from './platform-topology.ts';
 import {
   forgedRefused,
   lifeCycleOnce,
@@ -20,7 +18,9 @@ import {
   logoutFinal,
   sessionsSurvive,
   sessionsTimeOut,
-} from './session-invariants.ts';
+} from './invariants/session-invariants.ts';
+import { TURN1_NOTICED, withNoticing } from './noticed-faults.ts';
+import { type PlatformFault, type PlatformPhase, platformTopology } from './platform-topology.ts';
 import {
   accountGroups,
   check,
@@ -35,6 +35,7 @@ import {
   renewAged,
   usersOf,
 } from './turn1-requests.ts';
+import { slos } from './turn1-slos.ts';
 
 const GATEWAYS = 4;
 const targets = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index + 1}`);
@@ -206,48 +207,6 @@ function arm(
     phases: withNoticing(phasesOf(size), TURN1_NOTICED),
   });
 }
-
-const slos: readonly Slo[] = [
-  {
-    id: 'baseline-p99',
-    objective: 'latency.p99 < 100ms',
-    operations: ['check'],
-    phases: ['baseline'],
-  },
-  {
-    id: 'storm',
-    // The goal is 1.2x (bench/login-storm.mjs); D-049 says what was measured and why it is not claimed.
-    objective: 'latency.p99 <= 1.5x',
-    // A p99 of some 550 samples is uncertain by 15 %, and a ratio of two by more.
-    quickObjective: 'latency.p99 <= 2x',
-    operations: ['check'],
-    phases: ['login-storm'],
-    baseline: 'baseline',
-  },
-  {
-    id: 'partition-p99',
-    objective: 'latency.p99 < 500ms',
-    quickObjective: 'latency.p99 < 1s',
-    operations: ['check'],
-    phases: ['redis-partition'],
-  },
-  {
-    id: 'partition-errors',
-    objective: 'errors < 0.1%',
-    quickObjective: 'errors < 1%',
-    operations: ['check'],
-    phases: ['redis-partition'],
-  },
-  {
-    id: 'logout-errors',
-    objective: 'errors < 5%',
-    operations: ['logout'],
-    phases: ['redis-partition'],
-  },
-  { id: 'liveness', objective: 'errors < 1%', operations: ['check'], phases: ['liveness'] },
-  { id: 'errors', objective: 'errors < 0.1%', operations: ['check'] },
-  { id: 'statements', objective: 'cost.statements <= 0.2' },
-];
 
 const swept = { targets, finalSweep: 'final-ended' };
 const invariantsOf = ({ logins }: Size): readonly Invariant[] => [

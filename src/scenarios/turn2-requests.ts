@@ -86,9 +86,13 @@ export const polite = defineOperation({
   },
 });
 /** One burst in four parts, far enough apart for the generator to send each on time. */
-export const bursts = [1, 2, 3, 4].map((part) =>
-  defineOperation({ name: `burst ${part}`, path: '/projects', group: 'burst' }),
-);
+const inParts = (name: string, group: string) =>
+  [1, 2, 3, 4].map((part) =>
+    defineOperation({ name: `${name} ${part}`, path: '/projects', group }),
+  );
+export const bursts = inParts('burst', 'burst');
+/** Just before Redis is killed, and soon after. */
+export const outageBursts = inParts('outage burst', 'outage');
 
 /** Numbers of accounts. */
 export const HONEST = 40;
@@ -125,6 +129,7 @@ export const accountGroups = ({
     addresses: HONEST,
   },
   { name: 'burst', kind: 'sessions', count: 1, addresses: 1 },
+  { name: 'outage', kind: 'sessions', count: 1, addresses: 1 },
   { name: 'polite', kind: 'sessions', count: POLITE, limits: { user: 1 } },
   { name: 'keys', kind: 'keys', count: 1, keysPerUser: 20, addresses: 1 },
   { name: 'roaming', kind: 'keys', count: 1, keysPerUser: 1, addresses: 30 },
@@ -133,6 +138,8 @@ export const accountGroups = ({
     kind: 'sessions',
     count: HONEST,
     addresses: stuffers,
+    // A new interface of its network for each account.
+    ipv6: true,
     victims: 'honest',
   },
   // Each from an address of its own, which is refused after too many invalid tokens.

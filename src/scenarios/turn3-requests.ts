@@ -1,6 +1,6 @@
 /** The requests of turn 3, and what the record of each must say. */
 import type { OperationTemplate } from '../sim/pure/load/workload.ts';
-import { type AuditField, idInAnswer, type RecordRule } from './audit-records.ts';
+import { type AuditField, idInAnswer, type RecordRule } from './invariants/audit-records.ts';
 
 /** No project has this id. */
 const UNKNOWN_PROJECT = '0f9d3c52-6f3e-4d7c-9d51-3a1f5f1f7b11';

@@ -5,9 +5,9 @@ import { armOf, type Plan } from '../sim/plan/plan.ts';
 import { resolve } from '../sim/plan/resolve.ts';
 import { factOf, operation } from '../sim/pure/fixtures/records.ts';
 import type { Declaration, DeclareOptions } from '../sim/scenario.ts';
-import { auditOnce } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { viewOf } from './fixtures/platform-parts.ts';
+import { auditOnce } from './invariants/audit-invariants.ts';
 import { turn3 } from './turn3.ts';
 
 const planOf = (quick: boolean, seed = 1) => resolve(turn3, { quick, seed });

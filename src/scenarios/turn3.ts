@@ -10,15 +10,15 @@ import { planKills } from '../sim/pure/faults/kill-plan.ts';
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/load/workload.ts';
 import { createRandom, type Random } from '../sim/pure/random.ts';
 import type { Arm, Declaration, Phase, Slo } from '../sim/scenario.ts';
-import { auditAtomic, auditChain, auditOnce, auditOrder } from './audit-invariants.ts';
 import {
   buildKillKinds,
   type KillCounts,
   NO_KILLS,
   POSTGRES_OUTAGE_FAMILIES,
 } from './audit-kills.ts';
-import { auditFields, auditTime } from './audit-records.ts';
 import { definePlatformScenario } from './define-platform.ts';
+import { auditAtomic, auditChain, auditOnce, auditOrder } from './invariants/audit-invariants.ts';
+import { auditFields, auditTime } from './invariants/audit-records.ts';
 import { platformTopology } from './platform-topology.ts';
 import {
   actions,
@@ -136,7 +136,7 @@ const topology = (design: string) =>
           name: 'builders',
           kind: 'keys',
           count: BUILDERS,
-          sharedOrganisation: true,
+          oneOrganisation: true,
           limits: AMPLE,
         },
         { name: 'agents', kind: 'agents', agents: 2, keyOf: 'builders' },

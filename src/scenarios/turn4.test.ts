@@ -6,10 +6,10 @@ import { armOf } from '../sim/plan/plan.ts';
 import { resolve } from '../sim/plan/resolve.ts';
 import { factOf, operation } from '../sim/pure/fixtures/records.ts';
 import type { Arm, Declaration, DeclareOptions, Scenario } from '../sim/scenario.ts';
-import { activityCorrect, parseMicros } from './audit-invariants.ts';
 import { defineScenario } from './define.ts';
 import { viewOf } from './fixtures/platform-parts.ts';
 import { scenarios } from './index.ts';
+import { activityCorrect, parseMicros } from './invariants/audit-invariants.ts';
 import { turn4 } from './turn4.ts';
 
 const [full, quick] = [false, true].map((isQuick) => resolve(turn4, { quick: isQuick, seed: 1 }));

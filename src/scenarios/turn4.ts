@@ -12,15 +12,15 @@ import type { CalibratedUsers } from '../sim/loads/population.ts';
 import type { RateSearch } from '../sim/loads/search-capacity.ts';
 import type { OperationTemplate } from '../sim/pure/load/workload.ts';
 import type { Arm, Declaration, Documented, Phase } from '../sim/scenario.ts';
+import { definePlatformScenario } from './define-platform.ts';
 import {
   activityCorrect,
   auditAtomic,
   auditChain,
   auditOnce,
   auditOrder,
-} from './audit-invariants.ts';
-import { auditFields, auditTime, idInAnswer, ownAccount } from './audit-records.ts';
-import { definePlatformScenario } from './define-platform.ts';
+} from './invariants/audit-invariants.ts';
+import { auditFields, auditTime, idInAnswer, ownAccount } from './invariants/audit-records.ts';
 import { type PlatformTopology, platformTopology } from './platform-topology.ts';
 
 /** A few integration accounts own a large share of the history: they cause the documented tail. */

@@ -2,31 +2,51 @@
  * Turn 5. "Your rate limiter blocked our CI/CD pipeline. We have 50 build agents that all use the same API key, and
  * they collectively hit the limit." Working as designed, and the design is wrong.
  *
- * Fifty enrolled agents run pipelines in bursts, one of them at fifty times the others' rate. A thief has the key
- * without an enrolment and makes up an agent name for each request. Other customers work at the same time.
+ * Fifty enrolled agents run pipelines in bursts, one of them at fifty times the others' rate, and six at five times: more
+ * than the key has for them, so its limit divides them. A thief has the key without an enrolment and makes up an agent
+ * name for each request. Other customers work at the same time.
  */
 import type { OperationRecord } from '../sim/history.ts';
 import { mixOf, type OpenWorkload } from '../sim/pure/load/workload.ts';
 import type { Declaration, Invariant, Slo } from '../sim/scenario.ts';
-import { activityCorrect, auditChain, auditOnce } from './audit-invariants.ts';
 import { definePlatformScenario } from './define-platform.ts';
-import { agentsFair, retryAfterHonest, stolenKeyBounded, windowExact } from './limit-invariants.ts';
+import { activityCorrect, auditChain, auditOnce } from './invariants/audit-invariants.ts';
 import {
-  defineLimitArm,
-  defineOperation,
-  judgedPhase,
-  openStream,
-  warmUpPhase,
-} from './limit-scenario-parts.ts';
+  agentsFair,
+  retryAfterHonest,
+  stolenKeyBounded,
+  windowExact,
+} from './invariants/limit-invariants.ts';
+import { levelRefusals, levelsExact, remainingExact } from './invariants/limit-levels.ts';
+import { defineLimitArm, judgedPhase, openStream, warmUpPhase } from './limit-scenario-parts.ts';
 import type { PlatformPhase } from './platform-topology.ts';
+import { evenShare, turn5Levels } from './turn5-levels.ts';
+import {
+  BUILD,
+  build,
+  busy,
+  greedy,
+  STALENESS_MS,
+  search,
+  steal,
+  tenant,
+  tenantNames,
+  unitsOf,
+  WATCH_EVERY_MS,
+  WATCHERS,
+  watch,
+} from './turn5-requests.ts';
 
 const GATEWAYS = 2;
 const AGENTS = 50;
-const BUILD = 'build';
 const WARM_UP_MS = 3_000;
-/** Requests in one burst; consecutive requests are of different agents. */
+/** In one burst; consecutive requests are of different agents. */
 const BURST = 5;
 const GREEDY_TIMES = 50;
+/** Agents that request more than what the others leave them. */
+const BUSY = 6;
+const BUSY_TIMES = 5;
+const BUILDERS = AGENTS - 1 - BUSY;
 const TENANTS = 20;
 
 interface Size {
@@ -57,50 +77,6 @@ const QUICK: Size = {
   seconds: { baseline: 4, pipelines: 10, liveness: 4 },
 };
 
-const PATH = '/projects';
-/** Like build tools: up to five attempts with short backoff. */
-const build = ({ windowMs }: Size) =>
-  defineOperation({
-    name: BUILD,
-    path: PATH,
-    group: 'agents',
-    retry: {
-      attempts: 5,
-      baseMs: windowMs / 20,
-      capMs: windowMs / 4,
-      statuses: [429],
-      onNextInstance: false,
-    },
-  });
-const greedy = defineOperation({ name: 'greedy build', path: PATH, group: 'greedy' });
-const steal = defineOperation({
-  name: 'stolen key',
-  path: PATH,
-  group: 'thief',
-  // A new agent name for each request.
-  headers: { 'x-agent': 'build-{op}', 'user-agent': 'agent {op}' },
-});
-const tenant = [
-  defineOperation({ name: 'list projects', path: PATH, group: 'tenants', weight: 65 }),
-  defineOperation({
-    name: 'read project',
-    group: 'tenants',
-    weight: 35,
-    path: '/projects/{project}',
-  }),
-];
-/** Polls the own recent activity: each watcher a little after a page in the cache must no longer be used. */
-const WATCHERS = 6;
-const STALENESS_MS = 2_000;
-const WATCH_EVERY_MS = 2_250;
-const watch = defineOperation({
-  name: 'watch',
-  path: '/activity',
-  group: 'watchers',
-  capture: true,
-});
-const tenantNames = tenant.map(({ name }) => name);
-
 const testbedOf = ({ windowMs, keyLimit }: Size) => ({
   windowMs,
   gateways: GATEWAYS,
@@ -110,10 +86,11 @@ const testbedOf = ({ windowMs, keyLimit }: Size) => ({
       name: 'agents',
       kind: 'agents',
       count: 1,
-      agents: AGENTS - 1,
+      agents: BUILDERS,
       tier: 'ci',
       limits: { key: keyLimit },
     },
+    { name: 'busy', kind: 'agents', keyOf: 'agents', agents: BUSY },
     { name: 'greedy', kind: 'agents', keyOf: 'agents', agents: 1 },
     { name: 'thief', kind: 'keys', keyOf: 'agents' },
     { name: 'tenants', kind: 'sessions', count: TENANTS },
@@ -128,32 +105,34 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
     openStream([watch], (WATCHERS * 1_000) / WATCH_EVERY_MS, durationMs, 'constant'),
   ];
   const buildTraffic = (durationMs: number): OpenWorkload => ({
-    ...openStream([build(size)], (AGENTS - 1) * agentEach, durationMs),
+    ...openStream([build(size)], BUILDERS * agentEach, durationMs),
     arrivals: 'bursts',
-    burstEveryMs: (BURST * 1_000) / ((AGENTS - 1) * agentEach),
+    burstEveryMs: (BURST * 1_000) / (BUILDERS * agentEach),
   });
   const ordinaryTraffic = (durationMs: number) => [
     ...tenantTraffic(durationMs),
     buildTraffic(durationMs),
   ];
-  const abuseTraffic = (durationMs: number) => [
+  const contestingTraffic = (durationMs: number) => [
+    openStream([busy], BUSY * BUSY_TIMES * agentEach, durationMs),
+    openStream([search], agentEach / 2, durationMs),
     openStream([greedy], GREEDY_TIMES * agentEach, durationMs),
     openStream([steal], thief, durationMs),
   ];
   const ms = (of: keyof Size['seconds']) => seconds[of] * 1_000;
   return [
-    warmUpPhase(mixOf([...ordinaryTraffic(WARM_UP_MS), ...abuseTraffic(WARM_UP_MS)])),
+    warmUpPhase(mixOf([...ordinaryTraffic(WARM_UP_MS), ...contestingTraffic(WARM_UP_MS)])),
     judgedPhase({
       name: 'baseline',
       role: 'baseline',
-      note: 'other customers, and 49 agents at work',
+      note: `other customers, and ${BUILDERS} agents at work`,
       load: mixOf(ordinaryTraffic(ms('baseline'))),
     }),
     judgedPhase({
       name: 'pipelines',
       role: 'load',
-      note: 'with a greedy agent and a thief',
-      load: mixOf([...ordinaryTraffic(ms('pipelines')), ...abuseTraffic(ms('pipelines'))]),
+      note: 'with busy agents, a greedy one and a thief',
+      load: mixOf([...ordinaryTraffic(ms('pipelines')), ...contestingTraffic(ms('pipelines'))]),
     }),
     judgedPhase({
       name: 'liveness',
@@ -164,35 +143,60 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
   ];
 }
 
-const ROLES = new Map([
+const ROLES = new Map<string, 'honest' | 'greedy' | 'invented'>([
   [BUILD, 'honest'],
+  [busy.name, 'honest'],
+  [search.name, 'honest'],
   [greedy.name, 'greedy'],
   [steal.name, 'invented'],
-] as const);
+]);
 
-function invariantsOf({ windowMs, keyLimit }: Size): readonly Invariant[] {
+function invariantsOf(size: Size): readonly Invariant[] {
+  const { windowMs, keyLimit } = size;
   const operations = [...ROLES.keys()];
-  const key = { operations, limit: keyLimit, windowMs, subjectOf: () => 'key' };
+  const levels = {
+    levelsOf: turn5Levels({
+      ...size,
+      agents: AGENTS,
+      ofKey: operations,
+      unenrolled: steal.name,
+      weightOf: unitsOf,
+    }),
+    otherPoliciesOf: ({ name }: OperationRecord) =>
+      name === search.name ? ['search-concurrent'] : [],
+    mustBind: ['unenrolled'],
+  };
+  const key = {
+    operations,
+    limit: keyLimit,
+    windowMs,
+    subjectOf: () => 'key',
+    weightOf: unitsOf,
+  };
   return [
     windowExact(key),
     agentsFair({
       operations,
       limit: keyLimit,
       windowMs,
+      weightOf: unitsOf,
       agentOf: ({ phase, name, subject = '' }) =>
         phase === 'pipelines' ? { agent: subject, role: ROLES.get(name)! } : null,
-      mustHaveSeen: { honest: AGENTS - 1, saturatedWindows: 1 },
+      mustHaveSeen: { honest: AGENTS - 1, saturatedWindows: 1, contested: BUSY },
     }),
     stolenKeyBounded({
       ...key,
       operations: [steal.name],
-      // An equal part: one for each agent, and one for all requests without an enrolled agent.
-      limit: Math.floor(keyLimit / (AGENTS + 1)),
+      limit: evenShare(keyLimit, AGENTS),
     }),
+    levelsExact(levels),
+    levelRefusals(levels),
+    remainingExact({ ...levels, mustSay: ['organisation', 'key', 'unenrolled', 'user'] }),
     retryAfterHonest({
       operations: [...operations, ...tenantNames],
       obeyed: 0,
       subjectOf: ({ user }: OperationRecord) => user,
+      weightOf: unitsOf,
     }),
     // Actions of keys and agents are recorded under their owner, and so is every refusal.
     auditOnce({ denials: 10 }),
@@ -226,6 +230,8 @@ const slos: readonly Slo[] = [
   { id: 'liveness', objective: 'errors < 1%', operations: tenantNames, phases: ['liveness'] },
 ];
 
+const LEVELS = ['levels-exact', 'level-refusals', 'remaining-exact'];
+
 function declare(size: Size): Declaration {
   const phases = phasesOf(size);
   return {
@@ -234,12 +240,12 @@ function declare(size: Size): Declaration {
         expected: 'fail',
         mustFail: ['build-errors'],
         // The key has a user's limit of 100, first come, first served, for the thief as well.
-        mayFail: ['agents-fair', 'stolen-key-bounded', 'tenants-p99', 'tenants-errors'],
+        mayFail: ['agents-fair', 'stolen-key-bounded', ...LEVELS, 'tenants-p99', 'tenants-errors'],
       }),
       sample: defineLimitArm('turn5.sample', testbedOf(size), phases, {
         expected: 'fail',
         mustFail: ['stolen-key-bounded'],
-        mayFail: ['agents-fair', 'window-exact', 'tenants-p99', 'tenants-errors'],
+        mayFail: ['agents-fair', 'window-exact', ...LEVELS, 'tenants-p99', 'tenants-errors'],
       }),
       after: defineLimitArm('turn5.after', testbedOf(size), phases, {
         expected: 'pass',

@@ -63,6 +63,8 @@ export interface InvariantResult {
   readonly reason?: string;
   /** What the checker measured on the way: revocation lag, sessions lost. */
   readonly figures?: readonly Figure[];
+  /** A defect in more than this share of what was checked would have been seen, with 95 %; absent after a violation. */
+  readonly detectableRate?: Ratio;
   /** In the tests of this version; absent where none are counted. */
   readonly planted?: PlantedDefects;
 }

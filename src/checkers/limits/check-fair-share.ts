@@ -1,13 +1,14 @@
 /**
- * A key's limit is divided fairly: agents that request more than their share get equal amounts, unused units are lent,
- * and invented agent names gain nothing. Judged only where the limit was saturated: time is divided into windows from the
- * first request on, and a window counts when more units were requested than the limit has.
+ * A key's limit is divided fairly: each agent gets its max-min share of it, which is what it requested while that is little,
+ * and an equal amount for all that request more; unused units are lent, and invented agent names gain nothing. Judged only
+ * where the limit was saturated: time is divided into windows from the first request on, and a window counts when more
+ * units were requested than the limit has. A run in which no honest agent was refused shows no division, so it is unknown.
  */
 
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
 import type { Figure } from '../../sim/result.ts';
-import { jainIndex } from './fairness.ts';
+import { jainIndex, maxMinShares } from './fairness.ts';
 
 export interface AgentRequest {
   readonly requestId: string;
@@ -17,6 +18,8 @@ export interface AgentRequest {
   readonly atUs: number;
   readonly weight: number;
   readonly admitted: boolean;
+  /** Repeats a request that was refused, so it requests nothing more. */
+  readonly isRetry: boolean;
 }
 
 export interface FairShareInput {
@@ -24,44 +27,61 @@ export interface FairShareInput {
   readonly limit: number;
   readonly windowUs: number;
   readonly objectives: {
-    /** Jain's index over the honest agents. */
+    /** Jain's index over what the honest agents got, each in parts of its max-min share. */
     readonly jain: number;
+    /** The least that an honest agent got, in parts of its max-min share. */
+    readonly least: number;
     /** Of the limit, in saturated windows. */
     readonly used: number;
     /** All invented names together, in even shares of the limit. */
     readonly invented: number;
   };
-  readonly mustHaveSeen: { readonly honest: number; readonly saturatedWindows: number };
+  readonly mustHaveSeen: {
+    readonly honest: number;
+    readonly saturatedWindows: number;
+    /** Honest agents that were refused in a saturated window. */
+    readonly contested: number;
+  };
 }
 
 export function checkFairShare(input: FairShareInput): CheckResult {
   const { limit, windowUs, objectives, mustHaveSeen } = input;
   const windows = saturatedWindows(input);
   const inSaturated = windows.flat();
-  const honest = unitsByAgent(inSaturated, input.requests, 'honest');
-  const shares = [...honest.values()];
+  const contested = new Set(
+    inSaturated.flatMap(({ admitted, role, agent }) =>
+      role === 'honest' && !admitted ? [agent] : [],
+    ),
+  ).size;
   const units = totalWeight(inSaturated.filter(({ admitted }) => admitted));
   const enrolled = new Set(
     input.requests.flatMap(({ role, agent }) => (role === 'invented' ? [] : agent)),
   );
   // One more than the enrolled agents: all requests without enrolment share one slot.
   const evenShare = limit / (enrolled.size + 1);
+  const honest = partsOfShares(windows, { limit, evenShare });
+  const shares = [...honest.values()];
   const invented = totalWeight(
     inSaturated.filter(({ admitted, role }) => admitted && role === 'invented'),
   );
   const seenInvented = inSaturated.some(({ role }) => role === 'invented');
   const measured = {
     jain: shares.length === 0 ? null : jainIndex(shares),
+    least: shares.length === 0 ? null : Math.min(...shares),
     used: windows.length === 0 ? null : units / (windows.length * limit),
     invented:
       !seenInvented || windows.length === 0 ? null : invented / (windows.length * evenShare),
   };
   const missed = [
     ...(measured.jain !== null && measured.jain < objectives.jain ? ['jain'] : []),
+    ...(measured.least !== null && measured.least < objectives.least ? ['least'] : []),
     ...(measured.used !== null && measured.used < objectives.used ? ['used'] : []),
     ...(measured.invented !== null && measured.invented > objectives.invented ? ['invented'] : []),
   ];
-  const gap = coverageGap(honest.size, windows.length, mustHaveSeen);
+  const gap = coverageGap(
+    { honest: honest.size, saturatedWindows: windows.length, contested },
+    mustHaveSeen,
+  );
   return {
     verdict: gap !== null ? 'unknown' : missed.length > 0 ? 'fail' : 'pass',
     checked: inSaturated.length,
@@ -69,7 +89,14 @@ export function checkFairShare(input: FairShareInput): CheckResult {
     witness: missed.map((what) => witnessOf(what, measured, objectives, honest)),
     ...(gap === null ? {} : { reason: gap }),
     figures: [
-      ratio('jain', "Jain's index of the honest agents", measured.jain),
+      ratio('jain', "Jain's index of the honest agents, in parts of their share", measured.jain),
+      ratio('least-share', 'least of its share that an honest agent got', measured.least),
+      {
+        id: 'contested',
+        label: 'honest agents that were refused',
+        value: contested,
+        unit: 'count',
+      },
       ratio('key-used', 'of the limit used where saturated', measured.used),
       {
         id: 'invented-gain',
@@ -87,15 +114,17 @@ export function checkFairShare(input: FairShareInput): CheckResult {
   };
 }
 
-/** Without enough of both, equal shares may be chance, and a violation too. */
+/** Without enough of each, equal shares may be chance, and a violation too. */
 function coverageGap(
-  honest: number,
-  windows: number,
+  seen: FairShareInput['mustHaveSeen'],
   needed: FairShareInput['mustHaveSeen'],
 ): string | null {
-  if (honest < needed.honest) return `${honest} honest agents asked, ${needed.honest} needed`;
-  if (windows < needed.saturatedWindows)
-    return `${windows} saturated windows, ${needed.saturatedWindows} needed`;
+  if (seen.honest < needed.honest)
+    return `${seen.honest} honest agents asked, ${needed.honest} needed`;
+  if (seen.saturatedWindows < needed.saturatedWindows)
+    return `${seen.saturatedWindows} saturated windows, ${needed.saturatedWindows} needed`;
+  if (seen.contested < needed.contested)
+    return `${seen.contested} honest agents were refused, ${needed.contested} needed`;
   return null;
 }
 
@@ -111,18 +140,38 @@ function saturatedWindows({ requests, limit, windowUs }: FairShareInput): AgentR
     .map(([, requestsOf]) => requestsOf);
 }
 
-/** Includes every honest agent that sent a request, also one that was never admitted. */
-function unitsByAgent(
-  inSaturated: readonly AgentRequest[],
-  all: readonly AgentRequest[],
-  role: AgentRequest['role'],
-): Map<string, number> {
-  const units = new Map<string, number>();
-  for (const request of all) if (request.role === role) units.set(request.agent, 0);
-  for (const { agent, role: is, admitted, weight } of inSaturated)
-    if (is === role && admitted) units.set(agent, units.get(agent)! + weight);
-  return units;
+/**
+ * What each honest agent that asked got in the saturated windows, in parts of its max-min share. All invented names are
+ * one demand, and get an even share of the limit at most.
+ */
+function partsOfShares(
+  windows: readonly (readonly AgentRequest[])[],
+  { limit, evenShare }: { limit: number; evenShare: number },
+): ReadonlyMap<string, number> {
+  const honest = new Map<string, { got: number; share: number }>();
+  for (const window of windows) {
+    const demands = new Map<string, number>();
+    for (const { agent, role, weight, admitted, isRetry } of window) {
+      if (role === 'honest' && !honest.has(agent)) honest.set(agent, { got: 0, share: 0 });
+      const asker = role === 'invented' ? INVENTED : agent;
+      if (!isRetry) demands.set(asker, (demands.get(asker) ?? 0) + weight);
+      if (admitted && role === 'honest') honest.get(agent)!.got += weight;
+    }
+    const invented = demands.get(INVENTED);
+    if (invented !== undefined) demands.set(INVENTED, Math.min(invented, evenShare));
+    const shares = maxMinShares([...demands.values()], limit);
+    for (const [index, agent] of [...demands.keys()].entries()) {
+      const one = honest.get(agent);
+      if (one) one.share += shares[index]!;
+    }
+  }
+  return new Map(
+    [...honest].flatMap(([agent, { got, share }]) => (share > 0 ? [[agent, got / share]] : [])),
+  );
 }
+
+/** No agent has an empty name. */
+const INVENTED = '';
 
 /** From the first refusal after an admission to the next admission, or to the agent's last request. */
 function longestStarvationUs(requests: readonly AgentRequest[], windowUs: number): number {
@@ -151,7 +200,12 @@ function witnessOf(
 ): Record<string, unknown> {
   const sorted = [...honest].sort(([, a], [, b]) => a - b);
   return {
-    violation: { jain: 'unequal shares', used: 'left unused', invented: 'a name gained' }[what],
+    violation: {
+      jain: 'unequal shares',
+      least: 'less than its share',
+      used: 'left unused',
+      invented: 'a name gained',
+    }[what],
     measured: measured[what],
     objective: objectives[what],
     least: sorted.slice(0, 3),

@@ -12,10 +12,10 @@
 
 import { groupBy } from '../../sim/pure/group-by.ts';
 import {
-  countAtMost,
   type FullestWindow,
   findFullestWindow,
   type TimedUnits,
+  unitsAtMost,
 } from './fullest-window.ts';
 
 /** `possible`: it is not known whether it took its units. */
@@ -114,18 +114,6 @@ function* falseRefusals(
     const mayHaveTaken = startedUnits(refusal.toUs) - endedUnits(refusal.fromUs - windowUs);
     if (mayHaveTaken + refusal.weight <= limit) yield { refusal, mayHaveTaken };
   }
-}
-
-/** Units whose instant is at most `atUs`. */
-function unitsAtMost(
-  taken: readonly LimitEvent[],
-  instant: (event: LimitEvent) => number,
-): (atUs: number) => number {
-  const sorted = taken.toSorted((a, b) => instant(a) - instant(b));
-  const instants = sorted.map(instant);
-  const sums = [0];
-  for (const { weight } of sorted) sums.push(sums.at(-1)! + weight);
-  return (atUs) => sums[countAtMost(instants, atUs)]!;
 }
 
 /** An admission with no refusal in the window before it. */

@@ -57,6 +57,18 @@ export function countAtMost(sorted: readonly number[], value: number): number {
   return low;
 }
 
+/** Sums the units whose instant is at most a given one. */
+export function unitsAtMost<Taken extends TimedUnits>(
+  taken: readonly Taken[],
+  instant: (event: Taken) => number,
+): (atUs: number) => number {
+  const sorted = taken.toSorted((a, b) => instant(a) - instant(b));
+  const instants = sorted.map(instant);
+  const sums = [0];
+  for (const { weight } of sorted) sums.push(sums.at(-1)! + weight);
+  return (atUs) => sums[countAtMost(instants, atUs)]!;
+}
+
 /** Prefix sums by rank: a Fenwick tree. */
 class RankedSums {
   readonly #tree: Float64Array;

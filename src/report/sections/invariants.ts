@@ -13,7 +13,7 @@ import {
   type Table,
   table,
 } from '../blocks.ts';
-import { capitalize, formatCount, formatMeasure } from '../format.ts';
+import { capitalize, formatCount, formatMeasure, formatRatio } from '../format.ts';
 import { byMedium, type Inline, judged, styled } from '../inline.ts';
 import { figureRows, invariantRows, type NamedArm } from '../rows.ts';
 import { itemTone } from '../wording.ts';
@@ -76,7 +76,11 @@ function invariantCell(cell: InvariantResult | null): MatrixCell | null {
   if (cell === null) return null;
   const verdict = judged(cell.verdict);
   const [checked, found] = [formatCount(cell.checked), formatCount(cell.violations)];
-  const counts = `${checked} checked, ${found} ${cell.violations === 1 ? 'violation' : 'violations'}`;
+  const rate =
+    cell.detectableRate === undefined
+      ? ''
+      : `; more than ${formatRatio(cell.detectableRate)} would have been seen`;
+  const counts = `${checked} checked, ${found} ${cell.violations === 1 ? 'violation' : 'violations'}${rate}`;
   const reason = cell.reason !== undefined && styled('reason', cell.reason);
   return {
     shown: [verdict, styled('under', counts), reason],

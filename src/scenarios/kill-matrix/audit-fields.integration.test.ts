@@ -15,7 +15,7 @@ import {
   type KillResult,
   killMatrixText,
 } from '../../sim/pure/fixtures/planted-defect.ts';
-import { auditFields } from '../audit-records.ts';
+import { auditFields } from '../invariants/audit-records.ts';
 import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import { actions, MUST_HAVE_SEEN, operations, rules } from '../turn3-requests.ts';
 import { playRequests } from './fixtures/audit-fields-workload.ts';

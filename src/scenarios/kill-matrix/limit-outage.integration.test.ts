@@ -7,9 +7,10 @@ import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { HistoryRecord } from '../../sim/history.ts';
-import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
+import { countByCheck, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
-import { degradedBounded } from '../limit-invariants.ts';
+import { degradedBounded } from '../invariants/limit-invariants.ts';
+import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import {
   correctRules,
   OutageMember,
@@ -117,5 +118,6 @@ describe('a store that is killed and comes back empty', () => {
       const { verdict, reason } = answers.get(id)!;
       expect({ id, verdict, reason }).toMatchObject({ id, verdict: 'fail' });
     }
+    expect(countByCheck(results)).toEqual(PLANTED_DEFECTS['limit-outage']);
   });
 });

@@ -9,9 +9,15 @@ import type { Decision, Level, LimitRequest } from '../../services/rate-limit/co
 import { createLimitStore } from '../../services/rate-limit/store.ts';
 import { ownRedis } from '../../sim/effects/testbed/fixtures/stores.ts';
 import type { HistoryRecord } from '../../sim/history.ts';
-import { killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
+import { countByCheck, killMatrixText } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Invariant } from '../../sim/scenario.ts';
-import { agentsFair, noFalseRefusals, retryAfterHonest, windowExact } from '../limit-invariants.ts';
+import {
+  agentsFair,
+  noFalseRefusals,
+  retryAfterHonest,
+  windowExact,
+} from '../invariants/limit-invariants.ts';
+import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import { limitDefects } from './fixtures/limit-defects.ts';
 import { createMember, type LimitDefect } from './fixtures/limit-variants.ts';
 import {
@@ -63,7 +69,11 @@ const invariants: readonly Invariant[] = [
     }),
     limit: limitConfig.share * (limitConfig.agents + 1),
     windowMs,
-    mustHaveSeen: { honest: limitConfig.agents - 1, saturatedWindows: 2 },
+    mustHaveSeen: {
+      honest: limitConfig.agents - 1,
+      saturatedWindows: 2,
+      contested: limitConfig.agents - 1,
+    },
   }),
 ];
 
@@ -163,6 +173,7 @@ describe('a limiter with a planted defect', () => {
     }
     const results = limitDefects.map((defect) => ({ ...defect, caught: caught.has(defect.id) }));
     console.log(killMatrixText('limits', results));
+    expect(countByCheck(results)).toEqual(PLANTED_DEFECTS.limits);
     expect(
       limitDefects.filter(({ id }) => !caught.has(id)).map(({ id }) => [id, seen.get(id)]),
     ).toEqual([]);

@@ -33,7 +33,6 @@ import {
   killMatrixText,
 } from '../../sim/pure/fixtures/planted-defect.ts';
 import { createRandom } from '../../sim/pure/random.ts';
-import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import {
   forgedRefused,
   lifeCycleOnce,
@@ -41,7 +40,8 @@ import {
   logoutFinal,
   sessionsSurvive,
   sessionsTimeOut,
-} from '../session-invariants.ts';
+} from '../invariants/session-invariants.ts';
+import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import { SessionWorkload } from './fixtures/session-workload.ts';
 
 /** A race may not show with one seed; a defect that three seeds do not show is not caught. */

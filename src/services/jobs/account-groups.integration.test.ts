@@ -17,6 +17,8 @@ import { openRedis } from '../gateway/redis-clients.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
 import { findDesign } from '../lineage.ts';
 import { createLimitSettings } from '../rate-limit/settings.ts';
+import { createPasswords } from '../sessions/password.ts';
+import { SEED_PASSWORD } from '../sessions/seed.ts';
 import { createSessionStore } from '../sessions/session-store.ts';
 import { readToken } from '../sessions/token.ts';
 import { createUserStore } from '../sessions/user-store.ts';
@@ -151,7 +153,7 @@ describe('groups of accounts', () => {
 
   it('belong to one organisation where it is shared, with their credentials', async () => {
     const [first, ...others] = await make(
-      { name: 'team', kind: 'keys', count: 3, firstUser: 20, sharedOrganisation: true },
+      { name: 'team', kind: 'keys', count: 3, firstUser: 20, oneOrganisation: true },
       { name: 'runners', kind: 'agents', agents: 1, keyOf: 'team' },
     );
     expect(others).toHaveLength(5);
@@ -189,6 +191,42 @@ describe('groups of accounts', () => {
       expect(numbers(rich)).toEqual(Object.values({ ...enterprise, user: 300 }));
     expect(numbers(33)).toEqual(Object.values({ ...ci, key: 90, organisation: 900 }));
     await settings.close();
+  });
+
+  it('may share an organisation, whose limits are those of all of them', async () => {
+    const accounts = await make(
+      { name: 'team', kind: 'sessions', count: 2, firstUser: 24, oneOrganisation: true },
+      { name: 'guests', kind: 'keys', count: 1, organisationOf: 'team' },
+    );
+    expect(accounts.map(({ id }) => id)).toEqual(['24', '25', '26']);
+    const rows = await db.query<{ organisation: string }>({
+      text: `SELECT organisation_id AS organisation FROM users WHERE id = ANY($1::bigint[])
+             UNION ALL SELECT organisation_id FROM sessions WHERE user_id = ANY($1::bigint[])`,
+      values: [accounts.map(({ id }) => id)],
+    });
+    expect(rows.map(({ organisation }) => organisation)).toEqual(rows.map(() => '24'));
+    expect(await keys().authenticate(tokenOf(accounts[2]!))).toMatchObject({
+      ownerId: '26',
+      organisationId: '24',
+    });
+  });
+
+  it('may have cheap password hashes, which verify as any other', async () => {
+    await make({
+      name: 'returning',
+      kind: 'sessions',
+      count: 1,
+      firstUser: 27,
+      cheapPasswords: true,
+    });
+    const [row] = await db.query<{ hash: string }>({
+      text: 'SELECT password_hash AS hash FROM users WHERE id = 27',
+    });
+    expect(row!.hash).toMatch(/^\$scrypt\$ln=10,/);
+    const passwords = createPasswords({ design: design.sessions.password, random: systemRandom });
+    expect(await passwords.verify(SEED_PASSWORD, row!.hash)).toBe(true);
+    expect(await passwords.verify('another', row!.hash)).toBe(false);
+    passwords.close();
   });
 
   it('have a client address, forged or not, and a user to log in as', async () => {

@@ -30,8 +30,21 @@ describe('groups of accounts', () => {
     ]);
     expect(groups[4]!.keyOf).toBe(groups[2]);
     expect(groups[0]).toMatchObject({ tier: null, limits: {}, addresses: null, forged: false });
-    expect(groups[0]!.sharedOrganisation).toBe(false);
-    expect(read({ ...people, sharedOrganisation: true })[0]!.sharedOrganisation).toBe(true);
+    expect(groups[0]!.organisationOf).toBeNull();
+    expect(read({ ...people, oneOrganisation: true })[0]!.organisationOf).toBe(
+      groups[0]!.firstUser,
+    );
+  });
+
+  it('may share one organisation, also with an earlier group', () => {
+    const groups = read(
+      people,
+      { name: 'team', kind: 'sessions', count: 3, oneOrganisation: true },
+      { name: 'hog', kind: 'sessions' },
+      { name: 'colleagues', kind: 'sessions', count: 2, organisationOf: 'hog' },
+      { name: 'guests', kind: 'sessions', organisationOf: 'team' },
+    );
+    expect(groups.map(({ organisationOf }) => organisationOf)).toEqual([null, 11, null, 14, 11]);
   });
 
   it.each([
@@ -71,6 +84,11 @@ describe('groups of accounts', () => {
     ],
     [[people, { name: 'k', kind: 'keys', keyOf: 'people' }], 'a group of sessions has no keys'],
     [[builds, { ...people, keyOf: 'builds' }], 'a group of sessions has no keys'],
+    [[{ ...people, organisationOf: 'team' }], 'organisationOf must name an earlier group'],
+    [
+      [builds, { name: 'k', kind: 'keys', keyOf: 'builds', oneOrganisation: true }],
+      "params.groups[1].oneOrganisation is that of 'builds'",
+    ],
     [
       [builds, { name: 'k', kind: 'keys', keyOf: 'builds', count: 2 }],
       "params.groups[1].count is that of 'builds'",

@@ -2,7 +2,8 @@
  * Groups of accounts, from the params of accounts.ts: their users, credentials and client addresses. A group has `count`
  * users, one after the other from `firstUser` or after the group before. Each user has `sessionsPerUser` sessions, or
  * `keysPerUser` keys, or one key with `agents` agents enrolled. `keyOf` uses the keys of an earlier group instead: as they are (kind
- * `keys`, a stolen key), or with more agents (kind `agents`, a greedy one). Pure.
+ * `keys`, a stolen key), or with more agents (kind `agents`, a greedy one). Each user is in an organisation of its own,
+ * unless the group has `oneOrganisation` or joins that of an earlier group (`organisationOf`). Pure.
  */
 import { MAX_SLOTS } from '../api-keys/token.ts';
 import { ConfigError, type ParamReader, readParams } from '../gateway/process-config.ts';
@@ -35,10 +36,12 @@ export interface AccountGroup {
   /** Credentials of each user. */
   readonly perUser: number;
   readonly keyOf: AccountGroup | null;
-  /** All users belong to the organisation of the first; else each to one of its own. */
-  readonly sharedOrganisation: boolean;
   /** Of the users' organisations, and of their keys. */
   readonly tier: Tier | null;
+  /** All users are in the organisation of this user; null: each is in its own. */
+  readonly organisationOf: number | null;
+  /** Password hashes from before their cost was raised: logging in often does not take the processors. */
+  readonly cheapPasswords: boolean;
   /** Numbers of the users' organisations by policy. */
   readonly limits: Readonly<Partial<Record<Policy, number>>>;
   /** Client addresses the group comes from; null: one for each credential. */
@@ -60,10 +63,12 @@ const OWN_KEYS = [
   'count',
   'firstUser',
   'keysPerUser',
-  'sessionsPerUser',
-  'sharedOrganisation',
   'tier',
   'limits',
+  'sessionsPerUser',
+  'oneOrganisation',
+  'organisationOf',
+  'cheapPasswords',
 ];
 const KNOWN_KEYS = [
   'name',
@@ -125,6 +130,9 @@ function readGroup(
   const perUser = readPerUser(params, { where, kind, keyOf });
   if (count * perUser > MAX_ADDRESSES)
     throw new ConfigError(`${where} has ${count * perUser} accounts; at most ${MAX_ADDRESSES}`);
+  const firstUser = keyOf
+    ? keyOf.firstUser
+    : Math.max(1, params.integer('firstUser', context.nextUser));
   return {
     name,
     kind,
@@ -132,8 +140,9 @@ function readGroup(
     addresses,
     count,
     perUser,
-    firstUser: keyOf ? keyOf.firstUser : Math.max(1, params.integer('firstUser', context.nextUser)),
-    sharedOrganisation: params.flag('sharedOrganisation'),
+    firstUser,
+    cheapPasswords: params.flag('cheapPasswords'),
+    organisationOf: readOrganisation(params, { ...context, firstUser }),
     tier: has(value, 'tier') ? readChoice(params, 'tier', tiers, where) : null,
     limits: readLimits(params, where),
     forged: params.flag('forged'),
@@ -146,6 +155,16 @@ function readGroup(
 }
 
 const has = (value: unknown, key: string) => Object.hasOwn(value as object, key);
+
+/** With `oneOrganisation` that of the group's first user, with `organisationOf` that of an earlier group. */
+function readOrganisation(
+  params: ParamReader,
+  context: { where: string; earlier: readonly AccountGroup[]; firstUser: number },
+): number | null {
+  const joined = readEarlierGroup(params, 'organisationOf', context);
+  if (joined) return joined.organisationOf ?? joined.firstUser;
+  return params.flag('oneOrganisation') ? context.firstUser : null;
+}
 
 function readPerUser(
   params: ParamReader,

@@ -13,6 +13,7 @@ import type { SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random } from '../ports.ts';
 import { writeLimitSettings } from '../rate-limit/settings.ts';
 import { policies } from '../rate-limit/settings-policy.ts';
+import { hashPassword } from '../sessions/password.ts';
 import { SEED_PASSWORD, seedEmail } from '../sessions/seed.ts';
 import { seedSessions } from '../sessions/seed-sessions.ts';
 import { withOtherSecret } from '../sessions/token.ts';
@@ -60,7 +61,9 @@ export async function createGroupAccounts(
   const keysOf = new Map<AccountGroup, readonly SeededKey[]>();
   const firstTokenOf = new Map<AccountGroup | null, string>();
   for (const [index, group] of groups.entries()) {
-    if (group.sharedOrganisation) await shareOrganisation(group, resources.db);
+    // Before its credentials, which name the organisation.
+    await joinOrganisation(group, resources.db);
+    await lowerPasswordCost(group, resources);
     const credentials = await createCredentials(group, keysOf, resources);
     firstTokenOf.set(group, credentials[0]!.token);
     await writeLimits(group, resources.db);
@@ -72,12 +75,26 @@ export async function createGroupAccounts(
   return accounts;
 }
 
-/** Before their credentials are made, which carry the organisation. */
-async function shareOrganisation(group: AccountGroup, db: Database): Promise<void> {
+async function joinOrganisation(group: AccountGroup, db: Database): Promise<void> {
+  if (group.organisationOf === null) return;
   await db.query({
-    text: `UPDATE users SET organisation_id = (SELECT organisation_id FROM users WHERE id = $1)
-            WHERE id = ANY($2::bigint[])`,
-    values: [group.firstUser, usersOf(group)],
+    text: `UPDATE users SET organisation_id = (SELECT organisation_id FROM users WHERE id = $2)
+            WHERE id = ANY($1::bigint[])`,
+    values: [usersOf(group), group.organisationOf],
+  });
+}
+
+const OLD_COST = { cost: 2 ** 10, parallelization: 1 };
+
+async function lowerPasswordCost(
+  group: AccountGroup,
+  { db, random, design }: AccountResources,
+): Promise<void> {
+  if (!group.cheapPasswords) return;
+  const old = { ...design.password, ...OLD_COST };
+  await db.query({
+    text: 'UPDATE users SET password_hash = $2 WHERE id = ANY($1::bigint[])',
+    values: [usersOf(group), await hashPassword(SEED_PASSWORD, random.bytes(16), old)],
   });
 }
 

@@ -75,7 +75,7 @@ export function createRequestLimits(given: {
   limits: Limits;
   metrics: Pick<Metrics, 'countDecision'>;
   random: Random;
-  /** Every limited response says what was decided and when. */
+  /** Every limited response says what was decided and when, decision by decision. */
   evidence: boolean;
 }): RequestLimits {
   const { limits } = given;
@@ -192,8 +192,11 @@ function createLimitHeaderWriter(given: {
     startedMs: number,
   ): void => {
     given.metrics.countDecision(decision);
-    if (given.evidence && !reply.hasHeader(EVIDENCE_HEADER))
-      reply.header(EVIDENCE_HEADER, evidenceOf(decision, (performance.now() - startedMs) * 1_000));
+    if (given.evidence) {
+      const evidence = evidenceOf(decision, (performance.now() - startedMs) * 1_000);
+      const earlier = reply.getHeader(EVIDENCE_HEADER);
+      reply.header(EVIDENCE_HEADER, earlier === undefined ? evidence : `${earlier}, ${evidence}`);
+    }
     const refusal = refusalOf(decision);
     if (decision.mode !== 'closed') {
       // A cached limit request is the only one of its HTTP request.

@@ -10,7 +10,7 @@ import type {
   PhaseSummary,
   RecordKind,
 } from '../../result.ts';
-import type { Documented } from '../../scenario.ts';
+import type { Documented, Invariant } from '../../scenario.ts';
 import { faultSummaries } from '../faults/fault-summary.ts';
 import { recoveries, recoveryRule } from '../faults/recovery.ts';
 import { LatencyHistogram, summarize } from '../measure/histogram.ts';
@@ -28,6 +28,7 @@ import { capacityOf, judgeSearch, sendLagsUs } from './capacity.ts';
 import { diagnose } from './diagnose.ts';
 import { isError, judgeSlos, type SloReferences } from './judge-slos.ts';
 import { type RecordViews, selectViews } from './record-views.ts';
+import { smallestRateSeen } from './smallest-rate.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
@@ -129,12 +130,7 @@ function judgeViews(
     steps: capacity?.steps ?? [],
     costs: observed.costs,
   });
-  const invariants: InvariantResult[] = input.invariants.map((invariant) => ({
-    id: invariant.id,
-    statement: invariant.statement,
-    ...invariant.check(history),
-    ...(invariant.planted && { planted: invariant.planted }),
-  }));
+  const invariants = input.invariants.map((invariant) => checkInvariant(invariant, history));
   const faults = faultSummaries(history, input.plannedFaults, span);
   const validity = validityChecks(input, { judged: judgedAttempts, attempts, faults });
   const documented = input.documented.map((figure) => compareDocumented(figure, latency, observed));
@@ -149,6 +145,19 @@ function judgeViews(
     documented,
   });
   return { slos, invariants, validity, documented, faults, capacity, judgement, references };
+}
+
+function checkInvariant(invariant: Invariant, history: readonly HistoryRecord[]): InvariantResult {
+  const { id, statement, planted } = invariant;
+  const found = invariant.check(history);
+  const rate = smallestRateSeen(found.checked, found.violations);
+  return {
+    id,
+    statement,
+    ...found,
+    ...(rate !== null && { detectableRate: rate }),
+    ...(planted && { planted }),
+  };
 }
 
 function selectSender({ totals }: ArmObservations): ArmResult['sender'] {

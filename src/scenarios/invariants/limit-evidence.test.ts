@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { OperationRecord } from '../sim/history.ts';
-import { operation } from '../sim/pure/fixtures/records.ts';
+import type { OperationRecord } from '../../sim/history.ts';
+import { operation } from '../../sim/pure/fixtures/records.ts';
 import { parseEvidence, parseLimitFields } from './limit-evidence.ts';
 
 const responseWith = (headers: OperationRecord['headers']) =>
@@ -11,10 +11,24 @@ describe('evidenceOf', () => {
     const text = 'at=1795254360123456;took=812;admitted=0;mode=store;by=user,login-account';
     expect(parseEvidence(responseWith({ 'x-limit-decision': text }))).toEqual({
       atUs: 1_795_254_360_123_456,
+      firstAtUs: 1_795_254_360_123_456,
       tookUs: 812,
       admitted: false,
       mode: 'store',
       refusedBy: ['user', 'login-account'],
+    });
+  });
+
+  it('reads a login, which is decided twice', () => {
+    const text =
+      'at=100;took=9;admitted=1;mode=store;by=, at=250;took=4;admitted=0;mode=store;by=login-pair';
+    expect(parseEvidence(responseWith({ 'x-limit-decision': text }))).toEqual({
+      atUs: 250,
+      firstAtUs: 100,
+      tookUs: 9,
+      admitted: false,
+      mode: 'store',
+      refusedBy: ['login-pair'],
     });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { FaultRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { operation } from '../sim/pure/fixtures/records.ts';
+import type { FaultRecord, HistoryRecord, OperationRecord } from '../../sim/history.ts';
+import { operation } from '../../sim/pure/fixtures/records.ts';
 import {
   degradedBounded,
   noFalseRefusals,

@@ -1,20 +1,20 @@
 /** Invariants about sessions, on the platform's operations and facts (session-events.ts). */
 
-import { checkLogins, type LoginsInput } from '../checkers/sessions/check-logins.ts';
-import { checkRefusals } from '../checkers/sessions/check-refusals.ts';
-import { checkSessions } from '../checkers/sessions/check-sessions.ts';
+import { checkLogins, type LoginsInput } from '../../checkers/sessions/check-logins.ts';
+import { checkRefusals } from '../../checkers/sessions/check-refusals.ts';
+import { checkSessions } from '../../checkers/sessions/check-sessions.ts';
 import {
   measureSessionCoverage,
   type SessionCoverage,
-} from '../checkers/sessions/session-coverage.ts';
-import type { SessionExpiry } from '../checkers/sessions/session-event.ts';
-import { judgeLogoutFinal, judgeSessionsKept } from '../checkers/sessions/session-verdicts.ts';
-import { measureVerbs } from '../checkers/sessions/verb-coverage.ts';
-import type { HistoryRecord } from '../sim/history.ts';
-import { checkExactlyOnce } from '../sim/pure/judge/check-exactly-once.ts';
-import type { CheckResult } from '../sim/pure/judge/check-result.ts';
-import type { Figure } from '../sim/result.ts';
-import type { Invariant } from '../sim/scenario.ts';
+} from '../../checkers/sessions/session-coverage.ts';
+import type { SessionExpiry } from '../../checkers/sessions/session-event.ts';
+import { judgeLogoutFinal, judgeSessionsKept } from '../../checkers/sessions/session-verdicts.ts';
+import { measureVerbs } from '../../checkers/sessions/verb-coverage.ts';
+import type { HistoryRecord } from '../../sim/history.ts';
+import { checkExactlyOnce } from '../../sim/pure/judge/check-exactly-once.ts';
+import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
+import type { Figure } from '../../sim/result.ts';
+import type { Invariant } from '../../sim/scenario.ts';
 import {
   factsOf,
   loginAttempts,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { operation } from '../sim/pure/fixtures/records.ts';
+import type { FactRecord, HistoryRecord, OperationRecord } from '../../sim/history.ts';
+import { operation } from '../../sim/pure/fixtures/records.ts';
 import { loginAttempts, viewSessions } from './session-events.ts';
 import {
   forgedRefused,

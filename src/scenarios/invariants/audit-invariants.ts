@@ -1,17 +1,17 @@
 /** Invariants about the audit log: they map the platform's operations and facts to the checkers' input. */
 
-import { checkAudit } from '../checkers/audit/check-audit.ts';
-import { checkAuditAtomic } from '../checkers/audit/check-audit-atomic.ts';
-import { checkAuditChain } from '../checkers/audit/check-audit-chain.ts';
-import { checkAuditOrder } from '../checkers/audit/check-audit-order.ts';
+import { checkAudit } from '../../checkers/audit/check-audit.ts';
+import { checkAuditAtomic } from '../../checkers/audit/check-audit-atomic.ts';
+import { checkAuditChain } from '../../checkers/audit/check-audit-chain.ts';
+import { checkAuditOrder } from '../../checkers/audit/check-audit-order.ts';
 import {
   checkRecentView,
   type ViewItem,
   type ViewRead,
-} from '../checkers/audit/check-recent-view.ts';
-import type { ArmRecord, FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { faultWindows } from '../sim/pure/faults/fault-windows.ts';
-import type { Invariant } from '../sim/scenario.ts';
+} from '../../checkers/audit/check-recent-view.ts';
+import type { ArmRecord, FactRecord, HistoryRecord, OperationRecord } from '../../sim/history.ts';
+import { faultWindows } from '../../sim/pure/faults/fault-windows.ts';
+import type { Invariant } from '../../sim/scenario.ts';
 
 /** Default page size of GET /activity (services/audit/routes.ts). */
 const ACTIVITY_PAGE = 20;

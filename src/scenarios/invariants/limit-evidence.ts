@@ -2,7 +2,7 @@
  * Parses the response headers about limits: the evidence of a decision (`x-limit-decision`, for the checkers) and the
  * fields for clients (`RateLimit`, `RateLimit-Policy`, `Retry-After`).
  */
-import type { OperationRecord } from '../sim/history.ts';
+import type { OperationRecord } from '../../sim/history.ts';
 
 /** Response headers that limited operations capture. */
 export const limitHeaders = [
@@ -15,8 +15,13 @@ export const limitHeaders = [
 export interface LimitEvidence {
   /** The limiter's clock, Unix microseconds. */
   readonly atUs: number;
+  /** Of the first decision; a login is decided twice, by its address and by its account. */
+  readonly firstAtUs: number;
+  /** Of the slowest decision. */
   readonly tookUs: number;
+  /** By every decision. */
   readonly admitted: boolean;
+  /** Of the last decision. */
   readonly mode: 'store' | 'share' | 'closed';
   /** Policies that refused it. */
   readonly refusedBy: readonly string[];
@@ -29,14 +34,21 @@ const shape =
 export function parseEvidence({ headers, requestId }: OperationRecord): LimitEvidence | null {
   const text = headers?.['x-limit-decision'];
   if (text === undefined) return null;
-  const found = shape.exec(text);
-  if (found === null) throw new Error(`evidence of ${requestId} cannot be read: ${text}`);
+  const decisions = text.split(', ').map((decision) => {
+    const found = shape.exec(decision);
+    if (found === null) throw new Error(`evidence of ${requestId} cannot be read: ${text}`);
+    return found;
+  });
+  const last = decisions.at(-1)!;
   return {
-    atUs: Number(found[1]),
-    tookUs: Number(found[2]),
-    admitted: found[3] === '1',
-    mode: found[4] as LimitEvidence['mode'],
-    refusedBy: found[5]!.split(',').filter((policy) => policy !== ''),
+    atUs: Number(last[1]),
+    firstAtUs: Number(decisions[0]![1]),
+    tookUs: Math.max(...decisions.map(([, , took]) => Number(took))),
+    admitted: decisions.every(([, , , admitted]) => admitted === '1'),
+    mode: last[4] as LimitEvidence['mode'],
+    refusedBy: decisions.flatMap((decision) =>
+      decision[5]!.split(',').filter((policy) => policy !== ''),
+    ),
   };
 }
 

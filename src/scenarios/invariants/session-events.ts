@@ -3,19 +3,19 @@
  * idle and absolute end, and what each login should have answered.
  */
 
-import type { LoginAttempt } from '../checkers/sessions/check-logins.ts';
+import type { LoginAttempt } from '../../checkers/sessions/check-logins.ts';
 import {
   absoluteExpiries,
   idleExpiries,
   type SessionLife,
   type SessionUse,
-} from '../checkers/sessions/expiries.ts';
-import { type ReconciledOperation, reconcile } from '../checkers/sessions/reconcile.ts';
-import { type StartedSession, toRevocationEvents } from '../checkers/sessions/revocations.ts';
-import type { SessionEvent, SessionExpiry } from '../checkers/sessions/session-event.ts';
-import type { SessionsDesign } from '../services/design.ts';
-import { findDesign } from '../services/lineage.ts';
-import type { FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
+} from '../../checkers/sessions/expiries.ts';
+import { type ReconciledOperation, reconcile } from '../../checkers/sessions/reconcile.ts';
+import { type StartedSession, toRevocationEvents } from '../../checkers/sessions/revocations.ts';
+import type { SessionEvent, SessionExpiry } from '../../checkers/sessions/session-event.ts';
+import type { SessionsDesign } from '../../services/design.ts';
+import { findDesign } from '../../services/lineage.ts';
+import type { FactRecord, HistoryRecord, OperationRecord } from '../../sim/history.ts';
 import { verbOf } from './session-verbs.ts';
 
 export type Timeouts = Pick<SessionsDesign, 'idleTimeoutMs' | 'absoluteTimeoutMs'> & {

@@ -3,13 +3,13 @@
  * the same scenario runs with 60 s and with 2 s.
  */
 
-import { checkDegraded } from '../checkers/limits/check-degraded.ts';
-import { type AgentRequest, checkFairShare } from '../checkers/limits/check-fair-share.ts';
-import { checkRetryAfter, type LimitedAnswer } from '../checkers/limits/check-retry-after.ts';
-import { checkWindow, type LimitEvent } from '../checkers/limits/check-window.ts';
-import { refusalsAreDue, windowIsExact } from '../checkers/limits/window-verdicts.ts';
-import type { HistoryRecord } from '../sim/history.ts';
-import type { Invariant } from '../sim/scenario.ts';
+import { checkDegraded } from '../../checkers/limits/check-degraded.ts';
+import { type AgentRequest, checkFairShare } from '../../checkers/limits/check-fair-share.ts';
+import { checkRetryAfter, type LimitedAnswer } from '../../checkers/limits/check-retry-after.ts';
+import { checkWindow, type LimitEvent } from '../../checkers/limits/check-window.ts';
+import { refusalsAreDue, windowIsExact } from '../../checkers/limits/window-verdicts.ts';
+import type { HistoryRecord } from '../../sim/history.ts';
+import type { Invariant } from '../../sim/scenario.ts';
 import {
   type LimitedOperations,
   type LimitedRequest,
@@ -141,17 +141,26 @@ export interface FairShareRules {
   readonly limit: number;
   readonly windowMs: number;
   readonly jain?: number;
+  /** Of its max-min share, for each honest agent. */
+  readonly least?: number;
   readonly used?: number;
   /** In equal parts of the limit: all requests without an enrolled agent share one part. */
   readonly invented?: number;
-  readonly mustHaveSeen: { readonly honest: number; readonly saturatedWindows: number };
+  readonly mustHaveSeen: {
+    readonly honest: number;
+    readonly saturatedWindows: number;
+    /** Honest agents that were refused: without one the limit divided nothing. */
+    readonly contested: number;
+  };
 }
 
 export function agentsFair(given: FairShareRules): Invariant {
-  const { jain = 0.95, used = 0.95, invented = 1.1 } = given;
+  const { jain = 0.95, least = 0.75, used = 0.95, invented = 1.1 } = given;
   return {
     id: given.id ?? 'agents-fair',
-    statement: `agents of one key get even parts of it (Jain ${jain}), ${used * 100} % of it is used, and made up names gain nothing`,
+    statement:
+      `agents of one key get their max-min shares of it (Jain ${jain}, none below ${least * 100} %), ` +
+      `${used * 100} % of it is used, and made up names gain nothing`,
     check(history) {
       const requests = selectLimitedRequests(history, {
         ...given,
@@ -164,10 +173,11 @@ export function agentsFair(given: FairShareRules): Invariant {
           atUs: operation.doneUs,
           weight,
           admitted: evidence?.admitted ?? operation.outcome === 'ok',
+          isRetry: operation.retryOf !== undefined,
         })),
         limit: given.limit,
         windowUs: given.windowMs * 1_000,
-        objectives: { jain, used, invented },
+        objectives: { jain, least, used, invented },
         mustHaveSeen: given.mustHaveSeen,
       });
     },

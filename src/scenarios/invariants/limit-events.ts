@@ -4,8 +4,8 @@
  * offset between the two clocks to a few milliseconds.
  */
 
-import type { LimitEvent } from '../checkers/limits/check-window.ts';
-import type { HistoryRecord, OperationRecord } from '../sim/history.ts';
+import type { LimitEvent } from '../../checkers/limits/check-window.ts';
+import type { HistoryRecord, OperationRecord } from '../../sim/history.ts';
 import { type LimitEvidence, parseEvidence } from './limit-evidence.ts';
 
 /** Which operations a limit counts, and for which subject. */
@@ -21,7 +21,7 @@ export interface LimitedOperations {
 }
 
 /** A request without an answer is decided within this time after it was given up. */
-const DECIDED_WITHIN_US = 10_000_000;
+export const DECIDED_WITHIN_US = 10_000_000;
 
 export interface LimitedRequest {
   readonly operation: OperationRecord;
@@ -98,7 +98,10 @@ function kindWithoutStore({ operation, evidence }: LimitedRequest): LimitEvent['
 }
 
 /** Bounds of the offset from the client's clock to the limiter's; 0 without evidence. */
-function clockOffset(requests: readonly LimitedRequest[]): { minUs: number; maxUs: number } {
+export function clockOffset(requests: readonly Pick<LimitedRequest, 'operation' | 'evidence'>[]): {
+  minUs: number;
+  maxUs: number;
+} {
   let minUs = Number.NEGATIVE_INFINITY;
   let maxUs = Number.POSITIVE_INFINITY;
   for (const { operation, evidence } of requests) {

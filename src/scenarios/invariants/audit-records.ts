@@ -3,14 +3,14 @@
  * against its request. Who acted and what came of it is in `audit-once`.
  */
 import { createHash } from 'node:crypto';
-import { isAcknowledged } from '../checkers/audit/check-audit.ts';
-import { checkAuditFields, type RecordFields } from '../checkers/audit/check-audit-fields.ts';
-import { checkAuditTime } from '../checkers/audit/check-audit-time.ts';
-import { findDesign } from '../services/lineage.ts';
-import { fill, pieces, variablesOf } from '../sim/effects/load/http/placeholders.ts';
-import type { FactRecord, OperationRecord } from '../sim/history.ts';
-import type { OperationTemplate } from '../sim/pure/load/workload.ts';
-import type { Invariant } from '../sim/scenario.ts';
+import { isAcknowledged } from '../../checkers/audit/check-audit.ts';
+import { checkAuditFields, type RecordFields } from '../../checkers/audit/check-audit-fields.ts';
+import { checkAuditTime } from '../../checkers/audit/check-audit-time.ts';
+import { findDesign } from '../../services/lineage.ts';
+import { fill, pieces, variablesOf } from '../../sim/effects/load/http/placeholders.ts';
+import type { FactRecord, OperationRecord } from '../../sim/history.ts';
+import type { OperationTemplate } from '../../sim/pure/load/workload.ts';
+import type { Invariant } from '../../sim/scenario.ts';
 import { armOf, factsOf, operationsOf } from './audit-invariants.ts';
 
 /** What the record of an operation must say of its resource and of a refusal. */

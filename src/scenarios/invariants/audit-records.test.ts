@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { ArmRecord, FactRecord, HistoryRecord, OperationRecord } from '../sim/history.ts';
-import { factOf, operation } from '../sim/pure/fixtures/records.ts';
-import type { OperationTemplate } from '../sim/pure/load/workload.ts';
+import type { ArmRecord, FactRecord, HistoryRecord, OperationRecord } from '../../sim/history.ts';
+import { factOf, operation } from '../../sim/pure/fixtures/records.ts';
+import type { OperationTemplate } from '../../sim/pure/load/workload.ts';
 import { auditFields, auditTime, idInAnswer, ownAccount } from './audit-records.ts';
 
 const arm: ArmRecord = {
