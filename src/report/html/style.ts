@@ -40,7 +40,7 @@ h1{font-size:clamp(24px,3.4vw,34px);letter-spacing:-.015em}
 h2{font-size:22px;letter-spacing:-.01em}
 h3{font-size:16px}
 p,li,dt,dd,figcaption,summary{overflow-wrap:anywhere}
-td,th{overflow-wrap:break-word}
+td,th{overflow-wrap:break-word}td .note{overflow-wrap:anywhere}
 .muted,figcaption,.note{color:var(--muted)}
 .note,figcaption{font-size:14px;line-height:1.5}
 .nowrap{white-space:nowrap}

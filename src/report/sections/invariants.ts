@@ -76,14 +76,13 @@ function invariantCell(cell: InvariantResult | null): MatrixCell | null {
   if (cell === null) return null;
   const verdict = judged(cell.verdict);
   const [checked, found] = [formatCount(cell.checked), formatCount(cell.violations)];
-  const rate =
-    cell.detectableRate === undefined
-      ? ''
-      : `; more than ${formatRatio(cell.detectableRate)} would have been seen`;
-  const counts = `${checked} checked, ${found} ${cell.violations === 1 ? 'violation' : 'violations'}${rate}`;
+  const counts = `${checked} checked, ${found} ${cell.violations === 1 ? 'violation' : 'violations'}`;
+  const { detectableRate: rate } = cell;
+  const detectable =
+    rate !== undefined && styled('under', `over ${formatRatio(rate)} would have been seen`);
   const reason = cell.reason !== undefined && styled('reason', cell.reason);
   return {
-    shown: [verdict, styled('under', counts), reason],
+    shown: [verdict, styled('under', counts), detectable, reason],
     fields: [verdict, checked, found],
   };
 }
