@@ -40,6 +40,11 @@ export interface SloResult {
   readonly verdict: Verdict;
   /** Why unknown, in one sentence. */
   readonly reason?: string;
+  /**
+   * Of a missed error ratio: what is left of it without timeouts and 503s, which a machine that is busy with something
+   * else causes as well.
+   */
+  readonly withoutOverload?: Ratio;
 }
 
 /** Defects planted in the service to prove a checker: it has to catch every one. */

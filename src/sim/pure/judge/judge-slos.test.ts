@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { MetricRecord } from '../../history.ts';
+import type { MetricRecord, OperationRecord } from '../../history.ts';
 import type { LoadStep } from '../../result.ts';
 import type { Slo } from '../../scenario.ts';
 import { operation } from '../fixtures/records.ts';
 import { summarize } from '../measure/histogram.ts';
-import { logicalOperations } from '../measure/logical-operations.ts';
+import { type LogicalOperation, logicalOperations } from '../measure/logical-operations.ts';
 import { judgeSlos, metricsIn, type SloInput } from './judge-slos.ts';
 import { judgeArm, judgeRun } from './verdict.ts';
 
@@ -166,5 +166,31 @@ describe("an objective on the service's own histogram", () => {
     ]);
     expect(metricsIn([wait], { name: 'warm-up', judged: false })).toEqual([]);
     expect(metricsIn([wait, inStorm], { name: 'storm' })).toEqual(['wait_seconds']);
+  });
+});
+
+describe('a missed error ratio', () => {
+  const slo: Slo = { id: 'errors', objective: 'errors < 1%' };
+  const failing = (share: number, fields: Partial<OperationRecord>) =>
+    calm(2_000).map((one) =>
+      one.id < TIMES * share ? { ...one, outcome: 'fail', ...fields } : one,
+    );
+  const judged = (...groups: readonly (readonly LogicalOperation[])[]) =>
+    judge([slo], { operations: groups.flat() as readonly LogicalOperation[] }).slos[0]!;
+
+  it.each([
+    ['503s', { status: 503, error: 'http 503' }],
+    ['timeouts', { outcome: 'unknown', status: 0, error: 'timeout' }],
+    ['requests never sent', { status: 0, error: 'never sent' }],
+  ] as const)('states what is left of it without %s', (_what, fields) => {
+    const overload = failing(0.1, fields) as readonly LogicalOperation[];
+    expect(judged(overload)).toMatchObject({ verdict: 'fail', measured: 0.1, withoutOverload: 0 });
+    const wrong = failing(0.1, { status: 500, error: 'http 500' }) as readonly LogicalOperation[];
+    expect(judged(overload, wrong)).toMatchObject({ measured: 0.1, withoutOverload: 0.05 });
+    expect(judged(wrong)).not.toHaveProperty('withoutOverload');
+  });
+
+  it('says nothing of it while it holds', () => {
+    expect(judged(calm(2_000))).not.toHaveProperty('withoutOverload');
   });
 });

@@ -11,7 +11,13 @@ import { metricIncrease } from '../measure/metric-increase.ts';
 import { quantileBounds } from '../measure/quantile-bounds.ts';
 import { responseUs } from '../measure/series.ts';
 import { passingSteps, stepPhase } from './capacity.ts';
-import { evaluateSlo, parseSlo, type ReferenceArm, type SloReference } from './slo.ts';
+import {
+  evaluateSlo,
+  parseSlo,
+  type ReferenceArm,
+  type SloData,
+  type SloReference,
+} from './slo.ts';
 import { scopeOf } from './slo-scope.ts';
 
 /** By SLO. */
@@ -54,7 +60,7 @@ export function judgeSlos(input: SloInput): { slos: SloResult[]; references: Slo
     const result = evaluateSlo(id, objective, {
       latency: summarize(latenciesUs),
       bounds: quantileBounds(latenciesUs),
-      errors: { failed: errorSample.filter(isError).length, total: errorSample.length },
+      errors: countErrors(errorSample),
       ...(indicator === 'cost' && { costs: input.costs }),
       ...(metric !== '' && { metric: metricIncrease(input.history, metric, phases) }),
       ...(reference && { reference }),
@@ -73,6 +79,20 @@ function summarizeReference(operations: readonly LogicalOperation[]): SloReferen
     bounds: quantileBounds(ordered.map(responseUs)),
     halves: [of(ordered.slice(0, middle)), of(ordered.slice(middle))],
   };
+}
+
+function countErrors(operations: readonly LogicalOperation[]): SloData['errors'] {
+  const failed = operations.filter(isError);
+  return {
+    failed: failed.length,
+    overloaded: failed.filter(isOverload).length,
+    total: operations.length,
+  };
+}
+
+/** What a service that has too little CPU answers, whoever took it. */
+function isOverload({ status, error }: LogicalOperation): boolean {
+  return status === 503 || error === 'timeout' || error === 'never sent';
 }
 
 export function isError({ outcome }: LogicalOperation): boolean {

@@ -45,7 +45,12 @@ export interface SloData {
   readonly latency: LatencySummary;
   /** Absent: sampling error is ignored. */
   readonly bounds?: QuantileBounds | undefined;
-  readonly errors: { readonly failed: number; readonly total: number };
+  /** `overloaded`: failures that are timeouts or 503s; default 0. */
+  readonly errors: {
+    readonly failed: number;
+    readonly total: number;
+    readonly overloaded?: number;
+  };
   readonly reference?: SloReference;
   readonly costs?: readonly Figure[];
   readonly metric?: MetricIncrease;
@@ -159,7 +164,11 @@ export function evaluateSlo(id: string, objective: string, data: SloData): SloRe
   }
   const samplingError = holds ? null : describeSamplingError(slo, data);
   if (samplingError !== null) return { ...common, verdict: 'unknown', reason: samplingError };
-  return { ...common, verdict: holds ? 'pass' : 'fail' };
+  if (holds) return { ...common, verdict: 'pass' };
+  const { failed, overloaded = 0, total } = data.errors;
+  return slo.indicator === 'errors' && overloaded > 0
+    ? { ...common, verdict: 'fail', withoutOverload: (failed - overloaded) / total }
+    : { ...common, verdict: 'fail' };
 }
 
 /** Text of the confidence interval when a missed quantile may still be within its limit; null when it cannot. */

@@ -13,6 +13,7 @@ import type {
   Verdict,
 } from '../../result.ts';
 import { exitCodes } from '../exit-code.ts';
+import { compareWithLimit, parseSlo } from './slo.ts';
 import { OTHER_CPU } from './validity.ts';
 
 export interface ArmEvidence {
@@ -36,16 +37,23 @@ export interface ArmJudgement {
 
 const LATENCY_UNITS: readonly SloResult['unit'][] = ['us', 'times'];
 
-/** With other processes on the machine, a missed latency becomes unknown, and the reason names them. */
+/** A latency, or an error ratio that holds without timeouts and 503s. */
+function dependsOnMachine({ unit, objective, withoutOverload }: SloResult): boolean {
+  if (LATENCY_UNITS.includes(unit)) return true;
+  return withoutOverload !== undefined && compareWithLimit(withoutOverload, parseSlo(objective));
+}
+
+/**
+ * With other processes on the machine, what they can cause becomes unknown when it is missed, and the reason names them:
+ * latencies, timeouts and 503s. A wrong answer stays one.
+ */
 export function judgeArm(evidence: ArmEvidence): ArmJudgement {
   const judgement = judgeEvidence(evidence);
   const disturbance = evidence.validity.find(({ id, ok }) => id === OTHER_CPU && !ok);
   if (judgement.asExpected || disturbance === undefined) return judgement;
-  const latencies = evidence.slos
-    .filter(({ unit }) => LATENCY_UNITS.includes(unit))
-    .map(({ id }) => `slo.${id}`);
+  const excusable = evidence.slos.filter(dependsOnMachine).map(({ id }) => `slo.${id}`);
   const { failed } = judgement;
-  if (!failed.every((id) => latencies.includes(id))) return judgement;
+  if (!failed.every((id) => excusable.includes(id))) return judgement;
   const reason = `${judgement.reason}, while ${disturbance.measured}`;
   const verdict = failed.length === 0 ? judgement.verdict : 'unknown';
   return { verdict, asExpected: false, failed: [], reason };
