@@ -107,7 +107,8 @@ const faultScripts: Record<Condition, (cluster: Cluster) => Promise<void>> = {
     await workload.checkAfterExpiry(10, Number.POSITIVE_INFINITY);
   },
   async 'idle-sessions'({ workload }) {
-    await workload.load('idle', 2 * loadMs);
+    await workload.load('idle', loadMs);
+    await workload.keepUsing(5, 1_600);
     await workload.checkAfterExpiry(10, 1_000);
   },
   async 'redis-restart'({ workload }) {
