@@ -119,12 +119,12 @@ const walls: readonly Wall[] = [
     from: /^src\/report\//,
     allowed: [
       /^src\/report\//,
-      /^src\/sim\/result\.ts$/,
+      /^src\/sim\/(?:result|pure\/exit-code|pure\/measure\/minimum-samples)\.ts$/,
       exactly('echarts'),
       exactly('string-width'),
       exactly('wrap-ansi'),
     ],
-    typesOnly: /^src\/sim\//,
+    typesOnly: /^src\/sim\/(?!pure\/)/,
   },
   {
     name: 'a scenario knows the design, policies and the engine',

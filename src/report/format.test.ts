@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { minimumSamplesOf } from '../sim/pure/measure/minimum-samples.ts';
 import {
   bindUnits,
   capitalize,
@@ -14,7 +15,6 @@ import {
   formatRatio,
   formatRelative,
   formatTimes,
-  minSamplesFor,
   replaceUnprintable,
   toSentence,
 } from './format.ts';
@@ -119,7 +119,7 @@ describe('percentiles of small samples', () => {
     [0.99, 299],
     [0.999, 2_995],
   ])('quantile %s needs %s samples', (quantile, samples) => {
-    expect(minSamplesFor(quantile)).toBe(samples);
+    expect(minimumSamplesOf(quantile)).toBe(samples);
     expect(formatPercentile(14_000, quantile, samples)).toBe('14 ms');
     expect(formatPercentile(14_000, quantile, samples - 1)).toBe('n too small');
   });

@@ -2,6 +2,7 @@
  * Formats numbers, the same in every report format. The result stores microseconds and ratios. No locale, so that the
  * same value gives the same bytes on every machine.
  */
+import { minimumSamplesOf } from '../sim/pure/measure/minimum-samples.ts';
 import type { Unit } from '../sim/result.ts';
 
 /** Shown for a missing value. */
@@ -109,15 +110,10 @@ export function formatRelative(value: number | null, base: number | null): strin
   return factor < 9.95 ? `${trimZeros(factor, 2)} times` : formatTimes(factor);
 }
 
-/** With fewer samples the quantile says nothing: the chance that no sample lies beyond it is above 5 %. */
-export function minSamplesFor(quantile: number): number {
-  return Math.ceil(Math.log(0.05) / Math.log(quantile));
-}
-
 /** A percentile, or `n too small`. */
 export function formatPercentile(valueUs: number, quantile: number, samples: number): string {
   if (samples === 0) return 'no data';
-  return samples < minSamplesFor(quantile) ? 'n too small' : formatDuration(valueUs);
+  return samples < minimumSamplesOf(quantile) ? 'n too small' : formatDuration(valueUs);
 }
 
 /** `2026-05-04 09:12:33 UTC` of an ISO instant; anything else is returned as it is. */

@@ -1,4 +1,6 @@
 /** The sentences that all formats share. */
+
+import { exitCodeMeaning } from '../sim/pure/exit-code.ts';
 import type {
   ArmResult,
   DocumentedFigure,
@@ -27,19 +29,9 @@ export function verdictMark(verdict: Verdict): string {
   return verdict === 'pass' ? '✓' : verdict === 'fail' ? '✗' : '?';
 }
 
-/** The codes are those of src/sim/pure/exit-code.ts, which a report may not import. */
 export function formatExitCode(exitCode: number): string {
-  const meaning: Readonly<Record<number, string>> = {
-    0: 'pass',
-    97: 'verdict unknown',
-    98: 'invariant violated',
-    99: 'SLO missed',
-    129: 'terminal closed',
-    130: 'interrupted',
-    143: 'terminated',
-  };
-  const words = meaning[exitCode];
-  return words === undefined ? `exit ${exitCode}` : `exit ${exitCode}, ${words}`;
+  const words = exitCodeMeaning(exitCode);
+  return words === null ? `exit ${exitCode}` : `exit ${exitCode}, ${words}`;
 }
 
 export function verdictWord(verdict: Verdict): string {

@@ -2,8 +2,9 @@
  * Percentile spectrum of every arm with the SLOs. x is 1 / (1 - quantile), y is response time, both on log axes; the
  * SLOs are steps that a curve must stay below. A curve is dotted where the samples are too few for the percentile.
  */
+
+import { minimumSamplesOf } from '../../sim/pure/measure/minimum-samples.ts';
 import type { SloResult } from '../../sim/result.ts';
-import { minSamplesFor } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import { type NamedArm, objectiveQuantile } from '../rows.ts';
 import { axis, grid, latencyScale, line, log10, type Scale } from './axes.ts';
@@ -109,7 +110,7 @@ function splitCurve(
       at: [quantileX(quantile), log10(valueUs)] as const,
     }));
   const hasEnoughSamples = (quantile: number) =>
-    quantile <= 0.5 || minSamplesFor(quantile) <= samples;
+    quantile <= 0.5 || minimumSamplesOf(quantile) <= samples;
   const solid = points.filter(({ quantile }) => hasEnoughSamples(quantile)).map(({ at }) => at);
   const rest = points.filter(({ quantile }) => !hasEnoughSamples(quantile)).map(({ at }) => at);
   const joint = solid.at(-1);

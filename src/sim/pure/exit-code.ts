@@ -14,6 +14,21 @@ export const exitCodes = {
   SIGTERM: 143,
 } as const;
 
+const RUN_MEANINGS: Readonly<Record<number, string>> = {
+  [exitCodes.pass]: 'pass',
+  [exitCodes.unknown]: 'verdict unknown',
+  [exitCodes.invariant]: 'invariant violated',
+  [exitCodes.slo]: 'SLO missed',
+  [exitCodes.SIGHUP]: 'terminal closed',
+  [exitCodes.SIGINT]: 'interrupted',
+  [exitCodes.SIGTERM]: 'terminated',
+};
+
+/** What the code says of a run; null for one that no run ends with. */
+export function exitCodeMeaning(exitCode: number): string | null {
+  return RUN_MEANINGS[exitCode] ?? null;
+}
+
 /** A violated invariant weighs more than a missed SLO, and that more than a run that proved nothing. */
 const precedence: readonly number[] = [exitCodes.invariant, exitCodes.slo, exitCodes.unknown];
 

@@ -12,6 +12,7 @@
  */
 import type { ArmName, Figure, LatencySummary, SloResult } from '../../result.ts';
 import { type MetricIncrease, quantileIn } from '../measure/metric-increase.ts';
+import { minimumSamplesOf } from '../measure/minimum-samples.ts';
 import { QUANTILE, type QuantileBounds } from '../measure/quantile-bounds.ts';
 
 type Comparator = '<' | '<=' | '>' | '>=';
@@ -109,11 +110,10 @@ export function isLoadOnly(slo: ParsedSlo): boolean {
 /** Fewer samples leave the verdict unknown. */
 export function minimumSamples(slo: ParsedSlo): number {
   if (slo.indicator in QUANTILE) {
-    const quantile = QUANTILE[slo.indicator as keyof typeof QUANTILE];
-    return Math.ceil(Math.log(0.05) / Math.log(quantile));
+    return minimumSamplesOf(QUANTILE[slo.indicator as keyof typeof QUANTILE]);
   }
   // For a ratio: with no error at all, n samples bound it below the limit (95 %) when (1 - limit)^n <= 0.05.
-  if (slo.indicator === 'errors') return Math.ceil(Math.log(0.05) / Math.log(1 - slo.limit));
+  if (slo.indicator === 'errors') return minimumSamplesOf(1 - slo.limit);
   return slo.indicator === 'mean' ? 30 : 1;
 }
 
