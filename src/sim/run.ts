@@ -3,11 +3,12 @@
  * pure functions decide, effects touch the machine.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { HistoryFile } from './effects/history-file.ts';
 import { requireLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
+import { createFolder } from './effects/process/create-folder.ts';
 import { machinePinPlan } from './effects/process/pin-machine.ts';
 import { cleanUpKilledRuns, type Testbed } from './effects/testbed/testbed.ts';
 import type { EndRecord, RunRecord } from './history.ts';
@@ -32,7 +33,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   const startedAt = new Date();
   const runId = newRunId(startedAt);
   const folder = path.join(options.outDir, plan.id, runId);
-  await mkdir(folder, { recursive: true });
+  await createFolder(folder);
   onEvent({ type: 'run', runId, folder });
   const note = (text: string) => onEvent({ type: 'note', text });
   await cleanUpKilledRuns(note);

@@ -2,9 +2,10 @@
  * Writes a run's reports into its folder. Files and the `latest` link are written under a temporary name and renamed,
  * so that each appears whole or not at all.
  */
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { FormatName } from '../../report/formats.ts';
+import { createFolder } from '../../sim/effects/process/create-folder.ts';
 import { EnvironmentError } from '../../sim/errors.ts';
 import type { Result } from '../../sim/result.ts';
 
@@ -48,7 +49,7 @@ export async function linkLatest(folder: string): Promise<void> {
 
 /** Also called before a run, so that an unwritable folder is found at once. */
 export async function ensureFolder(folder: string): Promise<void> {
-  await explainWriteErrors(folder, () => mkdir(folder, { recursive: true }));
+  await explainWriteErrors(folder, () => createFolder(folder));
 }
 
 /** For messages: relative to the working directory if the path is inside it, else absolute. */

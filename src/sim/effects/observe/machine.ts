@@ -4,13 +4,14 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Environment } from '../../result.ts';
 import { cacheFolder } from '../process/cache.ts';
+import { createFolder } from '../process/create-folder.ts';
 import { packageRoot, packageVersion } from '../process/package-root.ts';
 
 export type Machine = Pick<
@@ -50,7 +51,7 @@ export async function timerJitterP99Us(durationMs = 200): Promise<number> {
 export async function fsyncP50Us(folder: string, rounds = 20): Promise<number | null> {
   const name = path.join(folder, `.fsync-${process.pid}-${microseconds()}`);
   try {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     const file = await open(name, 'w', 0o600);
     try {
       const block = Buffer.alloc(4_096, 1);

@@ -3,10 +3,11 @@
  * running run. On a real disk, not in /tmp, which is memory on many systems: a copied template would use up memory
  * and fsync would look free. The account PostgreSQL runs as must be able to reach it.
  */
-import { chmod, chown, mkdir, stat } from 'node:fs/promises';
+import { chmod, chown, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { EnvironmentError } from '../../errors.ts';
+import { createFolder } from './create-folder.ts';
 import type { RunUser } from './run-user.ts';
 
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
@@ -20,13 +21,13 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 
 /** A folder below the cache that every account may traverse (0755). */
 export async function createTraversableFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await createFolder(folder);
   await chmod(folder, 0o755);
 }
 
 /** A folder that only `user` may enter (0700); null: the caller. */
 export async function createPrivateFolder(folder: string, user: RunUser | null): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await createFolder(folder, 0o700);
   if (user) await chown(folder, user.uid, user.gid);
 }
 
@@ -37,7 +38,7 @@ export async function openCache(
 ): Promise<string> {
   const folder = cacheFolder(env);
   try {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     if (user) await chmod(folder, 0o755);
   } catch (cause) {
     throw new EnvironmentError(
