@@ -62,7 +62,7 @@ beforeAll(async () => {
   const changed = changedPlatform(topology, {
     instances: Object.keys(LEAKS).length + 1,
     template: { users: 40 },
-    accounts: { count: 20 },
+    accounts: { count: 20, groups: [] },
     gateway: { leaks },
   });
   const gateway = changed.nodes.gateway as ProcessSpec;
