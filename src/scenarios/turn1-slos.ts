@@ -12,8 +12,8 @@ export const slos: readonly Slo[] = [
     id: 'storm',
     // The goal is 1.2x (bench/login-storm.mjs); D-049 says what was measured and why it is not claimed.
     objective: 'latency.p99 <= 1.5x',
-    // A p99 of some 550 samples is uncertain by 15 %, and a ratio of two by more.
-    quickObjective: 'latency.p99 <= 2x',
+    // The bounds of a p99 of some 550 samples lie a factor of three apart, those of a p95 1.4 (D-087).
+    quickObjective: 'latency.p95 <= 2x',
     operations: ['check'],
     phases: ['login-storm'],
     baseline: 'baseline',

@@ -98,6 +98,11 @@ export function axis(
   };
 }
 
+/** The options of a plot in `box`: its grid and both axes. */
+export function plane(box: Box, x: Scale, y: Scale): Record<string, unknown> {
+  return { grid: grid(box), xAxis: axis('x', x), yAxis: axis('y', y) };
+}
+
 export function grid(box: Box): Record<string, unknown> {
   return { ...box, outerBoundsMode: 'none' };
 }

@@ -2,7 +2,7 @@
 import { formatPercent } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import { armEndUs, type NamedArm } from '../rows.ts';
-import { axis, grid, line, linearScale, type Scale, timeScale } from './axes.ts';
+import { line, linearScale, plane, type Scale, timeScale } from './axes.ts';
 import { downsampleValues, MAX_COLUMNS, maxBuckets, mergeFactor } from './downsample.ts';
 import { color, isSeriesDashed, seriesRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
@@ -47,9 +47,7 @@ export function cpuChart(
       width,
       height,
       option: {
-        grid: grid(box),
-        xAxis: axis('x', time),
-        yAxis: axis('y', scale),
+        ...plane(box, time, scale),
         series: Object.entries(series).map(([process, values]) => {
           const step = (bucketUs / 1_000_000) * mergeFactor(values.length, limit);
           const data = downsampleValues(values, limit).map(

@@ -6,7 +6,7 @@ import type { HeatMap } from '../../sim/result.ts';
 import { formatCount } from '../format.ts';
 import type { Markup } from '../html/markup.ts';
 import type { NamedArm } from '../rows.ts';
-import { axis, grid, latencyScale, log10, type Scale, timeScale } from './axes.ts';
+import { latencyScale, log10, plane, type Scale, timeScale } from './axes.ts';
 import { downsampleHeatMap } from './downsample.ts';
 import { color, HEAT_LEVELS, heatRole } from './palette.ts';
 import { type ChartText, responsiveChart } from './svg.ts';
@@ -81,9 +81,7 @@ function drawHeatMap(map: HeatMap, scale: HeatScale, width: number) {
     width,
     height,
     option: {
-      grid: grid(box),
-      xAxis: axis('x', time),
-      yAxis: axis('y', scale.latency),
+      ...plane(box, time, scale.latency),
       series: paths.map((pathData, index) => ({
         type: 'custom',
         silent: true,

@@ -4,10 +4,10 @@
  * under a request id of its own, so that a checker can tell when they must end.
  */
 import type { Redis } from 'ioredis';
-import type { SessionsDesign } from '../design.ts';
-import { type Clock, type Database, isoFromUs, type Random } from '../ports.ts';
+import { type Clock, type Database, isoFromUs } from '../ports.ts';
 import type { StoredSession } from './policy.ts';
 import { encodeRedisTtlValue, redisTtlKey, redisTtlUserKey } from './redis-ttl/session-keys.ts';
+import type { RedisTtlResources } from './redis-ttl/session-operations.ts';
 import { makeToken } from './token.ts';
 
 const CHUNK_SIZE = 1_000;
@@ -37,15 +37,7 @@ const SEED_REQUEST = 'seed:session';
 
 export async function seedSessions(
   userIds: readonly string[],
-  given: {
-    db: Database;
-    redis: Redis;
-    keyPrefix: string;
-    clock: Clock;
-    random: Random;
-    design: SessionsDesign;
-    ending?: SeededEnd;
-  },
+  given: RedisTtlResources & { readonly ending?: SeededEnd },
 ): Promise<readonly SeededSession[]> {
   const { design, random, ending } = given;
   const nowMs = Math.floor(given.clock.nowUs() / 1_000);

@@ -1,4 +1,5 @@
 /** Progress events of a run. Presentation is left to the caller. */
+import type { SenderProgress } from '../effects/load/engine/sender-protocol.ts';
 import type { ArmName } from '../result.ts';
 
 export type RunEvent =
@@ -12,18 +13,11 @@ export type RunEvent =
       /** Planned length; null when it ends by itself. */
       readonly plannedMs: number | null;
     }
-  | {
+  | ({
       readonly type: 'progress';
       readonly arm: ArmName;
-      readonly phase: string;
-      readonly offeredPerSecond: number;
-      readonly achievedPerSecond: number;
-      readonly p50Us: number | null;
-      readonly p99Us: number | null;
-      readonly errors: number;
-      readonly inFlight: number;
       /** Percent of one core, by process name. */
       readonly cpuPercent: Readonly<Record<string, number>>;
-    }
+    } & Omit<SenderProgress, 'type' | 'lagP99Us'>)
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'kept'; readonly lines: readonly string[] };

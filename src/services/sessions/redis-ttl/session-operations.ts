@@ -14,13 +14,16 @@ import {
   redisTtlUserKey,
 } from './session-keys.ts';
 
-export interface RedisTtlContext {
+export interface RedisTtlResources {
   readonly db: Database;
   readonly redis: Redis;
   readonly keyPrefix: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly design: SessionsDesign;
+}
+
+export interface RedisTtlContext extends RedisTtlResources {
   readonly ttlMs: number;
   /** Called with each session that is about to be deleted. */
   readonly onDelete: (id: string) => void;

@@ -1,11 +1,5 @@
-/**
- * The sample answer to turn 1: a session is a key in Redis with a TTL, and each process caches the sessions it
- * accepted. Logout deletes the key, but every other process accepts from its cache for `localCacheMs`; losing Redis
- * logs everybody out. Events are written afterwards, because Redis and PostgreSQL share no transaction.
- */
-import type { Redis } from 'ioredis';
-import type { SessionStoreDesign, SessionsDesign } from '../../design.ts';
-import { type Clock, type Database, isoFromUs, type Random } from '../../ports.ts';
+import type { SessionStoreDesign } from '../../design.ts';
+import { type Clock, type Database, isoFromUs } from '../../ports.ts';
 import { hashesEqual } from '../../secret-token.ts';
 import type { CreatedSession, Login, Origin, Session, SessionStore } from '../contract.ts';
 import { toPublicSession } from '../policy.ts';
@@ -20,6 +14,7 @@ import {
   nowMs,
   openSession,
   type RedisTtlContext,
+  type RedisTtlResources,
   readSession,
 } from './session-operations.ts';
 
@@ -28,15 +23,9 @@ type RedisTtlDesign = Extract<SessionStoreDesign, { kind: 'redis-ttl' }>;
 const MAX_CACHED = 50_000;
 const noop = async () => {};
 
-export function createRedisTtlStore(given: {
-  db: Database;
-  redis: Redis;
-  keyPrefix: string;
-  clock: Clock;
-  random: Random;
-  design: SessionsDesign;
-  store: RedisTtlDesign;
-}): SessionStore {
+export function createRedisTtlStore(
+  given: RedisTtlResources & { readonly store: RedisTtlDesign },
+): SessionStore {
   const { redis, clock, store } = given;
   const localCache = createLocalCache(clock, store.localCacheMs);
   const context = { ...given, ttlMs: store.ttlMs, onDelete: localCache.remove };

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { boundLog } from './bounded-log.ts';
+import { ownEnvironment } from './environment.ts';
 import type { Lease } from './lease.ts';
 import { raiseSessionPriority } from './priority.ts';
 import { descendantsOf, isRunning, type ProcessStamp, sendSignal } from './process-table.ts';
@@ -40,6 +41,18 @@ export interface ChildSpec {
   /** The user's own program: processes that left its process tree are killed when it ends. */
   readonly isForeign?: boolean;
 }
+
+type OwnChildSpec = Pick<
+  ChildSpec,
+  'name' | 'cwd' | 'logFile' | 'cores' | 'lease' | 'killAfterMs' | 'maxLogBytes'
+> & {
+  /** Absolute. */
+  readonly module: string;
+  /** Flags for node itself, for instance `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[];
+  /** Besides what a process of ours inherits. */
+  readonly env?: Readonly<Record<string, string>>;
+};
 
 /** How a child ended. */
 export interface ExitNotice {
@@ -116,6 +129,24 @@ function launch(spec: ChildSpec, marker: string): ChildProcess {
   } finally {
     closeSync(log);
   }
+}
+
+/** A module of ours, with an IPC channel: the sender, the fault proxy, the services. */
+export function startOwnChild({
+  module,
+  nodeArgs = [],
+  env,
+  ...spec
+}: OwnChildSpec): Promise<Child> {
+  return startChild({
+    ...spec,
+    command: process.execPath,
+    args: [...nodeArgs, module],
+    env: { ...ownEnvironment(), ...env },
+    user: null,
+    ipc: true,
+    stopSignals: ['SIGTERM'],
+  });
 }
 
 export async function startChild(spec: ChildSpec): Promise<Child> {

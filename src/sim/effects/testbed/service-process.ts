@@ -4,8 +4,12 @@
  */
 import { existsSync } from 'node:fs';
 import type { ModuleStep, ReadySign } from '../../topology.ts';
-import { type Child, ChildFailure, startChild, waitUntilReady } from '../process/child-process.ts';
-import { ownEnvironment } from '../process/environment.ts';
+import {
+  type Child,
+  ChildFailure,
+  startOwnChild,
+  waitUntilReady,
+} from '../process/child-process.ts';
 import type { Lease } from '../process/lease.ts';
 import { distModule } from '../process/package-root.ts';
 import { settlesWithin } from '../process/with-timeout.ts';
@@ -49,18 +53,15 @@ function launch(options: ServiceOptions): Promise<Child> {
     throw new Error(`${spec.name}: ${module} does not exist; build the package first`);
   }
   const config: ProcessConfig = { ...options.config, name: spec.name, params: spec.params ?? {} };
-  return startChild({
+  return startOwnChild({
     name: spec.name,
-    command: process.execPath,
-    args: ['--enable-source-maps', module],
-    env: { ...ownEnvironment(), PLATFORM_PROCESS: JSON.stringify(config) },
+    module,
+    nodeArgs: ['--enable-source-maps'],
+    env: { PLATFORM_PROCESS: JSON.stringify(config) },
     cwd: process.cwd(),
     logFile: options.logFile,
-    user: null,
     cores: options.cores,
-    ipc: true,
     lease: options.lease,
-    stopSignals: ['SIGTERM'],
     killAfterMs: options.killAfterMs,
     ...(options.maxLogBytes !== undefined && { maxLogBytes: options.maxLogBytes }),
   });

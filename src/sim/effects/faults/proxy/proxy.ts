@@ -4,8 +4,7 @@
  * connection between request and reply: added p50 33 us, Toxiproxy 57 us (D-051, `npm run bench -- proxy`).
  */
 import { preferGenerator } from '../../load/engine/generator-priority.ts';
-import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
-import { ownEnvironment } from '../../process/environment.ts';
+import { type Child, ChildFailure, startOwnChild } from '../../process/child-process.ts';
 import type { Lease } from '../../process/lease.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
 import { probeRoute } from './probe.ts';
@@ -61,18 +60,14 @@ export interface FaultProxy {
 }
 
 export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
-  const child = await startChild({
+  const child = await startOwnChild({
     name: 'fault-proxy',
-    command: process.execPath,
-    args: ['--enable-source-maps', distModule('sim/effects/faults/proxy/process.js')],
-    env: ownEnvironment(),
+    module: distModule('sim/effects/faults/proxy/process.js'),
+    nodeArgs: ['--enable-source-maps'],
     cwd: packageRoot,
     logFile: options.logFile,
-    user: null,
     cores: options.cores,
-    ipc: true,
     lease: options.lease,
-    stopSignals: ['SIGTERM'],
   });
   // Its delays would be measured as the platform's, like the generator's.
   preferGenerator(child.pid);

@@ -4,8 +4,7 @@
  */
 import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import type { Workload } from '../../../pure/load/workload.ts';
-import { type Child, ChildFailure, startChild } from '../../process/child-process.ts';
-import { ownEnvironment } from '../../process/environment.ts';
+import { type Child, ChildFailure, startOwnChild } from '../../process/child-process.ts';
 import type { Lease } from '../../process/lease.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
 import { settlesWithin } from '../../process/with-timeout.ts';
@@ -64,18 +63,14 @@ export interface Sender {
 
 export async function startSender(options: SenderOptions): Promise<Sender> {
   const { lease, logFile, cores = null, nodeArgs = [], ...init } = options;
-  const child = await startChild({
+  const child = await startOwnChild({
     name: 'sender',
-    command: process.execPath,
-    args: [...nodeArgs, distModule('sim/effects/load/engine/sender-process.js')],
-    env: ownEnvironment(),
+    module: distModule('sim/effects/load/engine/sender-process.js'),
+    nodeArgs,
     cwd: packageRoot,
     logFile,
-    user: null,
     cores,
-    ipc: true,
     lease,
-    stopSignals: ['SIGTERM'],
   });
   preferGenerator(child.pid);
   const sender = new ProcessSender(child, init.originUs);
