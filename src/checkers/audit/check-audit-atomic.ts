@@ -5,7 +5,6 @@
 import type { FactRecord } from '../../sim/history.ts';
 import { groupBy } from '../../sim/pure/group-by.ts';
 import type { CheckResult } from '../../sim/pure/judge/check-result.ts';
-import { smallestRateFigure } from '../../sim/pure/judge/smallest-rate.ts';
 
 const WITNESS_LIMIT = 10;
 
@@ -41,12 +40,6 @@ export function checkAuditAtomic({ changes, records }: AtomicInput): CheckResult
     checked: made.size,
     violations,
     witness,
-    figures: [
-      smallestRateFigure('atomic-smallest-rate', 'unrecorded changes', {
-        checked: made.size,
-        violations,
-      }),
-    ],
     ...(isEmpty ? { reason: 'nothing was changed' } : {}),
   };
 }

@@ -7,7 +7,6 @@
  */
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
 import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
-import { smallestRateFigure } from '../../sim/pure/judge/smallest-rate.ts';
 import { withoutContent } from './without-content.ts';
 
 const WITNESS_LIMIT = 10;
@@ -67,7 +66,6 @@ export function checkAuditTime({ operations, rows, originUs }: AuditTimeInput): 
         value: checked === 0 ? null : largestUs,
         unit: 'us',
       },
-      smallestRateFigure('time-smallest-rate', 'wrong times', { checked, violations }),
     ],
   });
 }

@@ -50,16 +50,6 @@ describe('the equation', () => {
     expect(figure(answer, 'audit-denials')).toBe(6);
   });
 
-  it('states the smallest rate of losses that it would have seen, only if it saw none', () => {
-    const clean = checkAudit({ operations, rows });
-    expect(figure(clean, 'audit-smallest-rate')).toBe(3 / 60);
-    const lossy = checkAudit({ operations, rows: rows.slice(1) });
-    expect(figure(lossy, 'audit-smallest-rate')).toBeNull();
-    expect(figure(checkAudit({ operations: [], rows: [] }), 'audit-smallest-rate')).toBeNull();
-    const one = checkAudit({ operations: operations.slice(0, 1), rows: rows.slice(0, 1) });
-    expect(figure(one, 'audit-smallest-rate')).toBe(1);
-  });
-
   it('requires no row of an operation that was not acknowledged, and counts those that were recorded', () => {
     const open = [
       operation(90, { outcome: 'unknown', status: 0, error: 'timeout' }),

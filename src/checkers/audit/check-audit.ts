@@ -13,7 +13,6 @@
 import type { FactRecord, OperationRecord } from '../../sim/history.ts';
 import type { FaultWindow } from '../../sim/pure/faults/fault-windows.ts';
 import { type CheckResult, concludeCheck } from '../../sim/pure/judge/check-result.ts';
-import { smallestRateFigure } from '../../sim/pure/judge/smallest-rate.ts';
 import type { Figure } from '../../sim/result.ts';
 import { createCauseFinder, lostByCause } from './audit-causes.ts';
 import { withoutContent } from './without-content.ts';
@@ -98,14 +97,7 @@ export function checkAudit(input: AuditInput): CheckResult {
     violations,
     witness,
     gap,
-    figures: [
-      ...figuresOf(count, denials),
-      smallestRateFigure('audit-smallest-rate', 'lost records', {
-        checked,
-        violations: count.lost,
-      }),
-      ...lostByCause(causes, windows),
-    ],
+    figures: [...figuresOf(count, denials), ...lostByCause(causes, windows)],
   });
 }
 
