@@ -16,11 +16,11 @@ import { systemRandom } from '../services/gateway/system.ts';
 import type { Database } from '../services/ports.ts';
 import { makeToken } from '../services/sessions/token.ts';
 import { makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
-import { startTestbed, type Testbed } from '../sim/effects/testbed/testbed.ts';
+import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { armOf } from '../sim/plan/plan.ts';
 import { resolve } from '../sim/plan/resolve.ts';
 import type { Account } from '../sim/pure/load/workload.ts';
-import { changedPlatform } from './fixtures/platform-parts.ts';
+import { changedPlatform, startTestPlatform } from './fixtures/platform-parts.ts';
 import { formsOf, scan } from './kill-matrix/fixtures/secret-scan.ts';
 import { turn1 } from './turn1.ts';
 
@@ -33,20 +33,16 @@ let redis: Redis;
 
 beforeAll(async () => {
   scratch = await makeScratch();
-  testbed = await startTestbed({
-    runId: 'canaries',
-    seed: 7,
-    cores: null,
-    env: scratch.env,
-    onNote: () => {},
-    logFolder: scratch.logFolder,
-    topology: changedPlatform(topology, {
+  testbed = await startTestPlatform(
+    scratch,
+    'canaries',
+    changedPlatform(topology, {
       instances: 2,
       template: { users: 40 },
       accounts: { count: 20, heavyUsers: 0, groups: [] },
       gateway: { logLevel: 'trace' },
     }),
-  });
+  );
   db = await openConnection(testbed.node('postgres').address.url);
   redis = new Redis(testbed.node('redis').address.url);
 });

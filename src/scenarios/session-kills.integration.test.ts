@@ -10,11 +10,11 @@ import { openConnection } from '../services/gateway/clients.ts';
 import { bearer, client, type Send } from '../services/gateway/fixtures/client.ts';
 import { type Database, ServiceError } from '../services/ports.ts';
 import { makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
-import { startTestbed, type Testbed } from '../sim/effects/testbed/testbed.ts';
+import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { armOf } from '../sim/plan/plan.ts';
 import { resolve } from '../sim/plan/resolve.ts';
 import type { Account } from '../sim/pure/load/workload.ts';
-import { changedPlatform } from './fixtures/platform-parts.ts';
+import { changedPlatform, startTestPlatform } from './fixtures/platform-parts.ts';
 import {
   type InterleavingFindings,
   judgeInterleavings,
@@ -42,18 +42,14 @@ let accounts: readonly (readonly Account[])[];
 beforeAll(async () => {
   scratch = await makeScratch();
   const users = 2 * rounds * perRound;
-  testbed = await startTestbed({
-    runId: 'session-kills',
-    seed: 7,
-    cores: null,
-    env: scratch.env,
-    onNote: () => {},
-    logFolder: scratch.logFolder,
-    topology: changedPlatform(topology, {
+  testbed = await startTestPlatform(
+    scratch,
+    'session-kills',
+    changedPlatform(topology, {
       template: { users: users },
       accounts: { count: users, heavyUsers: 0, groups: [] },
     }),
-  });
+  );
   // A second session for every user.
   const outFile = path.join(scratch.root, 'more.json');
   await testbed.runJob('accounts', { outFile });

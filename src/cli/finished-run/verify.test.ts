@@ -40,6 +40,14 @@ async function platform(...argv: string[]) {
 }
 const verify = (...flags: string[]) => platform('verify', folder, ...flags);
 
+it('a result states what share of violations each checker without a finding would have seen', () => {
+  const [lossy, clean] = [result.arms.before!, result.arms.after!].map(
+    ({ invariants }) => invariants.find(({ id }) => id === 'audit-once')!,
+  );
+  expect(clean).toMatchObject({ violations: 0, detectableRate: 3 / clean!.checked });
+  expect(lossy).not.toHaveProperty('detectableRate');
+});
+
 describe('platform verify', () => {
   it('accepts an unchanged run, also one with a recorded violation', async () => {
     const { code, stdout } = await verify();
@@ -89,8 +97,11 @@ describe('platform verify', () => {
     const { code, stdout } = await verify();
     expect(stdout).toContain('not part of the run: .DS_Store, ._report.md, logs/Thumbs.db');
     expect(code).toBe(0);
-    writeFileSync(path.join(folder, 'logs', 'DS_Store'), 'x');
-    expect((await verify()).code).toBe(97);
+    for (const file of ['logs/DS_Store', '.hidden', 'logs/.DS_Store.json']) {
+      writeFileSync(path.join(folder, file), 'x');
+      expect((await verify()).code, file).toBe(97);
+      rmSync(path.join(folder, file));
+    }
   });
 
   it('refuses a folder without a manifest, and a run that is not there', async () => {

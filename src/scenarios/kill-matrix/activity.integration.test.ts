@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readHistory } from '../../sim/effects/load/engine/read-history.ts';
 import { makeScratch, type Scratch } from '../../sim/effects/testbed/fixtures/bed.ts';
-import { startTestbed, type Testbed } from '../../sim/effects/testbed/testbed.ts';
+import type { Testbed } from '../../sim/effects/testbed/testbed.ts';
 import type { HistoryRecord, OperationRecord } from '../../sim/history.ts';
 import { armOf } from '../../sim/plan/plan.ts';
 import { resolve } from '../../sim/plan/resolve.ts';
@@ -19,8 +19,7 @@ import {
   killMatrixText,
 } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Account } from '../../sim/pure/load/workload.ts';
-import type { ProcessSpec } from '../../sim/topology.ts';
-import { changedPlatform } from '../fixtures/platform-parts.ts';
+import { changedPlatform, startTestPlatform } from '../fixtures/platform-parts.ts';
 import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import { turn5 } from '../turn5.ts';
 
@@ -53,20 +52,8 @@ beforeAll(async () => {
       ),
     },
   });
-  const gateway = changed.nodes.gateway as ProcessSpec;
   const module = fileURLToPath(new URL('./fixtures/wrong-activity-gateway.mjs', import.meta.url));
-  testbed = await startTestbed({
-    runId: 'activity',
-    seed: 7,
-    cores: null,
-    env: scratch.env,
-    onNote: () => {},
-    logFolder: scratch.logFolder,
-    topology: {
-      ...changed,
-      nodes: { ...changed.nodes, gateway: { ...gateway, start: { module } } },
-    },
-  });
+  testbed = await startTestPlatform(scratch, 'activity', changed, module);
 });
 afterAll(async () => {
   await testbed?.stop();

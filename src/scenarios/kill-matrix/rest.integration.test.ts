@@ -8,7 +8,7 @@ import { Agent, request } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readRest } from '../../sim/effects/observe/rest.ts';
 import { makeScratch, type Scratch } from '../../sim/effects/testbed/fixtures/bed.ts';
-import { startTestbed, type Testbed } from '../../sim/effects/testbed/testbed.ts';
+import type { Testbed } from '../../sim/effects/testbed/testbed.ts';
 import type { RestRecord } from '../../sim/history.ts';
 import { armOf } from '../../sim/plan/plan.ts';
 import { resolve } from '../../sim/plan/resolve.ts';
@@ -18,9 +18,8 @@ import {
   killMatrixText,
 } from '../../sim/pure/fixtures/planted-defect.ts';
 import type { Account } from '../../sim/pure/load/workload.ts';
-import type { ProcessSpec } from '../../sim/topology.ts';
 import { atRest } from '../define-platform.ts';
-import { changedPlatform } from '../fixtures/platform-parts.ts';
+import { changedPlatform, startTestPlatform } from '../fixtures/platform-parts.ts';
 import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import { turn1 } from '../turn1.ts';
 
@@ -65,20 +64,8 @@ beforeAll(async () => {
     accounts: { count: 20, groups: [] },
     gateway: { leaks },
   });
-  const gateway = changed.nodes.gateway as ProcessSpec;
   const module = fileURLToPath(new URL('./fixtures/leaky-gateway.mjs', import.meta.url));
-  testbed = await startTestbed({
-    runId: 'leaks',
-    seed: 7,
-    cores: null,
-    env: scratch.env,
-    onNote: () => {},
-    logFolder: scratch.logFolder,
-    topology: {
-      ...changed,
-      nodes: { ...changed.nodes, gateway: { ...gateway, start: { module } } },
-    },
-  });
+  testbed = await startTestPlatform(scratch, 'leaks', changed, module);
 });
 afterAll(async () => {
   await testbed?.stop();
