@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ArmResult } from '../../sim/result.ts';
 import {
   abortedResult,
   brokenResult,
@@ -82,6 +83,22 @@ describe('renderHtml', () => {
       'validity',
       'reproduce',
     ]);
+  });
+
+  it('leads with latency and CPU where an incident is documented, whatever the checkers measured', () => {
+    const figures = [
+      { id: 'lost', label: 'acknowledged, but not recorded', value: 0, unit: 'count' },
+    ] as const;
+    const { before, after } = turn4Result.arms;
+    const withFigures = (arm: ArmResult): ArmResult => ({
+      ...arm,
+      invariants: arm.invariants.map((one) => ({ ...one, figures })),
+    });
+    const arms = { before: withFigures(before!), after: withFigures(after!) };
+    const page = renderHtml({ ...turn4Result, arms });
+    const header = page.slice(page.indexOf('<header>'), page.indexOf('</header>'));
+    expect(header).toContain('p99 response time');
+    expect(header).not.toContain('not recorded');
   });
 
   it("begins with the checkers' figures for each arm", () => {

@@ -58,8 +58,12 @@ function banner(style: Paragraph['style'], label: string, content: Inline): Para
 
 const MAX_FIGURES = 6;
 
-/** Figures of the checkers, all arms side by side. Null if the checkers measured none. */
+/**
+ * Figures of the checkers, all arms side by side. Null if the checkers measured none, and where an incident is documented
+ * in figures of its own: its latency and CPU are the question.
+ */
 function comparedFigures(arms: readonly NamedArm[]): Block | null {
+  if (arms.some(({ arm }) => arm.documented.length > 0)) return null;
   const figures = figureRows(arms).slice(0, MAX_FIGURES);
   if (figures.length === 0) return null;
   const each = (texts: readonly (string | null)[]): Inline =>
