@@ -116,6 +116,12 @@ describe('ResultBuilder', () => {
     ]);
   });
 
+  it('states no share for readings at rest, which are no independent chances', () => {
+    const atRest = { ...always, needsRest: true } as const;
+    const [judged] = build({ invariants: [atRest] }).arms.after!.invariants;
+    expect(judged).not.toHaveProperty('detectableRate');
+  });
+
   it('counts the records of an arm by kind, and what the sender counted by itself', () => {
     const { records, sender } = build().arms.after!;
     expect(records).toMatchObject({ op: 800, phase: 2, fault: 0, effect: 0 });

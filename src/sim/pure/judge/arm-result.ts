@@ -148,9 +148,10 @@ function judgeViews(
 }
 
 function checkInvariant(invariant: Invariant, history: readonly HistoryRecord[]): InvariantResult {
-  const { id, statement, planted } = invariant;
+  const { id, statement, planted, needsRest = false } = invariant;
   const found = invariant.check(history);
-  const rate = smallestRateSeen(found.checked, found.violations);
+  // A reading at rest is not one of many independent chances to see a defect.
+  const rate = needsRest ? null : smallestRateSeen(found.checked, found.violations);
   return {
     id,
     statement,
