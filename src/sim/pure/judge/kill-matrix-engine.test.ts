@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { OperationRecord } from '../../history.ts';
 import { faultSummaries } from '../faults/fault-summary.ts';
 import { type KillResult, killMatrixText, type PlantedDefect } from '../fixtures/planted-defect.ts';
-import { type RecordedHistory, recordedHistory } from '../fixtures/recorded-history.ts';
+import { CALM, type RecordedHistory, recordedHistory } from '../fixtures/recorded-history.ts';
 import { createRandom } from '../random.ts';
 import { validityChecks } from './validity.ts';
 
@@ -208,19 +208,12 @@ const defects: readonly EngineDefect[] = [
   },
 ];
 
-const observed = {
-  evidence: null,
-  expected: 'pass',
-  timedFromSend: false,
-  otherCpu: null,
-} as const;
-
 function failedChecks({ attempts, faults, totals }: RecordedHistory): string[] {
   const checks = validityChecks(
     {
       lagLimitUs: 20_000,
       culprit: null,
-      observed: { ...observed, totals },
+      observed: { ...CALM, totals },
     },
     {
       attempts,
