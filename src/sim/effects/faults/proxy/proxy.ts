@@ -4,7 +4,8 @@
  * connection between request and reply: added p50 33 us, Toxiproxy 57 us (D-051, `npm run bench -- proxy`).
  */
 import { preferGenerator } from '../../load/engine/generator-priority.ts';
-import { type Child, ChildFailure, startOwnChild } from '../../process/child-process.ts';
+import { PendingAnswers } from '../../pending-answers.ts';
+import { type Child, startOwnChild } from '../../process/child-process.ts';
 import type { Lease } from '../../process/lease.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
 import { probeRoute } from './probe.ts';
@@ -119,65 +120,42 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   return proxy;
 }
 
-interface PendingRequest {
-  readonly resolve: (result: ProxyResult) => void;
-  readonly reject: (error: Error) => void;
-  readonly limit: NodeJS.Timeout;
-}
-
 /** Requests to the process and their results, matched by id. */
 class RequestChannel {
   readonly decisions: ProxyDecision[] = [];
   readonly listeners: ((decision: ProxyDecision) => void)[] = [];
   readonly #child: Child;
-  readonly #pending = new Map<number, PendingRequest>();
+  readonly #answers: PendingAnswers<FromProxy>;
   #lastId = 0;
-  #failure: Error | null = null;
 
   constructor(child: Child) {
     this.#child = child;
+    this.#answers = new PendingAnswers('the fault proxy', child);
     child.process.on('message', (message) => this.#receive(message as FromProxy));
-    void child.exited.then((notice) => {
-      this.#fail(new ChildFailure(`ended (${notice.status})`, notice));
-    });
   }
 
-  request(request: ProxyRequest, limitMs = ANSWER_LIMIT_MS): Promise<ProxyResult> {
-    if (this.#failure !== null) return Promise.reject(this.#failure);
+  async request(request: ProxyRequest, limitMs = ANSWER_LIMIT_MS): Promise<ProxyResult> {
     this.#lastId += 1;
     const id = this.#lastId;
-    return new Promise((resolve, reject) => {
-      const limit = setTimeout(() => {
-        this.#pending.delete(id);
-        reject(new Error(`the fault proxy did not answer ${request.type} in ${limitMs / 1000} s`));
-      }, limitMs);
-      this.#pending.set(id, { resolve, reject, limit });
-      this.#child.process.send({ ...request, id } satisfies ToProxy);
-    });
+    const answer = this.#answers.next(
+      request.type,
+      limitMs,
+      (message): message is ProxyAnswer => 'id' in message && message.id === id,
+    );
+    if (!this.#answers.hasFailed) this.#child.process.send({ ...request, id } satisfies ToProxy);
+    const found = await answer;
+    if (found.type === 'failed') throw new Error(found.message);
+    return found.result;
   }
 
   #receive(message: FromProxy): void {
     if (message.type === 'fatal') {
-      this.#fail(new Error(`the fault proxy failed: ${message.message}`));
+      this.#answers.fail(new Error(`the fault proxy failed: ${message.message}`));
     } else if (message.type === 'decision') {
       if (this.decisions.length < MAX_DECISIONS) this.decisions.push(message.decision);
       for (const listener of this.listeners) listener(message.decision);
-    } else {
-      const call = this.#pending.get(message.id);
-      if (call === undefined) return;
-      this.#pending.delete(message.id);
-      clearTimeout(call.limit);
-      if (message.type === 'done') call.resolve(message.result);
-      else call.reject(new Error(message.message));
-    }
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    for (const { reject, limit } of this.#pending.values()) {
-      clearTimeout(limit);
-      reject(this.#failure);
-    }
-    this.#pending.clear();
+    } else this.#answers.receive(message);
   }
 }
+
+type ProxyAnswer = Extract<FromProxy, { readonly id: number }>;

@@ -4,6 +4,7 @@
  */
 import type { SenderTotals } from '../../../pure/judge/measurements.ts';
 import type { Workload } from '../../../pure/load/workload.ts';
+import { PendingAnswers } from '../../pending-answers.ts';
 import { type Child, ChildFailure, startOwnChild } from '../../process/child-process.ts';
 import type { Lease } from '../../process/lease.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
@@ -94,12 +95,8 @@ class ProcessSender implements Sender {
 
   constructor(child: Child, originUs: number) {
     this.#child = child;
-    this.#channel = new Channel((message) => child.process.send(message));
+    this.#channel = new Channel(child);
     this.#nowUs = clockSince(originUs);
-    child.process.on('message', (message) => this.#channel.receive(message as FromSender));
-    void child.exited.then((notice) => {
-      this.#channel.fail(new ChildFailure(`ended (${notice.status})`, notice));
-    });
   }
 
   get pid(): number {
@@ -192,27 +189,20 @@ class ProcessSender implements Sender {
 
 type Answer<Type> = Extract<FromSender, { type: Type }>;
 
-interface Waiter {
-  readonly type: FromSender['type'];
-  readonly isMatch: (message: never) => boolean;
-  readonly setLimit: (limitMs: number) => void;
-  readonly resolve: (message: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** Answers of one type arrive in the order of their requests. */
 class Channel {
   readonly #send: (message: ToSender) => void;
-  readonly #waiters = new Set<Waiter>();
+  readonly #answers: PendingAnswers<FromSender>;
   readonly #listeners: ((progress: SenderProgress) => void)[] = [];
-  #failure: Error | null = null;
 
-  constructor(send: (message: ToSender) => void) {
-    this.#send = send;
+  constructor(child: Child) {
+    this.#send = (message) => child.process.send(message);
+    this.#answers = new PendingAnswers('the sender', child);
+    child.process.on('message', (message) => this.#receive(message as FromSender));
   }
 
   post(message: ToSender): void {
-    if (this.#failure === null) this.#send(message);
+    if (!this.#answers.hasFailed) this.#send(message);
   }
 
   onProgress(listener: (progress: SenderProgress) => void): void {
@@ -224,65 +214,27 @@ class Channel {
     limitMs: number,
     isMatch: (message: Answer<Type>) => boolean = () => true,
   ): Promise<Answer<Type>> {
-    if (this.#failure !== null) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => {
-      let limit: NodeJS.Timeout | undefined;
-      const setLimit = (ms: number) => {
-        clearTimeout(limit);
-        limit = setTimeout(() => {
-          this.#waiters.delete(waiter);
-          reject(new Error(`the sender did not answer ${type} within ${ms / 1000} s`));
-        }, ms);
-      };
-      const waiter: Waiter = {
-        type,
-        isMatch,
-        setLimit,
-        resolve: (message) => {
-          clearTimeout(limit);
-          resolve(message);
-        },
-        reject: (error) => {
-          clearTimeout(limit);
-          reject(error);
-        },
-      };
-      this.#waiters.add(waiter);
-      setLimit(limitMs);
-    });
+    return this.#answers.next(
+      type,
+      limitMs,
+      (message): message is Answer<Type> =>
+        message.type === type && isMatch(message as Answer<Type>),
+    );
   }
 
-  receive(message: FromSender): void {
+  reject(type: FromSender['type'], error: Error): void {
+    this.#answers.reject(type, error);
+  }
+
+  #receive(message: FromSender): void {
     if (message.type === 'progress') {
       for (const listener of this.#listeners) listener(message);
     } else if (message.type === 'started') {
       // The process notices timeouts within 20 ms; the rest of the slack is for a machine under load.
       const limitMs = START_DELAY_US / 1000 + message.limitMs + ANSWER_LIMIT_MS;
-      for (const waiter of this.#waiters) if (waiter.type === 'finished') waiter.setLimit(limitMs);
+      this.#answers.setLimit('finished', limitMs);
     } else if (message.type === 'fatal') {
-      this.fail(new Error(`the sender failed: ${message.message}`));
-    } else {
-      const waiter = [...this.#waiters].find(
-        ({ type, isMatch }) => type === message.type && isMatch(message as never),
-      );
-      if (waiter === undefined) return;
-      this.#waiters.delete(waiter);
-      waiter.resolve(message as never);
-    }
-  }
-
-  /** Rejects all waits for one type of answer. */
-  reject(type: FromSender['type'], error: Error): void {
-    for (const waiter of this.#waiters) {
-      if (waiter.type !== type) continue;
-      this.#waiters.delete(waiter);
-      waiter.reject(error);
-    }
-  }
-
-  fail(error: Error): void {
-    this.#failure ??= error;
-    for (const waiter of this.#waiters) waiter.reject(this.#failure);
-    this.#waiters.clear();
+      this.#answers.fail(new Error(`the sender failed: ${message.message}`));
+    } else this.#answers.receive(message);
   }
 }
