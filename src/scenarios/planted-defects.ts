@@ -27,7 +27,7 @@ export const PLANTED_DEFECTS = {
     'life-cycle': all(1),
     'logins-honest': all(3),
     'forged-refused': all(2),
-    'idle-timeout': all(1),
+    'idle-timeout': all(2),
     'absolute-timeout': all(2),
   },
   limits: {

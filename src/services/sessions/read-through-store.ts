@@ -186,7 +186,7 @@ function createCopies({
     if (generation === null || !cache.isUsable()) return;
     const copies = touches.map((one) => ({
       id: one.id,
-      ttlMs: Math.floor(idleTtlMs(one, one.usedAtMs, nowMs(), design)),
+      ttlMs: Math.floor(idleTtlMs(one, one.usedAtUs / 1_000, nowMs(), design)),
     }));
     await cache.extendTtls(generation, copies).catch(ignoreRedis);
   };

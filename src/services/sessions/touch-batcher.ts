@@ -20,7 +20,7 @@ export interface UsedSession {
 }
 
 export interface Touch extends UsedSession {
-  readonly usedAtMs: number;
+  readonly usedAtUs: number;
 }
 
 export interface TouchBatcher {
@@ -39,7 +39,7 @@ export function createTouchBatcher(given: {
   onError: (error: Error) => void;
 }): TouchBatcher {
   const { db, clock, everyMs } = given;
-  const lastTouchedMs = new Map<string, number>();
+  const lastTouchedUs = new Map<string, number>();
   const pending = new Map<string, Touch>();
   let isFlushing = false;
   let isFailing = false;
@@ -55,18 +55,20 @@ export function createTouchBatcher(given: {
     try {
       const revoked = await db.query<{ id: string }>({
         name: 'sessions-touch',
-        text: `WITH free AS (
-                 SELECT id FROM sessions WHERE id = ANY($1::text[]) AND revoked_at IS NULL AND last_seen_at < $2
-                    FOR UPDATE SKIP LOCKED),
-               seen AS (UPDATE sessions SET last_seen_at = $2 FROM free WHERE sessions.id = free.id)
+        text: `WITH used AS (SELECT * FROM unnest($1::text[], $2::timestamptz[]) AS u (id, at)),
+               free AS (
+                 SELECT s.id, used.at FROM sessions s JOIN used USING (id)
+                  WHERE s.revoked_at IS NULL AND s.last_seen_at < used.at FOR UPDATE OF s SKIP LOCKED),
+               seen AS (UPDATE sessions SET last_seen_at = free.at FROM free WHERE sessions.id = free.id)
                SELECT id FROM sessions WHERE id = ANY($1::text[]) AND revoked_at IS NOT NULL`,
-        values: [ids, isoFromUs(clock.nowUs())],
+        // When it was used, not when that is written: the row ends with its copy.
+        values: [ids, batch.map(({ usedAtUs }) => isoFromUs(usedAtUs))],
       });
       isFailing = false;
       if (revoked.length > 0) await given.onRevokedFound?.(revoked.map(({ id }) => id));
     } catch (error) {
       // Retried at the session's next use.
-      for (const id of ids) lastTouchedMs.delete(id);
+      for (const id of ids) lastTouchedUs.delete(id);
       // One log entry per outage.
       if (!isFailing) given.onError(error as Error);
       isFailing = true;
@@ -81,17 +83,17 @@ export function createTouchBatcher(given: {
 
   return {
     touch({ id, endsAtMs }) {
-      const nowMs = clock.nowUs() / 1_000;
-      const lastMs = lastTouchedMs.get(id);
-      if (lastMs !== undefined && nowMs < lastMs + everyMs) return;
+      const nowUs = clock.nowUs();
+      const lastUs = lastTouchedUs.get(id);
+      if (lastUs !== undefined && nowUs < lastUs + everyMs * 1_000) return;
       // PostgreSQL cannot keep up: drop this touch, a later use is written.
       if (pending.size >= MAX_TRACKED) return;
-      lastTouchedMs.delete(id);
-      lastTouchedMs.set(id, nowMs);
-      pending.set(id, { id, endsAtMs, usedAtMs: nowMs });
-      if (lastTouchedMs.size <= MAX_TRACKED) return;
-      const oldest = lastTouchedMs.keys().next();
-      if (!oldest.done) lastTouchedMs.delete(oldest.value);
+      lastTouchedUs.delete(id);
+      lastTouchedUs.set(id, nowUs);
+      pending.set(id, { id, endsAtMs, usedAtUs: nowUs });
+      if (lastTouchedUs.size <= MAX_TRACKED) return;
+      const oldest = lastTouchedUs.keys().next();
+      if (!oldest.done) lastTouchedUs.delete(oldest.value);
     },
     flush,
     close: () => clearInterval(timer),

@@ -10,6 +10,7 @@ import type { ReadThroughDesign } from '../../design.ts';
 import { findDesign } from '../../lineage.ts';
 import type { Database } from '../../ports.ts';
 import type { CreatedSession } from '../../sessions/contract.ts';
+import { createTouchBatcher } from '../../sessions/touch-batcher.ts';
 import { bearer, client } from '../fixtures/client.ts';
 import { type Member, origin, startMember } from '../fixtures/members.ts';
 import {
@@ -166,6 +167,39 @@ it('a copy in Redis expires when its row says, whichever process wrote it', asyn
   const leftMs = await a.redis.pttl(await keyOf(a, one));
   expect(leftMs).toBeGreaterThan(0);
   expect(leftMs).toBeLessThanOrEqual(2_000);
+});
+
+it('writes down when a session was used, not when the batch is written', async () => {
+  const a = await join(60_000);
+  const { session } = await a.login(someone());
+  let nowUs = (session.createdAtMs + 3_000) * 1_000;
+  const startBatcher = () => {
+    const touches = createTouchBatcher({
+      db: a.db,
+      clock: { nowUs: () => nowUs },
+      everyMs: 60_000,
+      onError: (error) => expect.unreachable(error.message),
+    });
+    closing.push(async () => touches.close());
+    return touches;
+  };
+  const [early, late] = [startBatcher(), startBatcher()];
+  const usedAt = async () => {
+    const text =
+      'SELECT (extract(epoch FROM last_seen_at) * 1000000)::bigint AS us FROM sessions WHERE id = $1';
+    const [row] = await a.db.query<{ us: string }>({ text, values: [session.id] });
+    return Number(row!.us);
+  };
+  early.touch(session);
+  nowUs += 400_000;
+  const usedUs = nowUs;
+  late.touch(session);
+  nowUs += 900_000;
+  await late.flush();
+  expect(await usedAt()).toBe(usedUs);
+  // The earlier use of another process, written later, does not move it back.
+  await early.flush();
+  expect(await usedAt()).toBe(usedUs);
 });
 
 it('touched now and then, a session stays live; checked all the time and never touched, it idles out', async () => {
