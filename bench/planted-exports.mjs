@@ -1,0 +1,88 @@
+/**
+ * What becomes of the exports of one module of dist/services under a defect of a kill matrix. The defects are those of
+ * the tests; here each is wrapped around the part that a whole gateway has in its place.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+
+const { name, params, addresses } = JSON.parse(process.env.PLATFORM_PROCESS);
+const { matrix, id } = params.plant;
+const LONGEST_PAUSE_MS = 15;
+
+const fixtures = (file) =>
+  import(new URL(`${params.compiled}services/gateway/fixtures/${file}.js`));
+const findIn = (defects) => defects.find((defect) => defect.id === id);
+
+const context = {
+  index: Number(name.split('.')[1]) - 1,
+  databaseUrl: addresses.database.url,
+  shared: new Map(),
+  isAlive: () => true,
+  pause: async () => {
+    if (Math.random() < 0.5) await delay(Math.random() * LONGEST_PAUSE_MS);
+  },
+  onClose() {},
+};
+
+/** A part of the read-through store's options, wrapped if the defect wraps it. */
+function sessionStore(defect) {
+  const wrap = (sound) => (given) => {
+    const here = { ...context, redis: given.sessionRedis };
+    const changed = { ...given };
+    for (const part of ['db', 'reads', 'cache', 'fence'])
+      if (defect[part]) changed[part] = defect[part](given[part] ?? given.db, here);
+    const store = sound(changed);
+    return defect.store ? defect.store(store, here) : store;
+  };
+  return { module: 'sessions/read-through-store.js', exports: { createReadThroughStore: wrap } };
+}
+
+const wrappedBy = (module, create, wrap) => ({
+  module,
+  exports: { [create]: (sound) => (given) => wrap(sound(given), given) },
+});
+
+/** Every event on its way into the log. */
+function auditInsert(change) {
+  return wrappedBy('audit/writers/insert.js', 'createAuditInsert', (insert) => ({
+    ...insert,
+    many: (events) => insert.many(events.map(change)),
+    inTransaction: (tx, event) => insert.inTransaction(tx, change(event)),
+  }));
+}
+
+const matrices = {
+  async sessions() {
+    const defect = findIn((await fixtures('session-defects')).sessionDefects);
+    if (defect?.limits)
+      return wrappedBy('rate-limit/store.js', 'createLimitStore', (store) =>
+        defect.limits(store, context),
+      );
+    if (defect?.fenceDb)
+      return {
+        module: 'sessions/fence.js',
+        exports: {
+          createFence: (sound) => (given) =>
+            sound({ ...given, db: defect.fenceDb(given.db, context) }),
+        },
+      };
+    return defect && sessionStore(defect);
+  },
+  async 'audit-fields'() {
+    const defect = findIn((await fixtures('audit-field-defects')).fieldDefects);
+    return defect?.event && auditInsert(defect.event());
+  },
+  async audit() {
+    const defect = findIn((await fixtures('audit-record-defects')).recordDefects);
+    const { event, insert, writer } = defect?.parts?.() ?? {};
+    if (event) return auditInsert(event);
+    if (insert) return wrappedBy('audit/writers/insert.js', 'createAuditInsert', insert);
+    return writer && wrappedBy('audit/writers/group-commit.js', 'createGroupCommit', writer);
+  },
+  async 'limit-levels'() {
+    const { limitPlants } = await import('../src/services/gateway/fixtures/limit-plants.mjs');
+    return limitPlants[id];
+  },
+};
+
+export const planted = await matrices[matrix]?.();
+if (!planted) throw new Error(`nothing of '${matrix}' that a whole gateway can have is '${id}'`);
