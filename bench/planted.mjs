@@ -163,7 +163,7 @@ async function runPlanted(defect) {
       cli,
       'sim',
       scenarioFile,
-      '--quick',
+      ...['--quick', '--design', 'after'],
       '--quiet',
       '--out',
       folder,
