@@ -147,10 +147,11 @@ export async function run({ quick, only }) {
   };
 }
 
-function lineOf({ id, scenario, caughtBy, caught, exitCode, verdict, failed, seconds }) {
+function lineOf({ id, scenario, caughtBy, caught, exitCode, verdict, reason, failed, seconds }) {
   const others = failed.filter((one) => one !== caughtBy);
   const also = others.length > 0 ? `; also ${others.join(', ')}` : '';
-  const outcome = `${caughtBy}: ${verdict}; exit ${exitCode}, ${seconds} s${also}`;
+  const why = caught || reason === undefined ? '' : ` (${reason})`;
+  const outcome = `${caughtBy}: ${verdict}${why}; exit ${exitCode}, ${seconds} s${also}`;
   return `  ${caught ? 'caught' : 'MISSED'}  ${scenario}  ${id.padEnd(26)} ${outcome}`;
 }
 
@@ -176,11 +177,23 @@ async function runPlanted(defect) {
     const result = await readResult(folder);
     if (result === null) throw new Error(`${defect.id} left no result:\n${output}`);
     const { invariants } = result.arms.after;
-    const { verdict } = invariants.find(({ id }) => id === defect.caughtBy);
+    const { verdict, reason } = invariants.find(({ id }) => id === defect.caughtBy);
     const failed = invariants.filter((one) => one.verdict === 'fail').map(({ id }) => id);
     const { id, what, matrix, caughtBy } = defect;
     const caught = verdict === 'fail';
-    return { id, what, matrix, scenario, caughtBy, caught, exitCode, verdict, failed, seconds };
+    return {
+      id,
+      what,
+      matrix,
+      scenario,
+      caughtBy,
+      caught,
+      exitCode,
+      verdict,
+      reason,
+      failed,
+      seconds,
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
