@@ -14,7 +14,6 @@ export const LOGINS_PER_SECOND = 0.5;
 /** A hash takes a quarter of a second of a core, at the lowest priority, and may wait for a second before. */
 const HASH_TIMEOUT_MS = 3_000;
 const newSession = { token: 'token', subject: 'sessionId', endsAt: 'endsAt' };
-
 /** Few and short retries, on the next instance, because the first one may be down. */
 export const check = get({
   name: 'check',
@@ -129,6 +128,15 @@ const forged = get({
   headers: { authorization: 'Bearer {forged}' },
 });
 
+/**
+ * Sessions that idle out while Redis has a copy of them: an attempt with another secret makes the copy, and is no use of the
+ * session. Afterwards every process must refuse it.
+ */
+export const dozing = [
+  get({ ...forged, name: 'forged dozing', weight: 10, group: 'dozing', as: 'any' }),
+  get({ ...probe, name: 'probe dozing', group: 'dozing' }),
+];
+
 /** They cost a hash, so each has arrivals of its own: at least one in a phase. */
 const passwords = {
   login: { ...login, weight: 1 },
@@ -232,6 +240,8 @@ export interface Population {
   /** Sessions of each kind that end by themselves, and when, from when the accounts are made. */
   readonly ending: number;
   readonly endMs: { readonly from: number; readonly to: number };
+  /** Of those that idle out in ordinary load. */
+  readonly dozingMs: { readonly fromMs: number; readonly toMs: number };
 }
 
 export const populations = {
@@ -242,6 +252,7 @@ export const populations = {
     changing: 60,
     ending: 100,
     endMs: { from: 40_000, to: 110_000 },
+    dozingMs: { fromMs: 20_000, toMs: 60_000 },
   },
   quick: {
     people: 400,
@@ -250,6 +261,7 @@ export const populations = {
     changing: 8,
     ending: 24,
     endMs: { from: 8_000, to: 16_000 },
+    dozingMs: { fromMs: 6_500, toMs: 12_500 },
   },
 } as const satisfies Record<string, Population>;
 
@@ -260,6 +272,7 @@ export function accountGroups({
   changing,
   ending,
   endMs: { from: fromMs, to: toMs },
+  dozingMs,
 }: Population) {
   const sessions = (name: string, count: number, more: Readonly<Record<string, unknown>> = {}) => ({
     name,
@@ -273,6 +286,7 @@ export function accountGroups({
     sessions('hot', 4),
     sessions('aged', ending, { ending: { by: 'absolute', fromMs, toMs } }),
     sessions('dormant', ending, { ending: { by: 'idle', fromMs, toMs, dormant: true } }),
+    sessions('dozing', ending, { ending: { by: 'idle', ...dozingMs, dormant: true } }),
     sessions('awake', Math.ceil(ending / 2), { ending: { by: 'idle', fromMs, toMs } }),
     sessions('administrator', 1, { administrators: true }),
     sessions('several', several, { sessionsPerUser: 3, administratedBy }),

@@ -24,6 +24,7 @@ import { type PlatformFault, type PlatformPhase, platformTopology } from './plat
 import {
   accountGroups,
   check,
+  dozing,
   endingVerbs,
   LOGINS_PER_SECOND,
   login,
@@ -89,7 +90,7 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
     ...judgedPhase(fault.name, 'fault', note, load),
     faults: [fault],
   });
-  const ordinary = [check, login, renewAged];
+  const ordinary = [check, login, renewAged, ...dozing];
   const warmUpSweep = { ...sweep(size, 'live', false), ratePerSecond: size.warmupsPerSecond };
   return [
     phase('warm-up', 'warm-up', 'everybody once: connections and caches fill', warmUpSweep),
@@ -104,7 +105,12 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
       'login-storm',
       'load',
       'twenty times the logins',
-      openLoad(ms(14_000), [check, { ...login, weight: 20 * LOGINS_PER_SECOND }, renewAged]),
+      openLoad(ms(14_000), [
+        check,
+        { ...login, weight: 20 * LOGINS_PER_SECOND },
+        renewAged,
+        ...dozing,
+      ]),
     ),
     faultPhase(
       redisPartition,
@@ -212,7 +218,7 @@ const swept = { targets, finalSweep: 'final-ended' };
 const invariantsOf = ({ logins }: Size): readonly Invariant[] => [
   logoutFinal({ ...swept, verbs: endingVerbs }),
   sessionsSurvive(swept),
-  sessionsTimeOut('idle', swept),
+  sessionsTimeOut('idle', { ...swept, copied: 3 }),
   sessionsTimeOut('absolute', swept),
   forgedRefused(swept),
   loginsHonest({ accepted: logins, refused: 1 }),

@@ -61,6 +61,13 @@ const left = defineOperation({
   group: 'leaver',
   as: 'just-ended',
 });
+/** The id of a session that every process remembers, with another secret. */
+const forged = defineOperation({
+  name: 'forged',
+  path: '/projects',
+  group: 'leaver',
+  headers: { authorization: 'Bearer {forged}' },
+});
 /**
  * People who work, log out one after the other, and whose tokens are tried again: by then every process has the session in
  * its memory, and asks the limiter whether it lives.
@@ -69,6 +76,7 @@ export const leavingStreams = (durationMs: number, leaving: Leaving): OpenWorklo
   openStream([work], 20, durationMs, 'constant'),
   openStream([logout], leaving.logoutsPerSecond, durationMs, 'constant'),
   openStream([left], 15, durationMs, 'constant'),
+  openStream([forged], 4, durationMs, 'constant'),
 ];
 
 /** One request more than allowed, retried after the Retry-After that the refusal names. */

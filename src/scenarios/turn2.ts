@@ -18,7 +18,7 @@ import {
   retryAfterHonest,
   windowExact,
 } from './invariants/limit-invariants.ts';
-import { logoutFinal, sessionsSurvive } from './invariants/session-invariants.ts';
+import { forgedRefused, logoutFinal, sessionsSurvive } from './invariants/session-invariants.ts';
 import { defineLimitArm, judgedPhase, openStream, warmUpPhase } from './limit-scenario-parts.ts';
 import type { PlatformFault, PlatformPhase } from './platform-topology.ts';
 import { levelInvariants, unitsOf } from './turn2-level-rules.ts';
@@ -232,6 +232,7 @@ function invariantsOf({ windowMs, maxDecisionMs, stuffers }: Size): readonly Inv
     // Few sessions end, so few probes are possible on each process.
     logoutFinal({ targets, probes: 10, verbs: ['log out'] }),
     sessionsSurvive({ targets, probes: 10 }),
+    forgedRefused({ targets }),
   ];
 }
 

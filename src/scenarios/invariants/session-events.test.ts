@@ -183,6 +183,19 @@ describe('timeouts', () => {
     });
   });
 
+  it('are unknown when Redis had a copy of too few sessions that timed out', () => {
+    const idle = sessionsTimeOut('idle', { targets: [], copied: 1 });
+    const probes = [11, 11.1, 11.2, 11.3, 11.4].map((at) => used('s', at, refused));
+    const history = [...clock, seeded('idle', 10), ...probes];
+    const tried = (at: number) => send('forged dozing', at, { subject: 's', ...refused });
+    expect(idle.check(history)).toMatchObject({
+      verdict: 'unknown',
+      reason: expect.stringContaining('0 sessions timed out with a copy'),
+    });
+    expect(idle.check([...history, tried(11)]).verdict).toBe('unknown');
+    expect(idle.check([...history, tried(9)])).toMatchObject({ verdict: 'pass', violations: 0 });
+  });
+
   it('are not known without the arm, and without a record that compares the clocks', () => {
     const idle = (history: readonly HistoryRecord[]) =>
       viewSessions([...history, seeded('idle', 10), used('x', 20)]).idle.length;

@@ -23,7 +23,7 @@ import {
   type Timeouts,
   viewSessions,
 } from './session-events.ts';
-import { operationsThat, type SessionVerb } from './session-verbs.ts';
+import { operationsThat, type SessionVerb, verbOf } from './session-verbs.ts';
 
 /** With fewer probes on one process, the verdict is unknown. */
 const PROBES_PER_TARGET = 50;
@@ -41,6 +41,11 @@ export interface SessionTargets {
   readonly verbs?: readonly string[];
   /** Of ended and of live sessions, on each process; default 50. */
   readonly probes?: number;
+  /**
+   * Sessions that must have been tried with another secret before they timed out, and used afterwards: Redis has a copy of
+   * them that no use has extended. Default 0.
+   */
+  readonly copied?: number;
   /** Default those of the arm's design. */
   readonly timeouts?: Timeouts;
 }
@@ -113,7 +118,9 @@ export function sessionsTimeOut(by: 'idle' | 'absolute', given: SessionTargets):
       const mustHaveSeen = { ...enough(given), afterRevoke: FEW_PROBES_PER_TARGET, live: 0 };
       const findings = checkSessions({ events, expiries: view[by], mustHaveSeen });
       const { verdict, reason, ...answer } = judgeLogoutFinal(findings);
-      return {
+      const copied = countCopied(history, view[by]);
+      const { copied: wanted = 0 } = given;
+      const timedOut: CheckResult = {
         verdict,
         ...(reason === undefined ? {} : { reason: reason.replace('logout', `${by} timeout`) }),
         ...answer,
@@ -130,10 +137,38 @@ export function sessionsTimeOut(by: 'idle' | 'absolute', given: SessionTargets):
             value: findings.revoked === 0 ? null : findings.revocationLagUs,
             unit: 'us',
           },
+          ...(wanted === 0 ? [] : [copiedFigure(copied)]),
         ],
       };
+      const gap = `${copied} sessions timed out with a copy in Redis, ${wanted} needed`;
+      return withGap(timedOut, copied < wanted ? gap : null);
     },
   };
+}
+
+const copiedFigure = (value: number): Figure => ({
+  id: 'timed-out-copied',
+  label: 'of them with a copy that no use had extended',
+  value,
+  unit: 'count',
+});
+
+/** Sessions tried with another secret before their end, and used after it. */
+function countCopied(
+  history: readonly HistoryRecord[],
+  expiries: readonly SessionExpiry[],
+): number {
+  const endOf = new Map(expiries.map((expiry) => [expiry.subject, expiry]));
+  const tried = new Set<string>();
+  const used = new Set<string>();
+  for (const { name, subject = '', status, doneUs, sentUs } of operationsOf(history)) {
+    const end = endOf.get(subject);
+    if (end === undefined) continue;
+    const isForged = verbOf(name).presentsOtherSecret;
+    if (isForged && status === 401 && doneUs < end.fromUs) tried.add(subject);
+    if (!isForged && sentUs > end.toUs) used.add(subject);
+  }
+  return [...tried].filter((subject) => used.has(subject)).length;
 }
 
 /** Well-formed tokens of live sessions with another secret. */
@@ -143,7 +178,7 @@ export function forgedRefused({ targets }: SessionTargets): Invariant {
     statement: 'the id of a session without its secret opens nothing',
     check: (history) =>
       checkRefusals({
-        operations: operationsOf(history).filter(({ name }) => name === 'forged'),
+        operations: operationsOf(history).filter(({ name }) => verbOf(name).presentsOtherSecret),
         what: 'forged tokens',
         mustHaveSeen: { targets, refused: FEW_PROBES_PER_TARGET },
       }),

@@ -7,6 +7,8 @@ export interface SessionVerb {
   readonly withoutProof?: true;
   /** A 401 concerns something else than the session: a password, an administrator, another secret. */
   readonly refusesOther?: true;
+  /** What its answer shows is not about the session it names. */
+  readonly presentsOtherSecret?: true;
   readonly opensSession?: true;
   /** It replaces its session by one with the same absolute end. */
   readonly renews?: true;
@@ -19,6 +21,8 @@ export interface SessionVerb {
 
 const login = { withoutProof: true, refusesOther: true, opensSession: true } as const;
 const asAdministrator = { ends: 'all', withoutProof: true, refusesOther: true } as const;
+
+const forged = { withoutProof: true, refusesOther: true, presentsOtherSecret: true } as const;
 
 const verbs: Readonly<Record<string, SessionVerb>> = {
   // May be repeated with an ended session, so an ok answer proves nothing.
@@ -38,8 +42,8 @@ const verbs: Readonly<Record<string, SessionVerb>> = {
   'change password': { ends: 'all', opensSession: true, changesPassword: true },
   'end as admin': asAdministrator,
   'disable user': { ...asAdministrator, disablesUser: true },
-  // Another secret: what it shows is not about the session it names.
-  forged: { withoutProof: true, refusesOther: true },
+  forged,
+  'forged dozing': forged,
 };
 
 const usesSession: SessionVerb = {};
