@@ -12,7 +12,7 @@ const timed: string[] = [
   'src/sim/effects/load/**/*.integration.test.ts',
 ];
 /** Whole runs whose verdict a neighbour on two cores would decide: CPU, a latency's ratio, a share of failed checks. */
-const timedRuns = ['src/cli/{limits,sim,turn1,turn3}.scenario.test.ts'];
+const timedRuns = ['src/cli/{limits,readme,sim,turn1,turn3}.scenario.test.ts'];
 const scenarios = {
   // A run that proved nothing is repeated twice; the longest that each may take is in src/cli/fixtures/command.ts.
   testTimeout: 3 * 400_000,

@@ -19,10 +19,10 @@ import { openLogSnapshot } from '../dist/services/audit/log-source.js';
 import { createSequencerProcess } from '../dist/services/audit/sequencer/sequencer-client.js';
 import { createProjects } from '../dist/services/projects/store.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
+import { cpuUsedUs, readCpu } from '../dist/sim/effects/observe/cpu-meter.js';
 import { childrenOf } from '../dist/sim/effects/process/process-table.js';
 import { design, grouped, makeAuditBed, median, percentile, wallClock } from './audit-bed.mjs';
 import { makeEvent, openWriter, write } from './audit-writes.mjs';
-import { cpuUs } from './bed.mjs';
 
 export const title = 'durable writes with the chain and without; how fast it is verified';
 
@@ -125,12 +125,11 @@ async function openArm(bed, name) {
       const chained = name === 'sharded' ? sequencer() : null;
       chained?.start();
       if (chained) await delay(SEQUENCER_START_MS);
-      const beside = () => (chained ? cpuUs(chained.pid() ?? 0) : 0);
       const before = {
         ms: performance.now(),
         own: process.cpuUsage(),
-        beside: beside(),
-        database: databaseMeter(bed),
+        beside: meterCpu(() => [chained?.pid() ?? 0]),
+        database: meterDatabase(bed),
       };
       const more = () => performance.now() - before.ms < windowMs;
       const events = await write(writes[kind], { callers: CALLERS[kind], more });
@@ -143,7 +142,7 @@ async function openArm(bed, name) {
       const seconds = (performance.now() - before.ms) / 1_000;
       const { user, system } = process.cpuUsage(before.own);
       const databaseCpuUs = before.database() / events;
-      const besideCpuUs = (beside() - before.beside) / events;
+      const besideCpuUs = before.beside() / events;
       await chained?.close();
       return {
         events,
@@ -165,7 +164,7 @@ async function openArm(bed, name) {
 async function verify(bed, { observed, checkpoints, keys, shards }, times) {
   const each = [];
   for (let time = 0; time < times; time += 1) {
-    const before = { ms: performance.now(), own: process.cpuUsage(), database: databaseMeter(bed) };
+    const before = { ms: performance.now(), own: process.cpuUsage(), database: meterDatabase(bed) };
     const log = await openLogSnapshot(observed, { checkpoints });
     const found = await verifyLog(log, { publicKeys: [keys.publicKeyPem], shards });
     await log.close();
@@ -200,23 +199,17 @@ async function prove({ observed, checkpointFile, shards }) {
 }
 
 /**
- * Begins to count the CPU of PostgreSQL's processes; what it gives is asked when it is over. One that ended meanwhile
- * is left out.
- * @param {AuditBed} bed
+ * Begins to count CPU; what it gives is asked when it is over.
+ * @param {() => number[]} pids
  */
-function databaseMeter(bed) {
-  const now = () => new Map(childrenOf(bed.serverPid).map((pid) => [pid, cpuIfThere(pid)]));
-  const before = now();
-  return () => [...now()].reduce((sum, [pid, us]) => sum + us - (before.get(pid) ?? 0), 0);
+function meterCpu(pids) {
+  const before = readCpu(pids());
+  return () => cpuUsedUs(before, readCpu(pids()));
 }
 
-/** @param {number} pid */
-function cpuIfThere(pid) {
-  try {
-    return cpuUs(pid);
-  } catch {
-    return 0; // It ended since it was listed.
-  }
+/** @param {AuditBed} bed */
+function meterDatabase({ serverPid }) {
+  return meterCpu(() => [serverPid, ...childrenOf(serverPid)]);
 }
 
 /**

@@ -4,10 +4,10 @@
  */
 import pg from 'pg';
 import { createClient } from 'redis';
-import { cpuUs } from './bed.mjs';
+import { cpuUsedUs, readCpu } from '../dist/sim/effects/observe/cpu-meter.js';
 
 /**
- * @typedef {{ cpu: Record<string, number>, commands: number, reads: number, statements: number, walBytes: number }} Counters
+ * @typedef {{ cpu: Record<string, import('../dist/sim/effects/observe/cpu-meter.js').CpuReading>, commands: number, reads: number, statements: number, walBytes: number }} Counters
  */
 
 /**
@@ -33,10 +33,7 @@ export async function openCounters({ databaseUrl, redisUrl, pidsOf }) {
               pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal`,
     );
     const cpu = Object.fromEntries(
-      Object.entries(pidsOf(stack)).map(([name, of]) => [
-        name,
-        of().reduce((sum, pid) => sum + cpuUs(pid), 0),
-      ]),
+      Object.entries(pidsOf(stack)).map(([name, of]) => [name, readCpu(of())]),
     );
     return {
       cpu,
@@ -66,7 +63,10 @@ export function costOf(before, after, requests) {
     (after[key] - before[key]) / requests;
   return {
     cpuUs: Object.fromEntries(
-      Object.keys(after.cpu).map((name) => [name, (after.cpu[name] - before.cpu[name]) / requests]),
+      Object.keys(after.cpu).map((name) => [
+        name,
+        cpuUsedUs(before.cpu[name], after.cpu[name]) / requests,
+      ]),
     ),
     redisCommands: each('commands'),
     redisReads: each('reads'),

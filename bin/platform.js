@@ -4,7 +4,9 @@ import { existsSync } from 'node:fs';
 
 const built = (file) => new URL(`../dist/${file}`, import.meta.url);
 if (!existsSync(built('cli/run-cli.js'))) {
-  process.stderr.write('platform is not built: run `npm ci --include=dev` in its checkout\n');
+  process.stderr.write(
+    'platform is not built: run `npm ci --include=dev && npm run build` in its checkout\n',
+  );
   process.exit(3);
 }
 const { processIo } = await import(built('cli/io.js'));

@@ -6,7 +6,9 @@ import { createRequire } from 'node:module';
 try {
   createRequire(import.meta.url).resolve('typescript/package.json');
 } catch {
-  process.stderr.write('platform is not built: `npm ci --include=dev` brings what builds it\n');
+  process.stderr.write(
+    'platform is not built: `npm ci --include=dev && npm run build` in the checkout builds it\n',
+  );
   process.exit();
 }
 const { status } = spawnSync('npm', ['run', '-s', 'build'], { stdio: 'inherit' });

@@ -24,7 +24,7 @@ export async function exportLog({ admin, flags, io }: AuditCall): Promise<number
     return exitCodes.pass;
   }
   const count = await writeLinesToFile(lines, flags.out);
-  io.stderr.write(`${count} lines in ${displayPath(flags.out)}\n`);
+  if (count !== null) io.stderr.write(`${count} lines in ${displayPath(flags.out)}\n`);
   return exitCodes.pass;
 }
 
@@ -38,7 +38,11 @@ function requireInstant(admin: AuditCall['admin'], flag: string, text: string): 
   });
 }
 
-async function writeLinesToFile(lines: AsyncIterable<string>, file: string): Promise<number> {
+/** Null: the reader of a pipe has left, which ends the export as it does for stdout. */
+async function writeLinesToFile(
+  lines: AsyncIterable<string>,
+  file: string,
+): Promise<number | null> {
   let output: OutputFile | null = null;
   try {
     output = await openOutputFile(file);
@@ -47,7 +51,8 @@ async function writeLinesToFile(lines: AsyncIterable<string>, file: string): Pro
     return count;
   } catch (error) {
     await output?.discard();
-    const { path: failedPath, syscall, message } = error as NodeJS.ErrnoException;
+    const { path: failedPath, syscall, code, message } = error as NodeJS.ErrnoException;
+    if (output !== null && syscall === 'write' && code === 'EPIPE') return null;
     // Anything else failed while the log was read.
     const isOutput = output === null || syscall === 'write' || failedPath === output.writtenPath;
     if (error instanceof UsageError || !isOutput) throw error;

@@ -8,10 +8,14 @@ import path from 'node:path';
 import { cacheFolder } from '../sim/effects/process/cache.ts';
 import { type Lease, readLease, runsFolder } from '../sim/effects/process/lease.ts';
 import { isRunning } from '../sim/effects/process/process-table.ts';
-import { UsageError } from '../sim/errors.ts';
+import { AddressProblem, redactAddress } from '../sim/effects/testbed/addresses/address-text.ts';
+import { choosePostgresHost } from '../sim/effects/testbed/addresses/choose-host.ts';
+import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import type { Io } from './io.ts';
 
 const TARGET_FILE = 'serve.json';
+/** For each host of a list. */
+const CONNECT_LIMIT_MS = 5_000;
 
 export interface AuditTarget {
   readonly databaseUrl: string;
@@ -35,8 +39,8 @@ export async function resolveAuditTarget(
   const state = flags.state === undefined ? null : path.resolve(flags.state);
   const givenUrl = flags.database ?? env.DATABASE_URL;
   if (givenUrl !== undefined && givenUrl !== '') {
-    assertPostgresUrl(givenUrl, flags.database === undefined ? 'DATABASE_URL' : '--database');
-    return { databaseUrl: givenUrl, stateDirectory: state };
+    const source = flags.database === undefined ? 'DATABASE_URL' : '--database';
+    return { databaseUrl: await readDatabaseUrl(givenUrl, source), stateDirectory: state };
   }
   const running = await readServedTargets(env);
   const [served] = running;
@@ -55,14 +59,26 @@ export async function resolveAuditTarget(
   return { ...served, stateDirectory: state ?? served.stateDirectory };
 }
 
-function assertPostgresUrl(text: string, source: string): void {
-  const isPostgres = URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol);
-  if (isPostgres) return;
-  throw new UsageError({
-    what: `${source} is not the address of a PostgreSQL`,
-    why: 'it takes postgresql://user:password@host:port/database',
-    next: 'platform audit verify --database postgresql://127.0.0.1:5432/platform --state <dir>',
-  });
+/** The address of one server, as the driver reads it; of several hosts, the one that suits. */
+async function readDatabaseUrl(given: string, source: string): Promise<string> {
+  try {
+    return (await choosePostgresHost(given, CONNECT_LIMIT_MS)).url;
+  } catch (error) {
+    if (error instanceof AddressProblem)
+      throw new UsageError({
+        what: `${source} is not the address of a PostgreSQL: ${error.message}`,
+        why: 'it takes postgresql://user:password@host:port/database',
+        next: 'platform audit verify --database postgresql://127.0.0.1:5432/platform --state <dir>',
+      });
+    throw new EnvironmentError(
+      {
+        what: `cannot use ${source} ${redactAddress(given)}`,
+        why: (error as Error).message,
+        next: `${source} with a host that answers and suits target_session_attrs`,
+      },
+      { cause: error },
+    );
+  }
 }
 
 async function readServedTargets(env: Io['env']): Promise<AuditTarget[]> {

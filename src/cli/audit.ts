@@ -5,6 +5,7 @@
 
 import { AdminError } from '../services/audit/admin/admin-error.ts';
 import { openAuditAdmin } from '../services/gateway/audit/audit-admin.ts';
+import { redactAddress } from '../sim/effects/testbed/addresses/address-text.ts';
 import { EnvironmentError, OperatorError, UsageError } from '../sim/errors.ts';
 import { exitCodes } from '../sim/pure/exit-code.ts';
 import type { AuditCall } from './audit-call.ts';
@@ -104,7 +105,7 @@ function toOperatorError(verb: AuditVerb, error: unknown, target: AuditTarget): 
   if (isUnreachable(code, error))
     return new EnvironmentError(
       {
-        what: `cannot use the PostgreSQL at ${withoutPassword(target.databaseUrl)}`,
+        what: `cannot use the PostgreSQL at ${redactAddress(target.databaseUrl)}`,
         why: reasonOf(error),
         next: `platform audit ${verb} --database <url>, or platform serve in another terminal`,
       },
@@ -132,11 +133,4 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
   const { message } = error as Error;
   return message.split('\n')[0] || 'it does not answer';
-}
-
-function withoutPassword(address: string): string {
-  const url = new URL(address);
-  if (url.password !== '') url.password = '***';
-  url.search = '';
-  return url.toString();
 }

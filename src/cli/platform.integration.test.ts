@@ -1,5 +1,5 @@
 // The command as a person or a CI job runs it: a process of its own, pipes, a terminal that is not one.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { turn4Result } from '../report/fixtures/turn4-result.ts';
 import { renderJson } from '../report/json.ts';
+import { writeReadmeExample } from './fixtures/readme-example.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/platform.js', import.meta.url));
 let folder = '';
@@ -66,9 +68,10 @@ describe('a checkout that is not built', () => {
     try {
       const installed = await run('prepare.js', checkout);
       expect([installed.code, installed.stderr.trimEnd().split('\n').length]).toEqual([0, 1]);
-      expect(installed.stderr).toContain('npm ci --include=dev');
       const used = await run('platform.js', checkout);
       expect([used.code, used.stderr.trimEnd().split('\n').length]).toEqual([3, 1]);
+      // Where scripts of packages are forbidden, an installation does not build.
+      for (const { stderr } of [installed, used]) expect(stderr).toContain('&& npm run build');
     } finally {
       rmSync(checkout, { recursive: true, force: true });
     }
@@ -115,20 +118,56 @@ describe('the platform command', () => {
       expect(stderr.trimEnd().split('\n')).toHaveLength(3);
   });
 
-  it("explains the README's scenario of your own", async () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const [, example = ''] = /^```js\n(\/\/ mine\.mjs\n[\s\S]*?)^```$/m.exec(readme) ?? [];
-    // Inside the package, where its own name leads to itself.
-    const inside = mkdtempSync(fileURLToPath(new URL('../../dist/readme-', import.meta.url)));
+  it("explains the README's scenario of your own, which also type-checks", async () => {
+    const example = writeReadmeExample();
     try {
-      writeFileSync(join(inside, 'mine.mjs'), example);
-      const { code, stdout, stderr } = await platform('explain', join(inside, 'mine.mjs'));
+      const { code, stdout, stderr } = await platform('explain', example.file);
       expect([code, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(/^activity-heavy: /);
       expect(stdout.replace(/\s+/g, ' ')).toContain('recent activity 50 %');
       expect(stdout).toMatch(/^ {2}typical +latency\.p50 < 50ms$/m);
+      const strict = ['--allowJs', '--checkJs', '--strict', '--noEmit', '--skipLibCheck'];
+      const target = ['--target', 'es2023', '--module', 'nodenext', '--types', 'node'];
+      const checked = spawnSync(
+        'npx',
+        ['tsc', '--ignoreConfig', ...strict, ...target, example.file],
+        {
+          encoding: 'utf8',
+          timeout: 60_000,
+        },
+      );
+      expect([checked.status, checked.stdout]).toEqual([0, '']);
     } finally {
-      rmSync(inside, { recursive: true });
+      example.remove();
+    }
+  });
+
+  it('explain advises commands that the program accepts, also for a file of your own', {
+    timeout: 120_000,
+  }, async () => {
+    const example = writeReadmeExample();
+    // A path that a shell would take apart.
+    symlinkSync(fileURLToPath(new URL('./fixtures', import.meta.url)), join(folder, 'my own'));
+    try {
+      for (const name of ['turn4', example.file, './my own/shop-scenario.mjs']) {
+        const { stdout } = await platform('explain', name);
+        const commands = stdout.match(/^ *platform .*$/gm) ?? [];
+        expect(commands.length).toBeGreaterThanOrEqual(2);
+        for (const command of commands) {
+          // It ends as soon as it has accepted the command and opens the stores: 3.
+          const words = `"$NODE" "$BIN" ${command.trim().replace(/^platform /, '')}`;
+          const stores = { DATABASE_URL: 'none', REDIS_URL: 'none', PATH: folder };
+          const ran = spawnSync('/bin/sh', ['-c', words], {
+            cwd: folder,
+            env: { ...process.env, ...stores, NODE: process.execPath, BIN },
+            encoding: 'utf8',
+            timeout: 60_000,
+          });
+          expect([command, ran.status], ran.stderr).toEqual([command, 3]);
+        }
+      }
+    } finally {
+      example.remove();
     }
   });
 

@@ -74,7 +74,7 @@ function createHandlers(deps: CliDeps, context: CommandContext): CommandHandlers
         import('./explain/explain.ts'),
         import('./sim/scenario-lookup.ts'),
       ]);
-      return runExplain(await resolveScenario(name, scenarios), flags, io);
+      return runExplain(await resolveScenario(name, scenarios), { ...flags, name }, io);
     },
     report: async (name, flags) =>
       (await import('./finished-run/report.ts')).runReport(name, flags, io),

@@ -23,7 +23,7 @@ describe('a comparison', () => {
     const page = renderHtml(comparedResult);
     const section = /<section id="comparison"[\s\S]*?<\/section>/.exec(page)![0];
     expect(section).toContain('Limiters on the same trace');
-    expect(section.match(/<svg /g)).toHaveLength(2);
+    expect(section.match(/<svg [^>]*role="img"/g)).toHaveLength(2);
     expect(section).toContain('limit: 1 times');
     expect(section).toMatch(/<b class="after-ink">ours \(exact log\)<\/b>/);
     expect(section.match(/<tr>/g)).toHaveLength(7);

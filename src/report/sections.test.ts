@@ -155,9 +155,10 @@ describe('fifteen nodes', () => {
   const section = /<section id="resources"[\s\S]*?<\/section>/.exec(html)![0];
 
   it('are one row each in the page, and differ in the chart', () => {
-    expect(section.match(/<th scope="row">/g)).toHaveLength(manyNodes.length);
-    for (const name of manyNodes) expect(section).toContain(`<th scope="row">${name}</th>`);
-    const keys = section.match(/<span class="key[^>]*>/g)!;
+    expect(section.match(/<th scope="row" align="left">/g)).toHaveLength(manyNodes.length);
+    for (const name of manyNodes)
+      expect(section).toContain(`<th scope="row" align="left">${name}</th>`);
+    const keys = section.match(/<svg class="key[\s\S]*?<\/svg>/g)!;
     expect(new Set(keys).size).toBe(manyNodes.length);
   });
 

@@ -7,6 +7,7 @@
 import { LOAD_KINDS } from '../sim/load-kinds.ts';
 import { resolve } from '../sim/plan/resolve.ts';
 import type { OperationTemplate } from '../sim/pure/load/workload.ts';
+import type { ArmName } from '../sim/result.ts';
 import type { Arm, ArmOn, Declaration, Scenario } from '../sim/scenario.ts';
 
 export { type AuditInput, checkAudit } from '../checkers/audit/check-audit.ts';
@@ -26,7 +27,7 @@ export { type KillKind, planKills } from '../sim/pure/faults/kill-plan.ts';
 export { checkExactlyOnce } from '../sim/pure/judge/check-exactly-once.ts';
 export { mixOf, type OperationTemplate } from '../sim/pure/load/workload.ts';
 export { createRandom } from '../sim/pure/random.ts';
-export type { Result } from '../sim/result.ts';
+export type { ArmName, Result } from '../sim/result.ts';
 export type {
   Arm,
   Declaration,
@@ -57,18 +58,28 @@ export function defineArm<const Node extends string>(arm: ArmOn<Node>): Arm {
   return arm as unknown as Arm;
 }
 
+/** The same declaration with each of its arms changed. */
+export function mapArms(
+  declared: Declaration,
+  change: (arm: Arm, name: ArmName) => Arm,
+): Declaration {
+  const arms = Object.entries(declared.arms).map(([name, arm]) => [
+    name,
+    change(arm, name as ArmName),
+  ]);
+  return { ...declared, arms: Object.fromEntries(arms) };
+}
+
 /** The same declaration with each request of every phase and arm changed. */
 export function mapOperations(
   declared: Declaration,
   change: (operation: OperationTemplate) => OperationTemplate,
 ): Declaration {
-  const changed = (arm: Arm): Arm => ({
+  return mapArms(declared, (arm) => ({
     ...arm,
     phases: arm.phases.map((phase) => ({
       ...phase,
       load: LOAD_KINDS.of(phase.load.kind).mapOperations(phase.load, change),
     })),
-  });
-  const arms = Object.entries(declared.arms).map(([name, arm]) => [name, changed(arm)] as const);
-  return { ...declared, arms: Object.fromEntries(arms) };
+  }));
 }

@@ -10,3 +10,10 @@ import { turn5 } from './turn5.ts';
 export const scenarios: readonly Scenario[] = [turn1, turn2, turn3, turn4, turn5].map(
   withPlantedDefects,
 );
+
+/** @throws Error that names the scenarios there are. */
+export function findScenario(id: string): Scenario {
+  const found = scenarios.find((scenario) => scenario.id === id);
+  if (found !== undefined) return found;
+  throw new Error(`there is no scenario ${id}: ${scenarios.map((one) => one.id).join(', ')}`);
+}

@@ -29,7 +29,7 @@ export async function prepareTemplates(
 const isPostgres = (spec: NodeSpec): spec is PostgresSpec => spec.kind === 'postgres';
 
 /** One for each distinct data set; designs may share one. */
-function listTemplateSpecs(
+export function listTemplateSpecs(
   scenarios: readonly Scenario[],
 ): readonly { name: string; spec: PostgresSpec }[] {
   const found = new Map<string, { name: string; spec: PostgresSpec }>();

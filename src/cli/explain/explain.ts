@@ -6,6 +6,7 @@ import type { Plan, PlannedSlo } from '../../sim/plan/plan.ts';
 import { resolve } from '../../sim/plan/resolve.ts';
 import { scopeOf } from '../../sim/pure/judge/slo-scope.ts';
 import type { Arm, Scenario } from '../../sim/scenario.ts';
+import { formatCommand } from '../command-line.ts';
 import type { Io } from '../io.ts';
 import { terminalWidth } from '../io.ts';
 import { DEFAULT_SEED } from '../units.ts';
@@ -21,10 +22,16 @@ import {
   joinList,
 } from './explain-text.ts';
 
-export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io): number {
+/** `name` is what the user typed: an id, or the path of a file, which no id replaces in the commands that are advised. */
+export function runExplain(
+  scenario: Scenario,
+  flags: { readonly json: boolean; readonly name?: string },
+  io: Io,
+): number {
   const explained = explain(
     resolve(scenario, { quick: false, seed: DEFAULT_SEED }),
     resolve(scenario, { quick: true, seed: DEFAULT_SEED }).scaleNote,
+    flags.name ?? scenario.id,
   );
   const width = Math.min(100, terminalWidth(io.stdout));
   io.stdout.write(
@@ -35,7 +42,7 @@ export function runExplain(scenario: Scenario, flags: { json: boolean }, io: Io)
 
 type Explanation = ReturnType<typeof explain>;
 
-function explain(plan: Plan, quickNote: string) {
+function explain(plan: Plan, quickNote: string, name: string) {
   const armNamed = (wanted: string) => plan.arms.find(({ name }) => name === wanted);
   const [before, after] = [armNamed('before'), armNamed('after')];
   const [documented = []] = plan.arms.map((arm) => arm.documented).filter(({ length }) => length);
@@ -60,16 +67,19 @@ function explain(plan: Plan, quickNote: string) {
     invariants: plan.invariants.map(({ id, statement }) => ({ id, statement })),
     quick: quickNote,
     commands: [
-      `platform sim ${plan.id}`,
-      `platform sim ${plan.id} --quick`,
-      ...(after ? [`platform serve --design ${after.design}`] : []),
+      formatCommand(['sim', name]),
+      formatCommand(['sim', name, '--quick']),
+      // serve knows the designs of the platform; one of the user's own is only a name in a report.
+      ...(after && findChoices(after) ? [formatCommand(['serve', '--design', after.design])] : []),
     ],
   };
 }
 
+const findChoices = (arm: Arm) => designs.find(({ name }) => name === arm.design);
+
 /** The design as data; for a design of the user's own, its topology. */
 function choicesOf(arm: Arm): unknown {
-  const found = designs.find(({ name }) => name === arm.design);
+  const found = findChoices(arm);
   if (found === undefined) return arm.topology;
   const { name: _name, summary: _summary, turn: _turn, ...choices } = found;
   return choices;

@@ -135,7 +135,7 @@ describe('drawings', () => {
     drawSvg({ ...text, id: 'two' }, drawing);
     expect(drawSvg(text, drawing)).toBe(first);
     expect(first).toContain('<title id="one-title">a &lt; b</title>');
-    expect(first).toContain('stroke="var(--after)"');
+    expect(first).toContain('stroke="var(--after,#1b66b5)"');
     expect(first).not.toContain('<script');
     expect(first).not.toMatch(/zr\d|ecmeta|<style|xmlns/);
   });

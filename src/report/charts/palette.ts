@@ -4,6 +4,7 @@
  */
 import type { ArmName } from '../../sim/result.ts';
 import { oneLine } from '../format.ts';
+import { LIGHT_COLORS } from './light-colors.ts';
 
 const roles = [
   'ink',
@@ -41,9 +42,6 @@ const roles = [
 ] as const;
 
 export type Role = (typeof roles)[number];
-
-/** Roles drawn with the pattern of this id, which the page defines. */
-const patterns: Partial<Record<Role, string>> = { idle: 'hatch' };
 
 export const HEAT_LEVELS = 6;
 export const SERIES_COLORS = 9;
@@ -96,8 +94,13 @@ export function resolveColors(svg: string): string {
     (whole, attribute: string, hex: string) => {
       const role = roles[Number.parseInt(hex, 16)];
       if (role === undefined) return whole;
-      const pattern = patterns[role];
-      return `${attribute}="${pattern === undefined ? `var(--${role})` : `url(#${pattern})`}"`;
+      return `${attribute}="${paint(role)}"`;
     },
   );
+}
+
+/** For an attribute: the role's colour in the scheme of the page, or the light one where the page has no style. */
+export function paint(role: Role | 'paper' | 'hatch'): string {
+  if (role === 'idle') return 'url(#hatch)';
+  return `var(--${role},${LIGHT_COLORS[role]})`;
 }

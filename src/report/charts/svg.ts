@@ -12,7 +12,7 @@ import {
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { escapeHtml, type Markup, raw } from '../html/markup.ts';
-import { color, resolveColors } from './palette.ts';
+import { color, paint, resolveColors } from './palette.ts';
 
 use([
   BarChart,
@@ -42,10 +42,13 @@ export interface ChartText {
   readonly description: string;
 }
 
+/** The style sheet's own font replaces it. */
+const FONT = 'font-size="12" font-family="sans-serif"';
+
 /** Width of a chart on a phone and on half a printed page. */
 export const NARROW = 350;
 
-/** The same chart for a wide and for a narrow column; the style sheet shows one. */
+/** The same chart for a wide and for a narrow column; the style sheet shows one. Without it, the wide one is seen. */
 export function responsiveChart(
   text: ChartText,
   wide: number,
@@ -53,7 +56,7 @@ export function responsiveChart(
 ): Markup {
   const wideSvg = drawSvg({ ...text, id: `${text.id}-w` }, draw(wide));
   const narrowSvg = drawSvg({ ...text, id: `${text.id}-n` }, draw(NARROW));
-  return raw(`<div class="wide">${wideSvg}</div><div class="narrow">${narrowSvg}</div>`);
+  return raw(`<div class="wide">${wideSvg}</div><div class="narrow" hidden>${narrowSvg}</div>`);
 }
 
 export function drawSvg(text: ChartText, { width, height, option }: Drawing): string {
@@ -66,11 +69,13 @@ export function drawSvg(text: ChartText, { width, height, option }: Drawing): st
     });
     const body = cleanSvg(chart.renderToSVGString(), text.id);
     const head =
-      `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ` +
+      `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ${FONT} role="img" ` +
       `aria-labelledby="${text.id}-title ${text.id}-desc">` +
       `<title id="${text.id}-title">${escapeHtml(text.title)}</title>` +
       `<desc id="${text.id}-desc">${escapeHtml(text.description)}</desc>`;
-    return `${head}${body}</svg>`;
+    // Its own ground: without a style sheet, a browser in the dark scheme would have a dark one.
+    const ground = `<path d="M0 0H${width}V${height}H0Z" fill="${paint('paper')}"/>`;
+    return `${head}${ground}${body}</svg>`;
   } finally {
     chart.dispose();
   }
@@ -85,6 +90,7 @@ function cleanSvg(svg: string, id: string): string {
     .replace(/ (?:class="zr[^"]*"|ecmeta_\w+="[^"]*"|pointer-events="\w+"|paint-order="\w+")/g, '')
     .replace(/ style="font-size:12px;font-family:[^;"]*;"/g, '')
     .replace(/font-family:[^;"]*;/g, '')
+    .replace(/ style="([^"]*)"/g, (_, style: string) => asAttributes(style))
     .replace(/ stroke-line(?:cap|join)="\w+"/g, '')
     .replace(/zr\d+-(\w+)/g, `${id}-$1`)
     .replace(
@@ -101,4 +107,13 @@ function cleanSvg(svg: string, id: string): string {
     .replace(/>\s*\n\s*</g, '><')
     .trim();
   return resolveColors(body);
+}
+
+/** Presentation attributes are no inline style, which a server may forbid. */
+function asAttributes(style: string): string {
+  return style
+    .split(';')
+    .map((declaration) => declaration.split(':'))
+    .map(([name = '', value = '']) => (value === '' ? '' : ` ${name.trim()}="${value.trim()}"`))
+    .join('');
 }

@@ -13,7 +13,7 @@ import type {
   Pairs,
   Table,
 } from '../blocks.ts';
-import type { LegendItem } from '../charts/palette.ts';
+import { type LegendItem, paint } from '../charts/palette.ts';
 import { bindUnits, formatInstant, toSentence } from '../format.ts';
 import { type Inline, judged } from '../inline.ts';
 import type { NamedArm } from '../rows.ts';
@@ -71,8 +71,8 @@ const LONG_SENTENCE = 120;
 
 function headlineHtml(result: Result): Markup {
   const { verdict, sentence: said } = result;
-  return html`<div class="top"><span><b>platform sim</b> ${result.scenario}</span><span>${formatInstant(result.startedAt)}, run ${result.runId}</span></div>
-<p class="badge ${verdict}"><span>${verdictMark(verdict)} ${verdict.toUpperCase()}</span><small>${formatExitCode(result.exitCode)}</small></p>
+  return html`<div class="top"><span><b>platform sim</b> ${result.scenario}</span> <span>${formatInstant(result.startedAt)}, run ${result.runId}</span></div>
+<p class="badge ${verdict}"><span>${verdictMark(verdict)} ${verdict.toUpperCase()}</span> <small>${formatExitCode(result.exitCode)}</small></p>
 <h1${said.length > LONG_SENTENCE && raw(' class="long"')}>${bindUnits(said)}</h1>`;
 }
 
@@ -96,10 +96,10 @@ function tableHtml(block: Table | Matrix): Markup {
   const { label, columns, rows } = selectTable('html', block);
   const cell = (content: Inline, index: number) =>
     index === 0
-      ? html`<th scope="row"${classOf(columns[0])}>${inlineHtml(content)}</th>`
+      ? html`<th scope="row" align="left"${classOf(columns[0])}>${inlineHtml(content)}</th>`
       : html`<td${classOf(columns[index])}>${inlineHtml(content)}</td>`;
-  return html`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
-<thead><tr>${columns.map((column) => html`<th scope="col"${classOf(column)}>${titleHtml(column)}</th>`)}</tr></thead>
+  return html`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table cellpadding="4">
+<thead><tr>${columns.map((column) => html`<th scope="col" align="left"${classOf(column)}>${titleHtml(column)}</th>`)}</tr></thead>
 <tbody>${rows.map(({ cells, isTotal = false }) => html`<tr${isTotal && raw(' class="total"')}>${cells.map(cell)}</tr>\n`)}</tbody>
 </table></div>`;
 }
@@ -116,9 +116,21 @@ function titleHtml({ title, arm, about }: Column): Markup {
 
 function legendHtml(items: readonly LegendItem[]): Markup {
   return html`<ul class="legend">${items.map(
-    ({ role, text, shape = '' }) =>
-      html`<li><span class="key ${shape}" style="--c:var(--${role})"></span>${text}</li>`,
+    ({ role, text, shape }) => html`<li>${keyHtml(role, shape)} ${text}</li>`,
   )}</ul>`;
+}
+
+/** A drawing, because a box with a background is only there with a style sheet. */
+function keyHtml(role: LegendItem['role'], shape: LegendItem['shape']): Markup {
+  const ink = paint(role);
+  const strokes = { dash: [2, ' stroke-dasharray="4 3"'], thin: [2, ''] } as const;
+  const [width, dashes] = shape === 'dash' || shape === 'thin' ? strokes[shape] : [2.5, ''];
+  const line = `<path d="M0 6H20" stroke="${ink}" stroke-width="${width}"${dashes}/>`;
+  const box = `<path d="M4 0H16V12H4Z" fill="${ink}"/>`;
+  const ground = `<path d="M0 0H20V12H0Z" fill="${paint('paper')}"/>`;
+  const shapes = { box, hatched: box, dot: `<circle cx="10" cy="6" r="4.5" fill="${ink}"/>` };
+  const drawn = shape === undefined || shape === 'dash' || shape === 'thin' ? line : shapes[shape];
+  return raw(`<svg class="key" width="20" height="12" aria-hidden="true">${ground}${drawn}</svg>`);
 }
 
 function captionHtml(caption: Inline): Markup | false {
@@ -127,7 +139,7 @@ function captionHtml(caption: Inline): Markup | false {
 
 function figureHtml({ legend, chart, caption, beside }: ChartBlock): Markup {
   const drawing = chart();
-  const width = beside === undefined && raw(' style="max-width:760px"');
+  const width = beside === undefined && raw(' class="column"');
   const figure =
     drawing !== null &&
     html`<figure${width}>${legendHtml(legend)}${drawing}${captionHtml(caption)}</figure>`;
@@ -142,7 +154,7 @@ function figuresHtml({ legend, charts, numbered, isKept }: ChartsBlock): Markup 
     : (['', ' single', '', ' three'][charts.length] ?? '');
   const drawings = html`<div class="arms${columns}">${charts.map(
     ({ arm: { name, arm }, chart, caption }) =>
-      html`<figure><div class="arm-name"><b class="${name}-ink">${name}</b><span>${arm.design}</span></div>${chart()}${captionHtml(caption)}</figure>`,
+      html`<figure><div class="arm-name"><b class="${name}-ink">${name}</b> <span>${arm.design}</span></div>${chart()}${captionHtml(caption)}</figure>`,
   )}</div>`;
   const names =
     isStacked && html`<ol class="numbered">${numbered.map((name) => html`<li>${name}</li>`)}</ol>`;
@@ -155,8 +167,8 @@ function columnsHtml({ columns }: Columns): Markup {
     .map((groups) => groups.filter(({ blocks }) => selectBlocks('html', blocks).length > 0))
     .filter((groups) => groups.length > 0);
   const group = ({ heading, blocks }: Group, index: number) =>
-    html`${index > 0 && '\n'}<h3${index > 0 && raw(' style="margin-top:20px"')}>${heading}</h3>${blocksHtml(blocks)}`;
+    html`${index > 0 && '\n'}<h3${index > 0 && raw(' class="next"')}>${heading}</h3>${blocksHtml(blocks)}`;
   const column = (groups: readonly Group[], index: number) =>
     html`${index > 0 && '\n'}<div>${groups.map(group)}</div>`;
-  return html`<div class="facts" style="margin-top:24px">${filled.map(column)}</div>`;
+  return html`<div class="facts">${filled.map(column)}</div>`;
 }

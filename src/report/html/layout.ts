@@ -46,19 +46,15 @@ section>.big+.scroll,section>.note+.scroll{margin-top:14px}
 .beside.stacked{grid-template-columns:minmax(0,1fr)}.stacked>figure{max-width:760px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0 0 14px;padding:0;list-style:none;font-size:13px;color:var(--muted)}
 .legend li{display:flex;align-items:center;gap:7px}
-.key{flex:none;width:20px;height:0;border-top:2.5px solid var(--c)}
-.key.dash{border-top:2px dashed var(--c)}
-.key.thin{border-top-width:2px}
-.key.box{width:12px;height:12px;border:0;background:var(--c)}
-.key.dot{width:9px;height:9px;border:0;border-radius:50%;background:var(--c)}
-.key.hatched{width:18px;height:12px;border:1px solid var(--rule);background:repeating-linear-gradient(135deg,var(--hatch) 0 1px,transparent 1px 5px)}
+.key{flex:none;width:20px;height:12px}
 figcaption{margin-top:8px;max-width:46em}
-svg{display:block;width:100%;height:auto;max-width:100%;overflow:visible}
-svg text{font-size:12px;font-family:inherit}
+figure div>svg{display:block;width:100%;height:auto;max-width:100%;overflow:visible}
+svg{font-size:12px;font-family:inherit}
+.column{max-width:760px}
 .narrow{display:none}
 .big{font-size:17px;max-width:40em}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:20px 40px}
-.facts h3{margin-bottom:4px}
+.facts{margin-top:24px}.facts h3{margin-bottom:4px}.facts h3.next{margin-top:20px}
 .pairs{display:grid;grid-template-columns:fit-content(45%) minmax(0,1fr);gap:4px 20px;font-size:15px}
 .pairs dt{color:var(--muted)}.pairs dd{margin:0}
 .words dt{font-weight:600;color:var(--ink)}

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -49,7 +52,7 @@ const INSPECT = `(() => {
   return {
     hidden: all('section').filter((item) => !visible(item)).map(({ id }) => id),
     sections: all('section').length,
-    charts: all('figure svg').filter(visible).length,
+    charts: all('svg[role=img]').filter(visible).length,
     overflow: root.scrollWidth - root.clientWidth,
     background: getComputedStyle(document.body).backgroundColor,
     escaped: all('main svg, h1, p, figure, dl, pre, .scroll')
@@ -58,6 +61,38 @@ const INSPECT = `(() => {
       .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 1)
       .map((element) => element.outerHTML.slice(0, 80)),
     unresolved: unpainted('fill') + unpainted('stroke'),
+  };
+})()`;
+
+/** Jenkins serves the files of a build with this, and so without the page's style sheet. */
+const JENKINS = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';";
+
+interface Plain {
+  readonly text: string;
+  readonly fonts: readonly string[];
+  /** Colours in which the lines of a chart are drawn, without grey. */
+  readonly colours: readonly string[];
+  readonly grounds: readonly string[];
+  readonly keys: number;
+  readonly narrowest: number;
+}
+
+/** What a reader sees without any style: text that is apart, charts that are drawn in their colours on a ground. */
+const INSPECT_PLAIN = `(() => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const seen = all('svg[role=img]').filter((svg) => svg.getBoundingClientRect().width > 0);
+  const styles = (selector, name) => [...new Set(seen.flatMap((svg) =>
+    [...svg.querySelectorAll(selector)].map((element) => getComputedStyle(element)[name])))];
+  return {
+    text: document.body.innerText,
+    fonts: styles('text', 'fontSize'),
+    colours: styles('path, polyline', 'stroke').filter((paint) => {
+      const [r, g, b] = (paint.match(/\\d+/g) ?? []).map(Number);
+      return Math.max(r, g, b) - Math.min(r, g, b) > 60;
+    }),
+    grounds: styles(':scope > path:first-of-type', 'fill'),
+    keys: all('.legend svg').filter((svg) => svg.getBoundingClientRect().width === 20).length,
+    narrowest: Math.min(...seen.map((svg) => svg.getBoundingClientRect().width)),
   };
 })()`;
 
@@ -149,5 +184,67 @@ describe('the page in Chromium', () => {
     expect(seen.hidden).toEqual([]);
     expect(seen.overflow).toBe(0);
     expect(seen.escaped).toEqual([]);
+  });
+
+  describe('where inline style is forbidden', () => {
+    const served = createServer((request, response) => {
+      response.setHeader('content-security-policy', JENKINS);
+      response.setHeader('content-type', 'text/html; charset=utf-8');
+      response.end(renderHtml(results[request.url!.slice(1) as keyof typeof results]));
+    });
+    beforeAll(async () => {
+      served.listen(0, '127.0.0.1');
+      await once(served, 'listening');
+    });
+    afterAll(() => served.close());
+
+    async function openServed(name: keyof typeof results, colorScheme: 'light' | 'dark') {
+      const context = await browser.newContext({
+        viewport: { width: 1200, height: 900 },
+        colorScheme,
+      });
+      try {
+        const page = await context.newPage();
+        const complaints: string[] = [];
+        page.on('console', (message) => complaints.push(message.text()));
+        const { port } = served.address() as AddressInfo;
+        await page.goto(`http://127.0.0.1:${port}/${name}`, { timeout: 20_000 });
+        const seen = (await page.evaluate(INSPECT)) as Seen;
+        return { complaints, seen, plain: (await page.evaluate(INSPECT_PLAIN)) as Plain };
+      } finally {
+        await context.close();
+      }
+    }
+
+    it.each(['light', 'dark'] as const)('stays readable, charts included: %s', async (scheme) => {
+      const { complaints, seen, plain } = await openServed('turn4Result', scheme);
+      // The style sheet alone: no element has a style of its own.
+      expect(complaints).toHaveLength(1);
+      expect(complaints[0]).toMatch(/inline style/);
+      expect([seen.hidden, seen.charts, seen.unresolved]).toEqual([[], 9, 0]);
+      expect(plain.narrowest).toBeGreaterThan(300);
+      expect(plain.fonts).toEqual(['12px']);
+      expect(plain.grounds).toEqual(['rgb(252, 252, 250)']);
+      // The arms, and the series of the resources.
+      expect(plain.colours.length).toBeGreaterThan(4);
+      expect(plain.colours).toEqual(
+        expect.arrayContaining(['rgb(185, 85, 11)', 'rgb(27, 102, 181)']),
+      );
+      expect(plain.keys).toBeGreaterThan(10);
+      expect(plain.text).toMatch(/PASS exit 0/);
+      expect(plain.text).toMatch(/^before turn4\.before$/m);
+      expect(plain.text).toMatch(/ s → \d+ ms$/m);
+      // A figure and what is said below it.
+      expect(plain.text).not.toMatch(
+        /\d (?:ms|%)[a-z]|(?:held|broke)[a-z\d]|\d(?:samples|checked)/,
+      );
+    });
+
+    it('holds together at the edges', async () => {
+      for (const name of ['turn1Result', 'hostileResult', 'emptyResult'] as const) {
+        const { complaints, seen } = await openServed(name, 'light');
+        expect([name, complaints.length, seen.hidden, seen.unresolved]).toEqual([name, 1, [], 0]);
+      }
+    });
   });
 });

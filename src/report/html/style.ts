@@ -2,18 +2,12 @@
  * The page's style sheet: one column of text, system fonts, tabular figures, colours by role. Light, dark and
  * print differ only in the values of the variables; charts use the same ones.
  */
+import { LIGHT_COLORS } from '../charts/light-colors.ts';
 import { LAYOUT } from './layout.ts';
 
-const LIGHT = `
---paper:#fcfcfa;--panel:#f4f4f0;--ink:#1c1e22;--muted:#5a606b;--rule:#dfdfd9;
---axis:#a9acb2;--grid:#e7e7e2;--slo:#3a3d44;--slo-zone:rgba(28,30,34,.05);
---fault:rgba(196,50,43,.13);--good:#17754a;--bad:#bd2f28;--doubt:#855d00;
---good-wash:#e6f3ec;--bad-wash:#fbeae8;--doubt-wash:#f8efd9;
---before:#b9550b;--before-soft:#e3a877;--after:#1b66b5;--after-soft:#8bb6e2;
---sample:#7a4db8;--sample-soft:#bda3e0;
---heat-1:#c6d9ec;--heat-2:#9bc0e1;--heat-3:#689dcd;--heat-4:#3b79b4;--heat-5:#1d5691;--heat-6:#0a2f5e;
---series-1:#0f766e;--series-2:#a1660a;--series-3:#b8286b;--series-4:#4f46c8;--series-5:#4d7c0f;--series-6:#6b7280;--series-7:#c2410c;--series-8:#0284c7;--series-9:#9333ea;
---hatch:#c9c9c2;`;
+const LIGHT = Object.entries(LIGHT_COLORS)
+  .map(([role, value]) => `--${role}:${value};`)
+  .join('');
 
 const DARK = `
 --paper:#15171a;--panel:#1d2024;--ink:#e7e7e3;--muted:#a3a9b3;--rule:#31353b;
@@ -65,9 +59,7 @@ tr.total th,tr.total td{border-bottom:0;color:var(--muted);font-size:14px}
 .verdict{display:inline-block;white-space:nowrap;font-weight:600}
 .pass{color:var(--good)}.fail{color:var(--bad)}.unknown{color:var(--doubt)}
 .value{font-weight:600;white-space:nowrap}.cell{display:inline-block;min-width:4.6em}
-.bar{display:inline-block;vertical-align:middle;width:84px;height:8px;margin-right:10px;background:var(--grid);border-radius:2px;overflow:hidden}
-.bar i{display:block;height:100%;background:var(--muted)}
-.bar.culprit i{background:var(--bad)}
+.bar{vertical-align:middle;margin-right:6px;border-radius:2px}.plain{display:none}
 .tag{display:inline-block;padding:0 7px;border:1px solid currentColor;border-radius:3px;font-size:12px;font-weight:600;line-height:18px;color:var(--bad);white-space:nowrap}
 details{margin-top:12px}
 summary{cursor:pointer;font-size:14px;color:var(--muted)}

@@ -10,7 +10,12 @@ import type { CpuSample } from '../../pure/measure/resources.ts';
 /** Linux reports times in ticks of 1/100 s on every architecture Node supports (USER_HZ). */
 const TICK_US = 10_000;
 
-type ProcessUsage = CpuSample['groups'][string];
+type GroupUsage = CpuSample['groups'][string];
+
+interface ProcessUsage extends GroupUsage {
+  /** Tells a process from a later one with the same pid; empty where only `ps` is read. */
+  readonly startTime: string;
+}
 
 export interface CpuSampler {
   readonly samples: readonly CpuSample[];
@@ -31,20 +36,23 @@ export interface CpuSamplerOptions {
 export function startCpuSampler(options: CpuSamplerOptions): CpuSampler {
   const { groups, nowUs, intervalMs, onProcess = () => {} } = options;
   const samples: CpuSample[] = [];
-  const lastByPid = new Map<number, number>();
+  const lastByPid = new Map<number, ProcessUsage>();
   const totals = new Map<string, number>();
 
   const sample = (): CpuSample => {
     const atUs = nowUs();
-    const usage: Record<string, ProcessUsage> = {};
+    const usage: Record<string, GroupUsage> = {};
     for (const [name, pids] of Object.entries(groups)) {
       let rssBytes = 0;
       for (const [pid, process] of readUsage(pids())) {
         // A process first seen after the start counts with its whole CPU time: it was started during the run.
-        if (!lastByPid.has(pid)) onProcess(pid);
-        const previous = lastByPid.get(pid) ?? (samples.length === 0 ? process.cpuUs : 0);
-        totals.set(name, (totals.get(name) ?? 0) + Math.max(0, process.cpuUs - previous));
-        lastByPid.set(pid, process.cpuUs);
+        const last = lastByPid.get(pid);
+        const isNew = last?.startTime !== process.startTime;
+        if (isNew) onProcess(pid);
+        const unseenUs = samples.length === 0 ? process.cpuUs : 0;
+        const previousUs = isNew ? unseenUs : last.cpuUs;
+        totals.set(name, (totals.get(name) ?? 0) + Math.max(0, process.cpuUs - previousUs));
+        lastByPid.set(pid, process);
         rssBytes += process.rssBytes;
       }
       usage[name] = { cpuUs: totals.get(name) ?? 0, rssBytes };
@@ -94,6 +102,7 @@ function readProc(pids: readonly number[]): Map<number, ProcessUsage> {
       usage.set(pid, {
         cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US,
         rssBytes: Number(fields[21]) * 4_096,
+        startTime: fields[19]!,
       });
     } catch {
       // The process ended between listing and reading; its last total is kept.
@@ -114,7 +123,8 @@ function readPs(pids: readonly number[]): Map<number, ProcessUsage> {
       const [pid, rss, time] = line.trim().split(/\s+/);
       const parts = (time ?? '0').split(/[:-]/).map(Number);
       const seconds = parts.reduce((total, part) => total * 60 + part, 0);
-      usage.set(Number(pid), { cpuUs: seconds * 1_000_000, rssBytes: Number(rss) * 1_024 });
+      const cpuUs = seconds * 1_000_000;
+      usage.set(Number(pid), { cpuUs, rssBytes: Number(rss) * 1_024, startTime: '' });
     }
   } catch {
     // ps exits non-zero when every process has ended.

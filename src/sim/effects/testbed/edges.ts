@@ -6,18 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { edgeName, resolveEdgeTarget } from '../../plan/fault-target.ts';
 import { CLIENT, type EdgeSpec, type Topology } from '../../topology.ts';
 import { maxRoundTripMs } from '../faults/proxy/probe.ts';
-import type {
-  BaseLatency,
-  Endpoint,
-  ProxyDecision,
-  Route,
-  RouteTraffic,
-} from '../faults/proxy/protocol.ts';
+import type { BaseLatency, ProxyDecision, Route, RouteTraffic } from '../faults/proxy/protocol.ts';
 import { type FaultProxy, startProxy } from '../faults/proxy/proxy.ts';
 import type { LinkRule } from '../faults/proxy/rule.ts';
 import type { ExitNotice } from '../process/child-process.ts';
 import type { Lease } from '../process/lease.ts';
 import type { UndoStack } from '../process/undo-stack.ts';
+import { protocolOf, upstreamOf, withEndpoint } from './edge-address.ts';
 import type { Address, RunningNode } from './node.ts';
 
 /** Targets are edges in the syntax of fault-target.ts; a target that matches no proxied edge throws. */
@@ -79,31 +74,6 @@ interface OpenRoute {
  * the next COMMIT, also after the wait was aborted here.
  */
 const COMMIT_WAIT_MS = 250;
-
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'postgres:': 5432, 'redis:': 6379 };
-
-function schemeOf({ protocol }: URL): string {
-  return protocol.replace('postgresql', 'postgres').replace('rediss', 'redis');
-}
-
-function endpointOf(address: string): Endpoint {
-  const url = new URL(address);
-  const port = Number(url.port) || (DEFAULT_PORTS[schemeOf(url)] ?? 80);
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
-}
-
-function protocolOf(address: string): Route['protocol'] {
-  const scheme = schemeOf(new URL(address));
-  return scheme === 'postgres:' ? 'postgres' : scheme === 'redis:' ? 'resp' : 'http';
-}
-
-function withEndpoint(address: string, { host, port }: Endpoint): string {
-  const url = new URL(address);
-  url.hostname = host;
-  url.port = String(port);
-  // A URL without a path gets one here; clients append theirs.
-  return address.endsWith('/') ? url.toString() : url.toString().replace(/\/$/, '');
-}
 
 /** The servers a client of a node connects to, by the names of its processes. */
 function serversOf({ name, members, address: { urls } }: RunningNode) {
@@ -219,7 +189,7 @@ export class TestbedEdges implements Edges {
     const routes = this.#routes.filter(({ edge, isFirst }) => edge.to === node && isFirst);
     if (routes.length === 0) return;
     const names = routes.map(({ route }) => route.name);
-    await this.#requireProxy().retarget(names, endpointOf(url));
+    await this.#requireProxy().retarget(names, upstreamOf(url));
   }
 
   canObserveCommits(): boolean {
@@ -259,7 +229,7 @@ export class TestbedEdges implements Edges {
       const route: Route = {
         name: `${source}->${destination}`,
         protocol: protocolOf(url),
-        upstream: endpointOf(url),
+        upstream: upstreamOf(url),
         base: baseLatencyOf(edge),
       };
       await this.#requireProxy().open(route);

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Framing, PendingReply, Request } from './frames.ts';
 import type { ActiveRule, RequestAction } from './rule.ts';
 import { ShapedStream, type ShapingOptions } from './shaped-stream.ts';
+import { resetUpstream } from './upstream.ts';
 
 /** Without a reply by then, the client is cut anyway. */
 const CUT_LIMIT_MS = 1_000;
@@ -87,8 +88,7 @@ export class ProxyConnection {
     this.#isDropping = true;
     this.#stop();
     this.#client.resetAndDestroy();
-    if (this.#server.connecting) this.#server.destroy();
-    else this.#server.resetAndDestroy();
+    resetUpstream(this.#server);
   }
 
   /** Forwards bytes that only the cleared rule delayed; the base latency stays. */

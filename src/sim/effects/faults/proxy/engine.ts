@@ -4,7 +4,7 @@
  */
 import { createRandom, type Random } from '../../../pure/random.ts';
 import { monotonicUs } from '../../load/engine/monotonic-clock.ts';
-import type { Endpoint, ProxyDecision, Route, RouteTraffic } from './protocol.ts';
+import type { ProxyDecision, Route, RouteTraffic, Upstream } from './protocol.ts';
 import { createConnection, ProxyRoute, type RouteHost, type RuleInForce } from './route.ts';
 import { activateRule, type LinkRule } from './rule.ts';
 import { RuleTraffic } from './rule-traffic.ts';
@@ -90,7 +90,7 @@ export class ProxyEngine {
     for (const state of this.#routes.values()) this.#refresh(state);
   }
 
-  retarget(names: readonly string[], upstream: Endpoint): void {
+  retarget(names: readonly string[], upstream: Upstream): void {
     const found = names.map((name) => this.#routeState(name));
     for (const { route } of found) route.retarget(upstream);
   }

@@ -8,6 +8,9 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** A server behind the proxy; `path` is that of a socket. */
+export type Upstream = (Endpoint & { readonly tls?: true }) | { readonly path: string };
+
 /** Added to every round trip under any rule; each direction takes half. */
 export interface BaseLatency {
   readonly roundTripMs: number;
@@ -19,7 +22,7 @@ export interface Route {
   /** Source and destination, `gateway.2->redis`; the detail of its decisions begins with it. */
   readonly name: string;
   readonly protocol: Protocol;
-  readonly upstream: Endpoint;
+  readonly upstream: Upstream;
   readonly base: BaseLatency | null;
 }
 
@@ -62,7 +65,7 @@ export type ProxyRequest =
       readonly rule: LinkRule;
     }
   | { readonly type: 'clear'; readonly target: string }
-  | { readonly type: 'retarget'; readonly routes: readonly string[]; readonly upstream: Endpoint }
+  | { readonly type: 'retarget'; readonly routes: readonly string[]; readonly upstream: Upstream }
   | { readonly type: 'count-bytes'; readonly routes: readonly string[] }
   | { readonly type: 'measure'; readonly target: string }
   | { readonly type: 'await-commit'; readonly timeoutMs: number };

@@ -18,6 +18,7 @@ import type {
   Route,
   RouteTraffic,
   ToProxy,
+  Upstream,
 } from './protocol.ts';
 import type { LinkRule } from './rule.ts';
 
@@ -45,7 +46,7 @@ export interface FaultProxy {
   /** Idempotent. Connections that lost bytes are reset. */
   clear(target: string): Promise<void>;
   /** New connections go to another server, open ones are reset. */
-  retarget(routes: readonly string[], upstream: Endpoint): Promise<void>;
+  retarget(routes: readonly string[], upstream: Upstream): Promise<void>;
   /** Bytes forwarded in both directions since the current rule of each route took effect. */
   bytesForwarded(routes: readonly string[]): Promise<readonly number[]>;
   /** What each route of a target's rule did while it was in force. */

@@ -3,13 +3,14 @@
  * because another process could take it; a route that refuses connections resets them after accept.
  */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type ConnectionHost, ProxyConnection } from './connection.ts';
 import { createFraming } from './framing.ts';
-import type { Endpoint, Route } from './protocol.ts';
+import type { Route, Upstream } from './protocol.ts';
 import type { ActiveRule } from './rule.ts';
 import type { Direction, RuleTraffic } from './rule-traffic.ts';
 import type { ShapingOptions } from './shaped-stream.ts';
+import { connectUpstream } from './upstream.ts';
 
 /** A rule on a route, and what the route does under it. */
 export interface RuleInForce {
@@ -36,7 +37,7 @@ export class ProxyRoute {
   /** Accepted under a rule that drops traffic: there is no server's side. */
   readonly #swallowed = new Set<Socket>();
   readonly #connectionHost: ConnectionHost;
-  #upstream: Endpoint;
+  #upstream: Upstream;
   #inForce: RuleInForce | null = null;
   #bytesForwarded = 0;
 
@@ -83,7 +84,7 @@ export class ProxyRoute {
   }
 
   /** New connections go there; open ones are reset, so that their clients reconnect. */
-  retarget(upstream: Endpoint): void {
+  retarget(upstream: Upstream): void {
     this.#upstream = upstream;
     for (const connection of [...this.#connections]) connection.reset();
   }
@@ -126,7 +127,7 @@ export class ProxyRoute {
       client.resetAndDestroy();
     } else if (kind === 'blackhole' || kind === 'half-open') this.#swallow(client);
     else {
-      const server = connect({ ...this.#upstream, allowHalfOpen: true, noDelay: true });
+      const server = connectUpstream(this.#upstream);
       const framing = createFraming(this.description.protocol);
       const sockets = { client, server };
       this.#connections.add(this.#host.createConnection(this.#connectionHost, sockets, framing));

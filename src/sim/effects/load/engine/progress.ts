@@ -51,6 +51,12 @@ export class Progress {
     if (record.sentUs !== -1) window.lag.record(record.sentUs - record.scheduledUs);
   }
 
+  /** Arrivals that an external tool says it gave up without a send; their records follow at the end of its load. */
+  countDropped(count: number): void {
+    this.#current.startedCount += count;
+    this.#current.errors += count;
+  }
+
   /** The figures of all windows; then drops the oldest. */
   rotate(nowUs: number): ProgressFigures {
     this.#current.endUs = nowUs;

@@ -68,6 +68,11 @@ export class ExternalRecorder {
     this.#progress.countStarted();
   }
 
+  /** The tool gave up arrivals without a send; recordNeverSent follows when the load has ended. */
+  countDropped(count: number): void {
+    this.#progress.countDropped(count);
+  }
+
   recordResponse(index: number, answer: ExternalResponse): void {
     this.#inFlight -= 1;
     const { sent, status, error, body } = answer;

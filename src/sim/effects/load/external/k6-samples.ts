@@ -67,6 +67,7 @@ export class K6Samples {
     if (sample.kind === 'dropped') {
       const dueUs = sample.atUs - this.#clocks.wallShiftUs;
       for (let count = 0; count < sample.count; count += 1) this.#droppedUs.push(dueUs);
+      this.#recorder.countDropped(sample.count);
       return;
     }
     if (sample.kind === 'body') {

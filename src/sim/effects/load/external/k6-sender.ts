@@ -67,6 +67,8 @@ export class K6Sender implements Sender {
     try {
       k6.open();
       await this.#follow(k6, samples, durationMs + this.#options.timeoutMs + END_LIMIT_MS);
+      // Dropped arrivals are recorded now, and were counted when k6 dropped them.
+      clearInterval(timer);
       samples.end(this.#clock());
       return await this.#recorder.finishLoad();
     } finally {

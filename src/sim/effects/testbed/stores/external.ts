@@ -7,6 +7,9 @@ import { EnvironmentError } from '../../../errors.ts';
 import { dropKeys, dropSchema } from '../../process/external-cleanup.ts';
 import type { Lease } from '../../process/lease.ts';
 import { commandOf, parentOf } from '../../process/process-table.ts';
+import { AddressProblem, redactAddress } from '../addresses/address-text.ts';
+import { choosePostgresHost } from '../addresses/choose-host.ts';
+import { normalizeRedisAddress } from '../addresses/redis-address.ts';
 import { withPostgres } from './postgres-client.ts';
 import { redisInfo } from './redis-process.ts';
 import { withSearchPath } from './search-path.ts';
@@ -16,6 +19,8 @@ const CONNECT_LIMIT_MS = 5_000;
 export interface ExternalPostgres {
   readonly url: string;
   readonly schema: string;
+  /** Of several hosts in the address; null for a single one. */
+  readonly chosenHost: string | null;
   readonly version: string;
   /** Null when the server runs on another machine, or without /proc. */
   readonly postmasterPid: number | null;
@@ -30,16 +35,7 @@ export interface ExternalRedis {
 }
 
 /** The address without its password, for messages. */
-export function redact(address: string): string {
-  try {
-    const url = new URL(address);
-    if (url.password !== '') url.password = '***';
-    if (url.searchParams.has('password')) url.searchParams.set('password', '***');
-    return url.toString();
-  } catch {
-    return '(not a URL)';
-  }
-}
+export const redact = redactAddress;
 
 const schemaOf = (runId: string): string =>
   `platform_${runId
@@ -55,24 +51,24 @@ function reasonOf(error: unknown): string {
   return error instanceof Error && error.message !== '' ? error.message : String(error);
 }
 
-function unreachableError(name: string, address: string, cause: unknown): EnvironmentError {
+/** What an address begins with, in the words of the error. */
+const SCHEMES = { DATABASE_URL: 'postgres://', REDIS_URL: 'redis:// or unix:///' } as const;
+
+function unreachableError(
+  name: keyof typeof SCHEMES,
+  address: string,
+  cause: unknown,
+): EnvironmentError {
+  const isUnreadable = cause instanceof AddressProblem;
   return new EnvironmentError(
     {
       what: `cannot use ${name} ${redact(address)}`,
-      why: reasonOf(cause),
+      why: isUnreadable
+        ? `expected an address that starts with ${SCHEMES[name]}: ${cause.message}`
+        : reasonOf(cause),
       next: `unset ${name}  (the run then starts its own server)`,
     },
     { cause },
-  );
-}
-
-function assertScheme(name: string, address: string, schemes: readonly string[]): void {
-  const scheme = URL.canParse(address) ? new URL(address).protocol : null;
-  if (scheme !== null && schemes.includes(scheme)) return;
-  throw unreachableError(
-    name,
-    address,
-    new Error(`expected an address that starts with ${schemes[0]}//`),
   );
 }
 
@@ -85,11 +81,17 @@ function postmasterOf(backendPid: number): number | null {
 
 const LOCAL_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]', ''];
 
+/** Also by the folder of its socket. */
+function isOnThisMachine(url: string): boolean {
+  const { hostname } = new URL(url);
+  return LOCAL_HOSTS.includes(hostname) || decodeURIComponent(hostname).startsWith('/');
+}
+
 /** The server's version; throws an EnvironmentError when it cannot be used. */
 export async function pingPostgres(address: string): Promise<string> {
-  assertScheme('DATABASE_URL', address, ['postgres:', 'postgresql:']);
   try {
-    return await withPostgres(address, CONNECT_LIMIT_MS, async (client) => {
+    const { url } = await choosePostgresHost(address, CONNECT_LIMIT_MS);
+    return await withPostgres(url, CONNECT_LIMIT_MS, async (client) => {
       const { rows } = await client.query('SHOW server_version');
       return String(rows[0].server_version).split(' ')[0]!;
     });
@@ -100,22 +102,22 @@ export async function pingPostgres(address: string): Promise<string> {
 
 /** Creates the run's schema. */
 export async function claimPostgres(address: string, lease: Lease): Promise<ExternalPostgres> {
-  assertScheme('DATABASE_URL', address, ['postgres:', 'postgresql:']);
   const schema = schemaOf(lease.runId);
-  const claim = { url: address, schema };
   try {
-    return await withPostgres(address, CONNECT_LIMIT_MS, async (client) => {
+    const { url, of, name } = await choosePostgresHost(address, CONNECT_LIMIT_MS);
+    const claim = { url, schema };
+    return await withPostgres(url, CONNECT_LIMIT_MS, async (client) => {
       const { rows } = await client.query(
         `SELECT current_setting('server_version') AS version, pg_backend_pid() AS pid`,
       );
       lease.addExternal({ postgres: claim });
       await client.query(`CREATE SCHEMA "${schema}"`);
-      const isLocal = LOCAL_HOSTS.includes(new URL(address).hostname);
       return {
-        url: withSearchPath(address, schema),
+        url: withSearchPath(url, schema),
+        chosenHost: of === 1 ? null : name,
         schema,
         version: String(rows[0].version).split(' ')[0]!,
-        postmasterPid: isLocal ? postmasterOf(Number(rows[0].pid)) : null,
+        postmasterPid: isOnThisMachine(url) ? postmasterOf(Number(rows[0].pid)) : null,
         drop: () => dropSchema(claim),
       };
     });
@@ -126,13 +128,13 @@ export async function claimPostgres(address: string, lease: Lease): Promise<Exte
 
 /** Reserves the run's key prefix. */
 export async function claimRedis(address: string, lease: Lease): Promise<ExternalRedis> {
-  assertScheme('REDIS_URL', address, ['redis:', 'rediss:']);
   const prefix = prefixOf(lease.runId);
-  const claim = { url: address, prefix };
   try {
-    const { version } = await redisInfo(address, CONNECT_LIMIT_MS);
+    const url = normalizeRedisAddress(address);
+    const claim = { url, prefix };
+    const { version } = await redisInfo(url, CONNECT_LIMIT_MS);
     lease.addExternal({ redis: claim });
-    return { url: address, prefix, version, drop: () => dropKeys(claim) };
+    return { url, prefix, version, drop: () => dropKeys(claim) };
   } catch (cause) {
     throw unreachableError('REDIS_URL', address, cause);
   }

@@ -217,6 +217,8 @@ async function claimNode(
   const steps = spec.template ?? [];
   const claimed = await claimPostgres(url, lease);
   undo.add('the schema in DATABASE_URL', claimed.drop);
+  if (claimed.chosenHost !== null)
+    onNote(`DATABASE_URL: of its hosts, ${claimed.chosenHost} is used`);
   const settings = Object.keys(spec.settings ?? {});
   if (settings.length > 0) onNote(`DATABASE_URL keeps its own settings of ${settings.join(', ')}`);
   if (steps.length > 0) onNote('DATABASE_URL: the data is built anew in this run');

@@ -1,9 +1,13 @@
 /** Connections of the harness to one Redis server, with time limits. */
 import { Redis } from 'ioredis';
+import { normalizeRedisAddress } from '../addresses/redis-address.ts';
 
-/** Connecting and each command take at most `limitMs`, without retries. The caller disconnects it. */
+/**
+ * Connecting and each command take at most `limitMs`, without retries. The caller disconnects it. The address may be
+ * one that a user wrote.
+ */
 export async function connectRedis(url: string, limitMs: number): Promise<Redis> {
-  const redis = new Redis(url, {
+  const redis = new Redis(normalizeRedisAddress(url), {
     lazyConnect: true,
     connectTimeout: limitMs,
     commandTimeout: limitMs,

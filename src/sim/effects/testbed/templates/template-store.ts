@@ -26,10 +26,9 @@ import { createTraversableFolder } from '../../process/cache.ts';
 import type { Lease } from '../../process/lease.ts';
 import { explainDiskFull, folderBytes, requireFreeSpace } from '../disk-space.ts';
 import { withLock } from './file-lock.ts';
+import { templatesToRemove } from './template-eviction.ts';
 
 const run = promisify(execFile);
-/** Templates kept: more than the data sets of all turns at both scales, which `platform setup` builds once each. */
-const MAX_TEMPLATES = 16;
 const BUILD_LIMIT_MS = 300_000;
 const COPY_LIMIT_MS = 120_000;
 /** Free space that a build needs. */
@@ -82,7 +81,7 @@ async function markUsed(template: Template): Promise<void> {
 }
 
 async function removeLeastRecentlyUsed(cache: string): Promise<void> {
-  for (const old of (await listTemplates(cache)).slice(MAX_TEMPLATES)) {
+  for (const old of templatesToRemove(await listTemplates(cache), Date.now())) {
     const folder = path.dirname(old.dataDir);
     // The marker is removed first: a partly removed template must not look complete.
     await rm(path.join(folder, '.complete'), { force: true });
