@@ -15,7 +15,11 @@ import { findDesign } from '../dist/services/lineage.js';
 import { openCache } from '../dist/sim/effects/process/cache.js';
 import { createLease } from '../dist/sim/effects/process/lease.js';
 import { runUser } from '../dist/sim/effects/process/run-user.js';
-import { createDataDirectory } from '../dist/sim/effects/testbed/stores/data-directory.js';
+import { newPassword } from '../dist/sim/effects/testbed/stores/credentials.js';
+import {
+  createDataDirectory,
+  readPassword,
+} from '../dist/sim/effects/testbed/stores/data-directory.js';
 import { preparePostgres } from '../dist/sim/effects/testbed/stores/postgres-binaries.js';
 import { startPostgres } from '../dist/sim/effects/testbed/stores/postgres-process.js';
 import { startRedis } from '../dist/sim/effects/testbed/stores/redis-process.js';
@@ -55,6 +59,7 @@ export async function makeAuditBed(name, settings = {}) {
     const own = { shared_buffers: '1GB', max_wal_size: '8GB', autovacuum: 'off', ...settings };
     const server = await startPostgres({
       ...{ binaries, dataDir, settings: own, cores: null, user, lease },
+      password: await readPassword(dataDir),
       logFile: logFile('postgres'),
     });
     endings.push(() => server.stop());
@@ -118,7 +123,10 @@ export async function makeAuditBed(name, settings = {}) {
       },
 
       async redis() {
-        const started = await startRedis({ lease, cores: null, user, logFile: logFile('redis') });
+        const started = await startRedis({
+          ...{ lease, cores: null, user, password: newPassword() },
+          logFile: logFile('redis'),
+        });
         endings.push(() => started.stop());
         const redis = openRedis(started.url, (error) => console.error(error.message));
         endings.push(() => redis.disconnect());

@@ -13,6 +13,7 @@ import { openRedis } from '../dist/services/gateway/redis-clients.js';
 import { limiterCosts } from '../dist/services/rate-limit/comparison/compare.js';
 import { seededRandom } from '../dist/services/rate-limit/comparison/seeded-random.js';
 import { createLease } from '../dist/sim/effects/process/lease.js';
+import { newPassword } from '../dist/sim/effects/testbed/stores/credentials.js';
 import { startRedis } from '../dist/sim/effects/testbed/stores/redis-process.js';
 
 export const title = 'time and memory of an exact limit beside others';
@@ -28,7 +29,8 @@ export async function run({ quick }) {
   const endings = [() => rm(folder, { recursive: true, force: true }), () => lease.release()];
   try {
     const logFile = path.join(folder, 'redis.log');
-    const server = await startRedis({ lease, cores: null, user: null, logFile });
+    const password = newPassword();
+    const server = await startRedis({ lease, cores: null, user: null, logFile, password });
     endings.push(() => server.stop());
     const costs = await limiterCosts({
       connect() {

@@ -42,7 +42,9 @@ export async function resolveAuditTarget(
     const source = flags.database === undefined ? 'DATABASE_URL' : '--database';
     return { databaseUrl: await readDatabaseUrl(givenUrl, source), stateDirectory: state };
   }
-  const running = await readServedTargets(env);
+  const all = await readServedTargets(env);
+  const named = all.filter(({ stateDirectory }) => stateDirectory === state);
+  const running = named.length > 0 ? named : all;
   const [served] = running;
   if (served === undefined)
     throw new UsageError({
@@ -53,8 +55,8 @@ export async function resolveAuditTarget(
   if (running.length > 1)
     throw new UsageError({
       what: 'which audit log?',
-      why: `${running.length} platform serve run here; each prints its --database and --state`,
-      next: `platform audit verify --database '${served.databaseUrl}' --state ${served.stateDirectory}`,
+      why: `${running.length} platform serve run here; each prints its state directory`,
+      next: `platform audit verify --state ${served.stateDirectory}`,
     });
   return { ...served, stateDirectory: state ?? served.stateDirectory };
 }

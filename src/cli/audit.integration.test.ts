@@ -22,6 +22,7 @@ let cache = '';
 let env: NodeJS.ProcessEnv = {};
 let serving: ChildProcess;
 let owner: pg.Client;
+let databaseUrl = '';
 let said: Readonly<Record<string, string>> = {};
 
 beforeAll(async () => {
@@ -51,7 +52,8 @@ beforeAll(async () => {
       .split('\n')
       .map((line) => [line.slice(0, 10).trim(), line.slice(10)]),
   );
-  owner = new pg.Client({ connectionString: said.postgres! });
+  databaseUrl = readFileSync(said.postgres!.split(' password in ')[1]!, 'utf8');
+  owner = new pg.Client({ connectionString: databaseUrl });
   await owner.connect();
 });
 afterAll(async () => {
@@ -159,7 +161,6 @@ describe('platform audit on an intact log', () => {
     expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('stays until')]);
     // The history of a serve is too young for any archive.
     const stateDirectory = path.join(scratch.root, 'old');
-    const databaseUrl = said.postgres!;
     const log = await openOldLog({ databaseUrl, schema: 'old', stateDirectory, shards: 8 });
     const old = (verb: string, ...argv: readonly string[]) =>
       audit(verb, ...argv, '--database', log.databaseUrl, '--state', stateDirectory);

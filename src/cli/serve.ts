@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { designs } from '../services/lineage.ts';
 import type { ExitNotice } from '../sim/effects/process/child-process.ts';
+import { describeAddress } from '../sim/effects/testbed/published-addresses.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
 import { EnvironmentError, UsageError } from '../sim/errors.ts';
 import { operationsOf } from '../sim/load-kinds.ts';
@@ -50,6 +51,7 @@ export async function runServe(
   const { cleanUpKilledRuns, databaseOf, startTestbed } = await import(
     '../sim/effects/testbed/testbed.ts'
   );
+  const { ownerAddress } = await import('../sim/effects/testbed/logins.ts');
   const { DATA_SEED } = await import('../sim/effects/testbed/templates/template-prepare.ts');
   const log = (text: string): void => void io.stderr.write(`${text}\n`);
   const interrupts = listenForInterrupts(deps.process, () => log(STOPPING));
@@ -71,9 +73,12 @@ export async function runServe(
       env: { ...io.env },
     });
     const { stateDirectory } = testbed;
-    const databaseUrl = databaseOf(testbed)?.address.url;
-    if (databaseUrl !== undefined)
-      await publishTarget(testbed.lease, { databaseUrl, stateDirectory });
+    const database = databaseOf(testbed);
+    if (database !== null)
+      await publishTarget(testbed.lease, {
+        databaseUrl: ownerAddress(database).url,
+        stateDirectory,
+      });
     io.stdout.write(await formatWelcome(testbed, arm));
     signal.addEventListener('abort', () => testbedEnd.resolve(null), { once: true });
     const notice = signal.aborted ? null : await testbedEnd.promise;
@@ -162,7 +167,7 @@ async function formatWelcome(testbed: Testbed, arm: PlannedArm): Promise<string>
     ['metrics', `${url}/metrics`],
     ...[...testbed.nodes.values()]
       .filter(({ kind }) => kind !== 'process')
-      .map(({ name, address }) => [name, address.url]),
+      .map((node) => [node.name, describeAddress(testbed.lease, node)]),
     ['state', testbed.stateDirectory],
     ...(hasAuditChain(arm.design)
       ? [['verify', 'platform audit verify, in another terminal']]

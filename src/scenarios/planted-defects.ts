@@ -26,7 +26,7 @@ export const PLANTED_DEFECTS = {
     'sessions-survive': all(3),
     'life-cycle': all(1),
     'logins-honest': all(3),
-    'forged-refused': all(2),
+    'forged-refused': all(3),
     'idle-timeout': all(2),
     'absolute-timeout': all(2),
   },

@@ -2,6 +2,7 @@
  * The platform's topology in a scenario: one PostgreSQL with the gateway's tables, one Redis, and gateways of one
  * design, which receive the load.
  */
+import { DATABASE_ROLES } from '../services/design.ts';
 import type { PlannedFault } from '../sim/fault-plan.ts';
 import type { Phase } from '../sim/scenario.ts';
 import type { EdgeSpec, Params, TargetOf, Topology } from '../sim/topology.ts';
@@ -63,7 +64,10 @@ export function platformTopology(parts: PlatformParts): PlatformTopology {
     edges: [
       { from: 'client', to: 'gateway' },
       storeEdge('redis', 'redis'),
-      storeEdge('postgres', 'database'),
+      {
+        ...storeEdge('postgres', 'database'),
+        logins: [DATABASE_ROLES.gateway, DATABASE_ROLES.sequencer],
+      },
     ],
     jobs: [
       {

@@ -14,6 +14,7 @@ import {
 import {
   prepareSchema,
   schemaUrl,
+  sessionKey,
   usersWithoutHistory,
 } from '../services/gateway/fixtures/platform.ts';
 import { sessionDefects } from '../services/gateway/fixtures/session-defects.ts';
@@ -176,6 +177,7 @@ async function seedInterleavingUsers(
     keyPrefix: '',
     clock: systemClock,
     random: systemRandom,
+    sessionKey,
   };
   await db.query({
     text: `UPDATE users SET password_hash = 'first' WHERE id = ANY($1)`,

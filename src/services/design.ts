@@ -4,6 +4,12 @@
  * reads as a diff. Times are milliseconds. Services read their own section; none reads another's.
  */
 
+/** The PostgreSQL roles that a gateway and its sequencer log in as, where the run may create roles. */
+export const DATABASE_ROLES = {
+  gateway: 'platform_gateway',
+  sequencer: 'platform_sequencer',
+} as const;
+
 export interface SessionsDesign {
   /** Written into every token; a token of another region is refused without a read. */
   readonly region: string;

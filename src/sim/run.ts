@@ -10,6 +10,7 @@ import { requireLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { createFolder } from './effects/process/create-folder.ts';
 import { machinePinPlan } from './effects/process/pin-machine.ts';
+import { describeAddress } from './effects/testbed/published-addresses.ts';
 import { cleanUpKilledRuns, type Testbed } from './effects/testbed/testbed.ts';
 import type { EndRecord, RunRecord } from './history.ts';
 import { needsOwnCore, operationsOf } from './load-kinds.ts';
@@ -165,13 +166,14 @@ async function runPlannedComparison(
 }
 
 /** Addresses of the kept testbed. */
-function describeKept({ nodes, targets }: Testbed): string[] {
+function describeKept({ nodes, targets, lease }: Testbed): string[] {
   const width = Math.max(14, ...[...nodes.keys()].map((name) => name.length + 2));
   return [
     `${'kept running:'.padEnd(width)}${targets.map(({ url }) => url).join(' ')}`,
-    ...[...nodes.values()].map(({ name, address: { url, namespace } }) => {
+    ...[...nodes.values()].map((node) => {
+      const { namespace } = node.address;
       const own = namespace === '' ? '' : ` (${namespace})`;
-      return `${name.padEnd(width)}${url}${own}`;
+      return `${node.name.padEnd(width)}${describeAddress(lease, node)}${own}`;
     }),
   ];
 }

@@ -114,6 +114,11 @@ export interface EdgeSpec<Node extends string = string> {
   readonly to: Node;
   /** Name for the source process: a key of ProcessConfig.addresses, or a command's environment variable. Unused from the client. */
   readonly as?: string;
+  /**
+   * To a PostgreSQL of the run: the roles its source may log in as, the first in its address. The run creates them and
+   * the template grants them rights. Default: the owner of the data.
+   */
+  readonly logins?: readonly string[];
   /** Goes through the fault proxy, so that a fault can be applied to it. */
   readonly proxied?: boolean;
   /** Latency added by the proxy, half in each direction; required between regions. */

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { promisify } from 'node:util';
 import { findProgram } from '../../sim/effects/process/find-program.ts';
-import { pingPostgres, redact } from '../../sim/effects/testbed/stores/external.ts';
+import { redactAddress } from '../../sim/effects/testbed/addresses/address-text.ts';
+import { pingPostgres } from '../../sim/effects/testbed/stores/external.ts';
 import { preparePostgres } from '../../sim/effects/testbed/stores/postgres-binaries.ts';
 import { findRedis, redisInfo } from '../../sim/effects/testbed/stores/redis-process.ts';
 import { OperatorError } from '../../sim/errors.ts';
@@ -29,7 +30,7 @@ export async function checkPostgres(cache: string, env: Env): Promise<Check> {
   const address = env.DATABASE_URL;
   try {
     if (address) {
-      return ok('postgres', `${await pingPostgres(address)} at DATABASE_URL ${redact(address)}`);
+      return ok('postgres', `${await pingPostgres(address)} at DATABASE_URL ${redactAddress(address)}`);
     }
     return ok('postgres', `${(await preparePostgres(cache)).version}, started from the cache`);
   } catch (error) {
@@ -43,9 +44,9 @@ export async function checkRedis(env: Env): Promise<Check> {
   if (address) {
     try {
       const { version } = await redisInfo(address, 5_000);
-      return ok('redis', `${version} at REDIS_URL ${redact(address)}`);
+      return ok('redis', `${version} at REDIS_URL ${redactAddress(address)}`);
     } catch (error) {
-      return fail('redis', `REDIS_URL ${redact(address)}: ${firstLine(error)}`, 'unset REDIS_URL');
+      return fail('redis', `REDIS_URL ${redactAddress(address)}: ${firstLine(error)}`, 'unset REDIS_URL');
     }
   }
   const program = findRedis(env);

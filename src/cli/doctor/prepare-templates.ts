@@ -3,6 +3,7 @@
  * machine.
  */
 import { randomBytes } from 'node:crypto';
+import { rolesOf } from '../../sim/effects/testbed/logins.ts';
 import { prepareTemplate } from '../../sim/effects/testbed/templates/template-prepare.ts';
 import { resolve } from '../../sim/plan/resolve.ts';
 import type { Scenario } from '../../sim/scenario.ts';
@@ -15,11 +16,11 @@ export async function prepareTemplates(
   io: Io,
   onNote: (text: string) => void,
 ): Promise<void> {
-  for (const { name, spec } of listTemplateSpecs(scenarios)) {
+  for (const { name, ...data } of listTemplateSpecs(scenarios)) {
     onNote(`preparing the data of ${name}`);
     await prepareTemplate({
       runId: `setup-${randomBytes(4).toString('hex')}`,
-      spec,
+      ...data,
       onNote,
       env: { ...io.env },
     });
@@ -28,20 +29,25 @@ export async function prepareTemplates(
 
 const isPostgres = (spec: NodeSpec): spec is PostgresSpec => spec.kind === 'postgres';
 
+interface DataSet {
+  readonly name: string;
+  readonly spec: PostgresSpec;
+  readonly roles: readonly string[];
+}
+
 /** One for each distinct data set; designs may share one. */
-export function listTemplateSpecs(
-  scenarios: readonly Scenario[],
-): readonly { name: string; spec: PostgresSpec }[] {
-  const found = new Map<string, { name: string; spec: PostgresSpec }>();
+export function listTemplateSpecs(scenarios: readonly Scenario[]): readonly DataSet[] {
+  const found = new Map<string, DataSet>();
   for (const scenario of scenarios) {
     for (const quick of [false, true]) {
       const { arms, scale } = resolve(scenario, { quick, seed: DEFAULT_SEED });
       for (const arm of arms) {
         const name = `${arm.design}${scale === 'quick' ? ' --quick' : ''}`;
-        for (const spec of Object.values(arm.topology.nodes)) {
+        for (const [node, spec] of Object.entries(arm.topology.nodes)) {
           if (!isPostgres(spec) || (spec.template ?? []).length === 0) continue;
-          const key = JSON.stringify(spec.template);
-          if (!found.has(key)) found.set(key, { name, spec });
+          const roles = rolesOf(node, arm.topology);
+          const key = JSON.stringify([spec.template, roles]);
+          if (!found.has(key)) found.set(key, { name, spec, roles });
         }
       }
     }

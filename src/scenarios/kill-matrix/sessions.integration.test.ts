@@ -24,8 +24,9 @@ import {
 import { systemRandom } from '../../services/gateway/system.ts';
 import { findDesign } from '../../services/lineage.ts';
 import { type Database, ServiceError } from '../../services/ports.ts';
-import { withOtherSecret } from '../../services/sessions/token.ts';
+import { readToken, withOtherSecret } from '../../services/sessions/token.ts';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
+import { withRedis } from '../../sim/effects/testbed/stores/redis-client.ts';
 import type { FactRecord } from '../../sim/history.ts';
 import {
   countByCheck,
@@ -101,6 +102,7 @@ const noConcurrentUse = { concurrentUse: false };
 /** What happens, under load, between two stretches of ordinary load and before the final sweep. */
 const faultScripts: Record<Condition, (cluster: Cluster) => Promise<void>> = {
   calm: async () => {},
+  'redis-writer': ({ workload }) => workload.load('written', loadMs),
   slow: ({ workload }) => workload.load('slow', loadMs),
   async 'short-sessions'({ workload }) {
     await workload.load('short', loadMs);
@@ -234,7 +236,7 @@ async function runUnder(
       seed,
       users,
       gateways: () => members,
-      forge: (token) => withOtherSecret(token, systemRandom),
+      forge: condition === 'redis-writer' ? forgeInRedis : forgeToken,
     });
     await workload.load('before', loadMs, { minOperations });
     await faultScripts[condition]({ members, workload, silenced, replace });
@@ -248,6 +250,23 @@ async function runUnder(
   } finally {
     await Promise.allSettled([...members, ...replaced].map((member) => member.close()));
   }
+}
+
+const forgeToken = (token: string) => withOtherSecret(token, systemRandom);
+
+/** Makes the copies in Redis say that the forged token's secret is the session's. */
+async function forgeInRedis(token: string): Promise<string> {
+  const forged = forgeToken(token);
+  const { id, secretHash } = readToken(forged, given.sessions.region)!;
+  await withRedis(redis.url, 5_000, async (client) => {
+    for (const key of await client.keys(`*:${id}`)) {
+      const parts = ((await client.get(key)) ?? '').split('.');
+      if (parts[0] !== id) continue;
+      parts[5] = secretHash.toString('base64url');
+      await client.set(key, parts.join('.'), 'KEEPTTL');
+    }
+  });
+  return forged;
 }
 
 async function waitForRedis(members: readonly PlantedMember[]): Promise<void> {

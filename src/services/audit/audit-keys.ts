@@ -10,8 +10,9 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto';
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { publishFile, readIfExists } from '../secret-file.ts';
 import { keyIdOf } from './chain/checkpoint.ts';
 
 export interface AuditKeys {
@@ -64,40 +65,4 @@ async function createKeys(file: string): Promise<string> {
   await publishFile(file, JSON.stringify({ signing, wrapping }), { mode: 0o600 });
   // Another process may have created the file first; then its keys are used.
   return await readFile(file, 'utf8');
-}
-
-async function readIfExists(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-/** Creates a synced file atomically, unless it exists. */
-async function publishFile(file: string, text: string, { mode }: { mode: number }): Promise<void> {
-  const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  const handle = await open(temporary, 'wx', mode);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-    await link(temporary, file);
-    await syncFolder(path.dirname(file));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    await handle.close();
-    await rm(temporary, { force: true });
-  }
-}
-
-/** Syncs the entries of a directory. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -17,7 +17,7 @@ import {
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { syncFolder } from './audit-keys.ts';
+import { syncFolder } from '../secret-file.ts';
 
 export interface CheckpointFile {
   /** The newest line without its newline; null when there is none. */

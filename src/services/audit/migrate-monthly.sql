@@ -2,6 +2,9 @@
 -- Run in one transaction: readers see the old table or the new one. It holds the table exclusively while it copies;
 -- the row count and every value stay the same, so the chain stays valid.
 
+-- Last, so that no temporary table of a caller stands for one of these in a function that runs with the owner's rights.
+SELECT set_config('search_path', current_setting('search_path') || ', pg_temp', true);
+
 DROP VIEW audit_everything;
 ALTER TABLE audit_logs RENAME TO audit_logs_flat;
 ALTER INDEX audit_logs_pkey RENAME TO audit_logs_flat_pkey;

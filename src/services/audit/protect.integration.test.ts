@@ -1,11 +1,17 @@
-/** The append-only protection of the tables, tested as the role of the services and as the owner. */
+/** The append-only protection of the tables, tested as the roles of the services, logged in, and as the owner. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import {
+  newPassword,
+  scramVerifier,
+  withLogin,
+} from '../../sim/effects/testbed/stores/credentials.ts';
+import { DATABASE_ROLES } from '../design.ts';
 import { readHeads } from './block-store.ts';
 import { addEvents, clock, connect, makeLog } from './fixtures/chained-log.ts';
 import { forceIndexScans, sequenceBatch } from './sequencer/sequence-batch.ts';
 import type { DedicatedConnection } from './sequencer/sequencer.ts';
-import { grantStorage, migrateToMonthly, SERVICE_ROLE } from './storage.ts';
+import { grantStorage, migrateToMonthly } from './storage.ts';
 
 const postgres = ownPostgres('protect');
 const storage = { kind: 'monthly', liveDays: 30, indexes: ['tenant', 'actor'] } as const;
@@ -19,9 +25,8 @@ async function monthlyLog(schema: string): Promise<DedicatedConnection> {
   return db;
 }
 
-const roleThere = async (db: DedicatedConnection) =>
-  (await db.query({ text: 'SELECT FROM pg_roles WHERE rolname = $1', values: [SERVICE_ROLE] }))
-    .length === 1;
+const rolesThere = async (db: DedicatedConnection) =>
+  (await db.query({ text: `SELECT FROM pg_roles WHERE rolname LIKE 'platform%'` })).length;
 
 async function growing(db: DedicatedConnection): Promise<string[]> {
   const rows = await db.query<{ name: string }>({
@@ -48,7 +53,7 @@ describe('on a server that is not ours', () => {
   afterAll(() => db.close());
 
   it('creates no role, and refuses the owner', async () => {
-    expect(await roleThere(db)).toBe(false);
+    expect(await rolesThere(db)).toBe(0);
     const tables = await growing(db);
     expect(tables.length).toBeGreaterThanOrEqual(8);
     expect(tables).toEqual(expect.arrayContaining(['audit_logs', 'audit_archive', 'audit_blocks']));
@@ -87,14 +92,22 @@ describe('on a server that is not ours', () => {
 describe('on a server of our own', () => {
   let owner: DedicatedConnection;
   let service: DedicatedConnection;
+  let sequencer: DedicatedConnection;
+  const logIn = async (role: string) => {
+    const login = { role, password: newPassword() };
+    const verifier = scramVerifier(login.password);
+    await owner.query({ text: `ALTER ROLE ${role} LOGIN PASSWORD '${verifier}'` });
+    return connect(withLogin(postgres.url, login), 'platform');
+  };
   beforeAll(async () => {
     owner = await monthlyLog('platform');
-    service = await connect(postgres.url, 'platform', SERVICE_ROLE);
+    service = await logIn(DATABASE_ROLES.gateway);
+    sequencer = await logIn(DATABASE_ROLES.sequencer);
   });
-  afterAll(() => Promise.all([owner.close(), service.close()]));
+  afterAll(() => Promise.all([owner.close(), service.close(), sequencer.close()]));
 
   it('lets the service insert and read, and change other tables', async () => {
-    expect(await roleThere(owner)).toBe(true);
+    expect(await rolesThere(owner)).toBe(2);
     const [before] = await service.query<{ records: string }>({
       text: 'SELECT count(*) AS records FROM audit_everything',
     });
@@ -112,13 +125,21 @@ describe('on a server of our own', () => {
     });
   });
 
-  it('lets the service chain new records', async () => {
-    await forceIndexScans(service);
+  it('lets the sequencer chain new records, and nothing else', async () => {
+    await forceIndexScans(sequencer);
     const options = { shards: 4, maxRecords: 1_000 };
-    const heads = await readHeads(service, options.shards);
-    const batch = await sequenceBatch(service, { heads, options, nowUs: clock.nowUs() });
+    const heads = await readHeads(sequencer, options.shards);
+    const batch = await sequenceBatch(sequencer, { heads, options, nowUs: clock.nowUs() });
     expect(batch.records).toBeGreaterThan(3);
     expect((await readHeads(owner, options.shards)).size).toBe(batch.heads!.size);
+    for (const text of [
+      'INSERT INTO audit_logs SELECT * FROM audit_logs LIMIT 0',
+      'SELECT FROM audit_subject_keys',
+      'INSERT INTO others VALUES (1)',
+      'SELECT FROM others',
+      ...changesOf('audit_blocks'),
+    ])
+      await expect(sequencer.query({ text }), text).rejects.toThrow(/permission denied/);
   });
 
   it('refuses the service every change, also through the view, and the tables themselves', async () => {
@@ -131,10 +152,63 @@ describe('on a server of our own', () => {
       'ALTER TABLE audit_logs DISABLE TRIGGER ALL',
       'CREATE TABLE platform.mine (id integer)',
       'SET session_replication_role = replica',
+      'INSERT INTO audit_blocks SELECT * FROM audit_blocks LIMIT 0',
+      'INSERT INTO audit_archive SELECT * FROM audit_archive LIMIT 0',
+      'INSERT INTO audit_retired SELECT * FROM audit_retired LIMIT 0',
     ])
       await expect(service.query({ text }), text).rejects.toThrow(
         /permission denied|must be owner|cannot (update|delete from) view/,
       );
+  });
+
+  it('gives the services no way to the rights of another role', async () => {
+    for (const role of [service, sequencer]) {
+      expect(
+        await role.query({
+          text: `SELECT (SELECT count(*)::int FROM pg_auth_members m WHERE m.member = r.oid) AS memberships,
+                        (SELECT count(*)::int FROM pg_class c WHERE c.relowner = r.oid) AS tables,
+                        (SELECT count(*)::int FROM pg_proc p WHERE p.proowner = r.oid) AS functions,
+                        rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AS extra
+                   FROM pg_roles r WHERE rolname = session_user AND rolname = current_user`,
+        }),
+      ).toEqual([{ memberships: 0, tables: 0, functions: 0, extra: false }]);
+      await role.query({ text: 'RESET ROLE' });
+      for (const text of [
+        'SET ROLE postgres',
+        'SET SESSION AUTHORIZATION postgres',
+        `ALTER ROLE ${DATABASE_ROLES.gateway} SUPERUSER`,
+        `GRANT postgres TO ${DATABASE_ROLES.gateway}`,
+        `CREATE ROLE mine`,
+        'CREATE SCHEMA mine',
+        'CREATE TABLE public.mine (id integer)',
+        `CREATE FUNCTION platform.audit_refuse() RETURNS trigger LANGUAGE sql AS 'SELECT 1'`,
+        'ALTER TABLE audit_logs OWNER TO CURRENT_USER',
+        'DROP TRIGGER audit_append_only ON audit_logs',
+        'DROP SCHEMA platform CASCADE',
+        'ALTER SYSTEM SET fsync = off',
+        `COPY others TO PROGRAM 'true'`,
+        'SELECT * FROM pg_authid',
+        `SELECT audit_grant('${DATABASE_ROLES.gateway}', '${DATABASE_ROLES.sequencer}')`,
+        'SELECT audit_archive_before(now())',
+      ])
+        await expect(role.query({ text }), text).rejects.toThrow(
+          /permission denied|must be|only roles with|detach/i,
+        );
+    }
+  });
+
+  it('runs no function with the rights of the owner on a table of the caller', async () => {
+    expect(
+      await owner.query({
+        text: `SELECT proname AS name, proconfig AS config FROM pg_proc
+                WHERE prosecdef AND pronamespace = 'platform'::regnamespace`,
+      }),
+    ).toEqual([
+      {
+        name: 'audit_ensure_months',
+        config: [expect.stringMatching(/^search_path=platform.*, pg_temp$/)],
+      },
+    ]);
   });
 
   it('lets the service create months, which are protected and accessible', async () => {

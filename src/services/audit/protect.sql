@@ -1,4 +1,4 @@
--- Append-only protection of the log. First: the role of the services may only insert and select. Second: triggers that
+-- Append-only protection of the log. First: the roles of the services may only insert and select. Second: triggers that
 -- refuse every role, the owner too. A role that may drop triggers can still change rows; the hash chain and its
 -- checkpoints outside the database detect that.
 CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -30,27 +30,36 @@ CREATE OR REPLACE FUNCTION audit_tables() RETURNS SETOF regclass LANGUAGE sql ST
   SELECT c.oid::regclass FROM grows JOIN pg_class c USING (oid) WHERE c.relkind IN ('r', 'p')
 $$;
 
+-- The rights of the two roles that services log in as. They own nothing, so they can neither drop nor alter a table, and
+-- are members of nothing. A gateway appends to the log and reads its blocks; a sequencer reads the log and appends blocks.
 -- Partitions are accessed through their parents, so a partition created later needs no grant.
-CREATE OR REPLACE FUNCTION audit_grant(service name) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION audit_grant(gateway name, sequencer name) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
+  service name;
   found record;
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service) THEN
-    EXECUTE format('CREATE ROLE %I NOLOGIN', service);
-  END IF;
-  EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), service);
-  EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I', current_schema(), service);
+  FOREACH service IN ARRAY ARRAY[gateway, sequencer] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service) THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', service);
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), service);
+  END LOOP;
+  EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I', current_schema(), gateway);
   FOR found IN
     SELECT c.oid::regclass AS name,
            CASE WHEN c.relkind = 'v' THEN 'SELECT'
-                WHEN c.oid IN (SELECT audit_tables()) THEN 'SELECT, INSERT'
+                WHEN c.relname = 'audit_logs' THEN 'SELECT, INSERT'
+                WHEN c.oid IN (SELECT audit_tables()) THEN 'SELECT'
                 ELSE 'SELECT, INSERT, UPDATE, DELETE' END AS may
       FROM pg_class c
      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v')
   LOOP
-    EXECUTE format('REVOKE ALL ON %s FROM %I', found.name, service);
-    EXECUTE format('GRANT %s ON %s TO %I', found.may, found.name, service);
+    EXECUTE format('REVOKE ALL ON %s FROM %I, %I', found.name, gateway, sequencer);
+    EXECUTE format('GRANT %s ON %s TO %I', found.may, found.name, gateway);
   END LOOP;
+  EXECUTE format('GRANT SELECT ON audit_logs TO %I', sequencer);
+  EXECUTE format('GRANT SELECT, INSERT ON audit_blocks TO %I', sequencer);
 END $$;
+REVOKE EXECUTE ON FUNCTION audit_grant(name, name), audit_protect(regclass) FROM PUBLIC;
 
 SELECT audit_protect(name) FROM audit_tables() AS name;

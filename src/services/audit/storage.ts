@@ -3,7 +3,7 @@
  * maintenance of the live service; the others run once, in the caller's transaction.
  */
 import { readFileSync } from 'node:fs';
-import type { AuditStorageDesign } from '../design.ts';
+import { type AuditStorageDesign, DATABASE_ROLES } from '../design.ts';
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
 
 // Same depth from src/ and from dist/.
@@ -21,8 +21,7 @@ const indexes: Readonly<Record<MonthlyStorage['indexes'][number], string>> = {
   actor: 'user_id, occurred_at DESC, id DESC',
 };
 
-/** Role of the gateways where it exists. It is created only in the platform's own schemas, not on a user's server. */
-export const SERVICE_ROLE = 'platform_service';
+/** The services' roles are created only in the platform's own schemas, not on a user's server. */
 const ownSchemas = ['platform', 'public'];
 
 export async function createStorage(db: Database): Promise<void> {
@@ -33,8 +32,8 @@ export async function createStorage(db: Database): Promise<void> {
 /** Grants privileges; call it after the last table was created. */
 export async function grantStorage(db: Database): Promise<void> {
   await db.query({
-    text: 'SELECT audit_grant($1) WHERE current_schema() = ANY ($2::text[])',
-    values: [SERVICE_ROLE, ownSchemas],
+    text: 'SELECT audit_grant($1, $2) WHERE current_schema() = ANY ($3::text[])',
+    values: [DATABASE_ROLES.gateway, DATABASE_ROLES.sequencer, ownSchemas],
   });
 }
 

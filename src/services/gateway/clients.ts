@@ -4,7 +4,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { SERVICE_ROLE } from '../audit/storage.ts';
 import type { DatabaseDesign } from '../design.ts';
 import { type Database, ServiceError, type TransactionalDatabase } from '../ports.ts';
 
@@ -16,29 +15,12 @@ const types = {
       : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
-/** The session's time zone and role belong to the connection, beside the search_path that is already in the URL. */
-function withSessionOptions(databaseUrl: string, role: string | null = null): string {
+/** The session's time zone belongs to the connection, beside the search_path that is already in the URL. */
+function withSessionOptions(databaseUrl: string): string {
   const url = new URL(databaseUrl);
   const options = url.searchParams.get('options') ?? '';
-  const asRole = role === null ? '' : ` -c role=${role}`;
-  url.searchParams.set('options', `${options} -c timezone=UTC${asRole}`.trim());
+  url.searchParams.set('options', `${options} -c timezone=UTC`.trim());
   return url.toString();
-}
-
-/** The role with reduced rights that a gateway assumes: it may append to the audit log, not change it. Null: none exists. */
-export async function findServiceRole(databaseUrl: string): Promise<string | null> {
-  const db = await openConnection(databaseUrl);
-  try {
-    const found = await db.query({
-      text: `SELECT 1 FROM pg_roles WHERE rolname = $1 AND pg_has_role(current_user, oid, 'MEMBER')
-                AND has_schema_privilege(oid, current_schema(), 'USAGE')
-                AND has_table_privilege(oid, to_regclass('audit_logs'), 'INSERT')`,
-      values: [SERVICE_ROLE],
-    });
-    return found.length > 0 ? SERVICE_ROLE : null;
-  } finally {
-    await db.close();
-  }
 }
 
 /** Requests of this long share one attempt to connect. */
@@ -60,7 +42,6 @@ export interface PooledDatabase extends TransactionalDatabase {
 
 export function openDatabase(options: {
   databaseUrl: string;
-  role?: string | null;
   design: DatabaseDesign;
   applicationName: string;
   /** Called with how long each statement waited for a connection. */
@@ -70,7 +51,7 @@ export function openDatabase(options: {
 }): PooledDatabase {
   const { design, observeWaitSeconds } = options;
   const pool = new pg.Pool({
-    connectionString: withSessionOptions(options.databaseUrl, options.role),
+    connectionString: withSessionOptions(options.databaseUrl),
     max: design.poolMax,
     connectionTimeoutMillis: design.connectionTimeoutMs,
     statement_timeout: design.statementTimeoutMs,
@@ -175,10 +156,9 @@ const connectionLostError = (cause: Error): ServiceError =>
 /** One connection as a Database, for work that is one transaction. */
 export async function openConnection(
   databaseUrl: string,
-  role: string | null = null,
 ): Promise<Database & { close(): Promise<void> }> {
   const client = new pg.Client({
-    connectionString: withSessionOptions(databaseUrl, role),
+    connectionString: withSessionOptions(databaseUrl),
     connectionTimeoutMillis: 10_000,
     types,
   });

@@ -24,7 +24,7 @@ it('reports again long before the next report is due', async () => {
   const member = await startLimiter({
     name: 'gateway.1',
     databaseUrl: schemaUrl(postgres.url, schema),
-    redisPort: redis.port,
+    redisUrl: redis.url,
     keyPrefix: 'r:',
     design: { ...exact, degraded: { ...exact.degraded, refreshMs } },
   });

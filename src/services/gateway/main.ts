@@ -12,12 +12,13 @@ import type { Design } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { ServiceError } from '../ports.ts';
 import { openAuditState } from './audit/audit-services.ts';
-import { findServiceRole, openConnection } from './clients.ts';
+import { openConnection } from './clients.ts';
 import { createGateway, type Gateway, loopback } from './http/app.ts';
 import { withLimitWindow } from './limits/limit-window.ts';
 import { createMetrics } from './metrics.ts';
 import { parseProcessConfig, readParams } from './process-config.ts';
 import { createServices, type Services } from './services.ts';
+import { openSessionKey } from './session-key.ts';
 import { openStores } from './stores.ts';
 import { systemClock, systemRandom } from './system.ts';
 
@@ -41,11 +42,9 @@ async function start() {
   const logLevel = params.string('logLevel', 'off');
 
   // First, so that an unreachable PostgreSQL is reported as such: everything below needs it.
-  const role = await findServiceRole(config.databaseUrl);
   await preparePartitions(config.databaseUrl, design);
   const stores = openStores({
     ...config,
-    role,
     design,
     observeWaitSeconds: (seconds) => metrics.observePoolWait(seconds),
     onConnectionLost: (store) => metrics.countLostConnection(store),
@@ -62,6 +61,7 @@ async function start() {
     keyPrefix: config.redisPrefix,
     clock: systemClock,
     random: systemRandom,
+    sessionKey: await openSessionKey(config.stateDirectory),
     auditState: await openAuditState({ ...config, design }),
   };
   const services: Services = createServices(design, resources, {
@@ -109,7 +109,7 @@ async function start() {
   return { url, stop };
 }
 
-/** As the owner of the tables, because the role of the service must not create tables. */
+/** By a function that runs with its owner's rights, because the role of the gateway must not create tables. */
 async function preparePartitions(databaseUrl: string, design: Design): Promise<void> {
   const db = await openConnection(databaseUrl);
   try {

@@ -79,8 +79,13 @@ function createSessionMetrics(registers: Registry[]): Metrics['sessions'] {
     registers,
   });
   const unconfirmed = counter('session_fence_unconfirmed_total', 'Logouts that had to say so');
+  const forged = counter(
+    'session_forged_copies_total',
+    'Copies in Redis that were refused because this service did not write them',
+  );
   return {
     onCacheRead: countCacheRead,
+    onForgedCopy: () => forged.inc(),
     onDatabaseFallback: () => fallbacks.inc(),
     onBreaker(open) {
       breaker.set(open ? 1 : 0);

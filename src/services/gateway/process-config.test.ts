@@ -15,10 +15,20 @@ const withDatabase = (change: object) =>
   JSON.stringify({ ...rest, addresses: { database: { ...database, ...change }, redis } });
 
 describe('process config', () => {
+  it('reads the address of the sequencer as its own role', () => {
+    const own = { ...database, logins: { platform_sequencer: 'postgres://platform_sequencer@a/b' } };
+    const config = { ...whole, addresses: { ...whole.addresses, database: own } };
+    expect(parseProcessConfig(JSON.stringify(config))).toMatchObject({
+      databaseUrl: database.url,
+      sequencerUrl: own.logins.platform_sequencer,
+    });
+  });
+
   it('reads a complete configuration', () => {
     expect(parseProcessConfig(JSON.stringify(whole))).toEqual({
       ...rest,
       databaseUrl: database.url,
+      sequencerUrl: database.url,
       databaseSchema: 'platform',
       redisUrl: redis.url,
       redisPrefix: 'ps:',

@@ -2,9 +2,13 @@
  * The configuration of a process of the platform: JSON in the environment variable PLATFORM_PROCESS, set by its parent.
  * A missing value or one of the wrong type is reported before the process connects to a store.
  */
+import { DATABASE_ROLES } from '../design.ts';
+
 export interface ProcessConfig {
   readonly name: string;
   readonly databaseUrl: string;
+  /** As the role of the audit sequencer; where there is none, the same as `databaseUrl`. */
+  readonly sequencerUrl: string;
   /** Schema that holds the tables; already the search_path in `databaseUrl`. */
   readonly databaseSchema: string;
   readonly redisUrl: string;
@@ -52,6 +56,10 @@ function readStores(config: ParamReader, hasDatabase: boolean) {
   const database = read('database', hasDatabase ? undefined : NO_DATABASE);
   return {
     databaseUrl: database.string('url'),
+    sequencerUrl: readParams(database.object('logins', {}), 'logins').string(
+      DATABASE_ROLES.sequencer,
+      database.string('url'),
+    ),
     databaseSchema: database.string('namespace'),
     redisUrl: redis.string('url', ''),
     redisPrefix: redis.string('namespace', ''),

@@ -24,8 +24,8 @@ const auditDatabaseDesign = ({ audit }: Design): DatabaseDesign => ({
 export function openStores(given: {
   name: string;
   databaseUrl: string;
-  /** Of every connection to PostgreSQL; default: the user in the URL. */
-  role?: string | null;
+  /** As the role of the sequencer; default: `databaseUrl`. */
+  sequencerUrl?: string;
   redisUrl: string;
   design: Design;
   observeWaitSeconds: (seconds: number) => void;
@@ -36,7 +36,6 @@ export function openStores(given: {
   const store = design.sessions.store;
   const common = {
     databaseUrl,
-    role: given.role ?? null,
     onConnectionError(error: Error) {
       given.onConnectionLost?.('postgres');
       report('postgres', error);
@@ -81,8 +80,7 @@ export function openStores(given: {
     db,
     fenceDb,
     auditDb,
-    databaseUrl,
-    role: common.role,
+    sequencerUrl: given.sequencerUrl ?? databaseUrl,
     redis,
     sessionRedis,
     limitRedis,

@@ -12,9 +12,10 @@ import type { Database } from '../ports.ts';
 import { createRedisLink } from '../redis-link.ts';
 import { createSessionCache } from '../sessions/cache.ts';
 import type { CreatedSession } from '../sessions/contract.ts';
+import { createCopyCodec } from '../sessions/copy-codec.ts';
 import { openConnection } from './clients.ts';
 import { type Member, origin, startMember } from './fixtures/members.ts';
-import { prepareSchema, schemaUrl, usersWithoutHistory } from './fixtures/platform.ts';
+import { prepareSchema, schemaUrl, sessionKey, usersWithoutHistory } from './fixtures/platform.ts';
 import { systemRandom } from './system.ts';
 
 const design = findDesign('turn1.after');
@@ -185,7 +186,14 @@ it('a hold is over when it was to be, and a tombstone too, however often the ses
   const { redis: connection } = await join('gateway.1');
   const link = createRedisLink({ redis: connection, breakerOpenMs: 50, onBreaker: () => {} });
   await eventually(() => link.runId() !== null);
-  const cache = createSessionCache({ link, keyPrefix: 'held:', random: systemRandom });
+  const cache = createSessionCache({
+    link,
+    keyPrefix: 'held:',
+    random: systemRandom,
+    codec: createCopyCodec({ key: sessionKey, nowMs: Date.now }),
+    nowMs: Date.now,
+    onForgedCopy() {},
+  });
   await cache.markPending(1, ['one']);
   expect(await cache.read(1, 'one')).toBe('absent');
   await cache.extendTtls(1, [{ id: 'one', ttlMs: 1_800_000 }]);

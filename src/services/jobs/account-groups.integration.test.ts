@@ -13,6 +13,7 @@ import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import { createApiKeys } from '../api-keys/store.ts';
 import type { ExactLimitsDesign } from '../design.ts';
 import { openDatabase, type PooledDatabase } from '../gateway/clients.ts';
+import { sessionKey } from '../gateway/fixtures/platform.ts';
 import { openRedis } from '../gateway/redis-clients.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
 import { findDesign } from '../lineage.ts';
@@ -35,6 +36,7 @@ const observer = {
   onCacheRead() {},
   onDatabaseFallback() {},
   onBreaker() {},
+  onForgedCopy() {},
   onFence() {},
   onError(error: Error) {
     throw error;
@@ -73,6 +75,7 @@ const make = (...groups: readonly unknown[]): Promise<readonly Account[]> =>
     keyPrefix: 'test:',
     clock: systemClock,
     random: systemRandom,
+    sessionKey,
     design: design.sessions,
   });
 const tokenOf = ({ headers }: Account) => headers.authorization!.slice('Bearer '.length);
@@ -87,6 +90,7 @@ const openSessions = () =>
     clock: systemClock,
     random: systemRandom,
     design: design.sessions,
+    sessionKey,
     observer,
   });
 const keys = () => createApiKeys({ db, clock: systemClock, random: systemRandom });
@@ -301,6 +305,7 @@ describe('groups of accounts', () => {
       const config = {
         name: 'accounts',
         seed: 7,
+        stateDirectory: path.join(postgres.folder, 'state'),
         addresses: {
           database: { url: databaseUrl, namespace: schema },
           redis: { url: redisServer.url, namespace: 'test:' },

@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { openConnection } from '../gateway/clients.ts';
 import { ConfigError, type ParamReader, readParams } from '../gateway/process-config.ts';
 import { openRedis } from '../gateway/redis-clients.ts';
+import { openSessionKey } from '../gateway/session-key.ts';
 import { systemClock, systemRandom } from '../gateway/system.ts';
 import { findDesign } from '../lineage.ts';
 import type { Database } from '../ports.ts';
@@ -60,7 +61,8 @@ async function createSessionAccounts(
   }));
 }
 
-await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: rawParams }) => {
+await runOneShot(async (config) => {
+  const { databaseUrl, redisUrl, redisPrefix, params: rawParams } = config;
   const params = readParams(rawParams, 'params');
   const outFile = params.string('outFile');
   const { sessions: design } = findDesign(params.string('design', 'turn4.after'));
@@ -70,7 +72,16 @@ await runOneShot(async ({ databaseUrl, redisUrl, redisPrefix, params: rawParams 
   const groups = readGroups(params.list('groups', []), { users: population });
   const redis = openRedis(redisUrl, (error) => process.stderr.write(`redis ${error.message}\n`));
   const keyPrefix = redisPrefix;
-  const stores = { db, redis, keyPrefix, clock: systemClock, random: systemRandom, design };
+  const sessionKey = await openSessionKey(config.stateDirectory);
+  const stores = {
+    db,
+    redis,
+    keyPrefix,
+    design,
+    sessionKey,
+    clock: systemClock,
+    random: systemRandom,
+  };
   const accounts = [
     ...(await createSessionAccounts(await seedSessions(users, stores), db)),
     ...(await createGroupAccounts(groups, stores)),

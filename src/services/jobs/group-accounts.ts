@@ -25,6 +25,8 @@ export interface AccountStores {
   readonly keyPrefix: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Of the copies of sessions in Redis. */
+  readonly sessionKey: Buffer;
 }
 
 /** As the load reads it; see the engine's `Account`. */

@@ -106,6 +106,8 @@ export interface SessionObserver {
   /** A check read PostgreSQL because Redis could not be used. */
   onDatabaseFallback(): void;
   onBreaker(isOpen: boolean): void;
+  /** A copy in Redis was not written by this service: somebody else writes there. */
+  onForgedCopy(): void;
   /** A logout waited this long for every process to adopt a new generation. */
   onFence(seconds: number, isConfirmed: boolean): void;
   /** For the operator's log. */

@@ -43,7 +43,7 @@ export const encodeSession = (session: StoredSession): string =>
 
 const storedShape = /^([\w-]{22})\.(\d{1,19})\.(\d{1,19})\.(\d{1,16})\.(\d{1,16})\.([\w-]{43})$/;
 
-/** Null for anything `encodeSession` did not write. */
+/** Null for anything `encodeSession` did not write. Proves nothing about who wrote it: copy-codec.ts does. */
 export function decodeSession(text: string): StoredSession | null {
   const match = storedShape.exec(text);
   if (!match) return null;

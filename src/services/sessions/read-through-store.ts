@@ -61,7 +61,10 @@ export function createReadThroughStore(given: ReadThroughOptions): SessionStore 
     extendCopies: copies.extend,
     onRevokedFound: async (ids) => void (await copies.writeTombstones(ids)),
   });
-  const { checkRow, checkRowAndPopulate, checkInGrace } = createRowChecks(given, nowMs);
+  const { checkRow, checkRowAndPopulate, checkInGrace, acceptStale } = createRowChecks(
+    given,
+    nowMs,
+  );
 
   return {
     ...createRepositoryStore({
@@ -86,7 +89,10 @@ export function createReadThroughStore(given: ReadThroughOptions): SessionStore 
         try {
           copy = await cache.read(generation, presented.id);
           observer.onCacheRead(copy !== 'absent');
-          if (copy === 'absent') return await checkRowAndPopulate(generation, presented);
+          if (copy === 'absent')
+            return await checkRowAndPopulate(generation, presented).catch((error) =>
+              acceptStale(generation, presented, error),
+            );
         } catch (error) {
           ignoreRedis(error);
           return checkRow(presented);
@@ -162,11 +168,23 @@ function createRowChecks(given: ReadThroughOptions, nowMs: () => number) {
     const copy = await cache.read(generation, presented.id).catch(() => {
       throw cause;
     });
-    if (copy === 'absent') throw cause;
+    if (copy === 'absent') return acceptStale(generation, presented, cause);
     return copy === 'ended' ? null : accept(copy, presented, nowMs);
   };
 
-  return { checkRow, checkRowAndPopulate, checkInGrace };
+  /** Within the grace, a copy that is too old is used as long as its row cannot be read. */
+  const acceptStale = (
+    generation: number,
+    presented: PresentedToken,
+    cause: unknown,
+  ): Session | null => {
+    const isGrace = fence.graceGeneration() === generation && !(cause instanceof RedisUnavailable);
+    const stale = isGrace ? cache.findStale(generation, presented.id) : null;
+    if (stale === null) throw cause;
+    return accept(stale, presented, nowMs);
+  };
+
+  return { checkRow, checkRowAndPopulate, checkInGrace, acceptStale };
 }
 
 /** Changes the copies in Redis. If Redis fails, `invalidate` advances the generation instead; the others do nothing. */

@@ -5,6 +5,7 @@
  */
 import type { Redis } from 'ioredis';
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
+import { createCopyCodec } from './copy-codec.ts';
 import type { StoredSession } from './policy.ts';
 import { encodeRedisTtlValue, redisTtlKey, redisTtlUserKey } from './redis-ttl/session-keys.ts';
 import type { RedisTtlResources } from './redis-ttl/session-operations.ts';
@@ -37,7 +38,10 @@ const SEED_REQUEST = 'seed:session';
 
 export async function seedSessions(
   userIds: readonly string[],
-  given: RedisTtlResources & { readonly ending?: SeededEnd },
+  given: Omit<RedisTtlResources, 'codec'> & {
+    readonly sessionKey: Buffer;
+    readonly ending?: SeededEnd;
+  },
 ): Promise<readonly SeededSession[]> {
   const { design, random, ending } = given;
   const nowMs = Math.floor(given.clock.nowUs() / 1_000);
@@ -124,14 +128,21 @@ async function insertIntoPostgres(sessions: readonly SessionToSeed[], db: Databa
 
 async function insertIntoRedis(
   sessions: readonly StoredSession[],
-  { redis, keyPrefix, clock }: { redis: Redis; keyPrefix: string; clock: Clock },
+  {
+    redis,
+    keyPrefix,
+    clock,
+    sessionKey,
+  }: { redis: Redis; keyPrefix: string; clock: Clock; sessionKey: Buffer },
 ): Promise<void> {
   const nowMs = Math.floor(clock.nowUs() / 1_000);
+  const codec = createCopyCodec({ key: sessionKey, nowMs: () => nowMs });
   const pipeline = redis.pipeline();
   for (const session of sessions) {
-    const value = encodeRedisTtlValue(session, { device: DEVICE, ip: null });
+    const key = redisTtlKey(keyPrefix, session.id);
+    const value = encodeRedisTtlValue(session, { device: DEVICE, ip: null }, { codec, key });
     const ttlMs = session.endsAtMs - nowMs;
-    pipeline.set(redisTtlKey(keyPrefix, session.id), value, 'PX', ttlMs);
+    pipeline.set(key, value, 'PX', ttlMs);
     pipeline.sadd(redisTtlUserKey(keyPrefix, session.userId), session.id);
   }
   const failed = (await pipeline.exec())?.find(([error]) => error)?.[0];

@@ -13,6 +13,7 @@ export function edgeProblems(topology: Topology): string[] {
       ...(isDuplicate ? [`two edges ${name}: a process finds a node under one name`] : []),
       ...endpointProblems(edge, topology),
       ...latencyProblems(edge, topology),
+      ...loginProblems(edge, topology),
     ];
   });
 }
@@ -32,6 +33,22 @@ function endpointProblems(edge: EdgeSpec, { nodes }: Topology): string[] {
           `edge ${name} cannot go through the proxy: a Redis Cluster tells its clients its own addresses`,
         ]
       : []),
+  ];
+}
+
+const ROLE_NAME = /^(?!pg_|postgres$|platform_owner$)[a-z_][a-z0-9_]{0,62}$/;
+
+function loginProblems(edge: EdgeSpec, { nodes }: Topology): string[] {
+  const { logins = [] } = edge;
+  if (logins.length === 0) return [];
+  const name = edgeName(edge);
+  return [
+    ...(nodes[edge.to]?.kind === 'postgres'
+      ? []
+      : [`edge ${name} has logins, which only a postgres has`]),
+    ...logins
+      .filter((role) => !ROLE_NAME.test(role))
+      .map((role) => `edge ${name}: "${role}" is no name for a role of a process`),
   ];
 }
 

@@ -6,7 +6,8 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, type Database, isoFromUs, type Random, timeOrderedId } from '../../ports.ts';
-import { type AuditKeys, syncFolder } from '../audit-keys.ts';
+import { syncFolder } from '../../secret-file.ts';
+import type { AuditKeys } from '../audit-keys.ts';
 import type { AuditRecord } from '../contract.ts';
 import { type RetiredRow, readRetired } from '../log-source.ts';
 import { type RecordRow, recordColumns, recordOf, rowOf } from '../record-row.ts';

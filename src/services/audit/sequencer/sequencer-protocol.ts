@@ -8,9 +8,8 @@ import type { SequencerDesign } from './sequencer.ts';
 export const SEQUENCER_PROCESS_TITLE = 'audit-sequencer';
 
 export interface SequencerStart {
+  /** As the role of the sequencer. */
   readonly databaseUrl: string;
-  /** PostgreSQL role of its connection; null: the user in the URL. */
-  readonly role: string | null;
   /** Of keys and checkpoints. */
   readonly directory: string;
   readonly design: SequencerDesign;

@@ -12,10 +12,11 @@ import { openPersonal } from '../../audit/seal.ts';
 import { LOCAL_LOG_FILE_NAME } from '../../audit/writers/local-log.ts';
 import type { Design } from '../../design.ts';
 import { findDesign } from '../../lineage.ts';
-import { findServiceRole, openConnection } from '../clients.ts';
+import { openConnection } from '../clients.ts';
 import { bearer, client, type Send } from '../fixtures/client.ts';
 import { type CommitCutter, openCommitCutter } from '../fixtures/commit-cutter.ts';
 import {
+  loginUrls,
   type Platform,
   prepareSchema,
   schemaUrl,
@@ -24,7 +25,7 @@ import {
 } from '../fixtures/platform.ts';
 
 const { postgres, redis } = ownStores('audit-trail');
-// Our own schema, so that the service runs as the role that may add to the log and not change it.
+// Our own schema, so that the service logs in as the role that may add to the log and not change it.
 const schema = 'platform';
 const design = wide(withCheapPasswords(findDesign('turn3.after')));
 const size = {
@@ -57,7 +58,7 @@ let cutter: CommitCutter;
 let platform: Platform;
 let anyone: Send;
 let folder: string;
-let role: string | null;
+let logins: Awaited<ReturnType<typeof loginUrls>>;
 let places = 0;
 
 const start = async (stateDirectory: string, name = 'gateway') =>
@@ -68,14 +69,14 @@ const start = async (stateDirectory: string, name = 'gateway') =>
     design,
     name,
     stateDirectory,
-    role,
+    logins,
   });
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'platform-trail-'));
   await prepareSchema(postgres.url, { schema, design, size });
-  role = await findServiceRole(schemaUrl(postgres.url, schema));
   cutter = await openCommitCutter(postgres.port);
+  logins = await loginUrls(schemaUrl(cutter.urlOf(postgres.url), schema));
   platform = await start(path.join(folder, 'state'));
   anyone = client(platform.url);
 });
@@ -350,8 +351,7 @@ describe('a change and its event', () => {
 
 describe('the role of the service', () => {
   it('inserts into the log, and cannot change it', async () => {
-    expect(role).toBe('platform_service');
-    const db = await openConnection(schemaUrl(postgres.url, schema), role);
+    const db = await openConnection(logins.gateway);
     const changes = ['DELETE FROM audit_logs', 'TRUNCATE audit_logs', 'DELETE FROM audit_blocks'];
     for (const text of [...changes, `UPDATE audit_logs SET outcome = 'success'`])
       await expect(db.query({ text })).rejects.toMatchObject({ code: '42501' });

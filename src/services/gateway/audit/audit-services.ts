@@ -54,9 +54,8 @@ export interface AuditResources {
   readonly db: TransactionalDatabase;
   /** A pool of its own, so that events and requests do not wait for each other's connections. */
   readonly auditDb: TransactionalDatabase;
-  /** For the dedicated connection of the sequencer. */
-  readonly databaseUrl: string;
-  readonly role: string | null;
+  /** For the dedicated connection of the sequencer, as its role. */
+  readonly sequencerUrl: string;
   readonly redis: Redis;
   readonly keyPrefix: string;
   readonly clock: Clock;
@@ -118,14 +117,13 @@ function createDesignSequencer(
 ): Sequencer | null {
   if (chain.kind === 'none') return null;
   const { keys, directory } = given.auditState;
-  const { databaseUrl, role } = given;
   const callbacks = { observer, report: (error: Error) => observer.report(error) };
   if (chain.sequencer === 'process') {
-    const start = { databaseUrl, role, directory, design: chain };
+    const start = { databaseUrl: given.sequencerUrl, directory, design: chain };
     return createSequencerProcess({ module: sequencerModule, start, ...callbacks });
   }
   return createSequencer({
-    open: () => openConnection(databaseUrl, role),
+    open: () => openConnection(given.sequencerUrl),
     design: chain,
     clock: given.clock,
     keys,

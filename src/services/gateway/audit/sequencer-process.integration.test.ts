@@ -30,7 +30,6 @@ const log = ownLog(() => postgres.url);
 
 const startOf = (): SequencerStart => ({
   databaseUrl: schemaUrl(postgres.url, log.schema),
-  role: null,
   directory: log.directory,
   design,
 });

@@ -45,9 +45,9 @@ async function execute(command: SequencerCommand): Promise<void> {
   sequencer.start();
 }
 
-async function createProcessSequencer({ databaseUrl, role, directory, design }: SequencerStart) {
+async function createProcessSequencer({ databaseUrl, directory, design }: SequencerStart) {
   return createSequencer({
-    open: () => openConnection(databaseUrl, role),
+    open: () => openConnection(databaseUrl),
     design,
     clock: systemClock,
     keys: await openAuditKeys(directory),

@@ -12,6 +12,7 @@ import {
   type Platform,
   prepareSchema,
   schemaUrl,
+  sessionKey,
   startPlatform,
   unrecorded,
   usersWithoutHistory,
@@ -103,6 +104,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('a session of %s'
       ...given,
       clock: systemClock,
       random: systemRandom,
+      sessionKey,
       design: design.sessions,
     });
     expect(seeded).toMatchObject({ userId: '7', organisationId: '7' });
@@ -131,6 +133,7 @@ it('a row per request costs two statements, and one when it is refused', async (
     keyPrefix: '',
     clock: systemClock,
     random: systemRandom,
+    sessionKey,
     design: first.sessions,
   });
   const session = await store.check(seeded!.token);

@@ -4,6 +4,7 @@ import type { SessionsDesign } from '../../design.ts';
 import { type Clock, type Database, isoFromUs, type Random, ServiceError } from '../../ports.ts';
 import { hashesEqual } from '../../secret-token.ts';
 import type { CreatedSession, Origin, Session, SessionView } from '../contract.ts';
+import type { CopyCodec } from '../copy-codec.ts';
 import { hasEnded, type StoredSession } from '../policy.ts';
 import { makeToken, readToken } from '../token.ts';
 import {
@@ -21,6 +22,7 @@ export interface RedisTtlResources {
   readonly clock: Clock;
   readonly random: Random;
   readonly design: SessionsDesign;
+  readonly codec: CopyCodec;
 }
 
 export interface RedisTtlContext extends RedisTtlResources {
@@ -46,15 +48,16 @@ export async function openSession(
   origin: Origin,
   endsAtMs?: number,
 ): Promise<CreatedSession> {
-  const { redis, keyPrefix, clock, random, design } = context;
+  const { redis, keyPrefix, clock, random, design, codec } = context;
   const { token, id, secretHash } = makeToken(design.region, random);
   const createdAtMs = nowMs(clock);
   const endsAt = endsAtMs ?? createdAtMs + context.ttlMs;
   const session = { id, userId, organisationId, createdAtMs, endsAtMs: endsAt };
-  const value = encodeRedisTtlValue({ ...session, secretHash }, origin);
+  const key = redisTtlKey(keyPrefix, id);
+  const value = encodeRedisTtlValue({ ...session, secretHash }, origin, { codec, key });
   const ttlMs = session.endsAtMs - createdAtMs;
   await Promise.all([
-    redis.set(redisTtlKey(keyPrefix, id), value, 'PX', ttlMs),
+    redis.set(key, value, 'PX', ttlMs),
     redis.sadd(redisTtlUserKey(keyPrefix, userId), id),
   ]).catch(throwUnavailable);
   const cause = { actorId: userId, reason, origin };
@@ -63,11 +66,12 @@ export async function openSession(
 }
 
 export async function readSession(
-  { redis, keyPrefix, clock }: RedisTtlContext,
+  { redis, keyPrefix, clock, codec }: RedisTtlContext,
   id: string,
 ): Promise<{ session: StoredSession; detailsJson: string } | null> {
-  const text = await redis.get(redisTtlKey(keyPrefix, id)).catch(throwUnavailable);
-  const found = decodeRedisTtlValue(text ?? '');
+  const key = redisTtlKey(keyPrefix, id);
+  const text = await redis.get(key).catch(throwUnavailable);
+  const found = decodeRedisTtlValue(text ?? '', { codec, key });
   return found && !hasEnded(found.session, nowMs(clock)) ? found : null;
 }
 
@@ -90,15 +94,18 @@ export async function listSessions(
   const { redis, keyPrefix } = context;
   const ids = await redis.smembers(redisTtlUserKey(keyPrefix, userId)).catch(throwUnavailable);
   const all = await Promise.all(ids.slice(0, 100).map((id) => readSession(context, id)));
-  return all
-    .flatMap((one) => (one ? [one] : []))
-    .map(({ session: { id, createdAtMs }, detailsJson }) => ({
-      id,
-      createdAtMs,
-      lastSeenAtMs: createdAtMs,
-      ...parseDetails(detailsJson),
-    }))
-    .sort((a, b) => b.createdAtMs - a.createdAtMs);
+  return (
+    all
+      // The set of ids has no MAC.
+      .flatMap((one) => (one?.session.userId === userId ? [one] : []))
+      .map(({ session: { id, createdAtMs }, detailsJson }) => ({
+        id,
+        createdAtMs,
+        lastSeenAtMs: createdAtMs,
+        ...parseDetails(detailsJson),
+      }))
+      .sort((a, b) => b.createdAtMs - a.createdAtMs)
+  );
 }
 
 /** Deletes the keys and this process's cached sessions; the other processes keep theirs. How many were deleted. */

@@ -3,7 +3,7 @@
  * running run. On a real disk, not in /tmp, which is memory on many systems: a copied template would use up memory
  * and fsync would look free. The account PostgreSQL runs as must be able to reach it.
  */
-import { chmod, chown, stat } from 'node:fs/promises';
+import { chmod, chown, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { EnvironmentError } from '../../errors.ts';
@@ -29,6 +29,18 @@ export async function createTraversableFolder(folder: string): Promise<void> {
 export async function createPrivateFolder(folder: string, user: RunUser | null): Promise<void> {
   await createFolder(folder, 0o700);
   if (user) await chown(folder, user.uid, user.gid);
+}
+
+/** A file that only `user` may read (0600), replaced if it exists; null: the caller. */
+export async function writePrivateFile(
+  file: string,
+  text: string,
+  user: RunUser | null,
+): Promise<void> {
+  // A new file: the mode of an old one, or the destination of a link, would stay.
+  await rm(file, { force: true });
+  await writeFile(file, text, { mode: 0o600, flag: 'wx' });
+  if (user) await chown(file, user.uid, user.gid);
 }
 
 /** Creates the cache and checks that `user` can reach it; the error names the parent folder that is closed. */

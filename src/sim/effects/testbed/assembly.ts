@@ -12,8 +12,10 @@ import type { RunUser } from '../process/run-user.ts';
 import type { UndoStack } from '../process/undo-stack.ts';
 import { dependenciesOf } from './check-topology.ts';
 import { TestbedEdges } from './edges.ts';
+import { ownerAddress } from './logins.ts';
 import type { Address, NodeContext, RunningNode } from './node.ts';
 import { NODE_KINDS } from './node-kinds.ts';
+import { publishAddress } from './published-addresses.ts';
 import { runOneShot } from './service-process.ts';
 import type { LoadTarget, Testbed, TestbedOptions } from './testbed-types.ts';
 
@@ -111,6 +113,7 @@ export class Assembly {
     this.#signal.throwIfAborted();
     const node = await kind.start(name, spec, this.#contextOf(name));
     this.#started.set(name, node);
+    await publishAddress(this.#resources.lease, node);
     await this.#edges.connect(node);
     return node;
   }
@@ -178,7 +181,7 @@ export class Assembly {
   async #runJob(job: JobSpec, params: Readonly<Record<string, unknown>>): Promise<void> {
     const { name, module, uses } = job;
     const addresses = Object.entries(uses).map(
-      ([as, node]) => [as, this.#started.get(node)!.address] as const,
+      ([as, node]) => [as, ownerAddress(this.#started.get(node)!)] as const,
     );
     await runOneShot({
       spec: { name, module, params: { ...job.params, ...params } },

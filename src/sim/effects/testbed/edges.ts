@@ -13,6 +13,7 @@ import type { ExitNotice } from '../process/child-process.ts';
 import type { Lease } from '../process/lease.ts';
 import type { UndoStack } from '../process/undo-stack.ts';
 import { protocolOf, upstreamOf, withEndpoint } from './edge-address.ts';
+import { edgeAddress, mapServers } from './logins.ts';
 import type { Address, RunningNode } from './node.ts';
 
 /** Targets are edges in the syntax of fault-target.ts; a target that matches no proxied edge throws. */
@@ -137,11 +138,12 @@ export class TestbedEdges implements Edges {
   addressOf(edge: EdgeSpec, member: string): Address {
     const node = this.#nodes.get(edge.to);
     if (node === undefined) throw new Error(`${edge.to} is not up: it has no address yet`);
-    if (edge.proxied !== true) return node.address;
-    const urls = serversOf(node).map(({ name, url }) =>
-      withEndpoint(url, this.#requireProxy().addressOf(`${member}->${name}`)),
+    const address = edgeAddress(node, edge);
+    if (edge.proxied !== true) return address;
+    const servers = serversOf(node);
+    return mapServers(address, (url, index) =>
+      withEndpoint(url, this.#requireProxy().addressOf(`${member}->${servers[index]!.name}`)),
     );
-    return { url: urls[0]!, urls, namespace: node.address.namespace };
   }
 
   async apply(target: string, rule: LinkRule): Promise<void> {

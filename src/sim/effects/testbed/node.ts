@@ -11,6 +11,7 @@ import type { Lease } from '../process/lease.ts';
 import type { PinPlan } from '../process/pin-plan.ts';
 import type { RunUser } from '../process/run-user.ts';
 import type { UndoStack } from '../process/undo-stack.ts';
+import type { Login } from './stores/credentials.ts';
 
 /** The destination of an edge, for the process at its source. */
 export interface Address {
@@ -20,6 +21,8 @@ export interface Address {
   readonly urls: readonly string[];
   /** The run's part of the store: a schema (already in the connection's search_path) or a key prefix with its separator; empty for processes. */
   readonly namespace: string;
+  /** The same server as each role that the edge names; absent on a server of the operator. */
+  readonly logins?: Readonly<Record<string, string>>;
 }
 
 /** One process of a node; the name stays the same after a restart. */
@@ -80,7 +83,10 @@ export interface RunningNode {
   readonly version: string | null;
   /** Empty for the operator's server, which is never signalled. */
   readonly members: readonly Member[];
+  /** As the superuser, where there is one: for the harness. Jobs and processes get another, see logins.ts. */
   readonly address: Address;
+  /** By role; absent where the operator's credentials are used, or none. */
+  readonly logins?: ReadonlyMap<string, Login>;
   /** Null when its processes are not visible from this machine. */
   readonly pids: (() => number[]) | null;
   /** A `taskset -c` list, `any` when not pinned. */

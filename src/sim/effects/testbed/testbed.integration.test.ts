@@ -8,6 +8,7 @@ import { isPortOpen } from '../process/free-port.ts';
 import { machinePinPlan } from '../process/pin-machine.ts';
 import { startTimeOf } from '../process/process-table.ts';
 import { bedTopology, eventually, makeScratch, type Scratch } from './fixtures/bed.ts';
+import { ownerAddress } from './logins.ts';
 import { startTestbed, type TestbedOptions } from './testbed.ts';
 
 let scratch: Scratch;
@@ -59,7 +60,7 @@ test('starts everything on real servers and leaves nothing', async () => {
   expect(config).toMatchObject({
     name: 'gateway',
     addresses: {
-      database: { url: testbed.node('postgres').address.url, namespace: 'platform' },
+      database: { url: ownerAddress(testbed.node('postgres')).url, namespace: 'platform' },
       redis: { url: testbed.node('redis').address.url, namespace: 'ps:whole:' },
     },
     seed: 7,

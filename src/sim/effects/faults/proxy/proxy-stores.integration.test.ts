@@ -49,6 +49,7 @@ function redis(protocol: 2 | 3 = 2): Redis {
     protocol,
     port: port(TO_REDIS),
     host: '127.0.0.1',
+    password: new URL(redisServer.url).password,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
   });
@@ -237,12 +238,14 @@ describe('Redis', () => {
 
   it('fails a command in MULTI so that EXEC fails, and an EXEC so that nothing happens', async () => {
     for (const [k, answers] of [
-      [2, ['OK', 'ERR', 'EXECABORT']],
-      [3, ['OK', 'QUEUED', 'ERR']],
+      // The first is the login.
+      [3, ['OK', 'OK', 'ERR', 'EXECABORT']],
+      [4, ['OK', 'OK', 'QUEUED', 'ERR']],
     ] as const) {
       await proxy.apply(TO_REDIS, [TO_REDIS], { kind: 'fail-request', k });
       const raw = await rawClient(port(TO_REDIS));
-      raw.send('MULTI\r\nSET multi 1\r\nEXEC\r\n');
+      const login = `AUTH ${new URL(redisServer.url).password}\r\n`;
+      raw.send(`${login}MULTI\r\nSET multi 1\r\nEXEC\r\n`);
       await raw.until(30);
       raw.send('GET multi\r\n');
       await raw.until(raw.received().length + 5);

@@ -112,7 +112,12 @@ test('a cluster: serves all slots; a replica takes over and the killed master re
     host: '127.0.0.1',
     port: Number(new URL(url).port),
   }));
-  const client = new Redis.Cluster(roots, { redisOptions: { commandTimeout: LIMIT_MS } });
+  const client = new Redis.Cluster(roots, {
+    redisOptions: {
+      commandTimeout: LIMIT_MS,
+      password: new URL(cluster.address.url).password,
+    },
+  });
   client.on('error', () => {}); // A node that is down; what matters is what the commands answer.
   try {
     const keys = Array.from({ length: 50 }, (_, index) => `key:${index}`);

@@ -5,6 +5,7 @@ import { EnvironmentError } from '../../../errors.ts';
 import type { ProcessStart } from '../../../topology.ts';
 import { findProgram } from '../../process/find-program.ts';
 import type { Address } from '../node.ts';
+import { redactAddress } from '../addresses/address-text.ts';
 
 export type CommandStart = Extract<ProcessStart, { command: unknown }>;
 
@@ -89,11 +90,17 @@ function locate(name: string, program: string, cwd: string, env: NodeJS.ProcessE
   }
 }
 
+const withoutPassword = (value: string): string =>
+  URL.canParse(value) && new URL(value).password !== '' ? redactAddress(value) : value;
+
 const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
 function shellCommandOf(start: CommandStart, cwd: string, own: Record<string, string>): string {
-  const variables = Object.entries(own).map(([key, value]) => `${key}=${quoted(value)}`);
+  // Printed in errors: an address without its password.
+  const variables = Object.entries(own).map(
+    ([key, value]) => `${key}=${quoted(withoutPassword(value))}`,
+  );
   const line = [...variables, ...start.command.map(quoted)].join(' ');
   const whole = cwd === process.cwd() ? line : `cd ${quoted(cwd)} && ${line}`;
   return whole.replaceAll('\n', '\\n');

@@ -8,7 +8,7 @@ import { freePort } from '../../process/free-port.ts';
 import { bedTopology, eventually, makeScratch, type Scratch } from '../fixtures/bed.ts';
 import { startOwner } from '../fixtures/owner.ts';
 import { startTestbed, type Testbed } from '../testbed.ts';
-import { redact } from './external.ts';
+import { redactAddress } from '../addresses/address-text.ts';
 
 // The "external" servers are those of another testbed: real, and not the run's own.
 let scratch: Scratch;
@@ -129,7 +129,7 @@ test.each([
   expect(error).toBeInstanceOf(EnvironmentError);
   const lines = error.toLines().split('\n');
   expect(lines).toHaveLength(3);
-  expect(lines[0]).toBe(`cannot use ${name} ${redact(value)}`);
+  expect(lines[0]).toBe(`cannot use ${name} ${redactAddress(value)}`);
   expect(lines[1]).toMatch(/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|starts with postgres:/);
   expect(lines[2]).toContain(`next: unset ${name}`);
   expect(error.toLines()).not.toContain('hunter2');

@@ -34,9 +34,6 @@ export interface ExternalRedis {
   drop(): Promise<void>;
 }
 
-/** The address without its password, for messages. */
-export const redact = redactAddress;
-
 const schemaOf = (runId: string): string =>
   `platform_${runId
     .toLowerCase()
@@ -62,7 +59,7 @@ function unreachableError(
   const isUnreadable = cause instanceof AddressProblem;
   return new EnvironmentError(
     {
-      what: `cannot use ${name} ${redact(address)}`,
+      what: `cannot use ${name} ${redactAddress(address)}`,
       why: isUnreadable
         ? `expected an address that starts with ${SCHEMES[name]}: ${cause.message}`
         : reasonOf(cause),

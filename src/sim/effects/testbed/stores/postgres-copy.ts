@@ -2,9 +2,9 @@
  * Copies a running server's data directory for a standby, with PostgreSQL's backup functions, because the npm binaries lack
  * pg_basebackup. The WAL that makes the copy consistent is not copied; the standby streams it.
  */
-import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { createPrivateFolder } from '../../process/cache.ts';
+import { createPrivateFolder, writePrivateFile } from '../../process/cache.ts';
 import type { Lease } from '../../process/lease.ts';
 import type { RunUser } from '../../process/run-user.ts';
 import { removeSharedMemory } from '../../process/shared-memory.ts';
@@ -61,18 +61,12 @@ export async function copyForStandby(options: CopyOptions): Promise<void> {
       const { rows } = await client.query(
         'SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)',
       );
-      await writeOwned(path.join(dataDir, 'backup_label'), rows[0].labelfile, user);
-      await writeOwned(path.join(dataDir, 'standby.signal'), '', user);
+      await writePrivateFile(path.join(dataDir, 'backup_label'), rows[0].labelfile, user);
+      await writePrivateFile(path.join(dataDir, 'standby.signal'), '', user);
     });
   } catch (error) {
     throw await explainDiskFull(error, path.dirname(dataDir));
   }
-}
-
-/** The server's account must own its files. */
-async function writeOwned(file: string, text: string, user: RunUser | null): Promise<void> {
-  await writeFile(file, text, { mode: 0o600 });
-  if (user) await chown(file, user.uid, user.gid);
 }
 
 async function copyFiles({ source, dataDir, user, lease }: CopyOptions): Promise<void> {
@@ -91,7 +85,7 @@ async function copyFiles({ source, dataDir, user, lease }: CopyOptions): Promise
   const settings = await readFile(path.join(source.dataDir, 'postgresql.auto.conf'), 'utf8');
   // A fault may have delayed the source's replay; the copy starts without that delay.
   const kept = settings.split('\n').filter((line) => !line.startsWith('recovery_min_apply_delay'));
-  await writeOwned(path.join(dataDir, 'postgresql.auto.conf'), kept.join('\n'), user);
+  await writePrivateFile(path.join(dataDir, 'postgresql.auto.conf'), kept.join('\n'), user);
   const walFolder = path.join(source.dataDir, 'pg_wal');
   const timelineFiles = (await readdir(walFolder)).filter((name) => name.endsWith('.history'));
   if (timelineFiles.length > 0)

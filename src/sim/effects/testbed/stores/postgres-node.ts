@@ -7,12 +7,14 @@ import { readPostgres } from '../../observe/work-counters.ts';
 import type { ControlSignal } from '../../process/controlled-process.ts';
 import { parseCoreList } from '../../process/pin-plan.ts';
 import { childrenOf } from '../../process/process-table.ts';
+import { OWNER_ROLE, openLogins, rolesOf } from '../logins.ts';
 import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
 import { memberOf } from '../nodes/member.ts';
 import { runOneShot } from '../service-process.ts';
 import { provideTemplate, stepConfig, TEMPLATE_SCHEMA } from '../templates/template-build.ts';
 import { copyTemplate } from '../templates/template-store.ts';
-import { syncDataDirectory } from './data-directory.ts';
+import type { Login } from './credentials.ts';
+import { readPassword, syncDataDirectory } from './data-directory.ts';
 import { claimPostgres } from './external.ts';
 import { signalBackend } from './postgres-backend.ts';
 import { preparePostgres } from './postgres-binaries.ts';
@@ -55,11 +57,13 @@ export class PostgresNode implements RunningNode {
   readonly capabilities: NodeCapabilities;
   readonly group: PrimaryGroup<PostgresServer>;
   readonly server: PostgresServer;
+  readonly logins: ReadonlyMap<string, Login>;
   readonly #isStandby: boolean;
 
   constructor(options: {
     readonly server: PostgresServer;
     readonly group: PrimaryGroup<PostgresServer>;
+    readonly logins: ReadonlyMap<string, Login>;
     readonly spec: PostgresSpec;
     readonly cores: string | null;
     readonly capabilities: NodeCapabilities;
@@ -69,6 +73,7 @@ export class PostgresNode implements RunningNode {
     this.region = spec.region ?? 'local';
     this.version = `PostgreSQL ${server.binaries.version}`;
     this.server = server;
+    this.logins = options.logins;
     this.group = group;
     this.members = [memberOf(server.process, server.url, () => group.isInRole(server))];
     this.cores = cores ?? 'any';
@@ -143,12 +148,14 @@ async function startPrimary(
 ): Promise<RunningNode> {
   const { cache, lease, user, signal } = context;
   const binaries = await preparePostgres(cache);
+  const roles = rolesOf(name, context.topology);
   const template = await provideTemplate({
     cache,
     binaries,
     user,
     lease,
     steps: spec.template ?? [],
+    roles,
     seed: context.seed,
     logsFolder: path.dirname(context.logFile(name)),
     signal,
@@ -168,12 +175,14 @@ async function startPrimary(
     settings: { ...(hasStandby ? KEEP_WAL : {}), ...spec.settings },
     cores,
     context,
+    from: { replacedPassword: await readPassword(template.dataDir) },
   });
+  const logins = await openLogins(server.url, [OWNER_ROLE, ...roles]);
   const redirectEdges = (promoted: PostgresServer) =>
     context.retarget(name, addressOf(promoted).url);
   const group = new PrimaryGroup(server, streamingReplication(redirectEdges));
   const capabilities = hasStandby ? { failover: group.failover } : {};
-  return new PostgresNode({ server, group, spec, cores, capabilities });
+  return new PostgresNode({ server, group, logins, spec, cores, capabilities });
 }
 
 async function startStandby(
@@ -186,7 +195,7 @@ async function startStandby(
   if (!(primary instanceof PostgresNode)) {
     throw new Error(`${name} is a standby of ${primaryName}, which is not a server of this run`);
   }
-  const { server: source, group } = primary;
+  const { server: source, group, logins } = primary;
   // Not the primary's core: replay must not disturb the measurement.
   const cores = context.cores?.rest ?? null;
   const server = await PostgresServer.start({
@@ -197,14 +206,14 @@ async function startStandby(
     settings: { ...source.settings, ...spec.settings },
     cores,
     context,
-    primary: source,
+    from: { primary: source },
   });
   await group.join(server, context.signal);
   const replication = {
     lag: () => readLag(server.url, group.current.url),
     delay: (delayMs: number) => delayReplay(server.url, delayMs),
   };
-  return new PostgresNode({ server, group, spec, cores, capabilities: { replication } });
+  return new PostgresNode({ server, group, logins, spec, cores, capabilities: { replication } });
 }
 
 async function claimNode(
@@ -215,6 +224,10 @@ async function claimNode(
 ): Promise<RunningNode> {
   const { lease, undo, onNote } = context;
   const steps = spec.template ?? [];
+  if (rolesOf(name, context.topology).length > 0)
+    onNote(
+      "DATABASE_URL: no roles are created on a server that is not the run's, so the processes log in as its user, who owns the tables and can change the audit log",
+    );
   const claimed = await claimPostgres(url, lease);
   undo.add('the schema in DATABASE_URL', claimed.drop);
   if (claimed.chosenHost !== null)

@@ -12,10 +12,12 @@ import {
 import { withFreePort } from '../../process/free-port.ts';
 import type { Lease } from '../../process/lease.ts';
 import type { RunUser } from '../../process/run-user.ts';
+import { scramVerifier, withLogin } from './credentials.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { withPostgres } from './postgres-client.ts';
 
 const READY_LIMIT_MS = 20_000;
+const SUPERUSER = 'postgres';
 /** For connecting and the query of one `ping`. */
 const PING_LIMIT_MS = 2_000;
 
@@ -39,6 +41,10 @@ export interface PostgresOptions {
   readonly binaries: PostgresBinaries;
   /** Must exist; see data-directory.ts. */
   readonly dataDir: string;
+  /** Of the superuser, for every connection of the harness. */
+  readonly password: string;
+  /** The superuser's password in the data directory, if `password` replaces it. */
+  readonly replacedPassword?: string | undefined;
   /** Added to the default settings, or replace them. */
   readonly settings: Readonly<Record<string, string>>;
   /** A `taskset -c` list, or null for any core. */
@@ -71,11 +77,20 @@ export function postgresEnvironment(): NodeJS.ProcessEnv {
 }
 
 /** The data directory identifies the server that answers at `url`. */
-async function dataDirectoryAt(url: string): Promise<string> {
+async function pingOwn(url: string, dataDir: string): Promise<true> {
   return await withPostgres(url, PING_LIMIT_MS, async (client) => {
     const { rows } = await client.query('SHOW data_directory');
-    return String(rows[0].data_directory);
+    const answering = String(rows[0].data_directory);
+    if (answering !== dataDir)
+      throw new Error(`another PostgreSQL (${answering}) answers on port ${new URL(url).port}`);
+    return true as const;
   });
+}
+
+async function replacePassword(url: string, password: string): Promise<void> {
+  await withPostgres(url, PING_LIMIT_MS, (client) =>
+    client.query(`ALTER ROLE ${SUPERUSER} PASSWORD '${scramVerifier(password)}'`),
+  );
 }
 
 async function startOnPort(port: number, options: PostgresOptions): Promise<PostgresProcess> {
@@ -97,15 +112,18 @@ async function startOnPort(port: number, options: PostgresOptions): Promise<Post
     // Fast shutdown, then immediate.
     stopSignals: ['SIGINT', 'SIGQUIT'],
   });
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  const ping = async (): Promise<true> => {
-    const answering = await dataDirectoryAt(url);
-    if (answering !== options.dataDir)
-      throw new Error(`another PostgreSQL (${answering}) answers on port ${port}`);
-    return true;
-  };
+  const address = `postgres://127.0.0.1:${port}/postgres`;
+  const { password, replacedPassword } = options;
+  const url = withLogin(address, { role: SUPERUSER, password });
+  const ping = () => pingOwn(url, options.dataDir);
+  const limits = { limitMs: READY_LIMIT_MS, signal: options.signal };
   try {
-    await waitUntilReady(child, ping, { limitMs: READY_LIMIT_MS, signal: options.signal });
+    if (replacedPassword !== undefined) {
+      const old = withLogin(address, { role: SUPERUSER, password: replacedPassword });
+      await waitUntilReady(child, () => pingOwn(old, options.dataDir), limits);
+      await replacePassword(old, password);
+    }
+    await waitUntilReady(child, ping, limits);
   } catch (error) {
     await child.stop();
     throw error;

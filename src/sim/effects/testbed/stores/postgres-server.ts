@@ -2,8 +2,11 @@
  * A PostgreSQL server whose name outlives its process: a primary on given data, or a standby on a copy of another server's
  * data. The role may change; the change takes effect at its next start.
  */
+import path from 'node:path';
+import { createPrivateFolder, writePrivateFile } from '../../process/cache.ts';
 import { ControlledProcess } from '../../process/controlled-process.ts';
 import type { NodeContext } from '../node.ts';
+import { newPassword, withLogin } from './credentials.ts';
 import { syncDataDirectory } from './data-directory.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { copyForStandby } from './postgres-copy.ts';
@@ -26,12 +29,17 @@ export interface PostgresServerOptions {
   readonly settings: Settings;
   readonly cores: string | null;
   readonly context: NodeContext;
-  /** Starts as a standby of this server, on a copy of its data. Without it `dataDir` must exist. */
-  readonly primary?: PostgresServer;
+  /**
+   * Starts as a standby of this server, on a copy of its data, or as a primary on `dataDir`, whose password is replaced
+   * by a fresh one.
+   */
+  readonly from: { readonly primary: PostgresServer } | { readonly replacedPassword: string };
 }
 
 export class PostgresServer {
   readonly #options: PostgresServerOptions;
+  /** The same for a primary and its standbys, which copy it. */
+  readonly #password: string;
   #primary: PostgresServer | null;
   #mustCopy: boolean;
   #process!: ControlledProcess;
@@ -39,7 +47,8 @@ export class PostgresServer {
 
   private constructor(options: PostgresServerOptions) {
     this.#options = options;
-    this.#primary = options.primary ?? null;
+    this.#primary = 'primary' in options.from ? options.from.primary : null;
+    this.#password = this.#primary === null ? newPassword() : this.#primary.#password;
     this.#mustCopy = this.#primary !== null;
   }
 
@@ -84,7 +93,8 @@ export class PostgresServer {
 
   /** Superuser, database `postgres`, no search_path. */
   get url(): string {
-    return `postgres://postgres@127.0.0.1:${this.#port}/postgres`;
+    const login = { role: 'postgres', password: this.#password };
+    return withLogin(`postgres://127.0.0.1:${this.#port}/postgres`, login);
   }
 
   get process(): ControlledProcess {
@@ -113,7 +123,7 @@ export class PostgresServer {
 
   /** `port`: of a restart. */
   async #launch(signal: AbortSignal | undefined, port?: number): Promise<PostgresProcess> {
-    const { name, dataDir, binaries, settings, cores, context } = this.#options;
+    const { name, dataDir, binaries, settings, cores, context, from } = this.#options;
     const { user, lease } = context;
     const primary = this.#primary;
     if (primary !== null && this.#mustCopy) {
@@ -125,12 +135,16 @@ export class PostgresServer {
     signal?.throwIfAborted();
     const standbySettings = primary && {
       ...STANDBY_SETTINGS,
-      primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres application_name='${name}'`,
+      primary_conninfo: await this.#connectionTo(primary),
     };
     return await startPostgres({
       name,
       binaries,
       dataDir,
+      password: this.#password,
+      // Of the first start only.
+      replacedPassword:
+        port === undefined && 'replacedPassword' in from ? from.replacedPassword : undefined,
       settings: { ...standbySettings, ...settings },
       cores,
       user,
@@ -139,5 +153,17 @@ export class PostgresServer {
       signal,
       ...(port === undefined ? {} : { findPort: async () => port }),
     });
+  }
+
+  /** Settings are arguments, which every local account can read: the password is in a file. */
+  async #connectionTo(primary: PostgresServer): Promise<string> {
+    const { name, context } = this.#options;
+    const folder = path.join(context.lease.folder, `secrets-${name}`);
+    await createPrivateFolder(folder, context.user);
+    const passFile = path.join(folder, 'pgpass');
+    const line = `127.0.0.1:*:*:postgres:${this.#password}\n`;
+    await writePrivateFile(passFile, line, context.user);
+    const quoted = passFile.replace(/['\\]/g, '\\$&');
+    return `host=127.0.0.1 port=${primary.port} user=postgres passfile='${quoted}' application_name='${name}'`;
   }
 }

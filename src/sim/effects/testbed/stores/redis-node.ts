@@ -6,6 +6,7 @@ import { readRedis } from '../../observe/work-counters.ts';
 import { parseCoreList } from '../../process/pin-plan.ts';
 import type { Address, Member, NodeCapabilities, NodeContext, RunningNode } from '../node.ts';
 import { memberOf } from '../nodes/member.ts';
+import { newPassword } from './credentials.ts';
 import { claimRedis, prefixOf } from './external.ts';
 import { PrimaryGroup } from './primary-group.ts';
 import { clusterFailover, formCluster, isClusterOkAt } from './redis-cluster.ts';
@@ -25,10 +26,11 @@ export async function startRedisNode(
   noteServerNotUsed('REDIS_URL', name, spec, context);
   const isClustered = spec.mode === 'cluster';
   const settings = spec.settings ?? {};
+  const password = newPassword();
   const servers = await startAllOrNone(
     members.map(
       (member) => (signal) =>
-        RedisServer.start({ name: member, settings, context, signal, isClustered }),
+        RedisServer.start({ name: member, settings, password, context, signal, isClustered }),
     ),
     context.signal,
   );

@@ -1,5 +1,7 @@
 /** One Redis (or Valkey) server process: from PATH, on 127.0.0.1, without persistence. */
+import path from 'node:path';
 import { EnvironmentError } from '../../../errors.ts';
+import { writePrivateFile } from '../../process/cache.ts';
 import {
   type Child,
   ChildFailure,
@@ -22,6 +24,8 @@ export interface RedisOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal | undefined;
   readonly findPort?: () => Promise<number>;
+  /** Of the default user, and towards its primary. */
+  readonly password: string;
   /** Of the process, in the lease and in its ExitNotice; default `redis`. */
   readonly name?: string;
   /** Further directives, as command-line arguments. */
@@ -69,10 +73,17 @@ async function startOnPort(
   program: string,
   options: RedisOptions,
 ): Promise<RedisProcess> {
+  const { name = 'redis', password, user } = options;
+  // In the run's folder, where the cleanup looks for a killed run's processes.
+  const folder = options.folder ?? options.lease.folder;
+  // Arguments can be read by every local account; this file by the server's alone.
+  const secrets = path.join(folder, `${name}.conf`);
+  await writePrivateFile(secrets, `requirepass ${password}\nmasterauth ${password}\n`, user);
   const child = await startChild({
-    name: options.name ?? 'redis',
+    name,
     command: program,
     args: [
+      secrets,
       '--port',
       `${port}`,
       '--bind',
@@ -84,15 +95,14 @@ async function startOnPort(
       ...(options.directives ?? []),
     ],
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
-    // In the run's folder, where the cleanup looks for a killed run's processes.
-    cwd: options.folder ?? options.lease.folder,
+    cwd: folder,
     logFile: options.logFile,
-    user: options.user,
+    user,
     cores: options.cores,
     lease: options.lease,
     stopSignals: ['SIGTERM'],
   });
-  const url = `redis://127.0.0.1:${port}`;
+  const url = `redis://:${password}@127.0.0.1:${port}`;
   const ping = async (): Promise<string> => {
     const { version, pid } = await redisInfo(url, 1_000);
     if (pid !== child.pid) throw new Error(`another Redis (pid ${pid}) answers on port ${port}`);

@@ -20,6 +20,8 @@ const REPLICATION_DIRECTIVES: readonly string[] = ['--repl-diskless-sync-delay',
 export interface RedisServerOptions {
   readonly name: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** The same for all servers of a node. */
+  readonly password: string;
   readonly context: NodeContext;
   readonly signal?: AbortSignal | undefined;
   /** Starts as a node of a cluster. */
@@ -57,7 +59,7 @@ export class RedisServer {
 
   /** Resolves when it answers commands. */
   static async start(options: RedisServerOptions): Promise<RedisServer> {
-    const { name, context, isClustered } = options;
+    const { name, context, isClustered, password } = options;
     const { lease, user, env, onUnexpectedExit } = context;
     const folder = path.join(lease.folder, `redis-${name}`);
     await createPrivateFolder(folder, user);
@@ -66,6 +68,7 @@ export class RedisServer {
       startRedis({
         name,
         lease,
+        password,
         user,
         env,
         cores: context.cores?.rest ?? null,

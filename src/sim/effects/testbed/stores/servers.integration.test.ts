@@ -9,7 +9,8 @@ import { createLease, type Lease } from '../../process/lease.ts';
 import { runUser } from '../../process/run-user.ts';
 import { requireFreeSpace } from '../disk-space.ts';
 import { makeScratch, type Scratch } from '../fixtures/bed.ts';
-import { createDataDirectory } from './data-directory.ts';
+import { newPassword } from './credentials.ts';
+import { createDataDirectory, readPassword } from './data-directory.ts';
 import { type PostgresBinaries, packagedPostgres, preparePostgres } from './postgres-binaries.ts';
 import { startPostgres } from './postgres-process.ts';
 import { startRedis } from './redis-process.ts';
@@ -47,10 +48,14 @@ afterAll(async () => {
   await scratch.remove();
 });
 
-const postgres = (more: { findPort?: () => Promise<number>; settings?: Record<string, string> }) =>
+const postgres = async (more: {
+  findPort?: () => Promise<number>;
+  settings?: Record<string, string>;
+}) =>
   startPostgres({
     binaries,
     dataDir,
+    password: await readPassword(dataDir),
     settings: {},
     cores: null,
     user,
@@ -83,6 +88,7 @@ test('Redis retries on another port when its port is taken', async () => {
     lease,
     cores: null,
     user,
+    password: newPassword(),
     logFile: logFile('redis.log'),
     findPort: takenThenFreePort(),
   });
@@ -91,7 +97,7 @@ test('Redis retries on another port when its port is taken', async () => {
 });
 
 test('rejects another Redis that answers on its port', async () => {
-  const options = { lease, cores: null, user };
+  const options = { lease, cores: null, user, password: newPassword() };
   const first = await startRedis({ ...options, logFile: logFile('redis-1.log') });
   let calls = 0;
   const second = await startRedis({

@@ -7,9 +7,11 @@ import type { ModuleStep } from '../../../topology.ts';
 import type { Lease } from '../../process/lease.ts';
 import type { RunUser } from '../../process/run-user.ts';
 import { addServerLogCause } from '../disk-space.ts';
+import { OWNER_ROLE, openLogins, roleStatements } from '../logins.ts';
 import { singleServerAddress } from '../process-contract.ts';
 import { runOneShot, type ServiceOptions } from '../service-process.ts';
-import { createDataDirectory, syncDataDirectory } from '../stores/data-directory.ts';
+import { withLogin } from '../stores/credentials.ts';
+import { createDataDirectory, readPassword, syncDataDirectory } from '../stores/data-directory.ts';
 import type { PostgresBinaries } from '../stores/postgres-binaries.ts';
 import { withPostgres } from '../stores/postgres-client.ts';
 import { startPostgres } from '../stores/postgres-process.ts';
@@ -43,6 +45,8 @@ export interface TemplateInput {
   readonly user: RunUser | null;
   readonly lease: Lease;
   readonly steps: readonly ModuleStep[];
+  /** That the steps grant rights to, besides the owner. */
+  readonly roles: readonly string[];
   readonly seed: number;
   readonly logsFolder: string;
   readonly signal?: AbortSignal | undefined;
@@ -62,6 +66,7 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
   const server = await startPostgres({
     binaries: input.binaries,
     dataDir,
+    password: await readPassword(dataDir),
     settings: BUILD_SETTINGS,
     cores: null,
     user: input.user,
@@ -73,16 +78,14 @@ async function buildData(input: TemplateInput, dataDir: string): Promise<void> {
   try {
     await runStatements(server.url, [
       'CREATE EXTENSION pg_stat_statements SCHEMA public',
-      `CREATE SCHEMA ${TEMPLATE_SCHEMA}`,
+      ...roleStatements(TEMPLATE_SCHEMA, input.roles),
     ]);
+    const logins = await openLogins(server.url, [OWNER_ROLE]);
+    const ownerUrl = withLogin(server.url, logins.get(OWNER_ROLE)!);
     for (const spec of input.steps) {
       await runOneShot({
         spec,
-        config: stepConfig(
-          withSearchPath(server.url, TEMPLATE_SCHEMA),
-          TEMPLATE_SCHEMA,
-          input.seed,
-        ),
+        config: stepConfig(withSearchPath(ownerUrl, TEMPLATE_SCHEMA), TEMPLATE_SCHEMA, input.seed),
         cores: null,
         lease,
         logFile: path.join(logsFolder, `template-${spec.name}.log`),
@@ -112,6 +115,7 @@ async function runStatements(url: string, statements: readonly string[]): Promis
 export async function provideTemplate(input: TemplateInput): Promise<Template> {
   const key = await templateKey({
     steps: input.steps,
+    roles: input.roles,
     seed: input.seed,
     postgresVersion: input.binaries.version,
   });

@@ -8,6 +8,7 @@ let folder: string;
 const key = (change: Partial<Parameters<typeof templateKey>[0]> = {}) =>
   templateKey({
     steps: [{ name: 'fill', module: path.join(folder, 'fill.js'), params: { rows: 10 } }],
+    roles: ['reader'],
     seed: 1,
     postgresVersion: '18.4',
     servicesFolder: path.join(folder, 'services'),
@@ -36,7 +37,7 @@ test('does not depend on files that build no data', async () => {
 test('changes with everything that builds the data', async () => {
   const step = { name: 'fill', module: path.join(folder, 'fill.js'), params: { rows: 11 } };
   const keys = [await key(), await key({ seed: 2 }), await key({ steps: [step] })];
-  keys.push(await key({ postgresVersion: '18.5' }));
+  keys.push(await key({ postgresVersion: '18.5' }), await key({ roles: [] }));
   await writeFile(path.join(folder, 'fill.js'), 'insert(2)');
   keys.push(await key());
   await writeFile(path.join(folder, 'services', 'audit', 'schema.sql'), 'CREATE TABLE b ()');

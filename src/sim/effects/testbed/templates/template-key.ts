@@ -11,7 +11,7 @@ import type { ModuleStep } from '../../../topology.ts';
 import { distModule, packageRoot } from '../../process/package-root.ts';
 
 /** Increment when the build of templates changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 async function sqlFiles(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
@@ -21,18 +21,19 @@ async function sqlFiles(folder: string): Promise<string[]> {
 
 export async function templateKey(options: {
   steps: readonly ModuleStep[];
+  roles: readonly string[];
   seed: number;
   postgresVersion: string;
   servicesFolder?: string;
 }): Promise<string> {
-  const { steps, seed, postgresVersion } = options;
+  const { steps, roles, seed, postgresVersion } = options;
   const services = options.servicesFolder ?? path.join(packageRoot, 'src', 'services');
   const hash = createHash('sha256');
   // Every part is prefixed with its length, so that different lists of parts hash different bytes.
   const add = (part: string | Buffer): void => {
     hash.update(`${Buffer.byteLength(part)}:`).update(part);
   };
-  add(JSON.stringify([FORMAT, process.arch, postgresVersion, seed, steps]));
+  add(JSON.stringify([FORMAT, process.arch, postgresVersion, seed, steps, roles]));
   for (const step of steps) add(await readFile(distModule(step.module)));
   for (const file of await sqlFiles(services)) {
     add(file);

@@ -19,6 +19,8 @@ export interface PrepareOptions {
   /** Names the lease while the template is built. */
   readonly runId: string;
   readonly spec: PostgresSpec;
+  /** See rolesOf in logins.ts. */
+  readonly roles: readonly string[];
   readonly onNote: (text: string) => void;
   readonly signal?: AbortSignal;
   readonly env?: NodeJS.ProcessEnv;
@@ -39,6 +41,7 @@ export async function prepareTemplate(options: PrepareOptions): Promise<Template
       user,
       lease,
       steps: options.spec.template ?? [],
+      roles: options.roles,
       seed: DATA_SEED,
       logsFolder,
       signal: options.signal,
