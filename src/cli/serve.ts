@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { designs } from '../services/lineage.ts';
+import { metricsSourcesOf } from '../sim/effects/observe/service-metrics.ts';
 import type { ExitNotice } from '../sim/effects/process/child-process.ts';
 import { describeAddress } from '../sim/effects/testbed/published-addresses.ts';
 import type { Testbed } from '../sim/effects/testbed/testbed.ts';
@@ -164,7 +165,7 @@ async function formatWelcome(testbed: Testbed, arm: PlannedArm): Promise<string>
     ['address', url],
     ['try', `curl ${headers.join(' ')} ${url}${readOperation?.path ?? '/'}`],
     ['openapi', `${url}/openapi.json`],
-    ['metrics', `${url}/metrics`],
+    ['metrics', `${metricsSourcesOf(testbed)[0]?.url ?? url}/metrics`],
     ...[...testbed.nodes.values()]
       .filter(({ kind }) => kind !== 'process')
       .map((node) => [node.name, describeAddress(testbed.lease, node)]),

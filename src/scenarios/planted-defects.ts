@@ -43,7 +43,7 @@ export const PLANTED_DEFECTS = {
     'levels-exact': all(10),
     'level-refusals': all(4),
     'remaining-exact': all(2),
-    'refunds-given': all(2),
+    'refunds-given': all(3),
     'slots-returned': all(2),
     'searchers-served': all(1),
     'degraded-bounded': all(2),

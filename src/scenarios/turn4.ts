@@ -228,7 +228,7 @@ function declare(quick: boolean): Declaration {
     timeoutMs: 20_000,
     diagnosis: {
       culprit: 'SELECT * FROM audit_logs WHERE user_id',
-      metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_p99_seconds' },
+      metrics: { poolWait: 'pg_pool_wait_seconds', eventLoopDelay: 'event_loop_delay_seconds' },
       phase: 'measure',
     },
     scaleNote: quick

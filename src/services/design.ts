@@ -106,13 +106,21 @@ export interface TierLimits {
 export interface AnonymousLimits {
   /** At most the window of the other limits, because that is how long a Redis that lost its data is not used. */
   readonly windowMs: number;
-  /** Logins per address; per account from one address; per account. Successful ones are refunded. */
+  /** Password checks per address; per account from one address; per account. Successful ones are refunded. */
   readonly login: number;
   readonly loginPair: number;
   readonly loginAccount: number;
+  /**
+   * Of known devices, and of sessions of the account, instead of these three, so that a stranger cannot lock it: per device
+   * (all sessions count as one); all of an account. At most loginAccount + loginKnown guesses are made on one account.
+   */
+  readonly loginDevice: number;
+  readonly loginKnown: number;
   readonly register: number;
   /** Requests with an invalid token, per address. */
   readonly unauthenticated: number;
+  /** Unknown paths and methods, and the API description, per address. */
+  readonly public: number;
 }
 
 export interface RouteClassLimits {

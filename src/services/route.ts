@@ -3,7 +3,7 @@
  * and limits before `handle`, and writes the audit event after it and before the response.
  */
 
-import type { RecordIn } from './ports.ts';
+import type { RecordIn, ThrottleRead } from './ports.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -30,6 +30,8 @@ export interface Call {
   readonly session: CallSession | null;
   /** The presented session token, empty when there is none. Verified only on routes of access `session`. */
   readonly token: string;
+  /** The client's, as limits count it. */
+  readonly address: string;
   /** Where the request comes from; sanitised for storage. */
   readonly origin: {
     readonly requestId: string;
@@ -43,6 +45,10 @@ export interface Call {
   readonly auditContext: AuditContext;
   /** Writes the audit event; a route that changes data calls it in the transaction of the change. */
   readonly recordIn: RecordIn;
+  /** For a read that a token causes which the gateway has not verified. */
+  readonly throttleRead: ThrottleRead;
+  /** A guess was wrong: what the request took of its limits stays taken, also if it is answered 503 after all. */
+  keepLimitUnits(): void;
 }
 
 export interface RouteResponse {
@@ -62,6 +68,8 @@ export interface Route {
    * presented token. Otherwise anonymous, with the limits of that name.
    */
   readonly access: 'session' | 'session-or-key' | 'token' | 'login' | 'register';
+  /** The route of a session verifies its user's password, so it also takes the limits of a login of that account. */
+  readonly checksPassword?: boolean;
   /** A name in the design's `routeClasses`, which set the route's weight and limits of its own. */
   readonly routeClass?: string;
   /** While Redis is down: a bounded local share (default), or a refusal, for routes that verify or issue credentials. */

@@ -93,7 +93,7 @@ export interface Tolerance {
 export interface DiagnosisSpec {
   /** Substring of the statement that the incident report blames; a `before` that never ran it reproduced nothing. */
   readonly culprit: string;
-  /** Names of the service's own metrics that are read (histogram in seconds; gauge in seconds). */
+  /** Names of the service's own metrics that are read (histograms in seconds). */
   readonly metrics: { readonly poolWait: string; readonly eventLoopDelay: string };
   /** The phase that is observed. */
   readonly phase: string;

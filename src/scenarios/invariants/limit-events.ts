@@ -6,7 +6,7 @@
 
 import type { LimitEvent } from '../../checkers/limits/check-window.ts';
 import type { HistoryRecord, OperationRecord } from '../../sim/history.ts';
-import { type LimitEvidence, parseEvidence } from './limit-evidence.ts';
+import { type LimitEvidence, parseEvidence, UNAVAILABLE } from './limit-evidence.ts';
 
 /** Which operations a limit counts, and for which subject. */
 export interface LimitedOperations {
@@ -16,7 +16,7 @@ export interface LimitedOperations {
   subjectOf(operation: OperationRecord): string | undefined;
   /** Units it costs; default 1. */
   weightOf?(operation: OperationRecord): number;
-  /** Its units are refunded with the answer: a login that succeeds. */
+  /** Its units are refunded with the answer: a login that succeeds; those of a 503 always are. */
   isRefunded?(operation: OperationRecord): boolean;
 }
 
@@ -46,7 +46,7 @@ export function selectLimitedRequests(
         subject,
         weight: weightOf(operation),
         evidence: parseEvidence(operation),
-        isRefunded: isRefunded(operation),
+        isRefunded: operation.status === UNAVAILABLE || isRefunded(operation),
       },
     ];
   });

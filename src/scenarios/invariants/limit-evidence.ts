@@ -12,6 +12,9 @@ export const limitHeaders = [
   'retry-after',
 ] as const;
 
+/** A request that is answered so was served nothing, and its units are given back. */
+export const UNAVAILABLE = 503;
+
 export interface LimitEvidence {
   /** The limiter's clock, Unix microseconds. */
   readonly atUs: number;

@@ -11,6 +11,7 @@ import {
   type LimitField,
   parseEvidence,
   parseLimitFields,
+  UNAVAILABLE,
 } from './limit-evidence.ts';
 
 /** What one operation takes at one level. */
@@ -30,7 +31,7 @@ export interface LevelUse {
 export interface LeveledOperations {
   /** Every level that counts the operation; null: the operation is not judged. */
   levelsOf(operation: OperationRecord): readonly LevelUse[] | null;
-  /** Its units are given back with the answer. */
+  /** Its units are given back with the answer, as those of a 503 always are. */
   isRefunded?(operation: OperationRecord): boolean;
   /** Further policies that may refuse it: of requests at one time. */
   otherPoliciesOf?(operation: OperationRecord): readonly string[];
@@ -150,8 +151,11 @@ function decisionAt(
     atUs,
     isRefunded: true,
   };
+  const isUnavailable = status === UNAVAILABLE;
   if (evidence.admitted)
-    return given.isRefunded?.(operation) ? givenBack : { kind: 'admitted', ...exact };
+    return isUnavailable || given.isRefunded?.(operation)
+      ? givenBack
+      : { kind: 'admitted', ...exact };
   if (refusing.includes(level)) return { kind: 'refused', ...exact };
   // The first decision took its units, and the second refused: they are given back.
   if (!level.isSecond && evidence.atUs !== evidence.firstAtUs && !refusedFirst) return givenBack;

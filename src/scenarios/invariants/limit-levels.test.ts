@@ -138,6 +138,7 @@ describe('logins', () => {
     const second = { atUs: atUs + 200, ...(by === undefined ? {} : { by }) };
     return answered(id, { decisions: [{ atUs }, second] }, { name: 'login', user, ...fields });
   };
+  const unavailable = { outcome: 'unknown', status: 503 } as const;
   const wrong = { outcome: 'fail' as const, status: 401 };
   const succeed = [0, 1, 2, 3, 4].map((id) => login(id, 'a'));
 
@@ -146,6 +147,12 @@ describe('logins', () => {
 
   it('are caught when a success is not given back', () =>
     expect(verdictOf(refunds, [...succeed, login(5, 'a', {}, 'login-pair')])).toBe('fail'));
+
+  it('pass as often as they are answered 503, and are caught when one keeps its units', () => {
+    const busy = [0, 1, 2, 3, 4].map((id) => login(id, 'b', unavailable));
+    expect(refunds.check(busy)).toMatchObject({ verdict: 'pass', violations: 0 });
+    expect(verdictOf(refunds, [...busy, login(5, 'b', {}, 'login-pair')])).toBe('fail');
+  });
 
   it('are caught when one that its account refuses costs its address', () => {
     const guesses = [5, 6].map((id) => login(id, 'b', wrong));

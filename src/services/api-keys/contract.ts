@@ -8,7 +8,7 @@
  * first request after, a process uses keys it has read in the last 30 s and responds with 503 for others.
  */
 import type { ExactLimitsDesign } from '../design.ts';
-import type { RecordIn } from '../ports.ts';
+import type { RecordIn, ThrottleRead } from '../ports.ts';
 
 export type Tier = keyof ExactLimitsDesign['tiers'];
 
@@ -55,7 +55,7 @@ export interface EnrolledAgent {
 /** All but `authenticate` act for an owner, and see no key of another owner. */
 export interface ApiKeys {
   /** Null when the token is unknown or revoked, or the owner disabled. */
-  authenticate(token: string): Promise<KeyPrincipal | null>;
+  authenticate(token: string, throttle?: ThrottleRead): Promise<KeyPrincipal | null>;
   /** `full`: the owner has the maximum number of keys. */
   create(ownerId: string, name: string, recordIn: RecordIn): Promise<CreatedKey | 'full'>;
   /** Those not revoked, newest first. */

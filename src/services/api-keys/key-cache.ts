@@ -5,7 +5,7 @@
  *
  * That a key does not exist is cached too, for a shorter time and in a map of its own, so that guesses evict no real key.
  */
-import { ServiceError } from '../ports.ts';
+import { ServiceError, type ThrottleRead, unthrottled } from '../ports.ts';
 import { withTimeout } from '../with-timeout.ts';
 
 const TTL_MS = 1_000;
@@ -20,8 +20,11 @@ const MAX_CONCURRENT_READS = 2;
 const MAX_BATCH_SIZE = 500;
 
 export interface KeyCache<Key> {
-  /** Null when there is no valid key with this id. Rejects with 503 when PostgreSQL cannot be read. */
-  find(keyId: string): Promise<Key | null>;
+  /**
+   * Null when there is no valid key with this id. Rejects with 503 when PostgreSQL cannot be read. The read of an id that
+   * no key is known of goes through `throttle`.
+   */
+  find(keyId: string, throttle?: ThrottleRead): Promise<Key | null>;
   /** As `find`, with an entry at most 0.1 s old: before a secret is refused that may be newer than the entry. */
   refresh(keyId: string): Promise<Key | null>;
   /** Later calls see only rows that are read after this one. */
@@ -53,12 +56,15 @@ export function createKeyCache<Key>(given: {
   const reads = createSharedReads({ read, monotonicMs, onRead: entries.add });
 
   return {
-    async find(keyId) {
+    async find(keyId, throttle = unthrottled) {
       const entry = entries.find(keyId);
       const ageMs = () => (entry ? monotonicMs() - entry.readAtMs : Infinity);
       const maxAgeMs = entry?.key ? TTL_MS : NEGATIVE_TTL_MS;
       if (entry && ageMs() < maxAgeMs) return entry.key;
-      const reading = reads.join(keyId, maxAgeMs);
+      // A key that exists is read again by itself; only unknown ones are guesses.
+      const reading = entry?.key
+        ? reads.join(keyId, maxAgeMs)
+        : throttle(() => reads.join(keyId, maxAgeMs));
       if (entry?.key && reads.isFailing() && ageMs() < STALE_IF_ERROR_MS) {
         // The read only finds out whether reads work again.
         reading.catch(() => {});

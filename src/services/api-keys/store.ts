@@ -5,6 +5,7 @@ import {
   isoFromUs,
   type Random,
   ServiceError,
+  type ThrottleRead,
   type TransactionalDatabase,
 } from '../ports.ts';
 import { hashesEqual } from '../secret-token.ts';
@@ -33,7 +34,7 @@ export function createApiKeys(given: {
   const now = () => isoFromUs(clock.nowUs());
 
   return {
-    authenticate: (token) => authenticate(keyCache, token),
+    authenticate: (token, throttle) => authenticate(keyCache, token, throttle),
 
     create(ownerId, name, recordIn) {
       const { secretHash, token } = makeSecret(random);
@@ -93,10 +94,11 @@ export function createApiKeys(given: {
 async function authenticate(
   keyCache: KeyCache<StoredKey>,
   token: string,
+  throttle?: ThrottleRead,
 ): Promise<KeyPrincipal | null> {
   const presented = readKeyToken(token);
   if (!presented) return null;
-  let key = await keyCache.find(presented.keyId);
+  let key = await keyCache.find(presented.keyId, throttle);
   if (key && !matchesSecret(key, presented)) key = await keyCache.refresh(presented.keyId);
   if (!key || !matchesSecret(key, presented)) return null;
   const { slot } = presented;

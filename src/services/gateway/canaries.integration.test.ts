@@ -86,7 +86,9 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   const written: Buffer[] = [];
   for (const stream of [child.stdout!, child.stderr!])
     stream.on('data', (data) => written.push(data));
-  const [{ url }] = (await once(child, 'message')) as [{ url: string }];
+  const [{ url, operationsUrl }] = (await once(child, 'message')) as [
+    { url: string; operationsUrl: string },
+  ];
   const send = client(url);
   const db = await openConnection(schemaUrl(postgres.url, schema));
   const keys = openRedis(redis.url, () => {});
@@ -122,7 +124,7 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
     }
     for (const file of filesBelow(postgres.folder)) places.set(`file ${file}`, readFileSync(file));
     places.set('log of the gateway', Buffer.concat(written));
-    places.set('metrics', Buffer.from((await send('GET', '/metrics')).body));
+    places.set('metrics', Buffer.from((await client(operationsUrl)('GET', '/metrics')).body));
     const found: string[] = [];
     for (const [place, content] of places) {
       for (const [what, secret] of secrets)

@@ -1,22 +1,29 @@
 /**
  * The gateway as a process. Configuration in PLATFORM_PROCESS; params: design, host, port, logLevel, drainMs,
- * trustedProxies (whose X-Forwarded-For is trusted), limitWindowMs (instead of the design's), evidence (1: limited
+ * trustedProxies (whose X-Forwarded-For is trusted), forwardedField (`forwarded`: they write Forwarded instead),
+ * publicOrigins (of our pages; default: whatever Host says), limitWindowMs (instead of the design's), evidence (1: limited
  * responses say what was decided).
  *
- * Sends {type:'ready', url} over IPC, or prints the url when there is no parent. SIGTERM: /readyz off, listener closed
+ * operationsHost and operationsPort are of the listener for operators (operations.ts), by default loopback and any port.
+ *
+ * Sends {type:'ready', url, operationsUrl} over IPC, or prints the urls when there is no parent. SIGTERM: /readyz off, listener closed
  * after `drainMs`, requests in flight finished (5 s at most), audit flushed, exit 0. Exits when its parent exits.
  */
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { prepareStorage } from '../audit/storage.ts';
 import type { Design } from '../design.ts';
 import { findDesign } from '../lineage.ts';
 import { ServiceError } from '../ports.ts';
+import { openSecretKey } from '../secret-file.ts';
 import { openAuditState } from './audit/audit-services.ts';
 import { openConnection } from './clients.ts';
 import { createGateway, type Gateway, loopback } from './http/app.ts';
+import { DEVICE_KEY_BYTES } from './http/device-cookie.ts';
+import type { ForwardedField } from './http/forwarded.ts';
 import { withLimitWindow } from './limits/limit-window.ts';
 import { createMetrics } from './metrics.ts';
-import { parseProcessConfig, readParams } from './process-config.ts';
+import { ConfigError, parseProcessConfig, readParams } from './process-config.ts';
 import { createServices, type Services } from './services.ts';
 import { openSessionKey } from './session-key.ts';
 import { openStores } from './stores.ts';
@@ -86,7 +93,10 @@ async function start() {
     metrics,
     report,
     trustedProxies: params.strings('trustedProxies', loopback),
+    forwardedField: readForwardedField(params.string('forwardedField', 'x-forwarded-for')),
+    publicOrigins: params.strings('publicOrigins', []),
     evidence: params.integer('evidence', 0) === 1,
+    deviceKey: await openDeviceKey(config.stateDirectory),
     ...(logLevel === 'off' ? {} : { logLevel }),
   });
   const url = await gateway.app.listen({
@@ -94,10 +104,16 @@ async function start() {
     port: params.integer('port', 0),
   });
 
+  const operationsUrl = await gateway.operations.listen({
+    host: params.string('operationsHost', '127.0.0.1'),
+    port: params.integer('operationsPort', 0),
+  });
+
   const stop = async () => {
     gateway.drain();
     await delay(params.integer('drainMs', 200));
     await finishRequests(gateway);
+    await gateway.operations.close();
     await services.audit?.close();
     await services.limits.close();
     await services.sessions.close();
@@ -106,7 +122,18 @@ async function start() {
     await stores.close();
     process.exit(0);
   };
-  return { url, stop };
+  return { url, operationsUrl, stop };
+}
+
+/** Without a directory that processes share, a device is known to this one only, and until it ends. */
+const openDeviceKey = async (directory: string): Promise<Buffer> =>
+  directory === ''
+    ? systemRandom.bytes(DEVICE_KEY_BYTES)
+    : openSecretKey(path.join(directory, 'device.key'));
+
+function readForwardedField(text: string): ForwardedField {
+  if (text === 'x-forwarded-for' || text === 'forwarded') return text;
+  throw new ConfigError(`params.forwardedField must be x-forwarded-for or forwarded, not ${text}`);
 }
 
 /** By a function that runs with its owner's rights, because the role of the gateway must not create tables. */
@@ -129,7 +156,7 @@ async function finishRequests({ app }: Gateway): Promise<void> {
 }
 
 try {
-  const { url, stop } = await start();
+  const { url, operationsUrl, stop } = await start();
   let isStopping = false;
   const stopOnce = () => {
     if (isStopping) return;
@@ -144,8 +171,8 @@ try {
   process.once('SIGTERM', stopOnce);
   process.once('SIGINT', stopOnce);
   process.once('disconnect', stopOnce);
-  if (process.send) process.send({ type: 'ready', url });
-  else process.stdout.write(`${url}\n`);
+  if (process.send) process.send({ type: 'ready', url, operationsUrl });
+  else process.stdout.write(`${url}\n${operationsUrl}\n`);
 } catch (error) {
   report('start', error as Error);
   process.exit(1);

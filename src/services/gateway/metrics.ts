@@ -1,12 +1,12 @@
 /**
- * The metrics that the runbook names, in Prometheus text. Gauges over time (hit rates, event-loop delay) cover the time
- * since the previous scrape, so that an old hour cannot hide the present minute.
+ * The metrics that the runbook names, in Prometheus text. Gauges over time (hit rates, event-loop delay) cover the last
+ * minute. Reading them changes nothing.
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AuditObserver } from '../audit/contract.ts';
 import type { Decision, LimiterObserver } from '../rate-limit/contract.ts';
 import type { SessionObserver } from '../sessions/contract.ts';
+import { collectProcessMetrics, observeEventLoopDelay } from './event-loop-delay.ts';
 import { createHistogram, type Series } from './histogram.ts';
 import { createHitRate } from './hit-rate.ts';
 import { createStoreMetrics, type ReadPools, type StoreMetrics } from './store-metrics.ts';
@@ -18,7 +18,6 @@ const latencyBuckets = [
 const shortBuckets = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10,
 ];
-const LOOP_RESOLUTION_MS = 10;
 
 export interface Metrics extends StoreMetrics {
   readonly registry: Registry;
@@ -31,24 +30,6 @@ export interface Metrics extends StoreMetrics {
   /** How long a finished response waited for its audit event to be committed. */
   observeAuditWait(seconds: number): void;
   close(): void;
-}
-
-function observeEventLoopDelay(registers: Registry[]) {
-  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  delay.enable();
-  new Gauge({
-    name: 'event_loop_delay_p99_seconds',
-    help: 'p99 of how late the event loop was, since the last scrape',
-    registers,
-    collect() {
-      // The histogram holds the interval between ticks, which is the resolution when nothing is late.
-      this.set(
-        delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / 1e9 - LOOP_RESOLUTION_MS / 1e3),
-      );
-      delay.reset();
-    },
-  });
-  return () => delay.disable();
 }
 
 function createSessionMetrics(registers: Registry[]): Metrics['sessions'] {
@@ -212,8 +193,11 @@ export function createMetrics(sources: {
 }): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  const stopDelay = observeEventLoopDelay(registers);
+  collectProcessMetrics(registry);
+  const stopDelay = observeEventLoopDelay(registry, {
+    histogram: 'event_loop_delay_seconds',
+    gauge: 'event_loop_delay_p99_seconds',
+  });
 
   const responseTimes = createHistogram(registry, {
     name: 'api_gateway_response_time_seconds',

@@ -75,12 +75,12 @@ function effectsIn(file: string, name: string): readonly Record<string, unknown>
 async function startGateway(schema: string, params: Record<string, unknown>) {
   const { child, exit } = launch('main', schema, params);
   const ready = once(child, 'message').then(
-    ([message]) => message as { type: string; url: string },
+    ([message]) => message as { type: string; url: string; operationsUrl: string },
   );
   const first = await Promise.race([ready, exit]);
   if (!('url' in first)) throw new Error(`gateway exited ${first.code}: ${first.stderr}`);
   expect(first.type).toBe('ready');
-  return { child, exit, url: first.url };
+  return { child, exit, url: first.url, operations: client(first.operationsUrl) };
 }
 
 const anchor = `${new Date().toISOString().slice(0, 10)}T00:00:00Z`;
@@ -274,9 +274,10 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     expect(replies.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
     for (const { headers } of replies)
       expect(headers.get('content-type')).toContain('problem+json');
-    const ready = await as(60)('GET', '/readyz');
+    expect((await as(60)('GET', '/readyz')).status).toBe(503);
+    const ready = await gateway.operations('GET', '/readyz');
     expect([ready.status, ready.body.detail]).toEqual([503, 'PostgreSQL does not answer.']);
-    expect((await as(60)('GET', '/healthz')).status).toBe(200);
+    expect((await gateway.operations('GET', '/healthz')).status).toBe(200);
     await postgres.startAgain();
     let status = 0;
     for (let attempt = 0; attempt < 50 && status !== 200; attempt += 1) {
@@ -325,10 +326,11 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
       await delay(200);
       gateway.child.kill('SIGTERM');
       await delay(50);
-      const ready = await as(95)('GET', '/readyz');
+      expect((await as(95)('GET', '/readyz')).status).toBe(503);
+      const ready = await gateway.operations('GET', '/readyz');
       expect([ready.status, ready.body.detail]).toEqual([503, 'the process is stopping.']);
       await delay(400);
-      await expect(as(95)('GET', '/healthz')).rejects.toThrow();
+      await expect(as(95)('GET', '/readyz')).rejects.toThrow();
       await db.query({ text: 'COMMIT' });
       expect((await inFlight).status).toBe(200);
     });

@@ -62,7 +62,6 @@ interface AgentView {
   readonly nowUs: number;
   readonly guarantee: number;
   readonly spare: number;
-  /** The window divided by its units. */
   readonly stepUs: number;
   readonly paceUs: number;
   readonly counts: readonly number[];
@@ -107,6 +106,32 @@ export function evaluateFairShare(
     refusedState: stored,
   };
 }
+
+/** Takes the units that this agent was given at `atUs` out again, and the pace they moved on by. */
+export function refundFairShare(
+  state: FairShareState,
+  level: FairShareLevel,
+  atUs: number,
+): FairShareState {
+  let removed = 0;
+  const isKept = state.timesUs.map((timeUs, i) => {
+    const isOwn = timeUs === atUs && state.slots[i] === level.agent && removed < level.weight;
+    if (isOwn) removed += 1;
+    return !isOwn;
+  });
+  if (removed === 0) return state;
+  return {
+    ...state,
+    paceUs: Math.max(0, state.paceUs - removed * stepUsOf(level)),
+    counts: withChanged(state.counts, level.agent, (n) => Math.max(0, n - removed)),
+    slots: state.slots.filter((_, i) => isKept[i]),
+    timesUs: state.timesUs.filter((_, i) => isKept[i]),
+  };
+}
+
+/** The window divided by its units. */
+export const stepUsOf = ({ windowMs, limit }: FairShareLevel): number =>
+  Math.ceil((windowMs * 1_000) / Math.max(1, limit));
 
 function withChanged(list: readonly number[], at: number, change: (n: number) => number) {
   const copy = list.slice();
@@ -163,7 +188,7 @@ function agentView(state: FairShareState, level: FairShareLevel, now: number): A
   const { limit, agent, agents, windowMs } = level;
   const { counts } = state;
   const windowUs = windowMs * 1_000;
-  const stepUs = Math.ceil(windowUs / Math.max(1, limit));
+  const stepUs = stepUsOf(level);
   const waiting = counts.map((_, slot) => state.refused[slot]! + state.refusedBefore[slot]!);
   const places = agents + (agent === 0 || counts[0]! > 0 || waiting[0]! > 0 ? 1 : 0);
   const credit = Math.max(1, Math.floor(limit / 50)) * stepUs;

@@ -155,6 +155,34 @@ describe('windows of many levels', () => {
   });
 });
 
+describe('fair shares', () => {
+  it('give refunded units back as if they had never been taken', () => {
+    const share = (agent: number, weight = 1): Level => ({
+      kind: 'share',
+      policy: 'key',
+      subject: '7',
+      limit: 10,
+      windowMs: 1_000,
+      weight,
+      shadow: false,
+      agent,
+      agents: 2,
+    });
+    // At one instant, so that units of two agents are mixed.
+    const first = decide([null], requestOf(share(1)), startUs);
+    const second = decide(first.state, requestOf(share(2, 2)), startUs);
+    const third = decide(second.state, requestOf(share(1)), startUs);
+    const without = decide(first.state, requestOf(share(1)), startUs);
+    const refunded = refund(third.state, requestOf(share(2, 2)), second.decision);
+    const next = requestOf(share(2, 5));
+    expect(decide(refunded, next, startUs + 9).decision).toEqual(
+      decide(without.state, next, startUs + 9).decision,
+    );
+    // Twice is once.
+    expect(refund(refunded, requestOf(share(2, 2)), second.decision)).toEqual(refunded);
+  });
+});
+
 describe('concurrency levels', () => {
   it('bound what runs at one time; slots expire and can be released', () => {
     const step = fc.record({

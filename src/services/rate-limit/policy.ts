@@ -14,7 +14,7 @@ import type {
   LimitRequest,
   WindowLevel,
 } from './contract.ts';
-import { evaluateFairShare, type FairShareState } from './fair-share.ts';
+import { evaluateFairShare, type FairShareState, refundFairShare } from './fair-share.ts';
 
 /** The stored state of one level. */
 export type LevelMemory =
@@ -166,7 +166,7 @@ function evaluateConcurrency(
   return { admitted: false, remaining: 0, resetUs: last - nowUs, counted: null };
 }
 
-/** Takes the units of an admitted decision out of its windows. Units of a fair share stay counted. */
+/** Takes the units of an admitted decision out of its windows and fair shares. */
 export function refund(
   state: RequestState,
   request: LimitRequest,
@@ -175,7 +175,10 @@ export function refund(
   return state.map((memory, i) => {
     const level = request.levels[i]!;
     const counted = decision.admitted && decision.levels[i]!.admitted;
-    if (memory?.kind !== 'window' || level.kind !== 'window' || !counted) return memory;
+    if (!counted) return memory;
+    if (memory?.kind === 'share' && level.kind === 'share')
+      return { kind: 'share', fairShare: refundFairShare(memory.fairShare, level, decision.atUs) };
+    if (memory?.kind !== 'window' || level.kind !== 'window') return memory;
     let left = level.weight;
     const admittedUs = memory.admittedUs.filter((at) => {
       if (at !== decision.atUs || left === 0) return true;

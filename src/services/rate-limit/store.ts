@@ -9,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import type { Condition, Decision, Level, LevelState, LimitRequest } from './contract.ts';
+import { stepUsOf } from './fair-share.ts';
 import { levelKey } from './policy.ts';
 
 export interface LimitStore {
@@ -19,7 +20,7 @@ export interface LimitStore {
   decideBatchIf(requests: readonly ConditionalRequest[]): Promise<readonly (Decision | null)[]>;
   /** Releases the concurrency slots. */
   release(request: LimitRequest): Promise<void>;
-  /** Takes the units of an admitted decision out of its windows. Units of a fair share stay counted. */
+  /** Takes the units of an admitted decision out of its windows and fair shares. */
   refund(request: LimitRequest, decision: Decision): Promise<void>;
 }
 
@@ -52,6 +53,7 @@ const endOne = readLua('one.lua');
 const endMany = readLua('many.lua');
 const endConditional = readLua('conditional.lua');
 const refundScript = readLua('refund.lua');
+const refundShareScript = readLua('refund-share.lua');
 
 const kindBits: Readonly<Record<Level['kind'], number>> = { window: 1, lease: 2, share: 4 };
 const ALL_KINDS = kindBits.window + kindBits.lease + kindBits.share;
@@ -72,6 +74,7 @@ interface LimitScripts {
   readonly decideMany: readonly Script[];
   readonly decideManyIf: Script;
   readonly refund: Script;
+  readonly refundShare: Script;
 }
 
 /**
@@ -92,6 +95,7 @@ function defineScripts(redis: Redis): LimitScripts {
     ),
     decideManyIf: command('limit:decideManyIf', scriptOf(kindBits.window, endConditional)),
     refund: command('limit:refund', refundScript),
+    refundShare: command('limit:refundShare', refundShareScript),
   };
 }
 
@@ -197,18 +201,26 @@ async function refund(
   decision: Decision,
 ): Promise<void> {
   if (!decision.admitted) return;
-  const counted = request.levels.filter(
-    (level, i) => level.kind === 'window' && decision.levels[i]!.admitted,
-  );
-  if (counted.length === 0) return;
-  const weights = counted.map((level) => (level.kind === 'window' ? level.weight : 0));
-  await scripts.refund.call(
-    redis,
-    counted.length,
-    ...keysOf(prefix, request, counted),
-    decision.atUs,
-    ...weights,
-  );
+  const counted = request.levels.filter((_, i) => decision.levels[i]!.admitted);
+  const give = async (script: Script, levels: readonly Level[], rest: readonly number[]) => {
+    if (levels.length === 0) return;
+    const keys = keysOf(prefix, request, levels);
+    await script.call(redis, keys.length, ...keys, decision.atUs, ...rest);
+  };
+  const windows = counted.filter((level) => level.kind === 'window');
+  const shares = counted.filter((level) => level.kind === 'share');
+  await Promise.all([
+    give(
+      scripts.refund,
+      windows,
+      windows.map(({ weight }) => weight),
+    ),
+    give(
+      scripts.refundShare,
+      shares,
+      shares.flatMap((level) => [level.agent, level.weight, stepUsOf(level)]),
+    ),
+  ]);
 }
 
 const keysOf = (prefix: string, request: LimitRequest, levels: readonly Level[]): string[] =>

@@ -57,11 +57,11 @@ export const answerNewSession = ({ token, session }: CreatedSession): RouteRespo
 
 export const originOf = ({ origin, recordIn }: Call): Origin => ({ ...origin, recordIn });
 
-/** Clears the cookie and what pages stored. */
+/** Clears the session's cookie and what pages stored; the device stays known. */
 export const answerLoggedOut: RouteResponse = {
   status: 204,
   sessionCookie: null,
-  headers: { 'clear-site-data': '"cache", "cookies", "storage"' },
+  headers: { 'clear-site-data': '"cache", "storage"' },
 };
 
 export const sessionGone = (): ServiceError =>
@@ -93,9 +93,10 @@ const registerRoute = ({ users, passwords }: SessionServices): Route => ({
   body: credentialsSchema,
   responses: { 201: userSchema },
   problems: [409],
-  async handle({ body, auditContext, recordIn }) {
-    const hash = await passwords.hash(body.password as string);
-    const created = await users.create(normalised(body.email), hash, recordIn);
+  async handle({ body, address, auditContext, recordIn }) {
+    const email = normalised(body.email);
+    const hash = await passwords.hash(body.password as string, { address, account: email });
+    const created = await users.create(email, hash, recordIn);
     if (!created) {
       throw new ServiceError({
         status: 409,
@@ -122,12 +123,15 @@ const loginRoute = ({ sessions, users, passwords }: SessionServices): Route => (
   responses: { 200: newSessionSchema },
   problems: [401],
   async handle(call) {
-    const { body, token, auditContext } = call;
+    const { body, token, address, auditContext } = call;
     const origin = originOf(call);
-    const known = await users.findByEmail(normalised(body.email));
+    const email = normalised(body.email);
+    const known = await users.findByEmail(email);
     if (known) auditContext.userId = known.id;
     if (known) auditContext.organisationId = known.organisationId;
-    const valid = await passwords.verify(body.password as string, known?.passwordHash ?? null);
+    const from = known?.passwordHash ?? null;
+    const turn = { address, account: email };
+    const valid = await passwords.verify(body.password as string, from, turn);
     const created =
       known && valid
         ? await sessions.create({ ...known, userId: known.id, presentedToken: token }, origin)
@@ -136,6 +140,7 @@ const loginRoute = ({ sessions, users, passwords }: SessionServices): Route => (
       auditContext.sessionId = created.session.id;
       return answerNewSession(created);
     }
+    call.keepLimitUnits();
     await sessions.recordRefusedLogin(known?.id ?? null, origin);
     throw new ServiceError({
       status: 401,
@@ -156,8 +161,8 @@ const logoutRoute = ({ sessions }: SessionServices): Route => ({
   resourceType: 'session',
   responses: { 204: null },
   async handle(call) {
-    const { token, auditContext } = call;
-    const session = token === '' ? null : await sessions.end(token, originOf(call));
+    const { token, throttleRead, auditContext } = call;
+    const session = token === '' ? null : await sessions.end(token, originOf(call), throttleRead);
     if (!session) throw sessionGone();
     auditContext.userId = session.userId;
     auditContext.organisationId = session.organisationId;
@@ -171,6 +176,7 @@ const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route =
   url: '/password',
   summary: 'Change the password; every other session ends, this one gets another token',
   access: 'session',
+  checksPassword: true,
   action: 'user.password',
   resourceType: 'user',
   onLimiterDown: 'closed',
@@ -182,20 +188,22 @@ const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route =
   },
   responses: { 200: newSessionSchema },
   async handle(call) {
-    const { session, body, auditContext } = call;
+    const { session, body, address, auditContext } = call;
     const { userId } = session!;
+    const turn = { address, account: userId };
     auditContext.resourceId = userId;
     const current = await users.findCredentials(userId);
     const from = current?.passwordHash ?? null;
-    const valid = await passwords.verify(body.currentPassword as string, from);
+    const valid = await passwords.verify(body.currentPassword as string, from, turn);
     if (!valid || from === null) {
+      call.keepLimitUnits();
       throw new ServiceError({
         status: 403,
         code: 'wrong-password',
         detail: 'The current password is wrong.',
       });
     }
-    const to = await passwords.hash(body.newPassword as string);
+    const to = await passwords.hash(body.newPassword as string, turn);
     const created = await sessions.changePassword(session!, { from, to }, originOf(call));
     if (!created) throw sessionGone();
     return answerNewSession(created);

@@ -5,7 +5,8 @@
  * never a success. A login for an unknown address costs as much as one with a wrong password.
  */
 
-import type { RecordIn } from '../ports.ts';
+import type { RecordIn, ThrottleRead } from '../ports.ts';
+import type { Turn } from './admission.ts';
 
 export interface Session {
   /** Public: names the session in lists and in the history; opens nothing. */
@@ -60,8 +61,11 @@ export interface SessionStore {
   close(): Promise<void>;
   /** Null when the account was disabled or its password changed meanwhile. */
   create(login: Login, origin: Origin): Promise<CreatedSession | null>;
-  /** Null when the token is unknown or ended. Does not restart the idle timeout: the request may still be refused. */
-  check(token: string): Promise<Session | null>;
+  /**
+   * Null when the token is unknown or ended. Does not restart the idle timeout: the request may still be refused. A read of
+   * PostgreSQL for a token that nothing else knows goes through `throttle`.
+   */
+  check(token: string, throttle?: ThrottleRead): Promise<Session | null>;
   /**
    * The session from this process's memory, without I/O. It is live only while `proof` holds, which the caller verifies
    * in its own next Redis command. Null: not cached; call `check`.
@@ -75,7 +79,7 @@ export interface SessionStore {
    */
   touch(session: Session): void | Promise<void>;
   /** Idempotent: null only for a token that was never issued. Resolves when no process accepts it any more. */
-  end(token: string, origin: Origin): Promise<Session | null>;
+  end(token: string, origin: Origin, throttle?: ThrottleRead): Promise<Session | null>;
   /** Another token for the same session's user and absolute end; the old one ends. Null when it has ended. */
   renew(token: string, origin: Origin): Promise<CreatedSession | null>;
   /** Live sessions, newest first, at most 100. */
@@ -132,9 +136,10 @@ export interface UserStore {
   findCredentials(id: string): Promise<{ passwordHash: string; role: string } | null>;
 }
 
+/** Both hash, in a line in which addresses, and at an address its accounts, take turns; `turn` says whose hash it is. */
 export interface Passwords {
-  hash(password: string): Promise<string>;
+  hash(password: string, turn?: Turn): Promise<string>;
   /** With null it does the same work and answers false. */
-  verify(password: string, hash: string | null): Promise<boolean>;
+  verify(password: string, hash: string | null, turn?: Turn): Promise<boolean>;
   close(): void;
 }

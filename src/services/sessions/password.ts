@@ -5,7 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { PasswordDesign } from '../design.ts';
 import { type Random, ServiceError } from '../ports.ts';
-import { createAdmission } from './admission.ts';
+import { createAdmission, type Turn } from './admission.ts';
 import type { Passwords } from './contract.ts';
 import { type Deriver, threadPoolDeriver } from './derivation.ts';
 import { createHashProcess } from './hash-client.ts';
@@ -68,18 +68,19 @@ export function createPasswords(given: { design: PasswordDesign; random: Random 
   const { cost, blockSize, parallelization } = design;
   const dummyHash = `$scrypt$ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
-  const runAdmitted = async <T>(work: () => Promise<T>): Promise<T> => {
-    const result = await admission.run(work);
+  const runAdmitted = async <T>(work: () => Promise<T>, turn?: Turn): Promise<T> => {
+    const result = await admission.run(work, turn);
     if (result !== undefined) return result;
     throw unavailableError('login-busy', 'Too many logins at once. Try again shortly.');
   };
 
   return {
-    hash: (password) =>
-      runAdmitted(() => hashPassword(password, random.bytes(SALT_BYTES), design, deriver)),
-    verify: (password, hash) =>
+    hash: (password, turn) =>
+      runAdmitted(() => hashPassword(password, random.bytes(SALT_BYTES), design, deriver), turn),
+    verify: (password, hash, turn) =>
       runAdmitted(
         async () => (await verifyPassword(password, hash ?? dummyHash, deriver)) && hash !== null,
+        turn,
       ),
     close: () => deriver.close(),
   };

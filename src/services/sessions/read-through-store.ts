@@ -19,10 +19,17 @@
  * without a touch does not extend it.
  */
 import type { ReadThroughDesign, SessionsDesign } from '../design.ts';
-import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
+import {
+  type Clock,
+  type Database,
+  type Random,
+  type ThrottleRead,
+  type TransactionalDatabase,
+  unthrottled,
+} from '../ports.ts';
 import { RedisUnavailable } from '../redis-link.ts';
 import { hashesEqual } from '../secret-token.ts';
-import type { CacheReadResult, SessionCache } from './cache.ts';
+import type { CacheReadResult, PopulateTicket, SessionCache } from './cache.ts';
 import type { Session, SessionObserver, SessionStore } from './contract.ts';
 import type { Fence } from './fence.ts';
 import { hasEnded, hasIdled, idleTtlMs, type StoredSession, toPublicSession } from './policy.ts';
@@ -80,7 +87,7 @@ export function createReadThroughStore(given: ReadThroughOptions): SessionStore 
       await fence.close();
       cache.close();
     },
-    async check(token) {
+    async check(token, throttle = unthrottled) {
       const presented = readToken(token, design.region);
       if (!presented) return null;
       const generation = fence.currentGeneration();
@@ -90,17 +97,17 @@ export function createReadThroughStore(given: ReadThroughOptions): SessionStore 
           copy = await cache.read(generation, presented.id);
           observer.onCacheRead(copy !== 'absent');
           if (copy === 'absent')
-            return await checkRowAndPopulate(generation, presented).catch((error) =>
+            return await checkRowAndPopulate(generation, presented, throttle).catch((error) =>
               acceptStale(generation, presented, error),
             );
         } catch (error) {
           ignoreRedis(error);
-          return checkRow(presented);
+          return checkRow(presented, throttle);
         }
         return copy === 'ended' ? null : accept(copy, presented, nowMs);
       }
-      if (generation !== null) return checkRow(presented);
-      return checkRow(presented).catch((error) => checkInGrace(presented, error));
+      if (generation !== null) return checkRow(presented, throttle);
+      return checkRow(presented, throttle).catch((error) => checkInGrace(presented, error));
     },
     findCached(token) {
       const presented = readToken(token, design.region);
@@ -124,6 +131,10 @@ function accept(
   return isProven && !hasEnded(stored, nowMs()) ? toPublicSession(stored) : null;
 }
 
+/** For a throttle: an id whose secret is wrong is a guess like one that was never issued. */
+const ifProven = (row: SessionRow | null, { secretHash }: PresentedToken): SessionRow | null =>
+  row && hashesEqual(row.secretHash, secretHash) ? row : null;
+
 /** The checks of a session without a copy that can be used. */
 function createRowChecks(given: ReadThroughOptions, nowMs: () => number) {
   const { cache, fence, design, store, observer } = given;
@@ -137,19 +148,32 @@ function createRowChecks(given: ReadThroughOptions, nowMs: () => number) {
   const isRowEnded = (row: SessionRow) =>
     row.revoked || hasEnded(row, nowMs()) || hasIdled(row.lastSeenAtMs, nowMs(), design);
 
-  const checkRow = async (presented: PresentedToken): Promise<Session | null> => {
+  const checkRow = async (
+    presented: PresentedToken,
+    throttle: ThrottleRead,
+  ): Promise<Session | null> => {
     observer.onDatabaseFallback();
-    const row = await rowBatcher.read(presented.id);
+    const row = await throttle(async () =>
+      ifProven(await rowBatcher.read(presented.id), presented),
+    );
     return row && !isRowEnded(row) ? accept(row, presented, nowMs) : null;
   };
 
   const checkRowAndPopulate = async (
     generation: number,
     presented: PresentedToken,
+    throttle: ThrottleRead,
   ): Promise<Session | null> => {
-    const ticket = await cache.beginPopulate();
-    const row = await rowBatcher.read(presented.id);
-    if (!row) return null;
+    let read: { readonly ticket: PopulateTicket; readonly row: SessionRow } | null = null;
+    await throttle(async () => {
+      const ticket = await cache.beginPopulate();
+      const row = await rowBatcher.read(presented.id);
+      read = row && { ticket, row };
+      return ifProven(row, presented);
+    });
+    if (read === null) return null;
+    // Also of a session that was not proven: the next attempt need not read the row again.
+    const { ticket, row } = read as { readonly ticket: PopulateTicket; readonly row: SessionRow };
     const copy = isRowEnded(row)
       ? { endedId: row.id }
       : { session: row, ttlMs: idleTtlMs(row, row.lastSeenAtMs, nowMs(), design) };

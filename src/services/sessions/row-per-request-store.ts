@@ -1,6 +1,12 @@
 /** Turn 1's before: every request reads the row in PostgreSQL and writes "last seen". */
 import type { SessionsDesign } from '../design.ts';
-import { type Clock, isoFromUs, type Random, type TransactionalDatabase } from '../ports.ts';
+import {
+  type Clock,
+  isoFromUs,
+  type Random,
+  type TransactionalDatabase,
+  unthrottled,
+} from '../ports.ts';
 import { hashesEqual } from '../secret-token.ts';
 import type { SessionStore } from './contract.ts';
 import { hasEnded, hasIdled, toPublicSession } from './policy.ts';
@@ -23,12 +29,15 @@ export function createRowPerRequestStore(given: {
     ...createRepositoryStore({ ...given, repository, markPending: noop, invalidateCopies: noop }),
     start: noop,
     close: noop,
-    async check(token) {
+    async check(token, throttle = unthrottled) {
       const presented = readToken(token, design.region);
       if (!presented) return null;
-      const row = (await findSessions(db, [presented.id])).get(presented.id);
+      const row = await throttle(async () => {
+        const found = (await findSessions(db, [presented.id])).get(presented.id);
+        return found && hashesEqual(found.secretHash, presented.secretHash) ? found : null;
+      });
       const nowMs = Math.floor(clock.nowUs() / 1_000);
-      if (!row || row.revoked || !hashesEqual(row.secretHash, presented.secretHash)) return null;
+      if (!row || row.revoked) return null;
       if (hasEnded(row, nowMs) || hasIdled(row.lastSeenAtMs, nowMs, design)) return null;
       return toPublicSession(row);
     },

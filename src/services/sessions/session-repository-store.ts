@@ -3,7 +3,13 @@
  * transaction with the sessions about to end; `invalidateCopies` must not resolve before every process refuses them.
  */
 import type { SessionsDesign } from '../design.ts';
-import type { Clock, Random, RecordIn } from '../ports.ts';
+import {
+  type Clock,
+  type Random,
+  type RecordIn,
+  type ThrottleRead,
+  unthrottled,
+} from '../ports.ts';
 import { hashesEqual } from '../secret-token.ts';
 import type { CreatedSession, Login, Origin, Session, SessionStore } from './contract.ts';
 import { absoluteEndMs, type StoredSession, toPublicSession } from './policy.ts';
@@ -37,7 +43,7 @@ export function createRepositoryStore(
   const { repository, clock, design } = given;
   return {
     create: (login, origin) => createSession(given, login, origin),
-    end: (token, origin) => endSession(given, token, origin),
+    end: (token, origin, throttle) => endSession(given, token, origin, throttle),
     renew: (token, origin) => renewSession(given, token, origin),
     list: (userId) => repository.list(userId, nowMs(clock) - design.idleTimeoutMs),
 
@@ -97,9 +103,10 @@ async function endSession(
   given: RepositoryStoreOptions,
   token: string,
   origin: Origin,
+  throttle?: ThrottleRead,
 ): Promise<Session | null> {
   const { repository, markPending, invalidateCopies } = given;
-  const row = await findRow(given, token);
+  const row = await findRow(given, token, throttle);
   if (!row) return null;
   const { id, userId, organisationId } = row;
   const what: Revocation = {
@@ -164,10 +171,14 @@ async function revokeAndInvalidate(
 async function findRow(
   { repository, design }: RepositoryStoreOptions,
   token: string,
+  throttle: ThrottleRead = unthrottled,
 ): Promise<SessionRow | null> {
   const presented = readToken(token, design.region);
-  const row = presented && (await repository.find(presented.id));
-  return row && hashesEqual(row.secretHash, presented.secretHash) ? row : null;
+  if (!presented) return null;
+  return throttle(async () => {
+    const row = await repository.find(presented.id);
+    return row && hashesEqual(row.secretHash, presented.secretHash) ? row : null;
+  });
 }
 
 function makeSession(

@@ -5,6 +5,7 @@ import { type MetricsSnapshot, quantileBetween } from '../effects/observe/promet
 import {
   type MetricsReading,
   metricIncreases,
+  metricsSourcesOf,
   readMetrics,
 } from '../effects/observe/service-metrics.ts';
 import { databaseOf } from '../effects/testbed/testbed.ts';
@@ -31,9 +32,9 @@ export async function observePhase(
   const observer = await connectPostgresObserver(database.address.url);
   try {
     await observer.begin();
-    const metricsBefore = await readMetrics(targets);
+    const metricsBefore = await readMetrics(metricsSourcesOf(session.testbed));
     const judged = await session.runPhase(phase, work);
-    const metricsAfter = await readMetrics(targets);
+    const metricsAfter = await readMetrics(metricsSourcesOf(session.testbed));
     const request = { phase: phase.name, metrics: metricsIn(slos, phase) };
     session.metrics.push(...metricIncreases(request, metricsBefore, metricsAfter));
     const firstProcess = (readings: MetricsReading) => readings.get(targets[0]!.name) ?? null;
@@ -68,13 +69,13 @@ function serviceEvidence(
   after: MetricsSnapshot | null,
   names: DiagnosisSpec['metrics'],
 ): Pick<DiagnosisEvidence, 'poolWaitP99Us' | 'eventLoopDelayP99Us'> {
-  const delaySeconds = after?.value(names.eventLoopDelay) ?? null;
+  const increaseP99Us = (name: string) =>
+    before === null || after === null
+      ? null
+      : quantileBetween(before.histogram(name), after.histogram(name), 0.99);
   return {
-    poolWaitP99Us:
-      before === null || after === null
-        ? null
-        : quantileBetween(before.histogram(names.poolWait), after.histogram(names.poolWait), 0.99),
-    eventLoopDelayP99Us: delaySeconds === null ? null : Math.round(delaySeconds * 1e6),
+    poolWaitP99Us: increaseP99Us(names.poolWait),
+    eventLoopDelayP99Us: increaseP99Us(names.eventLoopDelay),
   };
 }
 

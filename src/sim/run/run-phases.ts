@@ -5,7 +5,11 @@
 
 import { startNemesis } from '../effects/faults/nemesis.ts';
 import { readWork } from '../effects/observe/read-work.ts';
-import { metricIncreases, readMetrics } from '../effects/observe/service-metrics.ts';
+import {
+  metricIncreases,
+  metricsSourcesOf,
+  readMetrics,
+} from '../effects/observe/service-metrics.ts';
 import type { LoadContext, PhaseFaults } from '../load-kind.ts';
 import { LOAD_KINDS } from '../load-kinds.ts';
 import type { Plan, PlannedArm } from '../plan/plan.ts';
@@ -135,10 +139,10 @@ async function measureInstrumented(
   }
   const metrics = metricsIn(slos, phaseOptions);
   if (metrics.length === 0) return await session.runPhase(phaseOptions, runWork);
-  const { targets } = session.testbed;
-  const before = await readMetrics(targets);
+  const { testbed } = session;
+  const before = await readMetrics(metricsSourcesOf(testbed));
   const window = await session.runPhase(phaseOptions, runWork);
-  const after = await readMetrics(targets);
+  const after = await readMetrics(metricsSourcesOf(testbed));
   session.metrics.push(...metricIncreases({ phase: phaseOptions.name, metrics }, before, after));
   return window;
 }
@@ -155,7 +159,7 @@ async function runUnderFaults(
     nowUs: session.nowUs,
     waitForAcknowledged: (operation) => session.load.acknowledged(operation),
     design: arm.design,
-    readMetrics: (limitMs) => readMetrics(session.testbed.targets, limitMs),
+    readMetrics: (limitMs) => readMetrics(metricsSourcesOf(session.testbed), limitMs),
     signal,
   });
   const hasOrderedFaults = faults.some(({ after }) => after !== undefined);

@@ -268,7 +268,7 @@ describe('every response to an authenticated user', () => {
 it('a response waits for its event, and the metric shows the wait', async () => {
   const { send } = await fresh('31');
   const waits = async () => {
-    const text = await (await fetch(`${platform.url}/metrics`)).text();
+    const text = await (await fetch(`${platform.operationsUrl}/metrics`)).text();
     const read = (line: RegExp) => Number(line.exec(text)![1]);
     return {
       all: read(/^audit_wait_seconds_count (\d+)/m),

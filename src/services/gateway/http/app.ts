@@ -7,7 +7,13 @@
 import { randomUUID } from 'node:crypto';
 import { fastifyCookie } from '@fastify/cookie';
 import { fastifySwagger } from '@fastify/swagger';
-import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+} from 'fastify';
 import { apiKeyRoutes } from '../../api-keys/routes.ts';
 import { activityRoutes } from '../../audit/activity/activity-routes.ts';
 import type { Design } from '../../design.ts';
@@ -15,22 +21,29 @@ import { projectRoutes } from '../../projects/routes.ts';
 import { sessionRoutes } from '../../sessions/routes.ts';
 import { createAuditHooks, noteReason } from '../audit/audit-hooks.ts';
 import { auditReadingRoutes } from '../audit/audit-reading.ts';
+import { refundUnavailable } from '../limits/refunds.ts';
 import { createRequestLimits } from '../limits/request-limits.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Resources, Services } from '../services.ts';
 import { createAuthHooks } from './auth-hooks.ts';
 import { createClientAddress } from './client-address.ts';
-import { registerHealth } from './health.ts';
+import { createDeviceCookies } from './device-cookie.ts';
+import type { ForwardedField } from './forwarded.ts';
+import { createOperations } from './operations.ts';
+import { createOwnPageCheck } from './own-origin.ts';
 import { COOKIE_NAME } from './presented-token.ts';
 import {
   createErrorHandler,
+  isUnavailable,
   PROBLEM_TYPE,
   problemOf,
   problemSchema,
   respondToUnreadable,
   throttleReports,
 } from './problems.ts';
+import { createReadiness, registerReadiness } from './readiness.ts';
 import { registerRoute } from './register-route.ts';
+import { createRequestContext } from './request-context.ts';
 import { createUnknownRouteHandler } from './unknown-route.ts';
 
 const requestIdShape = /^[A-Za-z0-9_.:-]{1,64}$/;
@@ -39,6 +52,8 @@ export const loopback: readonly string[] = ['127.0.0.1/32', '::1/128'];
 
 export interface Gateway {
   readonly app: FastifyInstance;
+  /** For a listener of its own; see operations.ts. */
+  readonly operations: FastifyInstance;
   /** From now on /readyz responds with 503; other requests are still served. */
   drain(): void;
 }
@@ -51,8 +66,13 @@ interface GatewayOptions {
   /** Receives every error behind a 5xx; the client sees only the request id. */
   report: (requestId: string, error: Error) => void;
   logLevel?: string;
-  /** Addresses and CIDR ranges of the load balancers whose X-Forwarded-For is trusted. */
+  /** Addresses and CIDR ranges of the load balancers whose X-Forwarded-For or Forwarded is trusted. */
   trustedProxies?: readonly string[];
+  forwardedField?: ForwardedField;
+  /** Of our pages, `https://app.example.com`; default: whatever Host says. */
+  publicOrigins?: readonly string[];
+  /** Signs the cookies of known devices; the same in every process. */
+  deviceKey: Buffer;
   /** Every limited response says what was decided and when; for measurements. */
   evidence?: boolean;
 }
@@ -63,14 +83,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let isDraining = false;
   const app = createFastify(options.logLevel);
   const handleError = createErrorHandler(report);
-  app.setErrorHandler((error: FastifyError, request, reply) => {
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
     noteReason(request, error);
+    const { requestContext } = request;
+    if (requestContext && isUnavailable(error)) await refundUnavailable(requestContext.taken);
     return handleError(error, request, reply);
   });
   // The plugin only sets cookies; presented-token.ts reads them.
   await app.register(fastifyCookie, { hook: false });
-  await registerOpenApi(app);
-  app.setNotFoundHandler(createUnknownRouteHandler(app));
+  const dependencies = createRouteDependencies({ ...options, report });
+  await registerOpenApi(app, dependencies.limitPublic);
+  app.setNotFoundHandler(createUnknownRouteHandler(app, dependencies.limitPublic));
   app.decorateRequest('requestContext', null);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -79,16 +102,19 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
     metrics.observeResponse(route, reply.statusCode, reply.elapsedTime / 1_000);
+    // An event that cannot be put on record turns the response into a 503 without an error.
+    if (reply.statusCode === 503 && request.requestContext)
+      void refundUnavailable(request.requestContext.taken);
     done();
   });
 
-  registerHealth(app, {
+  const readiness = createReadiness({
     ...resources,
     needsRedis: needsRedis(design),
     isDraining: () => isDraining,
+    monotonicMs: () => performance.now(),
   });
-  registerMetrics(app, metrics);
-  const dependencies = createRouteDependencies({ ...options, report });
+  registerReadiness(app, readiness);
   const routes = [
     ...sessionRoutes(services),
     ...projectRoutes(services.projects),
@@ -101,6 +127,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   await app.ready();
   return {
     app,
+    operations: createOperations({ registry: metrics.registry, readiness }),
     drain: () => {
       isDraining = true;
     },
@@ -139,17 +166,28 @@ function createFastify(logLevel: string | undefined): FastifyInstance {
 
 function createRouteDependencies(options: GatewayOptions) {
   const { design, resources, services, metrics, report } = options;
+  const limits = createRequestLimits({
+    limits: services.limits,
+    metrics,
+    random: resources.random,
+    evidence: options.evidence ?? false,
+  });
+  const sources = {
+    ...resources,
+    addressOf: createClientAddress(options.trustedProxies ?? loopback, options.forwardedField),
+  };
   return {
+    /** Of what needs no principal and has no other limit. */
+    async limitPublic(request: FastifyRequest, reply: FastifyReply) {
+      const { address } = createRequestContext(sources, request, '');
+      await limits.limitAddress(reply, 'public', { address, onLimiterDown: 'share' });
+    },
     createAuthHooks: createAuthHooks({
       ...services,
-      ...resources,
-      limits: createRequestLimits({
-        limits: services.limits,
-        metrics,
-        random: resources.random,
-        evidence: options.evidence ?? false,
-      }),
-      addressOf: createClientAddress(options.trustedProxies ?? loopback),
+      ...sources,
+      limits,
+      devices: createDeviceCookies({ ...resources, key: options.deviceKey }),
+      isOwnPage: createOwnPageCheck(options.publicOrigins),
     }),
     auditHooks:
       services.audit &&
@@ -169,7 +207,10 @@ function createRouteDependencies(options: GatewayOptions) {
 const needsRedis = ({ rateLimit, sessions }: Design): boolean =>
   rateLimit.kind === 'buckets' || sessions.store.kind === 'redis-ttl';
 
-async function registerOpenApi(app: FastifyInstance): Promise<void> {
+async function registerOpenApi(
+  app: FastifyInstance,
+  limit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.0.3',
@@ -196,26 +237,10 @@ async function registerOpenApi(app: FastifyInstance): Promise<void> {
       summary: 'This description',
       response: { 200: { type: 'object', additionalProperties: true } },
     },
+    preHandler: limit,
     handler: async (_request, reply) => {
       document ??= JSON.stringify(app.swagger());
       return reply.type('application/json').serializer(String).send(document);
     },
-  });
-}
-
-function registerMetrics(app: FastifyInstance, metrics: Metrics): void {
-  app.route({
-    method: 'GET',
-    url: '/metrics',
-    schema: {
-      operationId: 'metrics',
-      summary: 'Prometheus metrics',
-      response: { 200: { content: { 'text/plain': { schema: { type: 'string' } } } } },
-    },
-    handler: async (_request, reply) =>
-      reply
-        .type(metrics.registry.contentType)
-        .serializer(String)
-        .send(await metrics.registry.metrics()),
   });
 }

@@ -6,45 +6,23 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiKeys, KeyPrincipal } from '../../api-keys/contract.ts';
 import { isKeyToken } from '../../api-keys/token.ts';
-import { ServiceError } from '../../ports.ts';
-import type { Route, RouteResponse } from '../../route.ts';
+import { ServiceError, type ThrottleRead } from '../../ports.ts';
+import type { Route } from '../../route.ts';
 import type { CachedSession, Session, SessionStore } from '../../sessions/contract.ts';
 import type { Principal } from '../limits/limit-request.ts';
-import type { CacheMiss, Refund, RequestLimits } from '../limits/request-limits.ts';
-import { isSameOrigin, presentedToken } from './presented-token.ts';
+import type { CacheMiss } from '../limits/request-limits.ts';
 import {
-  createRequestContext,
-  type RequestContext,
-  type RequestContextSources,
-  setPrincipal,
-} from './request-context.ts';
+  limitAnonymousCheck,
+  limitSessionCheck,
+  type PasswordHookDependencies,
+} from './password-hooks.ts';
+import { presentedToken } from './presented-token.ts';
+import { createRequestContext, type RequestContext, setPrincipal } from './request-context.ts';
+import { type AuthHooks, type Hook, toHook } from './route-hooks.ts';
 
-type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
-type AsyncHook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-
-const toHook =
-  (run: AsyncHook): Hook =>
-  (request, reply, done) => {
-    run(request, reply).then(() => done(), done);
-  };
-
-export interface AuthHooks {
-  /** Before the body is read. */
-  readonly onRequest: Hook;
-  /** Where limits depend on the body as well. */
-  readonly preHandler?: Hook;
-  /** Around the handler: receives its response and returns the one to send. */
-  wrapHandler?(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    response: RouteResponse | Promise<RouteResponse>,
-  ): Promise<RouteResponse>;
-}
-
-interface AuthDependencies extends RequestContextSources {
+interface AuthDependencies extends PasswordHookDependencies {
   readonly sessions: Pick<SessionStore, 'check' | 'findCached' | 'countCacheHit' | 'touch'>;
   readonly apiKeys: Pick<ApiKeys, 'authenticate'>;
-  readonly limits: RequestLimits;
 }
 
 export const createAuthHooks =
@@ -53,13 +31,14 @@ export const createAuthHooks =
     switch (route.access) {
       case 'session':
       case 'session-or-key':
-        return { onRequest: authenticateAndLimit(dependencies, route) };
+        return route.checksPassword
+          ? limitSessionCheck(dependencies, route, authenticateAndLimit(dependencies, route))
+          : { onRequest: authenticateAndLimit(dependencies, route) };
       case 'token':
         return deferAuthentication(dependencies);
       case 'register':
-        return { onRequest: limitAnonymous(dependencies, route) };
       case 'login':
-        return limitLogin(dependencies, route);
+        return limitAnonymousCheck(dependencies, route);
       default:
         return route.access satisfies never;
     }
@@ -79,13 +58,16 @@ function authenticateAndLimit(dependencies: AuthDependencies, route: Route): Hoo
     cacheMiss?: CacheMiss,
   ): Promise<void> => {
     const context = request.requestContext!;
-    const identity = await identify(dependencies, context.token, route);
+    const throttle = limits.throttleReads(reply, context.address);
+    const identity = await identify(dependencies, context.token, route, throttle);
     if (identity instanceof ServiceError)
       throw await countAuthFailure(dependencies, reply, context, identity);
     const { session, key, principal } = identity;
     setPrincipal(context, session, key);
     const limitContext = { principal, address: context.address, routeClass };
-    await limits.limitPrincipal(reply, limitContext, onLimiterDown, cacheMiss);
+    context.taken.ofRequest.push(
+      await limits.limitPrincipal(reply, limitContext, onLimiterDown, cacheMiss),
+    );
     if (session) await sessions.touch(session);
   };
 
@@ -97,14 +79,15 @@ function authenticateAndLimit(dependencies: AuthDependencies, route: Route): Hoo
     const context = request.requestContext!;
     const principal = principalOf(session);
     const limitContext = { principal, address: context.address, routeClass };
-    return limits.limitFromLocalCache(reply, limitContext, proof, () => {
+    return limits.limitFromLocalCache(reply, limitContext, proof, (refund) => {
       sessions.countCacheHit();
+      context.taken.ofRequest.push(refund);
       setPrincipal(context, session, null);
     });
   };
 
   return (request, reply, done) => {
-    const token = requireSameSiteToken(request);
+    const token = requireSameSiteToken(dependencies, request);
     request.requestContext = createRequestContext(dependencies, request, token);
     const authenticate = (cacheMiss?: CacheMiss) =>
       void authenticateThenLimit(request, reply, cacheMiss).then(() => done(), done);
@@ -127,55 +110,24 @@ const principalOf = ({ userId, organisationId }: Session): Principal => ({
 
 /** The route judges the token itself; a 401 from it counts against the address. */
 function deferAuthentication(dependencies: AuthDependencies): AuthHooks {
+  const { limits, sessions } = dependencies;
   return {
-    onRequest: toHook(async (request) => {
-      const token = requireSameSiteToken(request);
-      request.requestContext = createRequestContext(dependencies, request, token);
+    onRequest: toHook(async (request, reply) => {
+      const token = requireSameSiteToken(dependencies, request);
+      const context = createRequestContext(dependencies, request, token);
+      request.requestContext = context;
+      const throttle = limits.throttleReads(reply, context.address);
+      // From an address without reads left: a session that Redis knows is let through all the same.
+      const isSpent = limits.isFailureBudgetSpent(context.address);
+      if (!isSpent || !(await sessions.check(token, throttle))) context.throttleRead = throttle;
     }),
-    async wrapHandler(request, reply, response) {
+    async wrapHandler(request, reply, handle) {
       try {
-        return await response;
+        return await handle();
       } catch (error) {
         if (!(error instanceof ServiceError) || error.status !== 401) throw error;
         throw await countAuthFailure(dependencies, reply, request.requestContext!, error);
       }
-    },
-  };
-}
-
-function limitAnonymous(
-  dependencies: AuthDependencies,
-  { access, onLimiterDown = 'share' }: Route,
-): Hook {
-  const policy = access === 'login' ? 'login' : 'register';
-  return toHook(async (request, reply) => {
-    const context = createRequestContext(dependencies, request, sameSiteTokenOrEmpty(request));
-    request.requestContext = context;
-    const { address, refunds } = context;
-    refunds.push(await dependencies.limits.limitAddress(reply, policy, { address, onLimiterDown }));
-  });
-}
-
-/** Counted before the password is hashed, which is what a login costs; refunded when the login succeeds. */
-function limitLogin(dependencies: AuthDependencies, route: Route): AuthHooks {
-  const { limits } = dependencies;
-  const { onLimiterDown = 'share' } = route;
-  return {
-    onRequest: limitAnonymous(dependencies, route),
-    preHandler: toHook(async (request, reply) => {
-      const { address, refunds } = request.requestContext!;
-      const { email } = request.body as { email: string };
-      try {
-        refunds.push(await limits.limitAccount(reply, { email, address, onLimiterDown }));
-      } catch (error) {
-        await refundAll(refunds);
-        throw error;
-      }
-    }),
-    async wrapHandler(request, _reply, response) {
-      const settled = await response;
-      await refundAll(request.requestContext!.refunds);
-      return settled;
     },
   };
 }
@@ -201,20 +153,17 @@ async function identify(
   { sessions, apiKeys }: AuthDependencies,
   token: string,
   { access }: Route,
+  throttle: ThrottleRead,
 ): Promise<ServiceError | Identity> {
   if (token === '') return unauthenticated();
   if (!isKeyToken(token)) {
-    const session = await sessions.check(token);
+    const session = await sessions.check(token, throttle);
     if (!session) return unauthenticated();
     return { session, key: null, principal: principalOf(session) };
   }
   if (access !== 'session-or-key') return sessionRequired();
-  const key = await apiKeys.authenticate(token);
+  const key = await apiKeys.authenticate(token, throttle);
   return key ? { session: null, key, principal: { kind: 'key', key } } : unauthenticated();
-}
-
-async function refundAll(refunds: Refund[]): Promise<void> {
-  await Promise.all(refunds.splice(0).map((refund) => refund()));
 }
 
 const unauthenticated = () =>
@@ -235,21 +184,15 @@ const sessionRequired = () =>
   });
 
 /** Against CSRF: a browser attaches the cookie to requests of other sites too, so a change must be same-origin. */
-function requireSameSiteToken(request: FastifyRequest): string {
+function requireSameSiteToken({ isOwnPage }: AuthDependencies, request: FastifyRequest): string {
   const { token, fromCookie } = presentedToken(request.headers);
-  if (token === '' || !fromCookie || isSafeMethod(request.method) || isSameOrigin(request.headers))
+  if (token === '' || !fromCookie || isSafeMethod(request.method) || isOwnPage(request.headers))
     return token;
   throw new ServiceError({
     status: 403,
     code: 'cross-site-request',
     detail: 'A request with the session cookie must come from this site.',
   });
-}
-
-/** On routes that need no session: a cookie that another site may have attached is ignored. */
-function sameSiteTokenOrEmpty(request: FastifyRequest): string {
-  const { token, fromCookie } = presentedToken(request.headers);
-  return fromCookie && !isSameOrigin(request.headers) ? '' : token;
 }
 
 const isSafeMethod = (method: string) => method === 'GET' || method === 'HEAD';

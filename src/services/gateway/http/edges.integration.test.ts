@@ -142,12 +142,12 @@ describe('problems', () => {
 
 describe('request ids', () => {
   it.each(['a', 'run:1.op_2-3', 'x'.repeat(64)])('adopts %s', async (id) => {
-    const reply = await anyone('GET', '/healthz', { headers: { 'x-request-id': id } });
+    const reply = await anyone('GET', '/readyz', { headers: { 'x-request-id': id } });
     expect(reply.headers.get('x-request-id')).toBe(id);
   });
 
   it.each(['', 'x'.repeat(65), 'a b', 'a/b'])('replaces "%s"', async (id) => {
-    const reply = await anyone('GET', '/healthz', { headers: { 'x-request-id': id } });
+    const reply = await anyone('GET', '/readyz', { headers: { 'x-request-id': id } });
     expect(reply.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
@@ -183,11 +183,9 @@ describe('/openapi.json', () => {
         'get /audit',
         'get /audit/{id}',
         'get /audit/{id}/proof',
-        'get /healthz',
         'get /keys',
         'get /keys/{id}/agents',
         'get /me',
-        'get /metrics',
         'get /openapi.json',
         'get /projects',
         'get /projects/search',
@@ -233,7 +231,6 @@ describe('/openapi.json', () => {
       ['/session', '/session'],
       ['/sessions', '/sessions'],
       ['/activity', '/activity?limit=5'],
-      ['/healthz', '/healthz'],
       ['/readyz', '/readyz'],
     ] as const) {
       const { schema } = document.paths[path].get.responses['200'].content['application/json'];
@@ -248,7 +245,7 @@ describe('/openapi.json', () => {
 describe('/metrics', () => {
   it('has the metrics that the runbook names', async () => {
     await someone('GET', '/activity');
-    const { body, headers } = await anyone('GET', '/metrics');
+    const { body, headers } = await client(platform.operationsUrl)('GET', '/metrics');
     expect(headers.get('content-type')).toContain('text/plain');
     const names = [...(body as string).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
       (m) => `${m[1]} ${m[2]}`,
@@ -285,7 +282,7 @@ describe('/metrics', () => {
       'pg_pool_size gauge',
       'store_connections_lost_total counter',
       'event_loop_delay_p99_seconds gauge',
-      'nodejs_eventloop_lag_p99_seconds gauge',
+      'event_loop_delay_seconds histogram',
       'process_cpu_seconds_total counter',
     ])
       expect(names).toContain(name);
@@ -293,6 +290,34 @@ describe('/metrics', () => {
       /api_gateway_response_time_seconds_count\{route="\/activity",status="200"\} \d/,
     );
     expect(body).toMatch(/^rate_limiter_redis_latency_seconds_count [1-9]/m);
+  });
+
+  it('reads the same for every reader, however often it is read', async () => {
+    for (let i = 0; i < 5; i += 1) await someone('GET', '/session');
+    const watched =
+      /^(auth_service_cache_hit_rate|activity_cache_hit_rate|event_loop_delay_p99_seconds|\S+_(hits|misses)_total|rate_limiter_\S+_total\S*) \S+$/gm;
+    const read = async () =>
+      String((await client(platform.operationsUrl)('GET', '/metrics')).body).match(watched)!;
+    const [first, second] = [await read(), await read()];
+    expect(first.some((line) => /^auth_service_cache_hit_rate (?!1$)/.test(line))).toBe(true);
+    expect(second.filter((line) => !line.startsWith('event_loop'))).toEqual(
+      first.filter((line) => !line.startsWith('event_loop')),
+    );
+    // A reader would have reset it to 0; the loop may have become later meanwhile.
+    const delayOf = (lines: readonly string[]) =>
+      Number(lines.find((line) => line.startsWith('event_loop'))!.split(' ')[1]);
+    expect(delayOf(first)).toBeGreaterThan(0);
+    expect(delayOf(second)).toBeGreaterThanOrEqual(delayOf(first));
+  });
+
+  it('is for operators alone: the listener of clients has neither it nor /healthz', async () => {
+    for (const path of ['/metrics', '/healthz'])
+      expect((await anyone('GET', path)).status).toBe(404);
+    const ready = await client(platform.operationsUrl)('GET', '/readyz');
+    expect([ready.status, ready.body]).toEqual([200, { status: 'ready' }]);
+    const other = await client(platform.operationsUrl, bearer('x'))('GET', '/me');
+    expect(other.status).toBe(404);
+    expect(new URL(platform.operationsUrl).hostname).toBe('127.0.0.1');
   });
 });
 
@@ -336,7 +361,9 @@ describe('without Redis', () => {
     try {
       expect((await someone('GET', '/me')).status).toBe(200);
       expect((await anyone('GET', '/readyz')).status).toBe(200);
-      expect((await anyone('GET', '/healthz')).status).toBe(200);
+      const operations = client(platform.operationsUrl);
+      expect((await operations('GET', '/readyz')).status).toBe(200);
+      expect((await operations('GET', '/healthz')).status).toBe(200);
     } finally {
       process.kill(redis.pid, 'SIGCONT');
     }

@@ -3,6 +3,7 @@
  * because the one we set cannot be recognised. Pure.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { IsOwnPage } from './own-origin.ts';
 
 export const COOKIE_NAME = '__Host-session';
 
@@ -17,19 +18,21 @@ export function presentedToken({ authorization, cookie }: IncomingHttpHeaders): 
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '';
     return { token, fromCookie: false };
   }
-  const sessionCookies = (cookie ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${COOKIE_NAME}=`));
-  const token = sessionCookies.length === 1 ? sessionCookies[0]!.slice(COOKIE_NAME.length + 1) : '';
+  const values = cookiesNamed({ cookie }, COOKIE_NAME);
+  const token = values.length === 1 ? values[0]! : '';
   return { token, fromCookie: token !== '' };
 }
 
-/** Sec-Fetch-Site `none`: typed by the user (address bar); `same-origin`: sent by one of our pages. */
-export function isSameOrigin(headers: IncomingHttpHeaders): boolean {
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined) return site === 'same-origin' || site === 'none';
-  const { origin, host } = headers;
-  if (origin === undefined || host === undefined) return false;
-  return URL.canParse(origin) && new URL(origin).host === host;
+/** On routes that need no session: a cookie that another site may have attached is ignored. */
+export function sameSiteToken(headers: IncomingHttpHeaders, isOwnPage: IsOwnPage): string {
+  const { token, fromCookie } = presentedToken(headers);
+  return fromCookie && !isOwnPage(headers) ? '' : token;
 }
+
+/** Values of all cookies of this name. */
+export const cookiesNamed = ({ cookie = '' }: IncomingHttpHeaders, name: string): string[] =>
+  cookie
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));

@@ -87,6 +87,9 @@ export function problemOf(error: FastifyError, requestId: string): Problem {
   return problem(500, 'internal', 'Something went wrong on our side.', requestId);
 }
 
+/** The response will be a 503. */
+export const isUnavailable = (error: FastifyError): boolean => problemOf(error, '').status === 503;
+
 const REPORT_INTERVAL_MS = 1_000;
 
 /**

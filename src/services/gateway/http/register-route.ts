@@ -8,9 +8,10 @@ import { sanitizeText } from '../../audit/policy.ts';
 import type { RecordIn } from '../../ports.ts';
 import type { Call, JsonSchema, Route, RouteResponse } from '../../route.ts';
 import type { AuditHooks } from '../audit/audit-hooks.ts';
-import type { AuthHooks } from './auth-hooks.ts';
+import { keepUnits } from '../limits/refunds.ts';
 import { COOKIE_NAME } from './presented-token.ts';
 import { PROBLEM_TYPE } from './problems.ts';
+import type { AuthHooks } from './route-hooks.ts';
 
 const commonProblems = [400, 413, 429, 500, 503];
 
@@ -54,13 +55,17 @@ function sendResponse(reply: FastifyReply, response: RouteResponse): void {
 }
 
 const createCall = (request: FastifyRequest, recordIn: RecordIn): Call => {
-  const { userId, session, token, auditContext, ip } = request.requestContext!;
+  const { userId, session, token, auditContext, ip, address, taken, throttleRead } =
+    request.requestContext!;
   return {
     userId,
+    address,
     session,
     token,
     auditContext,
     recordIn,
+    throttleRead,
+    keepLimitUnits: () => keepUnits(taken),
     origin: {
       requestId: request.id,
       device: sanitizeText(request.headers['user-agent'], 200),
@@ -89,8 +94,8 @@ export function registerRoute(
   const forEveryResponse = showsActivity ? given.forEveryResponse : undefined;
   const authHooks = given.createAuthHooks(route);
   const handle = (request: FastifyRequest, reply: FastifyReply, call: Call) => {
-    const response = route.handle(call);
-    return authHooks.wrapHandler ? authHooks.wrapHandler(request, reply, response) : response;
+    const run = () => route.handle(call);
+    return authHooks.wrapHandler ? authHooks.wrapHandler(request, reply, run) : run();
   };
   const handleWithActivity = async (
     readActivity: NonNullable<typeof forEveryResponse>,

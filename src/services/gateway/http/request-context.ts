@@ -1,12 +1,18 @@
 /** What the gateway knows of one request on its way to the handler. */
 import type { FastifyRequest } from 'fastify';
 import type { KeyPrincipal } from '../../api-keys/contract.ts';
-import { type Clock, type Random, timeOrderedId } from '../../ports.ts';
+import {
+  type Clock,
+  type Random,
+  type ThrottleRead,
+  timeOrderedId,
+  unthrottled,
+} from '../../ports.ts';
 import { normalizeAddress } from '../../rate-limit/address.ts';
 import type { AuditContext, CallSession } from '../../route.ts';
 import type { Session } from '../../sessions/contract.ts';
 import type { AuditStamp } from '../audit/audit-hooks.ts';
-import type { Refund } from '../limits/request-limits.ts';
+import { createTakenUnits, type TakenUnits } from '../limits/refunds.ts';
 import type { ClientAddress } from './client-address.ts';
 
 export interface RequestContext {
@@ -21,8 +27,9 @@ export interface RequestContext {
   readonly token: string;
   readonly auditContext: AuditContext;
   readonly auditStamp: AuditStamp;
-  /** Called when a login succeeds. */
-  readonly refunds: Refund[];
+  readonly taken: TakenUnits;
+  /** For the reads of a route that verifies the token itself. */
+  throttleRead: ThrottleRead;
 }
 
 declare module 'fastify' {
@@ -42,7 +49,7 @@ export function createRequestContext(
   request: FastifyRequest,
   token: string,
 ): RequestContext {
-  const ip = addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']);
+  const ip = addressOf(request.socket.remoteAddress, request.headers);
   const atUs = clock.nowUs();
   return {
     ip: ip || null,
@@ -58,7 +65,8 @@ export function createRequestContext(
       recorded: false,
       reason: null,
     },
-    refunds: [],
+    taken: createTakenUnits(),
+    throttleRead: unthrottled,
   };
 }
 

@@ -3,7 +3,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEM_TYPE, problem } from './problems.ts';
 
 /** Must be created before the routes are registered, because it collects them in an onRoute hook. */
-export function createUnknownRouteHandler(app: FastifyInstance) {
+export function createUnknownRouteHandler(
+  app: FastifyInstance,
+  limit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+) {
   const routes = new Map<string, { shape: RegExp; methods: Set<string> }>();
   app.addHook('onRoute', ({ url, method }) => {
     const shape = new RegExp(`^${url.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`);
@@ -12,7 +15,8 @@ export function createUnknownRouteHandler(app: FastifyInstance) {
     routes.set(url, route);
   });
 
-  return (request: FastifyRequest, reply: FastifyReply) => {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    await limit(request, reply);
     const path = request.url.split('?', 1)[0]!;
     const route = [...routes.values()].find(({ shape }) => shape.test(path));
     if (!route) {

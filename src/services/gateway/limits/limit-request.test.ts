@@ -161,6 +161,7 @@ describe('the limit request without a principal', () => {
     ['login', 10],
     ['register', 10],
     ['unauthenticated', 30],
+    ['public', 60],
   ] as const)('%s is counted by address', (policy, limit) => {
     const { tag, levels } = addressLimitRequest(keysAsUsers, policy, '203.0.113.7');
     expect(tag).toBe('a:203.0.113.7');
@@ -169,7 +170,7 @@ describe('the limit request without a principal', () => {
 
   it('hashes the e-mail address, ignoring case and surrounding spaces', () => {
     const of = (email: string) =>
-      accountLimitRequest(keysAsUsers, { email, address: '203.0.113.7' });
+      accountLimitRequest(keysAsUsers, { email, address: '203.0.113.7', device: null });
     const request = of('Ann@example.test ');
     expect(request).toEqual(of('ann@example.test'));
     expect(request.tag).toMatch(/^l:[\w-]{22}$/);
@@ -177,6 +178,13 @@ describe('the limit request without a principal', () => {
       'window login-account all 30',
       'window login-pair 203.0.113.7 5',
     ]);
+  });
+
+  it('counts a known device of the account apart from strangers, under the same tag', () => {
+    const check = { email: 'ann@example.test', address: '203.0.113.7' };
+    const known = accountLimitRequest(keysAsUsers, { ...check, device: 'd' });
+    expect(known.tag).toBe(accountLimitRequest(keysAsUsers, { ...check, device: null }).tag);
+    expect(levelTexts(known)).toEqual(['window login-known all 30', 'window login-device d 5']);
   });
 });
 

@@ -174,10 +174,12 @@ const levelOf = (
   create: (limit: { limit: number; shadow: boolean }) => Level,
 ): Level[] => (mode === 'off' ? [] : [create({ limit, shadow: mode === 'shadow' })]);
 
+export type AddressPolicy = 'login' | 'register' | 'unauthenticated' | 'public';
+
 /** Of a request without a principal, by address. */
 export function addressLimitRequest(
   { anonymous }: ExactLimitsDesign,
-  policy: 'login' | 'register' | 'unauthenticated',
+  policy: AddressPolicy,
   address: string,
 ): LimitRequest {
   return {
@@ -186,19 +188,38 @@ export function addressLimitRequest(
   };
 }
 
-/** Of a login, by the account it tries. The e-mail address is hashed, so that Redis stores none. */
+export interface PasswordCheck {
+  readonly email: string;
+  readonly address: string;
+  /** A device that has logged in to the account before, or its sessions; null: a stranger. */
+  readonly device: string | null;
+}
+
+/** All sessions of an account, where one of them proves that its owner, or a thief, has been let in before. */
+export const SESSIONS_AS_DEVICE = 'sessions';
+
+/**
+ * Of a password check, by its account. Strangers and known devices have budgets apart: what strangers use up locks no
+ * known device out. The e-mail address is hashed, so that Redis stores none.
+ */
 export function accountLimitRequest(
   { anonymous }: ExactLimitsDesign,
-  { email, address }: { email: string; address: string },
+  { email, address, device }: PasswordCheck,
 ): LimitRequest {
   const account = createHash('sha256').update(email.trim().toLowerCase()).digest('base64url');
-  const { windowMs, loginAccount, loginPair } = anonymous;
+  const { windowMs, loginAccount, loginPair, loginKnown, loginDevice } = anonymous;
   return {
     tag: `l:${account.slice(0, 22)}`,
-    levels: [
-      anonymousLevel('login-account', 'all', loginAccount, windowMs),
-      anonymousLevel('login-pair', address, loginPair, windowMs),
-    ],
+    levels:
+      device === null
+        ? [
+            anonymousLevel('login-account', 'all', loginAccount, windowMs),
+            anonymousLevel('login-pair', address, loginPair, windowMs),
+          ]
+        : [
+            anonymousLevel('login-known', 'all', loginKnown, windowMs),
+            anonymousLevel('login-device', device, loginDevice, windowMs),
+          ],
   };
 }
 

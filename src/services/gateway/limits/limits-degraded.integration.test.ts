@@ -96,7 +96,7 @@ describe('a limit that is changed', () => {
       (await send('GET', '/session')).status,
     ];
     await expect.poll(statuses, { timeout: 5_000, interval: 100 }).toEqual([200, 200]);
-    const { body } = await anonymous('GET', '/metrics');
+    const { body } = await client(platform.operationsUrl)('GET', '/metrics');
     expect(body).toMatch(/^rate_limiter_shadow_refused_total\{policy="user"\} [1-9]/m);
   });
 });
@@ -129,7 +129,7 @@ describe('while Redis does not respond', () => {
       expect(Number(login.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
       expect(modeOf(login)).toBe('closed');
       expect((await anonymous('GET', '/readyz')).status).toBe(200);
-      const { body: metrics } = await anonymous('GET', '/metrics');
+      const { body: metrics } = await client(platform.operationsUrl)('GET', '/metrics');
       expect(metrics).toMatch(
         /^rate_limiter_decisions_total\{mode="share",outcome="admitted"\} \d/m,
       );

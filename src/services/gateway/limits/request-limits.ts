@@ -1,11 +1,11 @@
 /**
  * Decides the limits of a request and writes the decision's header fields on the response. A refusal is thrown as a
  * problem after the fields are written. Concurrency slots are released when the response was sent or the connection is
- * lost, whichever is first; a successful login refunds the units it took.
+ * lost, whichever is first; refunds.ts says when units are given back.
  */
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { Random } from '../../ports.ts';
+import { type Random, type ThrottleRead, unthrottled } from '../../ports.ts';
 import type {
   Condition,
   Decision,
@@ -14,21 +14,22 @@ import type {
 } from '../../rate-limit/contract.ts';
 import { limitHeaders } from '../../rate-limit/headers.ts';
 import type { Metrics } from '../metrics.ts';
+import { createFailureLimits } from './failure-limits.ts';
 import {
+  type AddressPolicy,
   accountLimitRequest,
   addressLimitRequest,
   bucketLimitRequest,
   createLimitRequestCache,
   type LimitContext,
+  type PasswordCheck,
   principalLimitRequest,
 } from './limit-request.ts';
 import { evidenceOf, refusalOf } from './limit-response.ts';
 import type { Limits } from './limit-services.ts';
+import { noRefund, type Refund } from './refunds.ts';
 
 const EVIDENCE_HEADER = 'x-limit-decision';
-
-/** Takes back what was counted; never rejects. */
-export type Refund = () => Promise<void>;
 
 /** The local cache had no session, or Redis did not prove that it is live. */
 export interface CacheMiss {
@@ -47,7 +48,7 @@ export interface RequestLimits {
     context: PrincipalContext,
     onLimiterDown: OnLimiterDown,
     cacheMiss?: CacheMiss,
-  ): Promise<void>;
+  ): Promise<Refund>;
   /**
    * The same for a session that is live only while `proof` holds. `onProven` is called when it holds, before headers are
    * written or a refusal is thrown. Otherwise resolves with the `cacheMiss` that `limitPrincipal` needs.
@@ -56,20 +57,22 @@ export interface RequestLimits {
     reply: FastifyReply,
     context: PrincipalContext,
     proof: Condition,
-    onProven: () => void,
+    onProven: (refund: Refund) => void,
   ): Promise<CacheMiss | null>;
   limitAddress(
     reply: FastifyReply,
-    policy: 'login' | 'register' | 'unauthenticated',
+    policy: AddressPolicy,
     context: { address: string; onLimiterDown: OnLimiterDown },
   ): Promise<Refund>;
   limitAccount(
     reply: FastifyReply,
-    context: { email: string; address: string; onLimiterDown: OnLimiterDown },
+    context: PasswordCheck & { onLimiterDown: OnLimiterDown },
   ): Promise<Refund>;
+  /** For the reads that a credential from this address causes; failures are counted by `limitAddress`. */
+  throttleReads(reply: FastifyReply, address: string): ThrottleRead;
+  /** Its reads are refused unless a failure has expired meanwhile. */
+  isFailureBudgetSpent(address: string): boolean;
 }
-
-const noRefund: Refund = async () => {};
 
 export function createRequestLimits(given: {
   limits: Limits;
@@ -81,10 +84,12 @@ export function createRequestLimits(given: {
   const { limits } = given;
   if (limits.kind === 'off')
     return {
-      limitPrincipal: async () => {},
+      limitPrincipal: async () => noRefund,
       limitFromLocalCache: async () => notAttempted,
       limitAddress: async () => noRefund,
       limitAccount: async () => noRefund,
+      throttleReads: () => unthrottled,
+      isFailureBudgetSpent: () => false,
     };
   const { limiter } = limits;
   const writeLimitHeaders = createLimitHeaderWriter({
@@ -113,14 +118,16 @@ export function createRequestLimits(given: {
     return () => limiter.refund(limitRequest, decision);
   };
   const { cached, create } = createPrincipalRequests(limits, given.random);
+  const failures = limits.kind === 'exact' ? createFailureLimits(limits, writeLimitHeaders) : null;
 
   return {
     async limitPrincipal(reply, context, onLimiterDown, cacheMiss) {
       const limitRequest = cached(context) ?? create(context);
-      if (!limitRequest || limitRequest.levels.length === 0) return;
-      await decide(reply, limitRequest, onLimiterDown, cacheMiss);
+      if (!limitRequest || limitRequest.levels.length === 0) return noRefund;
+      const decision = await decide(reply, limitRequest, onLimiterDown, cacheMiss);
       if (!limitRequest.cached && limitRequest.levels.some(({ kind }) => kind === 'lease'))
         onceClosed(reply.raw, () => limiter.release(limitRequest));
+      return () => limiter.refund(limitRequest, decision);
     },
 
     limitFromLocalCache(reply, context, proof, onProven) {
@@ -134,7 +141,7 @@ export function createRequestLimits(given: {
             isUnanswered: decision === 'unanswered',
             tookMs: performance.now() - startedMs,
           };
-        onProven();
+        onProven(() => limiter.refund(limitRequest, decision));
         writeLimitHeaders(reply, limitRequest, decision, startedMs);
         return null;
       });
@@ -142,15 +149,19 @@ export function createRequestLimits(given: {
 
     async limitAddress(reply, policy, { address, onLimiterDown }) {
       if (limits.kind !== 'exact') return noRefund;
+      if (failures && policy === 'unauthenticated') return failures.count(reply, address);
       const limitRequest = addressLimitRequest(limits.design, policy, address);
       return decideRefundable(reply, limitRequest, onLimiterDown);
     },
 
-    async limitAccount(reply, { onLimiterDown, ...login }) {
+    async limitAccount(reply, { onLimiterDown, ...check }) {
       if (limits.kind !== 'exact') return noRefund;
-      const limitRequest = accountLimitRequest(limits.design, login);
+      const limitRequest = accountLimitRequest(limits.design, check);
       return decideRefundable(reply, limitRequest, onLimiterDown);
     },
+
+    throttleReads: (reply, address) => failures?.throttle(reply, address) ?? unthrottled,
+    isFailureBudgetSpent: (address) => failures?.isSpent(address) ?? false,
   };
 }
 

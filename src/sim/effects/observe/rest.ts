@@ -54,9 +54,13 @@ export async function readRest(
 }
 
 async function readProcess(member: Member): Promise<Counts> {
-  const gauges = await scrape(member.url, LIMIT_MS).then((metrics) => metrics.gauges());
+  const metricsUrl = member.metricsUrl?.() ?? member.url;
+  const gauges = await scrape(metricsUrl, LIMIT_MS).then((metrics) => metrics.gauges());
   const pid = member.pid();
-  const descriptors = openDescriptorsOf(pid, Number(new URL(member.url).port));
+  const descriptors = openDescriptorsOf(
+    pid,
+    [member.url, metricsUrl].map((url) => Number(new URL(url).port)),
+  );
   const rssBytes = rssBytesOf(pid);
   if (descriptors === null || rssBytes === null) throw new Error(`${member.name} cannot be read`);
   return { ...gauges, ...descriptors, rssBytes, children: childrenOf(pid).length };

@@ -1,5 +1,6 @@
 /** Histograms of the service's processes, read before and after a phase, as records of the history. */
 import type { MetricRecord } from '../../history.ts';
+import type { LoadTarget, Testbed } from '../testbed/testbed.ts';
 import { type MetricsSnapshot, scrape } from './prometheus.ts';
 
 /** Start time of the process, a standard metric of Prometheus clients: it tells a restart. */
@@ -8,9 +9,21 @@ const START_TIME = 'process_start_time_seconds';
 /** By process; null: no answer. */
 export type MetricsReading = ReadonlyMap<string, MetricsSnapshot | null>;
 
+/** Of the targets of operations: past a fault proxy, and where their /metrics is. */
+export function metricsSourcesOf({
+  targets,
+  nodes,
+}: Pick<Testbed, 'targets' | 'nodes'>): readonly LoadTarget[] {
+  const members = [...nodes.values()].flatMap((node) => node.members);
+  return targets.map(({ name, url }) => ({
+    name,
+    url: members.find((member) => member.name === name)?.metricsUrl?.() ?? url,
+  }));
+}
+
 /** Never rejects. */
 export async function readMetrics(
-  services: readonly { readonly name: string; readonly url: string }[],
+  services: readonly LoadTarget[],
   limitMs?: number,
 ): Promise<MetricsReading> {
   const read = services.map(

@@ -17,6 +17,8 @@ const PAUSE_LIMIT_MS = 2_000;
 /** A started process, ready at its address. */
 export interface RunningProcess {
   readonly child: Child;
+  /** Where its /metrics is, if not at its address; another one after a restart. */
+  readonly metricsUrl?: string;
   /** Resolves when this process, and no other, has answered at its address. Bounded. */
   ping(): Promise<unknown>;
 }
@@ -54,6 +56,10 @@ export class ControlledProcess {
 
   get pid(): number {
     return this.#child.pid;
+  }
+
+  get metricsUrl(): string | undefined {
+    return this.#running.metricsUrl;
   }
 
   /** Its pid and those of its descendants; empty while it is down. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 export interface OpenDescriptors {
   /** Files, by path. */
   readonly files: number;
-  /** TCP connections that it accepted at its own port, and those that it opened. */
+  /** TCP connections that it accepted at its own ports, and those that it opened. */
   readonly inbound: number;
   readonly outbound: number;
   /** Pipes, event loops, sockets within the machine, and sockets that listen. */
@@ -15,8 +15,8 @@ export interface OpenDescriptors {
 /** Of a row of /proc/net/tcp. */
 const LISTENING = '0A';
 
-/** Null when the process has ended, or there is no /proc. `port`: where it accepts connections. */
-export function openDescriptorsOf(pid: number, port: number): OpenDescriptors | null {
+/** Null when the process has ended, or there is no /proc. `ports`: where it accepts connections. */
+export function openDescriptorsOf(pid: number, ports: readonly number[]): OpenDescriptors | null {
   const folder = `/proc/${pid}/fd`;
   let links: string[];
   try {
@@ -30,7 +30,7 @@ export function openDescriptorsOf(pid: number, port: number): OpenDescriptors | 
     const localPort = localPorts.get(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? '');
     if (link.startsWith('/')) counts.files += 1;
     else if (localPort === undefined) counts.other += 1;
-    else if (localPort === port) counts.inbound += 1;
+    else if (ports.includes(localPort)) counts.inbound += 1;
     else counts.outbound += 1;
   }
   return counts;

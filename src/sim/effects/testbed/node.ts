@@ -30,6 +30,8 @@ export interface Member {
   /** `redis`, `gateway.2`. */
   readonly name: string;
   readonly url: string;
+  /** Where its /metrics is; default: at its url. */
+  metricsUrl?(): string;
   pid(): number;
   /** Its pid and those of its descendants; empty while it is down. */
   pids(): number[];

@@ -3,7 +3,8 @@
  * PLATFORM_PROCESS; messages go over Node's IPC channel. A child exits when the channel closes, so that it does not
  * outlive a killed parent. The services declare the same types themselves, because they must not import the engine.
  *
- * long-running: sends {type:'ready', url} when it accepts requests; SIGTERM drains and exits 0.
+ * long-running: sends {type:'ready', url} when it accepts requests, with operationsUrl if its /metrics has a listener of its
+ *               own; SIGTERM drains and exits 0.
  * one-shot:     exits 0 when done; anything else is an error with its stderr as the reason.
  */
 import type { Address } from './node.ts';
@@ -22,6 +23,7 @@ export interface ReadyMessage {
   readonly type: 'ready';
   /** `http://127.0.0.1:40123` */
   readonly url: string;
+  readonly operationsUrl?: string;
 }
 
 /** The address of a node that is one server. `namespace` is a schema or a key prefix; see Address. */

@@ -39,6 +39,8 @@ export interface ReadyOptions {
 
 export interface ServiceProcess {
   readonly url: string;
+  /** Where its /metrics is; default: at its url. */
+  readonly metricsUrl?: string;
   readonly pid: number;
   readonly child: Child;
   /** Resolves when it has answered an HTTP request, with any status. */
@@ -79,8 +81,11 @@ export async function startService(
   const readinessProbe = readinessProbeOf(options);
   const child = await launch(options);
   let url: string | null = null;
+  let metricsUrl: string | undefined;
   child.process.on('message', (message) => {
-    if (isReady(message)) url = message.url;
+    if (!isReady(message)) return;
+    url = message.url;
+    metricsUrl = message.operationsUrl;
   });
   try {
     const limits = { limitMs: options.readyWithinMs ?? READY_LIMIT_MS, signal: options.signal };
@@ -89,6 +94,7 @@ export async function startService(
     const readyUrl = await waitUntilReady(child, probe, limits);
     return {
       url: readyUrl,
+      ...(metricsUrl !== undefined && { metricsUrl }),
       pid: child.pid,
       child,
       ping: readinessProbe?.ping ?? (async () => void (await getStatus(readyUrl))),

@@ -11,6 +11,7 @@ export function memberOf(
   return {
     name: process.name,
     url,
+    metricsUrl: () => process.metricsUrl ?? url,
     pid: () => process.pid,
     pids: () => process.pids(),
     async signal(signal) {
