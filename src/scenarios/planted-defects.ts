@@ -18,7 +18,7 @@ export const PLANTED_DEFECTS = {
     'audit-chain': all(4),
   },
   'audit-crash': { 'audit-once': all(3) },
-  'audit-fields': { 'audit-fields': all(24), 'audit-time': all(5), 'audit-once': all(1) },
+  'audit-fields': { 'audit-fields': all(27), 'audit-time': all(5), 'audit-once': all(1) },
   rest: { 'at-rest': all(6) },
   activity: { 'activity-correct': all(2) },
   sessions: {

@@ -30,14 +30,30 @@ export interface TransactionalDatabase extends Database {
   transaction<Result>(work: (tx: Database) => Promise<Result>): Promise<Result>;
 }
 
+type ChangedValues = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What a request changed of a person's or an organisation's rights; null: there was, or is, nothing. */
+export interface StateChange {
+  readonly before: ChangedValues | null;
+  readonly after: ChangedValues | null;
+}
+
+/** What an audit event says beside its request. */
+export interface AuditFields {
+  userId?: string;
+  organisationId?: string;
+  resourceId?: string;
+  sessionId?: string;
+  change?: StateChange;
+  /** Whose state changed. If it is not the actor's organisation, it gets an event of its own. */
+  affectedOrganisationId?: string;
+}
+
 /**
  * Writes the audit event of the current request as a success, in the transaction of its change: called last before the
  * commit, at most once. `about` sets fields of the audit context that were not known before.
  */
-export type RecordIn = (
-  tx: Database,
-  about?: { userId?: string; organisationId?: string; resourceId?: string; sessionId?: string },
-) => Promise<void>;
+export type RecordIn = (tx: Database, about?: AuditFields | null) => Promise<void>;
 
 export interface ServiceProblem {
   readonly status: number;

@@ -3,7 +3,7 @@
  * and limits before `handle`, and writes the audit event after it and before the response.
  */
 
-import type { RecordIn, ThrottleRead } from './ports.ts';
+import type { AuditFields, RecordIn, ThrottleRead } from './ports.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -15,12 +15,11 @@ export interface CallSession {
   readonly endsAtMs: number;
 }
 
-export interface AuditContext {
+export interface AuditContext
+  extends Pick<AuditFields, 'sessionId' | 'change' | 'affectedOrganisationId'> {
   userId: string;
   organisationId: string;
   resourceId: string | null;
-  /** If it is not the call's session: one that the call created or ended. */
-  sessionId?: string;
 }
 
 export interface Call {

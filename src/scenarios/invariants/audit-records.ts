@@ -20,6 +20,8 @@ export interface RecordRule {
   readonly resource?: string | null | ((operation: OperationRecord) => string | undefined);
   /** Of a refusal, by status; a status not named may have any. */
   readonly reasons?: Readonly<Record<number, string>>;
+  /** The values after a change of rights, as JSON; absent: a success changes none. */
+  readonly changedTo?: string;
 }
 
 /** A rule's resource: the `id` in the body of a success, which the operation must capture. */
@@ -55,6 +57,7 @@ export type AuditField =
   | 'resourceType'
   | 'resource'
   | 'reason'
+  | 'changedTo'
   | 'region'
   | 'service'
   | 'address'
@@ -111,10 +114,24 @@ export const auditTime: Invariant = {
 };
 
 function recordedIn({ subject, facts = {} }: FactRecord): RecordFields {
-  const { address, device, personal } = facts;
+  const { address, device, personal, change } = facts;
   // What cannot be opened is neither right nor absent.
   const sealed = personal === 'unreadable' ? personal : undefined;
-  return { ...facts, resource: subject, address: address ?? sealed, device: device ?? sealed };
+  return {
+    ...facts,
+    resource: subject,
+    address: address ?? sealed,
+    device: device ?? sealed,
+    ...(change === undefined ? {} : { changedTo: valuesAfter(String(change)) }),
+  };
+}
+
+function valuesAfter(change: string): string {
+  try {
+    return JSON.stringify((JSON.parse(change) as { after: unknown }).after);
+  } catch {
+    return 'unreadable change';
+  }
 }
 
 /** Subjects are `key:12`, `agent:12/7` or the id of a session. Without one, the credential is not known. */
@@ -131,11 +148,12 @@ const sessionHashOf = (sessionId: string) =>
 
 function resultFields(operation: OperationRecord, rule: RecordRule | undefined): Fields {
   if (rule === undefined) return {};
-  const { resourceType, resource, reasons = {} } = rule;
+  const { resourceType, resource, reasons = {}, changedTo = null } = rule;
   const { status } = operation;
   return {
     resourceType,
     resource: typeof resource === 'function' ? resource(operation) : resource,
+    changedTo: !isAcknowledged(operation) ? undefined : status < 400 ? changedTo : null,
     reason: !isAcknowledged(operation)
       ? undefined
       : status < 400

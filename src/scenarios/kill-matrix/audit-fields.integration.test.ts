@@ -15,7 +15,8 @@ import {
   type KillResult,
   killMatrixText,
 } from '../../sim/pure/fixtures/planted-defect.ts';
-import { auditFields } from '../invariants/audit-records.ts';
+import type { OperationTemplate } from '../../sim/pure/load/workload.ts';
+import { type AuditField, auditFields, type RecordRule } from '../invariants/audit-records.ts';
 import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import { actions, MUST_HAVE_SEEN, operations, rules } from '../turn3-requests.ts';
 import { playRequests } from './fixtures/audit-fields-workload.ts';
@@ -33,8 +34,38 @@ const results: KillResult[] = [];
 let schemas = 0;
 
 /** One process answers here. */
-const mustHaveSeen = MUST_HAVE_SEEN.filter((field) => field !== 'service');
-const fields = auditFields({ operations, rules, mustHaveSeen });
+const mustHaveSeen: readonly AuditField[] = [
+  ...MUST_HAVE_SEEN.filter((field) => field !== 'service'),
+  'changedTo',
+];
+/** Administrators set limits of their organisations, whose ids are theirs. */
+const changes = [40, 50].map((limit) => ({ limit, mode: 'enforce' }));
+const changeName = ({ limit }: { limit: number }) => `allow ${limit}`;
+const played: readonly OperationTemplate[] = [
+  ...operations,
+  ...changes.map(
+    (body): OperationTemplate => ({
+      name: changeName(body),
+      path: '/admin/rate-limits/organisation/{id}/user',
+      method: 'PUT',
+      weight: 1,
+      group: 'administrators',
+      body,
+    }),
+  ),
+];
+const resourceType = 'rate-limit';
+const changeRules = changes.map((body): [string, RecordRule] => [
+  changeName(body),
+  { resourceType, changedTo: JSON.stringify(body) },
+]);
+const changeActions = changes.map((body) => [changeName(body), 'rate-limit.set']);
+const playedActions = { ...actions, ...Object.fromEntries(changeActions) };
+const fields = auditFields({
+  operations: played,
+  rules: { ...rules, ...Object.fromEntries(changeRules) },
+  mustHaveSeen,
+});
 
 afterAll(() => {
   console.log(killMatrixText('audit, fields', results));
@@ -48,10 +79,10 @@ async function judge(planted: Pick<AuditFieldDefect, 'event' | 'prepare'>): Prom
   };
   const bed = await startAuditFieldsBed(given, planted);
   try {
-    const played = await playRequests(bed, operations, ROUNDS);
+    const sent = await playRequests(bed, played, ROUNDS);
     await bed.settle();
-    const history = [...played, ...(await readFacts(bed))];
-    return { ...judgeAudit(history, actions), [fields.id]: fields.check(history).verdict };
+    const history = [...sent, ...(await readFacts(bed))];
+    return { ...judgeAudit(history, playedActions), [fields.id]: fields.check(history).verdict };
   } finally {
     await bed.stop();
   }

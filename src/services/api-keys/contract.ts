@@ -1,14 +1,14 @@
 /**
  * API keys and the agents enrolled to them: credentials of programs. Promises: 256 random bits per secret, shown once,
  * only their SHA-256 stored; an agent is recognised by the slot we enrolled it in, not by what it claims; a token does
- * not reveal the owner of its key.
+ * not reveal the owner of its key; a key expires, and ends with its owner's password and membership.
  *
  * A new credential works within 0.1 s in every process. A revoked one is refused at once by the process that revoked it,
  * and by every other process from 1 s after the response. While PostgreSQL does not respond within 1 s, and for the
  * first request after, a process uses keys it has read in the last 30 s and responds with 503 for others.
  */
 import type { ExactLimitsDesign } from '../design.ts';
-import type { RecordIn, ThrottleRead } from '../ports.ts';
+import type { Database, RecordIn, ThrottleRead } from '../ports.ts';
 
 export type Tier = keyof ExactLimitsDesign['tiers'];
 
@@ -31,6 +31,8 @@ export interface ApiKeyView {
   readonly id: string;
   readonly name: string;
   readonly createdAt: string;
+  /** Refused from then on, with all its agents. */
+  readonly expiresAt: string;
   /** Enrolled now. */
   readonly agents: number;
 }
@@ -54,11 +56,16 @@ export interface EnrolledAgent {
 
 /** All but `authenticate` act for an owner, and see no key of another owner. */
 export interface ApiKeys {
-  /** Null when the token is unknown or revoked, or the owner disabled. */
+  /** Null when the token is unknown, revoked or expired, or the owner disabled. */
   authenticate(token: string, throttle?: ThrottleRead): Promise<KeyPrincipal | null>;
   /** `full`: the owner has the maximum number of keys. */
-  create(ownerId: string, name: string, recordIn: RecordIn): Promise<CreatedKey | 'full'>;
-  /** Those not revoked, newest first. */
+  create(
+    ownerId: string,
+    name: string,
+    recordIn: RecordIn,
+    lifetimeDays?: number,
+  ): Promise<CreatedKey | 'full'>;
+  /** Those not revoked: first the valid ones, then the expired ones; newest first. */
   list(ownerId: string): Promise<readonly ApiKeyView[]>;
   /** With all its agents. Idempotent; false when the owner never had such a key. */
   revoke(ownerId: string, keyId: string, recordIn: RecordIn): Promise<boolean>;
@@ -73,4 +80,14 @@ export interface ApiKeys {
   agents(ownerId: string, keyId: string): Promise<readonly AgentView[] | null>;
   /** Frees the slot. Idempotent; false when the owner's key never had an agent in it. */
   revokeAgent(ownerId: string, keyId: string, slot: number, recordIn: RecordIn): Promise<boolean>;
+  /** Every key of the owner, for an administrator. How many. */
+  revokeAll(ownerId: string, organisationId: string, recordIn: RecordIn): Promise<number>;
+  /** Every key of the owner, in the caller's transaction. */
+  revokeAllIn(tx: Database, ownerId: string): Promise<RevokedKeys>;
+}
+
+export interface RevokedKeys {
+  readonly count: number;
+  /** To be called after the commit: from then on this process refuses them too. */
+  forget(): void;
 }

@@ -2,9 +2,11 @@
  * Keys and agents over HTTP, for their owner with a session: a leaked key cannot create more keys. While limits cannot
  * be enforced, creation is refused; revocation never is.
  */
+import type { Authorize, Membership } from '../authorization.ts';
 import { ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
 import type { ApiKeys } from './contract.ts';
+import { DEFAULT_LIFETIME_DAYS, MAX_LIFETIME_DAYS } from './lifetime.ts';
 import { MAX_KEYS } from './store.ts';
 import { MAX_SLOTS } from './token.ts';
 
@@ -15,6 +17,7 @@ const keyFields = {
   id: { type: 'string' },
   name: { type: 'string' },
   createdAt,
+  expiresAt: { ...createdAt, description: 'Refused from then on, with all its agents.' },
   agents: { type: 'integer', description: 'Agents enrolled now.' },
 };
 const agentFields = {
@@ -31,18 +34,39 @@ const object = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema =>
 const listOf = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema =>
   object({ items: { type: 'array', items: object(properties) } });
 
+const nameProperties = {
+  // PostgreSQL text cannot hold U+0000.
+  name: { type: 'string', minLength: 1, maxLength: 100, pattern: '^[^\\u0000]*$' },
+};
 const nameBody: JsonSchema = {
   type: 'object',
   required: ['name'],
   additionalProperties: false,
-  // PostgreSQL text cannot hold U+0000.
-  properties: { name: { type: 'string', minLength: 1, maxLength: 100, pattern: '^[^\\u0000]*$' } },
+  properties: nameProperties,
+};
+const keyBody: JsonSchema = {
+  ...nameBody,
+  properties: {
+    ...nameProperties,
+    lifetimeDays: {
+      type: 'integer',
+      minimum: 1,
+      maximum: MAX_LIFETIME_DAYS,
+      default: DEFAULT_LIFETIME_DAYS,
+      description: 'Days until it expires.',
+    },
+  },
 };
 const id = { type: 'string', pattern: '^[1-9][0-9]{0,17}$' };
 const slot = { type: 'string', pattern: '^[1-9][0-9]{0,2}$' };
 const keyParams: JsonSchema = object({ id });
 
-export function apiKeyRoutes(keys: ApiKeys): readonly Route[] {
+export interface KeyOwners {
+  readonly authorize: Authorize;
+  findMembership(userId: string): Promise<Membership | null>;
+}
+
+export function apiKeyRoutes(keys: ApiKeys, owners: KeyOwners): readonly Route[] {
   return [
     createRoute(keys),
     listRoute(keys),
@@ -50,22 +74,24 @@ export function apiKeyRoutes(keys: ApiKeys): readonly Route[] {
     enrolRoute(keys),
     agentsRoute(keys),
     revokeAgentRoute(keys),
+    revokeAllRoute(keys, owners),
   ];
 }
 
 const createRoute = (keys: ApiKeys): Route => ({
   method: 'POST',
   url: '/keys',
-  summary: 'Make an API key',
+  summary: `Make an API key; it expires after ${DEFAULT_LIFETIME_DAYS} days, or after as many as are given`,
   access: 'session',
   onLimiterDown: 'closed',
   action: 'key.create',
   resourceType: 'key',
-  body: nameBody,
+  body: keyBody,
   responses: { 201: object({ ...keyFields, token }) },
   problems: [409],
   async handle({ userId, body, auditContext, recordIn }) {
-    const created = await keys.create(userId, body.name as string, recordIn);
+    const lifetimeDays = body.lifetimeDays as number;
+    const created = await keys.create(userId, body.name as string, recordIn, lifetimeDays);
     if (created === 'full')
       throw limitReached('keys', `You have ${MAX_KEYS} keys. Revoke one first.`);
     auditContext.resourceId = created.key.id;
@@ -76,7 +102,7 @@ const createRoute = (keys: ApiKeys): Route => ({
 const listRoute = (keys: ApiKeys): Route => ({
   method: 'GET',
   url: '/keys',
-  summary: 'Your API keys that are not revoked, newest first',
+  summary: 'Your API keys that are not revoked, newest first; expired ones last',
   access: 'session',
   action: 'key.list',
   resourceType: 'key',
@@ -161,6 +187,29 @@ const revokeAgentRoute = (keys: ApiKeys): Route => ({
       code: 'agent-not-found',
       detail: 'No agent of yours was ever enrolled there.',
     });
+  },
+});
+
+const revokeAllRoute = (keys: ApiKeys, { authorize, findMembership }: KeyOwners): Route => ({
+  method: 'POST',
+  url: '/admin/users/:id/revoke-keys',
+  summary: 'Revoke all API keys of a user; for administrators of the organisation and operators',
+  access: 'session',
+  action: 'key.revoke-user',
+  resourceType: 'user',
+  params: keyParams,
+  responses: {
+    200: object({ revoked: { type: 'integer', description: 'Keys revoked by this request.' } }),
+  },
+  problems: [404],
+  async handle(call) {
+    const ownerId = call.params.id!;
+    const { resource } = await authorize(call, 'user.revoke-keys', async () => {
+      const found = await findMembership(ownerId);
+      return found && { kind: 'user', ownerId, ...found };
+    });
+    const revoked = await keys.revokeAll(ownerId, resource.organisationId!, call.recordIn);
+    return { status: 200, body: { revoked } };
   },
 });
 

@@ -1,6 +1,7 @@
 /** Keys and agents in bulk, as seed data: thousands in about a second. Names are what a customer would choose. */
 import { type Clock, type Database, isoFromUs, type Random } from '../ports.ts';
 import type { Tier } from './contract.ts';
+import { expiryOf } from './lifetime.ts';
 import { MAX_SLOTS, makeSecret, subjectOf } from './token.ts';
 
 export interface SeededKey {
@@ -29,8 +30,8 @@ export async function seedKeys(
   });
   const secrets = ownerIds.map(() => makeSecret(random));
   await db.query({
-    text: `INSERT INTO api_keys (id, organisation_id, owner_id, name, tier, secret_hash, created_at)
-           SELECT key_id, organisation_id, u.id, 'pipeline ' || key_id, $4, hash, $5
+    text: `INSERT INTO api_keys (id, organisation_id, owner_id, name, tier, secret_hash, created_at, expires_at)
+           SELECT key_id, organisation_id, u.id, 'pipeline ' || key_id, $4, hash, $5, $6
              FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS k(key_id, owner, hash)
              JOIN users AS u ON u.id = owner`,
     values: [
@@ -39,6 +40,7 @@ export async function seedKeys(
       secrets.map(({ secretHash }) => secretHash),
       tier,
       isoFromUs(clock.nowUs()),
+      expiryOf(clock.nowUs()),
     ],
   });
   return ownerIds.map((ownerId, i) => {

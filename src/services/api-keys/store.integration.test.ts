@@ -25,6 +25,9 @@ const postgres = ownPostgres('keys', {
 let db: PooledDatabase;
 /** The clock of both processes below. */
 let nowMs = 1_000_000;
+/** The time of day is ahead by this much. */
+let aheadUs = 0;
+const clock = { nowUs: () => systemClock.nowUs() + aheadUs };
 let processA: ApiKeys;
 let processB: ApiKeys;
 
@@ -42,8 +45,7 @@ beforeAll(async () => {
     applicationName: 'keys-test',
     onConnectionError: () => {},
   });
-  const open = () =>
-    createApiKeys({ db, clock: systemClock, random: systemRandom, monotonicMs: () => nowMs });
+  const open = () => createApiKeys({ db, clock, random: systemRandom, monotonicMs: () => nowMs });
   [processA, processB] = [open(), open()];
 });
 afterAll(() => db?.close());
@@ -83,6 +85,49 @@ describe('a key', () => {
     expect(await processA.revoke('3', key.id, unrecorded)).toBe(true);
     expect(await processA.enrol('3', key.id, 'late', unrecorded)).toBeNull();
     expect(await processA.agents('3', key.id)).toBeNull();
+  });
+
+  it('expires after 90 days, or when its owner said, with its agents and without another read', async () => {
+    const DAY_US = 86_400_000_000;
+    const usual = await createKey('18');
+    const short = (await processA.create('18', 'short', unrecorded, 1)) as CreatedKey;
+    const agent = await enrol('18', short.key.id);
+    const days = ({ key }: CreatedKey) =>
+      (Date.parse(key.expiresAt) - Date.parse(key.createdAt)) / 86_400_000;
+    expect([usual, short].map(days)).toEqual([90, 1]);
+    try {
+      // Both are cached before the time comes.
+      aheadUs = DAY_US - 5_000_000;
+      for (const { token } of [short, agent, usual])
+        expect(await processA.authenticate(token)).not.toBeNull();
+      aheadUs = DAY_US + 1;
+      for (const { token } of [short, agent]) expect(await processA.authenticate(token)).toBeNull();
+      expect(await processA.enrol('18', short.key.id, 'late', unrecorded)).toBeNull();
+      expect(await processA.authenticate(usual.token)).not.toBeNull();
+      // Still listed, after the valid ones, so that the owner sees why it is refused.
+      expect((await processA.list('18')).map(({ id }) => id)).toEqual([usual.key.id, short.key.id]);
+      aheadUs = 90 * DAY_US + 1_000_000;
+      expect(await processA.authenticate(usual.token)).toBeNull();
+      // They leave room.
+      for (let count = 0; count < MAX_KEYS; count += 1)
+        expect(await processA.create('18', 'k', unrecorded)).not.toBe('full');
+    } finally {
+      aheadUs = 0;
+    }
+  });
+
+  it('ends with the membership of its owner, and does not come back with it', async () => {
+    const { token } = await createKey('9');
+    expect(await processA.authenticate(token)).not.toBeNull();
+    const move = (organisation: number) =>
+      db.query({ text: `UPDATE users SET organisation_id = ${organisation} WHERE id = 9` });
+    await move(10);
+    advance(1_000);
+    for (const one of [processA, processB]) expect(await one.authenticate(token)).toBeNull();
+    await move(9);
+    advance(1_000);
+    expect(await processA.authenticate(token)).toBeNull();
+    expect(await processA.list('9')).toEqual([]);
   });
 
   it('has the tier an operator gave it', async () => {

@@ -9,16 +9,17 @@ import {
   type TransactionalDatabase,
 } from '../ports.ts';
 import { hashesEqual } from '../secret-token.ts';
-import type { AgentView, ApiKeys, ApiKeyView, KeyPrincipal } from './contract.ts';
+import { agentExists, insertAgent, listAgents, revokeAgent } from './agent-rows.ts';
+import type { ApiKeys, ApiKeyView, KeyPrincipal } from './contract.ts';
 import { createKeyCache, type KeyCache } from './key-cache.ts';
-import { agentHashOf, readKeys, type StoredKey } from './stored-key.ts';
-import { MAX_SLOTS, makeSecret, type PresentedKey, readKeyToken, subjectOf } from './token.ts';
+import { expiryOf } from './lifetime.ts';
+import { agentHashOf, iso, readKeys, type StoredKey } from './stored-key.ts';
+import { makeSecret, type PresentedKey, readKeyToken, subjectOf } from './token.ts';
 
 /** Per owner. */
 export const MAX_KEYS = 100;
 
-const iso = (column: string) =>
-  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
+const keyTimes = `${iso('created_at', 'createdAt')}, ${iso('expires_at', 'expiresAt')}`;
 
 export function createApiKeys(given: {
   db: TransactionalDatabase;
@@ -34,22 +35,27 @@ export function createApiKeys(given: {
   const now = () => isoFromUs(clock.nowUs());
 
   return {
-    authenticate: (token, throttle) => authenticate(keyCache, token, throttle),
+    authenticate: (token, throttle) => authenticate(keyCache, token, { clock, throttle }),
 
-    create(ownerId, name, recordIn) {
+    create(ownerId, name, recordIn, lifetimeDays) {
       const { secretHash, token } = makeSecret(random);
+      const createdAtUs = clock.nowUs();
+      const times = {
+        createdAt: isoFromUs(createdAtUs),
+        expiresAt: expiryOf(createdAtUs, lifetimeDays),
+      };
       return db.transaction(async (tx) => {
         // Locked, so that concurrent creations count each other's key.
         const organisationId = await lockOwner(tx, ownerId);
-        if ((await countKeys(tx, ownerId)) >= MAX_KEYS) return 'full';
-        const row = { organisationId, ownerId, name, secretHash, createdAt: now() };
+        if ((await countKeys(tx, ownerId, times.createdAt)) >= MAX_KEYS) return 'full';
+        const row = { organisationId, ownerId, name, secretHash, ...times };
         const key = await insertKey(tx, row);
         await recordIn(tx, { resourceId: key.id });
         return { token: token(key.id, 0), key: { ...key, agents: 0 } };
       });
     },
 
-    list: (ownerId) => listKeys(db, ownerId),
+    list: (ownerId) => listKeys(db, ownerId, now()),
 
     async revoke(ownerId, keyId, recordIn) {
       const wasThere = await db.transaction(async (tx) => {
@@ -65,7 +71,7 @@ export function createApiKeys(given: {
       const { secretHash, token } = makeSecret(random);
       const enrolled = await db.transaction(async (tx) => {
         // Locked first, so that the next statement sees every slot assigned before.
-        if (!(await lockKey(tx, ownerId, keyId))) return null;
+        if (!(await lockKey(tx, ownerId, keyId, now()))) return null;
         const agent = await insertAgent(tx, { keyId, name, secretHash, createdAt: now() });
         if (!agent) return 'full';
         await recordIn(tx, { resourceId: `${keyId}/${agent.slot}` });
@@ -88,19 +94,41 @@ export function createApiKeys(given: {
       keyCache.invalidate(keyId);
       return wasThere;
     },
+
+    async revokeAll(ownerId, organisationId, recordIn) {
+      const revoked = await db.transaction(async (tx) => {
+        const keyIds = await revokeKeysOf(tx, ownerId, now());
+        const change = { before: { keys: keyIds.length }, after: { keys: 0 } };
+        if (keyIds.length > 0)
+          await recordIn(tx, { change, affectedOrganisationId: organisationId });
+        return keyIds;
+      });
+      for (const keyId of revoked) keyCache.invalidate(keyId);
+      return revoked.length;
+    },
+
+    async revokeAllIn(tx, ownerId) {
+      const keyIds = await revokeKeysOf(tx, ownerId, now());
+      return {
+        count: keyIds.length,
+        forget: () => keyIds.forEach((keyId) => void keyCache.invalidate(keyId)),
+      };
+    },
   };
 }
 
 async function authenticate(
   keyCache: KeyCache<StoredKey>,
   token: string,
-  throttle?: ThrottleRead,
+  { clock, throttle }: { clock: Clock; throttle: ThrottleRead | undefined },
 ): Promise<KeyPrincipal | null> {
   const presented = readKeyToken(token);
   if (!presented) return null;
   let key = await keyCache.find(presented.keyId, throttle);
   if (key && !matchesSecret(key, presented)) key = await keyCache.refresh(presented.keyId);
   if (!key || !matchesSecret(key, presented)) return null;
+  // At each use: what is cached expires in time too.
+  if (clock.nowUs() >= key.expiresAtUs) return null;
   const { slot } = presented;
   const { keyId, organisationId, ownerId, tier, slots } = key;
   return {
@@ -124,10 +152,11 @@ async function lockOwner(tx: Database, ownerId: string): Promise<string> {
   return owner.organisation_id;
 }
 
-async function countKeys(tx: Database, ownerId: string): Promise<number> {
+/** Expired keys leave room for others. */
+async function countKeys(tx: Database, ownerId: string, now: string): Promise<number> {
   const [{ count }] = (await tx.query<{ count: string }>({
-    text: 'SELECT count(*) FROM api_keys WHERE owner_id = $1 AND revoked_at IS NULL',
-    values: [ownerId],
+    text: 'SELECT count(*) FROM api_keys WHERE owner_id = $1 AND revoked_at IS NULL AND expires_at > $2',
+    values: [ownerId, now],
   })) as [{ count: string }];
   return Number(count);
 }
@@ -140,23 +169,32 @@ async function insertKey(
     name: string;
     secretHash: Buffer;
     createdAt: string;
+    expiresAt: string;
   },
 ): Promise<Omit<ApiKeyView, 'agents'>> {
   const [key] = await tx.query<Omit<ApiKeyView, 'agents'>>({
-    text: `INSERT INTO api_keys (organisation_id, owner_id, name, secret_hash, created_at)
-           VALUES ($1, $2, $3, $4, $5) RETURNING id, name, ${iso('created_at')}`,
-    values: [row.organisationId, row.ownerId, row.name, row.secretHash, row.createdAt],
+    text: `INSERT INTO api_keys (organisation_id, owner_id, name, secret_hash, created_at, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6) RETURNING id, name, ${keyTimes}`,
+    values: [
+      row.organisationId,
+      row.ownerId,
+      row.name,
+      row.secretHash,
+      row.createdAt,
+      row.expiresAt,
+    ],
   });
   return key!;
 }
 
-const listKeys = (db: Database, ownerId: string): Promise<readonly ApiKeyView[]> =>
+const listKeys = (db: Database, ownerId: string, now: string): Promise<readonly ApiKeyView[]> =>
   db.query<ApiKeyView>({
     name: 'keys-of-owner',
-    text: `SELECT id, name, ${iso('created_at')},
+    text: `SELECT id, name, ${keyTimes},
                   (SELECT count(*)::int FROM api_key_agents WHERE key_id = k.id AND revoked_at IS NULL) AS agents
-             FROM api_keys AS k WHERE owner_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT ${MAX_KEYS}`,
-    values: [ownerId],
+             FROM api_keys AS k WHERE owner_id = $1 AND revoked_at IS NULL
+            ORDER BY expires_at <= $2, id DESC LIMIT ${MAX_KEYS}`,
+    values: [ownerId, now],
   });
 
 /** False when the owner has no such key, or it was revoked before. */
@@ -180,76 +218,27 @@ async function keyExists(tx: Database, ownerId: string, keyId: string): Promise<
   return (await tx.query({ text, values: [keyId, ownerId] })).length > 0;
 }
 
-/** False when the owner has no such key, or it is revoked. */
-async function lockKey(tx: Database, ownerId: string, keyId: string): Promise<boolean> {
-  const locked = await tx.query({
-    text: 'SELECT 1 FROM api_keys WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL FOR NO KEY UPDATE',
-    values: [keyId, ownerId],
+async function revokeKeysOf(tx: Database, ownerId: string, revokedAt: string): Promise<string[]> {
+  const revoked = await tx.query<{ id: string }>({
+    text: 'UPDATE api_keys SET revoked_at = $2 WHERE owner_id = $1 AND revoked_at IS NULL RETURNING id',
+    values: [ownerId, revokedAt],
   });
-  return locked.length > 0;
+  return revoked.map(({ id }) => id);
 }
 
-/** Assigns the lowest free slot; undefined when there is none. */
-async function insertAgent(
+/** False when the owner has no such key, or it is revoked or expired. */
+async function lockKey(
   tx: Database,
-  row: { keyId: string; name: string; secretHash: Buffer; createdAt: string },
-): Promise<AgentView | undefined> {
-  const [agent] = await tx.query<AgentView>({
-    text: `INSERT INTO api_key_agents (key_id, slot, name, secret_hash, created_at)
-           SELECT $1, place, $2, $3, $4 FROM generate_series(1, ${MAX_SLOTS}) AS place
-            WHERE NOT EXISTS (SELECT FROM api_key_agents
-                               WHERE key_id = $1 AND slot = place AND revoked_at IS NULL)
-            ORDER BY place LIMIT 1 RETURNING slot, name, ${iso('created_at')}`,
-    values: [row.keyId, row.name, row.secretHash, row.createdAt],
-  });
-  return agent;
-}
-
-/** Null when the owner has no such key, or it is revoked. */
-async function listAgents(
-  db: Database,
   ownerId: string,
   keyId: string,
-): Promise<readonly AgentView[] | null> {
-  const rows = await db.query<AgentView | { slot: null }>({
-    name: 'agents-of-key',
-    text: `SELECT slot, a.name, ${iso('a.created_at')}
-             FROM api_keys AS k LEFT JOIN api_key_agents AS a ON key_id = k.id AND a.revoked_at IS NULL
-            WHERE k.id = $1 AND owner_id = $2 AND k.revoked_at IS NULL ORDER BY slot`,
-    values: [keyId, ownerId],
-  });
-  if (rows.length === 0) return null;
-  return rows.filter((row): row is AgentView => row.slot !== null);
-}
-
-interface AgentSlot {
-  readonly ownerId: string;
-  readonly keyId: string;
-  readonly slot: number;
-}
-
-/** False when the slot has no agent. */
-async function revokeAgent(
-  tx: Database,
-  { ownerId, keyId, slot, revokedAt }: AgentSlot & { readonly revokedAt: string },
+  now: string,
 ): Promise<boolean> {
-  const revoked = await tx.query({
-    text: `UPDATE api_key_agents SET revoked_at = $4 FROM api_keys AS k
-            WHERE key_id = $1 AND slot = $3 AND api_key_agents.revoked_at IS NULL
-              AND k.id = key_id AND owner_id = $2 RETURNING slot`,
-    values: [keyId, ownerId, slot, revokedAt],
+  const locked = await tx.query({
+    text: `SELECT 1 FROM api_keys WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL AND expires_at > $3
+              FOR NO KEY UPDATE`,
+    values: [keyId, ownerId, now],
   });
-  return revoked.length > 0;
-}
-
-/** Revoked or not. */
-async function agentExists(tx: Database, { ownerId, keyId, slot }: AgentSlot): Promise<boolean> {
-  const rows = await tx.query({
-    text: `SELECT 1 FROM api_key_agents AS a JOIN api_keys AS k ON k.id = key_id
-            WHERE key_id = $1 AND slot = $3 AND owner_id = $2 LIMIT 1`,
-    values: [keyId, ownerId, slot],
-  });
-  return rows.length > 0;
+  return locked.length > 0;
 }
 
 function matchesSecret(key: StoredKey, { slot, secretHash }: PresentedKey): boolean {

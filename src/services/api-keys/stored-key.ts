@@ -13,11 +13,16 @@ export interface StoredKey {
   readonly ownerId: string;
   readonly tier: Tier | null;
   readonly secretHash: Buffer;
+  readonly expiresAtUs: number;
   /** Slots in use, ascending. */
   readonly slots: readonly number[];
   /** In the order of `slots`. */
   readonly agentHashes: Buffer;
 }
+
+/** A time as text, in SQL. */
+export const iso = (column: string, name: string) =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "${name}"`;
 
 export function agentHashOf({ slots, agentHashes }: StoredKey, slot: number): Buffer | null {
   const offset = slots.indexOf(slot) * HASH_BYTES;
@@ -28,10 +33,10 @@ export async function readKeys(
   db: Database,
   keyIds: readonly string[],
 ): Promise<ReadonlyMap<string, StoredKey>> {
-  const rows = await db.query<StoredKey>({
+  const rows = await db.query<Omit<StoredKey, 'expiresAtUs'> & { expiresAtUs: string }>({
     name: 'keys-read',
     text: `SELECT k.id AS "keyId", k.organisation_id AS "organisationId", owner_id AS "ownerId", tier,
-                  k.secret_hash AS "secretHash",
+                  k.secret_hash AS "secretHash", (extract(epoch FROM expires_at) * 1000000)::bigint AS "expiresAtUs",
                   coalesce(array_agg(slot ORDER BY slot) FILTER (WHERE slot IS NOT NULL), '{}') AS slots,
                   coalesce(string_agg(a.secret_hash, ''::bytea ORDER BY slot), '') AS "agentHashes"
              FROM api_keys AS k
@@ -41,5 +46,5 @@ export async function readKeys(
             GROUP BY k.id`,
     values: [keyIds],
   });
-  return new Map(rows.map((row) => [row.keyId, row]));
+  return new Map(rows.map((row) => [row.keyId, { ...row, expiresAtUs: Number(row.expiresAtUs) }]));
 }

@@ -1,12 +1,14 @@
 /**
- * HTTP routes of the audit log: search, one event, its proof, and the erasure of one's personal data. A session reads
- * the log of its own organisation; an API key reads none. Each read is itself recorded in that log.
+ * HTTP routes of the audit log: search, one event, its proof, and the erasure of one's personal data. Auditors and
+ * administrators read the log of their organisation, members what they did themselves; an API key reads none. Each read
+ * is itself recorded in that log.
  */
+import type { Authorize } from '../authorization.ts';
 import { type RecordIn, ServiceError } from '../ports.ts';
-import type { JsonSchema, Route } from '../route.ts';
+import type { Call, JsonSchema, Route } from '../route.ts';
 import type { ProveEvent } from './event-proof.ts';
 import type { AuditSearch } from './search/search.ts';
-import { ACTOR_PATTERN, type AuditFilter, parseInstant } from './search/search-request.ts';
+import { ACTOR_PATTERN, type AuditFilter, parseInstant, userOf } from './search/search-request.ts';
 
 /** Erases the key of a user's personal fields and records it, in one transaction. */
 export type EraseSubject = (userId: string, recordIn: RecordIn) => Promise<void>;
@@ -43,6 +45,12 @@ const eventFields: Readonly<Record<string, JsonSchema>> = {
   requestId: text,
   region: text,
   service: text,
+  change: {
+    type: 'object',
+    nullable: true,
+    additionalProperties: true,
+    description: "What was `before` and `after`, where another's state changed.",
+  },
   personal: personalFields,
   erased: { type: 'boolean', description: 'There were personal fields, and their key is gone.' },
 };
@@ -66,10 +74,11 @@ const eventIdParams: JsonSchema = {
   properties: { id: { type: 'string', format: 'uuid' } },
 };
 
-const searchRoute = (search: AuditSearch): Route => ({
+const searchRoute = ({ search, authorize }: AuditRouteServices): Route => ({
   method: 'GET',
   url: '/audit',
-  summary: 'Events of your organisation, newest first',
+  summary:
+    'Events of your organisation, for auditors and administrators, or your own; newest first',
   access: 'session',
   routeClass: 'search',
   action: 'audit.search',
@@ -107,11 +116,14 @@ const searchRoute = (search: AuditSearch): Route => ({
       },
     },
   },
-  async handle({ session, query }) {
-    const { cursor, limit, ...filter } = query;
-    const page = await search.search(session!.organisationId, {
-      ...(filter as AuditFilter),
-      ...instantsOf(filter as AuditFilter),
+  async handle(call) {
+    const { cursor, limit, ...fields } = call.query;
+    const filter = fields as AuditFilter;
+    const { organisationId, ownerId } = await readersOf(authorize, call, userOf(filter));
+    const page = await search.search(organisationId, {
+      ...filter,
+      ...instantsOf(filter),
+      ...(ownerId === null ? {} : { ownerId }),
       cursor: (cursor as string | undefined) ?? null,
       limit: Number(limit),
     });
@@ -119,24 +131,24 @@ const searchRoute = (search: AuditSearch): Route => ({
   },
 });
 
-const readRoute = (search: AuditSearch): Route => ({
+const readRoute = ({ search, authorize }: AuditRouteServices): Route => ({
   method: 'GET',
   url: '/audit/:id',
-  summary: 'One event of your organisation',
+  summary: 'One event of your organisation, for auditors and administrators, or your own',
   access: 'session',
   action: 'audit.read',
   resourceType: 'audit',
   params: eventIdParams,
   responses: { 200: event },
   problems: [404],
-  async handle({ session, params }) {
-    const found = await search.find(session!.organisationId, params.id!);
+  async handle(call) {
+    const found = await search.find(await readersOf(authorize, call), call.params.id!);
     if (found === null) throw eventNotFound();
     return { status: 200, body: { ...found } };
   },
 });
 
-const proofRoute = (prove: ProveEvent): Route => ({
+const proofRoute = (prove: ProveEvent, authorize: Authorize): Route => ({
   method: 'GET',
   url: '/audit/:id/proof',
   summary: 'Proof that an event is in the log: its block, the path to it, and what signs it',
@@ -146,8 +158,8 @@ const proofRoute = (prove: ProveEvent): Route => ({
   params: eventIdParams,
   responses: { 200: { type: 'object', additionalProperties: true } },
   problems: [404, 409],
-  async handle({ session, params }) {
-    const proof = await prove(session!.organisationId, params.id!);
+  async handle(call) {
+    const proof = await prove(await readersOf(authorize, call), call.params.id!);
     if (proof === null) throw eventNotFound();
     if (proof !== 'not-sequenced') return { status: 200, body: { ...proof.document } };
     throw new ServiceError({
@@ -174,17 +186,31 @@ const eraseRoute = (erase: EraseSubject): Route => ({
   },
 });
 
-export const auditRoutes = (given: {
-  search: AuditSearch;
+interface AuditRouteServices {
+  readonly search: AuditSearch;
   /** Null in designs without a chain. */
-  prove: ProveEvent | null;
-  erase: EraseSubject;
-}): readonly Route[] => [
-  searchRoute(given.search),
-  readRoute(given.search),
-  ...(given.prove === null ? [] : [proofRoute(given.prove)]),
+  readonly prove: ProveEvent | null;
+  readonly erase: EraseSubject;
+  readonly authorize: Authorize;
+}
+
+export const auditRoutes = (given: AuditRouteServices): readonly Route[] => [
+  searchRoute(given),
+  readRoute(given),
+  ...(given.prove === null ? [] : [proofRoute(given.prove, given.authorize)]),
   eraseRoute(given.erase),
 ];
+
+/** Whose events the caller may read; `userId` names one whose events are asked for. */
+async function readersOf(authorize: Authorize, call: Call, userId: string | null = null) {
+  const { principal, scope } = await authorize(call, 'log.read', ({ organisationId }) => ({
+    kind: 'log',
+    organisationId,
+    ...(userId === null ? {} : { ownerId: userId }),
+  }));
+  const ownerId = scope === 'own' ? principal.userId : null;
+  return { organisationId: principal.organisationId, ownerId };
+}
 
 function instantsOf({ from, to }: AuditFilter): Pick<AuditFilter, 'from' | 'to'> {
   const read = (name: string, given: string | undefined) => {
@@ -203,5 +229,5 @@ const eventNotFound = () =>
   new ServiceError({
     status: 404,
     code: 'event-not-found',
-    detail: 'Your organisation has no event with this id.',
+    detail: 'There is no event with this id that you may read.',
   });

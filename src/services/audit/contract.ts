@@ -32,6 +32,8 @@ export interface AuditEvent {
   readonly region: string;
   /** Name of the process that answered. */
   readonly service: string;
+  /** What was before and after a change of rights, as JSON; null for everything else. */
+  readonly change: string | null;
   /** Address and device: encrypted under the key of `userId` before they are stored. */
   readonly personal: PersonalFields;
 }
@@ -43,7 +45,7 @@ export interface PersonalFields {
 
 /** A row of audit_logs as it is hashed: every stored column, personal fields as ciphertext. */
 export interface AuditRecord extends Omit<AuditEvent, 'personal'> {
-  /** Version of this layout, 1. */
+  /** Of the layout: 2 with a change, else 1. */
   readonly version: number;
   /** From a sequence; (xid, id) is the order of the chain. */
   readonly id: string;

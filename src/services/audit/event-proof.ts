@@ -10,7 +10,7 @@ import { type Proof, proveRecord } from './chain/proof.ts';
 import { findCheckpoint } from './checkpoint-search.ts';
 import type { AuditRecord } from './contract.ts';
 import { type RecordRow, recordColumns, recordOf } from './record-row.ts';
-import { occurredAtRange } from './search/search.ts';
+import { type LogReaders, occurredAtRange } from './search/search.ts';
 
 /** Keeps proofs small. Without a checkpoint for longer than this, only `verify` can prove the log. */
 const MAX_BLOCKS = 1_000;
@@ -24,14 +24,14 @@ export interface Evidence {
   readonly checkpoint: string;
 }
 
-/** `organisationId` null: any organisation. */
+/** `readers` null: the platform's own tools, which read every organisation. */
 export async function gatherEvidence(
   given: { readonly db: Database; readonly checkpointFile: string; readonly shards: number },
-  organisationId: string | null,
+  readers: LogReaders | null,
   eventId: string,
 ): Promise<Evidence | 'not-sequenced' | null> {
   const { db, checkpointFile } = given;
-  const record = await findRecord(db, organisationId, eventId);
+  const record = await findRecord(db, readers, eventId);
   if (record === null) return null;
   const shard = shardOf(record.organisationId, given.shards);
   const block = await findBlock(db, shard, record);
@@ -46,7 +46,7 @@ export async function gatherEvidence(
 
 async function findRecord(
   db: Database,
-  organisationId: string | null,
+  readers: LogReaders | null,
   eventId: string,
 ): Promise<AuditRecord | null> {
   const around = occurredAtRange(eventId);
@@ -54,8 +54,9 @@ async function findRecord(
   const [row] = await db.query<RecordRow>({
     name: 'audit-find-record',
     text: `SELECT ${recordColumns} FROM audit_everything
-            WHERE event_id = $1 AND occurred_at BETWEEN $2 AND $3 AND ($4::bigint IS NULL OR organisation_id = $4)`,
-    values: [eventId, ...around, organisationId],
+            WHERE event_id = $1 AND occurred_at BETWEEN $2 AND $3 AND ($4::bigint IS NULL OR organisation_id = $4)
+              AND ($5::bigint IS NULL OR user_id = $5)`,
+    values: [eventId, ...around, readers?.organisationId ?? null, readers?.ownerId ?? null],
   });
   return row === undefined ? null : recordOf(row);
 }
@@ -103,14 +104,14 @@ export interface EventProof {
 }
 
 export type ProveEvent = (
-  organisationId: string | null,
+  readers: LogReaders | null,
   eventId: string,
 ) => Promise<EventProof | 'not-sequenced' | null>;
 
 export const createEventProof =
   (given: Parameters<typeof gatherEvidence>[0]): ProveEvent =>
-  async (organisationId, eventId) => {
-    const evidence = await gatherEvidence(given, organisationId, eventId);
+  async (readers, eventId) => {
+    const evidence = await gatherEvidence(given, readers, eventId);
     if (evidence === null || evidence === 'not-sequenced') return evidence;
     const { record, checkpoint } = evidence;
     const document = {

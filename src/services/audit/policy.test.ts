@@ -10,6 +10,7 @@ import {
   isoFromPostgres,
   outcomeOf,
   pageOf,
+  parseChange,
   sanitizeText,
 } from './policy.ts';
 
@@ -137,5 +138,13 @@ describe('audit policy', () => {
     expect(isConnectionLoss(new Error('Connection terminated unexpectedly'))).toBe(true);
     expect(isBadData(coded('22021'))).toBe(true);
     expect(isBadData(coded('57P01'))).toBe(false);
+  });
+});
+
+describe('a recorded change', () => {
+  it('is read as it was written, and a tampered one is none instead of an error', () => {
+    const change = { before: null, after: { limit: 5 } };
+    expect(parseChange(JSON.stringify(change))).toEqual(change);
+    for (const text of ['{', 'x', '7', '', '"text"']) expect(parseChange(text)).toBeNull();
   });
 });

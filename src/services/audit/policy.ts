@@ -1,4 +1,5 @@
 /** Pure decisions of the audit log: outcome of a status, text that may be stored, cursors, and errors that allow a retry. */
+import type { StateChange } from '../ports.ts';
 import type { ActivityItem, AuditOutcome } from './contract.ts';
 
 export function outcomeOf(status: number): AuditOutcome {
@@ -6,6 +7,16 @@ export function outcomeOf(status: number): AuditOutcome {
   return status === 401 || status === 403 || status === 404 || status === 429
     ? 'denied'
     : 'failure';
+}
+
+/** Null for what no process wrote: a row that was tampered with must not hide the page it is on. */
+export function parseChange(text: string): StateChange | null {
+  try {
+    const found: unknown = JSON.parse(text);
+    return typeof found === 'object' ? (found as StateChange | null) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Truncates a client's text and removes U+0000, which PostgreSQL text cannot store. */

@@ -22,11 +22,12 @@ export interface RecordRow {
   readonly region: string;
   readonly service: string;
   readonly sealed: Buffer | null;
+  readonly change: string | null;
 }
 
 export const recordColumns =
   'id, event_id, version, occurred_at, received_at, xid, organisation_id, user_id, session_hash, key_id, agent, ' +
-  'action, resource_type, resource_id, outcome, reason, request_id, region, service, sealed';
+  'action, resource_type, resource_id, outcome, reason, request_id, region, service, sealed, change';
 
 export const recordOf = (row: RecordRow): AuditRecord => ({
   version: row.version,
@@ -49,6 +50,7 @@ export const recordOf = (row: RecordRow): AuditRecord => ({
   region: row.region,
   service: row.service,
   sealed: row.sealed,
+  change: row.change,
 });
 
 export const rowOf = (record: AuditRecord): RecordRow => ({
@@ -72,6 +74,7 @@ export const rowOf = (record: AuditRecord): RecordRow => ({
   region: record.region,
   service: record.service,
   sealed: record.sealed,
+  change: record.change,
 });
 
 /** `2026-11-21 03:23:15.5+00` as `2026-11-21T03:23:15.500000Z`. */

@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS audit_logs (
   service text NOT NULL,
   -- Address and device, under the key of user_id.
   sealed bytea,
+  -- JSON of what was before and after, where another's state changed: then version is 2.
+  change text,
   PRIMARY KEY (event_id, occurred_at)
 );
 CREATE INDEX IF NOT EXISTS audit_logs_order ON audit_logs (xid, id);

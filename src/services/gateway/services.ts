@@ -6,6 +6,7 @@ import { createApiKeys } from '../api-keys/store.ts';
 import { createEveryResponseActivity } from '../audit/activity/activity-every-response.ts';
 import { createOnDemandActivity } from '../audit/activity/activity-on-demand.ts';
 import type { Activity, AuditObserver } from '../audit/contract.ts';
+import { type Authorize, createAuthorize } from '../authorization.ts';
 import type { Design } from '../design.ts';
 import type { Projects } from '../projects/contract.ts';
 import { createProjects } from '../projects/store.ts';
@@ -28,6 +29,7 @@ export interface Services {
   readonly sessions: SessionStore;
   readonly users: UserStore;
   readonly passwords: Passwords;
+  readonly authorize: Authorize;
   readonly apiKeys: ApiKeys;
   readonly limits: Limits;
   readonly projects: Projects;
@@ -46,16 +48,20 @@ export function createServices(
   },
 ): Services {
   const users = createUserStore(resources);
+  const authorize = createAuthorize(users);
+  const apiKeys = createApiKeys(resources);
   return {
     sessions: createSessionStore({
       ...resources,
       design: design.sessions,
+      revokeKeys: apiKeys.revokeAllIn,
       observer: observer.sessions,
     }),
     users,
+    authorize,
     passwords: createPasswords({ ...resources, design: design.sessions.password }),
-    apiKeys: createApiKeys(resources),
-    limits: createLimits(design.rateLimit, { ...resources, users }, observer.limiter),
+    apiKeys,
+    limits: createLimits(design.rateLimit, { ...resources, authorize }, observer.limiter),
     projects: createProjects(resources),
     audit: createAuditService(design, resources, observer.audit),
     activity: createActivity(design, resources, observer.audit),

@@ -253,11 +253,12 @@ describe('groups of accounts', () => {
       { name: 'boss', kind: 'sessions', count: 1, firstUser: 24, administrators: true },
       { name: 'people', kind: 'sessions', count: 2, sessionsPerUser: 2, administratedBy: 'boss' },
     );
-    expect(await users.findCredentials('24')).toMatchObject({ role: 'administrator' });
+    expect(await users.findMembership('24')).toMatchObject({ role: 'administrator' });
     expect(people.map(({ id }) => id)).toEqual(['25', '26', '25', '26']);
     expect(new Set(people.map(({ subject }) => subject)).size).toBe(4);
     for (const account of people) {
-      expect(await users.findCredentials(account.id)).toMatchObject({ role: 'member' });
+      const membership = { role: 'member', organisationId: '24' };
+      expect(await users.findMembership(account.id)).toMatchObject(membership);
       expect(account.vars.administrator).toBe(tokenOf(boss!));
       expect(await openSessions().check(tokenOf(account))).toMatchObject({ id: account.subject });
       expect(account.vars.forged).not.toBe(tokenOf(account));

@@ -3,7 +3,7 @@
  * users, one after the other from `firstUser` or after the group before. Each user has `sessionsPerUser` sessions, or
  * `keysPerUser` keys, or one key with `agents` agents enrolled. `keyOf` uses the keys of an earlier group instead: as they are (kind
  * `keys`, a stolen key), or with more agents (kind `agents`, a greedy one). Each user is in an organisation of its own,
- * unless the group has `oneOrganisation` or joins that of an earlier group (`organisationOf`). Pure.
+ * unless the group has `oneOrganisation` or joins that of an earlier group (`organisationOf`, `administratedBy`). Pure.
  */
 import { MAX_SLOTS } from '../api-keys/token.ts';
 import { ConfigError, type ParamReader, readParams } from '../gateway/process-config.ts';
@@ -53,9 +53,9 @@ export interface AccountGroup {
   /** The group whose users these accounts try to log in as; default their own. */
   readonly victims: AccountGroup | null;
   readonly ending: EndingSessions | null;
-  /** The users have the role administrator. */
+  /** The users have the role administrator of their organisations. */
   readonly administrators: boolean;
-  /** The group whose first account administrates these users. */
+  /** The group whose first account administrates these users, so they are in its organisation. */
   readonly administratedBy: AccountGroup | null;
 }
 
@@ -156,12 +156,14 @@ function readGroup(
 
 const has = (value: unknown, key: string) => Object.hasOwn(value as object, key);
 
-/** With `oneOrganisation` that of the group's first user, with `organisationOf` that of an earlier group. */
+/** With `oneOrganisation` that of the group's first user, with `organisationOf` or `administratedBy` that of an earlier group. */
 function readOrganisation(
   params: ParamReader,
   context: { where: string; earlier: readonly AccountGroup[]; firstUser: number },
 ): number | null {
-  const joined = readEarlierGroup(params, 'organisationOf', context);
+  const joined =
+    readEarlierGroup(params, 'organisationOf', context) ??
+    readEarlierGroup(params, 'administratedBy', context);
   if (joined) return joined.organisationOf ?? joined.firstUser;
   return params.flag('oneOrganisation') ? context.firstUser : null;
 }

@@ -42,6 +42,7 @@ interface Row {
   readonly reason: string | null;
   readonly region: string;
   readonly service: string;
+  readonly change: string | null;
   readonly eventId: string;
   readonly sealed: Buffer | null;
   readonly occurredAtUs: string;
@@ -56,7 +57,7 @@ export async function* readAuditFacts(db: Database, request: FactsRequest): Asyn
     text: `DECLARE events NO SCROLL CURSOR FOR
       SELECT id, user_id AS "user", organisation_id AS organisation, session_hash AS session, key_id AS key, agent,
              request_id AS "requestId", resource_type AS "resourceType", resource_id AS subject, action, outcome,
-             reason, region, service, event_id AS "eventId", sealed,
+             reason, region, service, change, event_id AS "eventId", sealed,
              (extract(epoch FROM occurred_at) * 1000000)::bigint AS "occurredAtUs",
              (extract(epoch FROM received_at) * 1000000)::bigint AS "receivedAtUs"
         FROM audit_logs
@@ -99,7 +100,7 @@ async function readAccountFacts(db: Database, users: readonly string[]): Promise
 
 /** A field that is null in the record is absent in the fact. */
 function toFact(row: Row, more: Readonly<Record<string, string | number>>): object {
-  const { session, key, agent, reason } = row;
+  const { session, key, agent, reason, change } = row;
   return {
     name: 'audit',
     id: row.id,
@@ -118,6 +119,7 @@ function toFact(row: Row, more: Readonly<Record<string, string | number>>): obje
       ...(reason === null ? {} : { reason }),
       region: row.region,
       service: row.service,
+      ...(change === null ? {} : { change }),
       receivedAtUs: Number(row.receivedAtUs),
       idMs: timeOfId(row.eventId),
       ...more,

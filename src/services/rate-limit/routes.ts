@@ -1,13 +1,17 @@
 /**
- * Limits at run time, for administrators: list them, set or remove one of a tier or an organisation, change an
- * organisation's tier. A change is in effect here when it is answered, in the other processes about a second later.
+ * Limits at run time: list them, set or remove one of a tier or an organisation, change an organisation's tier. Operators
+ * set tiers and what each organisation may have; an administrator sets less than that for the own organisation. A change
+ * is in effect here when it is answered, in the other processes about a second later.
  */
+import type { Authorize } from '../authorization.ts';
 import { ServiceError } from '../ports.ts';
 import type { Call, JsonSchema, Route } from '../route.ts';
 import type { LimitSettings } from './settings.ts';
-import { type LimitSettingsChanges, settingId } from './settings-changes.ts';
+import { type LimitSettingsChanges, type SettingName, settingId } from './settings-changes.ts';
 import {
+  isAllowed,
   type LimitSetting,
+  limitSetters,
   MAX_LIMIT,
   modes,
   policies,
@@ -17,9 +21,8 @@ import {
 
 export interface LimitRouteServices {
   readonly changes: LimitSettingsChanges;
-  readonly settings: Pick<LimitSettings, 'refresh'>;
-  /** The user's current role; null when there is no such user, or the account is disabled. */
-  credentials(userId: string): Promise<{ readonly role: string } | null>;
+  readonly settings: Pick<LimitSettings, 'refresh' | 'allowedOf'>;
+  readonly authorize: Authorize;
 }
 
 const PAGE_SIZE = 500;
@@ -53,6 +56,7 @@ const listed: JsonSchema = {
     policy: { type: 'string', enum: [...policies, 'tier'] },
     limit: { type: 'integer', nullable: true, description: 'Units in any window.' },
     mode: { type: 'string', nullable: true },
+    setBy: { type: 'string', enum: limitSetters },
     tier: { type: 'string', nullable: true, description: 'Where the policy is tier.' },
     changedAt: { type: 'string', nullable: true },
   },
@@ -74,7 +78,7 @@ export function limitRoutes(services: LimitRouteServices): readonly Route[] {
 const listRoute = (services: LimitRouteServices): Route => ({
   method: 'GET',
   url: '/admin/rate-limits',
-  summary: `Limits that differ from the design's, ${PAGE_SIZE} a page; needs the role administrator`,
+  summary: `Limits that differ from the design's, ${PAGE_SIZE} a page: all for operators, those of the own organisation for its administrators`,
   access: 'session',
   action: `${ACTION}.list`,
   resourceType: ACTION,
@@ -82,7 +86,7 @@ const listRoute = (services: LimitRouteServices): Route => ({
   query: {
     type: 'object',
     additionalProperties: false,
-    properties: { cursor: { type: 'string', maxLength: 60 } },
+    properties: { cursor: { type: 'string', maxLength: 80 } },
   },
   responses: {
     200: {
@@ -94,27 +98,35 @@ const listRoute = (services: LimitRouteServices): Route => ({
       },
     },
   },
-  async handle({ userId, query }) {
-    await requireAdministrator(services, userId);
-    const cursor = (query.cursor as string | undefined) ?? null;
-    return { status: 200, body: { ...(await services.changes.list(cursor, PAGE_SIZE)) } };
+  async handle(call) {
+    const { principal, scope } = await services.authorize(
+      call,
+      'limits.list',
+      ({ organisationId }) => ({ kind: 'organisation', organisationId }),
+    );
+    const cursor = (call.query.cursor as string | undefined) ?? null;
+    const organisationId = scope === 'platform' ? null : principal.organisationId;
+    const page = await services.changes.list(organisationId, cursor, PAGE_SIZE);
+    return { status: 200, body: { ...page } };
   },
 });
 
 const setRoute = (services: LimitRouteServices): Route => ({
   method: 'PUT',
   url: '/admin/rate-limits/:scope/:name/:policy',
-  summary: 'Set a limit of a tier or an organisation; needs the role administrator',
+  summary:
+    'Set a limit of a tier or an organisation; administrators set less than allowed for their own',
   access: 'session',
   action: `${ACTION}.set`,
   resourceType: ACTION,
   params: settingParams,
   body: set,
   responses: { 200: listed },
-  problems: [409],
+  problems: [404, 409],
   async handle(call) {
-    await requireAdministrator(services, call.userId);
-    const setting = { ...settingOf(call), ...(call.body as Pick<LimitSetting, 'limit' | 'mode'>) };
+    const { limit, mode } = call.body as Pick<LimitSetting, 'limit' | 'mode'>;
+    const setting = { ...(await authorizeSetting(services, call)), limit, mode };
+    if (setting.setBy === 'administrator') requireAllowed(services, setting);
     await services.changes.write(setting, call.recordIn);
     await services.settings.refresh();
     return { status: 200, body: setting };
@@ -125,15 +137,15 @@ const removeRoute = (services: LimitRouteServices): Route => ({
   method: 'DELETE',
   url: '/admin/rate-limits/:scope/:name/:policy',
   summary:
-    'Take a limit away, so that the next wider one holds; may be repeated; needs the role administrator',
+    'Take away a limit that your role set, so that the next wider one holds; may be repeated',
   access: 'session',
   action: `${ACTION}.remove`,
   resourceType: ACTION,
   params: settingParams,
   responses: { 204: null },
+  problems: [404],
   async handle(call) {
-    await requireAdministrator(services, call.userId);
-    await services.changes.remove(settingOf(call), call.recordIn);
+    await services.changes.remove(await authorizeSetting(services, call), call.recordIn);
     await services.settings.refresh();
     return { status: 204 };
   },
@@ -142,22 +154,24 @@ const removeRoute = (services: LimitRouteServices): Route => ({
 const tierRoute = (services: LimitRouteServices): Route => ({
   method: 'PUT',
   url: '/admin/rate-limits/organisation/:name/tier',
-  summary: 'Give an organisation another tier; needs the role administrator',
+  summary: 'Give an organisation another tier; for operators',
   access: 'session',
   action: `${ACTION}.tier`,
   resourceType: ACTION,
   params: { type: 'object', required: ['name'], properties: { name: organisationId } },
   body: setTier,
   responses: { 200: listed },
-  problems: [409],
-  async handle({ userId, params, body, auditContext, recordIn }) {
-    await requireAdministrator(services, userId);
+  problems: [404, 409],
+  async handle(call) {
+    const { params, body, auditContext, recordIn } = call;
     const name = params.name!;
     const tier = body.tier as Tier;
     auditContext.resourceId = settingId({ scope: 'organisation', name, policy: 'tier' });
+    await services.authorize(call, 'limits.set-tier', () => findOrganisation(services, name));
     await services.changes.write({ organisationId: name, tier }, recordIn);
     await services.settings.refresh();
-    return { status: 200, body: { scope: 'organisation', name, policy: 'tier', tier } };
+    const setBy = 'operator';
+    return { status: 200, body: { scope: 'organisation', name, policy: 'tier', setBy, tier } };
   },
 });
 
@@ -180,12 +194,31 @@ function settingOf({
   return { scope, name, policy };
 }
 
-/** The role is read each time, so that a revoked one has no effect at once. */
-async function requireAdministrator(services: LimitRouteServices, userId: string): Promise<void> {
-  if ((await services.credentials(userId))?.role === 'administrator') return;
+/** The setting that the caller may change: a role changes what that role set. */
+async function authorizeSetting(services: LimitRouteServices, call: Call): Promise<SettingName> {
+  const setting = settingOf(call);
+  const { scope } = await services.authorize(call, 'limits.set', () =>
+    setting.scope === 'tier'
+      ? { kind: 'platform', organisationId: null }
+      : findOrganisation(services, setting.name),
+  );
+  return { ...setting, setBy: scope === 'platform' ? 'operator' : 'administrator' };
+}
+
+async function findOrganisation({ changes }: LimitRouteServices, organisationId: string) {
+  const exists = await changes.hasOrganisation(organisationId);
+  return exists ? ({ kind: 'organisation', organisationId } as const) : null;
+}
+
+function requireAllowed(
+  { settings }: LimitRouteServices,
+  { name, policy, limit, mode }: LimitSetting,
+): void {
+  const allowed = settings.allowedOf(name)[policy];
+  if (isAllowed({ limit, mode }, allowed)) return;
   throw new ServiceError({
     status: 403,
-    code: 'not-administrator',
-    detail: 'This needs the role administrator.',
+    code: 'limit-not-allowed',
+    detail: `The operator of the platform allows your organisation at most ${allowed.limit} here, enforced. Ask for more.`,
   });
 }

@@ -12,8 +12,11 @@ CREATE TABLE IF NOT EXISTS limit_settings (
   policy text NOT NULL CHECK (policy IN ('organisation', 'user', 'key', 'address')),
   "limit" integer NOT NULL CHECK ("limit" BETWEEN 1 AND 10000),
   mode text NOT NULL CHECK (mode IN ('enforce', 'shadow', 'off')),
+  -- An operator's row says what an organisation may have, an administrator's what it wants of that.
+  set_by text NOT NULL DEFAULT 'operator' CHECK (set_by IN ('operator', 'administrator')),
   changed_at timestamptz NOT NULL,
-  PRIMARY KEY (scope, name, policy)
+  CHECK (set_by = 'operator' OR (scope = 'organisation' AND mode = 'enforce')),
+  PRIMARY KEY (scope, name, policy, set_by)
 );
 
 CREATE TABLE IF NOT EXISTS limit_settings_version (

@@ -1,14 +1,23 @@
-/** Pages of the limit settings and changes to them, for administrators; the number of settings is bounded. */
+/**
+ * Pages of the limit settings and changes to them; the number of settings is bounded. Each change is on record with what
+ * was before, for the organisation it concerns.
+ */
 import {
+  type AuditFields,
   type Database,
   type RecordIn,
   ServiceError,
   type TransactionalDatabase,
 } from '../ports.ts';
 import { writeLimitSettings } from './settings.ts';
-import { type LimitSetting, type LimitTenant, MAX_ROWS } from './settings-policy.ts';
+import {
+  type LimitSetter,
+  type LimitSetting,
+  type LimitTenant,
+  MAX_ROWS,
+} from './settings-policy.ts';
 
-export type SettingName = Pick<LimitSetting, 'scope' | 'name' | 'policy'>;
+export type SettingName = Pick<LimitSetting, 'scope' | 'name' | 'policy' | 'setBy'>;
 
 export interface ListedSetting {
   readonly scope: LimitSetting['scope'];
@@ -17,6 +26,7 @@ export interface ListedSetting {
   readonly policy: LimitSetting['policy'] | 'tier';
   readonly limit: number | null;
   readonly mode: LimitSetting['mode'] | null;
+  readonly setBy: LimitSetter;
   readonly tier: LimitTenant['tier'] | null;
   readonly changedAt: string | null;
 }
@@ -28,8 +38,9 @@ export interface SettingsPage {
 }
 
 export interface LimitSettingsChanges {
-  /** By scope, name and policy. */
-  list(cursor: string | null, limit: number): Promise<SettingsPage>;
+  /** By scope, name, policy and who set it; of one organisation, or of all and of the tiers with null. */
+  list(organisationId: string | null, cursor: string | null, limit: number): Promise<SettingsPage>;
+  hasOrganisation(id: string): Promise<boolean>;
   write(row: LimitSetting | LimitTenant, recordIn: RecordIn): Promise<void>;
   /** Idempotent. */
   remove(setting: SettingName, recordIn: RecordIn): Promise<void>;
@@ -41,42 +52,83 @@ export function createLimitSettingsChanges({
   db: TransactionalDatabase;
 }): LimitSettingsChanges {
   return {
-    async list(after, limit) {
+    async list(organisationId, after, limit) {
       const rows = await db.query<ListedSetting>({
         text: `SELECT * FROM (
-                 SELECT scope, name, policy, "limit", mode, NULL AS tier,
+                 SELECT scope, name, policy, "limit", mode, set_by AS "setBy", NULL AS tier,
                         to_char(changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "changedAt"
                    FROM limit_settings
                  UNION ALL
-                 SELECT 'organisation', organisation_id::text, 'tier', NULL, NULL, tier, NULL FROM limit_tenants) AS s
-                WHERE (scope || '/' || name || '/' || policy) COLLATE "C" > $1
-                ORDER BY (scope || '/' || name || '/' || policy) COLLATE "C" LIMIT $2`,
-        values: [after ?? '', limit + 1],
+                 SELECT 'organisation', organisation_id::text, 'tier', NULL, NULL, 'operator', tier, NULL
+                   FROM limit_tenants) AS s
+                WHERE ${cursorText} COLLATE "C" > $1
+                  AND ($3::text IS NULL OR (scope = 'organisation' AND name = $3))
+                ORDER BY ${cursorText} COLLATE "C" LIMIT $2`,
+        values: [after ?? '', limit + 1, organisationId],
       });
       const items = rows.slice(0, limit);
       const last = items.at(-1);
-      const next = rows.length > limit && last ? settingId(last) : null;
+      const next = rows.length > limit && last ? `${settingId(last)}/${last.setBy}` : null;
       return { items, next };
+    },
+
+    async hasOrganisation(id) {
+      const text = 'SELECT 1 FROM organisations WHERE id = $1';
+      return (await db.query({ text, values: [id] })).length > 0;
     },
 
     write: (row, recordIn) =>
       db.transaction(async (tx) => {
+        await lockChanges(tx);
+        const before = 'tier' in row ? await readTier(tx, row) : await readSetting(tx, row);
         await writeLimitSettings(tx, [row]);
-        // Changes wait for each other, so this count includes all committed ones.
         if ((await countRows(tx)) > MAX_ROWS) throw tooManySettings();
-        await recordIn(tx);
+        const after = 'tier' in row ? { tier: row.tier } : { limit: row.limit, mode: row.mode };
+        await recordIn(tx, { change: { before, after }, ...affectedBy(row) });
       }),
 
-    remove: ({ scope, name, policy }, recordIn) =>
+    remove: (setting, recordIn) =>
       db.transaction(async (tx) => {
-        const removed = await tx.query({
-          text: 'DELETE FROM limit_settings WHERE scope = $1 AND name = $2 AND policy = $3 RETURNING 1',
-          values: [scope, name, policy],
+        const { scope, name, policy, setBy = 'operator' } = setting;
+        const [before] = await tx.query<{ limit: number; mode: string }>({
+          text: `DELETE FROM limit_settings WHERE scope = $1 AND name = $2 AND policy = $3 AND set_by = $4
+                 RETURNING "limit", mode`,
+          values: [scope, name, policy, setBy],
         });
-        if (removed.length > 0) await recordIn(tx);
+        if (before) await recordIn(tx, { change: { before, after: null }, ...affectedBy(setting) });
       }),
   };
 }
+
+const cursorText = `(scope || '/' || name || '/' || policy || '/' || "setBy")`;
+
+/** Changes wait for each other from here on, so what is read next is what was before, and counts are exact. */
+async function lockChanges(tx: Database): Promise<void> {
+  await tx.query({ text: 'SELECT 1 FROM limit_settings_version FOR UPDATE' });
+}
+
+async function readSetting(tx: Database, { scope, name, policy, setBy = 'operator' }: SettingName) {
+  const [found] = await tx.query<{ limit: number; mode: string }>({
+    text: `SELECT "limit", mode FROM limit_settings
+            WHERE scope = $1 AND name = $2 AND policy = $3 AND set_by = $4`,
+    values: [scope, name, policy, setBy],
+  });
+  return found ?? null;
+}
+
+async function readTier(tx: Database, { organisationId }: LimitTenant) {
+  const text = 'SELECT tier FROM limit_tenants WHERE organisation_id = $1';
+  const [found] = await tx.query<{ tier: string }>({ text, values: [organisationId] });
+  return found ?? null;
+}
+
+/** A tier is the platform's. */
+const affectedBy = (
+  row: SettingName | LimitTenant,
+): Pick<AuditFields, 'affectedOrganisationId'> => {
+  if ('organisationId' in row) return { affectedOrganisationId: row.organisationId };
+  return row.scope === 'organisation' ? { affectedOrganisationId: row.name } : {};
+};
 
 export const settingId = ({
   scope,

@@ -66,6 +66,44 @@ describe('which limit holds', () => {
     );
   });
 
+  it("is never more than the operator's settings allow, whatever an administrator set", () => {
+    const ofAdministrator = fc
+      .record({ name: organisation, policy: fc.constantFrom(...policies), limit })
+      .map(
+        (one): LimitSetting => ({
+          ...one,
+          scope: 'organisation',
+          mode: 'enforce',
+          setBy: 'administrator',
+        }),
+      );
+    const wanted = fc.uniqueArray(ofAdministrator, {
+      selector: ({ name, policy }) => `${name}/${policy}`,
+    });
+    fc.assert(
+      fc.property(
+        design,
+        settings,
+        wanted,
+        tenants,
+        organisation,
+        requestedTier,
+        (from, set, own, of, id, tier) => {
+          const allowed = resolveLimits(from, set, of)(id, tier);
+          const resolved = resolveLimits(from, [...set, ...own], of)(id, tier);
+          for (const policy of policies) {
+            const one = own.find(({ name, policy: of }) => name === id && of === policy);
+            const isLess =
+              one !== undefined &&
+              (allowed[policy].mode !== 'enforce' || one.limit <= allowed[policy].limit);
+            const expected = isLess ? { limit: one.limit, mode: 'enforce' } : allowed[policy];
+            expect(resolved[policy]).toEqual(expected);
+          }
+        },
+      ),
+    );
+  });
+
   it('is shared by all that have none of their own', () => {
     const tier = { organisation: 4, user: 3, key: 2, address: 1 };
     const of = resolveLimits({ tiers: { standard: tier, enterprise: tier, ci: tier } }, [], []);

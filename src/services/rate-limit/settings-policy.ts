@@ -20,7 +20,15 @@ export interface LimitSetting extends ResolvedLimit {
   /** The tier, or the organisation's id. */
   readonly name: string;
   readonly policy: Policy;
+  /**
+   * `operator`, the default: what an organisation may have. `administrator`: what it wants of that, enforced as far as it
+   * is less.
+   */
+  readonly setBy?: LimitSetter;
 }
+
+export const limitSetters = ['operator', 'administrator'] as const;
+export type LimitSetter = (typeof limitSetters)[number];
 
 export interface LimitTenant {
   readonly organisationId: string;
@@ -51,11 +59,13 @@ export function resolveLimits(
   const byScope = {
     tier: new Map<string, OwnLimits>(),
     organisation: new Map<string, OwnLimits>(),
+    administrator: new Map<string, OwnLimits>(),
   };
-  for (const { scope, name, policy, limit, mode } of settings) {
-    const own = byScope[scope].get(name) ?? {};
+  for (const { scope, name, policy, limit, mode, setBy } of settings) {
+    const map = byScope[setBy === 'administrator' ? setBy : scope];
+    const own = map.get(name) ?? {};
     own[policy] = { limit, mode };
-    byScope[scope].set(name, own);
+    map.set(name, own);
   }
   const ofTier = (tier: Tier): ResolvedLimits => {
     const enforced = (policy: Policy): ResolvedLimit => ({
@@ -83,10 +93,11 @@ export function resolveLimits(
   };
   return (organisationId, tier = tierOf.get(organisationId) ?? 'standard') => {
     const own = byScope.organisation.get(organisationId);
-    if (!own) return limits[tier];
+    const wanted = byScope.administrator.get(organisationId);
+    if (!own && !wanted) return limits[tier];
     let found = ofOrganisation[tier].get(organisationId);
     if (!found) {
-      found = { ...limits[tier], ...own };
+      found = withWanted({ ...limits[tier], ...own }, wanted);
       ofOrganisation[tier].set(organisationId, found);
     }
     return found;
@@ -94,3 +105,16 @@ export function resolveLimits(
 }
 
 type OwnLimits = Partial<Record<Policy, ResolvedLimit>>;
+
+/** A limit that an administrator set never allows more than what the operator's limits allow. */
+export const isAllowed = (wanted: ResolvedLimit, allowed: ResolvedLimit): boolean =>
+  wanted.mode === 'enforce' && (allowed.mode !== 'enforce' || wanted.limit <= allowed.limit);
+
+function withWanted(allowed: ResolvedLimits, wanted: OwnLimits = {}): ResolvedLimits {
+  const resolved = { ...allowed };
+  for (const policy of policies) {
+    const one = wanted[policy];
+    if (one && isAllowed(one, allowed[policy])) resolved[policy] = one;
+  }
+  return resolved;
+}

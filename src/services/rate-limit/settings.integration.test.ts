@@ -4,10 +4,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';
+import type { Role } from '../access-policy.ts';
+import { createAuthorize } from '../authorization.ts';
 import type { ExactLimitsDesign } from '../design.ts';
 import { openDatabase, type PooledDatabase } from '../gateway/clients.ts';
 import { findDesign } from '../lineage.ts';
-import type { Database, TransactionalDatabase } from '../ports.ts';
+import type { AuditFields, Database, TransactionalDatabase } from '../ports.ts';
 import type { Call, RouteResponse } from '../route.ts';
 import { limitRoutes } from './routes.ts';
 import { createLimitSettings, type LimitSettings, writeLimitSettings } from './settings.ts';
@@ -19,7 +21,8 @@ const refreshMs = 50;
 const design = { ...exactDesign, degraded: { ...exactDesign.degraded, refreshMs } };
 const { standard, enterprise, ci } = design.tiers;
 const clock = { nowUs: () => Date.now() * 1_000 };
-const schema = readFileSync(path.join(import.meta.dirname, 'schema.sql'), 'utf8');
+const readSql = (file: string) => readFileSync(path.join(import.meta.dirname, file), 'utf8');
+const schema = readSql('schema.sql');
 
 const postgres = ownPostgres('settings');
 let pool: PooledDatabase;
@@ -44,6 +47,10 @@ beforeAll(async () => {
     design: { poolMax: 5, connectionTimeoutMs: 1_000, statementTimeoutMs: 5_000 },
     applicationName: 'settings',
     onConnectionError: () => {}, // The next statement rejects as well.
+  });
+  await db.query({ text: readSql('../sessions/schema.sql') });
+  await db.query({
+    text: `INSERT INTO organisations (id, name, created_at) SELECT n, 'n', now() FROM generate_series(1, 9) AS n`,
   });
   await db.query({ text: schema });
   // Twice, because the schema must be idempotent.
@@ -166,17 +173,19 @@ describe('limits in memory', () => {
   });
 });
 
-describe('an administrator', () => {
-  const routes = async (role: string) => {
+describe('the routes of limits', () => {
+  const routes = async (role: Role) => {
     const settings = await open();
     const changes = createLimitSettingsChanges({ db });
-    const all = limitRoutes({ settings, changes, credentials: async () => ({ role }) });
+    const membership = { organisationId: '7', role, disabled: false };
+    const authorize = createAuthorize({ findMembership: async () => membership });
+    const all = limitRoutes({ settings, changes, authorize });
     const call = async (action: string, more: Partial<Call> = {}): Promise<RouteResponse> =>
       all
         .find((route) => route.action === `rate-limit.${action}`)!
         .handle({
           userId: '1',
-          session: null,
+          session: { organisationId: '7' },
           token: '',
           params: {},
           query: {},
@@ -190,8 +199,8 @@ describe('an administrator', () => {
   };
   const params = { scope: 'organisation', name: '7', policy: 'user' };
 
-  it('sets, lists and removes a limit, each in effect when it is answered', async () => {
-    const { settings, call } = await routes('administrator');
+  it('let an operator set, list and remove a limit, each in effect when it is answered', async () => {
+    const { settings, call } = await routes('operator');
     const auditContext = { userId: '1', organisationId: '1', resourceId: null };
     const body = { limit: 12, mode: 'shadow' };
     expect(await call('set', { params, body, auditContext })).toMatchObject({
@@ -215,8 +224,8 @@ describe('an administrator', () => {
     expect(settings.limitsOf('7').user).toEqual(enforced(ci.user));
   });
 
-  it('reads all of it page by page', async () => {
-    const { call } = await routes('administrator');
+  it('list all of it page by page', async () => {
+    const { call } = await routes('operator');
     const rows = Array.from({ length: 1_200 }, (_, i) => ({
       ...ofOrganisation,
       name: `${i + 1}`,
@@ -238,7 +247,7 @@ describe('an administrator', () => {
     expect(new Set(names).size).toBe(1_200);
   });
 
-  it('needs the role administrator', async () => {
+  it('need a role', async () => {
     const { settings, call } = await routes('member');
     const body = { limit: 12, mode: 'enforce', tier: 'ci' };
     for (const action of ['list', 'set', 'remove', 'tier'])
@@ -246,13 +255,89 @@ describe('an administrator', () => {
     expect(settings.limitsOf('7').user).toEqual(enforced(standard.user));
   });
 
-  it('names a tier by its name and an organisation by its id', async () => {
-    const { call } = await routes('administrator');
+  it('name a tier by its name and an organisation by its id', async () => {
+    const { call } = await routes('operator');
     const body = { limit: 12, mode: 'enforce' };
     for (const wrong of [
       { ...params, scope: 'tier' },
       { ...params, name: 'ci' },
     ])
       await expect(call('set', { params: wrong, body })).rejects.toMatchObject({ status: 400 });
+  });
+
+  it('let an administrator set less than the operator allows, for the own organisation alone', async () => {
+    const { settings, call } = await routes('administrator');
+    const set = (more: object, name = '7') =>
+      call('set', { params: { ...params, name }, body: { limit: 5, mode: 'enforce', ...more } });
+    expect((await set({})).body).toMatchObject({ setBy: 'administrator', limit: 5 });
+    expect(settings.limitsOf('7').user).toEqual(enforced(5));
+    expect((await set({ limit: standard.user })).status).toBe(200);
+    for (const more of [{ limit: standard.user + 1 }, { mode: 'shadow' }, { mode: 'off' }])
+      await expect(set(more)).rejects.toMatchObject({ status: 403, code: 'limit-not-allowed' });
+    await set({ limit: 5 });
+    await writeLimitSettings(db, [{ ...ofOrganisation, name: '7', limit: 9 }]);
+    await settings.refresh();
+    expect(settings.limitsOf('7').user).toEqual(enforced(5));
+    // What an operator set is neither replaced nor taken away.
+    await expect(set({ limit: 10 })).rejects.toMatchObject({ code: 'limit-not-allowed' });
+    await call('remove', { params });
+    expect(settings.limitsOf('7').user).toEqual(enforced(9));
+    const gone = { status: 404, code: 'organisation-not-found' };
+    const refused = { status: 403, code: 'not-operator' };
+    for (const name of ['8', '4711']) {
+      await expect(set({}, name)).rejects.toMatchObject(gone);
+      await expect(call('remove', { params: { ...params, name } })).rejects.toMatchObject(gone);
+    }
+    const tier = { params: { scope: 'tier', name: 'standard', policy: 'user' } };
+    await expect(
+      call('set', { ...tier, body: { limit: 1, mode: 'enforce' } }),
+    ).rejects.toMatchObject(refused);
+    await expect(call('remove', tier)).rejects.toMatchObject(refused);
+    const organisation = { params: { name: '7' }, body: { tier: 'ci' } };
+    await expect(call('tier', organisation)).rejects.toMatchObject(refused);
+  });
+
+  it('follow an operator who later allows less', async () => {
+    const { settings, call } = await routes('administrator');
+    await call('set', { params, body: { limit: 8, mode: 'enforce' } });
+    await writeLimitSettings(db, [{ ...ofOrganisation, name: '7', limit: 3 }]);
+    await settings.refresh();
+    expect(settings.limitsOf('7').user).toEqual(enforced(3));
+  });
+
+  it('list to an administrator the own organisation alone', async () => {
+    const { call } = await routes('administrator');
+    const others = ['6', '8'].map((name) => ({ ...ofOrganisation, name, limit: 1 }));
+    const tier = { ...ofOrganisation, scope: 'tier', name: 'ci', limit: 1 } as const;
+    await writeLimitSettings(db, [...others, tier, { organisationId: '6', tier: 'ci' }]);
+    await writeLimitSettings(db, [{ ...ofOrganisation, name: '7', limit: 9 }]);
+    await call('set', { params, body: { limit: 2, mode: 'enforce' } });
+    const { items } = (await call('list')).body as { items: object[] };
+    expect(items).toEqual([
+      expect.objectContaining({ ...params, limit: 2, setBy: 'administrator' }),
+      expect.objectContaining({ ...params, limit: 9, setBy: 'operator' }),
+    ]);
+  });
+
+  it('record what was before and after, and whose it is', async () => {
+    const { call } = await routes('operator');
+    const said: (AuditFields | null | undefined)[] = [];
+    const recordIn = async (_tx: Database, about?: AuditFields | null) => void said.push(about);
+    const body = (limit: number) => ({ limit, mode: 'enforce' });
+    await call('set', { params, body: body(4), recordIn });
+    await call('set', { params, body: body(6), recordIn });
+    await call('remove', { params, recordIn });
+    await call('remove', { params, recordIn });
+    await call('tier', { params: { name: '7' }, body: { tier: 'ci' }, recordIn });
+    const tier = { scope: 'tier', name: 'ci', policy: 'user' };
+    await call('set', { params: tier, body: body(6), recordIn });
+    const affectedOrganisationId = '7';
+    expect(said).toEqual([
+      { change: { before: null, after: body(4) }, affectedOrganisationId },
+      { change: { before: body(4), after: body(6) }, affectedOrganisationId },
+      { change: { before: body(6), after: null }, affectedOrganisationId },
+      { change: { before: null, after: { tier: 'ci' } }, affectedOrganisationId },
+      { change: { before: null, after: body(6) } },
+    ]);
   });
 });

@@ -7,6 +7,7 @@ import type { ExactLimitsDesign } from '../design.ts';
 import { type Clock, type Database, isoFromUs } from '../ports.ts';
 import { retryOnTimeout } from '../retry-on-timeout.ts';
 import {
+  type LimitSetter,
   type LimitSetting,
   type LimitsOf,
   type LimitTenant,
@@ -21,6 +22,8 @@ export interface LimitSettings {
   /** Resolves when changes committed before the call are in effect here, or could not be read. */
   refresh(): Promise<void>;
   readonly limitsOf: LimitsOf;
+  /** What the operator's settings allow, before an administrator's. */
+  readonly allowedOf: LimitsOf;
   close(): Promise<void>;
 }
 
@@ -30,6 +33,7 @@ interface Row extends Omit<LimitSetting, 'scope' | 'limit' | 'mode'> {
   readonly scope: LimitSetting['scope'] | 'tenant' | null;
   readonly limit: number;
   readonly mode: LimitSetting['mode'];
+  readonly setBy: LimitSetter;
 }
 
 export function createLimitSettings(options: {
@@ -40,6 +44,7 @@ export function createLimitSettings(options: {
 }): LimitSettings {
   const { db, design, clock, onError } = options;
   let limitsOf = resolveLimits(design, [], []);
+  let allowedOf = limitsOf;
   let version: string | null = null;
   let readAtUs = 0;
   let isFailing = false;
@@ -51,19 +56,21 @@ export function createLimitSettings(options: {
     const rows = await db.query<Row>({
       name: 'limit-settings-read',
       text: `SELECT version, settings.* FROM limit_settings_version LEFT JOIN (
-               SELECT scope, name, policy, "limit", mode FROM limit_settings
-               UNION ALL SELECT 'tenant', organisation_id::text, tier, 0, '' FROM limit_tenants
+               SELECT scope, name, policy, "limit", mode, set_by AS "setBy" FROM limit_settings
+               UNION ALL SELECT 'tenant', organisation_id::text, tier, 0, '', 'operator' FROM limit_tenants
                LIMIT ${MAX_ROWS + 1}) AS settings ON true`,
     });
     if (rows.length > MAX_ROWS) throw new Error(`there are more than ${MAX_ROWS} limit settings`);
     const settings: LimitSetting[] = [];
     const tenants: LimitTenant[] = [];
-    for (const { scope, name, policy, limit, mode } of rows) {
+    for (const { scope, name, policy, limit, mode, setBy } of rows) {
       if (scope === 'tenant')
         tenants.push({ organisationId: name, tier: policy as string as Tier });
-      else if (scope !== null) settings.push({ scope, name, policy, limit, mode });
+      else if (scope !== null) settings.push({ scope, name, policy, limit, mode, setBy });
     }
+    const byOperator = settings.filter(({ setBy }) => setBy === 'operator');
     limitsOf = resolveLimits(design, settings, tenants);
+    allowedOf = resolveLimits(design, byOperator, tenants);
     version = rows[0]!.version;
   };
 
@@ -107,6 +114,7 @@ export function createLimitSettings(options: {
     },
     refresh,
     limitsOf: (organisationId, tier) => limitsOf(organisationId, tier),
+    allowedOf: (organisationId, tier) => allowedOf(organisationId, tier),
     async close() {
       isClosed = true;
       clearTimeout(timer);
@@ -134,9 +142,9 @@ export async function writeLimitSettings(
     });
   if (settings.length > 0)
     await db.query({
-      text: `INSERT INTO limit_settings (scope, name, policy, "limit", mode, changed_at)
-             SELECT *, now() FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[])
-             ON CONFLICT (scope, name, policy) DO UPDATE
+      text: `INSERT INTO limit_settings (scope, name, policy, "limit", mode, set_by, changed_at)
+             SELECT *, now() FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[])
+             ON CONFLICT (scope, name, policy, set_by) DO UPDATE
                 SET "limit" = excluded."limit", mode = excluded.mode, changed_at = excluded.changed_at`,
       values: [
         settings.map(({ scope }) => scope),
@@ -144,6 +152,7 @@ export async function writeLimitSettings(
         settings.map(({ policy }) => policy),
         settings.map(({ limit }) => limit),
         settings.map(({ mode }) => mode),
+        settings.map(({ setBy = 'operator' }) => setBy),
       ],
     });
 }

@@ -1,12 +1,16 @@
 /** Accounts over HTTP: register, login, logout, password, me. */
+import type { Authorize } from '../authorization.ts';
 import { isoFromUs, ServiceError } from '../ports.ts';
 import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
+import { readCommonPasswords } from './accounts/common-passwords.ts';
+import { findWeakness } from './accounts/password-policy.ts';
 import type { CreatedSession, Origin, Passwords, SessionStore, UserStore } from './contract.ts';
 
 export interface SessionServices {
   readonly sessions: SessionStore;
   readonly users: UserStore;
   readonly passwords: Passwords;
+  readonly authorize: Authorize;
 }
 
 const passwordSchema: JsonSchema = { type: 'string', minLength: 8, maxLength: 128 };
@@ -72,17 +76,36 @@ export const sessionGone = (): ServiceError =>
     headers: { 'www-authenticate': 'Bearer' },
   });
 
+/** Throws a 400 that names the field of the body. */
+type RefuseWeak = (field: string, body: Call['body'], email: string) => void;
+
+const weaknesses = {
+  'common-password': 'This password, or one much like it, is among those that are tried first.',
+  'personal-password': 'This password is made of your own address or name.',
+};
+
+const createRefuseWeak =
+  (common: ReadonlySet<string>): RefuseWeak =>
+  (field, body, email) => {
+    const code = findWeakness(String(body[field]), { email, common });
+    if (code === null) return;
+    const detail = `${weaknesses[code]} Choose another, several words for example.`;
+    const errors = [{ pointer: `/body/${field}`, detail }];
+    throw new ServiceError({ status: 400, code, detail, members: { errors } });
+  };
+
 export function accountRoutes(given: SessionServices): readonly Route[] {
+  const refuseWeak = createRefuseWeak(readCommonPasswords());
   return [
-    registerRoute(given),
+    registerRoute(given, refuseWeak),
     loginRoute(given),
     logoutRoute(given),
-    passwordRoute(given),
+    passwordRoute(given, refuseWeak),
     meRoute(given),
   ];
 }
 
-const registerRoute = ({ users, passwords }: SessionServices): Route => ({
+const registerRoute = ({ users, passwords }: SessionServices, refuseWeak: RefuseWeak): Route => ({
   method: 'POST',
   url: '/register',
   summary: 'Create an account',
@@ -95,6 +118,7 @@ const registerRoute = ({ users, passwords }: SessionServices): Route => ({
   problems: [409],
   async handle({ body, address, auditContext, recordIn }) {
     const email = normalised(body.email);
+    refuseWeak('password', body, email);
     const hash = await passwords.hash(body.password as string, { address, account: email });
     const created = await users.create(email, hash, recordIn);
     if (!created) {
@@ -171,10 +195,14 @@ const logoutRoute = ({ sessions }: SessionServices): Route => ({
   },
 });
 
-const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route => ({
+const passwordRoute = (
+  { sessions, users, passwords }: SessionServices,
+  refuseWeak: RefuseWeak,
+): Route => ({
   method: 'POST',
   url: '/password',
-  summary: 'Change the password; every other session ends, this one gets another token',
+  summary:
+    'Change the password; every other session ends, this one gets another token, and your API keys are revoked',
   access: 'session',
   checksPassword: true,
   action: 'user.password',
@@ -192,6 +220,8 @@ const passwordRoute = ({ sessions, users, passwords }: SessionServices): Route =
     const { userId } = session!;
     const turn = { address, account: userId };
     auditContext.resourceId = userId;
+    // Before the hashes, which are what this costs.
+    refuseWeak('newPassword', body, (await users.find(userId))?.email ?? '');
     const current = await users.findCredentials(userId);
     const from = current?.passwordHash ?? null;
     const valid = await passwords.verify(body.currentPassword as string, from, turn);

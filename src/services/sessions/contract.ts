@@ -5,7 +5,9 @@
  * never a success. A login for an unknown address costs as much as one with a wrong password.
  */
 
-import type { RecordIn, ThrottleRead } from '../ports.ts';
+import type { Role } from '../access-policy.ts';
+import type { Membership } from '../authorization.ts';
+import type { Database, RecordIn, ThrottleRead } from '../ports.ts';
 import type { Turn } from './admission.ts';
 
 export interface Session {
@@ -23,6 +25,15 @@ export interface CachedSession {
   readonly session: Session;
   readonly proof: { readonly runId: string; readonly key: string; readonly text: string };
 }
+
+/** Revokes every API key of a user, in the transaction of the caller; `forget` is called after its commit. */
+export type RevokeKeys = (
+  tx: Database,
+  userId: string,
+) => Promise<{ readonly count: number; forget(): void }>;
+
+/** Where there are no keys. */
+export const revokeNoKeys: RevokeKeys = async () => ({ count: 0, forget() {} });
 
 /** The request a change comes from. */
 export interface Origin {
@@ -92,8 +103,8 @@ export interface SessionStore {
   /** Disables the account and ends every session of the user, in one transaction. How many ended. */
   disable(userId: string, actorId: string, origin: Origin): Promise<number>;
   /**
-   * Changes the password, ends every session of the user and opens a new one, in one transaction. Null when the
-   * session has ended or the password has changed meanwhile.
+   * Changes the password, ends every session of the user, revokes every API key and opens a new session, in one
+   * transaction. Null when the session has ended or the password has changed meanwhile.
    */
   changePassword(
     session: Session,
@@ -133,7 +144,22 @@ export interface UserStore {
     email: string,
   ): Promise<{ id: string; organisationId: string; passwordHash: string } | null>;
   find(id: string): Promise<User | null>;
-  findCredentials(id: string): Promise<{ passwordHash: string; role: string } | null>;
+  findCredentials(id: string): Promise<{ passwordHash: string } | null>;
+  findMembership(id: string): Promise<Membership | null>;
+  /** Null when the organisation has no such user. `before` is the role until then. */
+  assignRole(
+    target: { readonly userId: string; readonly organisationId: string },
+    role: Role,
+    recordIn: RecordIn,
+  ): Promise<{ readonly before: Role } | null>;
+  /**
+   * Takes the user out of the organisation, into one of its own, as a member; sessions and keys end with the membership.
+   * False when the organisation has no such user.
+   */
+  remove(
+    target: { readonly userId: string; readonly organisationId: string },
+    recordIn: RecordIn,
+  ): Promise<boolean>;
 }
 
 /** Both hash, in a line in which addresses, and at an address its accounts, take turns; `turn` says whose hash it is. */

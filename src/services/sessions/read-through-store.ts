@@ -30,7 +30,7 @@ import {
 import { RedisUnavailable } from '../redis-link.ts';
 import { hashesEqual } from '../secret-token.ts';
 import type { CacheReadResult, PopulateTicket, SessionCache } from './cache.ts';
-import type { Session, SessionObserver, SessionStore } from './contract.ts';
+import type { RevokeKeys, Session, SessionObserver, SessionStore } from './contract.ts';
 import type { Fence } from './fence.ts';
 import { hasEnded, hasIdled, idleTtlMs, type StoredSession, toPublicSession } from './policy.ts';
 import { createSessionRepository } from './session-repository.ts';
@@ -54,6 +54,7 @@ interface ReadThroughOptions {
   design: SessionsDesign;
   store: ReadThroughDesign;
   observer: SessionObserver;
+  revokeKeys?: RevokeKeys;
 }
 
 export function createReadThroughStore(given: ReadThroughOptions): SessionStore {

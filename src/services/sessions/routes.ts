@@ -1,7 +1,4 @@
-/**
- * Sessions over HTTP: list them, renew the current one, end one, the others, or all. An administrator can end all
- * sessions of any user, or disable the account.
- */
+/** Sessions over HTTP: list them, renew the current one, end one, the others, or all. */
 import { isoFromUs, ServiceError } from '../ports.ts';
 import type { JsonSchema, Route } from '../route.ts';
 import {
@@ -13,7 +10,7 @@ import {
   type SessionServices,
   sessionGone,
 } from './account-routes.ts';
-import type { Origin } from './contract.ts';
+import { administrationRoutes, revokedCountSchema } from './accounts/administration-routes.ts';
 
 const sessionItemSchema: JsonSchema = {
   type: 'object',
@@ -28,12 +25,6 @@ const sessionItemSchema: JsonSchema = {
   },
 };
 
-const revokedCountSchema: JsonSchema = {
-  type: 'object',
-  required: ['revoked'],
-  properties: { revoked: { type: 'integer', description: 'Sessions ended by this request.' } },
-};
-
 const isoFromMs = (ms: number) => isoFromUs(ms * 1_000);
 
 export function sessionRoutes(given: SessionServices): readonly Route[] {
@@ -45,7 +36,7 @@ export function sessionRoutes(given: SessionServices): readonly Route[] {
     revokeRoute(given),
     revokeOthersRoute(given),
     revokeAllRoute(given),
-    ...administratorRoutes(given),
+    ...administrationRoutes(given),
   ];
 }
 
@@ -166,65 +157,3 @@ const revokeAllRoute = ({ sessions }: SessionServices): Route => ({
     return { ...answerLoggedOut, status: 200, body: { revoked: count } };
   },
 });
-
-interface AdministratorAction {
-  readonly path: string;
-  readonly summary: string;
-  readonly action: string;
-  /** Returns how many sessions ended. */
-  run(userId: string, actorId: string, origin: Origin): Promise<number>;
-}
-
-const administratorRoute = (
-  { users }: SessionServices,
-  { path, summary, action, run }: AdministratorAction,
-): Route => ({
-  method: 'POST',
-  url: `/admin/users/:id/${path}`,
-  summary,
-  access: 'session',
-  action,
-  resourceType: 'user',
-  params: {
-    type: 'object',
-    required: ['id'],
-    properties: { id: { type: 'string', pattern: '^[1-9][0-9]{0,17}$' } },
-  },
-  responses: { 200: revokedCountSchema },
-  problems: [404],
-  async handle(call) {
-    const { userId, params } = call;
-    // Not cached: a revoked role takes effect at once.
-    if ((await users.findCredentials(userId))?.role !== 'administrator') {
-      throw new ServiceError({
-        status: 403,
-        code: 'not-administrator',
-        detail: 'This needs the role administrator.',
-      });
-    }
-    if (!(await users.find(params.id!))) {
-      throw new ServiceError({
-        status: 404,
-        code: 'user-not-found',
-        detail: 'There is no user with this id.',
-      });
-    }
-    return { status: 200, body: { revoked: await run(params.id!, userId, originOf(call)) } };
-  },
-});
-
-const administratorRoutes = (given: SessionServices): readonly Route[] => [
-  administratorRoute(given, {
-    path: 'revoke-sessions',
-    summary: 'End all sessions of a user; needs the role administrator',
-    action: 'session.revoke-user',
-    run: (userId, actorId, origin) =>
-      given.sessions.revokeAll(userId, { id: actorId, reason: 'administrator' }, origin),
-  }),
-  administratorRoute(given, {
-    path: 'disable',
-    summary: 'Disable an account and end all its sessions; needs the role administrator',
-    action: 'user.disable',
-    run: (userId, actorId, origin) => given.sessions.disable(userId, actorId, origin),
-  }),
-];

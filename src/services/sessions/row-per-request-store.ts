@@ -8,7 +8,7 @@ import {
   unthrottled,
 } from '../ports.ts';
 import { hashesEqual } from '../secret-token.ts';
-import type { SessionStore } from './contract.ts';
+import type { RevokeKeys, SessionStore } from './contract.ts';
 import { hasEnded, hasIdled, toPublicSession } from './policy.ts';
 import { createSessionRepository } from './session-repository.ts';
 import { createRepositoryStore } from './session-repository-store.ts';
@@ -22,6 +22,7 @@ export function createRowPerRequestStore(given: {
   clock: Clock;
   random: Random;
   design: SessionsDesign;
+  revokeKeys?: RevokeKeys;
 }): SessionStore {
   const { db, clock, design } = given;
   const repository = createSessionRepository(given);

@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS users (
   email text NOT NULL UNIQUE,
   password_hash text NOT NULL,
   created_at timestamptz NOT NULL,
-  role text NOT NULL DEFAULT 'member' CHECK (role IN ('member', 'administrator')),
+  -- access-policy.ts; an administrator is one of this organisation, an operator one of the platform.
+  role text NOT NULL DEFAULT 'member' CHECK (role IN ('member', 'auditor', 'administrator', 'operator')),
   disabled_at timestamptz
 );
 
@@ -45,6 +46,24 @@ CREATE TABLE IF NOT EXISTS session_events (
   request_id text NOT NULL,
   at timestamptz NOT NULL
 );
+
+-- A membership that ends takes with it what it gave, whoever ends it and by whatever statement: the role, so that an
+-- auditor of one organisation is not one of the next, and the sessions, which name the organisation. Copies of the
+-- sessions end at their next use that is written (touch-batcher.ts); reading a log asks for the membership itself.
+CREATE OR REPLACE FUNCTION membership_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.role = OLD.role AND OLD.role <> 'operator' THEN
+    NEW.role := 'member';
+  END IF;
+  WITH ended AS (
+    UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = 'membership-ended'
+     WHERE user_id = OLD.id AND revoked_at IS NULL RETURNING id)
+  INSERT INTO session_events (event, session_id, user_id, reason, request_id, at)
+  SELECT 'revoked', id, OLD.id, 'membership-ended', 'membership', clock_timestamp() FROM ended;
+  RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER membership_ends BEFORE UPDATE OF organisation_id ON users
+  FOR EACH ROW WHEN (OLD.organisation_id <> NEW.organisation_id) EXECUTE FUNCTION membership_ends();
 
 -- The valid generation of cached sessions, and the processes that may still use an older one (fence.ts).
 CREATE TABLE IF NOT EXISTS session_fence (

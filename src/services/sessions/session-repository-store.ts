@@ -3,13 +3,7 @@
  * transaction with the sessions about to end; `invalidateCopies` must not resolve before every process refuses them.
  */
 import type { SessionsDesign } from '../design.ts';
-import {
-  type Clock,
-  type Random,
-  type RecordIn,
-  type ThrottleRead,
-  unthrottled,
-} from '../ports.ts';
+import { type AuditFields, type Clock, type Random, type RecordIn, type ThrottleRead, unthrottled } from '../ports.ts';
 import { hashesEqual } from '../secret-token.ts';
 import type { CreatedSession, Login, Origin, Session, SessionStore } from './contract.ts';
 import { absoluteEndMs, type StoredSession, toPublicSession } from './policy.ts';
@@ -23,9 +17,9 @@ import type { SessionRow } from './session-rows.ts';
 import { makeToken, readToken } from './token.ts';
 
 /** Adds to the audit event what only the store knows. */
-const withAuditFields = (origin: Origin, fields: Parameters<RecordIn>[1]): Origin => ({
+const withAuditFields = (origin: Origin, fields: AuditFields): Origin => ({
   ...origin,
-  recordIn: (tx) => origin.recordIn(tx, fields),
+  recordIn: (tx, about) => origin.recordIn(tx, { ...fields, ...about }),
 });
 
 interface RepositoryStoreOptions {

@@ -6,8 +6,14 @@
  * afterwards. `beforeRevoke` runs before the commit with the sessions about to end; the last statement of a change
  * writes its audit event.
  */
-import { type Clock, type Database, isoFromUs, type TransactionalDatabase } from '../ports.ts';
-import type { Origin, SessionView } from './contract.ts';
+import {
+  type AuditFields,
+  type Clock,
+  type Database,
+  isoFromUs,
+  type TransactionalDatabase,
+} from '../ports.ts';
+import { type Origin, type RevokeKeys, revokeNoKeys, type SessionView } from './contract.ts';
 import type { StoredSession } from './policy.ts';
 import { findSessions, listSessions, type SessionRow } from './session-rows.ts';
 
@@ -77,8 +83,9 @@ class Conflict extends Error {}
 export function createSessionRepository(given: {
   db: TransactionalDatabase;
   clock: Clock;
+  revokeKeys?: RevokeKeys;
 }): SessionRepository {
-  const { db, clock } = given;
+  const { db, clock, revokeKeys = revokeNoKeys } = given;
   const now = () => isoFromUs(clock.nowUs());
   const revoke = (tx: Database, what: Revocation, origin: Origin) =>
     revokeRows(tx, what, origin, clock.nowUs());
@@ -99,7 +106,7 @@ export function createSessionRepository(given: {
 
     async open({ session, reason, passwordHash, replaces }, origin, beforeRevoke) {
       const done = await change(async (tx) => {
-        const organisationId = await lockUser(tx, session.userId, 'SHARE', passwordHash);
+        const { organisationId } = await lockUser(tx, session.userId, 'SHARE', passwordHash);
         const opened = { ...session, organisationId };
         const ended = replaces ? (await revoke(tx, replaces, origin)).ended : [];
         await insert(tx, opened, reason, origin);
@@ -112,7 +119,7 @@ export function createSessionRepository(given: {
 
     replace: (old, { session, reason }, origin, beforeRevoke) =>
       change(async (tx) => {
-        const organisationId = await lockUser(tx, session.userId, 'SHARE', null);
+        const { organisationId } = await lockUser(tx, session.userId, 'SHARE', null);
         const opened = { ...session, organisationId };
         const { ended } = await revoke(tx, old, origin);
         if (ended.length === 0) throw new Conflict();
@@ -122,10 +129,10 @@ export function createSessionRepository(given: {
         return { opened, ended };
       }),
 
-    changePassword: ({ session, reason, current, from, to }, origin, beforeRevoke) =>
-      change(async (tx) => {
+    async changePassword({ session, reason, current, from, to }, origin, beforeRevoke) {
+      const changed = await change(async (tx) => {
         const { userId } = session;
-        const organisationId = await lockUser(tx, userId, 'UPDATE', from);
+        const { organisationId } = await lockUser(tx, userId, 'UPDATE', from);
         const opened = { ...session, organisationId };
         await tx.query({
           text: 'UPDATE users SET password_hash = $2 WHERE id = $1',
@@ -138,14 +145,20 @@ export function createSessionRepository(given: {
         await insert(tx, opened, reason, origin);
         await beforeRevoke([...own.ended, ...others.ended]);
         const ended = [...new Set([...own.ended, ...others.ended, ...others.alreadyEnded])];
-        await origin.recordIn(tx);
-        return { opened, ended };
-      }),
+        const keys = await revokeKeys(tx, userId);
+        const before = { sessions: own.ended.length + others.ended.length, keys: keys.count };
+        await origin.recordIn(tx, { change: { before, after: { sessions: 1, keys: 0 } } });
+        return { opened, ended, keys };
+      });
+      changed?.keys.forget();
+      return changed;
+    },
 
     async revoke(what, origin, beforeRevoke) {
       const revoked = await change(async (tx) => {
         // Ending one session needs no lock on the user: no concurrent login can add to it.
-        if (what.only === undefined) await lockUser(tx, what.userId, 'UPDATE', null);
+        const user =
+          what.only === undefined ? await lockUser(tx, what.userId, 'UPDATE', null) : null;
         if (what.disable) {
           const text = 'UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1';
           await tx.query({ text, values: [what.userId, now()] });
@@ -153,7 +166,8 @@ export function createSessionRepository(given: {
         const all = await revoke(tx, what, origin);
         await beforeRevoke(all.ended);
         // If nothing changed, the gateway records the response instead.
-        if (what.disable || all.ended.length > 0) await origin.recordIn(tx);
+        if (what.disable || all.ended.length > 0)
+          await origin.recordIn(tx, user && changeOf(what, user, all.ended.length));
         return all;
       });
       return revoked ?? { ended: [], alreadyEnded: [] };
@@ -165,22 +179,41 @@ export function createSessionRepository(given: {
   };
 }
 
-/** Returns the user's organisation. */
+interface LockedUser {
+  readonly organisationId: string;
+  readonly disabled: boolean;
+}
+
+/** What an administrator's revocation changed; users' own sessions are their own state. */
+function changeOf(
+  { userId, actorId, disable = false }: Revocation,
+  { organisationId, disabled }: LockedUser,
+  sessions: number,
+): AuditFields {
+  if (userId === actorId) return {};
+  const change = {
+    before: { sessions, ...(disable ? { disabled } : {}) },
+    after: { sessions: 0, ...(disable ? { disabled: true } : {}) },
+  };
+  return { change, affectedOrganisationId: organisationId };
+}
+
 async function lockUser(
   tx: Database,
   userId: string,
   mode: 'SHARE' | 'UPDATE',
   passwordHash: string | null,
-): Promise<string> {
-  const [found] = await tx.query<{ organisationId: string }>({
+): Promise<LockedUser> {
+  const [found] = await tx.query<LockedUser>({
     name: `sessions-lock-user-${mode.toLowerCase()}`,
-    text: `SELECT organisation_id AS "organisationId" FROM users WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
+    text: `SELECT organisation_id AS "organisationId", disabled_at IS NOT NULL AS disabled
+             FROM users WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
               AND ($3 OR disabled_at IS NULL) FOR ${mode}`,
     // Sessions of a disabled account may be ended, but not opened.
     values: [userId, passwordHash, mode === 'UPDATE'],
   });
   if (!found) throw new Conflict();
-  return found.organisationId;
+  return found;
 }
 
 async function insert(

@@ -4,7 +4,7 @@ import type { SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random, TransactionalDatabase } from '../ports.ts';
 import { createRedisLink } from '../redis-link.ts';
 import { createSessionCache } from './cache.ts';
-import type { SessionObserver, SessionStore } from './contract.ts';
+import type { RevokeKeys, SessionObserver, SessionStore } from './contract.ts';
 import { createCopyCodec } from './copy-codec.ts';
 import { createFence } from './fence.ts';
 import { createReadThroughStore } from './read-through-store.ts';
@@ -25,6 +25,7 @@ export interface SessionResources {
   readonly sessionKey: Buffer;
   readonly clock: Clock;
   readonly random: Random;
+  readonly revokeKeys?: RevokeKeys;
 }
 
 export function createSessionStore(

@@ -1,8 +1,10 @@
 /** Users in PostgreSQL. A registration creates the user's own organisation in the same statement. */
+import type { Membership } from '../authorization.ts';
 import { type Clock, isoFromUs, type TransactionalDatabase } from '../ports.ts';
 import type { User, UserStore } from './contract.ts';
 
 const columns = `id, organisation_id AS "organisationId", email, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
+const membership = `organisation_id AS "organisationId", role, disabled_at IS NOT NULL AS disabled`;
 
 export function createUserStore(given: { db: TransactionalDatabase; clock: Clock }): UserStore {
   const { db, clock } = given;
@@ -46,12 +48,60 @@ export function createUserStore(given: { db: TransactionalDatabase; clock: Clock
     },
 
     async findCredentials(id) {
-      const rows = await db.query<{ passwordHash: string; role: string }>({
+      const rows = await db.query<{ passwordHash: string }>({
         name: 'user-credentials',
-        text: 'SELECT password_hash AS "passwordHash", role FROM users WHERE id = $1 AND disabled_at IS NULL',
+        text: 'SELECT password_hash AS "passwordHash" FROM users WHERE id = $1 AND disabled_at IS NULL',
         values: [id],
       });
       return rows[0] ?? null;
     },
+
+    async findMembership(id) {
+      const [found] = await db.query<Membership>({
+        name: 'user-membership',
+        text: `SELECT ${membership} FROM users WHERE id = $1`,
+        values: [id],
+      });
+      return found ?? null;
+    },
+
+    assignRole: ({ userId, organisationId }, role, recordIn) =>
+      db.transaction(async (tx) => {
+        const [found] = await tx.query<Membership>({
+          text: `SELECT ${membership} FROM users WHERE id = $1 AND organisation_id = $2 FOR NO KEY UPDATE`,
+          values: [userId, organisationId],
+        });
+        if (!found) return null;
+        const before = found.role;
+        if (before === role) return { before };
+        const text = 'UPDATE users SET role = $2 WHERE id = $1';
+        await tx.query({ text, values: [userId, role] });
+        await recordIn(tx, {
+          change: { before: { role: before }, after: { role } },
+          affectedOrganisationId: organisationId,
+        });
+        return { before };
+      }),
+
+    remove: ({ userId, organisationId }, recordIn) =>
+      db.transaction(async (tx) => {
+        // The trigger of the table ends what came with the membership.
+        const [found] = await tx.query<{ role: string; newOrganisationId: string }>({
+          text: `WITH leaving AS (
+                   SELECT id, email, role FROM users WHERE id = $1 AND organisation_id = $2 FOR NO KEY UPDATE),
+                 personal AS (
+                   INSERT INTO organisations (name, created_at) SELECT email, $3 FROM leaving RETURNING id),
+                 moved AS (
+                   UPDATE users SET organisation_id = personal.id FROM personal WHERE users.id = $1)
+                 SELECT role, personal.id AS "newOrganisationId" FROM leaving, personal`,
+          values: [userId, organisationId, isoFromUs(clock.nowUs())],
+        });
+        if (!found) return false;
+        const before = { organisation: organisationId, role: found.role };
+        const role = found.role === 'operator' ? found.role : 'member';
+        const after = { organisation: found.newOrganisationId, role };
+        await recordIn(tx, { change: { before, after }, affectedOrganisationId: organisationId });
+        return true;
+      }),
   };
 }

@@ -1,8 +1,8 @@
 /**
  * The canonical encoding of a record: the version, then every stored column in a fixed order with its length, so that
  * no two records share an encoding and every change of a column changes it. Null has a length that no value has.
- * Values with more than one spelling (an upper-case UUID, a leading zero, a lone surrogate) are refused. A later layout
- * gets a new version; this one never changes.
+ * Values with more than one spelling (an upper-case UUID, a leading zero, a lone surrogate) are refused. A layout never
+ * changes; version 2 is version 1 and the change that the record is about.
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
@@ -192,10 +192,16 @@ const notTime = (text: string) =>
 
 /** Writes the prefix and the record to `scratch`, up to `end`. */
 function encode(record: AuditRecord): void {
-  if (record.version !== 1)
-    throw new EncodingError(`version ${record.version} of the record layout is not known`);
+  // Proofs and archives from before version 2 do not have the field.
+  const { version, change = null } = record as Omit<AuditRecord, 'change'> & {
+    change?: string | null;
+  };
+  if (version !== 1 && version !== 2)
+    throw new EncodingError(`version ${version} of the record layout is not known`);
+  if ((change === null) !== (version === 1))
+    throw new EncodingError(`a record of version ${version} with ${change ?? 'no change'}`);
   scratch[0] = leafPrefix;
-  scratch[1] = record.version;
+  scratch[1] = version;
   end = 2;
   putUuid(record.eventId);
   putTime(record.occurredAt);
@@ -216,6 +222,7 @@ function encode(record: AuditRecord): void {
   putText(record.region);
   putText(record.service);
   putNullable(putBytes, record.sealed);
+  if (change !== null) putText(change);
 }
 
 /** Throws EncodingError for a record without a canonical form. */

@@ -27,6 +27,7 @@ const columns = [
   'id',
   'xid',
   'version',
+  'change',
 ] as const satisfies readonly (keyof AuditRecord)[];
 
 /** OWASP: a leading = + - @, tab or line end makes a cell a formula; an apostrophe in front makes it text. */

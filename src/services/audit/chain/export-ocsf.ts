@@ -92,6 +92,7 @@ function eventOf({ record, shard, sequence, block, index }: SequencedRecord) {
     ],
     unmapped: {
       region: record.region,
+      ...(record.change !== null && { change: record.change }),
       sequenced_at: block.sequencedAt,
       shard,
       leaf: block.members.toString(

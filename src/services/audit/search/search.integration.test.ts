@@ -141,7 +141,7 @@ describe('one event', () => {
     const inTurn = Array.from({ length: 60 }, (_, n) => events[n * 15]!);
     for (const { eventId, organisationId, occurredAt } of inTurn)
       for (let id = 0; id <= organisations; id += 1) {
-        const found = await search.find(String(id), eventId);
+        const found = await search.find({ organisationId: String(id), ownerId: null }, eventId);
         if (String(id) === organisationId) expect(found).toMatchObject({ eventId, occurredAt });
         else expect(found).toBeNull();
       }

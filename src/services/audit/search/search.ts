@@ -4,9 +4,10 @@
  * user. Every statement is bounded: it scans at most `maxScannedRows` rows and returns a cursor to continue.
  */
 import type { AuditStorageDesign } from '../../design.ts';
-import type { Database } from '../../ports.ts';
+import type { Database, StateChange } from '../../ports.ts';
 import type { AuditEvent, PersonalFields } from '../contract.ts';
 import { requirePosition } from '../cursor.ts';
+import { parseChange } from '../policy.ts';
 import { openPersonal } from '../seal.ts';
 import type { SubjectKeys } from '../subject-keys.ts';
 import {
@@ -15,14 +16,15 @@ import {
   cursorScope,
   indexesOf,
   pageOfScan,
-  parseActor,
   type ScannedRow,
+  userOf,
 } from './search-request.ts';
 
 /** An event as the members of its organisation see it. */
-export interface AuditView extends Omit<AuditEvent, 'organisationId' | 'personal'> {
+export interface AuditView extends Omit<AuditEvent, 'organisationId' | 'personal' | 'change'> {
   readonly version: number;
   readonly receivedAt: string;
+  readonly change: StateChange | null;
   /** Null: nothing was recorded, or the key was erased. */
   readonly personal: PersonalFields | null;
   readonly erased: boolean;
@@ -34,16 +36,25 @@ interface AuditPage {
   readonly next: string | null;
 }
 
+/** Whose events may be read: an organisation's, or those of one of its users. */
+export interface LogReaders {
+  readonly organisationId: string;
+  readonly ownerId: string | null;
+}
+
 export interface AuditSearch {
   search(
     organisationId: string,
     request: AuditFilter & { cursor: string | null; limit: number },
   ): Promise<AuditPage>;
-  /** Null when this organisation has no such event, even if another has. */
-  find(organisationId: string, eventId: string): Promise<AuditView | null>;
+  /** Null when these readers have no such event, even if others have. */
+  find(readers: LogReaders, eventId: string): Promise<AuditView | null>;
 }
 
-type Row = Omit<AuditView, 'personal' | 'erased'> & { readonly sealed: Buffer | null };
+type Row = Omit<AuditView, 'personal' | 'erased' | 'change'> & {
+  readonly sealed: Buffer | null;
+  readonly change: string | null;
+};
 
 export const MAX_SCANNED_ROWS = 10_000;
 
@@ -52,7 +63,7 @@ const iso = (column: string) =>
 const columns = `event_id AS "eventId", version, ${iso('occurred_at')} AS "occurredAt",
   ${iso('received_at')} AS "receivedAt", user_id AS "userId", session_hash AS "sessionHash", key_id AS "keyId", agent,
   action, resource_type AS "resourceType", resource_id AS "resourceId", outcome, reason, request_id AS "requestId",
-  region, service, sealed`;
+  region, service, change, sealed`;
 const NEWEST_FIRST = 'ORDER BY occurred_at DESC, id DESC';
 
 export function createAuditSearch(given: {
@@ -92,14 +103,15 @@ export function createAuditSearch(given: {
       return { items: await viewsOf(found), next };
     },
 
-    async find(organisationId, eventId) {
+    async find({ organisationId, ownerId }, eventId) {
       const around = occurredAtRange(eventId);
       if (around === null) return null;
       const rows = await db.query<Row>({
         name: 'audit-find',
         text: `SELECT ${columns} FROM audit_everything
-                WHERE event_id = $1 AND occurred_at BETWEEN $2 AND $3 AND organisation_id = $4`,
-        values: [eventId, ...around, organisationId],
+                WHERE event_id = $1 AND occurred_at BETWEEN $2 AND $3 AND organisation_id = $4
+                  AND ($5::bigint IS NULL OR user_id = $5)`,
+        values: [eventId, ...around, organisationId, ownerId],
       });
       return (await viewsOf(rows))[0] ?? null;
     },
@@ -118,7 +130,7 @@ async function usableIndexes(
     indexes,
   }: { organisationId: string; filter: AuditFilter; indexes: ReturnType<typeof indexesOf> },
 ): Promise<ReturnType<typeof indexesOf>> {
-  const userId = parseActor(filter.actor ?? '')?.userId ?? null;
+  const userId = userOf(filter);
   if (userId === null || !indexes.includes('actor')) return indexes;
   const [newest] = await db.query<{ organisationId: string }>({
     name: 'audit-newest-of-user',
@@ -178,6 +190,7 @@ function viewOf(row: Row, key: Buffer | null): AuditView {
     requestId: row.requestId,
     region: row.region,
     service: row.service,
+    change: row.change === null ? null : parseChange(row.change),
     personal: sealed && key && openPersonal(key, userId, sealed),
     erased: sealed !== null && key === null,
   };

@@ -32,6 +32,7 @@ const record: AuditRecord = {
   requestId: 'r',
   region: 'us',
   service: 'test',
+  change: null,
 };
 const next = (previous: Block | null, shard: number) =>
   makeBlock(previous, shard, [record, record], { toXid: 9n, toId: 1n, sequencedAt: at });

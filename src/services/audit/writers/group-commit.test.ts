@@ -68,6 +68,7 @@ const event = (eventId: string): AuditEvent => ({
   requestId: 'q',
   region: 'us',
   service: 'test',
+  change: null,
   personal: { ip: null, userAgent: null },
 });
 const turn = () => new Promise((resolve) => setImmediate(resolve));

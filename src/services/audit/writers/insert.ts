@@ -25,6 +25,8 @@ const columns = [
   ['region', 'text'],
   ['service', 'text'],
   ['sealed', 'bytea'],
+  ['version', 'smallint'],
+  ['change', 'text'],
 ] as const;
 
 const insertInto = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')})`;
@@ -84,7 +86,13 @@ function toArrayLiteral(rows: readonly (readonly unknown[])[], columnIndex: numb
   let text = '';
   for (const row of rows) {
     const value = row[columnIndex];
-    const element = value === null ? 'NULL' : isUnquoted ? `${value}` : quoteElement(value);
+    // Undefined: an event from before the field was added, in a local log or a queue.
+    const element =
+      value === null || value === undefined
+        ? 'NULL'
+        : isUnquoted
+          ? `${value}`
+          : quoteElement(value);
     text = text === '' ? element : `${text},${element}`;
   }
   return `{${text}}`;
@@ -119,6 +127,8 @@ const rowOf = (event: AuditEvent, sealed: Buffer | null): unknown[] => [
   event.region,
   event.service,
   sealed,
+  event.change ? 2 : 1,
+  event.change,
 ];
 
 export const auditUnavailable = (cause: unknown): ServiceError =>

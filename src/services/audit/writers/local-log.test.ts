@@ -27,6 +27,7 @@ const event: fc.Arbitrary<AuditEvent> = fc.record({
   requestId: text,
   region: fc.constant('us'),
   service: text,
+  change: fc.option(text),
   personal: fc.record({ ip: fc.option(fc.ipV4()), userAgent: fc.option(text) }),
 });
 const events = fc.array(event, { minLength: 1, maxLength: 6 });

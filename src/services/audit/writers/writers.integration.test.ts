@@ -78,6 +78,7 @@ const event = (requestId: string, userId = '1'): AuditEvent => {
     requestId,
     region: 'us',
     service: 'test',
+    change: null,
     personal: { ip: '10.0.0.1', userAgent: `agent of ${requestId}` },
   };
 };

@@ -100,6 +100,7 @@ interface Row {
   readonly session_hash: string | null;
   readonly key_id: string | null;
   readonly sealed: Buffer | null;
+  readonly version: number;
 }
 /** Not by the way that is cut. */
 const query = async <Result>(text: string, values: readonly unknown[] = []) => {
@@ -208,8 +209,8 @@ describe('every response to an authenticated user', () => {
     expect(rows.every(({ sealed }) => sealed !== null)).toBe(true);
   });
 
-  it('is recorded once for an administrator who changes another user', async () => {
-    await query(`UPDATE users SET role = 'administrator' WHERE id = 4`);
+  it('is recorded once for an operator who changes another user, and once where that changed something', async () => {
+    await query(`UPDATE users SET role = 'operator' WHERE id = 4`);
     const { send } = await fresh('4');
     await fresh('5');
     const before = answered.length;
@@ -224,10 +225,23 @@ describe('every response to an authenticated user', () => {
     await ask(send, 'PUT /admin/rate-limits/organisation/9/tier', '200 success', { tier: 'ci' });
     await ask(send, 'GET /admin/rate-limits', '200 success');
     const responses = answered.slice(before);
-    const rows = await rowsOf(responses.map(({ id }) => id));
+    const all = await rowsOf(responses.map(({ id }) => id));
+    const rows = all.filter(({ organisation_id }) => organisation_id === '4');
     expect(rows.map(({ request_id }) => request_id).sort()).toEqual(
       responses.map(({ id }) => id).sort(),
     );
+    const affected = all.filter(({ organisation_id }) => organisation_id !== '4');
+    const [ended, , disabled, , set, removed, , tier] = responses.map(({ id }) => id);
+    expect(
+      affected.map((row) => [row.request_id, row.organisation_id, row.version, row.sealed]),
+    ).toEqual([
+      [ended, '5', 2, null],
+      [disabled, '5', 2, null],
+      [set, '9', 2, null],
+      [removed, '9', 2, null],
+      [tier, '9', 2, null],
+    ]);
+    expect(new Set(all.map(({ user_id }) => user_id))).toEqual(new Set(['4']));
     expect(new Set(rows.map(({ user_id }) => user_id))).toEqual(new Set(['4']));
     expect(responses.map(({ status }) => status)).toEqual([
       200, 200, 200, 404, 200, 204, 204, 200, 200,

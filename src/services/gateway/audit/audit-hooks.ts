@@ -4,7 +4,7 @@
  *
  * A change records its event in its own transaction (`recordIn`); every other event, also of refusals and errors, is
  * recorded in onSend, the last hook that can replace the response. Both use the event id assigned on arrival, so that of
- * a change with an unknown commit the database keeps one event.
+ * a change with an unknown commit the database keeps one event. A change in another organisation has an event there too.
  */
 import { hash } from 'node:crypto';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
@@ -49,18 +49,26 @@ export function createAuditHooks(given: {
 }): AuditHooks {
   const { audit } = given;
 
-  const eventOf = (route: Route, request: FastifyRequest, outcome: AuditOutcome) =>
-    createEvent(route, request, { outcome, region: given.region, service: given.name });
+  const eventsOf = (route: Route, request: FastifyRequest, outcome: AuditOutcome) => {
+    const event = createEvent(route, request, {
+      outcome,
+      region: given.region,
+      service: given.name,
+    });
+    const affected = request.requestContext!.auditContext.affectedOrganisationId;
+    const isForeign = affected !== undefined && affected !== event.organisationId;
+    return isForeign && outcome === 'success' ? [event, eventOfAffected(event, affected)] : [event];
+  };
 
   const recordInTransaction = async (
     route: Route,
     request: FastifyRequest,
     tx: Database,
-    change: Parameters<RecordIn>[1],
+    about: Parameters<RecordIn>[1],
   ) => {
     const { auditStamp, auditContext } = request.requestContext!;
-    if (change) Object.assign(auditContext, change);
-    await audit.recordIn(tx, eventOf(route, request, 'success'));
+    Object.assign(auditContext, about);
+    for (const event of eventsOf(route, request, 'success')) await audit.recordIn(tx, event);
     auditStamp.recorded = true;
   };
 
@@ -76,8 +84,8 @@ export function createAuditHooks(given: {
   return {
     recordIn: (route, request) =>
       given.joinsTransactions
-        ? (tx, change) => recordInTransaction(route, request, tx, change)
-        : async () => {},
+        ? (tx, about) => recordInTransaction(route, request, tx, about)
+        : async (_tx, about) => void Object.assign(request.requestContext!.auditContext, about),
     onSend(route) {
       const allowLocalLog = route.onAuditDown === 'local-log';
       const options = { allowLocalLog };
@@ -88,7 +96,8 @@ export function createAuditHooks(given: {
         // Success means that the transaction was committed; after an error the commit may be unknown.
         if (requestContext.auditStamp.recorded && outcome === 'success') return done(null, body);
         const sinceMs = performance.now();
-        audit.record(eventOf(route, request, outcome), options).then(
+        const events = eventsOf(route, request, outcome);
+        Promise.all(events.map((event) => audit.record(event, options))).then(
           () => {
             given.observeWaitSeconds((performance.now() - sinceMs) / 1_000);
             done(null, body);
@@ -106,6 +115,7 @@ function createEvent(
   { outcome, region, service }: Pick<AuditEvent, 'outcome' | 'region' | 'service'>,
 ): AuditEvent {
   const { auditStamp, auditContext, session, key, ip } = request.requestContext!;
+  const { change } = auditContext;
   const sessionId = auditContext.sessionId ?? session?.id;
   const resourceId = auditContext.resourceId ?? (request.params as { id?: string } | undefined)?.id;
   return {
@@ -124,7 +134,24 @@ function createEvent(
     requestId: request.id,
     region,
     service,
+    change: outcome === 'success' && change ? JSON.stringify(change) : null,
     personal: { ip, userAgent: sanitizeText(request.headers['user-agent'], 200) },
+  };
+}
+
+/**
+ * The same event in the log of the organisation whose state changed. It names the actor; from where the actor came is not
+ * that organisation's to know. The id follows from that of the event, so that a repetition is stored once.
+ */
+function eventOfAffected(event: AuditEvent, organisationId: string): AuditEvent {
+  const digits = hash('sha256', `${event.eventId} ${organisationId}`, 'hex');
+  return {
+    ...event,
+    // 13 digits of time, and the version.
+    eventId: `${event.eventId.slice(0, 15)}${digits.slice(0, 3)}-8${digits.slice(3, 6)}-${digits.slice(6, 18)}`,
+    organisationId,
+    sessionHash: null,
+    personal: { ip: null, userAgent: null },
   };
 }
 

@@ -28,6 +28,11 @@ async function loggedIn(userId: string): Promise<Send> {
   return client(platform.url, headers);
 }
 
+const become = (role: string, userId: string) =>
+  platform.db.query({
+    text: 'UPDATE users SET role = $1 WHERE id = $2',
+    values: [role, userId],
+  });
 const missing = '019aa4b1-2c33-7abc-8def-0123456789ab';
 const newest = async (send: Send, query = '') =>
   (await send('GET', `/audit?limit=100${query}`)).body;
@@ -74,11 +79,73 @@ describe('reading the log', () => {
           status: 404,
           body: { type: 'urn:platform:problem:event-not-found' },
         });
+    expect((await other('GET', '/audit?actor=12')).body.type).toBe(
+      'urn:platform:problem:not-auditor',
+    );
+    await become('auditor', '13');
     expect(await newest(other, '&actor=12')).toEqual({ items: [], next: null });
     const stolen = await other('GET', `/audit?limit=1&cursor=${page.body.next}`);
     expect([stolen.status, stolen.body.type]).toEqual([400, 'urn:platform:problem:invalid-cursor']);
     const seen = (await newest(other)).items.map(({ userId }: { userId: string }) => userId);
     expect([...new Set(seen)]).toEqual(['13']);
+  });
+
+  it('shows a member nothing of colleagues, neither their addresses nor that there are events', async () => {
+    await platform.db.query({ text: 'UPDATE users SET organisation_id = 17 WHERE id IN (18, 19)' });
+    const [member, colleague, auditor] = [
+      await loggedIn('17'),
+      await loggedIn('18'),
+      await loggedIn('19'),
+    ];
+    await become('auditor', '19');
+    await colleague('GET', '/me');
+    await member('GET', '/me');
+    const theirs = (await newest(auditor, '&actor=18')).items[0];
+    expect(theirs).toMatchObject({
+      action: 'user.read',
+      personal: { ip: '127.0.0.1', userAgent: 'browser of 18' },
+    });
+    const users = async (send: Send) =>
+      new Set((await newest(send)).items.map(({ userId }: { userId: string }) => userId));
+    expect(await users(member)).toEqual(new Set(['17']));
+    expect(await users(auditor)).toEqual(new Set(['17', '18', '19']));
+    for (const path of [`/audit/${theirs.eventId}`, `/audit/${theirs.eventId}/proof`]) {
+      const refused = await member('GET', path);
+      expect([refused.status, refused.body.type]).toEqual([
+        404,
+        'urn:platform:problem:event-not-found',
+      ]);
+    }
+    for (const actor of ['18', 'user:18', '4711']) {
+      const refused = await member('GET', `/audit?actor=${actor}`);
+      expect([refused.status, refused.body.type]).toEqual([
+        403,
+        'urn:platform:problem:not-auditor',
+      ]);
+    }
+    expect((await newest(member, '&actor=17')).items[0].userId).toBe('17');
+    expect(await newest(member, '&actor=key:1')).toEqual({ items: [], next: null });
+    const page = (await auditor('GET', '/audit?limit=1')).body;
+    const stolen = await member('GET', `/audit?limit=1&cursor=${page.next}`);
+    expect(stolen.body.type).toBe('urn:platform:problem:invalid-cursor');
+  });
+
+  it('ends with the membership, for a session from before too, whatever copies of it there are', async () => {
+    await become('auditor', '22');
+    const send = await loggedIn('22');
+    const { eventId } = (await newest(send)).items[0] ?? { eventId: missing };
+    expect((await send('GET', '/audit')).status).toBe(200);
+    await platform.db.query({ text: 'UPDATE users SET organisation_id = 23 WHERE id = 22' });
+    for (const path of ['/audit', `/audit/${eventId}`, `/audit/${eventId}/proof`]) {
+      const refused = await send('GET', path);
+      expect([refused.status, refused.body.type]).toEqual([
+        401,
+        'urn:platform:problem:membership-ended',
+      ]);
+    }
+    const again = await loggedIn('22');
+    const { items } = await newest(again);
+    expect(items).toEqual([]);
   });
 
   it('is itself recorded, also when it was refused', async () => {

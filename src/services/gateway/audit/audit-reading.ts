@@ -3,6 +3,7 @@ import path from 'node:path';
 import { auditRoutes } from '../../audit/audit-routes.ts';
 import { createEventProof } from '../../audit/event-proof.ts';
 import { createAuditSearch } from '../../audit/search/search.ts';
+import type { Authorize } from '../../authorization.ts';
 import type { Design } from '../../design.ts';
 import type { Database } from '../../ports.ts';
 import type { Route } from '../../route.ts';
@@ -12,7 +13,7 @@ import type { AuditService, AuditState } from './audit-services.ts';
 export function auditReadingRoutes(
   { audit: design }: Design,
   given: { readonly db: Database; readonly auditState: AuditState | null },
-  audit: AuditService | null,
+  { audit, authorize }: { readonly audit: AuditService | null; readonly authorize: Authorize },
 ): readonly Route[] {
   const { db, auditState } = given;
   if (audit === null || auditState === null) return [];
@@ -28,5 +29,6 @@ export function auditReadingRoutes(
             checkpointFile: path.join(auditState.directory, 'checkpoints.ndjson'),
           }),
     erase: audit.erase,
+    authorize,
   });
 }

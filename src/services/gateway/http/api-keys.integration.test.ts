@@ -69,6 +69,19 @@ it('a key and its agents authenticate their owner until they are revoked', async
   ]);
 });
 
+it('a key lives as long as its owner says, at most a year, and says until when', async () => {
+  const owner = await person('7');
+  const make = (lifetimeDays?: unknown) =>
+    owner('POST', '/keys', { body: { name: 'ci', ...(lifetimeDays ? { lifetimeDays } : {}) } });
+  for (const days of [367, -1, 1.5, 'long']) expect((await make(days)).status).toBe(400);
+  const daysOf = (key: { createdAt: string; expiresAt: string }) =>
+    (Date.parse(key.expiresAt) - Date.parse(key.createdAt)) / 86_400_000;
+  expect(daysOf((await make()).body)).toBe(90);
+  expect(daysOf((await make(366)).body)).toBe(366);
+  const { items } = (await owner('GET', '/keys')).body;
+  expect(items.map(daysOf)).toEqual([366, 90]);
+});
+
 it('a key is not authorised for account routes, so it cannot create more keys', async () => {
   const owner = await person('4');
   const { id, token } = (await owner('POST', '/keys', { body: { name: 'ci' } })).body;

@@ -119,8 +119,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     ...sessionRoutes(services),
     ...projectRoutes(services.projects),
     ...activityRoutes(services.activity),
-    ...auditReadingRoutes(design, resources, services.audit),
-    ...apiKeyRoutes(services.apiKeys),
+    ...auditReadingRoutes(design, resources, services),
+    ...apiKeyRoutes(services.apiKeys, { ...services.users, authorize: services.authorize }),
     ...(services.limits.kind === 'exact' ? services.limits.routes : []),
   ];
   for (const route of routes) registerRoute(app, route, dependencies);

@@ -194,6 +194,8 @@ describe('/openapi.json', () => {
         'get /session',
         'get /sessions',
         'post /admin/users/{id}/disable',
+        'post /admin/users/{id}/remove',
+        'post /admin/users/{id}/revoke-keys',
         'post /admin/users/{id}/revoke-sessions',
         'post /keys',
         'post /keys/{id}/agents',
@@ -207,6 +209,7 @@ describe('/openapi.json', () => {
         'post /sessions/revoke-others',
         'put /admin/rate-limits/organisation/{name}/tier',
         'put /admin/rate-limits/{scope}/{name}/{policy}',
+        'put /admin/users/{id}/role',
       ].sort(),
     );
     const ids = operations.map(({ operation }) => operation.operationId);

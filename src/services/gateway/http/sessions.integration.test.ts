@@ -87,6 +87,11 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
         values: [requestId],
       })
     ).map((row) => [row.event, row.session_id, row.reason]);
+  const join = (id: number, colleague: number) =>
+    platform.db.query({
+      text: 'UPDATE users SET organisation_id = $2 WHERE id = $1',
+      values: [id, colleague],
+    });
   const marked = (id: string, more = {}) => ({ ...more, headers: { 'x-request-id': id } });
 
   it('records the life cycle, each change once, with the request that made it', async () => {
@@ -168,6 +173,52 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     expect((await anyone('POST', '/login', { body: fresh })).status).toBe(200);
   });
 
+  it('revokes the API keys of a user whose password changes, and no others', async () => {
+    const id = nextUser++;
+    const [send, other] = [(await login(id)).send, (await login(nextUser++)).send];
+    const keyOf = async (owner: Send) =>
+      client(
+        platform.url,
+        bearer((await owner('POST', '/keys', { body: { name: 'ci' } })).body.token),
+      );
+    const [mine, theirs] = [await keyOf(send), await keyOf(other)];
+    const statusesOf = async () =>
+      Promise.all([mine, theirs].map(async (key) => (await key('GET', '/projects')).status));
+    expect(await statusesOf()).toEqual([200, 200]);
+    const wrong = { currentPassword: 'not the password', newPassword: 'another password' };
+    await send('POST', '/password', { body: wrong });
+    expect(await statusesOf()).toEqual([200, 200]);
+    const body = { ...wrong, currentPassword: SEED_PASSWORD };
+    expect((await send('POST', '/password', { body })).status).toBe(200);
+    expect(await statusesOf()).toEqual([401, 200]);
+  });
+
+  it('refuses a common password and one made of the own address, and names the field', async () => {
+    const id = nextUser++;
+    const { send } = await login(id);
+    const address = `marguerite-${name}@example.test`;
+    for (const [password, code] of [
+      ['Password1!', 'common-password'],
+      [address, 'personal-password'],
+      ['marguerite99', 'personal-password'],
+    ] as const) {
+      const registered = await anyone('POST', '/register', { body: { email: address, password } });
+      expect(registered).toMatchObject({
+        status: 400,
+        body: { type: `urn:platform:problem:${code}`, errors: [{ pointer: '/body/password' }] },
+      });
+    }
+    for (const newPassword of ['iloveyou', seedEmail(id)]) {
+      const body = { currentPassword: SEED_PASSWORD, newPassword };
+      const changed = await send('POST', '/password', { body });
+      expect(changed).toMatchObject({
+        status: 400,
+        body: { errors: [{ pointer: '/body/newPassword' }] },
+      });
+    }
+    expect((await anyone('POST', '/login', { body: credentials(id) })).status).toBe(200);
+  });
+
   it('rotates a presented session at login', async () => {
     const id = nextUser++;
     const old = await login(id);
@@ -181,6 +232,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
 
   it('lets only an administrator end the sessions of another user', async () => {
     const [id, admin] = [nextUser++, nextUser++];
+    await join(id, admin);
     const [victim, boss] = [await login(id), await login(admin)];
     const url = `/admin/users/${id}/revoke-sessions`;
     expect((await boss.send('POST', url)).status).toBe(403);
@@ -197,6 +249,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
 
   it('lets an administrator disable an account: its sessions end, and logins are refused', async () => {
     const [id, admin] = [nextUser++, nextUser++];
+    await join(id, admin);
     const [victim, boss] = [await login(id), await login(admin)];
     const url = `/admin/users/${id}/disable`;
     expect((await boss.send('POST', url)).status).toBe(403);

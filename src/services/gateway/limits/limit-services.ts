@@ -3,6 +3,7 @@
  * settings at run time and do not work without Redis.
  */
 import type { Redis } from 'ioredis';
+import type { Authorize } from '../../authorization.ts';
 import type { BucketsDesign, ExactLimitsDesign, RateLimitDesign } from '../../design.ts';
 import type { Clock, Random, TransactionalDatabase } from '../../ports.ts';
 import { createBucketLimiter } from '../../rate-limit/bucket-limiter.ts';
@@ -14,7 +15,6 @@ import { createLimitSettingsChanges } from '../../rate-limit/settings-changes.ts
 import type { LimitsOf } from '../../rate-limit/settings-policy.ts';
 import { createLimitStore } from '../../rate-limit/store.ts';
 import type { Route } from '../../route.ts';
-import type { UserStore } from '../../sessions/contract.ts';
 
 export interface LimitResources {
   readonly name: string;
@@ -42,7 +42,7 @@ export type Limits = { start(): Promise<void>; close(): Promise<void> } & (
 
 export function createLimits(
   design: RateLimitDesign,
-  given: LimitResources & { users: UserStore },
+  given: LimitResources & { authorize: Authorize },
   observer: LimiterObserver,
 ): Limits {
   switch (design.kind) {
@@ -73,7 +73,7 @@ const withObserver = (limiter: Limiter, observer: LimiterObserver): Limiter => (
 
 function createExactLimits(
   design: ExactLimitsDesign,
-  { users, ...given }: LimitResources & { users: UserStore },
+  given: LimitResources & { authorize: Authorize },
   observer: LimiterObserver,
 ): Limits {
   const redis = given.limitRedis;
@@ -99,7 +99,7 @@ function createExactLimits(
     routes: limitRoutes({
       changes: createLimitSettingsChanges(given),
       settings,
-      credentials: users.findCredentials,
+      authorize: given.authorize,
     }),
     async start() {
       await settings.start();

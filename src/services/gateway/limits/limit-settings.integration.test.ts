@@ -1,4 +1,4 @@
-/** Limits changed over HTTP while two gateways run: in effect in both without a restart, on record, for administrators. */
+/** Limits changed over HTTP while two gateways run: in effect in both without a restart, on record, for operators. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
@@ -19,15 +19,15 @@ const url = '/admin/rate-limits';
 const { postgres, redis } = sharedStores('limit-settings');
 let gateway1: Platform;
 let gateway2: Platform;
-let administrator: Send;
+let operator: Send;
 
 beforeAll(async () => {
   await prepareSchema(postgres.url, { schema, design, size });
   const given = { databaseUrl: postgres.url, schema, redisUrl: redis.url, design };
   gateway1 = await startPlatform({ ...given, name: 'gateway.1' });
   gateway2 = await startPlatform({ ...given, name: 'gateway.2' });
-  await gateway1.db.query({ text: `UPDATE users SET role = 'administrator' WHERE id = 1` });
-  administrator = client(gateway1.url, bearer((await gateway1.login('1')).token));
+  await gateway1.db.query({ text: `UPDATE users SET role = 'operator' WHERE id = 1` });
+  operator = client(gateway1.url, bearer((await gateway1.login('1')).token));
 });
 afterAll(async () => {
   await gateway1?.stop();
@@ -56,16 +56,16 @@ it('a change holds at once in its own process, soon in the other, and can be rem
   ];
   const usual = await quotaOf(near);
   const body = { limit: 57, mode: 'enforce' };
-  const done = await administrator('PUT', `${url}/organisation/5/user`, { body });
+  const done = await operator('PUT', `${url}/organisation/5/user`, { body });
   expect([done.status, done.body]).toEqual([
     200,
-    { scope: 'organisation', name: '5', policy: 'user', ...body },
+    { scope: 'organisation', name: '5', policy: 'user', setBy: 'operator', ...body },
   ]);
   expect(await quotaOf(near)).toBe(57);
   await eventually(async () => (await quotaOf(far)) === 57);
-  const tier = await administrator('PUT', `${url}/organisation/6/tier`, { body: { tier: 'ci' } });
+  const tier = await operator('PUT', `${url}/organisation/6/tier`, { body: { tier: 'ci' } });
   expect(tier.status).toBe(200);
-  const { body: listed } = await administrator('GET', url);
+  const { body: listed } = await operator('GET', url);
   expect(listed).toMatchObject({
     items: [
       { scope: 'organisation', name: '5', policy: 'user', ...body, tier: null },
@@ -73,7 +73,7 @@ it('a change holds at once in its own process, soon in the other, and can be rem
     ],
     next: null,
   });
-  expect((await administrator('DELETE', `${url}/organisation/5/user`)).status).toBe(204);
+  expect((await operator('DELETE', `${url}/organisation/5/user`)).status).toBe(204);
   expect(await quotaOf(near)).toBe(usual);
   await eventually(async () => (await quotaOf(far)) === usual);
 });
@@ -81,7 +81,7 @@ it('a change holds at once in its own process, soon in the other, and can be rem
 it('a change is audited with the setting that was changed', async () => {
   const headers = { 'x-request-id': 'limit-change' };
   const body = { limit: 200, mode: 'shadow' };
-  await administrator('PUT', `${url}/tier/enterprise/address`, { body, headers });
+  await operator('PUT', `${url}/tier/enterprise/address`, { body, headers });
   const rows = await gateway1.db.query({
     text: `SELECT user_id AS user, action, resource_id AS resource, outcome FROM audit_logs WHERE request_id = 'limit-change'`,
   });
@@ -89,7 +89,7 @@ it('a change is audited with the setting that was changed', async () => {
   expect(rows).toEqual([{ user: '1', action: 'rate-limit.set', resource, outcome: 'success' }]);
 });
 
-it('a change is refused without the administrator role, and when it is not a valid limit', async () => {
+it('a change is refused without a role, and when it is not a valid limit', async () => {
   const body = { limit: 1_000, mode: 'enforce' };
   const member = client(gateway1.url, bearer((await gateway1.login('7')).token));
   for (const [method, path] of [
@@ -119,7 +119,7 @@ it('a change is refused without the administrator role, and when it is not a val
     ['organisation/7/tier', { tier: 'gold' }],
     ['organisation/seven/tier', { tier: 'ci' }],
   ] as const)
-    expect([path, (await administrator('PUT', `${url}/${path}`, { body: wrong })).status]).toEqual([
+    expect([path, (await operator('PUT', `${url}/${path}`, { body: wrong })).status]).toEqual([
       path,
       400,
     ]);

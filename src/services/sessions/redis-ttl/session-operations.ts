@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { SessionsDesign } from '../../design.ts';
 import { type Clock, type Database, isoFromUs, type Random, ServiceError } from '../../ports.ts';
 import { hashesEqual } from '../../secret-token.ts';
-import type { CreatedSession, Origin, Session, SessionView } from '../contract.ts';
+import type { CreatedSession, Origin, RevokeKeys, Session, SessionView } from '../contract.ts';
 import type { CopyCodec } from '../copy-codec.ts';
 import { hasEnded, type StoredSession } from '../policy.ts';
 import { makeToken, readToken } from '../token.ts';
@@ -23,6 +23,7 @@ export interface RedisTtlResources {
   readonly random: Random;
   readonly design: SessionsDesign;
   readonly codec: CopyCodec;
+  readonly revokeKeys?: RevokeKeys;
 }
 
 export interface RedisTtlContext extends RedisTtlResources {

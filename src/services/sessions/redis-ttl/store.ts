@@ -132,6 +132,7 @@ async function changePassword(
     values: [userId, from, to],
   });
   if (changed.length === 0) return null;
+  (await context.revokeKeys?.(context.db, userId))?.forget();
   const reason = 'password-change';
   await deleteUserSessions(context, userId, { except: id, actorId: userId, reason, origin });
   await deleteRotated(context, session, reason, origin);
