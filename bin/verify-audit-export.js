@@ -34,8 +34,7 @@ const recordFields = {
   ...{ resourceId: utf8, outcome: utf8, reason: utf8, requestId: utf8, region: utf8 },
   ...{ service: utf8, sealed: base64 },
 };
-// Version 2, of a record about a change of another's state.
-const changeFields = { ...recordFields, change: utf8 };
+const version2Fields = { ...recordFields, clientRequestId: utf8, change: utf8 };
 const encode = (fields, item) =>
   Object.keys(fields).map((name) => (item[name] === null ? null : fields[name](item[name])));
 const withLength = (bytes) => [uint(8)(bytes?.length ?? 0xffffffff), bytes ?? utf8('')];
@@ -86,7 +85,7 @@ const checks = {
     const place = Number(BigInt(sequence) - block.first);
     must(place > block.place, 'it is out of order, or there twice');
     must([1, 2].includes(version), `version ${version} of the record layout is not known`);
-    const fields = encode(version === 1 ? recordFields : changeFields, record);
+    const fields = encode(version === 1 ? recordFields : version2Fields, record);
     must(Object.keys(record).length === fields.length + 1, 'it has a field that is not hashed');
     const leaf = sha256(Buffer.of(0, version), ...fields.flatMap(withLength));
     const member = block.members.subarray(place * 56, place * 56 + 56);

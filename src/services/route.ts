@@ -34,6 +34,8 @@ export interface Call {
   /** Where the request comes from; sanitised for storage. */
   readonly origin: {
     readonly requestId: string;
+    /** What the client called the request. */
+    readonly clientRequestId: string | null;
     readonly device: string | null;
     readonly ip: string | null;
   };

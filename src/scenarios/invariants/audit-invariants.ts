@@ -99,10 +99,15 @@ export function activityCorrect({ operation, stalenessMs, seesAgeMs }: ActivityO
     statement: `recent activity shows every own action older than ${stalenessMs / 1_000} s, newest first, and never another user's`,
     check(history) {
       const operations = operationsOf(history);
+      const facts = factsOf(history, 'audit');
+      // A page has the platform's own request ids; the rows of the log say which operation each was.
+      const causes = new Map(facts.map(({ id, requestId }) => [id, requestId]));
       return checkRecentView({
-        reads: operations.filter((record) => record.name === operation).flatMap(parseActivityRead),
+        reads: operations
+          .filter((record) => record.name === operation)
+          .flatMap((read) => parseActivityRead(read, causes)),
         operations,
-        facts: factsOf(history, 'audit'),
+        facts,
         stalenessUs: stalenessMs * 1_000,
         ...(seesAgeMs !== undefined && { seesAgeUs: seesAgeMs * 1_000 }),
       });
@@ -127,21 +132,23 @@ interface ActivityBody {
   readonly items: readonly {
     readonly id: string;
     readonly userId: string;
-    readonly requestId: string;
     readonly occurredAt: string;
   }[];
 }
 
 /** A body that is not an activity page is a violation, so it is returned as another user's item. */
-function parseActivityRead(operation: OperationRecord): ViewRead[] {
+function parseActivityRead(
+  operation: OperationRecord,
+  causes: ReadonlyMap<string, string>,
+): ViewRead[] {
   if (operation.outcome !== 'ok') return [];
   try {
     const { items } = JSON.parse(operation.body ?? '') as ActivityBody;
     const view = items.map(
-      ({ id, userId, requestId, occurredAt }): ViewItem => ({
+      ({ id, userId, occurredAt }): ViewItem => ({
         id: String(id),
         user: String(userId),
-        requestId,
+        requestId: causes.get(String(id)) ?? '',
         occurredAtUs: parseMicros(occurredAt),
       }),
     );

@@ -43,6 +43,10 @@ const eventFields: Readonly<Record<string, JsonSchema>> = {
   outcome: { type: 'string', enum: ['success', 'denied', 'failure'] },
   reason: nullableText,
   requestId: text,
+  clientRequestId: {
+    ...nullableText,
+    description: 'X-Request-Id of the client, percent-encoded; not unique.',
+  },
   region: text,
   service: text,
   change: {

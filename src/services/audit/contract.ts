@@ -28,7 +28,10 @@ export interface AuditEvent {
   readonly outcome: AuditOutcome;
   /** The problem's code for anything but success: `rate-limited`, `project-not-found`. */
   readonly reason: string | null;
+  /** Ours, of one request. */
   readonly requestId: string;
+  /** What the client called it, escaped and bounded; not unique, and nothing of ours. */
+  readonly clientRequestId: string | null;
   readonly region: string;
   /** Name of the process that answered. */
   readonly service: string;
@@ -45,7 +48,7 @@ export interface PersonalFields {
 
 /** A row of audit_logs as it is hashed: every stored column, personal fields as ciphertext. */
 export interface AuditRecord extends Omit<AuditEvent, 'personal'> {
-  /** Of the layout: 2 with a change, else 1. */
+  /** Of this layout. 2 has the client's request id and the change; in 1 they are null. */
   readonly version: number;
   /** From a sequence; (xid, id) is the order of the chain. */
   readonly id: string;

@@ -19,6 +19,7 @@ export interface RecordRow {
   readonly outcome: string;
   readonly reason: string | null;
   readonly request_id: string;
+  readonly client_request_id: string | null;
   readonly region: string;
   readonly service: string;
   readonly sealed: Buffer | null;
@@ -27,7 +28,7 @@ export interface RecordRow {
 
 export const recordColumns =
   'id, event_id, version, occurred_at, received_at, xid, organisation_id, user_id, session_hash, key_id, agent, ' +
-  'action, resource_type, resource_id, outcome, reason, request_id, region, service, sealed, change';
+  'action, resource_type, resource_id, outcome, reason, request_id, client_request_id, region, service, sealed, change';
 
 export const recordOf = (row: RecordRow): AuditRecord => ({
   version: row.version,
@@ -47,6 +48,7 @@ export const recordOf = (row: RecordRow): AuditRecord => ({
   outcome: row.outcome as AuditOutcome,
   reason: row.reason,
   requestId: row.request_id,
+  clientRequestId: row.client_request_id,
   region: row.region,
   service: row.service,
   sealed: row.sealed,
@@ -71,6 +73,7 @@ export const rowOf = (record: AuditRecord): RecordRow => ({
   outcome: record.outcome,
   reason: record.reason,
   request_id: record.requestId,
+  client_request_id: record.clientRequestId ?? null,
   region: record.region,
   service: record.service,
   sealed: record.sealed,

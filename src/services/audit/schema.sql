@@ -6,7 +6,7 @@ CREATE SEQUENCE IF NOT EXISTS audit_log_id AS bigint;
 CREATE TABLE IF NOT EXISTS audit_logs (
   id bigint NOT NULL DEFAULT nextval('audit_log_id'),
   event_id uuid NOT NULL,
-  version smallint NOT NULL DEFAULT 1,
+  version smallint NOT NULL DEFAULT 2,
   occurred_at timestamptz NOT NULL,
   received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
@@ -22,11 +22,13 @@ CREATE TABLE IF NOT EXISTS audit_logs (
   outcome text NOT NULL,
   reason text,
   request_id text NOT NULL,
+  -- The client's X-Request-Id, escaped; not unique.
+  client_request_id text,
   region text NOT NULL,
   service text NOT NULL,
   -- Address and device, under the key of user_id.
   sealed bytea,
-  -- JSON of what was before and after, where another's state changed: then version is 2.
+  -- JSON of what was before and after, where another's state changed.
   change text,
   PRIMARY KEY (event_id, occurred_at)
 );

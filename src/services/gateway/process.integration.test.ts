@@ -308,11 +308,11 @@ describe.each(['turn4.before', 'turn4.after'])('a run of %s', (design) => {
     const confirmed = sent.filter(({ status }) => status === 200).map(({ id }) => id);
     expect(confirmed.length).toBeGreaterThan(0);
     await withDatabase(async (db) => {
-      const rows = await db.query<{ request_id: string; times: string }>({
-        text: `SELECT request_id, count(*) AS times FROM ${schema}.audit_logs WHERE request_id LIKE 'cut-%' GROUP BY 1`,
+      const rows = await db.query<{ client_request_id: string; times: string }>({
+        text: `SELECT client_request_id, count(*) AS times FROM ${schema}.audit_logs WHERE client_request_id LIKE 'cut-%' GROUP BY 1`,
       });
       expect(rows.filter(({ times }) => times !== '1')).toEqual([]);
-      const stored = new Set(rows.map((row) => row.request_id));
+      const stored = new Set(rows.map((row) => row.client_request_id));
       expect(confirmed.filter((id) => !stored.has(id))).toEqual([]);
     });
   });

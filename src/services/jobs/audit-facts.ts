@@ -23,6 +23,8 @@ export interface FactsRequest {
   readonly stateDirectory: string;
 }
 
+/** The request as its sender knows it, also when no answer told it our id; ours where it named none. */
+export const CAUSE = 'coalesce(client_request_id, request_id)';
 const PAGE_ROWS = 5_000;
 const PAGE_BLOCKS = 50;
 const SEQUENCER_TIMEOUT_MS = 5_000;
@@ -56,13 +58,13 @@ export async function* readAuditFacts(db: Database, request: FactsRequest): Asyn
   await db.query({
     text: `DECLARE events NO SCROLL CURSOR FOR
       SELECT id, user_id AS "user", organisation_id AS organisation, session_hash AS session, key_id AS key, agent,
-             request_id AS "requestId", resource_type AS "resourceType", resource_id AS subject, action, outcome,
+             ${CAUSE} AS "requestId", resource_type AS "resourceType", resource_id AS subject, action, outcome,
              reason, region, service, change, event_id AS "eventId", sealed,
              (extract(epoch FROM occurred_at) * 1000000)::bigint AS "occurredAtUs",
              (extract(epoch FROM received_at) * 1000000)::bigint AS "receivedAtUs"
         FROM audit_logs
        WHERE occurred_at >= to_timestamp($1::float8 / 1000)
-         AND request_id NOT LIKE 'seed:%' AND starts_with(request_id, $2)
+         AND request_id NOT LIKE 'seed:%' AND starts_with(${CAUSE}, $2)
        ORDER BY xid, id`,
     values: [request.sinceMs, request.requestIdPrefix],
   });

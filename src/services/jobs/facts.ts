@@ -4,7 +4,8 @@
  * `session-rotated`, `session-revoked`, `session-refused`, `session-seeded` (a session that the accounts job made long
  * ago, and which timeout is near), `project` (made since), and `audit-chain`: the verifier's result for the whole log,
  * where it has a chain and at most `verifyUpTo` records (250,000). Read in pages, so memory does not grow with the rows.
- * Seeded rows carry request ids `seed:...` and are left out; requestIdPrefix narrows it to one run's requests.
+ * Seeded rows carry request ids `seed:...` and are left out. A fact names its request by the id that the client sent, which
+ * correlates it with an operation; requestIdPrefix narrows it to one run's requests.
  */
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -12,7 +13,7 @@ import { pipeline } from 'node:stream/promises';
 import { openConnection } from '../gateway/clients.ts';
 import { readParams } from '../gateway/process-config.ts';
 import type { Database } from '../ports.ts';
-import { type FactsRequest, readAuditFacts, readChainFacts } from './audit-facts.ts';
+import { CAUSE, type FactsRequest, readAuditFacts, readChainFacts } from './audit-facts.ts';
 import { runOneShot } from './one-shot.ts';
 
 type Row = Readonly<Record<string, unknown>> & { readonly occurredAtUs: string };
@@ -20,10 +21,10 @@ type Row = Readonly<Record<string, unknown>> & { readonly occurredAtUs: string }
 const BATCH_ROWS = 5_000;
 
 const SESSIONS_SQL = `
-  SELECT 'session-' || event AS name, id, coalesce(user_id::text, '') AS "user", request_id AS "requestId",
+  SELECT 'session-' || event AS name, id, coalesce(user_id::text, '') AS "user", ${CAUSE} AS "requestId",
          session_id AS subject, reason, (extract(epoch FROM at) * 1000000)::bigint AS "occurredAtUs"
     FROM session_events
-   WHERE at >= to_timestamp($1::float8 / 1000) AND starts_with(request_id, $2)
+   WHERE at >= to_timestamp($1::float8 / 1000) AND starts_with(${CAUSE}, $2)
    ORDER BY at, id`;
 
 const SEEDED_SESSIONS_SQL = `

@@ -38,6 +38,8 @@ export const revokeNoKeys: RevokeKeys = async () => ({ count: 0, forget() {} });
 /** The request a change comes from. */
 export interface Origin {
   readonly requestId: string;
+  /** What the client called the request; not unique. */
+  readonly clientRequestId: string | null;
   readonly device: string | null;
   readonly ip: string | null;
   /** Called by stores with PostgreSQL as the source of truth, last in the transaction of a change. */

@@ -44,7 +44,9 @@ CREATE TABLE IF NOT EXISTS session_events (
   actor_id bigint,
   reason text NOT NULL,
   request_id text NOT NULL,
-  at timestamptz NOT NULL
+  at timestamptz NOT NULL,
+  -- The client's X-Request-Id, escaped; not unique.
+  client_request_id text
 );
 
 -- A membership that ends takes with it what it gave, whoever ends it and by whatever statement: the role, so that an

@@ -227,8 +227,8 @@ async function insert(
     text: `WITH made AS (
              INSERT INTO sessions (id, user_id, secret_hash, created_at, last_seen_at, ends_at, device, ip, organisation_id)
              VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $10) RETURNING id, user_id)
-           INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
-           SELECT 'created', id, user_id, user_id, $8, $9, $4 FROM made`,
+           INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at, client_request_id)
+           SELECT 'created', id, user_id, user_id, $8, $9, $4, $11 FROM made`,
     values: [
       session.id,
       session.userId,
@@ -240,6 +240,7 @@ async function insert(
       reason,
       origin.requestId,
       session.organisationId,
+      origin.clientRequestId,
     ],
   });
 }
@@ -263,8 +264,8 @@ async function revokeRows(
              UPDATE sessions SET revoked_at = $1, revoked_reason = $2 WHERE ${chosen} AND revoked_at IS NULL
              RETURNING id, user_id),
            logged AS (
-             INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
-             SELECT $6, id, user_id, $7, $2, $8, $1 FROM ended)
+             INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at, client_request_id)
+             SELECT $6, id, user_id, $7, $2, $8, $1, $10 FROM ended)
            SELECT id, true AS fresh FROM ended
            UNION ALL SELECT id, false FROM sessions
             WHERE ${chosen} AND ends_at > $9 AND id NOT IN (SELECT id FROM ended)`,
@@ -278,6 +279,7 @@ async function revokeRows(
       what.actorId,
       origin.requestId,
       isoFromUs(nowUs),
+      origin.clientRequestId,
     ],
   });
   const ids = (fresh: boolean) => rows.filter((row) => row.fresh === fresh).map(({ id }) => id);
@@ -292,8 +294,8 @@ async function insertRefusal(
 ): Promise<void> {
   await db.query({
     name: 'sessions-refuse',
-    text: `INSERT INTO session_events (event, user_id, reason, request_id, at)
-           VALUES ('refused', $1, 'invalid-credentials', $2, $3)`,
-    values: [userId, origin.requestId, at],
+    text: `INSERT INTO session_events (event, user_id, reason, request_id, at, client_request_id)
+           VALUES ('refused', $1, 'invalid-credentials', $2, $3, $4)`,
+    values: [userId, origin.requestId, at, origin.clientRequestId],
   });
 }

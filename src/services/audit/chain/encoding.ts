@@ -2,7 +2,7 @@
  * The canonical encoding of a record: the version, then every stored column in a fixed order with its length, so that
  * no two records share an encoding and every change of a column changes it. Null has a length that no value has.
  * Values with more than one spelling (an upper-case UUID, a leading zero, a lone surrogate) are refused. A layout never
- * changes; version 2 is version 1 and the change that the record is about.
+ * changes; version 2 is version 1, then the client's request id and the change that the record is about.
  */
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../contract.ts';
@@ -192,14 +192,9 @@ const notTime = (text: string) =>
 
 /** Writes the prefix and the record to `scratch`, up to `end`. */
 function encode(record: AuditRecord): void {
-  // Proofs and archives from before version 2 do not have the field.
-  const { version, change = null } = record as Omit<AuditRecord, 'change'> & {
-    change?: string | null;
-  };
+  const { version } = record;
   if (version !== 1 && version !== 2)
     throw new EncodingError(`version ${version} of the record layout is not known`);
-  if ((change === null) !== (version === 1))
-    throw new EncodingError(`a record of version ${version} with ${change ?? 'no change'}`);
   scratch[0] = leafPrefix;
   scratch[1] = version;
   end = 2;
@@ -222,7 +217,13 @@ function encode(record: AuditRecord): void {
   putText(record.region);
   putText(record.service);
   putNullable(putBytes, record.sealed);
-  if (change !== null) putText(change);
+  // Exports and archives of version 1 do not have these fields.
+  const { clientRequestId = null, change = null } = record as Partial<AuditRecord>;
+  if (version === 2) {
+    putNullable(putText, clientRequestId);
+    putNullable(putText, change);
+  } else if (clientRequestId !== null || change !== null)
+    throw new EncodingError("version 1 of the record layout has no client's request id or change");
 }
 
 /** Throws EncodingError for a record without a canonical form. */

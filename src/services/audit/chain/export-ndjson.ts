@@ -10,15 +10,13 @@ import { type ExportScope, isInScope, shardsInScope } from './export-scope.ts';
 import { sequencedRecords } from './sequenced-records.ts';
 import type { LogSource } from './verification.ts';
 
-const recordLine = ({ change, ...record }: AuditRecord, shard: number, sequence: bigint) => ({
+const recordLine = (record: AuditRecord, shard: number, sequence: bigint) => ({
   kind: 'record',
   shard,
   sequence: String(sequence),
   record: {
     ...record,
     sealed: record.sealed?.toString('base64') ?? null,
-    // Only what is hashed: version 1 has no such field.
-    ...(change === null ? {} : { change }),
   },
 });
 

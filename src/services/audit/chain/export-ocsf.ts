@@ -92,6 +92,7 @@ function eventOf({ record, shard, sequence, block, index }: SequencedRecord) {
     ],
     unmapped: {
       region: record.region,
+      client_request_id: record.clientRequestId ?? null,
       ...(record.change !== null && { change: record.change }),
       sequenced_at: block.sequencedAt,
       shard,

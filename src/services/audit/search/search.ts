@@ -63,6 +63,7 @@ const iso = (column: string) =>
 const columns = `event_id AS "eventId", version, ${iso('occurred_at')} AS "occurredAt",
   ${iso('received_at')} AS "receivedAt", user_id AS "userId", session_hash AS "sessionHash", key_id AS "keyId", agent,
   action, resource_type AS "resourceType", resource_id AS "resourceId", outcome, reason, request_id AS "requestId",
+  client_request_id AS "clientRequestId",
   region, service, change, sealed`;
 const NEWEST_FIRST = 'ORDER BY occurred_at DESC, id DESC';
 
@@ -188,6 +189,7 @@ function viewOf(row: Row, key: Buffer | null): AuditView {
     outcome: row.outcome,
     reason: row.reason,
     requestId: row.requestId,
+    clientRequestId: row.clientRequestId,
     region: row.region,
     service: row.service,
     change: row.change === null ? null : parseChange(row.change),

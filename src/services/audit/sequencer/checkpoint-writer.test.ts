@@ -30,6 +30,7 @@ const record: AuditRecord = {
   resourceId: null,
   reason: null,
   requestId: 'r',
+  clientRequestId: null,
   region: 'us',
   service: 'test',
   change: null,

@@ -66,6 +66,7 @@ const event = (eventId: string): AuditEvent => ({
   outcome: 'success',
   reason: null,
   requestId: 'q',
+  clientRequestId: null,
   region: 'us',
   service: 'test',
   change: null,

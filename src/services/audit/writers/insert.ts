@@ -22,10 +22,10 @@ const columns = [
   ['outcome', 'text'],
   ['reason', 'text'],
   ['request_id', 'text'],
+  ['client_request_id', 'text'],
   ['region', 'text'],
   ['service', 'text'],
   ['sealed', 'bytea'],
-  ['version', 'smallint'],
   ['change', 'text'],
 ] as const;
 
@@ -124,11 +124,12 @@ const rowOf = (event: AuditEvent, sealed: Buffer | null): unknown[] => [
   event.outcome,
   event.reason,
   event.requestId,
+  // A local log that an earlier version left does not have these.
+  event.clientRequestId ?? null,
   event.region,
   event.service,
   sealed,
-  event.change ? 2 : 1,
-  event.change,
+  event.change ?? null,
 ];
 
 export const auditUnavailable = (cause: unknown): ServiceError =>

@@ -25,6 +25,7 @@ const event: fc.Arbitrary<AuditEvent> = fc.record({
   outcome: fc.constantFrom('success', 'denied', 'failure'),
   reason: fc.option(text),
   requestId: text,
+  clientRequestId: fc.option(text, { nil: null }),
   region: fc.constant('us'),
   service: text,
   change: fc.option(text),

@@ -76,6 +76,7 @@ const event = (requestId: string, userId = '1'): AuditEvent => {
     outcome: 'success',
     reason: null,
     requestId,
+    clientRequestId: null,
     region: 'us',
     service: 'test',
     change: null,

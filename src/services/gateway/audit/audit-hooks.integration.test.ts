@@ -91,7 +91,7 @@ const fresh = async (userId: string) => {
   return { userId, token, send: client(platform.url, bearer(token)) };
 };
 interface Row {
-  readonly request_id: string;
+  readonly client_request_id: string;
   readonly user_id: string;
   readonly organisation_id: string;
   readonly outcome: string;
@@ -112,7 +112,9 @@ const query = async <Result>(text: string, values: readonly unknown[] = []) => {
   }
 };
 const rowsOf = (requestIds: readonly string[]) =>
-  query<Row>('SELECT * FROM audit_logs WHERE request_id = ANY($1) ORDER BY id', [requestIds]);
+  query<Row>('SELECT * FROM audit_logs WHERE client_request_id = ANY($1) ORDER BY id', [
+    requestIds,
+  ]);
 const newId = () => {
   places += 1;
   return `trail-${places}`;
@@ -195,7 +197,7 @@ describe('every response to an authenticated user', () => {
     const rows = await rowsOf(answered.map(({ id }) => id));
     const found = answered.map(({ id, status, expected }) => {
       const [method, url] = expected.split(' ');
-      const mine = rows.filter((row) => row.request_id === id);
+      const mine = rows.filter((row) => row.client_request_id === id);
       const outcomes = mine.map(({ outcome, reason }) =>
         reason ? `${outcome} ${reason}` : outcome,
       );
@@ -227,13 +229,13 @@ describe('every response to an authenticated user', () => {
     const responses = answered.slice(before);
     const all = await rowsOf(responses.map(({ id }) => id));
     const rows = all.filter(({ organisation_id }) => organisation_id === '4');
-    expect(rows.map(({ request_id }) => request_id).sort()).toEqual(
+    expect(rows.map(({ client_request_id }) => client_request_id).sort()).toEqual(
       responses.map(({ id }) => id).sort(),
     );
     const affected = all.filter(({ organisation_id }) => organisation_id !== '4');
     const [ended, , disabled, , set, removed, , tier] = responses.map(({ id }) => id);
     expect(
-      affected.map((row) => [row.request_id, row.organisation_id, row.version, row.sealed]),
+      affected.map((row) => [row.client_request_id, row.organisation_id, row.version, row.sealed]),
     ).toEqual([
       [ended, '5', 2, null],
       [disabled, '5', 2, null],
@@ -272,7 +274,7 @@ describe('every response to an authenticated user', () => {
       ids.map((id) => send('GET', '/me', { headers: { 'x-request-id': id } })),
     );
     const rows = await rowsOf(ids);
-    expect(rows.map(({ request_id }) => request_id).sort()).toEqual([...ids].sort());
+    expect(rows.map(({ client_request_id }) => client_request_id).sort()).toEqual([...ids].sort());
     const limited = replies.filter(({ status }) => status === 429).length;
     expect(limited).toBe(20);
     expect(rows.filter(({ reason }) => reason === 'rate-limited')).toHaveLength(limited);
@@ -346,7 +348,7 @@ describe('a change and its event', () => {
 
   it('are not there when the event is refused, and the answer says so', async () => {
     await query(`CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN IF NEW.request_id = 'refused' THEN RAISE EXCEPTION 'not this one' USING ERRCODE = '23514'; END IF; RETURN NEW; END $$`);
+      $$ BEGIN IF NEW.client_request_id = 'refused' THEN RAISE EXCEPTION 'not this one' USING ERRCODE = '23514'; END IF; RETURN NEW; END $$`);
     await query(
       'CREATE TRIGGER refuse_one BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION refuse_one()',
     );
@@ -386,7 +388,7 @@ describe('erasure', () => {
       userAgent: 'a browser',
     });
     const all =
-      'SELECT md5(string_agg(l::text, chr(10) ORDER BY id)) AS hash FROM audit_logs AS l WHERE request_id = $1';
+      'SELECT md5(string_agg(l::text, chr(10) ORDER BY id)) AS hash FROM audit_logs AS l WHERE client_request_id = $1';
     const before = await query(all, [ids[0]]);
     expect((await send('DELETE', '/me/personal-data', { headers: headers(1) })).status).toBe(204);
     expect((await send('GET', '/me', { headers: headers(2) })).status).toBe(200);
@@ -435,7 +437,9 @@ describe('while PostgreSQL is unavailable', () => {
     for (let tries = 0; tries < 5; tries += 1) await delay(100);
     await next.stop();
     const rows = await rowsOf(reads);
-    expect(rows.map(({ request_id }) => request_id).sort()).toEqual([...reads].sort());
+    expect(rows.map(({ client_request_id }) => client_request_id).sort()).toEqual(
+      [...reads].sort(),
+    );
     expect(rows.filter(({ outcome }) => outcome === 'failure')).toHaveLength(4);
     expect(await query('SELECT 1 FROM projects WHERE name = ANY($1)', [changes])).toEqual([]);
     expect((await rowsOf(changes)).every(({ outcome }) => outcome === 'failure')).toBe(true);

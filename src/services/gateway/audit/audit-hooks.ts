@@ -114,7 +114,7 @@ function createEvent(
   request: FastifyRequest,
   { outcome, region, service }: Pick<AuditEvent, 'outcome' | 'region' | 'service'>,
 ): AuditEvent {
-  const { auditStamp, auditContext, session, key, ip } = request.requestContext!;
+  const { auditStamp, auditContext, clientRequestId, session, key, ip } = request.requestContext!;
   const { change } = auditContext;
   const sessionId = auditContext.sessionId ?? session?.id;
   const resourceId = auditContext.resourceId ?? (request.params as { id?: string } | undefined)?.id;
@@ -132,6 +132,7 @@ function createEvent(
     outcome,
     reason: outcome === 'success' ? null : auditStamp.reason,
     requestId: request.id,
+    clientRequestId,
     region,
     service,
     change: outcome === 'success' && change ? JSON.stringify(change) : null,

@@ -71,7 +71,7 @@ describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
   };
   const auditOf = (requestIds: readonly string[]) =>
     platform.db.query<Record<string, string>>({
-      text: 'SELECT * FROM audit_logs WHERE request_id = ANY($1) ORDER BY request_id',
+      text: 'SELECT * FROM audit_logs WHERE client_request_id = ANY($1) ORDER BY client_request_id',
       values: [requestIds],
     });
 
@@ -194,7 +194,7 @@ describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
       const sent = async (requestId: string, ...call: Parameters<Send>) => {
         const headers = { 'x-request-id': requestId, 'user-agent': 'contract-suite' };
         const reply = await send(call[0], call[1], { ...call[2], headers });
-        expect(reply.headers.get('x-request-id')).toBe(requestId);
+        expect(reply.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
         return reply.status;
       };
       const missing = '00000000-0000-7000-8000-000000000000';
@@ -213,7 +213,7 @@ describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
       ];
       expect(statuses).toEqual([200, 404, 400, 400, 401, 200, 204, 401]);
       const rows = await auditOf(Array.from({ length: 8 }, (_, i) => `${schema}-${i + 1}`));
-      expect(rows.map((row) => [row.request_id!.at(-1), row.action, row.outcome])).toEqual([
+      expect(rows.map((row) => [row.client_request_id!.at(-1), row.action, row.outcome])).toEqual([
         ['1', 'user.read', 'success'],
         ['2', 'project.read', 'denied'],
         ['3', 'project.create', 'failure'],
@@ -253,7 +253,7 @@ describe.each(['turn4.before', 'turn4.after'])('%s', (name) => {
         ids.map((id) => send('GET', '/projects', { headers: { 'x-request-id': id } })),
       );
       const rows = await auditOf(ids);
-      expect(rows.map((row) => row.request_id)).toEqual([...ids].sort());
+      expect(rows.map((row) => row.client_request_id)).toEqual([...ids].sort());
       const denied = rows.filter((row) => row.outcome === 'denied');
       expect(denied).toHaveLength(replies.filter(({ status }) => status === 429).length);
     });

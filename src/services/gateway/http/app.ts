@@ -38,15 +38,18 @@ import {
   PROBLEM_TYPE,
   problemOf,
   problemSchema,
+  respondToUnknownExpectation,
   respondToUnreadable,
   throttleReports,
 } from './problems.ts';
 import { createReadiness, registerReadiness } from './readiness.ts';
 import { registerRoute } from './register-route.ts';
+import { ignoreTypeOfEmptyBody, registerBodyParsers } from './request-bodies.ts';
 import { createRequestContext } from './request-context.ts';
+import { PUBLIC_CACHE_CONTROL, protectiveHeaders } from './response-headers.ts';
 import { createUnknownRouteHandler } from './unknown-route.ts';
+import { createValidatorCompiler } from './validation.ts';
 
-const requestIdShape = /^[A-Za-z0-9_.:-]{1,64}$/;
 const BODY_LIMIT_BYTES = 64 * 1024;
 export const loopback: readonly string[] = ['127.0.0.1/32', '::1/128'];
 
@@ -81,9 +84,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { design, resources, services, metrics } = options;
   const report = throttleReports(options.report, () => performance.now());
   let isDraining = false;
-  const app = createFastify(options.logLevel);
+  const trustedProxies = options.trustedProxies ?? loopback;
+  const app = createFastify(options.logLevel, trustedProxies);
   const handleError = createErrorHandler(report);
+  const dependencies = createRouteDependencies({ ...options, trustedProxies, report });
+  const handleUnknownRoute = createUnknownRouteHandler(app, dependencies.limitPublic);
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    // Whatever is wrong with a request to an unknown path or method, that is what is wrong first.
+    if (request.is404) return handleUnknownRoute(request, reply);
     noteReason(request, error);
     const { requestContext } = request;
     if (requestContext && isUnavailable(error)) await refundUnavailable(requestContext.taken);
@@ -91,12 +99,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   });
   // The plugin only sets cookies; presented-token.ts reads them.
   await app.register(fastifyCookie, { hook: false });
-  const dependencies = createRouteDependencies({ ...options, report });
   await registerOpenApi(app, dependencies.limitPublic);
-  app.setNotFoundHandler(createUnknownRouteHandler(app, dependencies.limitPublic));
+  app.setNotFoundHandler(handleUnknownRoute);
   app.decorateRequest('requestContext', null);
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
+    reply.header('x-request-id', request.id).headers(protectiveHeaders(request));
+    ignoreTypeOfEmptyBody(request);
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
@@ -134,37 +142,38 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-function createFastify(logLevel: string | undefined): FastifyInstance {
+function createFastify(
+  logLevel: string | undefined,
+  trustedProxies: readonly string[],
+): FastifyInstance {
   const app = fastify({
     logger: logLevel ? { level: logLevel } : false,
     bodyLimit: BODY_LIMIT_BYTES,
     requestIdHeader: false,
-    genReqId: (request) => {
-      const presented = request.headers['x-request-id'];
-      return typeof presented === 'string' && requestIdShape.test(presented)
-        ? presented
-        : randomUUID();
-    },
+    genReqId: () => randomUUID(),
     // Requests on open connections are still served while closing; /readyz keeps new ones away.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    // For the protocol of the client; its address is found by client-address.ts.
+    trustProxy: [...trustedProxies],
     frameworkErrors(error, request, reply) {
       const body = problemOf(error, request.id);
       const plain = reply as unknown as FastifyReply;
-      plain.header('x-request-id', request.id);
+      plain.header('x-request-id', request.id).headers(protectiveHeaders(request));
       plain.code(body.status).type(PROBLEM_TYPE).send(JSON.stringify(body));
     },
     clientErrorHandler: respondToUnreadable,
   });
 
-  app.removeContentTypeParser('text/plain');
+  app.server.on('checkExpectation', respondToUnknownExpectation);
+  registerBodyParsers(app);
+  app.setValidatorCompiler(createValidatorCompiler());
   app.addSchema(problemSchema);
   return app;
 }
 
-function createRouteDependencies(options: GatewayOptions) {
+function createRouteDependencies(options: GatewayOptions & { trustedProxies: readonly string[] }) {
   const { design, resources, services, metrics, report } = options;
   const limits = createRequestLimits({
     limits: services.limits,
@@ -174,7 +183,7 @@ function createRouteDependencies(options: GatewayOptions) {
   });
   const sources = {
     ...resources,
-    addressOf: createClientAddress(options.trustedProxies ?? loopback, options.forwardedField),
+    addressOf: createClientAddress(options.trustedProxies, options.forwardedField),
   };
   return {
     /** Of what needs no principal and has no other limit. */
@@ -217,7 +226,11 @@ async function registerOpenApi(
       info: {
         title: 'platform',
         version: '1',
-        description: 'Errors are RFC 9457 problem documents.',
+        description:
+          'Errors are RFC 9457 problem documents; a 400 points to the field. Unknown and repeated query parameters ' +
+          'and unknown properties are refused. Only integers in the query are converted, from plain digits; a body ' +
+          'is never converted. Where no body is described, an empty one or {} is accepted. X-Request-Id of a response ' +
+          'is the id in the audit log; the one of a request is recorded beside it.',
       },
       components: {
         securitySchemes: {
@@ -240,7 +253,11 @@ async function registerOpenApi(
     preHandler: limit,
     handler: async (_request, reply) => {
       document ??= JSON.stringify(app.swagger());
-      return reply.type('application/json').serializer(String).send(document);
+      return reply
+        .type('application/json')
+        .header('cache-control', PUBLIC_CACHE_CONTROL)
+        .serializer(String)
+        .send(document);
     },
   });
 }

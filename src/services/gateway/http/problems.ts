@@ -3,11 +3,13 @@
  * a 500 with its request id, and its stack goes to the operator.
  */
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import pg from 'pg';
 import { ServiceError } from '../../ports.ts';
+import { plainHeaders } from './response-headers.ts';
+import { describeInvalidField } from './validation.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -58,7 +60,11 @@ const frameworkCodes: Readonly<Record<string, [status: number, code: string, det
   FST_ERR_CTP_BODY_TOO_LARGE: [413, 'body-too-large', 'The body is larger than 64 kB.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'unsupported-media-type', 'Send application/json.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'malformed-json', 'The body is empty.'],
-  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'malformed-json', 'The body is not JSON.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [
+    400,
+    'malformed-json',
+    'The body is not JSON, or sets a prototype.',
+  ],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'invalid-length', 'Content-Length is wrong.'],
   FST_ERR_BAD_URL: [400, 'invalid-url', 'The path is not valid percent-encoding.'],
   FST_ERR_MAX_PARAM_LENGTH: [414, 'url-too-long', 'A part of the path is too long.'],
@@ -70,11 +76,9 @@ export function problemOf(error: FastifyError, requestId: string): Problem {
     return { ...problem(status, code, message, requestId), ...registered, ...members };
   }
   if (error.validation) {
-    const errors = error.validation.map(({ instancePath, message }) => ({
-      pointer: `/${error.validationContext ?? 'body'}${instancePath}`,
-      detail: message ?? 'is not valid',
-    }));
-    const detail = 'The request does not match the schema.';
+    const context = error.validationContext ?? 'body';
+    const errors = error.validation.map((one) => describeInvalidField(context, one));
+    const detail = errors.map((one) => `${one.pointer} ${one.detail}`).join('; ');
     return { ...problem(400, 'validation-failed', detail, requestId), errors };
   }
   const known = frameworkCodes[error.code];
@@ -122,7 +126,21 @@ export function createErrorHandler(report: (requestId: string, error: Error) => 
   };
 }
 
-/** For bytes that are not HTTP: they reach no route, so the response is written to the socket. */
+/** For what reaches no route: the response is written without the framework. */
+function problemWithoutRoute(status: number) {
+  const id = randomUUID();
+  const body = JSON.stringify(problem(status, 'bad-request', 'The request cannot be read.', id));
+  const headers = {
+    'content-type': PROBLEM_TYPE,
+    'x-request-id': id,
+    ...plainHeaders,
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  };
+  return { headers, body };
+}
+
+/** For bytes that are not HTTP. */
 export function respondToUnreadable(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const status =
@@ -131,10 +149,13 @@ export function respondToUnreadable(error: Error & { code?: string }, socket: So
       : error.code === 'HPE_HEADER_OVERFLOW'
         ? 431
         : 400;
-  const id = randomUUID();
-  const body = JSON.stringify(problem(status, 'bad-request', 'The request cannot be read.', id));
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\nx-request-id: ${id}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  const { headers, body } = problemWithoutRoute(status);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+}
+
+/** For an Expect field that is not `100-continue`. */
+export function respondToUnknownExpectation(_request: unknown, response: ServerResponse): void {
+  const { headers, body } = problemWithoutRoute(417);
+  response.writeHead(417, headers).end(body);
 }

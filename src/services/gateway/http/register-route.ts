@@ -11,15 +11,19 @@ import type { AuditHooks } from '../audit/audit-hooks.ts';
 import { keepUnits } from '../limits/refunds.ts';
 import { COOKIE_NAME } from './presented-token.ts';
 import { PROBLEM_TYPE } from './problems.ts';
+import { refuseBody } from './request-bodies.ts';
 import type { AuthHooks } from './route-hooks.ts';
 
-const commonProblems = [400, 413, 429, 500, 503];
+const commonProblems = [400, 429, 500, 503];
+const noParameters: JsonSchema = { type: 'object', additionalProperties: false, properties: {} };
 
 const operationId = ({ action, method }: Route) =>
   `${action.replace('.', '-')}-${method.toLowerCase()}`;
 
 const acceptsToken = ({ access }: Pick<Route, 'access'>) =>
   access !== 'login' && access !== 'register';
+/** A client may send one; the route need not expect it. */
+const mayHaveBody = ({ method }: Pick<Route, 'method'>) => method !== 'GET';
 const requiresPrincipal = ({ access }: Pick<Route, 'access'>) =>
   access === 'session' || access === 'session-or-key';
 
@@ -36,8 +40,14 @@ function responseSchemas(route: Route, withActivity: boolean): JsonSchema {
           ? { description: 'Done', ...schema, properties: { ...properties, recentActivity } }
           : { description: 'Done', ...schema };
   }
-  const problems = acceptsToken(route) ? [401, 403, ...commonProblems] : commonProblems;
-  for (const status of new Set([...problems, ...(route.problems ?? [])])) {
+  const problems = [
+    ...commonProblems,
+    ...(acceptsToken(route) ? [401, 403] : []),
+    ...(mayHaveBody(route) ? [413, 415] : []),
+    ...(route.params ? [414] : []),
+    ...(route.problems ?? []),
+  ];
+  for (const status of new Set(problems)) {
     const content = { [PROBLEM_TYPE]: { schema: { $ref: 'problem#' } } };
     responses[status] = { description: 'Problem', content };
   }
@@ -55,8 +65,17 @@ function sendResponse(reply: FastifyReply, response: RouteResponse): void {
 }
 
 const createCall = (request: FastifyRequest, recordIn: RecordIn): Call => {
-  const { userId, session, token, auditContext, ip, address, taken, throttleRead } =
-    request.requestContext!;
+  const {
+    userId,
+    session,
+    token,
+    auditContext,
+    clientRequestId,
+    ip,
+    address,
+    taken,
+    throttleRead,
+  } = request.requestContext!;
   return {
     userId,
     address,
@@ -68,6 +87,7 @@ const createCall = (request: FastifyRequest, recordIn: RecordIn): Call => {
     keepLimitUnits: () => keepUnits(taken),
     origin: {
       requestId: request.id,
+      clientRequestId,
       device: sanitizeText(request.headers['user-agent'], 200),
       ip,
     },
@@ -115,11 +135,12 @@ export function registerRoute(
       summary: route.summary,
       ...(acceptsToken(route) ? { security: [{ bearer: [] }, { cookie: [] }] } : {}),
       ...(route.params ? { params: route.params } : {}),
-      ...(route.query ? { querystring: route.query } : {}),
+      querystring: route.query ?? noParameters,
       ...(route.body ? { body: route.body } : {}),
       response: responseSchemas(route, forEveryResponse !== undefined),
     },
     onRequest: authHooks.onRequest,
+    ...(mayHaveBody(route) && !route.body ? { preValidation: refuseBody } : {}),
     ...(authHooks.preHandler ? { preHandler: authHooks.preHandler } : {}),
     ...(given.auditHooks ? { onSend: given.auditHooks.onSend(route) } : {}),
     // Not async: Fastify would await a returned reply, with listeners on its stream.

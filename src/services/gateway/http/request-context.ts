@@ -14,8 +14,11 @@ import type { Session } from '../../sessions/contract.ts';
 import type { AuditStamp } from '../audit/audit-hooks.ts';
 import { createTakenUnits, type TakenUnits } from '../limits/refunds.ts';
 import type { ClientAddress } from './client-address.ts';
+import { clientRequestIdOf } from './request-id.ts';
 
 export interface RequestContext {
+  /** As it is recorded; null when the client sent none. */
+  readonly clientRequestId: string | null;
   /** In full, for the audit log. Null when the connection is already gone. */
   readonly ip: string | null;
   /** Normalised for limits. */
@@ -52,6 +55,7 @@ export function createRequestContext(
   const ip = addressOf(request.socket.remoteAddress, request.headers);
   const atUs = clock.nowUs();
   return {
+    clientRequestId: clientRequestIdOf(request.headers['x-request-id']),
     ip: ip || null,
     address: normalizeAddress(ip) ?? 'none',
     userId: '',

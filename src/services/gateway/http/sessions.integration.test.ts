@@ -83,7 +83,7 @@ describe.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s', (name) => {
     (
       await platform.db.query<Record<string, string>>({
         text: `SELECT event, session_id, user_id, actor_id, reason FROM session_events
-                WHERE request_id = $1 ORDER BY id`,
+                WHERE client_request_id = $1 ORDER BY id`,
         values: [requestId],
       })
     ).map((row) => [row.event, row.session_id, row.reason]);

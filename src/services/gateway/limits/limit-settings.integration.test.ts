@@ -83,7 +83,7 @@ it('a change is audited with the setting that was changed', async () => {
   const body = { limit: 200, mode: 'shadow' };
   await operator('PUT', `${url}/tier/enterprise/address`, { body, headers });
   const rows = await gateway1.db.query({
-    text: `SELECT user_id AS user, action, resource_id AS resource, outcome FROM audit_logs WHERE request_id = 'limit-change'`,
+    text: `SELECT user_id AS user, action, resource_id AS resource, outcome FROM audit_logs WHERE client_request_id = 'limit-change'`,
   });
   const resource = 'tier/enterprise/address';
   expect(rows).toEqual([{ user: '1', action: 'rate-limit.set', resource, outcome: 'success' }]);

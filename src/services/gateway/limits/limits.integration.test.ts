@@ -257,7 +257,7 @@ describe('requests with a key of its own limits', () => {
     const reply = await key.send('GET', '/projects', { headers: { 'x-request-id': 'by-key' } });
     expect(reply.status).toBe(200);
     const rows = await platform.db.query({
-      text: `SELECT user_id, action FROM audit_logs WHERE request_id = 'by-key'`,
+      text: `SELECT user_id, action FROM audit_logs WHERE client_request_id = 'by-key'`,
     });
     expect(rows).toEqual([{ user_id: '6', action: 'project.list' }]);
     expect((await send('DELETE', `/keys/${key.id}`)).status).toBe(204);

@@ -155,8 +155,8 @@ export async function insertEvents(
 ): Promise<void> {
   if (events.length === 0) return;
   await db.query({
-    text: `INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
-           SELECT event, session_id, user_id, $4, $5, $6, $7
+    text: `INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at, client_request_id)
+           SELECT event, session_id, user_id, $4, $5, $6, $7, $8
              FROM unnest($1::text[], $2::text[], $3::bigint[]) AS e(event, session_id, user_id)`,
     values: [
       events.map(({ event }) => event),
@@ -166,6 +166,7 @@ export async function insertEvents(
       reason,
       origin.requestId,
       isoFromUs(clock.nowUs()),
+      origin.clientRequestId,
     ],
   });
 }

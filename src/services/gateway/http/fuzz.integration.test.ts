@@ -1,0 +1,243 @@
+/**
+ * Every field of the OpenAPI document with every hostile value: no response is a 5xx, every status is documented, every
+ * body matches its schema, every error is a problem document, and what the document does not allow is refused by the
+ * field's name. Bounded: about 5,000 requests with a fixed seed, one after another.
+ */
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { Ajv, type ValidateFunction } from 'ajv';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ownStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
+import type { Design } from '../../design.ts';
+import { findDesign } from '../../lineage.ts';
+import { SEED_PASSWORD } from '../../sessions/seed.ts';
+import { bearer, client } from '../fixtures/client.ts';
+import {
+  type Platform,
+  prepareSchema,
+  startPlatform,
+  usersWithoutHistory,
+  withCheapPasswords,
+} from '../fixtures/platform.ts';
+import {
+  type FuzzCase,
+  type FuzzOptions,
+  fuzzCases,
+  type OpenApiDocument,
+  type OpenApiOperation,
+} from './fixtures/openapi-fuzz.ts';
+
+const SEED = 20_261_130;
+const MIXES_PER_OPERATION = 25;
+/** Each operation has another, because the widest limit is 10,000 a minute. */
+const USERS = 20;
+const schema = 'fuzz';
+const { postgres, redis } = ownStores('fuzz');
+const agent = new Agent({ keepAlive: true });
+let platform: Platform;
+let document: OpenApiDocument;
+
+/** The newest design, with limits out of the way: a refused request tests nothing. */
+function unlimited(design: Design): Design {
+  if (design.rateLimit.kind !== 'exact') return design;
+  const wide = 10_000;
+  const tier = { organisation: wide, user: wide, key: wide, address: wide };
+  const anonymous = { login: wide, loginPair: wide, loginAccount: wide, register: wide };
+  return {
+    ...design,
+    rateLimit: {
+      ...design.rateLimit,
+      tiers: { standard: tier, enterprise: tier, ci: tier },
+      anonymous: { ...design.rateLimit.anonymous, ...anonymous, unauthenticated: wide },
+    },
+  };
+}
+
+beforeAll(async () => {
+  const design = withCheapPasswords(unlimited(findDesign('turn5.after')));
+  await prepareSchema(postgres.url, { schema, design, size: usersWithoutHistory(40) });
+  platform = await startPlatform({
+    schema,
+    design,
+    databaseUrl: postgres.url,
+    redisUrl: redis.url,
+  });
+  // They may use every route.
+  const text = `UPDATE users SET role = 'administrator' WHERE id <= ${USERS}`;
+  await platform.db.query({ text });
+  document = (await client(platform.url)('GET', '/openapi.json')).body;
+});
+
+afterAll(async () => {
+  agent.destroy();
+  await platform?.stop();
+});
+
+interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** Not fetch, which would make the path well-formed. */
+function send(
+  given: Pick<FuzzCase, 'method' | 'path' | 'body' | 'contentType'>,
+  headers: Readonly<Record<string, string>>,
+): Promise<Reply> {
+  const { method, path, body, contentType } = given;
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest(platform.url, {
+      method,
+      path,
+      agent,
+      headers: {
+        ...headers,
+        ...(contentType !== undefined && { 'content-type': contentType }),
+        ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
+      },
+    });
+    sent.once('error', reject);
+    sent.once('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.once('error', reject);
+      response.once('end', () =>
+        resolve({
+          status: response.statusCode!,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString(),
+        }),
+      );
+    });
+    sent.end(body);
+  });
+}
+
+const ajv = new Ajv({ strict: false, formats: { uuid: true, 'date-time': true } });
+const validators = new Map<object, ValidateFunction>();
+function matches(given: object, value: unknown): boolean {
+  const known = validators.get(given) ?? ajv.compile(given);
+  validators.set(given, known);
+  return known(value);
+}
+
+/** What is wrong with the response; null when nothing is. */
+function findDefect(operation: OpenApiOperation, { status, headers, text }: Reply): string | null {
+  if (status >= 500) return `a ${status}`;
+  if (headers['cache-control'] === undefined) return 'no cache-control';
+  if (headers['x-content-type-options'] !== 'nosniff') return 'no nosniff';
+  const documented = operation.responses[status];
+  if (documented === undefined) return `an undocumented ${status}`;
+  const [media, expected] = Object.entries(documented.content ?? {})[0] ?? [];
+  if (media === undefined) return text === '' ? null : 'a body where none is documented';
+  if (!headers['content-type']?.startsWith(media)) return `a body of ${headers['content-type']}`;
+  if (!media.endsWith('json')) return null;
+  const body = JSON.parse(text) as { status?: number; requestId?: string; errors?: unknown[] };
+  const isProblem = media === 'application/problem+json';
+  const wanted = isProblem ? document.components.schemas.problem! : expected!.schema;
+  if (!matches(wanted, body)) return `a body that does not match: ${ajv.errorsText()}`;
+  if (!isProblem) return null;
+  if (body.status !== status) return `a problem of another status, ${body.status}`;
+  return body.requestId === headers['x-request-id'] ? null : 'a problem of another request';
+}
+
+/** Null when the request was refused as the document says, or is one that it allows. */
+function findAcceptance({ isInvalid, invalidField }: FuzzCase, reply: Reply): string | null {
+  if (!isInvalid) return null;
+  if (reply.status < 400) return `a ${reply.status} to what the document does not allow`;
+  if (invalidField === null || reply.status !== 400) return null;
+  const { errors = [] } = JSON.parse(reply.text) as { errors?: { pointer: string }[] };
+  if (errors.some(({ pointer }) => pointer.startsWith(invalidField))) return null;
+  return `a 400 that does not name ${invalidField} but ${JSON.stringify(errors)}`;
+}
+
+/** What the user of an operation has, so that it can be carried out and not only refused. */
+interface Owned {
+  readonly user: string;
+  readonly project: string;
+  readonly key: string;
+  readonly session: string;
+  readonly event: string;
+}
+
+async function createOwned(user: string): Promise<Owned> {
+  const { session } = await platform.login(user);
+  const send = client(platform.url, bearer((await platform.login(user)).token));
+  const project = await send('POST', '/projects', { body: { name: 'p' } });
+  const key = await send('POST', '/keys', { body: { name: 'k' } });
+  await send('POST', `/keys/${key.body.id}/agents`, { body: { name: 'a' } });
+  const events = await send('GET', '/audit');
+  return {
+    user,
+    project: project.body.id,
+    key: key.body.id,
+    session: session.id,
+    event: events.body.items[0].eventId,
+  };
+}
+
+/** A valid value by name and shape. */
+function exampleOf(
+  owned: Owned,
+  url: string,
+  { name, schema: shape }: { name: string; schema: object },
+): string {
+  const { format, enum: values, type, minimum } = shape as Record<string, unknown>;
+  if (Array.isArray(values)) return JSON.stringify(values.at(-1));
+  if (type === 'integer') return JSON.stringify(minimum ?? 1);
+  if (url.startsWith('/audit/')) return JSON.stringify(owned.event);
+  if (url.startsWith('/sessions/')) return JSON.stringify(owned.session);
+  if (url.startsWith('/keys/{') && name === 'id') return JSON.stringify(owned.key);
+  if (format === 'uuid') return JSON.stringify(owned.project);
+  if (name === 'email') return '"fuzz@example.test"';
+  if (name === 'currentPassword') return JSON.stringify(SEED_PASSWORD);
+  if (/password/i.test(name)) return '"a long enough password"';
+  // Of a user or an organisation that nobody here is.
+  return name === 'id' || name === 'name' ? '"30"' : '"1"';
+}
+
+it('no field of any operation brings a 5xx, an undocumented status or a body without its schema', async () => {
+  /** The first case of each, and how many more there are. */
+  const defects = new Map<string, { first: string; count: number }>();
+  const statuses = new Map<string, Set<number>>();
+  let [cases, limited, refused] = [0, 0, 0];
+  const everyOwned: Owned[] = [];
+  for (let user = 1; user <= USERS; user += 1) everyOwned.push(await createOwned(`${user}`));
+  const owned = () => everyOwned[statuses.size % USERS]!;
+  const given = {
+    seed: SEED,
+    mixes: MIXES_PER_OPERATION,
+    exampleOf: (...field: Parameters<FuzzOptions['exampleOf']>) => exampleOf(owned(), ...field),
+  };
+  let [user, headers] = ['', {}];
+  for (const one of fuzzCases(document, given)) {
+    const name = `${one.method} ${one.operation.operationId}`;
+    const seen = statuses.get(name) ?? new Set();
+    // A session of its own for each operation.
+    if (seen.size === 0) {
+      user = owned().user;
+      headers = bearer((await platform.login(user)).token);
+    }
+    let reply = await send(one, headers);
+    if (reply.status === 401) {
+      // The session was ended by the previous request, or changed its token.
+      headers = bearer((await platform.login(user)).token);
+      reply = await send(one, headers);
+    }
+    statuses.set(name, seen.add(reply.status));
+    cases += 1;
+    limited += reply.status === 429 ? 1 : 0;
+    refused += one.isInvalid ? 1 : 0;
+    const defect = findDefect(one.operation, reply) ?? findAcceptance(one, reply);
+    if (defect === null) continue;
+    const known = defects.get(`${name}: ${defect}`);
+    if (known === undefined) defects.set(`${name}: ${defect}`, { first: one.what, count: 1 });
+    else known.count += 1;
+  }
+  expect([...defects]).toEqual([]);
+  // Of a request: a lost connection of the audit log's sequencer is reported as well.
+  expect(platform.reports.filter((one) => /^[0-9a-f]{8}-/.test(one))).toEqual([]);
+  expect([cases > 3_000, refused > 1_500, limited]).toEqual([true, true, 0]);
+  // Every operation was also carried out: one that only refuses has shown nothing.
+  const never = [...statuses].filter(([, seen]) => ![...seen].some((status) => status < 400));
+  expect(never.map(([name]) => name)).toEqual([]);
+}, 480_000);
