@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
+import { ChildFailure } from '../sim/effects/process/child-process.ts';
 import { EnvironmentError } from '../sim/errors.ts';
 import { type CommandContext, explainError } from './crash.ts';
 
@@ -20,6 +21,9 @@ const explain = (error: unknown) => {
   return { exitCode, lines: text.split('\n') };
 };
 const withCode = (message: string, fields: object) => Object.assign(new Error(message), fields);
+
+const childWith = (status: string, lastLines: readonly string[]) =>
+  new ChildFailure('failed', { name: 'template', pid: 1, status, lastLines, logFile: '/log' });
 
 it.each([
   [
@@ -49,6 +53,33 @@ it.each([
     'a wrong password',
     withCode('password authentication failed', { code: '28P01', severity: 'FATAL' }),
   ],
+  ['a database that starts', withCode('starting up', { code: '57P03', severity: 'FATAL' })],
+  ['no such database', withCode('no such database', { code: '3D000', severity: 'FATAL' })],
+  ['a password that is missing', new Error('SASL: client password must be a string')],
+  ['a lost connection', new Error('Connection terminated unexpectedly')],
+  ['a wrong host name', withCode('altnames', { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })],
+  ['a certificate of tomorrow', withCode('not yet valid', { code: 'CERT_NOT_YET_VALID' })],
+  [
+    'a server without TLS that is asked for it',
+    withCode('wrong version number', { code: 'EPROTO', syscall: 'write' }),
+  ],
+  ['a wrong password of Redis', new Error('WRONGPASS invalid username-password pair')],
+  [
+    'no rights in Redis',
+    new Error("NOPERM User guest has no permissions to run the 'set' command"),
+  ],
+  ['a Redis that loads', new Error('LOADING Redis is loading the dataset in memory')],
+  [
+    'a missing program',
+    withCode('spawn taskset ENOENT', { code: 'ENOENT', syscall: 'spawn taskset' }),
+  ],
+  ['a working folder that is gone', withCode('uv_cwd', { code: 'ENOENT', syscall: 'uv_cwd' })],
+  ['a closed pipe', withCode('write EPIPE', { code: 'EPIPE', syscall: 'write' })],
+  ['a child without memory', childWith('killed by SIGKILL', [])],
+  [
+    'a child on a full disk',
+    childWith('exit status 1', ['Error: ENOSPC: no space left on device']),
+  ],
   ['too many clients', withCode('sorry, too many clients', { code: '53300', severity: 'FATAL' })],
 ])('%s is of the machine: exit 3, three lines', (_what, error) => {
   for (const thrown of [error, new Error('could not start', { cause: error })]) {
@@ -67,6 +98,11 @@ it.each([
   ],
   ['a type error', new TypeError('x is not a function')],
   ['a thrown word', 'nothing'],
+  ['a child of ours that crashed', childWith('exit status 1', ['TypeError: x is not a function'])],
+  [
+    'a refusal of our own server',
+    childWith('exit status 1', ['error: permission denied for schema']),
+  ],
 ])('%s stays a bug of ours', (_what, error) => {
   expect(explain(error)).toMatchObject({ exitCode: 1 });
 });
@@ -87,4 +123,18 @@ it("names the file and the line of the user's module that threw", async () => {
   expect(lines[1]).toMatch(/mine\.mjs:2$/);
   const wrapped = new EnvironmentError({ what: 'w', why: 'y', next: 'n' }, { cause: thrown });
   expect(explain(wrapped).lines[1]).toMatch(/^y \(.*mine\.mjs:2\)$/);
+});
+
+it("names the line of a module of the user's that crashed in a process of its own", () => {
+  const lastLines = ['TypeError: no', '    at start (file:///tmp/my%20shop/service.mjs:12:3)'];
+  const { exitCode, lines } = explain(childWith('exit status 1', lastLines));
+  expect([exitCode, lines.length]).toEqual([2, 3]);
+  expect(lines[1]).toMatch(/my shop\/service\.mjs:12$/);
+});
+
+it("a refusal of the operator's server, in the log of a process of ours, is of the machine", () => {
+  vi.stubEnv('DATABASE_URL', 'postgres://h/d');
+  const refused = childWith('exit status 1', ['error: permission denied to create role']);
+  expect(explain(refused)).toMatchObject({ exitCode: 3 });
+  vi.unstubAllEnvs();
 });

@@ -21,6 +21,7 @@ import {
   parseRatePerSecond,
   parseRepeat,
   parseSeed,
+  REPORTS_FOLDER,
 } from './units.ts';
 
 const ABOUT =
@@ -107,7 +108,7 @@ function addSimCommand(
         .argParser(parseRepeat)
         .default(1),
     )
-    .option('--out <dir>', 'reports folder', 'reports')
+    .option('--out <dir>', 'reports folder', REPORTS_FOLDER)
     .addOption(formatOption())
     .option('--json', 'print one JSON document instead of the verdict block')
     .option('--quiet', 'no progress')

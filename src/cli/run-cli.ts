@@ -5,6 +5,7 @@ import type { RunScenario } from '../sim/run/run-options.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { formatCommand } from './command-line.ts';
 import { type CommandContext, explainError, installCrashHandlers } from './crash.ts';
+import { forgetUserFiles } from './foreign-errors.ts';
 import type { Io, ProcessHooks } from './io.ts';
 import { buildProgram, type CommandHandlers } from './program.ts';
 import { toUsageError } from './usage-errors.ts';
@@ -41,6 +42,7 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     return errorCode;
   } finally {
     uninstall();
+    forgetUserFiles();
   }
 }
 

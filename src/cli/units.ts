@@ -13,6 +13,8 @@ const MAX_DURATION_MS = 24 * 60 * 60_000;
 const MAX_RATE_PER_SECOND = 1_000_000;
 const MAX_SEED = 2 ** 32 - 1;
 
+/** Where `sim` writes by default. */
+export const REPORTS_FOLDER = 'reports';
 /** Fixed, so that the same command always plans the same operations. */
 export const DEFAULT_SEED = 1;
 

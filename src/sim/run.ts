@@ -9,9 +9,11 @@ import { HistoryFile } from './effects/history-file.ts';
 import { requireLoadTool } from './effects/load/engine/start-load-tool.ts';
 import { describeMachine } from './effects/observe/machine.ts';
 import { createFolder } from './effects/process/create-folder.ts';
+import { descriptorLimit, descriptorProblem } from './effects/process/open-descriptors.ts';
 import { machinePinPlan } from './effects/process/pin-machine.ts';
 import { describeAddress } from './effects/testbed/published-addresses.ts';
 import { cleanUpKilledRuns, type Testbed } from './effects/testbed/testbed.ts';
+import { EnvironmentError } from './errors.ts';
 import type { EndRecord, RunRecord } from './history.ts';
 import { needsOwnCore, operationsOf } from './load-kinds.ts';
 import { ResultBuilder } from './result/result-builder.ts';
@@ -37,6 +39,7 @@ export async function runScenario(options: RunOptions): Promise<RunOutcome> {
   await createFolder(folder);
   onEvent({ type: 'run', runId, folder });
   const note = (text: string) => onEvent({ type: 'note', text });
+  requireDescriptors(note);
   await cleanUpKilledRuns(note);
   const machine = await describeMachine();
   // Only a load calibrated on PostgreSQL's CPU needs a core for it; otherwise that core would idle.
@@ -146,6 +149,16 @@ function requireGenerator({ plan: { generator, arms } }: RunOptions): void {
   const { tool, ratePerSecond } = generator;
   const operations = operationsOf(arms.flatMap(({ phases }) => phases));
   requireLoadTool(tool, { ratePerSecond, operations });
+}
+
+/** A limit that some loads meet is only noted: the validity checks name it if this one did. */
+function requireDescriptors(note: (text: string) => void): void {
+  const problem = descriptorProblem(descriptorLimit());
+  if (problem === null) return;
+  const { why, next, stopsRun } = problem;
+  if (stopsRun)
+    throw new EnvironmentError({ what: 'there are too few file descriptors', why, next });
+  note(why);
 }
 
 async function runPlannedComparison(

@@ -3,13 +3,15 @@
  * decide whether its numbers count; a machine that cannot run at all fails.
  */
 import type { Machine } from '../../sim/effects/observe/machine.ts';
+import { descriptorProblem } from '../../sim/effects/process/open-descriptors.ts';
+import { BUILD_BYTES } from '../../sim/effects/testbed/templates/template-store.ts';
 import { type Check, fail, ok, warn } from './doctor-check.ts';
 
 const GB = 1024 ** 3;
 const minNode = [20, 19] as const;
 const MIN_MEMORY_BYTES = 2 * GB;
 /** Building the template of a million rows needs this much. */
-const MIN_DISK_BYTES = 1.5 * GB;
+const MIN_DISK_BYTES = BUILD_BYTES;
 const COMFORTABLE_DISK_BYTES = 4 * GB;
 /** The send lag that a run tolerates. */
 const MAX_JITTER_US = 5_000;
@@ -62,6 +64,20 @@ export function checkDisk(freeBytes: number, folder: string): Check {
   return freeBytes < COMFORTABLE_DISK_BYTES ? warn('disk', found, fix) : ok('disk', found);
 }
 
+export function checkDescriptors(limit: number | null): Check {
+  const problem = descriptorProblem(limit);
+  if (problem === null)
+    return ok('descriptors', `${limit ?? 'an unknown number'} for each process`);
+  const { why, next, stopsRun } = problem;
+  return stopsRun ? fail('descriptors', why, next) : warn('descriptors', why, next);
+}
+
+/** Runs keep PostgreSQL's shared memory in its data directory, so a container's 64 MB, or none, suffice. */
+export function checkSharedMemory(freeBytes: number | null): Check {
+  const found = freeBytes === null ? 'there is none' : `${formatGb(freeBytes)} free`;
+  return ok('/dev/shm', `${found}; a run needs none`);
+}
+
 export function checkTimers(jitterP99Us: number): Check {
   const found = `a 1 ms timer is at most ${formatMs(jitterP99Us)} late (p99)`;
   return jitterP99Us <= MAX_JITTER_US
@@ -84,13 +100,22 @@ export function checkFsync(p50Us: number | null): Check {
 
 export function checkMachine(
   machine: Machine,
-  facts: { canPin: boolean; platform: NodeJS.Platform; freeBytes: number; cache: string },
+  facts: {
+    canPin: boolean;
+    platform: NodeJS.Platform;
+    freeBytes: number;
+    cache: string;
+    descriptors: number | null;
+    sharedMemoryBytes: number | null;
+  },
 ): Check[] {
   return [
     checkCores(machine.cores, facts.canPin, facts.platform),
     checkLoad(machine.loadAverage, machine.cores),
     checkMemory(machine.memoryBytes),
     checkDisk(facts.freeBytes, facts.cache),
+    checkDescriptors(facts.descriptors),
+    checkSharedMemory(facts.sharedMemoryBytes),
     checkTimers(machine.timerJitterP99Us),
     checkFsync(machine.fsyncP50Us),
   ];

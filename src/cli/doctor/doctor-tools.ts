@@ -1,14 +1,9 @@
-/** The programs a run needs (PostgreSQL, Redis) and those it can use (k6, clinic, Chromium). */
+/** The programs that a run can use: k6, clinic, Chromium. */
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { promisify } from 'node:util';
 import { findProgram } from '../../sim/effects/process/find-program.ts';
-import { redactAddress } from '../../sim/effects/testbed/addresses/address-text.ts';
-import { pingPostgres } from '../../sim/effects/testbed/stores/external.ts';
-import { preparePostgres } from '../../sim/effects/testbed/stores/postgres-binaries.ts';
-import { findRedis, redisInfo } from '../../sim/effects/testbed/stores/redis-process.ts';
-import { OperatorError } from '../../sim/errors.ts';
-import { type Check, fail, ok, warn } from './doctor-check.ts';
+import { type Check, ok, warn } from './doctor-check.ts';
 
 const VERSION_TIMEOUT_MS = 10_000;
 
@@ -25,41 +20,6 @@ async function versionOf(program: string, args: readonly string[], env: Env): Pr
 }
 
 const firstLine = (error: unknown): string => String((error as Error).message).split('\n')[0]!;
-
-export async function checkPostgres(cache: string, env: Env): Promise<Check> {
-  const address = env.DATABASE_URL;
-  try {
-    if (address) {
-      return ok('postgres', `${await pingPostgres(address)} at DATABASE_URL ${redactAddress(address)}`);
-    }
-    return ok('postgres', `${(await preparePostgres(cache)).version}, started from the cache`);
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    return fail('postgres', `${error.what}: ${error.why}`, error.next);
-  }
-}
-
-export async function checkRedis(env: Env): Promise<Check> {
-  const address = env.REDIS_URL;
-  if (address) {
-    try {
-      const { version } = await redisInfo(address, 5_000);
-      return ok('redis', `${version} at REDIS_URL ${redactAddress(address)}`);
-    } catch (error) {
-      return fail('redis', `REDIS_URL ${redactAddress(address)}: ${firstLine(error)}`, 'unset REDIS_URL');
-    }
-  }
-  const program = findRedis(env);
-  if (program === null) {
-    return fail('redis', 'neither redis-server nor valkey-server is on PATH', 'platform setup');
-  }
-  try {
-    const line = await versionOf(program, ['--version'], env);
-    return ok('redis', `${/v=(\S+)/.exec(line)?.[1] ?? line}, ${program}`);
-  } catch (error) {
-    return fail('redis', `${program} does not start: ${firstLine(error)}`, 'platform setup');
-  }
-}
 
 const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const chromiumApps = [

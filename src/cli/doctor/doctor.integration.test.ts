@@ -55,6 +55,15 @@ test('shows an unreachable DATABASE_URL without its password', async () => {
   expect(io.out()).not.toContain('hunter2');
 });
 
+test('refuses an address that a run would refuse, in the same words', async () => {
+  const io = captureIo({ ...scratch.env, REDIS_URL: '127.0.0.1:6379' });
+  expect(await runDoctor(io, { json: true })).toBe(3);
+  expect(byId(io.out()).redis).toMatchObject({
+    status: 'fail',
+    found: expect.stringContaining('expected an address that starts with redis://'),
+  });
+});
+
 test('a cache that is a file fails with its reason', async () => {
   const file = path.join(scratch.root, 'file');
   writeFileSync(file, '');

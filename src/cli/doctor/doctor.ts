@@ -4,18 +4,30 @@
  */
 
 import { describeMachine, type Machine } from '../../sim/effects/observe/machine.ts';
-import { cacheFolder, openCache } from '../../sim/effects/process/cache.ts';
+import {
+  cacheFolder,
+  createTraversableFolder,
+  openCache,
+} from '../../sim/effects/process/cache.ts';
+import { freePort } from '../../sim/effects/process/free-port.ts';
 import { cleanUpLeftovers, findLeftovers } from '../../sim/effects/process/leftovers.ts';
+import { descriptorLimit } from '../../sim/effects/process/open-descriptors.ts';
 import { machinePinPlan } from '../../sim/effects/process/pin-machine.ts';
 import { runUser } from '../../sim/effects/process/run-user.ts';
 import { freeBytes } from '../../sim/effects/testbed/disk-space.ts';
-import { listTemplates } from '../../sim/effects/testbed/templates/template-store.ts';
+import {
+  listTemplates,
+  templatesFolder,
+} from '../../sim/effects/testbed/templates/template-store.ts';
 import { OperatorError } from '../../sim/errors.ts';
 import { exitCodes } from '../../sim/pure/exit-code.ts';
+import { probeWritable } from '../finished-run/write-reports.ts';
 import { colorText, type Io, supportsColor } from '../io.ts';
-import { type Check, fail, ok, warn } from './doctor-check.ts';
+import { REPORTS_FOLDER } from '../units.ts';
+import { type Check, fail, ok, tryCheck, warn } from './doctor-check.ts';
 import { checkMachine, checkNode } from './doctor-machine.ts';
-import { checkOptionalTools, checkPostgres, checkRedis } from './doctor-tools.ts';
+import { checkStores } from './doctor-stores.ts';
+import { checkOptionalTools } from './doctor-tools.ts';
 
 export interface DoctorOptions {
   readonly json?: boolean;
@@ -35,6 +47,9 @@ async function checkLeftovers(cache: string): Promise<Check> {
 }
 
 async function checkTemplates(cache: string): Promise<Check> {
+  const folder = templatesFolder(cache);
+  await createTraversableFolder(folder);
+  await probeWritable(folder);
   const templates = await listTemplates(cache);
   if (templates.length === 0) {
     const found = 'no data template yet: the first run of a scenario builds it';
@@ -54,16 +69,25 @@ async function checkWithCache(env: NodeJS.ProcessEnv, machine: Machine): Promise
     return [fail('cache', `${error.what}: ${error.why}`, error.next)];
   }
   return [
-    await checkPostgres(cache, env),
-    await checkRedis(env),
+    ...(await checkStores(cache, env)),
     ...checkMachine(machine, {
       canPin: machinePinPlan() !== null,
       platform: process.platform,
       freeBytes: await freeBytes(cache),
       cache,
+      descriptors: descriptorLimit(),
+      sharedMemoryBytes: await freeBytes('/dev/shm').catch(() => null),
+    }),
+    await tryCheck('ports', async () => {
+      await freePort();
+      return ok('ports', 'free ones on 127.0.0.1');
+    }),
+    await tryCheck('reports', async () => {
+      await probeWritable(REPORTS_FOLDER);
+      return ok('reports', `${REPORTS_FOLDER} can be written`);
     }),
     await checkLeftovers(cache),
-    await checkTemplates(cache),
+    await tryCheck('templates', () => checkTemplates(cache)),
   ];
 }
 

@@ -3,12 +3,12 @@
 import { formatMeasure } from '../../report/format.ts';
 import { designs } from '../../services/lineage.ts';
 import type { Plan, PlannedSlo } from '../../sim/plan/plan.ts';
-import { resolve } from '../../sim/plan/resolve.ts';
 import { scopeOf } from '../../sim/pure/judge/slo-scope.ts';
 import type { Arm, Scenario } from '../../sim/scenario.ts';
 import { formatCommand } from '../command-line.ts';
 import type { Io } from '../io.ts';
 import { terminalWidth } from '../io.ts';
+import { planOf } from '../sim/scenario-lookup.ts';
 import { DEFAULT_SEED } from '../units.ts';
 import { diffDesigns } from './design-diff.ts';
 import { describePhases, formatOperations, formatPhases } from './explain-phases.ts';
@@ -29,8 +29,8 @@ export function runExplain(
   io: Io,
 ): number {
   const explained = explain(
-    resolve(scenario, { quick: false, seed: DEFAULT_SEED }),
-    resolve(scenario, { quick: true, seed: DEFAULT_SEED }).scaleNote,
+    planOf(scenario, { quick: false, seed: DEFAULT_SEED }),
+    planOf(scenario, { quick: true, seed: DEFAULT_SEED }).scaleNote,
     flags.name ?? scenario.id,
   );
   const width = Math.min(100, terminalWidth(io.stdout));

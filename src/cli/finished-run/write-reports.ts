@@ -2,6 +2,7 @@
  * Writes a run's reports into its folder. Files and the `latest` link are written under a temporary name and renamed,
  * so that each appears whole or not at all.
  */
+import { existsSync, lstatSync } from 'node:fs';
 import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { FormatName } from '../../report/formats.ts';
@@ -47,10 +48,40 @@ export async function linkLatest(folder: string): Promise<void> {
   });
 }
 
-/** Also called before a run, so that an unwritable folder is found at once. */
 export async function ensureFolder(folder: string): Promise<void> {
   await explainWriteErrors(folder, () => createFolder(folder));
 }
+
+/** A run's first files are small; what it writes grows with its load. */
+const PROBE_BYTES = 65_536;
+
+/** Called before a run: makes the folder and writes to it, because rights, links and a full disk show only then. */
+export async function requireWritable(folder: string): Promise<void> {
+  await explainWriteErrors(folder, async () => {
+    await createFolder(folder);
+    await writeProbe(folder);
+  });
+}
+
+/** The same question, without leaving a new folder behind: where it is missing, its nearest parent is asked. */
+export async function probeWritable(folder: string): Promise<void> {
+  let at = resolve(folder);
+  while (!existsSync(at) && !isLink(at)) at = dirname(at);
+  await explainWriteErrors(folder, () => writeProbe(at));
+}
+
+async function writeProbe(folder: string): Promise<void> {
+  const file = join(folder, `.platform-probe-${process.pid}`);
+  try {
+    await writeFile(file, Buffer.alloc(PROBE_BYTES), { flag: 'wx', flush: true });
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+/** Also one whose target is not there. */
+const isLink = (file: string): boolean =>
+  lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 
 /** For messages: relative to the working directory if the path is inside it, else absolute. */
 export function displayPath(path: string): string {
@@ -71,16 +102,36 @@ async function writeAtomically(path: string, text: string): Promise<void> {
   });
 }
 
+const WRITE_FAILURES: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the file system is read-only',
+  EACCES: 'this account may not write there',
+  EPERM: 'this account may not write there',
+  EEXIST: 'a file is in the way',
+  ENOTDIR: 'a part of the path is a file',
+  ELOOP: 'its links lead in a circle',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** Of the path, or of a folder above it. */
+function danglingLink(path: string): string | undefined {
+  for (let at = resolve(path); at !== dirname(at); at = dirname(at))
+    if (isLink(at) && !existsSync(at)) return `${displayPath(at)} is a link to nothing`;
+  return undefined;
+}
+
 async function explainWriteErrors(path: string, write: () => Promise<unknown>): Promise<void> {
   try {
     await write();
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
+    const { code = '', message } = cause as NodeJS.ErrnoException;
     const isDiskFull = code === 'ENOSPC' || code === 'EDQUOT';
+    const reason = WRITE_FAILURES[code] ?? (code === 'ENOENT' ? danglingLink(path) : undefined);
     throw new EnvironmentError(
       {
         what: `cannot write ${displayPath(path)}`,
-        why: isDiskFull ? `the disk is full (${code})` : message,
+        why: reason === undefined ? message : `${reason} (${message})`,
         next: isDiskFull
           ? `df -h ${displayPath(dirname(path))}, free some space and repeat the command`
           : 'repeat the command with --out <a folder you may write to>',

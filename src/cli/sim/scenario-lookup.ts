@@ -2,14 +2,19 @@
  * Finds scenarios by name: an id, `all`, or a file of the user's own that exports what defineScenario returned.
  * Every name is resolved before anything starts.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { withTimeout } from '../../sim/effects/process/with-timeout.ts';
 import { OperatorError, UsageError } from '../../sim/errors.ts';
+import type { PlanOptions } from '../../sim/history.ts';
+import type { Plan } from '../../sim/plan/plan.ts';
+import { resolve as resolvePlan } from '../../sim/plan/resolve.ts';
 import type { ArmName } from '../../sim/result.ts';
 import type { Scenario } from '../../sim/scenario.ts';
 import { suggestion } from '../../sim/suggestion.ts';
+import { formatPlace, rememberUserFile } from '../foreign-errors.ts';
 import { parseChoices } from '../units.ts';
 
 /** A module that waits for something at its top level would hold the command for ever. */
@@ -64,9 +69,13 @@ async function importScenario(name: string): Promise<Scenario> {
     });
   }
   if (/\.[cm]?ts$/.test(file) && !canStripTypes()) throw cannotStripTypes(name);
+  rememberUserFile(file);
   const exported = await importFile(name, file);
   const scenario = await findExported(exported);
-  if (scenario !== null) return scenario;
+  if (scenario !== null) {
+    importedFrom.set(scenario, name);
+    return scenario;
+  }
   throw new UsageError({
     what: `${name} does not export a scenario`,
     why: `it exports ${Object.keys(exported).join(', ') || 'nothing'}`,
@@ -90,6 +99,20 @@ interface ImportedFile {
 }
 
 async function importFile(name: string, file: string): Promise<ImportedFile> {
+  const onExit = () => {
+    const ended = new UsageError({
+      what: `${name} ended the process while it was loaded`,
+      why: 'it calls process.exit, or something that it imports does',
+      next: `node ${name}`,
+    });
+    process.stderr.write(`${ended.toLines()}\n`);
+    process.exitCode = ended.exitCode;
+  };
+  // What crashes meanwhile has a message of its own.
+  const disarm = () => void process.off('exit', onExit);
+  process.once('exit', onExit);
+  process.once('uncaughtExceptionMonitor', disarm);
+  process.once('unhandledRejection', disarm);
   try {
     return await withTimeout(import(pathToFileURL(file).href), IMPORT_LIMIT_MS);
   } catch (cause) {
@@ -99,8 +122,43 @@ async function importFile(name: string, file: string): Promise<ImportedFile> {
     throw new UsageError(
       {
         what: `${name} could not be loaded`,
-        why: String(reason),
+        why: `${reason}${placeOfSyntaxError(file, cause)}`,
         next: `node --check ${name}`,
+      },
+      { cause },
+    );
+  } finally {
+    disarm();
+    process.off('uncaughtExceptionMonitor', disarm);
+    process.off('unhandledRejection', disarm);
+  }
+}
+
+/** ` (mine.mjs:2)`: Node prints the place of a syntax error, but its error does not have it. */
+function placeOfSyntaxError(file: string, cause: unknown): string {
+  if (!(cause instanceof SyntaxError)) return '';
+  const { stderr } = spawnSync(process.execPath, ['--check', file], {
+    encoding: 'utf8',
+    timeout: IMPORT_LIMIT_MS,
+  });
+  const line = /:(\d+)$/m.exec(stderr.split('\n')[0] ?? '')?.[1];
+  return line === undefined ? '' : ` (${formatPlace({ file, line: Number(line) })})`;
+}
+
+const importedFrom = new WeakMap<Scenario, string>();
+
+/** Of a user's scenario, data that we stumble over is its own fault, not ours. */
+export function planOf(scenario: Scenario, options: PlanOptions): Plan {
+  const file = importedFrom.get(scenario);
+  try {
+    return resolvePlan(scenario, options);
+  } catch (cause) {
+    if (file === undefined || cause instanceof OperatorError) throw cause;
+    throw new UsageError(
+      {
+        what: `${file} declares what cannot be planned`,
+        why: cause instanceof Error ? cause.message : String(cause),
+        next: `platform explain ${file}, after comparing it with the scenario in README.md`,
       },
       { cause },
     );

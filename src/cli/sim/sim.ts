@@ -8,7 +8,6 @@ import { wrap } from '../../report/terminal-text.ts';
 import { writeManifest } from '../../sim/effects/evidence.ts';
 import { OperatorError } from '../../sim/errors.ts';
 import type { Plan } from '../../sim/plan/plan.ts';
-import { resolve } from '../../sim/plan/resolve.ts';
 import { worstExitCode } from '../../sim/pure/exit-code.ts';
 import type { LoadTool } from '../../sim/pure/load/load-tool.ts';
 import type { RunOutcome, RunScenario } from '../../sim/run/run-options.ts';
@@ -17,8 +16,8 @@ import type { CommandContext } from '../crash.ts';
 import { explainError } from '../crash.ts';
 import {
   displayPath,
-  ensureFolder,
   linkLatest,
+  requireWritable,
   writeReports,
 } from '../finished-run/write-reports.ts';
 import type { Interrupts } from '../interrupts.ts';
@@ -27,7 +26,7 @@ import type { Io, ProcessHooks } from '../io.ts';
 import { colorText, supportsColor, terminalWidth } from '../io.ts';
 import { openProgress } from '../progress/open-progress.ts';
 import type { Progress } from '../progress/progress.ts';
-import { parseArms, resolveScenarios } from './scenario-lookup.ts';
+import { parseArms, planOf, resolveScenarios } from './scenario-lookup.ts';
 import { formatSimSummary } from './sim-summary.ts';
 
 export interface SimFlags {
@@ -72,7 +71,8 @@ export async function runSim(
   deps.context.hasVerdict = true;
   const scenarios = await resolveScenarios(names, deps.scenarios);
   const runs = planRuns(scenarios, flags);
-  await ensureFolder(path.resolve(flags.out));
+  for (const id of new Set(runs.map(({ plan }) => plan.id)))
+    await requireWritable(path.join(path.resolve(flags.out), id));
 
   const finished: RunOutcome[] = [];
   let progress: Progress | null = null;
@@ -145,7 +145,7 @@ async function holdKeptTestbed(
 
 function planRuns(scenarios: readonly Scenario[], flags: SimFlags): readonly PlannedRun[] {
   const runs = scenarios.flatMap((scenario) => {
-    const plan = resolve(scenario, {
+    const plan = planOf(scenario, {
       quick: flags.quick,
       seed: flags.seed,
       swapArms: flags.swapArms,

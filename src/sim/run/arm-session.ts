@@ -135,10 +135,18 @@ export class ArmSession {
     await this.load.enterPhase(name);
     const before = await this.load.totals();
     const from = this.cpu.sample();
-    await work();
-    const to = this.cpu.sample();
+    const end = () => {
+      const sample = this.cpu.sample();
+      this.phases.push({ kind: 'phase', name, startUs: from.atUs, endUs: sample.atUs, judged });
+      return sample;
+    };
+    // Where the generator ends by a limit, the phase as far as it came is reported.
+    await work().catch((error: unknown) => {
+      end();
+      throw error;
+    });
+    const to = end();
     const after = await this.load.totals();
-    this.phases.push({ kind: 'phase', name, startUs: from.atUs, endUs: to.atUs, judged });
     const completedCount = after.completed - before.completed;
     return {
       startUs: from.atUs,
@@ -163,6 +171,15 @@ export class ArmSession {
     if (database === null) return null;
     const percent = cpuPercentBetween(from, to, database.name);
     return percent === null ? null : percent / 100 / database.coreCount;
+  }
+
+  /** All that was measured so far, of an arm whose generator is gone. */
+  windowSoFar(): MeasuredWindow {
+    const to = this.cpu.sample();
+    const from = this.cpu.samples[0] ?? to;
+    const utilisation = this.utilisationBetween(from, to);
+    const span = { startUs: from.atUs, endUs: to.atUs, from, to };
+    return { ...span, completedPerSecond: 0, meanUs: 0, utilisation };
   }
 
   /** Appends to a phase's note; empty text is ignored. */

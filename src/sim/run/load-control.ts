@@ -18,6 +18,7 @@ import type {
   Workload,
 } from '../pure/load/workload.ts';
 import { cpuPercentBetween } from '../pure/measure/resources.ts';
+import { scheduleDigest } from '../pure/measure/schedule-digest.ts';
 import type { ArmName } from '../result.ts';
 import type { RunEvent } from './run-events.ts';
 
@@ -43,10 +44,22 @@ export interface OperationMix {
   readonly think: UsersWorkload['think'];
 }
 
+const NOTHING_SENT: SenderTotals = {
+  planned: 0,
+  recorded: 0,
+  retries: 0,
+  completed: 0,
+  responseSumUs: 0,
+  scheduledSumUs: 0,
+  inFlightIntegralUs: 0,
+  scheduleDigest: scheduleDigest([]),
+};
+
 export class LoadControl {
   readonly #options: LoadControlOptions;
   #mix: OperationMix = { operations: [], think: { meanMs: 0, shape: 1 } };
   #phase = '';
+  #lastTotals: SenderTotals = NOTHING_SENT;
   #population: Promise<RunSummary> | null = null;
 
   constructor(options: LoadControlOptions) {
@@ -65,8 +78,14 @@ export class LoadControl {
     this.#mix = mix;
   }
 
-  totals(): Promise<SenderTotals> {
-    return this.#options.sender.totals();
+  async totals(): Promise<SenderTotals> {
+    this.#lastTotals = await this.#options.sender.totals();
+    return this.#lastTotals;
+  }
+
+  /** As they were read last, for when the generator is gone. */
+  get lastTotals(): SenderTotals {
+    return this.#lastTotals;
   }
 
   /** Resolves with the next operation of this name that ends `ok`. */

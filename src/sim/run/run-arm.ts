@@ -6,14 +6,21 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { HistoryFile } from '../effects/history-file.ts';
 import { wallClockAtOrigin } from '../effects/load/engine/monotonic-clock.ts';
-import { readHistory } from '../effects/load/engine/read-history.ts';
+import { keepWholeLines, readHistory } from '../effects/load/engine/read-history.ts';
 import { readArrivals } from '../effects/observe/arrivals.ts';
+import {
+  limitOfExit,
+  limitOfGenerator,
+  limitOfGroup,
+  type MemoryKills,
+  readMemoryKills,
+} from '../effects/observe/memory-kills.ts';
 import type { PinPlan } from '../effects/process/pin-plan.ts';
 import { DATA_SEED } from '../effects/testbed/templates/template-prepare.ts';
 import { startTestbed, type Testbed } from '../effects/testbed/testbed.ts';
 import type { ArmRecord, HistoryRecord, MeasurementRecord } from '../history.ts';
 import type { PlannedArm } from '../plan/plan.ts';
-import type { SenderTotals } from '../pure/judge/measurements.ts';
+import type { MachineLimit, SenderTotals } from '../pure/judge/measurements.ts';
 import { SEND_LAG_LIMIT_US } from '../pure/judge/validity.ts';
 import { otherCpuBetween, resourcesBetween, resourceTimeline } from '../pure/measure/resources.ts';
 import { spanOf } from '../pure/measure/series.ts';
@@ -49,6 +56,8 @@ export async function runArm(input: RunArmOptions): Promise<FinishedArm> {
   const announce = (phase: string, note: string) =>
     options.onEvent({ type: 'phase', arm: name, phase, note, plannedMs: null });
   announce('start', Object.keys(arm.topology.nodes).join(', '));
+  const kills = readMemoryKills();
+  const limits: MachineLimit[] = [];
   const testbed = await startTestbed({
     runId: `${runId}-${name}`,
     logFolder: path.join(input.folder, 'logs', name),
@@ -57,11 +66,13 @@ export async function runArm(input: RunArmOptions): Promise<FinishedArm> {
     faultSeed: options.plan.seed,
     cores: input.cores,
     onNote: (text) => options.onEvent({ type: 'note', text }),
-    onUnexpectedExit: ({ name: process, status, lastLines }) =>
-      options.onEvent({
-        type: 'note',
-        text: `${process} ended by itself (${status}): ${lastLines.at(-1) ?? 'it said nothing'}`,
-      }),
+    onUnexpectedExit: (notice) => {
+      const { name: process, status, lastLines } = notice;
+      const limit = limitOfExit(notice, kills);
+      if (limit !== null) limits.push(limit);
+      const text = `${process} ended by itself (${status}): ${lastLines.at(-1) ?? 'it said nothing'}`;
+      options.onEvent({ type: 'note', text });
+    },
     signal: options.signal,
   });
   const files = {
@@ -73,7 +84,11 @@ export async function runArm(input: RunArmOptions): Promise<FinishedArm> {
     await testbed.stop();
   };
   try {
-    const { records, users } = await recordPhases(testbed, input, files, announce);
+    const { records, users } = await recordPhases(testbed, input, files, {
+      announce,
+      kills,
+      limits,
+    });
     const finished = { records, users, versions: nodeVersions(testbed) };
     if (input.keep) return { ...finished, kept: testbed };
     await cleanUp().catch((error: Error) => {
@@ -91,11 +106,19 @@ export async function runArm(input: RunArmOptions): Promise<FinishedArm> {
   }
 }
 
+interface ArmWatch {
+  readonly announce: (phase: string, note: string) => void;
+  /** As they were before the arm. */
+  readonly kills: MemoryKills;
+  /** Grows while the arm runs. */
+  readonly limits: MachineLimit[];
+}
+
 async function recordPhases(
   testbed: Testbed,
   input: RunArmOptions,
   files: { readonly operations: string; readonly facts: string },
-  announce: (phase: string, note: string) => void,
+  { announce, kills, limits }: ArmWatch,
 ): Promise<Pick<FinishedArm, 'records' | 'users'>> {
   const { arm, options } = input;
   const { plan, signal, onEvent } = options;
@@ -114,10 +137,9 @@ async function recordPhases(
     tool: plan.generator?.tool ?? null,
   });
   const origin = wallClockAtOrigin(session.nowUs);
-  let phasesOutcome: PhasesOutcome;
-  let totals: SenderTotals;
-  try {
-    phasesOutcome = await runPhases(session, {
+  const { phasesOutcome, totals } = await playPhases(
+    session,
+    {
       plan,
       arm,
       signal,
@@ -125,11 +147,10 @@ async function recordPhases(
       populationOf: input.populationOf,
       operationsFile,
       lagLimitUs: SEND_LAG_LIMIT_US,
-    });
-    totals = await session.load.totals();
-  } finally {
-    await session.close();
-  }
+    },
+    { kills, limits },
+  );
+  if (limits.length === 0) limits.push(...limitOfGroup(kills));
   // Its own connections to the processes are closed now.
   if (plan.invariants.some(({ needsRest }) => needsRest === true)) await session.readRest('after');
   announce('check', 'what the platform recorded against what was acknowledged');
@@ -158,7 +179,7 @@ async function recordPhases(
     for await (const record of readHistory(file)) records.push(record);
     await input.history.appendFile(file);
   }
-  const measured = measurementsOf(testbed, session, phasesOutcome, totals);
+  const measured = measurementsOf(testbed, session, phasesOutcome, { totals, limits });
   records.push(measured);
   await input.history.append([measured]);
   return { records, users: phasesOutcome.users };
@@ -168,7 +189,7 @@ function measurementsOf(
   testbed: Testbed,
   { notes, cpu, phases }: ArmSession,
   { window, costs, search, calibration, evidence }: PhasesOutcome,
-  totals: SenderTotals,
+  { totals, limits }: { totals: SenderTotals; limits: readonly MachineLimit[] },
 ): MeasurementRecord {
   const { samples } = cpu;
   return {
@@ -185,7 +206,36 @@ function measurementsOf(
       ? otherCpuBetween(window.from, samples.at(-1) ?? window.to)
       : null,
     totals,
+    ...(limits.length > 0 && { limits }),
   };
+}
+
+/** A generator that ended by a limit of the machine leaves what was measured until then: the limit is what is reported. */
+async function playPhases(
+  session: ArmSession,
+  options: PhasesOptions,
+  { kills, limits }: Pick<ArmWatch, 'kills' | 'limits'>,
+): Promise<{ phasesOutcome: PhasesOutcome; totals: SenderTotals }> {
+  let lost: MachineLimit | null = null;
+  try {
+    const phasesOutcome = await runPhases(session, options);
+    return { phasesOutcome, totals: await session.load.totals() };
+  } catch (error) {
+    lost = options.signal.aborted ? null : limitOfGenerator(error, kills);
+    if (lost === null) throw error;
+    limits.push(lost);
+    options.onEvent({ type: 'note', text: lost.what });
+    const nothing = { users: null, calibration: [], evidence: null, costs: [], search: null };
+    return {
+      phasesOutcome: { ...nothing, window: session.windowSoFar() },
+      totals: session.load.lastTotals,
+    };
+  } finally {
+    await session.close().catch((error: Error) => {
+      if (lost === null) throw error;
+    });
+    if (lost !== null) await keepWholeLines(options.operationsFile);
+  }
 }
 
 /** False with an operator's own server: its CPU time on this machine would be counted as other processes'. */

@@ -4,16 +4,15 @@
  * costs about 0.2 ms of database time.
  */
 import pg from 'pg';
+import {
+  openStatementReader,
+  type PhaseStatements,
+  type StatementSnapshot,
+  type StatementStats,
+  statementsBetween,
+} from './statement-statistics.ts';
 
 const SAMPLE_INTERVAL_MS = 200;
-const QUERY_LIMIT = 8;
-
-export interface StatementStats {
-  readonly query: string;
-  readonly calls: number;
-  readonly totalMs: number;
-  readonly rows: number;
-}
 
 export interface ExplainedPlan {
   readonly query: string;
@@ -21,8 +20,9 @@ export interface ExplainedPlan {
 }
 
 export interface PostgresObservation {
-  /** Largest total time first; null when pg_stat_statements is not available. */
+  /** Largest total time first; null when pg_stat_statements is not available, and then why. */
   readonly statements: readonly StatementStats[] | null;
+  readonly withoutStatements?: string;
   readonly allStatementsMs: number;
   /** Samples of active client backends by `type:event`, `CPU` when not waiting. */
   readonly waitSamples: Readonly<Record<string, number>>;
@@ -49,12 +49,13 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
   // A fault may kill the server under this connection; the next query then fails, not the process.
   client.on('error', () => {});
   await client.connect();
-  const hasStatements = await canReadStatements(client);
+  const reader = await openStatementReader(client);
   const waitSamples: Record<string, number> = {};
   const lockWaits = { blocked: 0, samples: 0 };
   let timer: NodeJS.Timeout | undefined;
   let sampling: Promise<void> = Promise.resolve();
   let deadlocksBefore = 0;
+  let statementsBefore: StatementSnapshot | null = null;
 
   return {
     async begin() {
@@ -62,7 +63,7 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
       lockWaits.blocked = 0;
       lockWaits.samples = 0;
       deadlocksBefore = await countDeadlocks(client);
-      if (hasStatements) await client.query('SELECT pg_stat_statements_reset()');
+      if (typeof reader !== 'string') statementsBefore = await reader.read();
       let isSampling = false;
       timer = setInterval(() => {
         if (isSampling) return;
@@ -77,11 +78,15 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
     async end() {
       clearInterval(timer);
       await sampling;
-      const { statements, allStatementsMs } = hasStatements
-        ? await readStatements(client)
-        : { statements: null, allStatementsMs: 0 };
       const deadlocks = (await countDeadlocks(client)) - deadlocksBefore;
-      return { statements, allStatementsMs, waitSamples, lockWaits, deadlocks };
+      const counted: PhaseStatements =
+        typeof reader === 'string' || statementsBefore === null
+          ? { statements: null, why: String(reader) }
+          : statementsBetween(statementsBefore, await reader.read());
+      const sampled = { waitSamples, lockWaits, deadlocks };
+      if (counted.statements !== null) return { ...counted, ...sampled };
+      const { why } = counted;
+      return { statements: null, withoutStatements: why, allStatementsMs: 0, ...sampled };
     },
     explain: (query, argument) => explain(client, query, argument),
     async close() {
@@ -89,15 +94,6 @@ export async function connectPostgresObserver(databaseUrl: string): Promise<Post
       await client.end().catch(() => {}); // the server has ended already
     },
   };
-}
-
-async function canReadStatements(client: pg.Client): Promise<boolean> {
-  try {
-    await client.query('SELECT 1 FROM pg_stat_statements LIMIT 1');
-    return true;
-  } catch {
-    return false; // an operator's server without the extension, which is not installed there; the diagnosis says so
-  }
 }
 
 async function countDeadlocks(client: pg.Client): Promise<number> {
@@ -123,33 +119,6 @@ async function sampleWaits(
   lockWaits.samples += 1;
   if ((rows[0]?.blocked ?? 0) > 0) lockWaits.blocked += 1;
   for (const { event, n } of rows) waitSamples[event] = (waitSamples[event] ?? 0) + n;
-}
-
-async function readStatements(
-  client: pg.Client,
-): Promise<{ statements: StatementStats[]; allStatementsMs: number }> {
-  const { rows } = await client.query<{
-    query: string;
-    calls: string;
-    total: number;
-    rows: string;
-    everything: number;
-  }>(
-    `SELECT s.query, s.calls, s.total_exec_time + s.total_plan_time AS total, s.rows,
-            (sum(s.total_exec_time + s.total_plan_time) OVER ())::float8 AS everything
-       FROM pg_stat_statements s
-       JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()
-      WHERE s.query NOT LIKE '%pg_stat_%' AND s.query NOT LIKE '%pg_locks%'
-      ORDER BY total DESC LIMIT $1`,
-    [QUERY_LIMIT],
-  );
-  const statements = rows.map((row) => ({
-    query: row.query.replace(/\s+/g, ' ').trim(),
-    calls: Number(row.calls),
-    totalMs: row.total,
-    rows: Number(row.rows),
-  }));
-  return { statements, allStatementsMs: rows[0]?.everything ?? 0 };
 }
 
 async function explain(

@@ -14,9 +14,25 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   if (env.PLATFORM_CACHE) return path.resolve(env.PLATFORM_CACHE);
   if (process.getuid?.() === 0) return '/var/cache/platform-sim';
   if (env.XDG_CACHE_HOME) return path.join(path.resolve(env.XDG_CACHE_HOME), 'platform-sim');
-  const home = env.HOME || homedir();
+  const home = env.HOME || homeFolder();
   if (process.platform === 'darwin') return path.join(home, 'Library', 'Caches', 'platform-sim');
   return path.join(home, '.cache', 'platform-sim');
+}
+
+/** A container's arbitrary user id has no entry in /etc/passwd, and so no home folder. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new EnvironmentError(
+      {
+        what: 'this account has no home folder, where the cache would be',
+        why: `HOME is not set, and ${(cause as Error).message}`,
+        next: 'PLATFORM_CACHE=<a writable folder> platform doctor',
+      },
+      { cause },
+    );
+  }
 }
 
 /** A folder below the cache that every account may traverse (0755). */

@@ -7,23 +7,23 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EnvironmentError } from '../../errors.ts';
 
 const LOWEST_PORT = 20_000;
 const MAX_PICKS = 20;
 
-async function tryListen(port: number): Promise<number | null> {
+async function listenBriefly(port: number): Promise<number> {
   const server = net.createServer();
-  try {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-  } catch {
-    return null; // In use.
-  }
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
   const found = (server.address() as net.AddressInfo).port;
   server.close();
   await once(server, 'close');
   return found;
 }
+
+/** Null: in use. */
+const tryListen = (port: number): Promise<number | null> => listenBriefly(port).catch(() => null);
 
 /** First port of the ephemeral range; Linux's default where there is no /proc. */
 function firstEphemeralPort(): number {
@@ -57,9 +57,18 @@ export async function freePort(): Promise<number> {
   const below = firstEphemeralPort() - LOWEST_PORT;
   const picked = await pickPort(below, async (port) => (await tryListen(port)) !== null);
   if (picked !== null) return picked;
-  const port = await tryListen(0);
-  if (port === null) throw new Error('no free port on 127.0.0.1');
-  return port;
+  try {
+    return await listenBriefly(0);
+  } catch (cause) {
+    throw new EnvironmentError(
+      {
+        what: 'no port can be opened on 127.0.0.1',
+        why: (cause as Error).message,
+        next: 'ip addr show lo, and ss -s for what holds the ports',
+      },
+      { cause },
+    );
+  }
 }
 
 /** True when something accepts connections on the port. */

@@ -1,4 +1,5 @@
-/** What the open file descriptors of a process are, from /proc. Linux only. */
+/** How many file descriptors a process may have, and, from /proc, what those of a process are. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 
@@ -10,6 +11,37 @@ export interface OpenDescriptors {
   readonly outbound: number;
   /** Pipes, event loops, sockets within the machine, and sockets that listen. */
   readonly other: number;
+}
+
+/** Of this process and those that it starts: Node has raised it to the hard limit. Null where it cannot be read. */
+export function descriptorLimit(): number | null {
+  try {
+    const text =
+      process.platform === 'linux'
+        ? /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))![1]!
+        : execFileSync('/bin/sh', ['-c', 'ulimit -n'], { encoding: 'utf8', timeout: 5_000 }).trim();
+    return text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
+  } catch {
+    return null;
+  }
+}
+
+/** What our own load may open at once, and a service of the run may then have to accept. */
+const COMFORTABLE = 4_200;
+const LEAST = 256;
+
+/** Null where every load can be played. With `stopsRun` not even a small one can. */
+export function descriptorProblem(
+  limit: number | null,
+): { readonly why: string; readonly next: string; readonly stopsRun: boolean } | null {
+  if (limit === null || limit >= COMFORTABLE) return null;
+  const stopsRun = limit < LEAST;
+  const effect = stopsRun ? `a run needs ${LEAST}` : 'a load that needs more proves nothing';
+  return {
+    why: `a process may open ${limit} files and sockets (ulimit -n): ${effect}`,
+    next: `ulimit -n ${COMFORTABLE}; of a container: --ulimit nofile=${COMFORTABLE}`,
+    stopsRun,
+  };
 }
 
 /** Of a row of /proc/net/tcp. */

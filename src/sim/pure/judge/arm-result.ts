@@ -3,14 +3,8 @@
  * show every phase.
  */
 import type { HistoryRecord, OperationRecord, PhaseRecord } from '../../history.ts';
-import type {
-  ArmResult,
-  DocumentedFigure,
-  InvariantResult,
-  PhaseSummary,
-  RecordKind,
-} from '../../result.ts';
-import type { Documented, Invariant } from '../../scenario.ts';
+import type { ArmResult, DocumentedFigure, PhaseSummary, RecordKind } from '../../result.ts';
+import type { Documented } from '../../scenario.ts';
 import { faultSummaries } from '../faults/fault-summary.ts';
 import { recoveries, recoveryRule } from '../faults/recovery.ts';
 import { LatencyHistogram, summarize } from '../measure/histogram.ts';
@@ -25,10 +19,10 @@ import {
 } from '../measure/series.ts';
 import type { ArmInput, ArmObservations } from './arm-input.ts';
 import { capacityOf, judgeSearch, sendLagsUs } from './capacity.ts';
+import { checkInvariant } from './check-invariant.ts';
 import { diagnose } from './diagnose.ts';
 import { isError, judgeSlos, type SloReferences } from './judge-slos.ts';
 import { type RecordViews, selectViews } from './record-views.ts';
-import { smallestRateSeen } from './smallest-rate.ts';
 import { validityChecks } from './validity.ts';
 import { type ArmJudgement, judgeArm } from './verdict.ts';
 
@@ -130,7 +124,8 @@ function judgeViews(
     steps: capacity?.steps ?? [],
     costs: observed.costs,
   });
-  const invariants = input.invariants.map((invariant) => checkInvariant(invariant, history));
+  const { limits = [] } = observed;
+  const invariants = input.invariants.map((one) => checkInvariant(one, history, limits));
   const faults = faultSummaries(history, input.plannedFaults, span);
   const validity = validityChecks(input, { judged: judgedAttempts, attempts, faults });
   const documented = input.documented.map((figure) => compareDocumented(figure, latency, observed));
@@ -145,20 +140,6 @@ function judgeViews(
     documented,
   });
   return { slos, invariants, validity, documented, faults, capacity, judgement, references };
-}
-
-function checkInvariant(invariant: Invariant, history: readonly HistoryRecord[]): InvariantResult {
-  const { id, statement, planted, needsRest = false } = invariant;
-  const found = invariant.check(history);
-  // A reading at rest is not one of many independent chances to see a defect.
-  const rate = needsRest ? null : smallestRateSeen(found.checked, found.violations);
-  return {
-    id,
-    statement,
-    ...found,
-    ...(rate !== null && { detectableRate: rate }),
-    ...(planted && { planted }),
-  };
 }
 
 function selectSender({ totals }: ArmObservations): ArmResult['sender'] {

@@ -10,6 +10,8 @@ export interface DiagnosisEvidence {
   readonly statements:
     | readonly { query: string; calls: number; totalMs: number; rows: number }[]
     | null;
+  /** Why `statements` is null. */
+  readonly withoutStatements?: string;
   readonly allStatementsMs: number;
   readonly waitSamples: Readonly<Record<string, number>>;
   readonly lockWaits: { readonly blocked: number; readonly samples: number };
@@ -98,6 +100,8 @@ function describeFinding(
   plan: Diagnosis['plan'],
 ): string {
   if (input.statements === null) {
+    if (input.withoutStatements !== undefined)
+      return `No query can be named: ${input.withoutStatements}.`;
     return 'The server keeps no statement statistics (pg_stat_statements), so no query can be named.';
   }
   if (top === undefined) return 'The database ran no statement in this phase.';

@@ -11,6 +11,7 @@ import { metricIncrease } from '../measure/metric-increase.ts';
 import { quantileBounds } from '../measure/quantile-bounds.ts';
 import { responseUs } from '../measure/series.ts';
 import { passingSteps, stepPhase } from './capacity.ts';
+import { NO_FREE_USER } from './machine-limits.ts';
 import {
   evaluateSlo,
   parseSlo,
@@ -92,7 +93,7 @@ function countErrors(operations: readonly LogicalOperation[]): SloData['errors']
 
 /** What a service that has too little CPU answers, whoever took it. */
 function isOverload({ status, error }: LogicalOperation): boolean {
-  return status === 503 || error === 'timeout' || error === 'never sent';
+  return status === 503 || error === 'timeout' || error === 'never sent' || error === NO_FREE_USER;
 }
 
 export function isError({ outcome }: LogicalOperation): boolean {

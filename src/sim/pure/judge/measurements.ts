@@ -38,6 +38,14 @@ export interface SearchStep {
   readonly repeats: number | null;
 }
 
+/** A process that ended by a limit. */
+export interface MachineLimit {
+  /** `gateway.1 was killed by the kernel, out of memory`. */
+  readonly what: string;
+  /** The generator's own end: the history is not whole. */
+  readonly isGenerator: boolean;
+}
+
 export interface ArmMeasurements {
   /** What each phase was for, with what the load found out in it. */
   readonly phaseNotes: Readonly<Record<string, string>>;
@@ -56,4 +64,6 @@ export interface ArmMeasurements {
   /** CPU of other processes from the first judged phase on; null where it cannot be read. */
   readonly otherCpu: OtherCpu | null;
   readonly totals: SenderTotals;
+  /** Processes that ended by a limit of the machine; absent: none. */
+  readonly limits?: readonly MachineLimit[];
 }

@@ -14,6 +14,7 @@ import type { ArmInput } from './arm-input.ts';
 import { sendLagsUs } from './capacity.ts';
 import { culpritCalls } from './diagnose.ts';
 import { littlesLaw } from './littles-law.ts';
+import { checkMachineLimits } from './machine-limits.ts';
 import type { InFlightTotals, SenderTotals } from './measurements.ts';
 
 /** Send lag that voids a run: a tenth of the tightest latency SLO (200 ms). */
@@ -36,12 +37,13 @@ export interface ValidityInput {
 type ValidityRules = Pick<ArmInput, 'lagLimitUs' | 'culprit'> & {
   readonly observed: Pick<
     ArmInput['observed'],
-    'timedFromSend' | 'evidence' | 'expected' | 'otherCpu'
+    'timedFromSend' | 'evidence' | 'expected' | 'otherCpu' | 'limits'
   > & { readonly totals: InFlightTotals & Pick<SenderTotals, 'planned' | 'scheduleDigest'> };
 };
 
 export function validityChecks(input: ValidityRules, seen: ValidityInput): ValidityCheck[] {
   return [
+    ...checkMachineLimits(seen.attempts, input.observed.limits ?? []),
     input.observed.timedFromSend
       ? warnTimedFromSend()
       : checkSendLag(seen.judged, input.lagLimitUs),

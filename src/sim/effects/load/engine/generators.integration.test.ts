@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperationRecord } from '../../../history.ts';
+import { NO_FREE_USER } from '../../../pure/judge/machine-limits.ts';
 import { LOAD_TOOLS, type LoadTool } from '../../../pure/load/load-tool.ts';
 import type { OperationTemplate } from '../../../pure/load/workload.ts';
 import { findProgram } from '../../process/find-program.ts';
@@ -199,7 +200,7 @@ describe('a planned request that was not sent', () => {
     await sender.close();
     const records = await bed.operations();
     expect(run.planned).toBeGreaterThanOrEqual(1_400);
-    const never = records.filter(({ error }) => error === 'never sent');
+    const never = records.filter(({ error }) => error === NO_FREE_USER);
     expect(never.length).toBeGreaterThan(100);
     for (const one of never) {
       expect(one).toMatchObject({ outcome: 'fail', sentUs: -1 });

@@ -3,10 +3,14 @@
  * foreign file: the first invalid line throws with its number.
  */
 import { createReadStream } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FaultEvidence, HistoryRecord } from '../../../history.ts';
+
+/** Longer than a record with its captured body. */
+const MAX_LINE_BYTES = 4_194_304;
 
 export class CorruptHistory extends Error {
   readonly line: number;
@@ -38,6 +42,20 @@ function open(file: string): Readable {
   const gunzip = createGunzip();
   bytes.once('error', (error) => gunzip.destroy(error));
   return bytes.pipe(gunzip);
+}
+
+/** Cuts the line that a killed writer left unfinished; makes the file if there is none. */
+export async function keepWholeLines(file: string): Promise<void> {
+  const handle = await openFile(file, 'a+');
+  try {
+    const { size } = await handle.stat();
+    const tail = Buffer.alloc(Math.min(size, MAX_LINE_BYTES));
+    await handle.read(tail, 0, tail.length, size - tail.length);
+    const end = tail.lastIndexOf('\n');
+    await handle.truncate(size - tail.length + end + 1);
+  } finally {
+    await handle.close();
+  }
 }
 
 function isMissing(error: unknown): boolean {
@@ -111,6 +129,7 @@ const OPTIONAL = new Set([
   'facts',
   'counts',
   'comparison',
+  'limits',
 ]);
 
 /** Every field of every kind; the compiler rejects a missing field and an unknown name. */
@@ -143,6 +162,7 @@ const FIELDS: { readonly [Kind in HistoryRecord['kind']]: Fields<HistoryRecord &
       databaseCpuPercent: 'number or null',
       otherCpu: 'object or null',
       totals: 'object',
+      limits: 'list',
     },
     arm: { arm: 'string', design: 'string', seed: 'whole', originAt: 'string' },
     op: {

@@ -82,8 +82,8 @@ export class ExternalRecorder {
   }
 
   /** Due at `dueUs` and given up at `untilUs` without a send. */
-  recordNeverSent(index: number, dueUs: number, untilUs: number): void {
-    const attempt = { sent: false, status: 0, error: 'never sent' };
+  recordNeverSent(index: number, dueUs: number, untilUs: number, error = 'never sent'): void {
+    const attempt = { sent: false, status: 0, error };
     const doneUs = Math.max(dueUs, untilUs);
     this.#record(index, attempt, { scheduledUs: dueUs, sentUs: -1, doneUs }, null);
   }

@@ -59,3 +59,17 @@ describe('parseK6Line', () => {
     expect(parseK6Line('')).toBeNull();
   });
 });
+
+it.each([
+  ['dial: socket: too many open files', 'EMFILE'],
+  ['dial tcp 127.0.0.1:80: connect: cannot assign requested address', 'EADDRNOTAVAIL'],
+])('a limit of its own machine has its name: %s', (error, name) => {
+  const data = {
+    time: '2026-01-01T00:00:00Z',
+    value: 0,
+    tags: { error, error_code: '1210', status: '0' },
+    metadata: { op: '1' },
+  };
+  const line = JSON.stringify({ metric: 'http_req_duration', type: 'Point', data });
+  expect(parseK6Line(line)).toMatchObject({ error: name, sent: false });
+});

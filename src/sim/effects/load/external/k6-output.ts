@@ -65,10 +65,20 @@ const CAUSES: Readonly<Record<string, string>> = {
   1220: 'ECONNRESET',
 };
 
+/** Of k6's own machine, in the words of Go. */
+const LOCAL_LIMITS: readonly (readonly [RegExp, string])[] = [
+  [/too many open files/, 'EMFILE'],
+  [/cannot assign requested address/, 'EADDRNOTAVAIL'],
+  [/no buffer space available/, 'ENOBUFS'],
+  [/cannot allocate memory/, 'ENOMEM'],
+];
+
 function failure(tags: Point['data']['tags']): { error: string | null; sent: boolean } {
   const code = tags.error_code ?? '';
   if (code === '' || /^1[45]\d\d$/.test(code)) return { error: null, sent: true };
   const message = tags.error === 'EOF' ? 'closed by server' : tags.error;
+  const limit = LOCAL_LIMITS.find(([text]) => text.test(tags.error ?? ''));
+  if (limit !== undefined) return { error: limit[1], sent: false };
   const error = CAUSES[code] ?? message ?? `k6 error ${code}`;
   return { error, sent: !NEVER_SENT_CODES.test(code) };
 }

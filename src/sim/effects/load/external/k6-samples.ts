@@ -1,4 +1,5 @@
 /** Reads k6's samples of one load while it runs and converts them to records on the run's clock. */
+import { NO_FREE_USER } from '../../../pure/judge/machine-limits.ts';
 import type { PlannedRequest } from '../engine/request-plan.ts';
 import type { ExternalRecorder } from './external-recorder.ts';
 import { type K6Sample, parseK6Line } from './k6-output.ts';
@@ -55,7 +56,7 @@ export class K6Samples {
     }
     const unusedCount = this.#plan.length - this.#startedCount;
     for (const [position, dueUs] of this.#droppedUs.slice(0, unusedCount).entries()) {
-      this.#recorder.recordNeverSent(this.#startedCount + position, dueUs, endUs);
+      this.#recorder.recordNeverSent(this.#startedCount + position, dueUs, endUs, NO_FREE_USER);
     }
   }
 

@@ -2,8 +2,10 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { EnvironmentError } from '../../../errors.ts';
 import { createPrivateFolder, writePrivateFile } from '../../process/cache.ts';
 import type { RunUser } from '../../process/run-user.ts';
+import { isDiskFull } from '../disk-space.ts';
 import { newPassword } from './credentials.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { postgresEnvironment } from './postgres-process.ts';
@@ -17,14 +19,37 @@ interface DataDirectory {
 }
 
 async function initdb(directory: DataDirectory, args: readonly string[]): Promise<void> {
-  await promisify(execFile)(directory.binaries.initdb, ['-D', directory.dataDir, ...args], {
-    // In the run's folder, where the cleanup looks for a killed run's processes.
-    cwd: directory.dataDir,
-    env: postgresEnvironment(),
-    timeout: INITDB_LIMIT_MS,
-    killSignal: 'SIGKILL',
-    ...(directory.user ?? {}),
-  });
+  try {
+    await promisify(execFile)(directory.binaries.initdb, ['-D', directory.dataDir, ...args], {
+      // In the run's folder, where the cleanup looks for a killed run's processes.
+      cwd: directory.dataDir,
+      env: postgresEnvironment(),
+      timeout: INITDB_LIMIT_MS,
+      killSignal: 'SIGKILL',
+      ...(directory.user ?? {}),
+    });
+  } catch (cause) {
+    throw isDiskFull(cause) ? cause : explainFailure(cause as Error & { stderr?: string });
+  }
+}
+
+/** initdb looks up the name of its account, which a container's arbitrary user id does not have. */
+const NO_ACCOUNT = /could not look up effective user ID/;
+
+function explainFailure(cause: Error & { stderr?: string }): EnvironmentError {
+  const lines = (cause.stderr ?? '').split('\n').filter((line) => line.trim() !== '');
+  const reason = lines.findLast((line) => /FATAL|PANIC|error:|could not/i.test(line));
+  const isNameless = NO_ACCOUNT.test(cause.stderr ?? '');
+  return new EnvironmentError(
+    {
+      what: 'PostgreSQL cannot create a data directory: its initdb failed',
+      why: reason ?? lines.at(-1) ?? cause.message.split('\n')[0]!,
+      next: isNameless
+        ? 'echo "platform:x:$(id -u):$(id -g)::/tmp:/bin/sh" >> /etc/passwd'
+        : 'DATABASE_URL=postgres://user@host/database platform doctor',
+    },
+    { cause },
+  );
 }
 
 const passwordFile = (dataDir: string): string => `${dataDir}.password`;
@@ -50,6 +75,9 @@ export async function createDataDirectory(directory: DataDirectory): Promise<voi
     '--locale=C',
     '--no-sync',
     '--no-instructions',
+    // Where /dev/shm is missing or tiny, initdb itself would fail, or fall back to a few hundred kB of buffers.
+    '--set=dynamic_shared_memory_type=mmap',
+    '--set=shared_buffers=128MB',
   ]);
 }
 

@@ -3,18 +3,18 @@
  * are written to the lease before they are created, so that the cleanup finds them after a crash, and are removed at
  * the end.
  */
-import { EnvironmentError } from '../../../errors.ts';
 import { dropKeys, dropSchema } from '../../process/external-cleanup.ts';
 import type { Lease } from '../../process/lease.ts';
 import { commandOf, parentOf } from '../../process/process-table.ts';
-import { AddressProblem, redactAddress } from '../addresses/address-text.ts';
-import { choosePostgresHost } from '../addresses/choose-host.ts';
-import { normalizeRedisAddress } from '../addresses/redis-address.ts';
+import {
+  assertCurrentSchema,
+  CONNECT_LIMIT_MS,
+  inspectPostgres,
+} from './external/inspect-postgres.ts';
+import { inspectRedis } from './external/inspect-redis.ts';
+import { explainServerFailure } from './external/server-address.ts';
 import { withPostgres } from './postgres-client.ts';
-import { redisInfo } from './redis-process.ts';
 import { withSearchPath } from './search-path.ts';
-
-const CONNECT_LIMIT_MS = 5_000;
 
 export interface ExternalPostgres {
   readonly url: string;
@@ -43,32 +43,6 @@ const schemaOf = (runId: string): string =>
 export const prefixOf = (runId: string): string =>
   `ps:${runId.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 64)}:`;
 
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
-  return error instanceof Error && error.message !== '' ? error.message : String(error);
-}
-
-/** What an address begins with, in the words of the error. */
-const SCHEMES = { DATABASE_URL: 'postgres://', REDIS_URL: 'redis:// or unix:///' } as const;
-
-function unreachableError(
-  name: keyof typeof SCHEMES,
-  address: string,
-  cause: unknown,
-): EnvironmentError {
-  const isUnreadable = cause instanceof AddressProblem;
-  return new EnvironmentError(
-    {
-      what: `cannot use ${name} ${redactAddress(address)}`,
-      why: isUnreadable
-        ? `expected an address that starts with ${SCHEMES[name]}: ${cause.message}`
-        : reasonOf(cause),
-      next: `unset ${name}  (the run then starts its own server)`,
-    },
-    { cause },
-  );
-}
-
 /** The postmaster is the parent of this connection's backend, if the backend runs on this machine. */
 function postmasterOf(backendPid: number): number | null {
   if (commandOf(backendPid) !== 'postgres') return null;
@@ -84,55 +58,42 @@ function isOnThisMachine(url: string): boolean {
   return LOCAL_HOSTS.includes(hostname) || decodeURIComponent(hostname).startsWith('/');
 }
 
-/** The server's version; throws an EnvironmentError when it cannot be used. */
-export async function pingPostgres(address: string): Promise<string> {
-  try {
-    const { url } = await choosePostgresHost(address, CONNECT_LIMIT_MS);
-    return await withPostgres(url, CONNECT_LIMIT_MS, async (client) => {
-      const { rows } = await client.query('SHOW server_version');
-      return String(rows[0].server_version).split(' ')[0]!;
-    });
-  } catch (cause) {
-    throw unreachableError('DATABASE_URL', address, cause);
-  }
-}
-
-/** Creates the run's schema. */
+/** Checks the server and creates the run's schema, which is the first write. */
 export async function claimPostgres(address: string, lease: Lease): Promise<ExternalPostgres> {
   const schema = schemaOf(lease.runId);
+  const { version, url, chosenHost } = await inspectPostgres(address, schema);
+  const claim = { url, schema };
+  const drop = () => dropSchema(claim);
+  lease.addExternal({ postgres: claim });
+  let isCreated = false;
   try {
-    const { url, of, name } = await choosePostgresHost(address, CONNECT_LIMIT_MS);
-    const claim = { url, schema };
-    return await withPostgres(url, CONNECT_LIMIT_MS, async (client) => {
-      const { rows } = await client.query(
-        `SELECT current_setting('server_version') AS version, pg_backend_pid() AS pid`,
-      );
-      lease.addExternal({ postgres: claim });
+    const postmasterPid = await withPostgres(url, CONNECT_LIMIT_MS, async (client) => {
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
       await client.query(`CREATE SCHEMA "${schema}"`);
-      return {
-        url: withSearchPath(url, schema),
-        chosenHost: of === 1 ? null : name,
-        schema,
-        version: String(rows[0].version).split(' ')[0]!,
-        postmasterPid: isOnThisMachine(url) ? postmasterOf(Number(rows[0].pid)) : null,
-        drop: () => dropSchema(claim),
-      };
+      isCreated = true;
+      return isOnThisMachine(url) ? postmasterOf(rows[0]!.pid) : null;
     });
+    await assertCurrentSchema(url, schema);
+    return {
+      url: withSearchPath(url, schema),
+      chosenHost,
+      schema,
+      version,
+      postmasterPid,
+      drop,
+    };
   } catch (cause) {
-    throw unreachableError('DATABASE_URL', address, cause);
+    // If that fails too, it stays in the lease for the next run.
+    if (isCreated) await drop().catch(() => {});
+    throw explainServerFailure('DATABASE_URL', address, cause);
   }
 }
 
-/** Reserves the run's key prefix. */
+/** Checks the server and reserves the run's key prefix. */
 export async function claimRedis(address: string, lease: Lease): Promise<ExternalRedis> {
   const prefix = prefixOf(lease.runId);
-  try {
-    const url = normalizeRedisAddress(address);
-    const claim = { url, prefix };
-    const { version } = await redisInfo(url, CONNECT_LIMIT_MS);
-    lease.addExternal({ redis: claim });
-    return { url, prefix, version, drop: () => dropKeys(claim) };
-  } catch (cause) {
-    throw unreachableError('REDIS_URL', address, cause);
-  }
+  const { version, url } = await inspectRedis(address, prefix);
+  const claim = { url, prefix };
+  lease.addExternal({ redis: claim });
+  return { url, prefix, version, drop: () => dropKeys(claim) };
 }

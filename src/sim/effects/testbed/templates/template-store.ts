@@ -32,7 +32,7 @@ const run = promisify(execFile);
 const BUILD_LIMIT_MS = 300_000;
 const COPY_LIMIT_MS = 120_000;
 /** Free space that a build needs. */
-const BUILD_BYTES = 1_536 * 1024 * 1024;
+export const BUILD_BYTES = 1_536 * 1024 * 1024;
 /** Free space that a run needs for its writes, in addition to its copy. */
 export const RUN_BYTES = 256 * 1024 * 1024;
 
