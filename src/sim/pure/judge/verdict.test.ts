@@ -96,6 +96,10 @@ describe('judgeArm', () => {
     // Timeouts and 503s alone are what a busy machine causes; one wrong answer in fifty is not.
     expect(errorsOf(0.001)).toMatchObject({ verdict: 'unknown', failed: [] });
     expect(errorsOf(0.02)).toMatchObject({ verdict: 'fail', failed: ['slo.errors'] });
+    // Statements for checks that Redis answered too late; on a quiet machine they are a failure.
+    const work = { ...missed, slos: [{ ...slo('statements', 'fail'), unit: 'count' as const }] };
+    expect(judgeArm(work)).toMatchObject({ verdict: 'unknown', failed: [] });
+    expect(judgeArm({ ...work, validity: [] })).toMatchObject({ failed: ['slo.statements'] });
     const violated = { ...missed, invariants: [invariant('audit-once', 'fail')] };
     expect(judgeArm(violated).failed).toEqual(['slo.p99', 'invariant.audit-once']);
   });
