@@ -135,8 +135,15 @@ describe('judgeArm', () => {
   });
 
   it('is unknown when an invariant saw nothing or nothing was judged at all', () => {
-    expect(judgeArm({ ...after, invariants: [invariant('x', 'unknown')] }).verdict).toBe('unknown');
-    expect(judgeArm({ ...after, slos: [], invariants: [] }).verdict).toBe('unknown');
+    const unseen = [invariant('x', 'unknown'), invariant('y', 'unknown')];
+    expect(judgeArm({ ...after, invariants: unseen })).toMatchObject({
+      verdict: 'unknown',
+      reason: 'lacks data for x and y',
+    });
+    expect(judgeArm({ ...after, slos: [], invariants: [] })).toMatchObject({
+      verdict: 'unknown',
+      reason: 'judged nothing',
+    });
   });
 });
 

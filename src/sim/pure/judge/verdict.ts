@@ -155,7 +155,7 @@ function judgeHolding(judged: readonly { id: string; verdict: Verdict }[]): ArmJ
   const undecided = judged.filter(({ verdict }) => verdict === 'unknown').map(({ id }) => id);
   if (undecided.length > 0 || judged.length === 0) {
     const reason =
-      judged.length === 0 ? 'nothing was judged' : `not enough data for ${undecided.join(', ')}`;
+      judged.length === 0 ? 'judged nothing' : `lacks data for ${joinNames(undecided)}`;
     return { verdict: 'unknown', asExpected: false, failed: [], reason };
   }
   return { verdict: 'pass', asExpected: true, failed: [], reason: 'holds every SLO and invariant' };
