@@ -41,6 +41,42 @@ const wrappedBy = (module, create, wrap) => ({
   exports: { [create]: (sound) => (given) => wrap(sound(given), given) },
 });
 
+/**
+ * Defects that a whole gateway needs in other places than the matrix: it refuses a login in two, of which the matrix has
+ * the inner one, and it did not issue the tokens of seeded sessions.
+ */
+const inWholeGateway = {
+  'secret-not-compared': {
+    module: 'secret-token.js',
+    exports: { hashesEqual: () => () => true },
+  },
+  'any-password': wrappedBy('sessions/password.js', 'createPasswords', (passwords) => ({
+    ...passwords,
+    async verify(...given) {
+      await passwords.verify(...given);
+      return true;
+    },
+  })),
+  'disabled-logs-in': {
+    module: 'gateway/services.js',
+    exports: {
+      createServices: (sound) => (design, resources, observer) =>
+        sound(design, { ...resources, db: withDisabledUsers(resources.db) }, observer),
+    },
+  },
+};
+
+function withDisabledUsers(db) {
+  const edit = (statement) => ({
+    ...statement,
+    text: statement.text
+      .replace('WHERE email = $1 AND disabled_at IS NULL', 'WHERE email = $1')
+      .replace('($3 OR disabled_at IS NULL)', '($3 OR true)'),
+  });
+  const edited = (of) => ({ ...of, query: (statement) => of.query(edit(statement)) });
+  return { ...edited(db), transaction: (work) => db.transaction((tx) => work(edited(tx))) };
+}
+
 /** Every event on its way into the log. */
 function auditInsert(change) {
   return wrappedBy('audit/writers/insert.js', 'createAuditInsert', (insert) => ({
@@ -52,6 +88,7 @@ function auditInsert(change) {
 
 const matrices = {
   async sessions() {
+    if (Object.hasOwn(inWholeGateway, id)) return inWholeGateway[id];
     const defect = findIn((await fixtures('session-defects')).sessionDefects);
     if (defect?.limits)
       return wrappedBy('rate-limit/store.js', 'createLimitStore', (store) =>

@@ -29,6 +29,22 @@ describe('renderConsole', () => {
     }
   });
 
+  it('shows every value of a table beside a label that is wider than the screen', () => {
+    const label =
+      'reads beside a cached page of another user, each of which a shared key would show';
+    const long = structuredClone(turn1Result);
+    const figures = Object.values(long.arms).flatMap(({ invariants }) =>
+      invariants.flatMap((one) => one.figures ?? []),
+    );
+    for (const figure of figures.filter(({ id }) => id === 'sessions-lost'))
+      Object.assign(figure, { label, value: 1_234_567 });
+    const lines = renderConsole(long, { ...plain, width: 80 }).split('\n');
+    const first = lines.findIndex((line) => line.includes('reads beside a cached page'));
+    expect(lines[first]).toMatch(/1,234,567 +1,234,567 +1,234,567$/);
+    expect(lines[first + 1]).toMatch(/^ {4}.*show$/);
+    expect(lines.slice(first).join('\n')).not.toMatch(/ …$/m);
+  });
+
   it.each(Object.entries(all))('writes no escape code without colour: %s', (_name, result) => {
     const text = renderConsole(result, plain);
     expect([...text].every((char) => char >= ' ' || char === '\n')).toBe(true);

@@ -12,6 +12,7 @@ import { toSpan } from './terminal-inline.ts';
 import {
   alignColumns,
   type ColorText,
+  displayWidth,
   renderLine,
   type Span,
   span,
@@ -30,6 +31,8 @@ type Line = readonly Span[];
 const emptyLine = span('');
 const gap: Span = { text: '  ' };
 const LABEL_WIDTH = 12;
+/** Of the first column of a table, however wide the others are. */
+const MIN_LABEL_WIDTH = 30;
 
 /** Lines of one block, pair or list item. */
 interface Part {
@@ -89,7 +92,7 @@ function partsOf(block: ConsoleBlock, width: number): Part[] {
     case 'list':
       return block.items.map(([content, arm]) => ({ kind, arm, lines: itemLines(content, width) }));
     case 'table':
-      return [{ kind, lines: tableLines(block) }];
+      return [{ kind, lines: tableLines(block, width) }];
     default:
       return block satisfies never;
   }
@@ -131,11 +134,23 @@ function itemLines(content: Inline, width: number): Line[] {
   ]);
 }
 
-function tableLines(table: Table): Line[] {
+/** Long labels continue on the next line, so that the values beside them stay in sight. */
+function tableLines(table: Table, width: number): Line[] {
   const { columns: titles, rows } = selectTable('console', table);
   const header = titles.map(({ title }) => span(toSpan(title).text, 'faint'));
-  const lines = [header, ...rows.map(({ cells }) => cells.map(toSpan))].map((line) =>
-    line.slice(0, line.findLastIndex(({ text }) => text !== '') + 1),
-  );
+  const all = [header, ...rows.map(({ cells }) => cells.map(toSpan))];
+  const valueWidths = titles
+    .slice(1)
+    .map(
+      (_, index) => 2 + Math.max(...all.map((line) => displayWidth(line[index + 1]?.text ?? ''))),
+    );
+  const room = width - 2 - valueWidths.reduce((sum, one) => sum + one, 0);
+  const lines = all.flatMap(([label = emptyLine, ...values]) => {
+    const [first = '', ...rest] = wrap(label.text, Math.max(MIN_LABEL_WIDTH, room));
+    return [
+      [{ ...label, text: first }, ...values],
+      ...rest.map((text) => [{ ...label, text: `  ${text}` }]),
+    ].map((line) => line.slice(0, line.findLastIndex(({ text }) => text !== '') + 1));
+  });
   return alignColumns(lines).map((line) => [gap, ...line]);
 }

@@ -1,7 +1,4 @@
-/**
- * The operations of turn 1 and the accounts that send them. Most people only check, log in and log out; some accounts are
- * for operations on several sessions of a user, for password changes, for being disabled, or end by themselves in the run.
- */
+/** The operations of turn 1. */
 import { mixOf, type OpenWorkload, type OperationTemplate } from '../sim/pure/load/workload.ts';
 
 type Given = Pick<OperationTemplate, 'name' | 'weight' | 'path'> & Partial<OperationTemplate>;
@@ -129,12 +126,14 @@ const forged = get({
 });
 
 /**
- * Sessions that idle out while Redis has a copy of them: an attempt with another secret makes the copy, and is no use of the
- * session. Afterwards every process must refuse it.
+ * Sessions that end by themselves while Redis has a copy of them. Of one that idles out, an attempt with another secret
+ * makes the copy, and is no use of the session. Afterwards every process must refuse both.
  */
-export const dozing = [
+export const expiring = [
   get({ ...forged, name: 'forged dozing', weight: 10, group: 'dozing', as: 'any' }),
   get({ ...probe, name: 'probe dozing', group: 'dozing' }),
+  get({ name: 'use expiring', weight: 10, path: '/session', group: 'expiring' }),
+  get({ ...probe, name: 'probe expiring', group: 'expiring' }),
 ];
 
 /** They cost a hash, so each has arrivals of its own: at least one in a phase. */
@@ -230,71 +229,3 @@ export function mixedLoad(durationMs: number, mix: Mix) {
   });
   return mixOf([openLoad(durationMs, first), ...later]);
 }
-
-export interface Population {
-  readonly people: number;
-  /** Users with several sessions, and users that are disabled. */
-  readonly several: number;
-  readonly disabled: number;
-  readonly changing: number;
-  /** Sessions of each kind that end by themselves, and when, from when the accounts are made. */
-  readonly ending: number;
-  readonly endMs: { readonly from: number; readonly to: number };
-  /** Of those that idle out in ordinary load. */
-  readonly dozingMs: { readonly fromMs: number; readonly toMs: number };
-}
-
-export const populations = {
-  full: {
-    people: 10_000,
-    several: 500,
-    disabled: 120,
-    changing: 60,
-    ending: 100,
-    endMs: { from: 40_000, to: 110_000 },
-    dozingMs: { fromMs: 20_000, toMs: 60_000 },
-  },
-  quick: {
-    people: 400,
-    several: 50,
-    disabled: 16,
-    changing: 8,
-    ending: 24,
-    endMs: { from: 8_000, to: 16_000 },
-    dozingMs: { fromMs: 6_500, toMs: 12_500 },
-  },
-} as const satisfies Record<string, Population>;
-
-export function accountGroups({
-  people,
-  several,
-  disabled,
-  changing,
-  ending,
-  endMs: { from: fromMs, to: toMs },
-  dozingMs,
-}: Population) {
-  const sessions = (name: string, count: number, more: Readonly<Record<string, unknown>> = {}) => ({
-    name,
-    kind: 'sessions',
-    count,
-    ...more,
-  });
-  const administratedBy = 'administrator';
-  return [
-    sessions('people', people),
-    sessions('hot', 4),
-    sessions('aged', ending, { ending: { by: 'absolute', fromMs, toMs } }),
-    sessions('dormant', ending, { ending: { by: 'idle', fromMs, toMs, dormant: true } }),
-    sessions('dozing', ending, { ending: { by: 'idle', ...dozingMs, dormant: true } }),
-    sessions('awake', Math.ceil(ending / 2), { ending: { by: 'idle', fromMs, toMs } }),
-    sessions('administrator', 1, { administrators: true }),
-    sessions('several', several, { sessionsPerUser: 3, administratedBy }),
-    sessions('disabled', disabled, { sessionsPerUser: 2, administratedBy }),
-    sessions('changing', changing, { sessionsPerUser: 2 }),
-  ];
-}
-
-/** Users that the groups need. */
-export const usersOf = (population: Population): number =>
-  accountGroups(population).reduce((sum, { count }) => sum + count, 0);

@@ -21,20 +21,17 @@ import {
 } from './invariants/session-invariants.ts';
 import { TURN1_NOTICED, withNoticing } from './noticed-faults.ts';
 import { type PlatformFault, type PlatformPhase, platformTopology } from './platform-topology.ts';
+import { accountGroups, type Population, populations, usersOf } from './turn1-accounts.ts';
 import {
-  accountGroups,
   check,
-  dozing,
   endingVerbs,
+  expiring,
   LOGINS_PER_SECOND,
   login,
   mixedLoad,
   openLoad,
-  type Population,
-  populations,
   probe,
   renewAged,
-  usersOf,
 } from './turn1-requests.ts';
 import { slos } from './turn1-slos.ts';
 
@@ -90,7 +87,7 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
     ...judgedPhase(fault.name, 'fault', note, load),
     faults: [fault],
   });
-  const ordinary = [check, login, renewAged, ...dozing];
+  const ordinary = [check, login, renewAged, ...expiring];
   const warmUpSweep = { ...sweep(size, 'live', false), ratePerSecond: size.warmupsPerSecond };
   return [
     phase('warm-up', 'warm-up', 'everybody once: connections and caches fill', warmUpSweep),
@@ -109,7 +106,7 @@ function phasesOf(size: Size): readonly PlatformPhase[] {
         check,
         { ...login, weight: 20 * LOGINS_PER_SECOND },
         renewAged,
-        ...dozing,
+        ...expiring,
       ]),
     ),
     faultPhase(

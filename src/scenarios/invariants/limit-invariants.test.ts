@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FaultRecord, HistoryRecord, OperationRecord } from '../../sim/history.ts';
 import { operation } from '../../sim/pure/fixtures/records.ts';
 import {
+  agentsFair,
   degradedBounded,
   noFalseRefusals,
   stolenKeyBounded,
@@ -28,6 +29,33 @@ const many = (count: number, admitted: boolean, fromUs: number, id = fromUs) =>
   );
 /** Five admitted, one refused, five more when the first have left the window. */
 const sound = [...many(5, true, 0), ...many(1, false, 20_000), ...many(5, true, 101_000)];
+
+describe('agentsFair', () => {
+  const roles = { honest: 'honest', made: 'invented' } as const;
+  const fair = agentsFair({
+    ...given,
+    limit: 4,
+    agentOf: ({ name, user = '' }) => ({ agent: user, role: roles[name as keyof typeof roles] }),
+    mustHaveSeen: { honest: 1, saturatedWindows: 1, contested: 1 },
+  });
+  /** In each window of 100 ms: two units for an agent, two of all invented names, one refusal. */
+  const played = [0, 1, 2].flatMap((window) =>
+    [true, true, true, true, false].map((admitted, index) => {
+      const one = decided(window * 10 + index, window * 100_000 + index * 5_000, admitted);
+      const name = index < 2 || !admitted ? 'honest' : 'made';
+      return { ...one, name, user: name === 'made' ? `made up ${index}` : 'agent' };
+    }),
+  );
+
+  it('counts a request in the window it was decided in, however late its answer comes', () => {
+    expect(fair.check(played).verdict).toBe('pass');
+    // By the times of the answers, made up names have nothing in the first window and twice their share in the next.
+    const late = played.map((one) =>
+      one.name === 'made' && one.sentUs < 100_000 ? { ...one, doneUs: one.doneUs + 95_000 } : one,
+    );
+    expect(fair.check(late)).toMatchObject({ verdict: 'pass', violations: 0 });
+  });
+});
 
 describe('windowExact and noFalseRefusals', () => {
   it('pass an exact window', () => {

@@ -11,6 +11,7 @@ import { refusalsAreDue, windowIsExact } from '../../checkers/limits/window-verd
 import type { HistoryRecord } from '../../sim/history.ts';
 import type { Invariant } from '../../sim/scenario.ts';
 import {
+  clockOffset,
   type LimitedOperations,
   type LimitedRequest,
   selectLimitedRequests,
@@ -166,11 +167,13 @@ export function agentsFair(given: FairShareRules): Invariant {
         ...given,
         subjectOf: (operation) => given.agentOf(operation)?.agent,
       });
+      const offset = clockOffset(requests);
       return checkFairShare({
         requests: requests.map(({ operation, evidence, weight }) => ({
           ...given.agentOf(operation)!,
           requestId: operation.requestId,
-          atUs: operation.doneUs,
+          // Answers that a busy machine delays would come from another window than they were decided in.
+          atUs: evidence?.mode === 'store' ? evidence.atUs - offset.minUs : operation.doneUs,
           weight,
           admitted: evidence?.admitted ?? operation.outcome === 'ok',
           isRetry: operation.retryOf !== undefined,

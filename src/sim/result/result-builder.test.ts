@@ -2,25 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { arm, get, phase, scenario } from '../fixtures/small-scenario.ts';
 import type { HistoryRecord, RunRecord } from '../history.ts';
 import { resolve } from '../plan/resolve.ts';
-import { countedBySender } from '../pure/fixtures/recorded-history.ts';
+import {
+  countedBySender,
+  ENVIRONMENT,
+  NOTHING_OBSERVED,
+} from '../pure/fixtures/recorded-history.ts';
 import { operation } from '../pure/fixtures/records.ts';
 import type { ArmName } from '../result.ts';
 import type { Declaration, Invariant } from '../scenario.ts';
 import { ResultBuilder } from './result-builder.ts';
 
-const environment = {
-  platform: 'linux x64',
-  node: 'v22.0.0',
-  cpuModel: 'a processor',
-  cores: 2,
-  memoryBytes: 4e9,
-  loadAverage: 0.1,
-  timerJitterP99Us: 80,
-  fsyncP50Us: 900,
-  pinned: false,
-  version: '0.1.0',
-  commit: null,
-};
 const RUN: RunRecord = {
   kind: 'run',
   runId: 'r',
@@ -28,7 +19,7 @@ const RUN: RunRecord = {
   startedAt: '2026-01-01T00:00:00.000Z',
   command: 'platform sim small',
   options: { quick: false, seed: 1 },
-  environment,
+  environment: ENVIRONMENT,
 };
 const always: Invariant = {
   id: 'always',
@@ -63,15 +54,8 @@ function historyOf(name: ArmName, responseUs: number): HistoryRecord[] {
     ...attempts,
     {
       kind: 'measured',
-      phaseNotes: {},
-      costs: [],
+      ...NOTHING_OBSERVED,
       search: [{ durationMs: 4_000, repeats: null }],
-      evidence: null,
-      calibration: [],
-      resources: {},
-      resourceTimeline: { bucketUs: 1_000_000, processes: {} },
-      databaseCpuPercent: null,
-      otherCpu: null,
       totals: countedBySender(attempts, attempts.length),
     },
   ];

@@ -14,7 +14,7 @@ import {
   retriedSends,
   SERVICE_US,
 } from '../fixtures/lagging-history.ts';
-import { countedBySender } from '../fixtures/recorded-history.ts';
+import { countedBySender, NOTHING_OBSERVED } from '../fixtures/recorded-history.ts';
 import { summarize } from '../measure/histogram.ts';
 import { timeline } from '../measure/series.ts';
 import { armResult } from './arm-result.ts';
@@ -53,15 +53,8 @@ const resultOf = (records: readonly OperationRecord[], { phase }: LaggingHistory
       description: '',
       expected: 'pass',
       mustFail: [],
-      phaseNotes: {},
-      costs: [],
+      ...NOTHING_OBSERVED,
       search: null,
-      evidence: null,
-      calibration: [],
-      resources: {},
-      resourceTimeline: { bucketUs: 1_000_000, processes: {} },
-      databaseCpuPercent: null,
-      otherCpu: null,
       totals: countedBySender([], COUNT),
       timedFromSend: false,
     },

@@ -96,6 +96,10 @@ describe('judgeArm', () => {
     // Timeouts and 503s alone are what a busy machine causes; one wrong answer in fifty is not.
     expect(errorsOf(0.001)).toMatchObject({ verdict: 'unknown', failed: [] });
     expect(errorsOf(0.02)).toMatchObject({ verdict: 'fail', failed: ['slo.errors'] });
+    // Statements for checks that Redis answered too late; on a quiet machine they are a failure.
+    const work = { ...missed, slos: [{ ...slo('statements', 'fail'), unit: 'count' as const }] };
+    expect(judgeArm(work)).toMatchObject({ verdict: 'unknown', failed: [] });
+    expect(judgeArm({ ...work, validity: [] })).toMatchObject({ failed: ['slo.statements'] });
     const violated = { ...missed, invariants: [invariant('audit-once', 'fail')] };
     expect(judgeArm(violated).failed).toEqual(['slo.p99', 'invariant.audit-once']);
   });
@@ -131,8 +135,15 @@ describe('judgeArm', () => {
   });
 
   it('is unknown when an invariant saw nothing or nothing was judged at all', () => {
-    expect(judgeArm({ ...after, invariants: [invariant('x', 'unknown')] }).verdict).toBe('unknown');
-    expect(judgeArm({ ...after, slos: [], invariants: [] }).verdict).toBe('unknown');
+    const unseen = [invariant('x', 'unknown'), invariant('y', 'unknown')];
+    expect(judgeArm({ ...after, invariants: unseen })).toMatchObject({
+      verdict: 'unknown',
+      reason: 'lacks data for x and y',
+    });
+    expect(judgeArm({ ...after, slos: [], invariants: [] })).toMatchObject({
+      verdict: 'unknown',
+      reason: 'judged nothing',
+    });
   });
 });
 

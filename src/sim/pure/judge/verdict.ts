@@ -35,17 +35,18 @@ export interface ArmJudgement {
   readonly failed: readonly string[];
 }
 
-const LATENCY_UNITS: readonly SloResult['unit'][] = ['us', 'times'];
+/** Of latencies and of counted work: a store that answers too late is replaced by another one. */
+const MACHINE_UNITS: readonly SloResult['unit'][] = ['us', 'times', 'count'];
 
-/** A latency, or an error ratio that holds without timeouts and 503s. */
+/** A latency, counted work, or an error ratio that holds without timeouts and 503s. */
 function dependsOnMachine({ unit, objective, withoutOverload }: SloResult): boolean {
-  if (LATENCY_UNITS.includes(unit)) return true;
+  if (MACHINE_UNITS.includes(unit)) return true;
   return withoutOverload !== undefined && compareWithLimit(withoutOverload, parseSlo(objective));
 }
 
 /**
  * With other processes on the machine, what they can cause becomes unknown when it is missed, and the reason names them:
- * latencies, timeouts and 503s. A wrong answer stays one.
+ * latencies, timeouts, 503s and the work of falling back. A wrong answer stays one.
  */
 export function judgeArm(evidence: ArmEvidence): ArmJudgement {
   const judgement = judgeEvidence(evidence);
@@ -154,7 +155,7 @@ function judgeHolding(judged: readonly { id: string; verdict: Verdict }[]): ArmJ
   const undecided = judged.filter(({ verdict }) => verdict === 'unknown').map(({ id }) => id);
   if (undecided.length > 0 || judged.length === 0) {
     const reason =
-      judged.length === 0 ? 'nothing was judged' : `not enough data for ${undecided.join(', ')}`;
+      judged.length === 0 ? 'judged nothing' : `lacks data for ${joinNames(undecided)}`;
     return { verdict: 'unknown', asExpected: false, failed: [], reason };
   }
   return { verdict: 'pass', asExpected: true, failed: [], reason: 'holds every SLO and invariant' };
