@@ -2,14 +2,14 @@
  * HTTP routes of the audit log: search, one event, its proof, and the erasure of one's personal data. A session reads
  * the log of its own organisation; an API key reads none. Each read is itself recorded in that log.
  */
-import { type RecordIn, ServiceError } from '../ports.ts';
-import type { JsonSchema, Route } from '../route.ts';
+import { ServiceError } from '../ports.ts';
+import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
 import type { ProveEvent } from './event-proof.ts';
 import type { AuditSearch } from './search/search.ts';
 import { ACTOR_PATTERN, type AuditFilter, parseInstant } from './search/search-request.ts';
 
-/** Erases the key of a user's personal fields and records it, in one transaction. */
-export type EraseSubject = (userId: string, recordIn: RecordIn) => Promise<void>;
+/** Erases the caller, whose password is in the body, and records it, in one transaction. */
+export type EraseSubject = (call: Call) => Promise<RouteResponse>;
 
 const text: JsonSchema = { type: 'string' };
 const nullableText: JsonSchema = { type: 'string', nullable: true };
@@ -162,15 +162,23 @@ const proofRoute = (prove: ProveEvent): Route => ({
 const eraseRoute = (erase: EraseSubject): Route => ({
   method: 'DELETE',
   url: '/me/personal-data',
-  summary: 'Erase the key that opens your address and device in the audit log',
+  summary:
+    'Erase yourself: account, sessions, keys, projects, and the key of your address and device in the audit log',
   access: 'session',
+  onLimiterDown: 'closed',
   action: 'subject.erase',
   resourceType: 'subject',
+  // A session alone may be stolen, and erasing would cover the thief's tracks.
+  body: {
+    type: 'object',
+    required: ['password'],
+    additionalProperties: false,
+    properties: { password: { type: 'string', minLength: 1, maxLength: 128 } },
+  },
   responses: { 204: null },
-  async handle({ userId, auditContext, recordIn }) {
-    auditContext.resourceId = userId;
-    await erase(userId, recordIn);
-    return { status: 204 };
+  handle(call) {
+    call.auditContext.resourceId = call.userId;
+    return erase(call);
   },
 });
 

@@ -88,6 +88,11 @@ export interface SessionStore {
   /** Disables the account and ends every session of the user, in one transaction. How many ended. */
   disable(userId: string, actorId: string, origin: Origin): Promise<number>;
   /**
+   * Erases the account's personal fields and ends every session of the user, in one transaction. Idempotent. False when
+   * the password is another one by now; null: it was not needed.
+   */
+  erase(userId: string, passwordHash: string | null, origin: Origin): Promise<boolean>;
+  /**
    * Changes the password, ends every session of the user and opens a new one, in one transaction. Null when the
    * session has ended or the password has changed meanwhile.
    */
@@ -128,6 +133,7 @@ export interface UserStore {
   ): Promise<{ id: string; organisationId: string; passwordHash: string } | null>;
   find(id: string): Promise<User | null>;
   findCredentials(id: string): Promise<{ passwordHash: string; role: string } | null>;
+  isErased(id: string): Promise<boolean>;
 }
 
 export interface Passwords {

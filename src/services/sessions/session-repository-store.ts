@@ -72,6 +72,12 @@ export function createRepositoryStore(
       return (await revokeAndInvalidate(given, what, origin)).ended;
     },
 
+    async erase(userId, passwordHash, origin) {
+      const what = { event: 'revoked', userId, actorId: userId, reason: 'erased' } as const;
+      const erased = await revokeAndInvalidate(given, { ...what, erase: { passwordHash } }, origin);
+      return !erased.isRefused;
+    },
+
     changePassword: (session, hashes, origin) => changePassword(given, session, hashes, origin),
     recordRefusedLogin: (userId, origin) => repository.recordRefusedLogin(userId, origin),
   };
@@ -154,10 +160,11 @@ async function revokeAndInvalidate(
   { repository, markPending, invalidateCopies }: RepositoryStoreOptions,
   what: Revocation,
   origin: Origin,
-): Promise<{ ended: number; all: number }> {
-  const { ended, alreadyEnded } = await repository.revoke(what, origin, markPending);
+): Promise<{ ended: number; all: number; isRefused: boolean }> {
+  const revoked = await repository.revoke(what, origin, markPending);
+  const { ended, alreadyEnded, isRefused = false } = revoked;
   await invalidateCopies([...ended, ...alreadyEnded]);
-  return { ended: ended.length, all: ended.length + alreadyEnded.length };
+  return { ended: ended.length, all: ended.length + alreadyEnded.length, isRefused };
 }
 
 /** The row a token proves possession of, ended or not. */

@@ -1,6 +1,7 @@
 /** Users in PostgreSQL. A registration creates the user's own organisation in the same statement. */
 import { type Clock, isoFromUs, type TransactionalDatabase } from '../ports.ts';
 import type { User, UserStore } from './contract.ts';
+import { ERASED_ADDRESS } from './erase-account.ts';
 
 const columns = `id, organisation_id AS "organisationId", email, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
 
@@ -52,6 +53,11 @@ export function createUserStore(given: { db: TransactionalDatabase; clock: Clock
         values: [id],
       });
       return rows[0] ?? null;
+    },
+
+    async isErased(id) {
+      const text = `SELECT 1 FROM users WHERE id = $1 AND email = ${ERASED_ADDRESS}`;
+      return (await db.query({ text, values: [id] })).length > 0;
     },
   };
 }

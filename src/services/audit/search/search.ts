@@ -161,6 +161,7 @@ export function occurredAtRange(eventId: string): readonly [string, string] | nu
 
 function viewOf(row: Row, key: Buffer | null): AuditView {
   const { sealed, userId } = row;
+  const personal = sealed && key && openPersonal(key, userId, sealed);
   return {
     eventId: row.eventId,
     version: row.version,
@@ -178,7 +179,8 @@ function viewOf(row: Row, key: Buffer | null): AuditView {
     requestId: row.requestId,
     region: row.region,
     service: row.service,
-    personal: sealed && key && openPersonal(key, userId, sealed),
-    erased: sealed !== null && key === null,
+    personal,
+    // Sealed in an earlier epoch: the present key does not open it. Verification finds a changed ciphertext.
+    erased: sealed !== null && personal === null,
   };
 }

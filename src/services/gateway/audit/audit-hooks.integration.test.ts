@@ -12,6 +12,7 @@ import { openPersonal } from '../../audit/seal.ts';
 import { LOCAL_LOG_FILE_NAME } from '../../audit/writers/local-log.ts';
 import type { Design } from '../../design.ts';
 import { findDesign } from '../../lineage.ts';
+import { SEED_PASSWORD } from '../../sessions/seed.ts';
 import { findServiceRole, openConnection } from '../clients.ts';
 import { bearer, client, type Send } from '../fixtures/client.ts';
 import { type CommitCutter, openCommitCutter } from '../fixtures/commit-cutter.ts';
@@ -360,7 +361,7 @@ describe('the role of the service', () => {
 });
 
 describe('erasure', () => {
-  it('makes personal fields unreadable, and changes no row', async () => {
+  it('makes personal fields unreadable, changes no row, and seals later ones under a new key', async () => {
     const { userId, send } = await fresh('11');
     const ids = [newId(), newId(), newId()];
     const headers = (at: number) => ({ 'x-request-id': ids[at]!, 'user-agent': 'a browser' });
@@ -374,18 +375,15 @@ describe('erasure', () => {
     const all =
       'SELECT md5(string_agg(l::text, chr(10) ORDER BY id)) AS hash FROM audit_logs AS l WHERE request_id = $1';
     const before = await query(all, [ids[0]]);
-    expect((await send('DELETE', '/me/personal-data', { headers: headers(1) })).status).toBe(204);
-    expect((await send('GET', '/me', { headers: headers(2) })).status).toBe(200);
+    const erasing = { headers: headers(1), body: { password: SEED_PASSWORD } };
+    expect((await send('DELETE', '/me/personal-data', erasing)).status).toBe(204);
+    expect((await send('POST', '/logout', { headers: headers(2) })).status).toBe(204);
     expect(await query(all, [ids[0]])).toEqual(before);
-    expect(await subjects.readKey(userId)).toBeNull();
     const rows = await rowsOf(ids);
-    expect(rows.map(({ sealed }) => sealed === null)).toEqual([false, true, true]);
     expect(rows[1]).toMatchObject({ outcome: 'success', resource_id: userId });
-    const [kept] = await query<{ wrapped: null }>(
-      'SELECT wrapped FROM audit_subject_keys WHERE user_id = $1',
-      [userId],
-    );
-    expect(kept).toEqual({ wrapped: null });
+    const key = (await subjects.readKey(userId))!;
+    const opened = rows.map(({ sealed }) => openPersonal(key, userId, sealed!) !== null);
+    expect(opened).toEqual([false, true, true]);
   });
 });
 

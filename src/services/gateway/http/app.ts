@@ -93,7 +93,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     ...sessionRoutes(services),
     ...projectRoutes(services.projects),
     ...activityRoutes(services.activity),
-    ...auditReadingRoutes(design, resources, services.audit),
+    ...auditReadingRoutes(design, resources, services),
     ...apiKeyRoutes(services.apiKeys),
     ...(services.limits.kind === 'exact' ? services.limits.routes : []),
   ];
