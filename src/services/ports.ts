@@ -36,7 +36,14 @@ export interface TransactionalDatabase extends Database {
  */
 export type RecordIn = (
   tx: Database,
-  about?: { userId?: string; organisationId?: string; resourceId?: string; sessionId?: string },
+  about?: {
+    userId?: string;
+    organisationId?: string;
+    resourceId?: string;
+    sessionId?: string;
+    /** Recorded as a denial for this reason, although the response does not show it. */
+    denial?: string;
+  },
 ) => Promise<void>;
 
 export interface ServiceProblem {

@@ -21,6 +21,8 @@ export interface AuditContext {
   resourceId: string | null;
   /** If it is not the call's session: one that the call created or ended. */
   sessionId?: string;
+  /** Recorded as a denial for this reason, although the response does not show it. */
+  denial?: string;
 }
 
 export interface Call {

@@ -1,7 +1,9 @@
 /**
  * HTTP routes of the audit log: search, one event, its proof, and the erasure of one's personal data. A session reads
- * the log of its own organisation; an API key reads none. Each read is itself recorded in that log.
+ * the log of its own organisation; an API key reads none. An operator of the platform reads, by routes of their own, the
+ * log of what belongs to no organisation. Each read is itself recorded, in the reader's organisation.
  */
+import { PLATFORM_TENANT } from '../platform-tenant.ts';
 import { ServiceError } from '../ports.ts';
 import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
 import type { ProveEvent } from './event-proof.ts';
@@ -66,13 +68,44 @@ const eventIdParams: JsonSchema = {
   properties: { id: { type: 'string', format: 'uuid' } },
 };
 
-const searchRoute = (search: AuditSearch): Route => ({
+/** Whose log a route reads. */
+interface LogScope {
+  readonly path: string;
+  /** Of the recorded action. */
+  readonly noun: string;
+  readonly whose: string;
+  /** @throws ServiceError when the caller may not read it. */
+  organisationOf(call: Call): string | Promise<string>;
+}
+
+const ownScope: LogScope = {
+  path: '/audit',
+  noun: 'audit',
+  whose: 'your organisation',
+  organisationOf: ({ session }) => session!.organisationId,
+};
+
+const platformScope = (isOperator: (userId: string) => Promise<boolean>): LogScope => ({
+  path: '/admin/audit',
+  noun: 'platform-audit',
+  whose: 'no organisation, for operators of the platform',
+  async organisationOf({ userId }) {
+    if (await isOperator(userId)) return PLATFORM_TENANT.organisationId;
+    throw new ServiceError({
+      status: 403,
+      code: 'not-administrator',
+      detail: 'Only an operator of the platform reads its log.',
+    });
+  },
+});
+
+const searchRoute = (search: AuditSearch, scope: LogScope): Route => ({
   method: 'GET',
-  url: '/audit',
-  summary: 'Events of your organisation, newest first',
+  url: scope.path,
+  summary: `Events of ${scope.whose}, newest first`,
   access: 'session',
   routeClass: 'search',
-  action: 'audit.search',
+  action: `${scope.noun}.search`,
   resourceType: 'audit',
   query: {
     type: 'object',
@@ -107,9 +140,9 @@ const searchRoute = (search: AuditSearch): Route => ({
       },
     },
   },
-  async handle({ session, query }) {
-    const { cursor, limit, ...filter } = query;
-    const page = await search.search(session!.organisationId, {
+  async handle(call) {
+    const { cursor, limit, ...filter } = call.query;
+    const page = await search.search(await scope.organisationOf(call), {
       ...(filter as AuditFilter),
       ...instantsOf(filter as AuditFilter),
       cursor: (cursor as string | undefined) ?? null,
@@ -119,35 +152,35 @@ const searchRoute = (search: AuditSearch): Route => ({
   },
 });
 
-const readRoute = (search: AuditSearch): Route => ({
+const readRoute = (search: AuditSearch, scope: LogScope): Route => ({
   method: 'GET',
-  url: '/audit/:id',
-  summary: 'One event of your organisation',
+  url: `${scope.path}/:id`,
+  summary: `One event of ${scope.whose}`,
   access: 'session',
-  action: 'audit.read',
+  action: `${scope.noun}.read`,
   resourceType: 'audit',
   params: eventIdParams,
   responses: { 200: event },
   problems: [404],
-  async handle({ session, params }) {
-    const found = await search.find(session!.organisationId, params.id!);
+  async handle(call) {
+    const found = await search.find(await scope.organisationOf(call), call.params.id!);
     if (found === null) throw eventNotFound();
     return { status: 200, body: { ...found } };
   },
 });
 
-const proofRoute = (prove: ProveEvent): Route => ({
+const proofRoute = (prove: ProveEvent, scope: LogScope): Route => ({
   method: 'GET',
-  url: '/audit/:id/proof',
+  url: `${scope.path}/:id/proof`,
   summary: 'Proof that an event is in the log: its block, the path to it, and what signs it',
   access: 'session',
-  action: 'audit.prove',
+  action: `${scope.noun}.prove`,
   resourceType: 'audit',
   params: eventIdParams,
   responses: { 200: { type: 'object', additionalProperties: true } },
   problems: [404, 409],
-  async handle({ session, params }) {
-    const proof = await prove(session!.organisationId, params.id!);
+  async handle(call) {
+    const proof = await prove(await scope.organisationOf(call), call.params.id!);
     if (proof === null) throw eventNotFound();
     if (proof !== 'not-sequenced') return { status: 200, body: { ...proof.document } };
     throw new ServiceError({
@@ -187,10 +220,13 @@ export const auditRoutes = (given: {
   /** Null in designs without a chain. */
   prove: ProveEvent | null;
   erase: EraseSubject;
+  isOperator(userId: string): Promise<boolean>;
 }): readonly Route[] => [
-  searchRoute(given.search),
-  readRoute(given.search),
-  ...(given.prove === null ? [] : [proofRoute(given.prove)]),
+  ...[ownScope, platformScope(given.isOperator)].flatMap((scope) => [
+    searchRoute(given.search, scope),
+    readRoute(given.search, scope),
+    ...(given.prove === null ? [] : [proofRoute(given.prove, scope)]),
+  ]),
   eraseRoute(given.erase),
 ];
 
@@ -211,5 +247,5 @@ const eventNotFound = () =>
   new ServiceError({
     status: 404,
     code: 'event-not-found',
-    detail: 'Your organisation has no event with this id.',
+    detail: 'There is no event with this id that you may read.',
   });

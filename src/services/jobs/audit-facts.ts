@@ -61,7 +61,7 @@ export async function* readAuditFacts(db: Database, request: FactsRequest): Asyn
              (extract(epoch FROM received_at) * 1000000)::bigint AS "receivedAtUs"
         FROM audit_logs
        WHERE occurred_at >= to_timestamp($1::float8 / 1000)
-         AND request_id NOT LIKE 'seed:%' AND starts_with(request_id, $2)
+         AND request_id NOT LIKE 'seed:%' AND (starts_with(request_id, $2) OR resource_type = 'denials')
        ORDER BY xid, id`,
     values: [request.sinceMs, request.requestIdPrefix],
   });
@@ -97,11 +97,15 @@ async function readAccountFacts(db: Database, users: readonly string[]): Promise
   }));
 }
 
+/** Denials that are counted together are no action of a request: the number of them is the resource. */
+const factNameOf = ({ resourceType }: Row) =>
+  resourceType === 'denials' ? 'audit-denials' : 'audit';
+
 /** A field that is null in the record is absent in the fact. */
 function toFact(row: Row, more: Readonly<Record<string, string | number>>): object {
   const { session, key, agent, reason } = row;
   return {
-    name: 'audit',
+    name: factNameOf(row),
     id: row.id,
     user: row.user,
     requestId: row.requestId,

@@ -1,4 +1,5 @@
 /** Accounts over HTTP: register, login, logout, password, me. */
+import { PLATFORM_TENANT } from '../platform-tenant.ts';
 import { isoFromUs, ServiceError } from '../ports.ts';
 import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
 import type { CreatedSession, Origin, Passwords, SessionStore, UserStore } from './contract.ts';
@@ -29,6 +30,12 @@ const userSchema: JsonSchema = {
     email: { type: 'string' },
     createdAt: { type: 'string', format: 'date-time' },
   },
+};
+
+const registeredSchema: JsonSchema = {
+  type: 'object',
+  required: ['detail'],
+  properties: { detail: { type: 'string' } },
 };
 
 export const newSessionSchema: JsonSchema = {
@@ -82,31 +89,30 @@ export function accountRoutes(given: SessionServices): readonly Route[] {
   ];
 }
 
+/** The same for every address: which of them have an account is nobody's business. */
+const REGISTERED =
+  'If the address was free, the account is there: log in. If it was taken, nothing has changed, and its owner finds this in their log.';
+
 const registerRoute = ({ users, passwords }: SessionServices): Route => ({
   method: 'POST',
   url: '/register',
-  summary: 'Create an account',
+  summary: 'Create an account, if the address is free; the answer does not tell',
   access: 'register',
   action: 'user.register',
   resourceType: 'user',
   onLimiterDown: 'closed',
   body: credentialsSchema,
-  responses: { 201: userSchema },
-  problems: [409],
+  responses: { 202: registeredSchema },
   async handle({ body, auditContext, recordIn }) {
+    // Until it is known whose address it is.
+    Object.assign(auditContext, PLATFORM_TENANT);
     const hash = await passwords.hash(body.password as string);
-    const created = await users.create(normalised(body.email), hash, recordIn);
-    if (!created) {
-      throw new ServiceError({
-        status: 409,
-        code: 'email-taken',
-        detail: 'An account with this address exists.',
-      });
-    }
-    auditContext.userId = created.id;
-    auditContext.organisationId = created.organisationId;
-    auditContext.resourceId = created.id;
-    return { status: 201, body: { ...created } };
+    const { user, isNew } = await users.create(normalised(body.email), hash, recordIn);
+    auditContext.userId = user.id;
+    auditContext.organisationId = user.organisationId;
+    auditContext.resourceId = user.id;
+    if (!isNew) auditContext.denial = 'address-taken';
+    return { status: 202, body: { detail: REGISTERED } };
   },
 });
 
@@ -125,12 +131,14 @@ const loginRoute = ({ sessions, users, passwords }: SessionServices): Route => (
     const { body, token, auditContext } = call;
     const origin = originOf(call);
     const known = await users.findByEmail(normalised(body.email));
-    if (known) auditContext.userId = known.id;
-    if (known) auditContext.organisationId = known.organisationId;
-    const valid = await passwords.verify(body.password as string, known?.passwordHash ?? null);
+    // An unknown address is on record too, so that the answer waits for an event in every case.
+    auditContext.userId = known?.id ?? PLATFORM_TENANT.userId;
+    auditContext.organisationId = known?.organisationId ?? PLATFORM_TENANT.organisationId;
+    const passwordHash = known?.passwordHash ?? null;
+    const valid = await passwords.verify(body.password as string, passwordHash);
     const created =
-      known && valid
-        ? await sessions.create({ ...known, userId: known.id, presentedToken: token }, origin)
+      known && valid && passwordHash !== null
+        ? await sessions.create({ userId: known.id, passwordHash, presentedToken: token }, origin)
         : null;
     if (created) {
       auditContext.sessionId = created.session.id;

@@ -60,7 +60,7 @@ export function createAuditHooks(given: {
   ) => {
     const { auditStamp, auditContext } = request.requestContext!;
     if (change) Object.assign(auditContext, change);
-    await audit.recordIn(tx, eventOf(route, request, 'success'));
+    await audit.recordIn(tx, eventOf(route, request, auditContext.denial ? 'denied' : 'success'));
     auditStamp.recorded = true;
   };
 
@@ -84,9 +84,11 @@ export function createAuditHooks(given: {
       return (request, reply, body, done) => {
         const requestContext = request.requestContext;
         if (!requestContext?.auditContext.userId) return done(null, body);
-        const outcome = outcomeOf(reply.statusCode);
+        const { auditContext, auditStamp } = requestContext;
+        const shown = outcomeOf(reply.statusCode);
         // Success means that the transaction was committed; after an error the commit may be unknown.
-        if (requestContext.auditStamp.recorded && outcome === 'success') return done(null, body);
+        if (auditStamp.recorded && shown === 'success') return done(null, body);
+        const outcome = shown === 'success' && auditContext.denial ? 'denied' : shown;
         const sinceMs = performance.now();
         audit.record(eventOf(route, request, outcome), options).then(
           () => {
@@ -120,7 +122,7 @@ function createEvent(
     resourceType: route.resourceType,
     resourceId: sanitizeText(resourceId, 100),
     outcome,
-    reason: outcome === 'success' ? null : auditStamp.reason,
+    reason: outcome === 'success' ? null : (auditStamp.reason ?? auditContext.denial ?? null),
     requestId: request.id,
     region,
     service,
@@ -132,7 +134,7 @@ const MAX_CACHED_HASHES = 20_000;
 const sessionHashes = new Map<string, string>();
 
 /** Cached: the id is the same for every request of a session. */
-function sessionHashOf(id: string): string {
+export function sessionHashOf(id: string): string {
   const cached = sessionHashes.get(id);
   if (cached !== undefined) return cached;
   if (sessionHashes.size >= MAX_CACHED_HASHES) sessionHashes.clear();
@@ -143,11 +145,12 @@ function sessionHashOf(id: string): string {
 
 const PROBLEM_PREFIX = 'urn:platform:problem:';
 
-/** Sets the reason of the request's event. */
-export function noteReason(request: FastifyRequest, error: FastifyError): void {
-  if (!request.requestContext) return;
-  request.requestContext.auditStamp.reason =
+/** Sets the reason of the request's event, and returns it. */
+export function noteReason(request: FastifyRequest, error: FastifyError): string {
+  const reason =
     error instanceof ServiceError
       ? error.code
       : problemOf(error, request.id).type.slice(PROBLEM_PREFIX.length);
+  if (request.requestContext) request.requestContext.auditStamp.reason = reason;
+  return reason;
 }

@@ -6,6 +6,7 @@ import { createAuditSearch } from '../../audit/search/search.ts';
 import type { Design } from '../../design.ts';
 import type { Clock, Database } from '../../ports.ts';
 import type { Route } from '../../route.ts';
+import { isPlatformOperator } from '../platform-operator.ts';
 import type { Services } from '../services.ts';
 import type { AuditState } from './audit-services.ts';
 import { createEraseSubject } from './erase-person.ts';
@@ -31,5 +32,6 @@ export function auditReadingRoutes(
             checkpointFile: path.join(auditState.directory, 'checkpoints.ndjson'),
           }),
     erase: createEraseSubject({ ...services, subjects: audit.subjects, clock }),
+    isOperator: (userId) => isPlatformOperator(services.users, userId),
   });
 }

@@ -15,11 +15,12 @@ import { projectRoutes } from '../../projects/routes.ts';
 import { sessionRoutes } from '../../sessions/routes.ts';
 import { createAuditHooks, noteReason } from '../audit/audit-hooks.ts';
 import { auditReadingRoutes } from '../audit/audit-reading.ts';
+import { type CountDenial, createDenialHook } from '../audit/denial-hooks.ts';
 import { createRequestLimits } from '../limits/request-limits.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Resources, Services } from '../services.ts';
 import { createAuthHooks } from './auth-hooks.ts';
-import { createClientAddress } from './client-address.ts';
+import { type ClientAddress, createClientAddress } from './client-address.ts';
 import { registerHealth } from './health.ts';
 import { COOKIE_NAME } from './presented-token.ts';
 import {
@@ -61,16 +62,19 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { design, resources, services, metrics } = options;
   const report = throttleReports(options.report, () => performance.now());
   let isDraining = false;
-  const app = createFastify(options.logLevel);
+  const addressOf = createClientAddress(options.trustedProxies ?? loopback);
+  const countDenial = createCountDenial(services, addressOf);
+  const app = createFastify(options.logLevel, countDenial);
   const handleError = createErrorHandler(report);
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    noteReason(request, error);
+    const reason = noteReason(request, error);
+    countDenial(request, problemOf(error, request.id).status, reason);
     return handleError(error, request, reply);
   });
   // The plugin only sets cookies; presented-token.ts reads them.
   await app.register(fastifyCookie, { hook: false });
   await registerOpenApi(app);
-  app.setNotFoundHandler(createUnknownRouteHandler(app));
+  app.setNotFoundHandler(createUnknownRouteHandler(app, countDenial));
   app.decorateRequest('requestContext', null);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -88,7 +92,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     isDraining: () => isDraining,
   });
   registerMetrics(app, metrics);
-  const dependencies = createRouteDependencies({ ...options, report });
+  const dependencies = createRouteDependencies({ ...options, report, addressOf });
   const routes = [
     ...sessionRoutes(services),
     ...projectRoutes(services.projects),
@@ -107,7 +111,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-function createFastify(logLevel: string | undefined): FastifyInstance {
+const createCountDenial = (services: Services, addressOf: ClientAddress): CountDenial =>
+  services.audit
+    ? createDenialHook({
+        ...services,
+        denials: services.audit.denials,
+        addressOf,
+        monotonicMs: () => performance.now(),
+      })
+    : () => {};
+
+function createFastify(logLevel: string | undefined, countDenial: CountDenial): FastifyInstance {
   const app = fastify({
     logger: logLevel ? { level: logLevel } : false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -125,6 +139,7 @@ function createFastify(logLevel: string | undefined): FastifyInstance {
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     frameworkErrors(error, request, reply) {
       const body = problemOf(error, request.id);
+      countDenial(request, body.status, noteReason(request, error));
       const plain = reply as unknown as FastifyReply;
       plain.header('x-request-id', request.id);
       plain.code(body.status).type(PROBLEM_TYPE).send(JSON.stringify(body));
@@ -137,7 +152,7 @@ function createFastify(logLevel: string | undefined): FastifyInstance {
   return app;
 }
 
-function createRouteDependencies(options: GatewayOptions) {
+function createRouteDependencies(options: GatewayOptions & { addressOf: ClientAddress }) {
   const { design, resources, services, metrics, report } = options;
   return {
     createAuthHooks: createAuthHooks({
@@ -149,7 +164,7 @@ function createRouteDependencies(options: GatewayOptions) {
         random: resources.random,
         evidence: options.evidence ?? false,
       }),
-      addressOf: createClientAddress(options.trustedProxies ?? loopback),
+      addressOf: options.addressOf,
     }),
     auditHooks:
       services.audit &&

@@ -12,6 +12,13 @@ import type { AuthHooks } from './auth-hooks.ts';
 import { COOKIE_NAME } from './presented-token.ts';
 import { PROBLEM_TYPE } from './problems.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Of the route, for the audit log. */
+    action?: string;
+  }
+}
+
 const commonProblems = [400, 413, 429, 500, 503];
 
 const operationId = ({ action, method }: Route) =>
@@ -105,6 +112,7 @@ export function registerRoute(
   app.route({
     method: route.method,
     url: route.url,
+    config: { action: route.action },
     schema: {
       operationId: operationId(route),
       summary: route.summary,
