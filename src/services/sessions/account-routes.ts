@@ -89,7 +89,7 @@ export function accountRoutes(given: SessionServices): readonly Route[] {
   ];
 }
 
-/** The same for every address: which of them have an account is nobody's business. */
+/** The same for every address: the answer does not tell which of them have an account. */
 const REGISTERED =
   'If the address was free, the account is there: log in. If it was taken, nothing has changed, and its owner finds this in their log.';
 

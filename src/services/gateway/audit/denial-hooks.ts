@@ -48,7 +48,7 @@ export function createDenialHook(given: {
     };
     const { token } = presentedToken(headers);
     if (!MAY_BE_KNOWN.has(reason) || token === '') return given.denials.count(denial);
-    budget
+    void budget
       .run(() => findDenied(given, token))
       .catch(() => null)
       .then((of) => given.denials.count({ ...denial, of }));

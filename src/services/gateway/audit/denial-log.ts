@@ -38,8 +38,8 @@ export interface Denial {
 
 export interface DenialLog {
   count(denial: Denial): void;
-  /** Records what is counted. */
-  flush(): Promise<void>;
+  /** Records what is counted, as at the end of each minute. */
+  endWindow(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,7 +58,6 @@ export function createDenialLog(given: {
   clock: Clock;
   random: Random;
   report: (error: Error) => void;
-  windowMs?: number;
 }): DenialLog {
   const { clock, random } = given;
   let kinds = new Map<string, Kind>();
@@ -103,14 +102,14 @@ export function createDenialLog(given: {
     for (const kind of kinds.values()) if (kind.counted > 0) record(kind);
   };
 
-  const startWindow = async () => {
+  const endWindow = async () => {
     recordAll();
     await Promise.all(running);
     // What PostgreSQL did not take waits for the next minute; new kinds share the room with it.
     kinds = new Map([...kinds].filter(([, { counted }]) => counted > 0));
     overflows = [...kinds.values()].filter(({ first }) => first.action === OVERFLOW_ACTION).length;
   };
-  const timer = setInterval(() => void startWindow(), given.windowMs ?? WINDOW_MS);
+  const timer = setInterval(() => void endWindow(), WINDOW_MS);
   timer.unref();
 
   const findKind = (denial: Denial): { kind: Kind; isNew: boolean } | null => {
@@ -133,10 +132,7 @@ export function createDenialLog(given: {
       found.kind.counted += 1;
       if (found.isNew) record(found.kind);
     },
-    async flush() {
-      recordAll();
-      await Promise.all(running);
-    },
+    endWindow,
     async close() {
       clearInterval(timer);
       recordAll();
