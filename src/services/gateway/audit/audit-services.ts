@@ -14,9 +14,8 @@ import { type LocalLog, openLocalLog } from '../../audit/writers/local-log.ts';
 import { createMemoryBatch } from '../../audit/writers/memory-batch.ts';
 import { createRedisQueue } from '../../audit/writers/redis-queue.ts';
 import type { AuditWriterDesign, Design } from '../../design.ts';
-import type { Clock, Random, TransactionalDatabase } from '../../ports.ts';
+import type { Clock, TransactionalDatabase } from '../../ports.ts';
 import { openConnection } from '../clients.ts';
-import { createDenialLog, type DenialLog } from './denial-log.ts';
 
 // src/ and dist/ have the same depth; the child process always runs the compiled module.
 const sequencerModule = fileURLToPath(
@@ -51,9 +50,6 @@ export async function openAuditState(given: {
 }
 
 export interface AuditResources {
-  /** Of this process. */
-  readonly name: string;
-  readonly random: Random;
   readonly db: TransactionalDatabase;
   /** A pool of its own, so that events and requests do not wait for each other's connections. */
   readonly auditDb: TransactionalDatabase;
@@ -68,7 +64,6 @@ export interface AuditResources {
 
 export interface AuditService {
   readonly writer: AuditWriter;
-  readonly denials: DenialLog;
   readonly subjects: SubjectKeys;
   /** Starts the sequencer. */
   start(): void;
@@ -97,22 +92,12 @@ export function createAuditService(
     { ...given, auditState: given.auditState },
     observer,
   );
-  const denials = createDenialLog({
-    audit: events,
-    name: given.name,
-    region: design.sessions.region,
-    clock,
-    random: given.random,
-    report: (error) => observer.report(error),
-  });
   return {
     writer: events,
-    denials,
     subjects,
     start: () => sequencer?.start(),
     isSequencing: () => sequencer?.isRunning() ?? false,
     async close() {
-      await denials.close();
       await events.close();
       await sequencer?.close();
     },

@@ -46,7 +46,7 @@ const from = (address: string, more: Record<string, string> = {}): Send =>
 
 /** Since the test began: whose, what, why, how often. */
 async function counted(): Promise<string[]> {
-  await platform.services.audit!.denials.endWindow();
+  await platform.denials!.endWindow();
   const rows = await platform.db.query<Record<string, string>>({
     text: `SELECT organisation_id || '/' || user_id AS whose, action, reason, outcome, sum(resource_id::int) AS count,
                   count(sealed) = count(*) AS sealed

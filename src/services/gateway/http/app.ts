@@ -16,6 +16,7 @@ import { sessionRoutes } from '../../sessions/routes.ts';
 import { createAuditHooks, noteReason } from '../audit/audit-hooks.ts';
 import { auditReadingRoutes } from '../audit/audit-reading.ts';
 import { type CountDenial, createDenialHook } from '../audit/denial-hooks.ts';
+import { createDenialLog, type DenialLog } from '../audit/denial-log.ts';
 import { createRequestLimits } from '../limits/request-limits.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Resources, Services } from '../services.ts';
@@ -40,9 +41,13 @@ export const loopback: readonly string[] = ['127.0.0.1/32', '::1/128'];
 
 export interface Gateway {
   readonly app: FastifyInstance;
+  /** Null in designs without an audit log. */
+  readonly denials: DenialLog | null;
   /** From now on /readyz responds with 503; other requests are still served. */
   drain(): void;
 }
+
+type Report = (requestId: string, error: Error) => void;
 
 interface GatewayOptions {
   design: Design;
@@ -50,7 +55,7 @@ interface GatewayOptions {
   services: Services;
   metrics: Metrics;
   /** Receives every error behind a 5xx; the client sees only the request id. */
-  report: (requestId: string, error: Error) => void;
+  report: Report;
   logLevel?: string;
   /** Addresses and CIDR ranges of the load balancers whose X-Forwarded-For is trusted. */
   trustedProxies?: readonly string[];
@@ -63,9 +68,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const report = throttleReports(options.report, () => performance.now());
   let isDraining = false;
   const addressOf = createClientAddress(options.trustedProxies ?? loopback);
-  const countDenial = createCountDenial(services, addressOf);
+  const denials = createDenials(options, report);
+  const countDenial: CountDenial = denials
+    ? createDenialHook({ ...services, denials, addressOf, monotonicMs: () => performance.now() })
+    : () => {};
   const app = createFastify(options.logLevel, countDenial);
   const handleError = createErrorHandler(report);
+  app.addHook('onClose', async () => void (await denials?.close()));
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const reason = noteReason(request, error);
     countDenial(request, problemOf(error, request.id).status, reason);
@@ -105,21 +114,22 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   await app.ready();
   return {
     app,
+    denials,
     drain: () => {
       isDraining = true;
     },
   };
 }
 
-const createCountDenial = (services: Services, addressOf: ClientAddress): CountDenial =>
-  services.audit
-    ? createDenialHook({
-        ...services,
-        denials: services.audit.denials,
-        addressOf,
-        monotonicMs: () => performance.now(),
-      })
-    : () => {};
+/** Null in designs without an audit log. */
+const createDenials = ({ design, resources, services }: GatewayOptions, report: Report) =>
+  services.audit &&
+  createDenialLog({
+    ...resources,
+    audit: services.audit.writer,
+    region: design.sessions.region,
+    report: (error) => report('denials', error),
+  });
 
 function createFastify(logLevel: string | undefined, countDenial: CountDenial): FastifyInstance {
   const app = fastify({
