@@ -57,9 +57,12 @@ export function auditDenials({ rules, mayLoseCounts = false }: AuditDenialsOptio
         const owner = rule.known?.includes(reason) && !isLost ? ownerOf(operation) : PLATFORM;
         return { ...owner, action: rule.action, reason, address: rule.address };
       };
+      const operations = operationsOf(history);
+      const sent = new Set(operations.map(({ requestId }) => `denials:${requestId}`));
       return checkAuditDenials({
-        operations: operationsOf(history),
-        rows: factsOf(history, 'audit-denials'),
+        operations,
+        // A record names the first request of its kind. The probes of a run are refused as well, and are no operations.
+        rows: factsOf(history, 'audit-denials').filter(({ requestId }) => sent.has(requestId)),
         kindOf: (operation) => kindOf(operation),
         // With PostgreSQL away, keys cannot be read.
         ...(mayLoseCounts && {
