@@ -207,7 +207,7 @@ describe('platform audit on an intact log', () => {
     expect(body).toMatchObject({ action: 'subject.erase', resourceId: '2', userId: '0' });
     await eventually('the session has ended', async () => (await me()).status === 401);
     const { rows } = await owner.query(
-      `SELECT email, disabled_at IS NOT NULL AS disabled, s.ip, s.device FROM users AS u
+      `SELECT DISTINCT email, disabled_at IS NOT NULL AS disabled, s.ip, s.device FROM users AS u
          JOIN sessions AS s ON user_id = u.id WHERE u.id = 2 AND revoked_reason = 'erased'`,
     );
     expect(rows).toEqual([{ email: 'erased:2', disabled: true, ip: null, device: null }]);
