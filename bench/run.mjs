@@ -10,6 +10,7 @@ import * as auditChain from './audit-chain.mjs';
 import * as auditCost from './audit-cost.mjs';
 import * as auditRead from './audit-read.mjs';
 import * as checkers from './checkers.mjs';
+import * as denials from './denials.mjs';
 import * as generators from './generators.mjs';
 import * as honesty from './honesty.mjs';
 import * as hotPath from './hot-path.mjs';
@@ -26,6 +27,7 @@ const benches = {
   'audit-cost': auditCost,
   'audit-read': auditRead,
   checkers,
+  denials,
   generators,
   honesty,
   'hot-path': hotPath,

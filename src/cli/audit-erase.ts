@@ -1,7 +1,8 @@
 /**
- * `platform audit erase`: deletes the encryption key of a user's personal fields (crypto-shredding). The records and
- * the hash chain over them do not change.
+ * `platform audit erase`: erases a person. The encryption key of their personal fields is deleted (crypto-shredding); the
+ * records and the hash chain over them do not change. Account, sessions, keys and projects go as well.
  */
+import { auditRetentionDays } from '../services/lineage.ts';
 import { exitCodes } from '../sim/pure/exit-code.ts';
 import { type AuditCall, formatJson } from './audit-call.ts';
 
@@ -15,7 +16,9 @@ export async function eraseUser({
   io.stdout.write(
     flags.json
       ? formatJson({ user: userId, eventId })
-      : `the personal fields of user ${userId} can no longer be decrypted; recorded as event ${eventId}\n`,
+      : `user ${userId} is erased: the account is closed, and the personal fields in the log can no longer be decrypted\n` +
+          `kept       who did what, when, with which outcome, under ids, for ${auditRetentionDays} days at least\n` +
+          `recorded   as event ${eventId}\n`,
   );
   return exitCodes.pass;
 }

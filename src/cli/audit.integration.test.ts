@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { monthsAgo, openOldLog } from '../services/gateway/fixtures/old-log.ts';
+import { SEED_PASSWORD, seedEmail } from '../services/sessions/seed.ts';
 import { cacheFolder } from '../sim/effects/process/cache.ts';
 import { eventually, makeScratch, type Scratch } from '../sim/effects/testbed/fixtures/bed.ts';
 import { BIN, runCommand } from './fixtures/command.ts';
@@ -187,14 +188,35 @@ describe('platform audit on an intact log', () => {
   });
 
   it('erases a user: the chain verifies, the fields are gone, and the log records it', async () => {
-    const before = (await ask(`/audit/${await newestEvent('&action=audit.search')}`)).body;
+    // A colleague of the user whose session reads the log.
+    await owner.query('UPDATE users SET organisation_id = 1 WHERE id = 2');
+    const login = await fetch(`${said.address}/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email: seedEmail(2), password: SEED_PASSWORD }),
+    });
+    const { token } = (await login.json()) as { token: string };
+    const me = () => fetch(`${said.address}/me`, { headers: { authorization: `Bearer ${token}` } });
+    expect((await me()).status).toBe(200);
+    const before = (await ask(`/audit/${await newestEvent('&actor=2&action=user.read')}`)).body;
     expect(before.personal).toMatchObject({ ip: '127.0.0.1' });
-    const { code, stdout } = await audit('erase', '1', '--json');
+    const { code, stdout } = await audit('erase', '2', '--json');
     expect(code).toBe(0);
     const after = (await ask(`/audit/${before.eventId}`)).body;
     expect(after).toEqual({ ...before, personal: null, erased: true });
     const { body } = await ask(`/audit/${JSON.parse(stdout).eventId}`);
-    expect(body).toMatchObject({ action: 'subject.erase', resourceId: '1', userId: '0' });
+    expect(body).toMatchObject({ action: 'subject.erase', resourceId: '2', userId: '0' });
+    await eventually('the session has ended', async () => (await me()).status === 401);
+    const { rows } = await owner.query(
+      `SELECT DISTINCT email, disabled_at IS NOT NULL AS disabled, s.ip, s.device FROM users AS u
+         JOIN sessions AS s ON user_id = u.id WHERE u.id = 2 AND revoked_reason = 'erased'`,
+    );
+    expect(rows).toEqual([{ email: 'erased:2', disabled: true, ip: null, device: null }]);
+    const again = await audit('erase', '2');
+    expect([again.code, again.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^user 2 is erased[\s\S]*for 365 days/),
+    ]);
     expect((await audit('verify')).code).toBe(0);
   });
 });

@@ -75,7 +75,7 @@ export function addAuditCommand(
   addVerb('attach', 'verify an archive and bring its month back', ['<file>', 'as archive wrote it'])
     .option(...region)
     .option(...json);
-  addVerb('erase', "erase the key of a user's personal fields; the chain stays valid", [
+  addVerb('erase', 'erase a person: account, sessions, and the key of their fields in the log', [
     '<user>',
     'id of the user',
   ])

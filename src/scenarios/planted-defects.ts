@@ -19,6 +19,7 @@ export const PLANTED_DEFECTS = {
   },
   'audit-crash': { 'audit-once': all(3) },
   'audit-fields': { 'audit-fields': all(27), 'audit-time': all(5), 'audit-once': all(1) },
+  'audit-denials': { 'audit-denials': all(8) },
   rest: { 'at-rest': all(6) },
   activity: { 'activity-correct': all(2) },
   sessions: {

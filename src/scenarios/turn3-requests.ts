@@ -1,5 +1,6 @@
 /** The requests of turn 3, and what the record of each must say. */
 import type { OperationTemplate } from '../sim/pure/load/workload.ts';
+import type { DenialRule } from './invariants/audit-denials.ts';
 import { type AuditField, idInAnswer, type RecordRule } from './invariants/audit-records.ts';
 
 /** No project has this id. */
@@ -118,6 +119,74 @@ export const rules: Readonly<Record<string, RecordRule>> = {
   [build.name]: { resourceType: 'project', resource: null },
   [buildByAgent.name]: { resourceType: 'project', resource: null },
   [greedy.name]: { resourceType: 'session', resource: null },
+};
+/** Refused before it is known whose they are: they leave no record each, but their number. */
+const stranger = (
+  name: string,
+  path: string,
+  more: Partial<OperationTemplate> & Required<Pick<OperationTemplate, 'headers'>>,
+): OperationTemplate => ({
+  name,
+  path,
+  method: 'GET',
+  weight: 1,
+  group: 'people',
+  anonymous: true,
+  ...more,
+});
+const fromNetwork = (last: number) => ({ 'x-forwarded-for': `203.0.113.${last}` });
+const keyForSession: OperationTemplate = {
+  ...stranger('use a key as a session', '/session', { headers: fromNetwork(21) }),
+  anonymous: false,
+  group: 'builders',
+};
+const bogusToken = stranger('guess a token', '/projects', {
+  headers: { ...fromNetwork(22), authorization: 'Bearer guessed{op}' },
+});
+const unknownPath = stranger('look for holes', '/admin.php', { headers: fromNetwork(23) });
+const wrongMethod = stranger('try another method', '/projects', {
+  method: 'PUT',
+  headers: fromNetwork(24),
+});
+const otherSite = stranger('log out from another site', '/logout', {
+  method: 'POST',
+  headers: {
+    ...fromNetwork(25),
+    cookie: '__Host-session=guessed{op}',
+    'sec-fetch-site': 'cross-site',
+  },
+});
+export const denialOperations = [keyForSession, bogusToken, unknownPath, wrongMethod, otherSite];
+/** Those of known users. */
+export const countedOperations = [keyForSession.name];
+/** What the record of their number says. Beyond 30 a minute, an address is refused before its credential. */
+export const denialRules: Readonly<Record<string, DenialRule>> = {
+  [keyForSession.name]: {
+    action: 'session.read',
+    reasons: { 403: 'session-needed', 429: 'rate-limited' },
+    known: ['session-needed'],
+    address: fromNetwork(21)['x-forwarded-for'],
+  },
+  [bogusToken.name]: {
+    action: 'project.list',
+    reasons: { 401: 'unauthenticated', 429: 'rate-limited' },
+    address: fromNetwork(22)['x-forwarded-for'],
+  },
+  [unknownPath.name]: {
+    action: 'route.find',
+    reasons: { 404: 'not-found' },
+    address: fromNetwork(23)['x-forwarded-for'],
+  },
+  [wrongMethod.name]: {
+    action: 'route.find',
+    reasons: { 405: 'method-not-allowed' },
+    address: fromNetwork(24)['x-forwarded-for'],
+  },
+  [otherSite.name]: {
+    action: 'session.logout',
+    reasons: { 403: 'cross-site-request' },
+    address: fromNetwork(25)['x-forwarded-for'],
+  },
 };
 /** All but the region, of which there is one. */
 export const MUST_HAVE_SEEN: readonly AuditField[] = [

@@ -17,13 +17,17 @@ import {
   POSTGRES_OUTAGE_FAMILIES,
 } from './audit-kills.ts';
 import { definePlatformScenario } from './define-platform.ts';
+import { auditDenials } from './invariants/audit-denials.ts';
 import { auditAtomic, auditChain, auditOnce, auditOrder } from './invariants/audit-invariants.ts';
 import { auditFields, auditTime } from './invariants/audit-records.ts';
 import { platformTopology } from './platform-topology.ts';
 import {
   actions,
   check,
+  countedOperations,
   create,
+  denialOperations,
+  denialRules,
   MUST_HAVE_SEEN,
   operations,
   rules,
@@ -80,7 +84,8 @@ function open(durationMs: number): Phase['load'] {
     operations: of,
     stages: [{ ratePerSecond: of.reduce((sum, { weight }) => sum + weight, 0), durationMs }],
   });
-  return mixOf([stream(operations)]);
+  // The strangers' arrivals are their own, so that they change nothing of the others'.
+  return mixOf([stream(operations), stream(denialOperations)]);
 }
 
 function phasesOf(size: Size, seed: number): readonly Phase[] {
@@ -162,6 +167,7 @@ const MAY_FAIL = [
   'audit-atomic',
   'audit-order',
   'audit-chain',
+  'audit-denials',
   'checks',
   'baseline-p99',
   'liveness',
@@ -242,7 +248,8 @@ function declare(size: Size, seed: number): Declaration {
     },
     slos,
     invariants: [
-      auditOnce({ actions, denials: 20 }),
+      auditOnce({ actions, denials: 20, counted: countedOperations }),
+      auditDenials({ rules: denialRules, mayLoseCounts: true }),
       auditAtomic,
       auditOrder({ outageFaults: POSTGRES_OUTAGE_FAMILIES }),
       auditChain,

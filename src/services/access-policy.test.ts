@@ -66,6 +66,10 @@ const table: Record<AccessAction, Record<string, Row>> = {
     foreign: [NO_USER, NO_USER, NO_USER, NO_USER],
     'own organisation': ['own', 'organisation', 'organisation', 'organisation'],
   },
+  'platform-log.read': {
+    foreign: [O, O, O, 'platform'],
+    platform: [O, O, O, 'platform'],
+  },
   'user.end-sessions': onUsers,
   'user.disable': onUsers,
   'user.revoke-keys': onUsers,

@@ -21,6 +21,7 @@ export interface AccessPrincipal {
 
 export type AccessAction =
   | 'log.read'
+  | 'platform-log.read'
   | 'user.end-sessions'
   | 'user.disable'
   | 'user.revoke-keys'
@@ -70,6 +71,7 @@ const grants: Readonly<Record<AccessAction, Grant>> = {
     administrator: 'organisation',
     operator: 'organisation',
   },
+  'platform-log.read': operation,
   'user.end-sessions': administration,
   'user.disable': administration,
   'user.revoke-keys': administration,

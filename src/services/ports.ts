@@ -45,12 +45,14 @@ export interface AuditFields {
   resourceId?: string;
   sessionId?: string;
   change?: StateChange;
+  /** Recorded as a denial for this reason, although the response does not show it. */
+  denial?: string;
   /** Whose state changed. If it is not the actor's organisation, it gets an event of its own. */
   affectedOrganisationId?: string;
 }
 
 /**
- * Writes the audit event of the current request as a success, in the transaction of its change: called last before the
+ * Writes the audit event of the current request as a success (or as the denial `about` names), in the transaction of its change: called last before the
  * commit, at most once. `about` sets fields of the audit context that were not known before.
  */
 export type RecordIn = (tx: Database, about?: AuditFields | null) => Promise<void>;

@@ -16,7 +16,7 @@ export interface CallSession {
 }
 
 export interface AuditContext
-  extends Pick<AuditFields, 'sessionId' | 'change' | 'affectedOrganisationId'> {
+  extends Pick<AuditFields, 'sessionId' | 'change' | 'affectedOrganisationId' | 'denial'> {
   userId: string;
   organisationId: string;
   resourceId: string | null;

@@ -7,11 +7,14 @@ import path from 'node:path';
 import { createTraversableFolder } from '../../sim/effects/process/cache.ts';
 import { createLease, type Lease } from '../../sim/effects/process/lease.ts';
 import { runUser } from '../../sim/effects/process/run-user.ts';
+import { redactAddress } from '../../sim/effects/testbed/addresses/address-text.ts';
 import { newPassword } from '../../sim/effects/testbed/stores/credentials.ts';
-import { createDataDirectory, readPassword } from '../../sim/effects/testbed/stores/data-directory.ts';
+import {
+  createDataDirectory,
+  readPassword,
+} from '../../sim/effects/testbed/stores/data-directory.ts';
 import { inspectPostgres } from '../../sim/effects/testbed/stores/external/inspect-postgres.ts';
 import { inspectRedis } from '../../sim/effects/testbed/stores/external/inspect-redis.ts';
-import { redactAddress } from '../../sim/effects/testbed/addresses/address-text.ts';
 import { preparePostgres } from '../../sim/effects/testbed/stores/postgres-binaries.ts';
 import { startPostgres } from '../../sim/effects/testbed/stores/postgres-process.ts';
 import { findRedis, startRedis } from '../../sim/effects/testbed/stores/redis-process.ts';

@@ -135,7 +135,7 @@ function valuesAfter(change: string): string {
 }
 
 /** Subjects are `key:12`, `agent:12/7` or the id of a session. Without one, the credential is not known. */
-function credentialFields(subject: string | undefined): Fields {
+export function credentialFields(subject: string | undefined): Fields {
   if (subject === undefined) return {};
   const [, key, slot = '0'] = /^(?:key|agent):(\d+)(?:\/(\d+))?$/.exec(subject) ?? [];
   if (key !== undefined) return { session: null, key, agent: Number(slot) };

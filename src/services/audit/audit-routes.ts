@@ -1,17 +1,19 @@
 /**
- * HTTP routes of the audit log: search, one event, its proof, and the erasure of one's personal data. Auditors and
- * administrators read the log of their organisation, members what they did themselves; an API key reads none. Each read
- * is itself recorded in that log.
+ * HTTP routes of the audit log: search, one event, its proof, and the erasure of oneself. Auditors and administrators
+ * read the log of their organisation, members what they did themselves; an API key reads none. An operator of the
+ * platform reads, by routes of their own, the log of what belongs to no organisation. Each read is itself recorded, in
+ * the reader's organisation.
  */
 import type { Authorize } from '../authorization.ts';
-import { type RecordIn, ServiceError } from '../ports.ts';
-import type { Call, JsonSchema, Route } from '../route.ts';
+import { PLATFORM_TENANT } from '../platform-tenant.ts';
+import { ServiceError } from '../ports.ts';
+import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
 import type { ProveEvent } from './event-proof.ts';
 import type { AuditSearch } from './search/search.ts';
 import { ACTOR_PATTERN, type AuditFilter, parseInstant, userOf } from './search/search-request.ts';
 
-/** Erases the key of a user's personal fields and records it, in one transaction. */
-export type EraseSubject = (userId: string, recordIn: RecordIn) => Promise<void>;
+/** Erases the caller, whose password is in the body, and records it, in one transaction. */
+export type EraseSubject = (call: Call) => Promise<RouteResponse>;
 
 const text: JsonSchema = { type: 'string' };
 const nullableText: JsonSchema = { type: 'string', nullable: true };
@@ -78,14 +80,55 @@ const eventIdParams: JsonSchema = {
   properties: { id: { type: 'string', format: 'uuid' } },
 };
 
-const searchRoute = ({ search, authorize }: AuditRouteServices): Route => ({
+/** Whose log a route reads. */
+interface LogScope {
+  readonly path: string;
+  /** Of the recorded action. */
+  readonly noun: string;
+  readonly whose: string;
+  /** Whose events the caller may read; `userId` names one whose events are asked for. */
+  readersOf(call: Call, userId?: string | null): Promise<LogReaders>;
+}
+
+interface LogReaders {
+  readonly organisationId: string;
+  /** Null: everybody's. */
+  readonly ownerId: string | null;
+}
+
+const ownScope = (authorize: Authorize): LogScope => ({
+  path: '/audit',
+  noun: 'audit',
+  whose: 'your organisation, for auditors and administrators, or your own',
+  async readersOf(call, userId = null) {
+    const { principal, scope } = await authorize(call, 'log.read', ({ organisationId }) => ({
+      kind: 'log',
+      organisationId,
+      ...(userId === null ? {} : { ownerId: userId }),
+    }));
+    const ownerId = scope === 'own' ? principal.userId : null;
+    return { organisationId: principal.organisationId, ownerId };
+  },
+});
+
+const platformScope = (authorize: Authorize): LogScope => ({
+  path: '/admin/audit',
+  noun: 'platform-audit',
+  whose: 'no organisation, for operators of the platform',
+  async readersOf(call) {
+    const platform = { kind: 'log', organisationId: null } as const;
+    await authorize(call, 'platform-log.read', () => platform);
+    return { organisationId: PLATFORM_TENANT.organisationId, ownerId: null };
+  },
+});
+
+const searchRoute = (search: AuditSearch, scope: LogScope): Route => ({
   method: 'GET',
-  url: '/audit',
-  summary:
-    'Events of your organisation, for auditors and administrators, or your own; newest first',
+  url: scope.path,
+  summary: `Events of ${scope.whose}; newest first`,
   access: 'session',
   routeClass: 'search',
-  action: 'audit.search',
+  action: `${scope.noun}.search`,
   resourceType: 'audit',
   query: {
     type: 'object',
@@ -123,7 +166,7 @@ const searchRoute = ({ search, authorize }: AuditRouteServices): Route => ({
   async handle(call) {
     const { cursor, limit, ...fields } = call.query;
     const filter = fields as AuditFilter;
-    const { organisationId, ownerId } = await readersOf(authorize, call, userOf(filter));
+    const { organisationId, ownerId } = await scope.readersOf(call, userOf(filter));
     const page = await search.search(organisationId, {
       ...filter,
       ...instantsOf(filter),
@@ -135,35 +178,35 @@ const searchRoute = ({ search, authorize }: AuditRouteServices): Route => ({
   },
 });
 
-const readRoute = ({ search, authorize }: AuditRouteServices): Route => ({
+const readRoute = (search: AuditSearch, scope: LogScope): Route => ({
   method: 'GET',
-  url: '/audit/:id',
-  summary: 'One event of your organisation, for auditors and administrators, or your own',
+  url: `${scope.path}/:id`,
+  summary: `One event of ${scope.whose}`,
   access: 'session',
-  action: 'audit.read',
+  action: `${scope.noun}.read`,
   resourceType: 'audit',
   params: eventIdParams,
   responses: { 200: event },
   problems: [404],
   async handle(call) {
-    const found = await search.find(await readersOf(authorize, call), call.params.id!);
+    const found = await search.find(await scope.readersOf(call), call.params.id!);
     if (found === null) throw eventNotFound();
     return { status: 200, body: { ...found } };
   },
 });
 
-const proofRoute = (prove: ProveEvent, authorize: Authorize): Route => ({
+const proofRoute = (prove: ProveEvent, scope: LogScope): Route => ({
   method: 'GET',
-  url: '/audit/:id/proof',
+  url: `${scope.path}/:id/proof`,
   summary: 'Proof that an event is in the log: its block, the path to it, and what signs it',
   access: 'session',
-  action: 'audit.prove',
+  action: `${scope.noun}.prove`,
   resourceType: 'audit',
   params: eventIdParams,
   responses: { 200: { type: 'object', additionalProperties: true } },
   problems: [404, 409],
   async handle(call) {
-    const proof = await prove(await readersOf(authorize, call), call.params.id!);
+    const proof = await prove(await scope.readersOf(call), call.params.id!);
     if (proof === null) throw eventNotFound();
     if (proof !== 'not-sequenced') return { status: 200, body: { ...proof.document } };
     throw new ServiceError({
@@ -178,15 +221,24 @@ const proofRoute = (prove: ProveEvent, authorize: Authorize): Route => ({
 const eraseRoute = (erase: EraseSubject): Route => ({
   method: 'DELETE',
   url: '/me/personal-data',
-  summary: 'Erase the key that opens your address and device in the audit log',
+  summary:
+    'Erase yourself: account, sessions, keys, projects, and the key of your address and device in the audit log',
   access: 'session',
+  checksPassword: true,
+  onLimiterDown: 'closed',
   action: 'subject.erase',
   resourceType: 'subject',
+  // A session alone may be stolen, and erasing would cover the thief's tracks.
+  body: {
+    type: 'object',
+    required: ['password'],
+    additionalProperties: false,
+    properties: { password: { type: 'string', minLength: 1, maxLength: 128 } },
+  },
   responses: { 204: null },
-  async handle({ userId, auditContext, recordIn }) {
-    auditContext.resourceId = userId;
-    await erase(userId, recordIn);
-    return { status: 204 };
+  handle(call) {
+    call.auditContext.resourceId = call.userId;
+    return erase(call);
   },
 });
 
@@ -198,23 +250,19 @@ interface AuditRouteServices {
   readonly authorize: Authorize;
 }
 
-export const auditRoutes = (given: AuditRouteServices): readonly Route[] => [
-  searchRoute(given),
-  readRoute(given),
-  ...(given.prove === null ? [] : [proofRoute(given.prove, given.authorize)]),
-  eraseRoute(given.erase),
+export const auditRoutes = ({
+  search,
+  prove,
+  erase,
+  authorize,
+}: AuditRouteServices): readonly Route[] => [
+  ...[ownScope(authorize), platformScope(authorize)].flatMap((scope) => [
+    searchRoute(search, scope),
+    readRoute(search, scope),
+    ...(prove === null ? [] : [proofRoute(prove, scope)]),
+  ]),
+  eraseRoute(erase),
 ];
-
-/** Whose events the caller may read; `userId` names one whose events are asked for. */
-async function readersOf(authorize: Authorize, call: Call, userId: string | null = null) {
-  const { principal, scope } = await authorize(call, 'log.read', ({ organisationId }) => ({
-    kind: 'log',
-    organisationId,
-    ...(userId === null ? {} : { ownerId: userId }),
-  }));
-  const ownerId = scope === 'own' ? principal.userId : null;
-  return { organisationId: principal.organisationId, ownerId };
-}
 
 function instantsOf({ from, to }: AuditFilter): Pick<AuditFilter, 'from' | 'to'> {
   const read = (name: string, given: string | undefined) => {

@@ -56,14 +56,24 @@ CREATE TABLE IF NOT EXISTS audit_blocks (
 ALTER TABLE audit_blocks ALTER COLUMN members SET STORAGE EXTERNAL;
 CREATE INDEX IF NOT EXISTS audit_blocks_position ON audit_blocks (to_xid DESC, to_id DESC);
 
--- Encryption keys of personal fields, one per user; not a part of the log, and erased on request.
+-- Encryption keys of personal fields, one per user and of its present epoch; not a part of the log, and erased on request.
 CREATE TABLE IF NOT EXISTS audit_subject_keys (
   user_id bigint PRIMARY KEY,
-  -- Under the platform's wrapping key; null once erased.
+  -- Under the platform's wrapping key; null from an erasure to the next event.
   wrapped bytea,
   created_at timestamptz NOT NULL,
-  erased_at timestamptz
+  -- The last erasure.
+  erased_at timestamptz,
+  -- Raised by each erasure: what was sealed in an earlier epoch opens under no key.
+  epoch integer NOT NULL DEFAULT 1
 );
+
+-- Erasures so far. An insert names the number its keys were read at, and writes nothing when it has changed.
+CREATE TABLE IF NOT EXISTS audit_erasures (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  number bigint NOT NULL
+);
+INSERT INTO audit_erasures (number) VALUES (0) ON CONFLICT DO NOTHING;
 
 -- Months archived to a file, each with the digest of its records; inserted in the transaction that drops the partition.
 CREATE TABLE IF NOT EXISTS audit_retired (

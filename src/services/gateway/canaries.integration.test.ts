@@ -139,7 +139,7 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   const [password, next] = [1, 2].map(() => `pass ${systemRandom.bytes(24).toString('hex')}`);
   secrets.set('password', password!).set('new password', next!);
   const credentials = { email: 'canary@example.test', password };
-  expect((await send('POST', '/register', { body: credentials })).status).toBe(201);
+  expect((await send('POST', '/register', { body: credentials })).status).toBe(202);
   const login = async (what: string, body: object, headers = {}) => {
     const reply = await send('POST', '/login', { body, headers });
     expect(reply.status).toBe(200);

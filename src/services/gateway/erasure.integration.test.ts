@@ -1,6 +1,6 @@
 /**
- * Erasure of a person's fields in the audit log: after it, no key or copy that the platform has can decrypt them, and
- * the chain is as valid as before. On two real gateway processes, with archives from before and after. Then with defects
+ * Erasure of a person: after it, no key or copy that the platform has can decrypt their fields in the audit log, nothing
+ * beside the log has them, what is recorded later can be read, and the chain is as valid as before. On two real gateway processes, with archives from before and after. Then with defects
  * planted in the gateways, which the same search must find.
  */
 import { afterAll, describe, expect, it } from 'vitest';
@@ -33,12 +33,18 @@ async function readableAroundErasure(who: 'person' | 'operator', plant?: string)
     await platform.archive('archive from before', historyMonthsAgo.before);
     const before = await platform.readablePlaces();
     await platform.eraseBy(who);
-    // A process that has not seen the erasure may still encrypt; nothing may decrypt that.
-    await platform.sendRequests();
+    // Both processes have cached the key; neither may still use it.
+    await platform.sendLaterRequests();
     await platform.archive('archive from after', historyMonthsAgo.after);
     const after = await platform.readablePlaces();
+    const later = await platform.readableLater();
     const { verdict, findings, archived } = await platform.verify();
-    return { before: sorted(before), after: sorted(after), chain: { verdict, findings, archived } };
+    return {
+      before: sorted(before),
+      after: sorted(after),
+      later: sorted(later),
+      chain: { verdict, findings, archived },
+    };
   } finally {
     await platform.stop();
   }
@@ -46,15 +52,26 @@ async function readableAroundErasure(who: 'person' | 'operator', plant?: string)
 
 const valid = { verdict: 'pass', findings: [], archived: 0 };
 const everywhere = sorted([...routes, ...copies]);
-const atFirst = everywhere.filter((place) => place !== 'archive from after');
+const atFirst = sorted([
+  'beside the log',
+  ...everywhere.filter((place) => place !== 'archive from after'),
+]);
+/** Later events are live, and their proofs and pages have them. */
+const stillSeen = sorted([
+  'database',
+  'export ndjson',
+  'search by gateway.1',
+  'search by gateway.2',
+]);
 
 describe('erasure of personal fields', () => {
   it.each(['person', 'operator'] as const)(
-    'by the %s: readable nowhere, and the chain is valid',
+    'by the %s: readable nowhere, later events are not blind, and the chain is valid',
     async (who) => {
       expect(await readableAroundErasure(who)).toEqual({
         before: atFirst,
         after: [],
+        later: stillSeen,
         chain: valid,
       });
     },
@@ -66,6 +83,11 @@ describe('a planted defect', () => {
     { id: 'erased-key-kept', what: 'the key is marked as erased, and kept', opens: everywhere },
     { id: 'erased-key-copied', what: 'a copy of the key stands in another row', opens: copies },
     { id: 'erased-key-remembered', what: 'readers keep the keys they have used', opens: routes },
+    {
+      id: 'account-kept',
+      what: 'address and sessions stay beside the log',
+      opens: ['beside the log'],
+    },
     {
       id: 'never-sealed',
       what: 'the fields are stored as they are',

@@ -16,7 +16,10 @@ const withDatabase = (change: object) =>
 
 describe('process config', () => {
   it('reads the address of the sequencer as its own role', () => {
-    const own = { ...database, logins: { platform_sequencer: 'postgres://platform_sequencer@a/b' } };
+    const own = {
+      ...database,
+      logins: { platform_sequencer: 'postgres://platform_sequencer@a/b' },
+    };
     const config = { ...whole, addresses: { ...whole.addresses, database: own } };
     expect(parseProcessConfig(JSON.stringify(config))).toMatchObject({
       databaseUrl: database.url,

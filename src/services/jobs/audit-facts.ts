@@ -100,11 +100,15 @@ async function readAccountFacts(db: Database, users: readonly string[]): Promise
   }));
 }
 
+/** Denials that are counted together are no action of a request: the number of them is the resource. */
+const factNameOf = ({ resourceType }: Row) =>
+  resourceType === 'denials' ? 'audit-denials' : 'audit';
+
 /** A field that is null in the record is absent in the fact. */
 function toFact(row: Row, more: Readonly<Record<string, string | number>>): object {
   const { session, key, agent, reason, change } = row;
   return {
-    name: 'audit',
+    name: factNameOf(row),
     id: row.id,
     user: row.user,
     requestId: row.requestId,

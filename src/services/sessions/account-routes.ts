@@ -1,5 +1,6 @@
 /** Accounts over HTTP: register, login, logout, password, me. */
 import type { Authorize } from '../authorization.ts';
+import { PLATFORM_TENANT } from '../platform-tenant.ts';
 import { isoFromUs, ServiceError } from '../ports.ts';
 import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
 import { readCommonPasswords } from './accounts/common-passwords.ts';
@@ -33,6 +34,12 @@ const userSchema: JsonSchema = {
     email: { type: 'string' },
     createdAt: { type: 'string', format: 'date-time' },
   },
+};
+
+const registeredSchema: JsonSchema = {
+  type: 'object',
+  required: ['detail'],
+  properties: { detail: { type: 'string' } },
 };
 
 export const newSessionSchema: JsonSchema = {
@@ -105,33 +112,32 @@ export function accountRoutes(given: SessionServices): readonly Route[] {
   ];
 }
 
+/** The same for every address: the answer does not tell which of them have an account. */
+const REGISTERED =
+  'If the address was free, the account is there: log in. If it was taken, nothing has changed, and its owner finds this in their log.';
+
 const registerRoute = ({ users, passwords }: SessionServices, refuseWeak: RefuseWeak): Route => ({
   method: 'POST',
   url: '/register',
-  summary: 'Create an account',
+  summary: 'Create an account, if the address is free; the answer does not tell',
   access: 'register',
   action: 'user.register',
   resourceType: 'user',
   onLimiterDown: 'closed',
   body: credentialsSchema,
-  responses: { 201: userSchema },
-  problems: [409],
+  responses: { 202: registeredSchema },
   async handle({ body, address, auditContext, recordIn }) {
     const email = normalised(body.email);
     refuseWeak('password', body, email);
+    // Until it is known whose address it is.
+    Object.assign(auditContext, PLATFORM_TENANT);
     const hash = await passwords.hash(body.password as string, { address, account: email });
-    const created = await users.create(email, hash, recordIn);
-    if (!created) {
-      throw new ServiceError({
-        status: 409,
-        code: 'email-taken',
-        detail: 'An account with this address exists.',
-      });
-    }
-    auditContext.userId = created.id;
-    auditContext.organisationId = created.organisationId;
-    auditContext.resourceId = created.id;
-    return { status: 201, body: { ...created } };
+    const { user, isNew } = await users.create(email, hash, recordIn);
+    auditContext.userId = user.id;
+    auditContext.organisationId = user.organisationId;
+    auditContext.resourceId = user.id;
+    if (!isNew) auditContext.denial = 'address-taken';
+    return { status: 202, body: { detail: REGISTERED } };
   },
 });
 
@@ -151,14 +157,15 @@ const loginRoute = ({ sessions, users, passwords }: SessionServices): Route => (
     const origin = originOf(call);
     const email = normalised(body.email);
     const known = await users.findByEmail(email);
-    if (known) auditContext.userId = known.id;
-    if (known) auditContext.organisationId = known.organisationId;
-    const from = known?.passwordHash ?? null;
+    // An unknown address is on record too, so that the answer waits for an event in every case.
+    auditContext.userId = known?.id ?? PLATFORM_TENANT.userId;
+    auditContext.organisationId = known?.organisationId ?? PLATFORM_TENANT.organisationId;
+    const passwordHash = known?.passwordHash ?? null;
     const turn = { address, account: email };
-    const valid = await passwords.verify(body.password as string, from, turn);
+    const valid = await passwords.verify(body.password as string, passwordHash, turn);
     const created =
-      known && valid
-        ? await sessions.create({ ...known, userId: known.id, presentedToken: token }, origin)
+      known && valid && passwordHash !== null
+        ? await sessions.create({ userId: known.id, passwordHash, presentedToken: token }, origin)
         : null;
     if (created) {
       auditContext.sessionId = created.session.id;

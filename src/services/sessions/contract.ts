@@ -2,7 +2,8 @@
  * Accounts and sessions. Promises: a token carries 256 random bits and only their SHA-256 is stored; a session ends
  * at logout (no check that starts after the answer accepts it, in any process), after the idle timeout, or after
  * the absolute timeout, whichever is first, and nothing brings it back; an end that cannot be confirmed is a 503,
- * never a success. A login for an unknown address costs as much as one with a wrong password.
+ * never a success. A login for an unknown address is answered as one with a wrong password, and costs as much: one hash, one
+ * event, also when the hashing line is full. A registration is answered in the same way whether or not the address is taken.
  */
 
 import type { Role } from '../access-policy.ts';
@@ -105,6 +106,11 @@ export interface SessionStore {
   /** Disables the account and ends every session of the user, in one transaction. How many ended. */
   disable(userId: string, actorId: string, origin: Origin): Promise<number>;
   /**
+   * Erases the account's personal fields and ends every session of the user, in one transaction. Idempotent. False when
+   * the password is another one by now; null: it was not needed.
+   */
+  erase(userId: string, passwordHash: string | null, origin: Origin): Promise<boolean>;
+  /**
    * Changes the password, ends every session of the user, revokes every API key and opens a new session, in one
    * transaction. Null when the session has ended or the password has changed meanwhile.
    */
@@ -139,15 +145,23 @@ export interface User {
 }
 
 export interface UserStore {
-  /** Null when the address is taken. */
-  create(email: string, passwordHash: string, recordIn: RecordIn): Promise<User | null>;
-  /** Null for a disabled account too. */
+  /**
+   * Creates the account, or records the attempt for the owner of the address when it is taken: the same statements in
+   * both cases. `user` is whose address it is.
+   */
+  create(
+    email: string,
+    passwordHash: string,
+    recordIn: RecordIn,
+  ): Promise<{ readonly user: User; readonly isNew: boolean }>;
+  /** Of a disabled account, too, without its hash: no password matches it. */
   findByEmail(
     email: string,
-  ): Promise<{ id: string; organisationId: string; passwordHash: string } | null>;
+  ): Promise<{ id: string; organisationId: string; passwordHash: string | null } | null>;
   find(id: string): Promise<User | null>;
   findCredentials(id: string): Promise<{ passwordHash: string } | null>;
   findMembership(id: string): Promise<Membership | null>;
+  isErased(id: string): Promise<boolean>;
   /** Null when the organisation has no such user. `before` is the role until then. */
   assignRole(
     target: { readonly userId: string; readonly organisationId: string },

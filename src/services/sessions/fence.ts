@@ -136,6 +136,14 @@ export function createFence(given: {
   };
 }
 
+/**
+ * In a transaction that ended sessions without Redis: from `generationTtlMs` after the commit no process reads a copy that
+ * was there before, unless it cannot reach PostgreSQL (`graceMs`).
+ */
+export async function invalidateAllCopies(tx: Database): Promise<void> {
+  await tx.query({ text: 'UPDATE session_fence SET generation = generation + 1' });
+}
+
 /** Increments the generation, and waits until no process uses an older one. */
 async function increment(given: {
   rows: ReturnType<typeof createFenceRows>;

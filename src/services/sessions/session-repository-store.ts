@@ -3,7 +3,13 @@
  * transaction with the sessions about to end; `invalidateCopies` must not resolve before every process refuses them.
  */
 import type { SessionsDesign } from '../design.ts';
-import { type AuditFields, type Clock, type Random, type RecordIn, type ThrottleRead, unthrottled } from '../ports.ts';
+import {
+  type AuditFields,
+  type Clock,
+  type Random,
+  type ThrottleRead,
+  unthrottled,
+} from '../ports.ts';
 import { hashesEqual } from '../secret-token.ts';
 import type { CreatedSession, Login, Origin, Session, SessionStore } from './contract.ts';
 import { absoluteEndMs, type StoredSession, toPublicSession } from './policy.ts';
@@ -70,6 +76,12 @@ export function createRepositoryStore(
         disable: true,
       } as const;
       return (await revokeAndInvalidate(given, what, origin)).ended;
+    },
+
+    async erase(userId, passwordHash, origin) {
+      const what = { event: 'revoked', userId, actorId: userId, reason: 'erased' } as const;
+      const erased = await revokeAndInvalidate(given, { ...what, erase: { passwordHash } }, origin);
+      return !erased.isRefused;
     },
 
     changePassword: (session, hashes, origin) => changePassword(given, session, hashes, origin),
@@ -155,10 +167,11 @@ async function revokeAndInvalidate(
   { repository, markPending, invalidateCopies }: RepositoryStoreOptions,
   what: Revocation,
   origin: Origin,
-): Promise<{ ended: number; all: number }> {
-  const { ended, alreadyEnded } = await repository.revoke(what, origin, markPending);
+): Promise<{ ended: number; all: number; isRefused: boolean }> {
+  const revoked = await repository.revoke(what, origin, markPending);
+  const { ended, alreadyEnded, isRefused = false } = revoked;
   await invalidateCopies([...ended, ...alreadyEnded]);
-  return { ended: ended.length, all: ended.length + alreadyEnded.length };
+  return { ended: ended.length, all: ended.length + alreadyEnded.length, isRefused };
 }
 
 /** The row a token proves possession of, ended or not. */

@@ -14,6 +14,7 @@ import {
   type TransactionalDatabase,
 } from '../ports.ts';
 import { type Origin, type RevokeKeys, revokeNoKeys, type SessionView } from './contract.ts';
+import { eraseAccount } from './erase-account.ts';
 import type { StoredSession } from './policy.ts';
 import { findSessions, listSessions, type SessionRow } from './session-rows.ts';
 
@@ -24,6 +25,8 @@ export interface RevokeResult {
   readonly ended: readonly string[];
   /** Ended by an earlier or concurrent call, which may have died before it invalidated the copies. */
   readonly alreadyEnded: readonly string[];
+  /** Nothing was done: there is no such user, or the password is another one. */
+  readonly isRefused?: boolean;
 }
 
 /** Which sessions of a user end, and what their events say. */
@@ -31,6 +34,8 @@ export interface Revocation {
   readonly userId: string;
   /** Disables the account in the same transaction. */
   readonly disable?: boolean;
+  /** Erases the account in the same transaction, if it still has this password; null: any. */
+  readonly erase?: { readonly passwordHash: string | null };
   readonly only?: string;
   readonly except?: string;
   readonly event: 'revoked' | 'rotated';
@@ -157,20 +162,19 @@ export function createSessionRepository(given: {
     async revoke(what, origin, beforeRevoke) {
       const revoked = await change(async (tx) => {
         // Ending one session needs no lock on the user: no concurrent login can add to it.
+        const passwordHash = what.erase?.passwordHash ?? null;
         const user =
-          what.only === undefined ? await lockUser(tx, what.userId, 'UPDATE', null) : null;
-        if (what.disable) {
-          const text = 'UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1';
-          await tx.query({ text, values: [what.userId, now()] });
-        }
+          what.only === undefined ? await lockUser(tx, what.userId, 'UPDATE', passwordHash) : null;
+        if (what.erase) await eraseAccount(tx, what.userId, now());
+        if (what.disable) await disableAccount(tx, what.userId, now());
         const all = await revoke(tx, what, origin);
         await beforeRevoke(all.ended);
         // If nothing changed, the gateway records the response instead.
-        if (what.disable || all.ended.length > 0)
+        if (what.disable || what.erase || all.ended.length > 0)
           await origin.recordIn(tx, user && changeOf(what, user, all.ended.length));
         return all;
       });
-      return revoked ?? { ended: [], alreadyEnded: [] };
+      return revoked ?? { ended: [], alreadyEnded: [], isRefused: true };
     },
 
     list: (userId, seenAfterMs) => listSessions(db, userId, now(), seenAfterMs),
@@ -214,6 +218,11 @@ async function lockUser(
   });
   if (!found) throw new Conflict();
   return found;
+}
+
+async function disableAccount(tx: Database, userId: string, at: string): Promise<void> {
+  const text = 'UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1';
+  await tx.query({ text, values: [userId, at] });
 }
 
 async function insert(

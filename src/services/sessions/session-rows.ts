@@ -47,6 +47,22 @@ export async function findSessions(
   );
 }
 
+/** Ends every live session of a user for an operator, who is no user. In the caller's transaction. */
+export async function endSessionRows(
+  tx: Database,
+  userId: string,
+  { reason, requestId, at }: { reason: string; requestId: string; at: string },
+): Promise<void> {
+  await tx.query({
+    text: `WITH ended AS (
+             UPDATE sessions SET revoked_at = $2, revoked_reason = $3 WHERE user_id = $1 AND revoked_at IS NULL
+             RETURNING id, user_id)
+           INSERT INTO session_events (event, session_id, user_id, actor_id, reason, request_id, at)
+           SELECT 'revoked', id, user_id, NULL, $3, $4, $2 FROM ended`,
+    values: [userId, at, reason, requestId],
+  });
+}
+
 /** Live sessions of a user, the newest first. */
 export async function listSessions(
   db: Database,

@@ -174,6 +174,7 @@ export function occurredAtRange(eventId: string): readonly [string, string] | nu
 
 function viewOf(row: Row, key: Buffer | null): AuditView {
   const { sealed, userId } = row;
+  const personal = sealed && key && openPersonal(key, userId, sealed);
   return {
     eventId: row.eventId,
     version: row.version,
@@ -193,7 +194,8 @@ function viewOf(row: Row, key: Buffer | null): AuditView {
     region: row.region,
     service: row.service,
     change: row.change === null ? null : parseChange(row.change),
-    personal: sealed && key && openPersonal(key, userId, sealed),
-    erased: sealed !== null && key === null,
+    personal,
+    // Sealed in an earlier epoch: the present key does not open it. Verification finds a changed ciphertext.
+    erased: sealed !== null && personal === null,
   };
 }

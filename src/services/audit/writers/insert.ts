@@ -3,10 +3,13 @@
  * means that an earlier attempt was committed: then only the missing events are inserted. ON CONFLICT is not used at
  * first, because it makes every insert slower and conflicts are rare. In the transaction of a change a conflict is an
  * error: an event that is already stored belongs to a change that was committed before.
+ *
+ * Each statement names the count of erasures its keys were read at. If a subject was erased since, it writes nothing, and
+ * the events are sealed again under keys that are read again (subject-keys.ts).
  */
 import { type Database, ServiceError } from '../../ports.ts';
 import type { AuditEvent } from '../contract.ts';
-import type { SubjectKeys } from '../subject-keys.ts';
+import type { KeySet, SubjectKeys } from '../subject-keys.ts';
 
 const columns = [
   ['event_id', 'uuid'],
@@ -31,17 +34,24 @@ const columns = [
 
 const insertInto = `INSERT INTO audit_logs (${columns.map(([name]) => name).join(', ')})`;
 const arrayParameters = columns.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ');
-const scalarParameters = columns.map((_, index) => `$${index + 1}`).join(', ');
+const scalarParameters = columns.map(([, type], index) => `$${index + 1}::${type}`).join(', ');
 
-const insertNew = {
-  name: 'audit-insert',
-  text: `${insertInto} SELECT * FROM unnest(${arrayParameters})`,
-};
+/** Writes at one count of erasures only; returns the present one. */
+const writeAtCount = (rows: string, onConflict = ''): string =>
+  `WITH written AS (${insertInto} ${rows}
+     WHERE EXISTS (SELECT FROM audit_erasures WHERE number = $${columns.length + 1}) ${onConflict})
+   SELECT number FROM audit_erasures`;
+const fromArrays = `SELECT * FROM unnest(${arrayParameters})`;
+
+const insertNew = { name: 'audit-insert', text: writeAtCount(fromArrays) };
 const insertMissing = {
   name: 'audit-insert-missing',
-  text: `${insertNew.text} ON CONFLICT (event_id, occurred_at) DO NOTHING`,
+  text: writeAtCount(fromArrays, 'ON CONFLICT (event_id, occurred_at) DO NOTHING'),
 };
-const insertOne = { name: 'audit-insert-in', text: `${insertInto} VALUES (${scalarParameters})` };
+const insertOne = { name: 'audit-insert-in', text: writeAtCount(`SELECT ${scalarParameters}`) };
+
+/** Erasures are rare; one between each read of the keys and its insert means that something else is wrong. */
+const MAX_ATTEMPTS = 10;
 
 export interface AuditInsert {
   /** Resolves when all are committed, each once, also after earlier attempts. */
@@ -54,29 +64,60 @@ export interface AuditInsert {
 
 export function createAuditInsert(options: { db: Database; subjects: SubjectKeys }): AuditInsert {
   const { db, subjects } = options;
+
+  /** `write` gets keys, and returns the count of erasures it found. */
+  const writeSealed = async (
+    readKeys: () => Promise<KeySet>,
+    write: (set: KeySet) => Promise<number>,
+  ): Promise<void> => {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const set = await readKeys();
+      if ((await write(set)) === set.erasures) return;
+      subjects.forgetKeys();
+    }
+    throw new Error(
+      `subjects were erased at each of ${MAX_ATTEMPTS} attempts to write their events`,
+    );
+  };
+
+  const insertAll = async (events: readonly AuditEvent[], { keys, erasures }: KeySet) => {
+    const rows = events.map((event) => rowOf(event, sealedFields(keys, event)));
+    const values = [...columns.map((_, index) => toArrayLiteral(rows, index)), erasures];
+    try {
+      return countOf(await db.query({ ...insertNew, values }));
+    } catch (error) {
+      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+      return countOf(await db.query({ ...insertMissing, values }));
+    }
+  };
+
   return {
-    async many(events) {
-      const keys = await subjects.getKeys(events.map(({ userId }) => userId));
-      const rows = events.map((event) =>
-        rowOf(event, keys.get(event.userId)!.seal(event.personal)),
+    many(events) {
+      const userIds = events.map(({ userId }) => userId);
+      return writeSealed(
+        () => subjects.getKeys(userIds),
+        (set) => insertAll(events, set),
       );
-      const values = columns.map((_, index) => toArrayLiteral(rows, index));
-      try {
-        await db.query({ ...insertNew, values });
-      } catch (error) {
-        if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
-        await db.query({ ...insertMissing, values });
-      }
     },
-    async inTransaction(tx, event) {
-      const key = await subjects.getKeyInTransaction(tx, event.userId);
-      await tx.query({ ...insertOne, values: rowOf(event, key.seal(event.personal)) });
-    },
+    inTransaction: (tx, event) =>
+      writeSealed(
+        () => subjects.getKeyInTransaction(tx, event.userId),
+        async ({ keys, erasures }) => {
+          const values = [...rowOf(event, sealedFields(keys, event)), erasures];
+          return countOf(await tx.query({ ...insertOne, values }));
+        },
+      ),
     async ping() {
       await db.query({ name: 'audit-probe', text: 'SELECT 1' });
     },
   };
 }
+
+const sealedFields = (keys: KeySet['keys'], { userId, personal, occurredAt }: AuditEvent) =>
+  keys.get(userId)!.seal(personal, occurredAt);
+
+const countOf = ([found]: readonly unknown[]): number =>
+  Number((found as { number: string } | undefined)?.number);
 
 const UNIQUE_VIOLATION = '23505';
 

@@ -12,6 +12,7 @@ import { systemClock as clock, systemRandom } from '../../gateway/system.ts';
 import { findDesign } from '../../lineage.ts';
 import { isoFromUs, timeOrderedId } from '../../ports.ts';
 import type { AuditEvent } from '../contract.ts';
+import { decrypt, openPersonal } from '../seal.ts';
 import { createSubjectKeys, type SubjectKeys } from '../subject-keys.ts';
 import { type AuditInsert, createAuditInsert } from './insert.ts';
 import { createMemoryBatch } from './memory-batch.ts';
@@ -60,6 +61,7 @@ afterAll(async () => {
   await db?.close();
 });
 
+const ADDRESS = '10.0.0.1';
 const event = (requestId: string, userId = '1'): AuditEvent => {
   const nowUs = clock.nowUs();
   return {
@@ -80,7 +82,7 @@ const event = (requestId: string, userId = '1'): AuditEvent => {
     region: 'us',
     service: 'test',
     change: null,
-    personal: { ip: '10.0.0.1', userAgent: `agent of ${requestId}` },
+    personal: { ip: ADDRESS, userAgent: `agent of ${requestId}` },
   };
 };
 const recorded = async (prefix: string) => {
@@ -89,6 +91,13 @@ const recorded = async (prefix: string) => {
     values: [prefix],
   });
   return rows.map(({ id }) => id).sort();
+};
+const sealedOf = async (requestId: string): Promise<Buffer> => {
+  const [row] = await db.query<{ sealed: Buffer }>({
+    text: 'SELECT sealed FROM audit_logs WHERE request_id = $1',
+    values: [requestId],
+  });
+  return row!.sealed;
 };
 const named = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, at) => `${prefix}-${String(at).padStart(4, '0')}`);
@@ -196,7 +205,7 @@ describe('keys of subjects', () => {
     ]);
     // A second statement when the other process created some of them first.
     expect(statements.length).toBeLessThanOrEqual(2);
-    expect([here!.size, there!.size]).toEqual([40, 40]);
+    expect([here!.keys.size, there!.keys.size]).toEqual([40, 40]);
     statements = [];
     await subjects.getKeys(users);
     expect(statements).toEqual([]);
@@ -217,20 +226,77 @@ describe('keys of subjects', () => {
     expect(await recorded('rolled-back')).toEqual([]);
   });
 
-  it('are erased for good, and cached by other processes for a minute at most', async () => {
-    let nowUs = clock.nowUs();
-    const otherProcess = createSubjectKeys({ db, wrappingKey, clock: { nowUs: () => nowUs } });
-    const personal = { ip: '10.0.0.1', userAgent: null };
-    const sealed = async () => (await otherProcess.getKeys(['300'])).get('300')!.seal(personal);
-    expect(await sealed()).not.toBeNull();
+  it('are erased for good: later events have a key of the next epoch, also from a process that cached the old one', async () => {
+    const otherSubjects = createSubjectKeys({ db, wrappingKey, clock });
+    const other = createAuditInsert({ db, subjects: otherSubjects });
+    await other.many([event('before-erasure', '300')]);
+    const erased = (await subjects.readKey('300'))!;
     await db.transaction((tx) => subjects.erase(tx, '300'));
+    // Again, as after a crash: nothing is left to erase.
     await db.transaction((tx) => subjects.erase(tx, '300'));
     expect(await subjects.readKey('300')).toBeNull();
-    expect((await subjects.getKeys(['300'])).get('300')!.seal(personal)).toBeNull();
-    nowUs += 59_000_000;
-    expect(await sealed()).not.toBeNull();
-    nowUs += 1_000_000;
-    expect(await sealed()).toBeNull();
+    await other.many([event('after-erasure', '300')]);
+    await db.transaction((tx) => other.inTransaction(tx, event('in-transaction', '300')));
+    const key = (await subjects.readKey('300'))!;
+    expect(key.equals(erased)).toBe(false);
+    const opened = async (requestId: string) => {
+      const sealed = await sealedOf(requestId);
+      return [erased, key].map((one) => openPersonal(one, '300', sealed)?.ip ?? null);
+    };
+    expect(await opened('before-erasure')).toEqual([ADDRESS, null]);
+    expect(await opened('after-erasure')).toEqual([null, ADDRESS]);
+    expect(await opened('in-transaction')).toEqual([null, ADDRESS]);
+  });
+
+  it('seal every event that is written while its subject is erased again and again', async () => {
+    const keys: Buffer[] = [];
+    let isDone = false;
+    const writers = Array.from({ length: 3 }, async (_, n) => {
+      const own = createAuditInsert({
+        db,
+        subjects: createSubjectKeys({ db, wrappingKey, clock }),
+      });
+      for (let at = 0; !isDone; at += 1) {
+        // Erasures so far: an event that is begun now must not be sealed under a key of theirs.
+        const erasedBefore = keys.length;
+        await own.many([event(`race-${n}-${at}-${erasedBefore}`, '310')]);
+      }
+    });
+    for (let erasures = 0; erasures < 20; erasures += 1) {
+      const key = await db.transaction(async (tx) => {
+        const [row] = await tx.query<{ wrapped: Buffer | null }>({
+          text: 'SELECT wrapped FROM audit_subject_keys WHERE user_id = 310 FOR UPDATE',
+        });
+        await subjects.erase(tx, '310');
+        return row?.wrapped ? decrypt(wrappingKey, '310', row.wrapped)! : null;
+      });
+      if (key) keys.push(key);
+      await delay(5);
+    }
+    isDone = true;
+    await Promise.all(writers);
+    const last = await subjects.readKey('310');
+    if (last) keys.push(last);
+    const rows = await db.query<{ id: string; sealed: Buffer | null }>({
+      text: `SELECT request_id AS id, sealed FROM audit_logs WHERE user_id = 310`,
+    });
+    expect(rows.length).toBeGreaterThan(20);
+    expect(keys.length).toBeGreaterThan(5);
+    const wrong = rows.filter(({ id, sealed }) => {
+      const epoch = keys.findIndex((key) => sealed && openPersonal(key, '310', sealed) !== null);
+      return epoch < Number(id.split('-').at(-1));
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('of an erased epoch are not replaced for an event that waited in a local log', async () => {
+    await insert.many([event('early', '320')]);
+    const late = { ...event('late', '320'), occurredAt: isoFromUs(clock.nowUs() - 60_000_000) };
+    await db.transaction((tx) => subjects.erase(tx, '320'));
+    await insert.many([late, event('afterwards', '320')]);
+    const key = (await subjects.readKey('320'))!;
+    expect(openPersonal(key, '320', await sealedOf('late'))).toBeNull();
+    expect(openPersonal(key, '320', await sealedOf('afterwards'))).toMatchObject({ ip: ADDRESS });
   });
 
   it('do not open under another wrapping key', async () => {

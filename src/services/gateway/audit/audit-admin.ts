@@ -15,7 +15,6 @@ import {
   retentionTooShort,
   unreadableFile,
 } from '../../audit/admin/admin-error.ts';
-import { eraseSubject } from '../../audit/admin/erase-subject.ts';
 import { ArchiveRefused, archivePartition, attachArchive } from '../../audit/archive/archive.ts';
 import { ArchiveError, checkArchive } from '../../audit/archive/archive-file.ts';
 import { type AuditKeys, openAuditKeys } from '../../audit/audit-keys.ts';
@@ -34,6 +33,7 @@ import { auditRetentionDays } from '../../lineage.ts';
 import type { Database } from '../../ports.ts';
 import { openConnection } from '../clients.ts';
 import { systemClock, systemRandom } from '../system.ts';
+import { erasePersonByOperator } from './erase-person.ts';
 
 const exports = { ndjson: exportNdjson, csv: exportCsv, ocsf: exportOcsf };
 
@@ -134,7 +134,7 @@ export async function openAuditAdmin(target: {
         attachArchive(db, { ...(await operator()), file, publicKeys: [await publicKeyOf(folder)] }),
       ),
 
-    erase: async (userId) => eraseSubject(db, userId, operator),
+    erase: (userId) => erasePersonByOperator(db, userId, operator),
     parseInstant,
     close: () => db.close(),
   };

@@ -68,7 +68,8 @@ export function createAuditHooks(given: {
   ) => {
     const { auditStamp, auditContext } = request.requestContext!;
     Object.assign(auditContext, about);
-    for (const event of eventsOf(route, request, 'success')) await audit.recordIn(tx, event);
+    const outcome = auditContext.denial ? 'denied' : 'success';
+    for (const event of eventsOf(route, request, outcome)) await audit.recordIn(tx, event);
     auditStamp.recorded = true;
   };
 
@@ -92,9 +93,11 @@ export function createAuditHooks(given: {
       return (request, reply, body, done) => {
         const requestContext = request.requestContext;
         if (!requestContext?.auditContext.userId) return done(null, body);
-        const outcome = outcomeOf(reply.statusCode);
+        const { auditContext, auditStamp } = requestContext;
+        const shown = outcomeOf(reply.statusCode);
         // Success means that the transaction was committed; after an error the commit may be unknown.
-        if (requestContext.auditStamp.recorded && outcome === 'success') return done(null, body);
+        if (auditStamp.recorded && shown === 'success') return done(null, body);
+        const outcome = shown === 'success' && auditContext.denial ? 'denied' : shown;
         const sinceMs = performance.now();
         const events = eventsOf(route, request, outcome);
         Promise.all(events.map((event) => audit.record(event, options))).then(
@@ -130,7 +133,7 @@ function createEvent(
     resourceType: route.resourceType,
     resourceId: sanitizeText(resourceId, 100),
     outcome,
-    reason: outcome === 'success' ? null : auditStamp.reason,
+    reason: outcome === 'success' ? null : (auditStamp.reason ?? auditContext.denial ?? null),
     requestId: request.id,
     clientRequestId,
     region,
@@ -160,7 +163,7 @@ const MAX_CACHED_HASHES = 20_000;
 const sessionHashes = new Map<string, string>();
 
 /** Cached: the id is the same for every request of a session. */
-function sessionHashOf(id: string): string {
+export function sessionHashOf(id: string): string {
   const cached = sessionHashes.get(id);
   if (cached !== undefined) return cached;
   if (sessionHashes.size >= MAX_CACHED_HASHES) sessionHashes.clear();
@@ -171,11 +174,12 @@ function sessionHashOf(id: string): string {
 
 const PROBLEM_PREFIX = 'urn:platform:problem:';
 
-/** Sets the reason of the request's event. */
-export function noteReason(request: FastifyRequest, error: FastifyError): void {
-  if (!request.requestContext) return;
-  request.requestContext.auditStamp.reason =
+/** Sets the reason of the request's event, and returns it. */
+export function noteReason(request: FastifyRequest, error: FastifyError): string {
+  const reason =
     error instanceof ServiceError
       ? error.code
       : problemOf(error, request.id).type.slice(PROBLEM_PREFIX.length);
+  if (request.requestContext) request.requestContext.auditStamp.reason = reason;
+  return reason;
 }

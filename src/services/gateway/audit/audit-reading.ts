@@ -3,19 +3,21 @@ import path from 'node:path';
 import { auditRoutes } from '../../audit/audit-routes.ts';
 import { createEventProof } from '../../audit/event-proof.ts';
 import { createAuditSearch } from '../../audit/search/search.ts';
-import type { Authorize } from '../../authorization.ts';
 import type { Design } from '../../design.ts';
-import type { Database } from '../../ports.ts';
+import type { Clock, Database } from '../../ports.ts';
 import type { Route } from '../../route.ts';
-import type { AuditService, AuditState } from './audit-services.ts';
+import type { Services } from '../services.ts';
+import type { AuditState } from './audit-services.ts';
+import { createEraseSubject } from './erase-person.ts';
 
 /** Empty in designs without an audit log. */
 export function auditReadingRoutes(
   { audit: design }: Design,
-  given: { readonly db: Database; readonly auditState: AuditState | null },
-  { audit, authorize }: { readonly audit: AuditService | null; readonly authorize: Authorize },
+  given: { readonly db: Database; readonly auditState: AuditState | null; readonly clock: Clock },
+  services: Services,
 ): readonly Route[] {
-  const { db, auditState } = given;
+  const { db, auditState, clock } = given;
+  const { audit } = services;
   if (audit === null || auditState === null) return [];
   const { storage, chain } = design;
   return auditRoutes({
@@ -28,7 +30,7 @@ export function auditReadingRoutes(
             shards: chain.shards,
             checkpointFile: path.join(auditState.directory, 'checkpoints.ndjson'),
           }),
-    erase: audit.erase,
-    authorize,
+    erase: createEraseSubject({ ...services, subjects: audit.subjects, clock }),
+    authorize: services.authorize,
   });
 }

@@ -3,7 +3,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import { type AuditKeys, openAuditKeys } from '../../audit/audit-keys.ts';
-import type { EraseSubject } from '../../audit/audit-routes.ts';
 import { openCheckpointFile } from '../../audit/checkpoint-file.ts';
 import type { AuditObserver, AuditWriter } from '../../audit/contract.ts';
 import { createSequencer, type Sequencer } from '../../audit/sequencer/sequencer.ts';
@@ -65,7 +64,6 @@ export interface AuditResources {
 export interface AuditService {
   readonly writer: AuditWriter;
   readonly subjects: SubjectKeys;
-  readonly erase: EraseSubject;
   /** Starts the sequencer. */
   start(): void;
   /** Whether a sequencer of this process runs, with or without the lock. */
@@ -84,7 +82,7 @@ export function createAuditService(
   if (writer.kind === 'off') return null;
   if (!given.auditState) throw new Error(`${design.name} needs the state of its audit log`);
   const { keys, localLog } = given.auditState;
-  const { db, auditDb, clock } = given;
+  const { auditDb, clock } = given;
   const subjects = createSubjectKeys({ db: auditDb, wrappingKey: keys.wrappingKey, clock });
   const insert = createAuditInsert({ db: auditDb, subjects });
   const events = createDesignWriter(writer, { ...given, insert, localLog }, observer);
@@ -102,11 +100,6 @@ export function createAuditService(
       await events.close();
       await sequencer?.close();
     },
-    erase: (userId, recordIn) =>
-      db.transaction(async (tx) => {
-        await subjects.erase(tx, userId);
-        await recordIn(tx);
-      }),
   };
 }
 

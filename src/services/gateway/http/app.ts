@@ -21,12 +21,14 @@ import { projectRoutes } from '../../projects/routes.ts';
 import { sessionRoutes } from '../../sessions/routes.ts';
 import { createAuditHooks, noteReason } from '../audit/audit-hooks.ts';
 import { auditReadingRoutes } from '../audit/audit-reading.ts';
+import { type CountDenial, createDenialHook } from '../audit/denial-hooks.ts';
+import { createDenialLog, type DenialLog } from '../audit/denial-log.ts';
 import { refundUnavailable } from '../limits/refunds.ts';
 import { createRequestLimits } from '../limits/request-limits.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Resources, Services } from '../services.ts';
 import { createAuthHooks } from './auth-hooks.ts';
-import { createClientAddress } from './client-address.ts';
+import { type ClientAddress, createClientAddress } from './client-address.ts';
 import { createDeviceCookies } from './device-cookie.ts';
 import type { ForwardedField } from './forwarded.ts';
 import { createOperations } from './operations.ts';
@@ -57,9 +59,13 @@ export interface Gateway {
   readonly app: FastifyInstance;
   /** For a listener of its own; see operations.ts. */
   readonly operations: FastifyInstance;
+  /** Null in designs without an audit log. */
+  readonly denials: DenialLog | null;
   /** From now on /readyz responds with 503; other requests are still served. */
   drain(): void;
 }
+
+type Report = (requestId: string, error: Error) => void;
 
 interface GatewayOptions {
   design: Design;
@@ -67,7 +73,7 @@ interface GatewayOptions {
   services: Services;
   metrics: Metrics;
   /** Receives every error behind a 5xx; the client sees only the request id. */
-  report: (requestId: string, error: Error) => void;
+  report: Report;
   logLevel?: string;
   /** Addresses and CIDR ranges of the load balancers whose X-Forwarded-For or Forwarded is trusted. */
   trustedProxies?: readonly string[];
@@ -85,14 +91,21 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const report = throttleReports(options.report, () => performance.now());
   let isDraining = false;
   const trustedProxies = options.trustedProxies ?? loopback;
-  const app = createFastify(options.logLevel, trustedProxies);
+  const addressOf = createClientAddress(trustedProxies, options.forwardedField);
+  const denials = createDenials(options, report);
+  const countDenial: CountDenial = denials
+    ? createDenialHook({ ...services, denials, addressOf, monotonicMs: () => performance.now() })
+    : () => {};
+  const app = createFastify({ ...options, trustedProxies, countDenial });
   const handleError = createErrorHandler(report);
-  const dependencies = createRouteDependencies({ ...options, trustedProxies, report });
-  const handleUnknownRoute = createUnknownRouteHandler(app, dependencies.limitPublic);
+  const dependencies = createRouteDependencies({ ...options, addressOf, report });
+  const handleUnknownRoute = createUnknownRouteHandler(app, dependencies.limitPublic, countDenial);
+  app.addHook('onClose', async () => void (await denials?.close()));
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     // Whatever is wrong with a request to an unknown path or method, that is what is wrong first.
     if (request.is404) return handleUnknownRoute(request, reply);
-    noteReason(request, error);
+    const reason = noteReason(request, error);
+    countDenial(request, problemOf(error, request.id).status, reason);
     const { requestContext } = request;
     if (requestContext && isUnavailable(error)) await refundUnavailable(requestContext.taken);
     return handleError(error, request, reply);
@@ -136,16 +149,31 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     app,
     operations: createOperations({ registry: metrics.registry, readiness }),
+    denials,
     drain: () => {
       isDraining = true;
     },
   };
 }
 
-function createFastify(
-  logLevel: string | undefined,
-  trustedProxies: readonly string[],
-): FastifyInstance {
+/** Null in designs without an audit log. */
+const createDenials = ({ design, resources, services }: GatewayOptions, report: Report) =>
+  services.audit &&
+  createDenialLog({
+    ...resources,
+    audit: services.audit.writer,
+    region: design.sessions.region,
+    report: (error) => report('denials', error),
+  });
+
+function createFastify({
+  logLevel,
+  trustedProxies,
+  countDenial,
+}: Pick<GatewayOptions, 'logLevel'> & {
+  readonly trustedProxies: readonly string[];
+  readonly countDenial: CountDenial;
+}): FastifyInstance {
   const app = fastify({
     logger: logLevel ? { level: logLevel } : false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -159,6 +187,7 @@ function createFastify(
     trustProxy: [...trustedProxies],
     frameworkErrors(error, request, reply) {
       const body = problemOf(error, request.id);
+      countDenial(request, body.status, noteReason(request, error));
       const plain = reply as unknown as FastifyReply;
       plain.header('x-request-id', request.id).headers(protectiveHeaders(request));
       plain.code(body.status).type(PROBLEM_TYPE).send(JSON.stringify(body));
@@ -173,7 +202,7 @@ function createFastify(
   return app;
 }
 
-function createRouteDependencies(options: GatewayOptions & { trustedProxies: readonly string[] }) {
+function createRouteDependencies(options: GatewayOptions & { addressOf: ClientAddress }) {
   const { design, resources, services, metrics, report } = options;
   const limits = createRequestLimits({
     limits: services.limits,
@@ -181,10 +210,7 @@ function createRouteDependencies(options: GatewayOptions & { trustedProxies: rea
     random: resources.random,
     evidence: options.evidence ?? false,
   });
-  const sources = {
-    ...resources,
-    addressOf: createClientAddress(options.trustedProxies, options.forwardedField),
-  };
+  const sources = { ...resources, addressOf: options.addressOf };
   return {
     /** Of what needs no principal and has no other limit. */
     async limitPublic(request: FastifyRequest, reply: FastifyReply) {

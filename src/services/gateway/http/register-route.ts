@@ -14,7 +14,14 @@ import { PROBLEM_TYPE } from './problems.ts';
 import { refuseBody } from './request-bodies.ts';
 import type { AuthHooks } from './route-hooks.ts';
 
-const commonProblems = [400, 429, 500, 503];
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Of the route, for the audit log. */
+    action?: string;
+  }
+}
+
+const commonProblems = [400, 413, 429, 500, 503];
 const noParameters: JsonSchema = { type: 'object', additionalProperties: false, properties: {} };
 
 const operationId = ({ action, method }: Route) =>
@@ -130,6 +137,7 @@ export function registerRoute(
   app.route({
     method: route.method,
     url: route.url,
+    config: { action: route.action },
     schema: {
       operationId: operationId(route),
       summary: route.summary,

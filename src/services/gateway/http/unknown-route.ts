@@ -2,10 +2,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEM_TYPE, problem } from './problems.ts';
 
-/** Must be created before the routes are registered, because it collects them in an onRoute hook. */
+/**
+ * `limit` and `onUnknown`, which receives the status and the code of the problem, run before the answer. Must be created
+ * before the routes are registered, because it collects them in an onRoute hook.
+ */
 export function createUnknownRouteHandler(
   app: FastifyInstance,
   limit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+  onUnknown: (request: FastifyRequest, status: number, code: string) => void,
 ) {
   const routes = new Map<string, { shape: RegExp; methods: Set<string> }>();
   app.addHook('onRoute', ({ url, method }) => {
@@ -20,9 +24,11 @@ export function createUnknownRouteHandler(
     const path = request.url.split('?', 1)[0]!;
     const route = [...routes.values()].find(({ shape }) => shape.test(path));
     if (!route) {
+      onUnknown(request, 404, 'not-found');
       const body = problem(404, 'not-found', 'There is nothing at this path.', request.id);
       return reply.code(404).type(PROBLEM_TYPE).send(body);
     }
+    onUnknown(request, 405, 'method-not-allowed');
     const allow = [...route.methods].sort().join(', ');
     const body = problem(405, 'method-not-allowed', `This path allows ${allow}.`, request.id);
     return reply.code(405).header('allow', allow).type(PROBLEM_TYPE).send(body);

@@ -2,6 +2,7 @@ import type { SessionStoreDesign } from '../../design.ts';
 import { type Clock, type Database, isoFromUs } from '../../ports.ts';
 import { hashesEqual } from '../../secret-token.ts';
 import type { CreatedSession, Login, Origin, Session, SessionStore } from '../contract.ts';
+import { eraseAccount } from '../erase-account.ts';
 import { toPublicSession } from '../policy.ts';
 import { readToken } from '../token.ts';
 import {
@@ -72,6 +73,7 @@ export function createRedisTtlStore(
     revokeAll: (userId, { id, reason }, origin) =>
       deleteUserSessions(context, userId, { actorId: id, reason, origin }),
     disable: (userId, actorId, origin) => disableUser(context, userId, actorId, origin),
+    erase: (userId, passwordHash, origin) => eraseUser(context, userId, passwordHash, origin),
     changePassword: (session, hashes, origin) => changePassword(context, session, hashes, origin),
     recordRefusedLogin: (userId, origin) =>
       insertEvents(context, [{ event: 'refused', id: null, userId }], {
@@ -118,6 +120,24 @@ async function disableUser(
   const text = 'UPDATE users SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1';
   await context.db.query({ text, values: [userId, isoFromUs(context.clock.nowUs())] });
   return deleteUserSessions(context, userId, { actorId, reason: 'disabled', origin });
+}
+
+async function eraseUser(
+  context: RedisTtlContext,
+  userId: string,
+  passwordHash: string | null,
+  origin: Origin,
+): Promise<boolean> {
+  const { db, clock } = context;
+  const found = await db.query({
+    text: 'SELECT 1 FROM users WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)',
+    values: [userId, passwordHash],
+  });
+  if (found.length === 0) return false;
+  await eraseAccount(db, userId, isoFromUs(clock.nowUs()));
+  await origin.recordIn(db);
+  await deleteUserSessions(context, userId, { actorId: userId, reason: 'erased', origin });
+  return true;
 }
 
 async function changePassword(

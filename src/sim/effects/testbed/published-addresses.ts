@@ -2,8 +2,8 @@
 import path from 'node:path';
 import { createPrivateFolder, writePrivateFile } from '../process/cache.ts';
 import type { Lease } from '../process/lease.ts';
-import type { RunningNode } from './node.ts';
 import { redactAddress } from './addresses/address-text.ts';
+import type { RunningNode } from './node.ts';
 
 const fileOf = (folder: string, node: string): string =>
   path.join(folder, 'secrets', `${node}.url`);

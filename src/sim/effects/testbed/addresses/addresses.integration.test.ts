@@ -11,7 +11,7 @@ import { freePort } from '../../process/free-port.ts';
 import { bedTopology, eventually, makeScratch, type Scratch } from '../fixtures/bed.ts';
 import { startOwner } from '../fixtures/owner.ts';
 import { ownPostgres } from '../fixtures/stores.ts';
-import { pingPostgres } from '../stores/external.ts';
+import { inspectPostgres } from '../stores/external/inspect-postgres.ts';
 import { startTestbed } from '../testbed.ts';
 import { choosePostgresHost } from './choose-host.ts';
 
@@ -156,12 +156,12 @@ describe('an address of several hosts', () => {
     async (kind) => {
       const chosen = await choosePostgresHost(await address(kind), 5_000);
       expect(chosen).toMatchObject({ of: 2, name: `127.0.0.1:${postgres.port}` });
-      expect(await pingPostgres(chosen.url)).toMatch(/^\d+/);
+      expect((await inspectPostgres(chosen.url)).version).toMatch(/^\d+/);
     },
   );
 
   it.each(['standby', 'read-only'])('%s: says of each host why it does not suit', async (kind) => {
-    const error = await pingPostgres(await address(kind)).catch((thrown) => thrown);
+    const error = await inspectPostgres(await address(kind)).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(EnvironmentError);
     expect(error.toLines().split('\n')).toHaveLength(3);
     expect(error.why).toMatch(

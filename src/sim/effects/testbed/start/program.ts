@@ -4,8 +4,8 @@ import path from 'node:path';
 import { EnvironmentError } from '../../../errors.ts';
 import type { ProcessStart } from '../../../topology.ts';
 import { findProgram } from '../../process/find-program.ts';
-import type { Address } from '../node.ts';
 import { redactAddress } from '../addresses/address-text.ts';
+import type { Address } from '../node.ts';
 
 export type CommandStart = Extract<ProcessStart, { command: unknown }>;
 

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EnvironmentError } from '../../../errors.ts';
 import { dropKeys, dropSchema } from '../../process/external-cleanup.ts';
 import { freePort } from '../../process/free-port.ts';
+import { redactAddress } from '../addresses/address-text.ts';
 import { bedTopology, eventually, makeScratch, type Scratch } from '../fixtures/bed.ts';
 import { startOwner } from '../fixtures/owner.ts';
 import { startTestbed, type Testbed } from '../testbed.ts';
-import { redactAddress } from '../addresses/address-text.ts';
 
 // The "external" servers are those of another testbed: real, and not the run's own.
 let scratch: Scratch;

@@ -7,11 +7,7 @@ import pg from 'pg';
 import { choosePostgresHost } from '../../addresses/choose-host.ts';
 import { withPostgres } from '../postgres-client.ts';
 import { withSearchPath } from '../search-path.ts';
-import {
-  explainServerFailure,
-  type ServerProblem,
-  unusableServer,
-} from './server-address.ts';
+import { explainServerFailure, type ServerProblem, unusableServer } from './server-address.ts';
 
 export const CONNECT_LIMIT_MS = 5_000;
 /** The oldest that the PostgreSQL project maintains. */
@@ -166,7 +162,8 @@ export async function inspectPostgres(
       const { rows } = await client.query<PostgresFacts>(FACTS, [schema]);
       return rows[0]!;
     });
-    const problem = postgresProblem(facts) ?? sessionProblem(expected, await readSessions(sessions));
+    const problem =
+      postgresProblem(facts) ?? sessionProblem(expected, await readSessions(sessions));
     if (problem === null) return { ...facts, url, chosenHost: of === 1 ? null : name };
     throw unusableServer('DATABASE_URL', address, problem);
   } catch (cause) {

@@ -6,11 +6,7 @@ import type { Redis } from 'ioredis';
 import { isRedisSocket, normalizeRedisAddress } from '../../addresses/redis-address.ts';
 import { withRedis } from '../redis-client.ts';
 import { infoFields } from '../redis-process.ts';
-import {
-  explainServerFailure,
-  type ServerProblem,
-  unusableServer,
-} from './server-address.ts';
+import { explainServerFailure, type ServerProblem, unusableServer } from './server-address.ts';
 
 const CONNECT_LIMIT_MS = 5_000;
 const OLDEST_VERSION = [6, 2] as const;
