@@ -23,8 +23,8 @@ const compiled = `${pathToFileURL(compiledFolder).href}/`;
 /** Where the defects of the tests are declared. */
 const SOURCES = [
   'services/gateway/fixtures/session-defects',
-  'services/gateway/fixtures/audit-field-defects',
-  'services/gateway/fixtures/audit-record-defects',
+  'services/gateway/audit/fixtures/audit-field-defects',
+  'services/gateway/audit/fixtures/audit-record-defects',
   'scenarios/kill-matrix/fixtures/limit-level-defects',
 ];
 

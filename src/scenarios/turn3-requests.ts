@@ -174,12 +174,12 @@ export const denialRules: Readonly<Record<string, DenialRule>> = {
   },
   [unknownPath.name]: {
     action: 'route.find',
-    reasons: { 404: 'not-found' },
+    reasons: { 404: 'not-found', 429: 'rate-limited' },
     address: fromNetwork(23)['x-forwarded-for'],
   },
   [wrongMethod.name]: {
     action: 'route.find',
-    reasons: { 405: 'method-not-allowed' },
+    reasons: { 405: 'method-not-allowed', 429: 'rate-limited' },
     address: fromNetwork(24)['x-forwarded-for'],
   },
   [otherSite.name]: {

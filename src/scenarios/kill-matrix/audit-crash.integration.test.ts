@@ -5,11 +5,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type AuditDefect, auditDefects } from '../../services/gateway/fixtures/audit-defects.ts';
+import {
+  type AuditDefect,
+  auditDefects,
+} from '../../services/gateway/audit/fixtures/audit-defects.ts';
 import {
   type AuditGateway,
   startAuditGateway,
-} from '../../services/gateway/fixtures/audit-gateway.ts';
+} from '../../services/gateway/audit/fixtures/audit-gateway.ts';
 import { ownStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import {
   countByCheck,

@@ -3,9 +3,9 @@
  * stores, with a defect between the gateway and the log.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { denialDefects } from '../../services/gateway/fixtures/audit-denial-defects.ts';
-import type { AuditFieldDefect } from '../../services/gateway/fixtures/audit-field-defects.ts';
-import { startAuditFieldsBed } from '../../services/gateway/fixtures/audit-fields-bed.ts';
+import { denialDefects } from '../../services/gateway/audit/fixtures/audit-denial-defects.ts';
+import type { AuditFieldDefect } from '../../services/gateway/audit/fixtures/audit-field-defects.ts';
+import { startAuditFieldsBed } from '../../services/gateway/audit/fixtures/audit-fields-bed.ts';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import {
   countByCheck,

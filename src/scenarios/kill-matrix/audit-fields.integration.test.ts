@@ -7,8 +7,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
   type AuditFieldDefect,
   fieldDefects,
-} from '../../services/gateway/fixtures/audit-field-defects.ts';
-import { startAuditFieldsBed } from '../../services/gateway/fixtures/audit-fields-bed.ts';
+} from '../../services/gateway/audit/fixtures/audit-field-defects.ts';
+import { startAuditFieldsBed } from '../../services/gateway/audit/fixtures/audit-fields-bed.ts';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import {
   countByCheck,

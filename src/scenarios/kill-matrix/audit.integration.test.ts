@@ -7,13 +7,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { verifyLog } from '../../services/audit/chain/verify.ts';
-import { openConnection } from '../../services/gateway/clients.ts';
-import { type AuditBed, startAuditBed } from '../../services/gateway/fixtures/audit-bed.ts';
+import { type AuditBed, startAuditBed } from '../../services/gateway/audit/fixtures/audit-bed.ts';
 import {
   type AuditDefect,
   type AuditTrouble,
   auditDefects,
-} from '../../services/gateway/fixtures/audit-defects.ts';
+} from '../../services/gateway/audit/fixtures/audit-defects.ts';
+import { openConnection } from '../../services/gateway/clients.ts';
 import { openCommitCutter } from '../../services/gateway/fixtures/commit-cutter.ts';
 import { eventually } from '../../sim/effects/testbed/fixtures/bed.ts';
 import { ownPostgres } from '../../sim/effects/testbed/fixtures/stores.ts';

@@ -92,7 +92,7 @@ interface LogScope {
 
 interface LogReaders {
   readonly organisationId: string;
-  /** Null: everybody's. */
+  /** Null: of every user. */
   readonly ownerId: string | null;
 }
 

@@ -5,7 +5,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
@@ -70,9 +71,12 @@ it.each(['turn1.before', 'turn1.sample', 'turn1.after'])('%s keeps no secret', a
   const schema = name.replace('.', '_');
   const design = findDesign(name);
   await prepareSchema(postgres.url, { schema, design, size });
+  const stateDirectory = mkdtempSync(path.join(tmpdir(), 'canaries-'));
+  closing.push(() => rmSync(stateDirectory, { recursive: true, force: true }));
   const config = {
     name: 'gateway.1',
     seed: 7,
+    stateDirectory,
     addresses: {
       database: { url: schemaUrl(postgres.url, schema), namespace: schema },
       redis: { url: redis.url, namespace: `${schema}:` },

@@ -11,10 +11,10 @@ import type { Design } from '../design.ts';
 import type { Projects } from '../projects/contract.ts';
 import { createProjects } from '../projects/store.ts';
 import type { LimiterObserver } from '../rate-limit/contract.ts';
+import { createUserStore } from '../sessions/accounts/user-store.ts';
 import type { Passwords, SessionObserver, SessionStore, UserStore } from '../sessions/contract.ts';
 import { createPasswords } from '../sessions/password.ts';
 import { createSessionStore, type SessionResources } from '../sessions/session-store.ts';
-import { createUserStore } from '../sessions/user-store.ts';
 import {
   type AuditResources,
   type AuditService,

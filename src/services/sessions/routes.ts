@@ -9,7 +9,7 @@ import {
   originOf,
   type SessionServices,
   sessionGone,
-} from './account-routes.ts';
+} from './accounts/account-routes.ts';
 import { administrationRoutes, revokedCountSchema } from './accounts/administration-routes.ts';
 
 const sessionItemSchema: JsonSchema = {

@@ -13,8 +13,8 @@ import {
   isoFromUs,
   type TransactionalDatabase,
 } from '../ports.ts';
+import { eraseAccount } from './accounts/erase-account.ts';
 import { type Origin, type RevokeKeys, revokeNoKeys, type SessionView } from './contract.ts';
-import { eraseAccount } from './erase-account.ts';
 import type { StoredSession } from './policy.ts';
 import { findSessions, listSessions, type SessionRow } from './session-rows.ts';
 

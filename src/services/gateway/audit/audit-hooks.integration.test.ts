@@ -113,9 +113,11 @@ const query = async <Result>(text: string, values: readonly unknown[] = []) => {
   }
 };
 const rowsOf = (requestIds: readonly string[]) =>
-  query<Row>('SELECT * FROM audit_logs WHERE client_request_id = ANY($1) ORDER BY id', [
-    requestIds,
-  ]);
+  query<Row>(
+    `SELECT * FROM audit_logs
+      WHERE client_request_id = ANY($1) AND resource_type <> 'denials' ORDER BY id`,
+    [requestIds],
+  );
 const newId = () => {
   places += 1;
   return `trail-${places}`;

@@ -16,9 +16,9 @@ import type { EraseSubject } from '../../audit/audit-routes.ts';
 import { createSubjectKeys, type SubjectKeys } from '../../audit/subject-keys.ts';
 import { type Clock, type Database, isoFromUs, ServiceError, timeOrderedId } from '../../ports.ts';
 import { eraseProjectsOf } from '../../projects/erase-owner.ts';
-import { answerLoggedOut, originOf } from '../../sessions/account-routes.ts';
+import { answerLoggedOut, originOf } from '../../sessions/accounts/account-routes.ts';
+import { eraseAccount } from '../../sessions/accounts/erase-account.ts';
 import type { Passwords, SessionStore, UserStore } from '../../sessions/contract.ts';
-import { eraseAccount } from '../../sessions/erase-account.ts';
 import { invalidateAllCopies } from '../../sessions/fence.ts';
 import { endSessionRows } from '../../sessions/session-rows.ts';
 

@@ -17,6 +17,7 @@ import {
 import { apiKeyRoutes } from '../../api-keys/routes.ts';
 import { activityRoutes } from '../../audit/activity/activity-routes.ts';
 import type { Design } from '../../design.ts';
+import { ServiceError } from '../../ports.ts';
 import { projectRoutes } from '../../projects/routes.ts';
 import { sessionRoutes } from '../../sessions/routes.ts';
 import { createAuditHooks, noteReason } from '../audit/audit-hooks.ts';
@@ -103,7 +104,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   app.addHook('onClose', async () => void (await denials?.close()));
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     // Whatever is wrong with a request to an unknown path or method, that is what is wrong first.
-    if (request.is404) return handleUnknownRoute(request, reply);
+    if (request.is404 && !(error instanceof ServiceError))
+      return handleUnknownRoute(request, reply);
     const reason = noteReason(request, error);
     countDenial(request, problemOf(error, request.id).status, reason);
     const { requestContext } = request;

@@ -6,6 +6,7 @@
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { eventually } from '../../../sim/effects/testbed/fixtures/bed.ts';
 import { ownStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import type { Design } from '../../design.ts';
 import { findDesign } from '../../lineage.ts';
@@ -30,18 +31,24 @@ const SEED = 20_261_130;
 const MIXES_PER_OPERATION = 25;
 /** Each operation has another, because the widest limit is 10,000 a minute. */
 const USERS = 20;
+/** Each takes the place of a user who was erased, in further cases of that operation. */
+const SPARE_USERS = 60;
+const ERASURE = 'subject-erase-delete';
 const schema = 'fuzz';
 const { postgres, redis } = ownStores('fuzz');
 const agent = new Agent({ keepAlive: true });
 let platform: Platform;
 let document: OpenApiDocument;
+/** Of what belongs to no organisation. */
+let platformEvent = '';
 
 /** The newest design, with limits out of the way: a refused request tests nothing. */
 function unlimited(design: Design): Design {
   if (design.rateLimit.kind !== 'exact') return design;
   const wide = 10_000;
   const tier = { organisation: wide, user: wide, key: wide, address: wide };
-  const anonymous = { login: wide, loginPair: wide, loginAccount: wide, register: wide };
+  const login = { loginPair: wide, loginAccount: wide, loginDevice: wide, loginKnown: wide };
+  const anonymous = { login: wide, ...login, register: wide };
   return {
     ...design,
     rateLimit: {
@@ -54,7 +61,11 @@ function unlimited(design: Design): Design {
 
 beforeAll(async () => {
   const design = withCheapPasswords(unlimited(findDesign('turn5.after')));
-  await prepareSchema(postgres.url, { schema, design, size: usersWithoutHistory(40) });
+  await prepareSchema(postgres.url, {
+    schema,
+    design,
+    size: usersWithoutHistory(USERS + SPARE_USERS),
+  });
   platform = await startPlatform({
     schema,
     design,
@@ -62,9 +73,15 @@ beforeAll(async () => {
     redisUrl: redis.url,
   });
   // They may use every route.
-  const text = `UPDATE users SET role = 'administrator' WHERE id <= ${USERS}`;
+  const text = `UPDATE users SET role = 'operator' WHERE id <= ${USERS}`;
   await platform.db.query({ text });
   document = (await client(platform.url)('GET', '/openapi.json')).body;
+  await client(platform.url)('GET', '/nothing');
+  const operator = client(platform.url, bearer((await platform.login('1')).token));
+  await eventually('there is an event of the platform, and it can be proven', async () => {
+    platformEvent = (await operator('GET', '/admin/audit')).body.items[0]?.eventId ?? '';
+    return (await operator('GET', `/admin/audit/${platformEvent}/proof`)).status === 200;
+  });
 });
 
 afterAll(async () => {
@@ -185,11 +202,13 @@ function exampleOf(
   if (Array.isArray(values)) return JSON.stringify(values.at(-1));
   if (type === 'integer') return JSON.stringify(minimum ?? 1);
   if (url.startsWith('/audit/')) return JSON.stringify(owned.event);
+  if (url.startsWith('/admin/audit/')) return JSON.stringify(platformEvent);
   if (url.startsWith('/sessions/')) return JSON.stringify(owned.session);
   if (url.startsWith('/keys/{') && name === 'id') return JSON.stringify(owned.key);
   if (format === 'uuid') return JSON.stringify(owned.project);
   if (name === 'email') return '"fuzz@example.test"';
-  if (name === 'currentPassword') return JSON.stringify(SEED_PASSWORD);
+  if (name === 'currentPassword' || url === '/me/personal-data')
+    return JSON.stringify(SEED_PASSWORD);
   if (/password/i.test(name)) return '"a long enough password"';
   // Of a user or an organisation that nobody here is.
   return name === 'id' || name === 'name' ? '"30"' : '"1"';
@@ -209,6 +228,7 @@ it('no field of any operation brings a 5xx, an undocumented status or a body wit
     exampleOf: (...field: Parameters<FuzzOptions['exampleOf']>) => exampleOf(owned(), ...field),
   };
   let [user, headers] = ['', {}];
+  let [isErased, spareUser] = [false, USERS];
   for (const one of fuzzCases(document, given)) {
     const name = `${one.method} ${one.operation.operationId}`;
     const seen = statuses.get(name) ?? new Set();
@@ -220,9 +240,11 @@ it('no field of any operation brings a 5xx, an undocumented status or a body wit
     let reply = await send(one, headers);
     if (reply.status === 401) {
       // The session was ended by the previous request, or changed its token.
+      if (isErased) user = `${++spareUser}`;
       headers = bearer((await platform.login(user)).token);
       reply = await send(one, headers);
     }
+    isErased = one.operation.operationId === ERASURE && reply.status === 204;
     statuses.set(name, seen.add(reply.status));
     cases += 1;
     limited += reply.status === 429 ? 1 : 0;

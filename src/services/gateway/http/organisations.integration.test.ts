@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import { findDesign } from '../../lineage.ts';
 import type { Database, Statement } from '../../ports.ts';
+import { createUserStore } from '../../sessions/accounts/user-store.ts';
 import { createRowPerRequestStore } from '../../sessions/row-per-request-store.ts';
 import { seedSessions } from '../../sessions/seed-sessions.ts';
-import { createUserStore } from '../../sessions/user-store.ts';
 import { openDatabase, type PooledDatabase } from '../clients.ts';
 import { origin } from '../fixtures/members.ts';
 import {

@@ -245,8 +245,7 @@ describe('every response', () => {
       [415, person('POST', '/projects', { raw: 'a', headers: { 'content-type': 'text/plain' } })],
       [400, person('GET', '/projects/%zz')],
       [414, person('GET', `/projects/${'a'.repeat(200)}`)],
-      [200, anyone('GET', '/healthz')],
-      [200, anyone('GET', '/metrics')],
+      [200, anyone('GET', '/readyz')],
     ];
     for (const [status, sent] of replies) {
       const reply = await sent;
@@ -256,7 +255,7 @@ describe('every response', () => {
     for (let n = 0; n < 11; n += 1) limited.push(await anyone('POST', '/login', { body: login }));
     const refused = limited.find(({ status }) => status === 429);
     expect(refused && shown(refused)).toEqual(noStore);
-    const expects = 'GET /healthz HTTP/1.1\r\nhost: a\r\nexpect: x\r\nconnection: close\r\n\r\n';
+    const expects = 'GET /readyz HTTP/1.1\r\nhost: a\r\nexpect: x\r\nconnection: close\r\n\r\n';
     expect(await raw(expects)).toMatch(/^HTTP\/1\.1 417 .*cache-control: no-store/s);
     expect(await raw('NOT HTTP\r\n\r\n')).toMatch(
       /cache-control: no-store\r\nx-content-type-options: nosniff\r\n/,
@@ -272,11 +271,11 @@ describe('every response', () => {
     const strict = async (path: string, headers: Record<string, string>) =>
       (await anyone('GET', path, { headers })).headers.get('strict-transport-security');
     const https = { 'x-forwarded-proto': 'https' };
-    for (const path of ['/healthz', '/me', '/nothing', '/projects?limit=x'])
+    for (const path of ['/readyz', '/me', '/nothing', '/projects?limit=x'])
       expect(await strict(path, https)).toBe('max-age=31536000');
-    expect(await strict('/healthz', {})).toBeNull();
-    expect(await strict('/healthz', { 'x-forwarded-proto': 'http' })).toBeNull();
+    expect(await strict('/readyz', {})).toBeNull();
+    expect(await strict('/readyz', { 'x-forwarded-proto': 'http' })).toBeNull();
     // The last proxy's word counts, not the client's.
-    expect(await strict('/healthz', { 'x-forwarded-proto': 'https, http' })).toBeNull();
+    expect(await strict('/readyz', { 'x-forwarded-proto': 'https, http' })).toBeNull();
   });
 });

@@ -168,7 +168,7 @@ describe('a member who is removed', () => {
       expect(row!.role).toBe('member');
       expect(Number(row!.organisation)).toBeGreaterThan(40);
       const events = await sql(
-        `SELECT organisation_id AS organisation, change FROM audit_logs WHERE request_id = 'removal'`,
+        `SELECT organisation_id AS organisation, change FROM audit_logs WHERE client_request_id = 'removal'`,
       );
       expect(events.map(({ organisation }) => organisation)).toEqual(['1']);
       expect(JSON.parse(events[0]!.change!)).toEqual({
@@ -228,7 +228,7 @@ describe('a change by an operator', () => {
       action: 'user.assign-role',
       resourceId: '6',
       outcome: 'success',
-      requestId: 'operator-role',
+      clientRequestId: 'operator-role',
       change,
     };
     expect(await found(reader)).toMatchObject({
@@ -247,7 +247,7 @@ describe('a change by an operator', () => {
     const headers = { 'x-request-id': 'own-disable' };
     await administrator('POST', '/admin/users/4/disable', { headers });
     const rows = await sql(
-      `SELECT organisation_id AS organisation, change FROM audit_logs WHERE request_id = 'own-disable'`,
+      `SELECT organisation_id AS organisation, change FROM audit_logs WHERE client_request_id = 'own-disable'`,
     );
     expect(rows.map(({ organisation }) => organisation)).toEqual(['1']);
     expect(JSON.parse(rows[0]!.change!)).toMatchObject({ after: { disabled: true, sessions: 0 } });
@@ -262,7 +262,7 @@ describe('a change by an operator', () => {
     expect((await operator('POST', url)).body).toEqual({ revoked: 0 });
     expect((await client(platform.url, bearer(token))('GET', '/projects')).status).toBe(401);
     const rows = await sql(
-      `SELECT organisation_id AS organisation, change FROM audit_logs WHERE request_id = 'keys-revoked' ORDER BY id`,
+      `SELECT organisation_id AS organisation, change FROM audit_logs WHERE client_request_id = 'keys-revoked' ORDER BY id`,
     );
     const change = '{"before":{"keys":1},"after":{"keys":0}}';
     expect(rows).toEqual([
@@ -276,7 +276,7 @@ describe('a change by an operator', () => {
       headers: { 'x-request-id': 'refused' },
     });
     const rows = await sql(
-      `SELECT organisation_id AS organisation, outcome, reason, change FROM audit_logs WHERE request_id = 'refused'`,
+      `SELECT organisation_id AS organisation, outcome, reason, change FROM audit_logs WHERE client_request_id = 'refused'`,
     );
     expect(rows).toEqual([
       { organisation: '1', outcome: 'denied', reason: 'user-not-found', change: null },

@@ -2,6 +2,9 @@
  * Limits of guesses: every route that hashes takes those of the account; strangers lock no known device out; the line for
  * hashing is fair; a 503 costs nothing.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedStores } from '../../../sim/effects/testbed/fixtures/stores.ts';
 import type { Design } from '../../design.ts';
@@ -22,10 +25,19 @@ const { postgres, redis } = sharedStores('password-limits');
 const schema = 'password_limits';
 const before = findDesign('turn5.before');
 
+/** The keys of the audit log outlive a platform, as its rows do. */
+const stateDirectory = mkdtempSync(path.join(tmpdir(), 'password-limits-'));
 beforeAll(() => prepareSchema(postgres.url, { schema, design: before, size: smallSize }));
+afterAll(() => rmSync(stateDirectory, { recursive: true, force: true }));
 
 const start = (design: Design) =>
-  startPlatform({ databaseUrl: postgres.url, schema, redisUrl: redis.url, design });
+  startPlatform({
+    databaseUrl: postgres.url,
+    schema,
+    redisUrl: redis.url,
+    design,
+    stateDirectory,
+  });
 
 let addresses = 0;
 const newAddress = () => {

@@ -6,8 +6,8 @@
 import { type AccessAction, type Role, roles } from '../../access-policy.ts';
 import { ServiceError } from '../../ports.ts';
 import type { JsonSchema, Route } from '../../route.ts';
-import { originOf, type SessionServices } from '../account-routes.ts';
 import type { Origin, UserStore } from '../contract.ts';
+import { originOf, type SessionServices } from './account-routes.ts';
 
 export const revokedCountSchema: JsonSchema = {
   type: 'object',

@@ -1,8 +1,8 @@
 import type { SessionStoreDesign } from '../../design.ts';
 import { type Clock, type Database, isoFromUs } from '../../ports.ts';
 import { hashesEqual } from '../../secret-token.ts';
+import { eraseAccount } from '../accounts/erase-account.ts';
 import type { CreatedSession, Login, Origin, Session, SessionStore } from '../contract.ts';
-import { eraseAccount } from '../erase-account.ts';
 import { toPublicSession } from '../policy.ts';
 import { readToken } from '../token.ts';
 import {

@@ -1,7 +1,7 @@
 /** Users in PostgreSQL. A registration creates the user's own organisation in the same statement. */
-import type { Membership } from '../authorization.ts';
-import { type Clock, isoFromUs, type TransactionalDatabase } from '../ports.ts';
-import type { User, UserStore } from './contract.ts';
+import type { Membership } from '../../authorization.ts';
+import { type Clock, isoFromUs, type TransactionalDatabase } from '../../ports.ts';
+import type { User, UserStore } from '../contract.ts';
 import { ERASED_ADDRESS } from './erase-account.ts';
 
 const columns = `id, organisation_id AS "organisationId", email, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;

@@ -3,7 +3,7 @@
  * disabled, because the audit log and the session events name its id; that id is all they know of the person. The
  * address is free for another registration, which gets another id.
  */
-import type { Database } from '../ports.ts';
+import type { Database } from '../../ports.ts';
 
 /** Not an address, so nobody can log in with it or register it. */
 export const ERASED_ADDRESS = "'erased:' || id";

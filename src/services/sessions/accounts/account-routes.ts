@@ -1,11 +1,11 @@
 /** Accounts over HTTP: register, login, logout, password, me. */
-import type { Authorize } from '../authorization.ts';
-import { PLATFORM_TENANT } from '../platform-tenant.ts';
-import { isoFromUs, ServiceError } from '../ports.ts';
-import type { Call, JsonSchema, Route, RouteResponse } from '../route.ts';
-import { readCommonPasswords } from './accounts/common-passwords.ts';
-import { findWeakness } from './accounts/password-policy.ts';
-import type { CreatedSession, Origin, Passwords, SessionStore, UserStore } from './contract.ts';
+import type { Authorize } from '../../authorization.ts';
+import { PLATFORM_TENANT } from '../../platform-tenant.ts';
+import { isoFromUs, ServiceError } from '../../ports.ts';
+import type { Call, JsonSchema, Route, RouteResponse } from '../../route.ts';
+import type { CreatedSession, Origin, Passwords, SessionStore, UserStore } from '../contract.ts';
+import { readCommonPasswords } from './common-passwords.ts';
+import { findWeakness } from './password-policy.ts';
 
 export interface SessionServices {
   readonly sessions: SessionStore;
