@@ -99,7 +99,7 @@ describe('platform audit on an intact log', () => {
     const byFlags = await audit(
       'verify',
       '--database',
-      said.postgres!,
+      databaseUrl,
       '--state',
       said.state!,
       '--json',
@@ -190,6 +190,7 @@ describe('platform audit on an intact log', () => {
   it('erases a user: the chain verifies, the fields are gone, and the log records it', async () => {
     // A colleague of the user whose session reads the log.
     await owner.query('UPDATE users SET organisation_id = 1 WHERE id = 2');
+    await owner.query(`UPDATE users SET role = 'auditor' WHERE id = 1`);
     const login = await fetch(`${said.address}/login`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -96,10 +96,10 @@ async function useThePlatform(): Promise<readonly string[]> {
 async function rdb(): Promise<Buffer> {
   await redis.config('SET', 'repl-diskless-sync', 'yes');
   await redis.config('SET', 'repl-diskless-sync-delay', '0');
-  const { port } = new URL(testbed.node('redis').address.url);
+  const { port, password } = new URL(testbed.node('redis').address.url);
   const socket = connect({ host: '127.0.0.1', port: Number(port) });
   // Over the socket, without a file: Redis may not be allowed to write one.
-  socket.write('REPLCONF capa eof\r\n');
+  socket.write(`AUTH ${password}\r\nREPLCONF capa eof\r\n`);
   let bytes = Buffer.alloc(0);
   try {
     for await (const chunk of socket.setTimeout(10_000, () => socket.destroy())) {

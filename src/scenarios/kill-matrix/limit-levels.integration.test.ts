@@ -3,7 +3,7 @@
  * turns 2 and 5. The invariant that the defect names must fail; without a defect all of them pass.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type LimitGateways,
   prepareLimitGateways,
@@ -56,6 +56,7 @@ function playIn(
       schema,
     });
   }, 60_000);
+  afterAll(() => gateways?.close());
   return async (plant) => {
     const { urls, stop } = await gateways.start(plant, given.instances);
     try {

@@ -181,7 +181,8 @@ test('an unknown edge or process is rejected at once', async () => {
 });
 
 test('stores of the operator are reached through the proxy, too', async () => {
-  const { host } = new URL(testbed.node('postgres').address.url);
+  const address = new URL(testbed.node('postgres').address.url);
+  address.search = '';
   const other = await startTestbed({
     runId: 'external-links',
     topology: bedTopology({ proxied: ['gateway->redis', 'gateway->postgres'] }),
@@ -190,7 +191,7 @@ test('stores of the operator are reached through the proxy, too', async () => {
     onNote: () => {},
     env: {
       ...scratch.env,
-      DATABASE_URL: `postgres://postgres@${host}/postgres`,
+      DATABASE_URL: address.toString(),
       REDIS_URL: testbed.node('redis').address.url,
     },
   });

@@ -16,9 +16,11 @@ async function on(text: string, url = server.url) {
   }
 }
 
+const PASSWORD = 'of a role';
 const urlOf = (user: string) => {
   const url = new URL(server.url);
   url.username = user;
+  url.password = PASSWORD;
   return url.toString();
 };
 const callsOf = async (text: string) =>
@@ -85,7 +87,7 @@ it('says why no statement is named, and samples all the same', async () => {
   expect(without.lockWaits.samples).toBeGreaterThan(0);
 
   await on('CREATE EXTENSION pg_stat_statements SCHEMA public');
-  await on('CREATE ROLE plain LOGIN');
+  await on(`CREATE ROLE plain LOGIN PASSWORD '${PASSWORD}'`);
   await on('REVOKE ALL ON pg_stat_statements FROM PUBLIC');
   const refused = await observe(() => on('SELECT 1'), urlOf('plain'));
   expect(refused.statements).toBeNull();
@@ -93,7 +95,7 @@ it('says why no statement is named, and samples all the same', async () => {
 });
 
 it('names the statements of a role without rights of its own, and says when it sees only those of others', async () => {
-  await on('CREATE ROLE modest LOGIN');
+  await on(`CREATE ROLE modest LOGIN PASSWORD '${PASSWORD}'`);
   const own = await observe(() => on('SELECT 1 AS mine', urlOf('modest')), urlOf('modest'));
   expect(own.statements?.map(({ query }) => query)).toEqual(['SELECT $1 AS mine']);
   const others = await observe(() => on('SELECT 1 AS theirs'), urlOf('modest'));

@@ -148,10 +148,11 @@ describe('PostgreSQL', () => {
   });
 
   it('with a role that is read-only', async () => {
-    await onPostgres('CREATE ROLE still LOGIN SUPERUSER');
+    await onPostgres(`CREATE ROLE still LOGIN SUPERUSER PASSWORD 'x'`);
     await onPostgres('ALTER ROLE still SET default_transaction_read_only = on');
     const url = new URL(postgres.url);
     url.username = 'still';
+    url.password = 'x';
     await expectRefusal(
       'postgres',
       url.toString(),
@@ -162,11 +163,12 @@ describe('PostgreSQL', () => {
   });
 
   it('with too few connections for the role', async () => {
-    await onPostgres('CREATE ROLE narrow LOGIN SUPERUSER CONNECTION LIMIT 8');
+    await onPostgres(`CREATE ROLE narrow LOGIN SUPERUSER CONNECTION LIMIT 8 PASSWORD 'x'`);
     await onPostgres('ALTER ROLE narrow NOSUPERUSER');
     await onPostgres('GRANT CREATE ON DATABASE postgres TO narrow');
     const url = new URL(postgres.url);
     url.username = 'narrow';
+    url.password = 'x';
     await expectRefusal(
       'postgres',
       url.toString(),
