@@ -4,17 +4,23 @@ import { createAdmission, type Turn } from './admission.ts';
 
 /** One runs at a time, and ends when the test says so. */
 function planted(maxWaiting = 64) {
-  const admission = createAdmission({ maxConcurrent: 1, maxWaiting, maxWaitMs: 60_000 });
+  let nowMs = 0;
+  const admission = createAdmission({
+    maxConcurrent: 1,
+    maxWaiting,
+    maxWaitMs: 60_000,
+    monotonicMs: () => nowMs,
+  });
   const order: string[] = [];
   const refused: string[] = [];
   let end = () => {};
-  const enter = (name: string, turn: Turn) =>
+  const enter = (name: string, turn: Turn, isValid = true) =>
     admission
       .run(
         () =>
-          new Promise<true>((resolve) => {
+          new Promise<boolean>((resolve) => {
             order.push(name);
-            end = () => resolve(true);
+            end = () => resolve(isValid);
           }),
         turn,
       )
@@ -27,7 +33,10 @@ function planted(maxWaiting = 64) {
     }
     await Promise.all(all);
   };
-  return { enter, order, refused, runAll };
+  const passMs = (ms: number) => {
+    nowMs += ms;
+  };
+  return { enter, order, refused, runAll, passMs };
 }
 
 const of = (address: string, account = 'a'): Turn => ({ address, account });
@@ -73,6 +82,29 @@ describe('the line for hashing', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('lets whoever guesses wait behind all who do not, until that is long ago', async () => {
+    const { enter, order, runAll, passMs } = planted();
+    const rounds = async (times: number) => {
+      for (let i = 0; i < times; i += 1) await runAll([enter('guess', of('bot'), false)]);
+      for (let i = 0; i < times; i += 1) await runAll([enter('login', of('office'))]);
+    };
+    const orderOfThree = async () => {
+      order.length = 0;
+      await runAll([
+        enter('runs', of('other')),
+        enter('guess', of('bot'), false),
+        enter('login', of('office')),
+      ]);
+      return order.join(' ');
+    };
+    expect(await orderOfThree()).toBe('runs guess login');
+    await rounds(4);
+    expect(await orderOfThree()).toBe('runs login guess');
+    // What is forgotten is less than what one guess more would be.
+    passMs(3_600_000 * 24);
+    expect(await orderOfThree()).toBe('runs guess login');
   });
 
   it('refuses at once where nobody may wait', async () => {

@@ -1,16 +1,18 @@
 /**
  * Bounded concurrency: at most `maxConcurrent` run, at most `maxWaiting` queue, none longer than `maxWaitMs`. Keeps a
- * burst of logins from taking every core. The line is fair: addresses take turns, and at an address its accounts, so that
- * whoever sends many waits behind himself. When the line is full, the address that has the most in it loses its last one
- * to an address with fewer.
+ * burst of logins from taking every core. The line is fair: the address comes first for which the least was done in vain
+ * of late, addresses with as little take turns, and at an address its accounts, so that whoever guesses waits behind all
+ * who do not. When the line is full, the address that has the most in it loses its last one to an address with fewer.
  */
+import { createWaste } from './waste.ts';
+
 export interface Turn {
   readonly address: string;
   readonly account: string;
 }
 
 export interface Admission {
-  /** Undefined when the queue was full or the wait too long. */
+  /** Undefined when the queue was full or the wait too long. A result that is true was not in vain. */
   run<T>(work: () => Promise<T>, turn?: Turn): Promise<T | undefined>;
 }
 
@@ -22,9 +24,11 @@ export function createAdmission(limits: {
   maxConcurrent: number;
   maxWaiting: number;
   maxWaitMs: number;
+  monotonicMs?: () => number;
 }): Admission {
   let runningCount = 0;
-  const line = createFairLine();
+  const waste = createWaste(limits.monotonicMs ?? (() => performance.now()));
+  const line = createFairLine(waste.of);
 
   const acquire = (turn: Turn): Promise<boolean> | boolean => {
     if (runningCount < limits.maxConcurrent) {
@@ -60,8 +64,12 @@ export function createAdmission(limits: {
   return {
     async run(work, turn = UNNAMED) {
       if (!(await acquire(turn))) return undefined;
+      // From the start, so that those that run at once count each other.
+      waste.add(turn.address, 1);
       try {
-        return await work();
+        const result = await work();
+        if (result === true) waste.add(turn.address, -1);
+        return result;
       } finally {
         release();
       }
@@ -70,7 +78,7 @@ export function createAdmission(limits: {
 }
 
 /** Those who wait, by address and then by account, each in the order of the turns. */
-function createFairLine() {
+function createFairLine(wasteOf: (address: string) => number) {
   const addresses = new Map<string, Map<string, Settle[]>>();
   let count = 0;
 
@@ -106,8 +114,9 @@ function createFairLine() {
     remove,
 
     next(): Settle | undefined {
-      const [address, accounts] = addresses.entries().next().value ?? [];
+      const address = firstOf(addresses.keys(), wasteOf);
       if (address === undefined) return undefined;
+      const accounts = addresses.get(address);
       const [account, waiting] = accounts!.entries().next().value!;
       const [settle] = waiting;
       remove({ address, account }, settle!);
@@ -134,4 +143,18 @@ function createFairLine() {
       return last;
     },
   };
+}
+
+/** The first of those with the least. */
+function firstOf(
+  addresses: Iterable<string>,
+  wasteOf: (address: string) => number,
+): string | undefined {
+  let found: string | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const address of addresses) {
+    const waste = wasteOf(address);
+    if (waste < least) [found, least] = [address, waste];
+  }
+  return found;
 }
