@@ -48,8 +48,9 @@ export const createEraseSubject =
     // The first attempt was committed and not confirmed: its password is gone, and the rest is done again.
     const isRepeated = credentials === null && (await users.isErased(userId));
     const passwordHash = credentials?.passwordHash ?? null;
+    const turn = { address: call.address, account: userId };
     const isProven =
-      isRepeated || (await passwords.verify(call.body.password as string, passwordHash));
+      isRepeated || (await passwords.verify(call.body.password as string, passwordHash, turn));
     const recordIn = async (tx: Database) => {
       await eraseElsewhere(tx, userId, given);
       await call.recordIn(tx);
@@ -57,6 +58,7 @@ export const createEraseSubject =
     const isErased =
       isProven && (await sessions.erase(userId, passwordHash, { ...originOf(call), recordIn }));
     if (isErased) return answerLoggedOut;
+    call.keepLimitUnits();
     throw new ServiceError({
       status: 403,
       code: 'wrong-password',

@@ -3,6 +3,7 @@
  * body matches its schema, every error is a problem document, and what the document does not allow is refused by the
  * field's name. Bounded: about 5,000 requests with a fixed seed, one after another.
  */
+import { execFile, spawnSync } from 'node:child_process';
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -263,3 +264,46 @@ it('no field of any operation brings a 5xx, an undocumented status or a body wit
   const never = [...statuses].filter(([, seen]) => ![...seen].some((status) => status < 400));
   expect(never.map(([name]) => name)).toEqual([]);
 }, 480_000);
+
+const SCHEMATHESIS = 'schemathesis';
+const hasSchemathesis = spawnSync(SCHEMATHESIS, ['--version']).status === 0;
+if (!hasSchemathesis)
+  console.warn('skipped: schemathesis is not on PATH (pipx install schemathesis)');
+
+/** A second opinion, by a tool that knows nothing of us. It needs Python, which our setup does not install. */
+it.skipIf(!hasSchemathesis)(
+  'no request of schemathesis does either',
+  async () => {
+    const { token } = await platform.login('2');
+    const checks = [
+      'not_a_server_error',
+      'status_code_conformance',
+      'content_type_conformance',
+      'response_schema_conformance',
+      'negative_data_rejection',
+    ];
+    const argv = [
+      'run',
+      `${platform.url}/openapi.json`,
+      ...['-H', `Authorization: Bearer ${token}`],
+      ...['--checks', checks.join(',')],
+      ...['--phases', 'coverage,fuzzing'],
+      ...['--max-examples', '20'],
+      ...['--max-time', '30'],
+      ...['--seed', `${SEED}`],
+      ...['--workers', '1'],
+      // They end the session with which the others are sent.
+      ...[
+        '--exclude-path-regex',
+        '^/(logout|password|session/renew|sessions/|me/personal-data|admin/users/)',
+      ],
+    ];
+    const { code, output } = await new Promise<{ code: number; output: string }>((resolve) => {
+      execFile(SCHEMATHESIS, argv, { timeout: 240_000 }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr }),
+      );
+    });
+    expect(code, output.slice(-4_000)).toBe(0);
+  },
+  300_000,
+);

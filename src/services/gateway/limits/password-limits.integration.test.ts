@@ -90,6 +90,17 @@ describe('guesses', () => {
     expect((await change(await sessionOf(nextUser()), SEED_PASSWORD)).status).toBe(200);
   });
 
+  it('of a password are counted together, whichever route asks for it', async () => {
+    const id = nextUser();
+    const erase = (send: Send) =>
+      send('DELETE', '/me/personal-data', { body: { password: WRONG } });
+    const replies = await times(7, async (i) => {
+      const send = await sessionOf(id);
+      return i % 2 === 0 ? erase(send) : change(send, WRONG);
+    });
+    expect(statusesOf(replies)).toEqual([403, 403, 403, 403, 403, 429, 429]);
+  });
+
   it('cost nothing when the password is right', async () => {
     const id = nextUser();
     const replies = await times(7, async () => change(await sessionOf(id), SEED_PASSWORD));
