@@ -8,8 +8,7 @@ const { name, params, addresses } = JSON.parse(process.env.PLATFORM_PROCESS);
 const { matrix, id } = params.plant;
 const LONGEST_PAUSE_MS = 15;
 
-const fixtures = (file) =>
-  import(new URL(`${params.compiled}services/gateway/fixtures/${file}.js`));
+const fixtures = (file) => import(new URL(`${params.compiled}services/gateway/${file}.js`));
 const findIn = (defects) => defects.find((defect) => defect.id === id);
 
 const context = {
@@ -70,7 +69,7 @@ function withDisabledUsers(db) {
   const edit = (statement) => ({
     ...statement,
     text: statement.text
-      .replace('WHERE email = $1 AND disabled_at IS NULL', 'WHERE email = $1')
+      .replace('CASE WHEN disabled_at IS NULL THEN password_hash END', 'password_hash')
       .replace('($3 OR disabled_at IS NULL)', '($3 OR true)'),
   });
   const edited = (of) => ({ ...of, query: (statement) => of.query(edit(statement)) });
@@ -81,15 +80,18 @@ function withDisabledUsers(db) {
 function auditInsert(change) {
   return wrappedBy('audit/writers/insert.js', 'createAuditInsert', (insert) => ({
     ...insert,
-    many: (events) => insert.many(events.map(change)),
-    inTransaction: (tx, event) => insert.inTransaction(tx, change(event)),
+    many: (events) => insert.many(events.map(change).filter((event) => event !== null)),
+    async inTransaction(tx, event) {
+      const changed = change(event);
+      if (changed !== null) await insert.inTransaction(tx, changed);
+    },
   }));
 }
 
 const matrices = {
   async sessions() {
     if (Object.hasOwn(inWholeGateway, id)) return inWholeGateway[id];
-    const defect = findIn((await fixtures('session-defects')).sessionDefects);
+    const defect = findIn((await fixtures('fixtures/session-defects')).sessionDefects);
     if (defect?.limits)
       return wrappedBy('rate-limit/store.js', 'createLimitStore', (store) =>
         defect.limits(store, context),
@@ -105,11 +107,15 @@ const matrices = {
     return defect && sessionStore(defect);
   },
   async 'audit-fields'() {
-    const defect = findIn((await fixtures('audit-field-defects')).fieldDefects);
+    const defect = findIn((await fixtures('audit/fixtures/audit-field-defects')).fieldDefects);
     return defect?.event && auditInsert(defect.event());
   },
+  async 'audit-denials'() {
+    const defect = findIn((await fixtures('audit/fixtures/audit-denial-defects')).denialDefects);
+    return defect && auditInsert(defect.event());
+  },
   async audit() {
-    const defect = findIn((await fixtures('audit-record-defects')).recordDefects);
+    const defect = findIn((await fixtures('audit/fixtures/audit-record-defects')).recordDefects);
     const { event, insert, writer } = defect?.parts?.() ?? {};
     if (event) return auditInsert(event);
     if (insert) return wrappedBy('audit/writers/insert.js', 'createAuditInsert', insert);
