@@ -114,8 +114,8 @@ const turn2After: Design = {
   summary: 'Exact windows per organisation, user and address, decided together in one atomic step.',
   sessions: {
     ...turn2Before.sessions,
-    // While bots keep the cores busy, one hash of the lowest priority takes up to 2 s.
-    password: { ...turn2Before.sessions.password, maxWaitMs: 2_500 },
+    // While bots keep the cores busy, one hash of the lowest priority takes up to 2 s, and is not interrupted.
+    password: { ...turn2Before.sessions.password, maxWaitMs: 5_000 },
   },
   rateLimit: exactLimits,
 };
