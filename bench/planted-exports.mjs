@@ -49,7 +49,7 @@ const inWholeGateway = {
     module: 'secret-token.js',
     exports: { hashesEqual: () => () => true },
   },
-  'any-password': wrappedBy('sessions/password.js', 'createPasswords', (passwords) => ({
+  'any-password': wrappedBy('sessions/hashing/password.js', 'createPasswords', (passwords) => ({
     ...passwords,
     async verify(...given) {
       await passwords.verify(...given);

@@ -13,7 +13,7 @@ import { createProjects } from '../projects/store.ts';
 import type { LimiterObserver } from '../rate-limit/contract.ts';
 import { createUserStore } from '../sessions/accounts/user-store.ts';
 import type { Passwords, SessionObserver, SessionStore, UserStore } from '../sessions/contract.ts';
-import { createPasswords } from '../sessions/password.ts';
+import { createPasswords } from '../sessions/hashing/password.ts';
 import { createSessionStore, type SessionResources } from '../sessions/session-store.ts';
 import {
   type AuditResources,

@@ -19,7 +19,7 @@ import { systemClock, systemRandom } from '../gateway/system.ts';
 import { findDesign } from '../lineage.ts';
 import { createLimitSettings } from '../rate-limit/settings.ts';
 import { createUserStore } from '../sessions/accounts/user-store.ts';
-import { createPasswords } from '../sessions/password.ts';
+import { createPasswords } from '../sessions/hashing/password.ts';
 import { SEED_PASSWORD } from '../sessions/seed.ts';
 import { createSessionStore } from '../sessions/session-store.ts';
 import { readToken } from '../sessions/token.ts';

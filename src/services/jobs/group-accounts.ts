@@ -13,7 +13,7 @@ import type { SessionsDesign } from '../design.ts';
 import type { Clock, Database, Random } from '../ports.ts';
 import { writeLimitSettings } from '../rate-limit/settings.ts';
 import { policies } from '../rate-limit/settings-policy.ts';
-import { hashPassword } from '../sessions/password.ts';
+import { hashPassword } from '../sessions/hashing/password.ts';
 import { SEED_PASSWORD, seedEmail } from '../sessions/seed.ts';
 import { seedSessions } from '../sessions/seed-sessions.ts';
 import { withOtherSecret } from '../sessions/token.ts';

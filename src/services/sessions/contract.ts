@@ -9,7 +9,7 @@
 import type { Role } from '../access-policy.ts';
 import type { Membership } from '../authorization.ts';
 import type { Database, RecordIn, ThrottleRead } from '../ports.ts';
-import type { Turn } from './admission.ts';
+import type { Turn } from './hashing/admission.ts';
 
 export interface Session {
   /** Public: names the session in lists and in the history; opens nothing. */

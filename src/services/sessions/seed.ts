@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { PasswordDesign } from '../design.ts';
 import type { Database } from '../ports.ts';
-import { hashPassword } from './password.ts';
+import { hashPassword } from './hashing/password.ts';
 
 export const SEED_PASSWORD = 'seeded users share this password';
 export const seedEmail = (id: number): string => `user${id}@example.test`;

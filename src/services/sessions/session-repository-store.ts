@@ -13,12 +13,8 @@ import {
 import { hashesEqual } from '../secret-token.ts';
 import type { CreatedSession, Login, Origin, Session, SessionStore } from './contract.ts';
 import { absoluteEndMs, type StoredSession, toPublicSession } from './policy.ts';
-import type {
-  BeforeRevoke,
-  NewSession,
-  Revocation,
-  SessionRepository,
-} from './session-repository.ts';
+import type { Revocation } from './session-changes.ts';
+import type { BeforeRevoke, NewSession, SessionRepository } from './session-repository.ts';
 import type { SessionRow } from './session-rows.ts';
 import { makeToken, readToken } from './token.ts';
 

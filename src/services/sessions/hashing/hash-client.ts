@@ -10,7 +10,7 @@ import type { HashReply, HashRequest } from './hash-protocol.ts';
 
 // Same depth from src/ and from dist/; a child process is always the compiled one.
 const modulePath = fileURLToPath(
-  new URL('../../../dist/services/sessions/hash-process.js', import.meta.url),
+  new URL('../../../../dist/services/sessions/hashing/hash-process.js', import.meta.url),
 );
 const TIMEOUT_MS = 15_000;
 

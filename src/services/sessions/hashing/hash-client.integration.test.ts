@@ -57,7 +57,10 @@ describe('the hashing process', () => {
   });
 
   it('exits when its parent is killed', async () => {
-    const module = new URL('../../../dist/services/sessions/hash-client.js', import.meta.url).href;
+    const module = new URL(
+      '../../../../dist/services/sessions/hashing/hash-client.js',
+      import.meta.url,
+    ).href;
     const program = `const { createHashProcess } = await import(${JSON.stringify(module)});
       const hashing = createHashProcess();
       await hashing.derive({ ...${JSON.stringify(cheap)}, password: 'a', salt: Buffer.alloc(16) });

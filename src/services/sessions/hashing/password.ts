@@ -3,10 +3,10 @@
  * the hash when verifying, so raising it later leaves old accounts able to log in.
  */
 import { timingSafeEqual } from 'node:crypto';
-import type { PasswordDesign } from '../design.ts';
-import { type Random, ServiceError } from '../ports.ts';
+import type { PasswordDesign } from '../../design.ts';
+import { type Random, ServiceError } from '../../ports.ts';
+import type { Passwords } from '../contract.ts';
 import { createAdmission, type Turn } from './admission.ts';
-import type { Passwords } from './contract.ts';
 import { type Deriver, threadPoolDeriver } from './derivation.ts';
 import { createHashProcess } from './hash-client.ts';
 
