@@ -77,6 +77,15 @@ async function start(kind: 'postgres' | 'redis', more: NodeJS.ProcessEnv) {
   }
 }
 
+/** Every role and user of these tests has this password. */
+const PASSWORD = 'x';
+function urlAs(user: string, address: string): string {
+  const url = new URL(address);
+  url.username = user;
+  url.password = PASSWORD;
+  return url.toString();
+}
+
 async function expectRefusal(kind: 'postgres' | 'redis', url: string, why: RegExp, next: RegExp) {
   const before = await everything();
   const name = kind === 'postgres' ? 'DATABASE_URL' : 'REDIS_URL';
@@ -130,51 +139,37 @@ describe('PostgreSQL', () => {
   });
 
   it('with a role that may not create a schema', async () => {
-    await onPostgres(`CREATE ROLE reader LOGIN PASSWORD 'x'`);
-    const url = new URL(postgres.url);
-    url.username = 'reader';
-    url.password = 'x';
+    await onPostgres(`CREATE ROLE reader LOGIN PASSWORD '${PASSWORD}'`);
+    const url = urlAs('reader', postgres.url);
     await expectRefusal(
       'postgres',
-      url.toString(),
+      url,
       /the role reader may not create a schema in the database postgres$/,
       /^next: GRANT CREATE ON DATABASE "postgres" TO "reader"$/,
     );
     await onPostgres('GRANT CREATE ON DATABASE postgres TO reader');
-    const used = await start('postgres', { DATABASE_URL: url.toString() });
+    const used = await start('postgres', { DATABASE_URL: url });
     expect(used.address.namespace).toMatch(/^platform_node_/);
     await onPostgres('DROP OWNED BY reader');
     await onPostgres('DROP ROLE reader');
   });
 
   it('with a role that is read-only', async () => {
-    await onPostgres(`CREATE ROLE still LOGIN SUPERUSER PASSWORD 'x'`);
+    await onPostgres(`CREATE ROLE still LOGIN SUPERUSER PASSWORD '${PASSWORD}'`);
     await onPostgres('ALTER ROLE still SET default_transaction_read_only = on');
-    const url = new URL(postgres.url);
-    url.username = 'still';
-    url.password = 'x';
-    await expectRefusal(
-      'postgres',
-      url.toString(),
-      /default_transaction_read_only is on/,
-      /takes writes/,
-    );
+    const url = urlAs('still', postgres.url);
+    await expectRefusal('postgres', url, /default_transaction_read_only is on/, /takes writes/);
     await onPostgres('DROP ROLE still');
   });
 
   it('with too few connections for the role', async () => {
-    await onPostgres(`CREATE ROLE narrow LOGIN SUPERUSER CONNECTION LIMIT 8 PASSWORD 'x'`);
+    await onPostgres(
+      `CREATE ROLE narrow LOGIN SUPERUSER CONNECTION LIMIT 8 PASSWORD '${PASSWORD}'`,
+    );
     await onPostgres('ALTER ROLE narrow NOSUPERUSER');
     await onPostgres('GRANT CREATE ON DATABASE postgres TO narrow');
-    const url = new URL(postgres.url);
-    url.username = 'narrow';
-    url.password = 'x';
-    await expectRefusal(
-      'postgres',
-      url.toString(),
-      /^7 connections are free there, a run needs 20$/,
-      /close/,
-    );
+    const url = urlAs('narrow', postgres.url);
+    await expectRefusal('postgres', url, /^7 connections are free there, a run needs 20$/, /close/);
     await onPostgres('DROP OWNED BY narrow');
     await onPostgres('DROP ROLE narrow');
   });
@@ -250,21 +245,14 @@ describe('Redis', () => {
 
   it('with a user that may not write below the prefix', async () => {
     await onRedis((client) =>
-      client.call('ACL', 'SETUSER', 'guest', 'on', '>x', '~other:*', '+@all'),
+      client.call('ACL', 'SETUSER', 'guest', 'on', `>${PASSWORD}`, '~other:*', '+@all'),
     );
-    const url = new URL(redis.url);
-    url.username = 'guest';
-    url.password = 'x';
-    await expectRefusal(
-      'redis',
-      url.toString(),
-      /refuses SET below ps:.*(NOPERM|permission)/i,
-      /~ps:\*/,
-    );
+    const url = urlAs('guest', redis.url);
+    await expectRefusal('redis', url, /refuses SET below ps:.*(NOPERM|permission)/i, /~ps:\*/);
     await onRedis((client) =>
       client.call('ACL', 'SETUSER', 'guest', 'resetkeys', '~ps:*', '-@dangerous', '+info'),
     );
-    await start('redis', { REDIS_URL: url.toString() });
+    await start('redis', { REDIS_URL: url });
     await onRedis((client) => client.call('ACL', 'DELUSER', 'guest'));
   });
 
