@@ -40,14 +40,14 @@ const inGateway = (matrix, scenario) => (defect) => ({
 /**
  * Those of the matrices that no quick run shows: they need parts that processes share, a pause inside a race, one gateway
  * alone that does not reach Redis or PostgreSQL, a session that idles for half an hour, 10,000 events, a full line for hashing,
- * somebody else who writes to Redis, or an administrator who sets limits.
+ * or somebody else who writes to Redis.
  */
 const NOT_IN_A_QUICK_RUN = new Set([
   ...['one-process-not-told', 'all-misses-other-caches', 'stale-replica'],
   ...['touch-rewrites-copy', 'populate-overtaken', 'joined-reads', 'revoke-all-misses-login'],
   ...['fence-without-wait', 'fence-ignores-silent', 'newest-generation-only'],
   ...['touch-stamped-late', 'use-restarts-nothing', 'dropped-row'],
-  ...['mac-not-compared', 'change-null', 'change-of-another', 'unavailable-not-refunded'],
+  ...['mac-not-compared', 'unavailable-not-refunded'],
 ]);
 
 /** The compiler's program, because gateways run without one. */

@@ -72,6 +72,19 @@ const greedy: OperationTemplate = {
   group: 'greedy',
   ...fromAnywhere('script'),
 };
+/** Administrators set limits of their organisations, whose ids are theirs; a record says to what. */
+const limits = [40, 50].map((limit) => ({ limit, mode: 'enforce' }));
+const setLimit = limits.map(
+  (body): OperationTemplate => ({
+    name: `allow ${body.limit}`,
+    path: '/admin/rate-limits/organisation/{id}/user',
+    method: 'PUT',
+    weight: 1,
+    group: 'administrators',
+    body,
+    ...fromAnywhere('console'),
+  }),
+);
 export const operations = [
   check,
   list,
@@ -82,6 +95,7 @@ export const operations = [
   build,
   buildByAgent,
   greedy,
+  ...setLimit,
 ];
 /** Operations that succeed when there is no fault. */
 export const successful = [check, list, readProject, create, build, buildByAgent].map(
@@ -99,6 +113,7 @@ export const actions: Readonly<Record<string, string>> = {
   [build.name]: 'project.list',
   [buildByAgent.name]: 'project.list',
   [greedy.name]: 'session.read',
+  ...Object.fromEntries(setLimit.map(({ name }) => [name, 'rate-limit.set'])),
 };
 /** What the record of each operation says of its resource, and why it was refused. */
 export const rules: Readonly<Record<string, RecordRule>> = {
@@ -119,6 +134,12 @@ export const rules: Readonly<Record<string, RecordRule>> = {
   [build.name]: { resourceType: 'project', resource: null },
   [buildByAgent.name]: { resourceType: 'project', resource: null },
   [greedy.name]: { resourceType: 'session', resource: null },
+  ...Object.fromEntries(
+    setLimit.map(({ name, body }): [string, RecordRule] => [
+      name,
+      { resourceType: 'rate-limit', changedTo: JSON.stringify(body) },
+    ]),
+  ),
 };
 /** Refused before it is known whose they are: they leave no record each, but their number. */
 const stranger = (
@@ -200,4 +221,5 @@ export const MUST_HAVE_SEEN: readonly AuditField[] = [
   'service',
   'address',
   'device',
+  'changedTo',
 ];

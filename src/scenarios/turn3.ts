@@ -39,6 +39,7 @@ const gateways = Array.from({ length: GATEWAYS }, (_, index) => `gateway.${index
 const PEOPLE = 300;
 const BUILDERS = 20;
 const GREEDY = 2;
+const ADMINISTRATORS = 2;
 /** Short windows, so that the limiter uses a Redis that came back empty after 2 s. */
 const WINDOW_MS = 2_000;
 /** Limits that this load never reaches, not even the small share that a gateway admits without Redis. */
@@ -131,7 +132,7 @@ const topology = (design: string) =>
     template: {
       design: design === 'turn3.after' ? design : 'turn3.before',
       rows: 2_000,
-      users: PEOPLE + BUILDERS + GREEDY + 10,
+      users: PEOPLE + BUILDERS + GREEDY + ADMINISTRATORS + 10,
     },
     accounts: {
       groups: [
@@ -146,6 +147,12 @@ const topology = (design: string) =>
         },
         { name: 'agents', kind: 'agents', agents: 2, keyOf: 'builders' },
         { name: 'greedy', kind: 'sessions', count: GREEDY, limits: { user: 1 } },
+        {
+          name: 'administrators',
+          kind: 'sessions',
+          count: ADMINISTRATORS,
+          administrators: true,
+        },
       ],
     },
     gateway: { limitWindowMs: WINDOW_MS },

@@ -4,7 +4,6 @@
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { denialDefects } from '../../services/gateway/audit/fixtures/audit-denial-defects.ts';
-import type { AuditFieldDefect } from '../../services/gateway/audit/fixtures/audit-field-defects.ts';
 import { startAuditFieldsBed } from '../../services/gateway/audit/fixtures/audit-fields-bed.ts';
 import { sharedStores } from '../../sim/effects/testbed/fixtures/stores.ts';
 import {
@@ -16,56 +15,35 @@ import { auditDenials } from '../invariants/audit-denials.ts';
 import { auditFields } from '../invariants/audit-records.ts';
 import { PLANTED_DEFECTS } from '../planted-defects.ts';
 import {
-  actions,
   countedOperations,
   denialOperations,
   denialRules,
   operations,
   rules,
 } from '../turn3-requests.ts';
-import { playRequests } from './fixtures/audit-fields-workload.ts';
-import {
-  allPass,
-  expectedVerdicts,
-  judgeAudit,
-  readFacts,
-  type Verdicts,
-} from './fixtures/audit-verdicts.ts';
+import { createFieldsJudge } from './fixtures/audit-fields-judge.ts';
+import { allPass, expectedVerdicts } from './fixtures/audit-verdicts.ts';
 
 /** More than the 30 failures a minute that an address may have. */
 const ROUNDS = 40;
 const stores = sharedStores('kill-matrix-denials');
 const results: KillResult[] = [];
-let schemas = 0;
 
 const denials = auditDenials({ rules: denialRules });
 const fields = auditFields({ operations, rules, mustHaveSeen: [] });
+const judge = createFieldsJudge({
+  start: startAuditFieldsBed,
+  stores,
+  operations: [...operations, ...denialOperations],
+  rounds: ROUNDS,
+  counted: countedOperations,
+  invariants: [fields, denials],
+});
 const passing = { [fields.id]: 'pass', [denials.id]: 'pass' } as const;
 
 afterAll(() => {
   console.log(killMatrixText('audit, denials', results));
 });
-
-async function judge(planted: Pick<AuditFieldDefect, 'event'>): Promise<Verdicts> {
-  const given = {
-    databaseUrl: stores.postgres.url,
-    redisUrl: stores.redis.url,
-    schema: `matrix${++schemas}`,
-  };
-  const bed = await startAuditFieldsBed(given, planted);
-  try {
-    const played = await playRequests(bed, [...operations, ...denialOperations], ROUNDS);
-    await bed.settle();
-    const history = [...played, ...(await readFacts(bed))];
-    return {
-      ...judgeAudit(history, actions, countedOperations),
-      [fields.id]: fields.check(history).verdict,
-      [denials.id]: denials.check(history).verdict,
-    };
-  } finally {
-    await bed.stop();
-  }
-}
 
 describe('without a defect', () => {
   it('passes: counted denials violate no other invariant', async () => {
