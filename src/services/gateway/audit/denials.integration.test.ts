@@ -114,6 +114,11 @@ describe('what belongs to nobody is in the log of the platform', () => {
 });
 
 describe('what is known is in the tenant', () => {
+  /** Users 3 and 4, who are colleagues of user 9. */
+  beforeAll(() =>
+    platform.db.query({ text: 'UPDATE users SET organisation_id = 9 WHERE id IN (3, 4)' }),
+  );
+
   it("a key on a route of sessions: the key's organisation", async () => {
     const { token } = await platform.login('3');
     const { body: key } = await client(platform.url, bearer(token))('POST', '/keys', {
@@ -132,11 +137,11 @@ describe('what is known is in the tenant', () => {
     expect(other).toEqual(one);
     await expectCounted([
       '0/0 user.read session-needed denied x1',
-      '3/3 session.list session-needed denied x1',
-      '3/3 user.read session-needed denied x3',
+      '9/3 session.list session-needed denied x1',
+      '9/3 user.read session-needed denied x3',
     ]);
     const [row] = await platform.db.query({
-      text: `SELECT key_id, agent FROM audit_logs WHERE resource_type = 'denials' AND organisation_id = 3 LIMIT 1`,
+      text: `SELECT key_id, agent FROM audit_logs WHERE resource_type = 'denials' AND user_id = 3 LIMIT 1`,
     });
     expect(row).toEqual({ key_id: key.id, agent: 0 });
     // The tenant finds it by itself.
@@ -156,7 +161,7 @@ describe('what is known is in the tenant', () => {
     });
     for (let times = 0; times < 3; times += 1)
       expect((await send('POST', '/projects', { body: { name: 'forged' } })).status).toBe(403);
-    await expectCounted(['4/4 project.create cross-site-request denied x3']);
+    await expectCounted(['9/4 project.create cross-site-request denied x3']);
   });
 
   it('what has an event of its own is not counted beside it', async () => {

@@ -217,6 +217,38 @@ describe('the line for hashing', () => {
 });
 
 describe('a request that is answered 503', () => {
+  it('has cost a guess all the same where one was made, whichever route asked for the password', async () => {
+    const platform = await start(withCheapPasswords(before));
+    const refusing = await openConnection(schemaUrl(postgres.url, schema));
+    const guesses: readonly ((id: number, send: Send) => Promise<Reply>)[] = [
+      (id, send) => send('POST', '/login', { body: { email: seedEmail(id), password: WRONG } }),
+      (_, send) =>
+        send('POST', '/password', {
+          body: { currentPassword: WRONG, newPassword: 'another password' },
+        }),
+      (_, send) => send('DELETE', '/me/personal-data', { body: { password: WRONG } }),
+    ];
+    try {
+      for (const guess of guesses) {
+        const id = nextUser();
+        const { token } = await platform.login(String(id));
+        const send = client(platform.url, { ...bearer(token), 'x-forwarded-for': newAddress() });
+        // The audit log takes nothing, so a refusal cannot be put on record.
+        await refusing.query({
+          text: 'ALTER TABLE audit_logs ADD CONSTRAINT nothing CHECK (id < 0) NOT VALID',
+        });
+        const unrecorded = await times(3, () => guess(id, send));
+        await refusing.query({ text: 'ALTER TABLE audit_logs DROP CONSTRAINT nothing' });
+        expect(statusesOf(unrecorded)).toEqual([503, 503, 503]);
+        const rest = await times(4, () => guess(id, send));
+        expect(statusesOf(rest).slice(2)).toEqual([429, 429]);
+      }
+    } finally {
+      await refusing.close();
+      await platform.stop();
+    }
+  });
+
   it('gets its units back at every level', async () => {
     const design = withCheapPasswords(before);
     const database = { ...design.database, statementTimeoutMs: 300 };
