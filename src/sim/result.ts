@@ -72,6 +72,8 @@ export interface InvariantResult {
   readonly detectableRate?: Ratio;
   /** In the tests of this version; absent where none are counted. */
   readonly planted?: PlantedDefects;
+  /** What it counts follows from when requests came. */
+  readonly dependsOnArrivals?: true;
 }
 
 /** A condition the run itself must meet before its numbers mean anything. */

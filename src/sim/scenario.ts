@@ -80,6 +80,8 @@ export interface Invariant {
   readonly planted?: PlantedDefects;
   /** It judges what processes hold at rest, which takes a second to read. */
   readonly needsRest?: true;
+  /** What it counts follows from when requests came: beside other processes on the machine a violation is unknown. */
+  readonly dependsOnArrivals?: true;
   check(history: readonly HistoryRecord[]): CheckResult;
 }
 

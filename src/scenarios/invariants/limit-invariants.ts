@@ -162,6 +162,8 @@ export function agentsFair(given: FairShareRules): Invariant {
     statement:
       `agents of one key get their max-min shares of it (Jain ${jain}, none below ${least * 100} %), ` +
       `${used * 100} % of it is used, and made up names gain nothing`,
+    // An agent that a busy machine delays finds its share lent.
+    dependsOnArrivals: true,
     check(history) {
       const requests = selectLimitedRequests(history, {
         ...given,

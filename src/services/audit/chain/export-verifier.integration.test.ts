@@ -80,6 +80,15 @@ const without =
   (lines) =>
     lines.filter((...given) => !of(...given));
 
+/** Of the first record whose layout has neither the client's request id nor a change. */
+const beyondVersion1 =
+  (fields: object): Edit =>
+  (lines) => {
+    const place = lines.findIndex(({ record }) => record?.version === 1);
+    const { record, ...line } = lines[place]!;
+    return lines.with(place, { ...line, record: { ...record, ...fields } });
+  };
+
 /** A checkpoint that is signed with the key, and says something else. */
 const signedAnew = (change: (content: UnsignedCheckpoint) => UnsignedCheckpoint): Edit =>
   changed('checkpoint', ({ line }) => ({ line: signCheckpoint(change(JSON.parse(line)), key) }));
@@ -195,6 +204,16 @@ const attacks: readonly [string, Edit, RegExp][] = [
     'an absent field',
     changed('record', ({ record: { reason, ...record } }) => ({ record })),
     /record /,
+  ],
+  [
+    "a client's request id in a record of version 1",
+    beyondVersion1({ clientRequestId: 'client-1' }),
+    /record .*a field that is not hashed/,
+  ],
+  [
+    'a change in a record of version 1',
+    beyondVersion1({ change: '{"before":null,"after":{"role":"operator"}}' }),
+    /record .*a field that is not hashed/,
   ],
   // Checkpoints.
   [

@@ -11,7 +11,7 @@ export function checkInvariant(
   history: readonly HistoryRecord[],
   limits: readonly MachineLimit[],
 ): InvariantResult {
-  const { id, statement, planted, needsRest = false } = invariant;
+  const { id, statement, planted, needsRest = false, dependsOnArrivals } = invariant;
   const lost = limits.find(({ isGenerator }) => isGenerator);
   if (lost !== undefined) {
     const reason = `the history is not whole: ${lost.what}`;
@@ -26,5 +26,6 @@ export function checkInvariant(
     ...found,
     ...(rate !== null && { detectableRate: rate }),
     ...(planted && { planted }),
+    ...(dependsOnArrivals && { dependsOnArrivals }),
   };
 }

@@ -134,6 +134,18 @@ describe('judgeArm', () => {
     expect(judgeArm(slow)).toMatchObject({ verdict: 'unknown', failed: [] });
   });
 
+  it('believes an invariant that depends on arrivals only where nothing disturbed them', () => {
+    const unfair = { ...invariant('agents-fair', 'fail'), dependsOnArrivals: true as const };
+    const judged = (validity: readonly ValidityCheck[], more: readonly InvariantResult[] = []) =>
+      judgeArm({ ...after, validity, invariants: [unfair, ...more] });
+    expect(judged([])).toMatchObject({ verdict: 'fail', failed: ['invariant.agents-fair'] });
+    expect(judged([disturbed])).toMatchObject({ verdict: 'unknown', failed: [] });
+    expect(judged([lagged])).toMatchObject({ verdict: 'unknown', failed: [] });
+    const wrong = invariant('audit-once', 'fail');
+    for (const validity of [disturbed, lagged])
+      expect(judged([validity], [wrong]).failed).toContain('invariant.audit-once');
+  });
+
   it('is unknown when an invariant saw nothing or nothing was judged at all', () => {
     const unseen = [invariant('x', 'unknown'), invariant('y', 'unknown')];
     expect(judgeArm({ ...after, invariants: unseen })).toMatchObject({

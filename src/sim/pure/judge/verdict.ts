@@ -46,13 +46,19 @@ function dependsOnMachine({ unit, objective, withoutOverload }: SloResult): bool
 
 /**
  * With other processes on the machine, what they can cause becomes unknown when it is missed, and the reason names them:
- * latencies, timeouts, 503s and the work of falling back. A wrong answer stays one.
+ * latencies, timeouts, 503s, the work of falling back, and who got which part of what was asked for at one time. A wrong
+ * answer stays one.
  */
 export function judgeArm(evidence: ArmEvidence): ArmJudgement {
   const judgement = judgeEvidence(evidence);
   const disturbance = evidence.validity.find(({ id, ok }) => id === OTHER_CPU && !ok);
   if (judgement.asExpected || disturbance === undefined) return judgement;
-  const excusable = evidence.slos.filter(dependsOnMachine).map(({ id }) => `slo.${id}`);
+  const excusable = [
+    ...evidence.slos.filter(dependsOnMachine).map(({ id }) => `slo.${id}`),
+    ...evidence.invariants
+      .filter(({ dependsOnArrivals }) => dependsOnArrivals)
+      .map(({ id }) => `invariant.${id}`),
+  ];
   const { failed } = judgement;
   if (!failed.every((id) => excusable.includes(id))) return judgement;
   const reason = `${judgement.reason}, while ${disturbance.measured}`;
@@ -74,8 +80,13 @@ function judgeEvidence(evidence: ArmEvidence): ArmJudgement {
   const invalid = evidence.validity.filter((check) => !check.ok && check.severity === 'unknown');
   const anyFail = judged.some(({ verdict }) => verdict === 'fail');
 
-  // A violated invariant counts even in an invalid run; a missed latency does not.
-  const violated = unexpected.find(({ prefix }) => prefix === 'invariant');
+  // A violated invariant counts even in an invalid run; a missed latency does not, nor what late arrivals can cause.
+  const arrivalsCount = invalid.length === 0;
+  const violated = unexpected.find(
+    ({ id, prefix }) =>
+      prefix === 'invariant' &&
+      (arrivalsCount || !invariants.some((one) => one.id === id && one.dependsOnArrivals)),
+  );
   if (violated !== undefined) {
     return {
       verdict: 'fail',
