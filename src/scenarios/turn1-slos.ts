@@ -41,4 +41,6 @@ export const slos: readonly Slo[] = [
   { id: 'liveness', objective: 'errors < 1%', operations: ['check'], phases: ['liveness'] },
   { id: 'errors', objective: 'errors < 0.1%', operations: ['check'] },
   { id: 'statements', objective: 'cost.statements <= 0.2' },
+  // What `before` must miss: a busy machine makes a sound design read half a row for a check, never one for each (D-097).
+  { id: 'statement-each', objective: 'cost.statements < 1' },
 ];

@@ -4,7 +4,6 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EnvironmentError } from '../../../errors.ts';
 import { dropKeys, dropSchema } from '../../process/external-cleanup.ts';
-import { freePort } from '../../process/free-port.ts';
 import { redactAddress } from '../addresses/address-text.ts';
 import { bedTopology, eventually, makeScratch, type Scratch } from '../fixtures/bed.ts';
 import { startOwner } from '../fixtures/owner.ts';
@@ -118,14 +117,19 @@ test('kill -9 of the run: the reaper drops schema and keys', async () => {
   await eventually('the keys are gone', async () => (await keys()).length === 1);
 });
 
+/** Nobody listens there: a port that was free a moment ago may be another test's by now. */
+const DEAD_PORT = 1;
+let refused = 0;
+
 test.each([
-  ['DATABASE_URL', async () => `postgres://me:hunter2@127.0.0.1:${await freePort()}/app`],
-  ['DATABASE_URL', async () => 'postgres://me:hunter2@no-such-host.invalid/app'],
-  ['DATABASE_URL', async () => 'mysql://me:hunter2@127.0.0.1/app'],
-  ['REDIS_URL', async () => `redis://:hunter2@127.0.0.1:${await freePort()}`],
-])('explains an unusable %s without its password', async (name, address) => {
-  const value = await address();
-  const error = await run('ext-5', { [name]: value }).catch((thrown) => thrown);
+  ['DATABASE_URL', `postgres://me:hunter2@127.0.0.1:${DEAD_PORT}/app`],
+  ['DATABASE_URL', 'postgres://me:hunter2@no-such-host.invalid/app'],
+  ['DATABASE_URL', 'mysql://me:hunter2@127.0.0.1/app'],
+  ['REDIS_URL', `redis://:hunter2@127.0.0.1:${DEAD_PORT}`],
+])('explains an unusable %s without its password', async (name, value) => {
+  // A name of its own: the folder of the one before may still be being removed.
+  refused += 1;
+  const error = await run(`ext-5-${refused}`, { [name]: value }).catch((thrown) => thrown);
   expect(error).toBeInstanceOf(EnvironmentError);
   const lines = error.toLines().split('\n');
   expect(lines).toHaveLength(3);
