@@ -116,6 +116,7 @@ describe('limits at every level', () => {
     traffic: limits.trafficOf('bots', 5_400, {
       has: ({ name }) => !FLOODS.test(name),
       timesOf: ({ name }) => (IN_MINUTES.test(name) ? 3 : 1),
+      warmUpMs: 1_500,
     }),
   });
 
