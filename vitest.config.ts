@@ -2,11 +2,11 @@ import { defineConfig } from 'vitest/config';
 import { CountReporter } from './vitest.reporter.ts';
 
 /**
- * Assertions about how long something takes, within a few tenths of a second: on a machine that is busy with another
- * file they would say something else. Nothing runs beside them.
+ * Assertions about how long something takes, within a few tenths of a second, or about bursts that must come within a
+ * part of a window: on a machine that is busy with another file they would say something else. Nothing runs beside them.
  */
 const timed: string[] = [
-  'src/scenarios/kill-matrix/audit-crash.integration.test.ts',
+  'src/scenarios/kill-matrix/{audit-crash,limit-levels}.integration.test.ts',
   'src/services/gateway/{degraded-limits,limit-reports}.integration.test.ts',
   'src/services/rate-limit/{bucket-limiter,store}.integration.test.ts',
   'src/sim/effects/load/**/*.integration.test.ts',
