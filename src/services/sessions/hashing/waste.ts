@@ -20,7 +20,7 @@ export function createWaste(monotonicMs: () => number): Waste {
   return {
     of: wasteOf,
     add(address, runs) {
-      const sum = Math.max(0, wasteOf(address) + runs);
+      const sum = wasteOf(address) + runs;
       // Deleted first, so that the order is that of the last work.
       known.delete(address);
       if (sum > 0) known.set(address, { runs: sum, atMs: monotonicMs() });

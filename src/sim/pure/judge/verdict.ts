@@ -70,8 +70,13 @@ function judgeEvidence(evidence: ArmEvidence): ArmJudgement {
   const { slos, invariants, mustFail, mayFail = [] } = evidence;
   const allowed = [...mustFail, ...mayFail];
   const judged = [
-    ...slos.map((slo) => ({ id: slo.id, verdict: slo.verdict, prefix: 'slo' })),
-    ...invariants.map((invariant) => ({ ...invariant, prefix: 'invariant' })),
+    ...slos.map(({ id, verdict }) => ({ id, verdict, prefix: 'slo', dependsOnArrivals: false })),
+    ...invariants.map(({ id, verdict, dependsOnArrivals = false }) => ({
+      id,
+      verdict,
+      prefix: 'invariant',
+      dependsOnArrivals,
+    })),
   ];
   const unexpected = judged.filter(
     ({ id, verdict }) => verdict === 'fail' && !allowed.includes(id),
@@ -81,11 +86,9 @@ function judgeEvidence(evidence: ArmEvidence): ArmJudgement {
   const anyFail = judged.some(({ verdict }) => verdict === 'fail');
 
   // A violated invariant counts even in an invalid run; a missed latency does not, nor what late arrivals can cause.
-  const arrivalsCount = invalid.length === 0;
   const violated = unexpected.find(
-    ({ id, prefix }) =>
-      prefix === 'invariant' &&
-      (arrivalsCount || !invariants.some((one) => one.id === id && one.dependsOnArrivals)),
+    ({ prefix, dependsOnArrivals }) =>
+      prefix === 'invariant' && (invalid.length === 0 || !dependsOnArrivals),
   );
   if (violated !== undefined) {
     return {
