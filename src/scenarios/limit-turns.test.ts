@@ -25,6 +25,13 @@ describe.each([turn2, turn5])('$id', (scenario) => {
     }
   });
 
+  it('believes every invariant beside other processes but the division of a key', () => {
+    for (const { invariants } of plans) {
+      const excused = invariants.filter(({ dependsOnArrivals }) => dependsOnArrivals);
+      expect(excused.map(({ id }) => id)).toEqual(scenario === turn5 ? ['agents-fair'] : []);
+    }
+  });
+
   it('has only valid mixes, whose streams end together', () => {
     for (const plan of plans) {
       for (const { load } of armOf(plan, 'after').phases) {

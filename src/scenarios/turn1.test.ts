@@ -34,6 +34,15 @@ describe('turn1', () => {
     }
   });
 
+  it('asks the design before for a statement for each check, which noise does not cause', () => {
+    for (const plan of [full, quick]) {
+      expect(armOf(plan, 'before').mustFail).toContain('statement-each');
+      expect(plan.slos).toContainEqual(
+        expect.objectContaining({ id: 'statement-each', objective: 'cost.statements < 1' }),
+      );
+    }
+  });
+
   it('has ten thousand sessions on four gateways', () => {
     const after = armOf(full, 'after');
     expect(viewOf(after).gateway.instances).toBe(4);
