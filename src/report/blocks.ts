@@ -164,8 +164,14 @@ export interface ChartBlock {
 export interface ChartsBlock {
   readonly kind: 'charts';
   readonly legend: readonly LegendItem[];
-  readonly charts: readonly { arm: NamedArm; chart: DrawChart; caption?: Inline }[];
-  /** Present: one below the other, with these numbered names. */
+  /** `numbered`: names of this arm's numbers, where they are not those of all. */
+  readonly charts: readonly {
+    arm: NamedArm;
+    chart: DrawChart;
+    caption?: Inline;
+    numbered?: readonly string[];
+  }[];
+  /** Present: one below the other, with these numbered names for all; empty where each arm has its own. */
   readonly numbered?: readonly string[];
   /** Kept on one printed page if it fits. */
   readonly isKept?: boolean;

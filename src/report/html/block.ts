@@ -147,17 +147,20 @@ function figureHtml({ legend, chart, caption, beside }: ChartBlock): Markup {
   return html`<div class="beside${beside.isBelow && ' stacked'}">${figure}<div>${tableHtml(beside.block)}</div></div>`;
 }
 
+const numberedHtml = (names: readonly string[]): Markup | false =>
+  names.length > 0 &&
+  html`<ol class="numbered">${names.map((name) => html`<li>${name}</li>`)}</ol>`;
+
 function figuresHtml({ legend, charts, numbered, isKept }: ChartsBlock): Markup {
   const isStacked = numbered !== undefined;
   const columns = isStacked
     ? ' single stacked'
     : (['', ' single', '', ' three'][charts.length] ?? '');
   const drawings = html`<div class="arms${columns}">${charts.map(
-    ({ arm: { name, arm }, chart, caption }) =>
-      html`<figure><div class="arm-name"><b class="${name}-ink">${name}</b> <span>${arm.design}</span></div>${chart()}${captionHtml(caption)}</figure>`,
+    ({ arm: { name, arm }, chart, caption, numbered: ofArm = [] }) =>
+      html`<figure><div class="arm-name"><b class="${name}-ink">${name}</b> <span>${arm.design}</span></div>${numberedHtml(ofArm)}${chart()}${captionHtml(caption)}</figure>`,
   )}</div>`;
-  const names =
-    isStacked && html`<ol class="numbered">${numbered.map((name) => html`<li>${name}</li>`)}</ol>`;
+  const names = numberedHtml(numbered ?? []);
   if (!isKept) return html`${legendHtml(legend)}${names}${drawings}`;
   return html`<div class="keep${isStacked && ' tall'}">${legendHtml(legend)}\n${names}${drawings}</div>`;
 }

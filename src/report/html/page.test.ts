@@ -173,6 +173,31 @@ describe('renderHtml', () => {
     expect(page).toContain('class="beside stacked"');
   });
 
+  it('explains the numbers of phases once for all arms, or under each arm whose phases are others', () => {
+    const listsOf = (result: typeof turn4Result) =>
+      [...renderHtml(result).matchAll(/<ol class="numbered">(.*?)<\/ol>/g)].map(([, items]) =>
+        items!
+          .replace(/<\/?li>/g, ' ')
+          .trim()
+          .split(/ +/),
+      );
+    const { before, after } = turn4Result.arms;
+    const [first] = before!.phases;
+    const load = { latency: before!.latency, errorRatio: 0, attemptsPerOperation: 1 };
+    const crowded = (names: readonly string[]): ArmResult => ({
+      ...before!,
+      phases: names.map((name) => ({ ...first!, name, load })),
+    });
+    const steps = ['measure', ...Array.from({ length: 8 }, (_, step) => `step-${step}`)];
+    const withArms = (...names: (readonly string[])[]) => ({
+      ...turn4Result,
+      arms: { before: crowded(names[0]!), after: { ...after!, phases: crowded(names[1]!).phases } },
+    });
+    expect(listsOf(withArms(steps.slice(0, 2), steps))).toEqual([steps]);
+    const probed = ['probe', 'measure'];
+    expect(listsOf(withArms(probed, steps))).toEqual([probed, steps]);
+  });
+
   it('states errors in words when there are none', () => {
     expect(renderHtml(brokenResult)).toContain('No errors in 3,180 operations.');
   });

@@ -40,6 +40,8 @@ function timelineCharts(drawn: readonly NamedArm[]): ChartsBlock {
   const isStacked = isCrowded(drawn);
   const names = drawn.map(({ arm }) => arm.phases.map(({ name }) => name));
   const longest = names.reduce((most, found) => (found.length > most.length ? found : most));
+  // One list for all, unless a number means another phase in another arm.
+  const isShared = names.every((found) => found.every((name, index) => name === longest[index]));
   const legend: LegendItem[] = [{ role: 'muted', text: 'offered', shape: 'dash' }];
   for (const { name } of drawn) {
     legend.push({ role: name, text: `${name}: completed, p99, in flight` });
@@ -53,8 +55,12 @@ function timelineCharts(drawn: readonly NamedArm[]): ChartsBlock {
   return {
     kind: 'charts',
     legend,
-    charts: drawn.map((arm) => ({ arm, chart: () => timelineChart(arm, scale, isStacked) })),
-    ...(isStacked && { numbered: longest }),
+    charts: drawn.map((arm, index) => ({
+      arm,
+      chart: () => timelineChart(arm, scale, isStacked),
+      ...(isStacked && !isShared && { numbered: names[index]! }),
+    })),
+    ...(isStacked && { numbered: isShared ? longest : [] }),
     isKept: true,
   };
 }
